@@ -1,0 +1,1 @@
+"""People: accounts, e-mail addresses, passwords, sessions and their strength, second factors."""

@@ -1,0 +1,147 @@
+"""Rows of people, their addresses, sessions, one-time links and limits."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.db import models
+from django.db.models.functions import Lower
+
+from keyhouse.accounts.second_factors.recovery_codes.models import (
+    RecoveryCode as RecoveryCode,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.accounts.second_factors.recovery_codes.models import (
+    RecoveryCodeSet as RecoveryCodeSet,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.accounts.second_factors.totp.models import (
+    Authenticator as Authenticator,  # noqa: PLC0414 - Django finds models here
+)
+
+
+class User(AbstractBaseUser):
+    """An account: a person, or a service that acts for a team."""
+
+    class State(models.TextChoices):
+        """What the account as a whole may do."""
+
+        ACTIVE = "active"
+        HELD = "held"
+        FROZEN = "frozen"
+        PASSWORD_DISABLED = "password-disabled"  # noqa: S105 - the name of a state
+        DELETED = "deleted"
+
+    username = models.CharField(max_length=50)
+    kind = models.CharField(max_length=16, default="person")  # person, service
+    state = models.CharField(max_length=24, choices=State, default=State.ACTIVE)
+    is_operator = models.BooleanField(default=False)
+    joined_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField(null=True)
+    password_changed_at = models.DateTimeField(null=True)
+
+    USERNAME_FIELD = "username"
+    last_login = None
+    objects: ClassVar = BaseUserManager()
+
+    class Meta:
+        """User names are unique whatever their case."""
+
+        constraints: ClassVar = [models.UniqueConstraint(Lower("username"), name="username_unique")]
+
+    def __str__(self) -> str:
+        """Return the user name."""
+        return self.username
+
+
+class Email(models.Model):
+    """An address of a person. `verified_by` says what proved it: a mailed link, or the host's own word."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="emails")
+    address = models.CharField(max_length=254)
+    is_primary = models.BooleanField(default=False)
+    verified_at = models.DateTimeField(null=True)
+    verified_by = models.CharField(max_length=16, default="", blank=True)  # link, host
+    added_at = models.DateTimeField()
+
+    class Meta:
+        """A verified address belongs to one account; a person has one primary address."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                Lower("address"),
+                name="verified_address_unique",
+                condition=models.Q(verified_at__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["user"], name="one_primary_address", condition=models.Q(is_primary=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        """Return the address."""
+        return self.address
+
+
+class Session(models.Model):
+    """A browser session, kept by the digest of its cookie, with what was proven in it and when.
+
+    `user` is null only before anybody proved anything. While `is_complete` is false the session is between the
+    password and the second factor and may do nothing else.
+    """
+
+    digest = models.CharField(max_length=64, unique=True)  # SHA-256 of the cookie's value
+    public_id = models.CharField(max_length=22, unique=True)  # what logs and pages call it
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    is_complete = models.BooleanField(default=False)
+    methods = models.JSONField(default=list)
+    proved_at = models.DateTimeField()
+    user_verified = models.BooleanField(default=False)
+    csrf_secret = models.CharField(max_length=64)
+    created_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    network = models.CharField(max_length=64, default="", blank=True)
+    user_agent = models.CharField(max_length=300, default="", blank=True)
+    data = models.JSONField(default=dict)  # of a ceremony under way, such as an enrolment
+    data_sealed = models.TextField(default="", blank=True)  # the secret part of it
+
+    def __str__(self) -> str:
+        """Return the public id."""
+        return self.public_id
+
+
+class OneTimeLink(models.Model):
+    """A link that works once: set-up of the first operator, or an invitation. Kept by digest only.
+
+    The first use binds the link to a browser (`session_digest`) until it is finished or expires.
+    """
+
+    purpose = models.CharField(max_length=24)  # setup, invitation
+    digest = models.CharField(max_length=64, unique=True)
+    username = models.CharField(max_length=50, default="", blank=True)
+    address = models.CharField(max_length=254, default="", blank=True)
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    draft_sealed = models.TextField(default="", blank=True)  # what was entered so far, sealed
+    data = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        """Return what the link is for."""
+        return self.purpose
+
+
+class Attempt(models.Model):
+    """One counted attempt, shared by all processes: which limit, on whom or where, when."""
+
+    limit = models.CharField(max_length=32)
+    subject = models.CharField(max_length=150)
+    at = models.DateTimeField()
+
+    class Meta:
+        """Counting reads one subject's last attempts."""
+
+        indexes: ClassVar = [models.Index(fields=["limit", "subject", "at"]), models.Index(fields=["at"])]
+
+    def __str__(self) -> str:
+        """Return limit and subject."""
+        return f"{self.limit} {self.subject}"

@@ -1,0 +1,1 @@
+"""Authenticator apps: time-based one-time codes (RFC 6238)."""

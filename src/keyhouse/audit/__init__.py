@@ -1,0 +1,1 @@
+"""The audit log: one record for each state change, written in the acting transaction."""

@@ -1,0 +1,36 @@
+"""Reading the audit log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from keyhouse.audit.models import Record
+
+
+def records_of_person(user_id: int) -> QuerySet[Record]:
+    """Return what a person did and what was done to their account, newest first."""
+    return (
+        Record.objects.filter(Q(actor_id=user_id) | Q(account_id=user_id))
+        .select_related("personal")
+        .order_by("-id")
+    )
+
+
+def records(
+    *,
+    action: str = "",
+    about_name: str = "",
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[Record]:
+    """Return all records, newest first, narrowed by what is given."""
+    found = Record.objects.select_related("personal").order_by("-id")
+    if action:
+        found = found.filter(action=action)
+    if about_name:
+        found = found.filter(about_name=about_name)
+    if since:
+        found = found.filter(at__gte=since)
+    return found.filter(at__lt=until) if until else found

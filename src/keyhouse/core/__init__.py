@@ -1,0 +1,1 @@
+"""What every feature stands on: errors, clock, actor, actions, configuration, keys. No Django."""

@@ -1,0 +1,226 @@
+"""The catalogue of actions and the three protocols every door asks: gate, authority, reader.
+
+Closed by default: a name that is not in the catalogue is refused, and with nothing wired everything is.
+`mandate` implements the gate, `projects` the authority, `credentials.tokens` the reader; `web` and `cli` wire
+them at start-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final, Literal, Protocol, TypeVar
+
+from keyhouse.core.actor import Actor
+from keyhouse.core.errors import GateUnavailable, RoleRequired
+
+ActionSet = Literal["management", "publishing", "credentials", "open"]
+STEP_UP_AGE: Final = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing somebody can do.
+
+    `gated`: the gate is asked. `needs_session`: pages ask for sign-in first. `step_up`: a proof not older than
+    15 minutes by the strongest factor of the account is needed.
+    """
+
+    name: str
+    summary: str
+    set: ActionSet = "open"
+    gated: bool = False
+    needs_session: bool = False
+    step_up: bool = False
+    operators_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """What an action is done to: kind (`project`, `account`, `token`, …), its id and its name."""
+
+    kind: str
+    id: int | str | None = None
+    name: str = ""
+
+
+class Gate(Protocol):
+    """Tells whether this session or credential is strong enough for this action now."""
+
+    def require(self, actor: Actor, action: Action, thing: Thing | None) -> None:
+        """Raise a `Refusal` with a stable code and the fix, or return."""
+
+
+class Authority(Protocol):
+    """Tells whether this person may do it to this thing."""
+
+    def require(self, actor: Actor, action: Action, thing: Thing | None) -> None:
+        """Raise a `Refusal`, or return."""
+
+
+class Reader(Protocol):
+    """May this credential read a private index? Asked by the Django-free read plane, on a thread."""
+
+    def may_read(self, authorization: str, cookie: str, project: str | None, network: str) -> bool:
+        """Judge an `Authorization` header and a `Cookie` header (either may be empty)."""
+
+
+def _open(name: str, summary: str) -> Action:
+    return Action(name, summary)
+
+
+def _own(name: str, summary: str, *, step_up: bool = False) -> Action:
+    """Something people do for their own account or reading; never gated."""
+    return Action(name, summary, needs_session=True, step_up=step_up)
+
+
+def _gated(
+    name: str,
+    summary: str,
+    set_: ActionSet,
+    *,
+    step_up: bool = False,
+    operators_only: bool = False,
+) -> Action:
+    return Action(
+        name,
+        summary,
+        set_,
+        gated=True,
+        needs_session=True,
+        step_up=step_up,
+        operators_only=operators_only,
+    )
+
+
+def _operator(name: str, summary: str, *, step_up: bool = False) -> Action:
+    return _gated(name, summary, "management", step_up=step_up, operators_only=True)
+
+
+CATALOGUE: Final[dict[str, Action]] = {
+    action.name: action
+    for action in (
+        # never gated: reading, signing in, enrolling, recovering, revoking one's own
+        _open("index.read", "Read the index: pages, files, metadata, feeds, statistics"),
+        _open("site.read", "Read the pages for people"),
+        _open("site.static", "Load style sheets and pictures of the pages"),
+        _open("service.health", "Ask whether the server works"),
+        _open("service.metrics", "Read the server's measurements"),
+        _open("setup.finish", "Make the first operator by the one-time set-up link"),
+        _open("invitation.accept", "Make an account by a one-time invitation link"),
+        _open("session.start", "Sign in"),
+        _open("session.end", "Sign out"),
+        _own("session.step-up", "Prove once more that it is you"),
+        _own("session.list", "See one's own sessions"),
+        _own("session.revoke", "End one's own sessions"),
+        _own("account.read", "See one's own account"),
+        _own("audit.read-own", "See what happened to one's own account"),
+        _own("token.list", "See one's own API tokens"),
+        _own("token.revoke", "Revoke one's own API tokens"),
+        # enrolling is open to everybody signed in; the proof asked for is the strongest the account has
+        _own("second-factor.add", "Add a second factor", step_up=True),
+        _own("second-factor.remove", "Remove a second factor while another stays", step_up=True),
+        _own("second-factor.remove-last", "Remove the last second factor", step_up=True),
+        _own("recovery-codes.replace", "Make a new set of recovery codes", step_up=True),
+        _own("password.change", "Change one's password", step_up=True),
+        # gated
+        _gated("token.mint", "Create an API token", "credentials", step_up=True),
+        Action("token.use", "Use an API token", "credentials", gated=True),
+        Action("project.create", "Create a project by its first upload", "publishing", gated=True),
+        Action("release.upload", "Upload a file of a release", "publishing", gated=True),
+        _gated("project.manage", "See the settings of a project", "management"),
+        _gated("release.yank", "Yank a release", "management", step_up=True),
+        _gated("release.unyank", "Take back a yank", "management", step_up=True),
+        _gated("file.delete", "Delete a file of a release", "management", step_up=True),
+        _gated("release.delete", "Delete a release", "management", step_up=True),
+        _gated("project.delete", "Delete a project", "management", step_up=True),
+        _gated("project.archive", "Archive a project", "management", step_up=True),
+        _gated("project.unarchive", "Take a project out of the archive", "management", step_up=True),
+        _operator("audit.read-all", "See the audit log of the whole index"),
+        _operator("user.invite", "Invite somebody by a one-time link", step_up=True),
+        # at the host, by whoever has the machine
+        Action("host.command", "Run an administrative command on the host", "management"),
+    )
+}
+
+
+@dataclass(slots=True)
+class _Wiring:
+    gate: Gate | None = None
+    authority: Authority | None = None
+    reader: Reader | None = None
+
+
+_wiring = _Wiring()
+
+
+def wire(
+    *, gate: Gate | None = None, authority: Authority | None = None, reader: Reader | None = None
+) -> None:
+    """Install the implementations; None leaves what is there."""
+    _wiring.gate = gate or _wiring.gate
+    _wiring.authority = authority or _wiring.authority
+    _wiring.reader = reader or _wiring.reader
+
+
+def unwire() -> None:
+    """Take every implementation out; from then on everything is refused."""
+    _wiring.gate = _wiring.authority = _wiring.reader = None
+
+
+def get_action(name: str) -> Action:
+    """Return the action of that exact name; an unknown one raises GateUnavailable (closed by default)."""
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise GateUnavailable from None
+
+
+def require_authority(actor: Actor, name: str, thing: Thing | None = None) -> None:
+    """Raise unless the actor may do this to this thing. Ask this before revealing what exists."""
+    action = get_action(name)
+    if _wiring.authority is None:
+        raise GateUnavailable
+    if action.operators_only and not (actor.is_operator or actor.kind == "host"):
+        raise RoleRequired
+    _wiring.authority.require(actor, action, thing)
+
+
+def require_gate(actor: Actor, name: str, thing: Thing | None = None) -> None:
+    """Raise unless the session or credential in hand is strong enough for this action now."""
+    action = get_action(name)
+    if not action.gated:
+        return
+    if _wiring.gate is None:
+        raise GateUnavailable
+    _wiring.gate.require(actor, action, thing)
+
+
+def require(actor: Actor, name: str, thing: Thing | None = None) -> None:
+    """Ask authority, then the gate; services call this inside their own transaction."""
+    require_authority(actor, name, thing)
+    require_gate(actor, name, thing)
+
+
+def find_reader() -> Reader | None:
+    """Return the wired reader, or None: then a private index is readable by nobody."""
+    return _wiring.reader
+
+
+View = TypeVar("View", bound=Callable[..., object])
+
+
+def classified(**methods: str) -> Callable[[View], View]:
+    """Say which action each HTTP method of a view is: `@classified(GET="token.list", POST="token.mint")`.
+
+    The middleware refuses methods that are not named, and a test walks all routes.
+    """
+    for name in methods.values():
+        get_action(name)
+
+    def mark(view: View) -> View:
+        view.actions = methods  # type: ignore[attr-defined]  # functions take attributes; mypy doesn't know
+        return view
+
+    return mark

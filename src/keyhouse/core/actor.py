@@ -1,0 +1,73 @@
+"""Who acts, by what, and how strongly that was proven."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+Method = Literal["password", "totp", "webauthn", "passkey", "recovery_code"]
+ActorKind = Literal["session", "token", "publisher", "job", "host", "nobody"]
+
+SECOND_FACTOR_METHODS: Final = frozenset({"totp", "webauthn", "passkey"})
+PHISHING_RESISTANT_METHODS: Final = frozenset({"webauthn", "passkey"})
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """What a session or credential has proven: methods, the instant of the last proof, user verified or not.
+
+    A recovery code lets somebody in; it never counts as a second factor of its own.
+    """
+
+    methods: frozenset[str] = frozenset()
+    at: datetime | None = None
+    user_verified: bool = False
+
+    @property
+    def has_second_factor(self) -> bool:
+        """Whether a second factor stood behind this proof."""
+        return bool(self.methods & SECOND_FACTOR_METHODS)
+
+    @property
+    def is_phishing_resistant(self) -> bool:
+        """Whether a proof bound to this origin stood behind it (NIST SP 800-63B-4 3.2.5)."""
+        return bool(self.methods & PHISHING_RESISTANT_METHODS)
+
+    def is_fresh(self, now: datetime, age: timedelta) -> bool:
+        """Whether the last proof is not older than `age` at `now`."""
+        return self.at is not None and now - self.at <= age
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A person by a session, a credential, a background job, or the host operator at the command line.
+
+    `user_id` and `name` are the person's, where there is one; `credential` names the session or credential for
+    the audit log (never its secret). `network` is the client address as text, empty for jobs and the host.
+    """
+
+    kind: ActorKind
+    user_id: int | None = None
+    name: str = ""
+    credential: str = ""
+    strength: Strength = Strength()
+    network: str = ""
+    user_agent: str = ""
+    is_operator: bool = False
+    email_is_verified: bool = False
+    state: str = "active"
+    restrictions: object = None  # what the credential itself allows; read by the credential's own feature
+
+
+NOBODY: Final = Actor(kind="nobody")
+
+
+def host() -> Actor:
+    """Return the host operator at the command line; they propose two-person acts and never approve them."""
+    return Actor(kind="host", name="host")
+
+
+def job(name: str) -> Actor:
+    """Return a background act of the index itself, by the job's name."""
+    return Actor(kind="job", name=name)

@@ -1,0 +1,375 @@
+"""Every setting of the product, typed, in one place: name, default, meaning, and where its value came from.
+
+Settings are environment variables `KEYHOUSE_*`; the command line's options for `serve` are written over them before
+anything is read. An unknown name or a bad value stops the start and says what is allowed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+from urllib.parse import urlsplit
+
+PREFIX: Final = "KEYHOUSE_"
+# Read by the tests, or put into the environment by container platforms that link services.
+IGNORED_NAMES: Final = frozenset({"KEYHOUSE_REQUIRE", "KEYHOUSE_VECTORS", "KEYHOUSE_CORPUS"})
+IGNORED_PREFIXES: Final = ("KEYHOUSE_PORT", "KEYHOUSE_SERVICE_")
+
+Environment = Literal["production", "test"]
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class ConfigurationError(Exception):
+    """A setting is unknown or has a value that is not allowed; the message names both."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting: `read` turns the text into the value or raises ValueError with what is allowed."""
+
+    field: str
+    default: str
+    meaning: str
+    read: Callable[[str], Any]
+    is_secret: bool = False
+
+    @property
+    def name(self) -> str:
+        """Return the name of the environment variable."""
+        return PREFIX + self.field.upper()
+
+
+def _text(text: str) -> str:
+    return text
+
+
+def _one_of(*allowed: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError("one of " + ", ".join(allowed))
+        return text
+
+    return read
+
+
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+            message = f"a whole number from {least} to {most}"
+            raise ValueError(message)
+        return int(text)
+
+    return read
+
+
+def _path(text: str) -> Path | None:
+    return Path(text).expanduser().absolute() if text else None
+
+
+def _url(*schemes: str) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        parts = urlsplit(text)
+        if text and (parts.scheme not in schemes or not (parts.netloc or parts.path)):
+            raise ValueError("an address that begins with " + " or ".join(f"{s}://" for s in schemes))
+        return text.rstrip("/")
+
+    return read
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        message = "networks separated by commas, for example 10.0.0.0/8, 192.0.2.7/32"
+        raise ValueError(message) from error
+
+
+SETTINGS: Final[tuple[Setting, ...]] = (
+    Setting(
+        "environment",
+        "production",
+        "`production`, or `test`: only there do the doors for tests work; a data folder remembers which it is",
+        _one_of("production", "test"),
+    ),
+    Setting("data", "var", "data folder: database, files, keys", _path),
+    Setting(
+        "base_url",
+        "",
+        "the address people use; links and origins derive from it; default `scheme://localhost:port`",
+        _url("http", "https"),
+    ),
+    Setting(
+        "database_url",
+        "",
+        "`postgresql://…`; empty: SQLite in the data folder",
+        _url("postgresql", "postgres"),
+        is_secret=True,
+    ),
+    Setting(
+        "storage_url",
+        "",
+        "where files live: `file://…`; empty: a folder in the data folder (`s3://…` is not built yet and refused)",
+        _url("file"),
+    ),
+    Setting(
+        "mail_url",
+        "",
+        "`smtp://…` or `smtps://…`; empty: mails become files",
+        _url("smtp", "smtps"),
+        is_secret=True,
+    ),
+    Setting("mail_dir", "", "folder where mails become files; empty: `mail` in the data folder", _path),
+    Setting("clock_file", "", "test only: file that holds the present instant, RFC 3339", _path),
+    Setting(
+        "rate_limits",
+        "on",
+        "`on`; `off` (test only): no limits on attempts and creation",
+        _one_of("on", "off"),
+    ),
+    Setting(
+        "reads",
+        "public",
+        "who may read: `public`, or `private`: only with a credential",
+        _one_of("public", "private"),
+    ),
+    Setting(
+        "upload_rules",
+        "public",
+        "`public`; `internal` allows local versions, plain `linux_*` wheels, `Private ::` classifiers, direct URLs",
+        _one_of("public", "internal"),
+    ),
+    Setting(
+        "upstream",
+        "",
+        "index page address of another index (`https://…/simple`) to which names never used here are redirected",
+        _url("http", "https"),
+    ),
+    Setting(
+        "trusted_proxies",
+        "",
+        "networks whose forwarding headers are believed, separated by commas",
+        _networks,
+    ),
+    Setting("rp_id", "", "WebAuthn relying party; empty: the host of the base URL", _text),
+    Setting("ca_file", "", "extra certificate authority for outgoing TLS", _path),
+    Setting("key_file", "", "file with the root keys; empty: `keys.json` in the data folder", _path),
+    Setting("password_length", "15", "least number of characters of a password (8 to 128)", _number(8, 128)),
+    Setting("token_prefix", "keyhouse-", "how the text of an API token begins", _text),
+    Setting("file_limit", str(100 * 2**20), "largest file in bytes", _number(1, 2**40)),
+    Setting("project_limit", str(10 * 2**30), "largest sum of a project's files in bytes", _number(1, 2**50)),
+    Setting(
+        "release_open_days",
+        "14",
+        "a release older than this many days takes no new files; 0: always open",
+        _number(0, 36500),
+    ),
+    Setting(
+        "session_idle_minutes",
+        "60",
+        "a session ends after this long without a request",
+        _number(1, 60 * 24 * 30),
+    ),
+    Setting("session_hours", "24", "a session ends after this long in any case", _number(1, 24 * 90)),
+    Setting(
+        "page_max_age",
+        "0",
+        "seconds that caches may keep index pages; 0: they ask each time (`no-cache`)",
+        _number(0, 86400),
+    ),
+    Setting(
+        "page_cache_bytes",
+        str(64 * 2**20),
+        "memory of each worker for ready index pages",
+        _number(2**20, 2**40),
+    ),
+    Setting(
+        "log_format",
+        "auto",
+        "`text`, `json`; `auto`: text on a terminal, JSON otherwise",
+        _one_of("auto", "text", "json"),
+    ),
+    Setting(
+        "metrics_token",
+        "",
+        "token that opens `/metrics` on the public port; empty: closed there",
+        _text,
+        is_secret=True,
+    ),
+    Setting(
+        "metrics_listen",
+        "",
+        "`host:port` of a second listener that serves only `/metrics`; empty: none",
+        _text,
+    ),
+    Setting(
+        "shared_networks",
+        "",
+        "networks that many people share, separated by commas: wider limits there",
+        _networks,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings as read; `sources` tells of each field `default`, `environment` or `option`."""
+
+    environment: Environment
+    data: Path
+    base_url: str
+    database_url: str
+    storage_url: str
+    mail_url: str
+    mail_dir: Path | None
+    clock_file: Path | None
+    rate_limits: Literal["on", "off"]
+    reads: Literal["public", "private"]
+    upload_rules: Literal["public", "internal"]
+    upstream: str
+    trusted_proxies: tuple[Network, ...]
+    rp_id: str
+    ca_file: Path | None
+    key_file: Path
+    password_length: int
+    token_prefix: str
+    file_limit: int
+    project_limit: int
+    release_open_days: int
+    session_idle_minutes: int
+    session_hours: int
+    page_max_age: int
+    page_cache_bytes: int
+    log_format: Literal["auto", "text", "json"]
+    metrics_token: str
+    metrics_listen: str
+    shared_networks: tuple[Network, ...]
+    sources: Mapping[str, str]
+
+    @property
+    def is_test(self) -> bool:
+        """Whether the doors for tests may be used."""
+        return self.environment == "test"
+
+    @property
+    def is_private(self) -> bool:
+        """Whether reading needs a credential."""
+        return self.reads == "private"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the site by https (cookies are `Secure` then)."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def host(self) -> str:
+        """Return the host name of the base URL."""
+        return urlsplit(self.base_url).hostname or "localhost"
+
+    @property
+    def files_folder(self) -> Path:
+        """Return the folder of the blobs."""
+        if self.storage_url:
+            return Path(urlsplit(self.storage_url).path)
+        return self.data / "files"
+
+    @property
+    def mail_folder(self) -> Path:
+        """Return the folder where mails become files."""
+        return self.mail_dir or self.data / "mail"
+
+    @property
+    def sqlite_path(self) -> Path | None:
+        """Return the SQLite file, or None on PostgreSQL."""
+        return None if self.database_url else self.data / "keyhouse.sqlite3"
+
+
+def read(environ: Mapping[str, str], options: Mapping[str, str] | None = None) -> Configuration:
+    """Read all settings; `options` (by field) come from the command line and win.
+
+    Raises ConfigurationError with the name of the setting and what is allowed.
+    """
+    _refuse_unknown(environ)
+    values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
+    for setting in SETTINGS:
+        text, source = _find_text(setting, environ, options or {})
+        sources[setting.field] = source
+        values[setting.field] = _read_one(setting, text)
+    values["base_url"] = values["base_url"] or "http://localhost:8400"
+    values["key_file"] = values["key_file"] or values["data"] / "keys.json"
+    configuration = Configuration(**values, sources=sources)
+    _refuse_test_doors(configuration)
+    return configuration
+
+
+def _find_text(setting: Setting, environ: Mapping[str, str], options: Mapping[str, str]) -> tuple[str, str]:
+    if setting.field in options:
+        return options[setting.field], "option"
+    if environ.get(setting.name, "") != "":
+        return environ[setting.name], "environment"
+    return setting.default, "default"
+
+
+def _read_one(setting: Setting, text: str) -> Any:
+    try:
+        return setting.read(text)
+    except ValueError as error:
+        shown = "that value" if setting.is_secret else repr(text[:100])
+        message = f"{setting.name}: {shown} is not allowed here; it takes {error}."
+        raise ConfigurationError(message) from error
+
+
+def _refuse_unknown(environ: Mapping[str, str]) -> None:
+    known = {setting.name for setting in SETTINGS} | IGNORED_NAMES
+    for name in environ:
+        if name.startswith(PREFIX) and name not in known and not name.startswith(IGNORED_PREFIXES):
+            message = f"{name} is not a setting of Keyhouse; `keyhouse settings` lists them."
+            raise ConfigurationError(message)
+
+
+def _refuse_test_doors(configuration: Configuration) -> None:
+    if configuration.is_test:
+        return
+    if configuration.clock_file is not None:
+        message = "KEYHOUSE_CLOCK_FILE is for KEYHOUSE_ENVIRONMENT=test only."
+        raise ConfigurationError(message)
+    if configuration.rate_limits == "off":
+        message = "KEYHOUSE_RATE_LIMITS=off is for KEYHOUSE_ENVIRONMENT=test only."
+        raise ConfigurationError(message)
+
+
+_current: Configuration | None = None
+
+
+def use(configuration: Configuration) -> Configuration:
+    """Make this the configuration of the process, and let the clock follow it."""
+    global _current  # noqa: PLW0603 - one configuration per process, set at start-up
+    from keyhouse.core import clock  # noqa: PLC0415 - the clock must not import the configuration
+
+    _current = configuration
+    clock.follow_file(configuration.clock_file)
+    return configuration
+
+
+def current() -> Configuration:
+    """Return the configuration of this process, reading the environment at the first call."""
+    return _current or use(read(os.environ))
+
+
+def setting_of(field: str) -> Setting:
+    """Return the setting of that field name."""
+    return next(setting for setting in SETTINGS if setting.field == field)
+
+
+def shown_value(configuration: Configuration, setting: Setting) -> str:
+    """Return the value as `keyhouse settings` prints it: secrets hidden."""
+    value = cast("object", getattr(configuration, setting.field))
+    if setting.is_secret:
+        return "(set)" if value else "(not set)"
+    if isinstance(value, tuple):
+        return ", ".join(str(part) for part in value)
+    return "" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""Credentials that machines hold: API tokens now, trusted publishers beside them later."""

@@ -1,0 +1,39 @@
+"""The ledger of API tokens."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+
+from keyhouse.projects.models import Project
+
+
+class Token(models.Model):
+    """One API token. No key is kept here: it is derived from the named root key and this id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    key_id = models.CharField(max_length=32)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="tokens")
+    description = models.CharField(max_length=100)
+    is_for_all_projects = models.BooleanField(default=False)
+    projects = models.ManyToManyField(Project, related_name="tokens")
+    actions = models.JSONField(default=list)  # upload, yank, read
+    reason = models.CharField(max_length=200, default="", blank=True)  # why all projects
+    minted_at = models.DateTimeField()
+    minted_methods = models.JSONField(default=list)  # what the minting session had proven
+    minted_proof_at = models.DateTimeField()
+    minted_user_verified = models.BooleanField(default=False)
+    minted_mandate = models.CharField(max_length=100, default="", blank=True)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+    revoked_reason = models.CharField(max_length=100, default="", blank=True)
+    suspended_at = models.DateTimeField(null=True)
+    last_used_at = models.DateTimeField(null=True)
+    last_used_client = models.CharField(max_length=300, default="", blank=True)
+    last_used_network = models.CharField(max_length=64, default="", blank=True)
+
+    def __str__(self) -> str:
+        """Return the description its owner gave."""
+        return self.description

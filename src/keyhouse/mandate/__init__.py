@@ -1,0 +1,1 @@
+"""Who must hold a second factor, when, for what."""

@@ -1,0 +1,1 @@
+"""Projects, releases, files, roles and life cycle; writes the index pages when something changes."""

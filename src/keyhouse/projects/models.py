@@ -1,0 +1,237 @@
+"""Rows of projects, releases and files, and the ready index pages that installers are sent.
+
+The read plane reads `IndexPage`, `File` and `Serial` by plain SQL (`index.store`); their table and column names are
+part of its contract.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+
+
+class Project(models.Model):
+    """A name under which releases are published. Identity is the PEP 503 normalised name."""
+
+    class Status(models.TextChoices):
+        """PEP 792 project status markers."""
+
+        ACTIVE = "active"
+        ARCHIVED = "archived"
+        QUARANTINED = "quarantined"
+        DEPRECATED = "deprecated"
+
+    name = models.CharField(max_length=200)  # as its owner spells it
+    normalized_name = models.CharField(max_length=200, unique=True)
+    folded_name = models.CharField(max_length=200, unique=True)  # after confusables folding
+    origin = models.CharField(max_length=16, default="local")
+    lineage = models.UUIDField(default=uuid.uuid4)  # survives delete and re-create of the name
+    status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    status_reason = models.CharField(max_length=500, default="", blank=True)
+    created_at = models.DateTimeField()
+    last_serial = models.BigIntegerField(default=0)
+    size = models.BigIntegerField(default=0)  # sum of its files in bytes
+    file_limit = models.BigIntegerField(null=True)  # bytes; null: the setting's
+    project_limit = models.BigIntegerField(null=True)
+
+    class Meta:
+        """Newest first is asked by the home page and feeds."""
+
+        indexes: ClassVar = [models.Index(fields=["-created_at"])]
+
+    def __str__(self) -> str:
+        """Return the name as its owner spells it."""
+        return self.name
+
+
+class Tombstone(models.Model):
+    """A project name that was used and deleted; keeps its lineage for a project of that name to come."""
+
+    normalized_name = models.CharField(max_length=200, unique=True)
+    lineage = models.UUIDField()
+    deleted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.normalized_name
+
+
+class Role(models.Model):
+    """What a person may do in a project."""
+
+    class Kind(models.TextChoices):
+        """Owners manage, maintainers upload."""
+
+        OWNER = "owner"
+        MAINTAINER = "maintainer"
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="roles")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="project_roles")
+    kind = models.CharField(max_length=16, choices=Kind)
+    since_at = models.DateTimeField()
+
+    class Meta:
+        """A person has one role in a project."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "user"], name="one_role_a_person")
+        ]
+
+    def __str__(self) -> str:
+        """Return the kind of role."""
+        return self.kind
+
+
+class Release(models.Model):
+    """A version of a project. `metadata` is what its first file says of itself (`distfiles` gives the shape)."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="releases")
+    version = models.CharField(max_length=200)  # canonical (PEP 440)
+    created_at = models.DateTimeField()
+    yanked_at = models.DateTimeField(null=True)
+    yanked_reason = models.CharField(max_length=500, default="", blank=True)
+    metadata = models.JSONField(default=dict)
+    description_html = models.TextField(default="", blank=True)  # rendered and sanitised at upload
+
+    class Meta:
+        """A version stands once in a project."""
+
+        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "version"], name="version_once")]
+        indexes: ClassVar = [models.Index(fields=["-created_at"])]
+
+    def __str__(self) -> str:
+        """Return the version."""
+        return self.version
+
+
+class File(models.Model):
+    """A file that installers may fetch. Digests are lower-case hex; `blake2` (BLAKE2b-256) makes its path."""
+
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="files")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="files")
+    filename = models.CharField(max_length=250, unique=True)
+    kind = models.CharField(max_length=16)  # sdist, bdist_wheel
+    python_tag = models.CharField(max_length=100)  # as in the file name; `source` for an sdist
+    size = models.BigIntegerField()
+    md5 = models.CharField(max_length=32)
+    sha256 = models.CharField(max_length=64)
+    blake2 = models.CharField(max_length=64, unique=True)
+    metadata_sha256 = models.CharField(max_length=64, default="", blank=True)  # wheels only
+    requires_python = models.CharField(max_length=500, default="", blank=True)
+    is_quarantined = models.BooleanField(default=False)
+    quarantine_reason = models.CharField(max_length=500, default="", blank=True)
+    uploaded_at = models.DateTimeField()
+    uploaded_by = models.CharField(max_length=50, default="", blank=True)  # a snapshot, for display
+    uploaded_via = models.CharField(max_length=16, default="", blank=True)  # token, publisher, seed, import
+    credential = models.CharField(max_length=64, default="", blank=True)
+    client = models.CharField(max_length=300, default="", blank=True)
+
+    class Meta:
+        """Files of a project in a stable order."""
+
+        indexes: ClassVar = [models.Index(fields=["project", "id"])]
+
+    def __str__(self) -> str:
+        """Return the file name."""
+        return self.filename
+
+    @property
+    def path(self) -> str:
+        """Return the path below `/files/` and in the blob store."""
+        return f"{self.blake2[:2]}/{self.blake2[2:4]}/{self.blake2[4:]}/{self.filename}"
+
+
+class UsedFileName(models.Model):
+    """A file name that was ever used; it is never free again, also after deletion."""
+
+    filename = models.CharField(max_length=250, unique=True)
+    normalized_name = models.CharField(max_length=200, db_index=True)  # of the project
+    blake2 = models.CharField(max_length=64)
+    used_at = models.DateTimeField()
+    deleted_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        """Return the file name."""
+        return self.filename
+
+
+class Serial(models.Model):
+    """The one row that counts changes. `value`: the last change; `listing`: the last one that touched the root list."""
+
+    value = models.BigIntegerField(default=0)
+    listing = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        """Return the last serial."""
+        return str(self.value)
+
+
+class IndexPage(models.Model):
+    """A ready answer of the read plane.
+
+    `kind`: `simple` (name: the project), `root`, `json` (name: `project` or `project/version`), `rss`, `stats`.
+    `form`: `html`, `json`, `xml`. A page of something deleted stays as an empty row that `is_gone`, so that whoever
+    follows the serials notices. Compressed forms are null until somebody made them.
+    """
+
+    kind = models.CharField(max_length=16)
+    name = models.CharField(max_length=420, default="", blank=True)
+    form = models.CharField(max_length=8)
+    serial = models.BigIntegerField()
+    is_gone = models.BooleanField(default=False)
+    body = models.BinaryField(default=b"")
+    etag = models.CharField(max_length=64, default="", blank=True)
+    gzip = models.BinaryField(null=True)
+    zstd = models.BinaryField(null=True)
+
+    class Meta:
+        """Looked up by address; followed by serial."""
+
+        constraints: ClassVar = [models.UniqueConstraint(fields=["kind", "name", "form"], name="page_once")]
+        indexes: ClassVar = [models.Index(fields=["serial"])]
+
+    def __str__(self) -> str:
+        """Return the address of the page."""
+        return f"{self.kind}/{self.name}.{self.form}"
+
+
+class DownloadCount(models.Model):
+    """Downloads of one file on one day by one installer."""
+
+    file = models.ForeignKey(File, on_delete=models.CASCADE, related_name="downloads")
+    day_on = models.DateField()
+    installer = models.CharField(max_length=32)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        """One row for each file, day and installer."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["file", "day_on", "installer"], name="count_once_a_day")
+        ]
+
+    def __str__(self) -> str:
+        """Return day and count."""
+        return f"{self.day_on} {self.count}"
+
+
+class ClientSketch(models.Model):
+    """Unique clients of one project on one day, as a sketch of keyed, daily-salted digests; no address is kept."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="client_sketches")
+    day_on = models.DateField()
+    sketch = models.BinaryField()
+
+    class Meta:
+        """One sketch for each project and day."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "day_on"], name="sketch_once_a_day")
+        ]
+
+    def __str__(self) -> str:
+        """Return the day."""
+        return str(self.day_on)

@@ -1,0 +1,1 @@
+"""Django settings, derived from the one typed configuration in `core.configuration`."""

@@ -1,0 +1,91 @@
+"""Django's settings. Nothing is set here that `core.configuration` already names."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from keyhouse.core import configuration, keys
+from keyhouse.core.configuration import Configuration
+
+_configuration = configuration.current()
+
+
+def _sqlite(settings: Configuration) -> dict[str, Any]:
+    """WAL with full sync, and write transactions that take the lock at once and wait for it."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": settings.sqlite_path,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 30,
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+        },
+    }
+
+
+def _postgresql(settings: Configuration) -> dict[str, Any]:
+    """Psycopg 3 with its pool; connections are checked before they are handed out."""
+    parts = urlsplit(settings.database_url)
+    pool = {"min_size": 1, "max_size": 16, "timeout": 20, "check": _check_connection}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "OPTIONS": {"pool": pool, **dict(parse_qsl(parts.query))},
+    }
+
+
+def _check_connection(connection: Any) -> None:
+    from psycopg_pool import ConnectionPool  # noqa: PLC0415 - SQLite installations never load it
+
+    ConnectionPool.check_connection(connection)
+
+
+DATABASES = {
+    "default": _postgresql(_configuration) if _configuration.database_url else _sqlite(_configuration)
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django.contrib.staticfiles",
+    "keyhouse.audit",
+    "keyhouse.accounts",
+    "keyhouse.projects",
+    "keyhouse.credentials.tokens",
+    "keyhouse.web",
+]
+SECRET_KEY = keys.ensure_ring(_configuration.key_file).derive("django").hex()
+SECRET_KEY_FALLBACKS = [keys.ring().derive("django", key_id=key.id).hex() for key in keys.ring().keys[1:]]
+DEBUG = False
+ALLOWED_HOSTS = ["*"]  # links and origins come from the base URL, never from Host
+ROOT_URLCONF = "keyhouse.web.urls"
+MIDDLEWARE = [
+    "keyhouse.web.middleware.SecurityHeaders",
+    "keyhouse.web.middleware.Refusals",
+    "keyhouse.accounts.middleware.Sessions",
+    "keyhouse.accounts.middleware.Csrf",
+    "keyhouse.web.middleware.Doors",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {"context_processors": ["keyhouse.web.context.site"]},
+    }
+]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_USER_MODEL = "accounts.User"
+CSRF_FAILURE_VIEW = "keyhouse.web.errors.csrf_failure"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "/static/"
+FORMS_URLFIELD_ASSUME_HTTPS = True
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+LOGGING_CONFIG = None  # `web.logs` sets logging up for every entry point

@@ -1,0 +1,1 @@
+"""Blobs: the bytes of files, kept by the digest of their content."""

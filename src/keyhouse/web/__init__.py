@@ -1,0 +1,1 @@
+"""The site: addresses, middleware, error pages, base templates, static files, and the ASGI callable that joins all."""
