@@ -182,6 +182,10 @@ def require_authority(actor: Actor, name: str, thing: Thing | None = None) -> No
     action = get_action(name)
     if _wiring.authority is None:
         raise GateUnavailable
+    if actor.restrictions is not None and not actor.restrictions.allows(
+        name, thing.kind if thing else "", thing.id if thing else None
+    ):
+        raise RoleRequired("This credential doesn't reach that far.", fix="Use one made for this project.")
     if action.operators_only and not (actor.is_operator or actor.kind == "host"):
         raise RoleRequired
     _wiring.authority.require(actor, action, thing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal
+from typing import Final, Literal, Protocol
 
 Method = Literal["password", "totp", "webauthn", "passkey", "recovery_code"]
 ActorKind = Literal["session", "token", "publisher", "job", "host", "nobody"]
@@ -39,6 +39,13 @@ class Strength:
         return self.at is not None and now - self.at <= age
 
 
+class Restrictions(Protocol):
+    """What a credential itself allows, whatever its owner may do: projects, action sets, networks."""
+
+    def allows(self, action: str, kind: str, id_: int | str | None) -> bool:
+        """Tell whether the credential reaches this action on this thing (`kind`, `id_` as in `Thing`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
     """A person by a session, a credential, a background job, or the host operator at the command line.
@@ -57,7 +64,7 @@ class Actor:
     is_operator: bool = False
     email_is_verified: bool = False
     state: str = "active"
-    restrictions: object = None  # what the credential itself allows; read by the credential's own feature
+    restrictions: Restrictions | None = None
 
 
 NOBODY: Final = Actor(kind="nobody")

@@ -246,6 +246,7 @@ class Configuration:
     log_format: Literal["auto", "text", "json"]
     metrics_token: str
     metrics_listen: str
+    fault: str
     shared_networks: tuple[Network, ...]
     sources: Mapping[str, str]
 
@@ -332,14 +333,15 @@ def _refuse_unknown(environ: Mapping[str, str]) -> None:
 
 
 def _refuse_test_doors(configuration: Configuration) -> None:
-    if configuration.is_test:
-        return
-    if configuration.clock_file is not None:
-        message = "KEYHOUSE_CLOCK_FILE is for KEYHOUSE_ENVIRONMENT=test only."
-        raise ConfigurationError(message)
-    if configuration.rate_limits == "off":
-        message = "KEYHOUSE_RATE_LIMITS=off is for KEYHOUSE_ENVIRONMENT=test only."
-        raise ConfigurationError(message)
+    doors = {
+        "KEYHOUSE_CLOCK_FILE": configuration.clock_file is not None,
+        "KEYHOUSE_RATE_LIMITS=off": configuration.rate_limits == "off",
+        "KEYHOUSE_FAULT": bool(configuration.fault),
+    }
+    for name, is_open in doors.items():
+        if is_open and not configuration.is_test:
+            message = f"{name} is for KEYHOUSE_ENVIRONMENT=test only."
+            raise ConfigurationError(message)
 
 
 _current: Configuration | None = None

@@ -1,11 +1,9 @@
-"""Settings of the test-suite: the real ones, on a throw-away data folder."""
+"""Settings of the test-suite: the real ones, on a throw-away data folder and database."""
 
 from __future__ import annotations
 
-import os
-import tempfile
+from keyhouse.settings.base import *  # noqa: F403
+from keyhouse.settings.base import DATABASES
 
-os.environ.setdefault("KEYHOUSE_ENVIRONMENT", "test")
-os.environ.setdefault("KEYHOUSE_DATA", tempfile.mkdtemp(prefix="keyhouse-test-"))
-
-from keyhouse.settings.base import *  # noqa: F403 - the environment must be set first
+# The read plane opens the database by the configuration's own address, so the test runner must use that very one.
+DATABASES["default"]["TEST"] = {"NAME": DATABASES["default"]["NAME"]}

@@ -1,0 +1,56 @@
+"""What every test stands on: a throw-away data folder and database for each worker of the test runner."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+
+
+def _own_surroundings() -> None:
+    """Give this worker its own data folder and database, before Django's settings are read."""
+    for name in [name for name in os.environ if name.startswith("KEYHOUSE_")]:
+        if name not in {"KEYHOUSE_REQUIRE", "KEYHOUSE_VECTORS", "KEYHOUSE_CORPUS", "KEYHOUSE_DATABASE_URL"}:
+            del os.environ[name]
+    os.environ["KEYHOUSE_ENVIRONMENT"] = "test"
+    os.environ["KEYHOUSE_DATA"] = tempfile.mkdtemp(prefix="keyhouse-test-")
+    url = os.environ.get("KEYHOUSE_DATABASE_URL", "")
+    if url:
+        name = f"/keyhouse_test_{_worker}_{secrets.token_hex(4)}"
+        os.environ["KEYHOUSE_DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=name))
+
+
+_own_surroundings()
+
+
+def is_required(what: str) -> bool:
+    """Whether what may be missing on a bare machine must be here (KEYHOUSE_REQUIRE, set in CI)."""
+    return what in os.environ.get("KEYHOUSE_REQUIRE", "").split(",")
+
+
+def skip_or_fail(what: str, reason: str) -> None:
+    """Skip for a missing part, or fail where that part is required."""
+    if is_required(what):
+        pytest.fail(f"{what} is required here: {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings_xdist_suffix() -> None:
+    """Leave the database's name alone: each worker has its own already."""
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """Return the folder of test vectors that others wrote."""
+    default = Path(__file__).parents[2] / "shared" / "vectors"
+    folder = Path(os.environ.get("KEYHOUSE_VECTORS", default))
+    if not folder.is_dir():
+        skip_or_fail("vectors", f"no test vectors at {folder}; set KEYHOUSE_VECTORS")
+    return folder
