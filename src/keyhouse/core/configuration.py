@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
+from keyhouse.core.fault_points import check_point
+
 PREFIX: Final = "KEYHOUSE_"
 # Read by the tests, or put into the environment by container platforms that link services.
 IGNORED_NAMES: Final = frozenset({"KEYHOUSE_REQUIRE", "KEYHOUSE_VECTORS", "KEYHOUSE_CORPUS"})
@@ -86,6 +88,12 @@ def _networks(text: str) -> tuple[Network, ...]:
     except ValueError as error:
         message = "networks separated by commas, for example 10.0.0.0/8, 192.0.2.7/32"
         raise ValueError(message) from error
+
+
+def _fault_point(text: str) -> str:
+    if text:
+        check_point(text)
+    return text
 
 
 SETTINGS: Final[tuple[Setting, ...]] = (
@@ -204,6 +212,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "",
         "`host:port` of a second listener that serves only `/metrics`; empty: none",
         _text,
+    ),
+    Setting(
+        "fault",
+        "",
+        "test only: name of the point in the code at which the process kills itself",
+        _fault_point,
     ),
     Setting(
         "shared_networks",

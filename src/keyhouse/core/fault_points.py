@@ -1,0 +1,26 @@
+"""The names of the points at which tests may kill the process."""
+
+from __future__ import annotations
+
+from typing import Final
+
+POINTS: Final = frozenset(
+    {
+        "upload.received",  # the body is in the temporary file
+        "upload.blob-stored",  # the blob is synced, no row tells of it
+        "upload.rows-written",  # inside the transaction, before its commit
+        "upload.committed",  # before the answer is sent
+        "yank.rows-written",
+        "yank.committed",
+        "deletion.rows-written",
+        "deletion.committed",
+        "backup.database-copied",
+        "backup.blobs-copied",
+    }
+)
+
+
+def check_point(point: str) -> None:
+    """Raise ValueError for a point that is not in the catalogue."""
+    if point not in POINTS:
+        raise ValueError("one of " + ", ".join(sorted(POINTS)))
