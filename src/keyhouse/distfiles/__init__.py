@@ -1,0 +1,1 @@
+"""Read and judge one wheel or source distribution: pure functions of a file, no database."""

@@ -1,0 +1,60 @@
+"""Read an open file at any place, never past its end."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from keyhouse.distfiles.findings import UnacceptableError
+
+_CHUNK = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open file and its size in bytes."""
+
+    descriptor: int
+    size: int
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes; raise `UnacceptableError` where the file has fewer."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            _refuse_truncated()
+        data = os.pread(self.descriptor, length, offset)
+        while len(data) < length:
+            more = os.pread(self.descriptor, length - len(data), offset + len(data))
+            if not more:
+                _refuse_truncated()
+            data += more
+        return data
+
+    def chunks(self, offset: int, length: int) -> Iterator[bytes]:
+        """Yield `length` bytes from `offset` on in pieces of at most 256 KiB."""
+        end = offset + length
+        while offset < end:
+            data = self.read_at(offset, min(_CHUNK, end - offset))
+            offset += len(data)
+            yield data
+
+
+@contextmanager
+def open_source(path: Path) -> Iterator[Source]:
+    """Open the file at `path`; raises `UnacceptableError` for what cannot be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        reason = error.strerror or "it cannot be opened"
+        raise UnacceptableError("file-unreadable", f"Cannot open the file: {reason}.") from error
+    try:
+        yield Source(descriptor, os.fstat(descriptor).st_size)
+    except IsADirectoryError as error:
+        raise UnacceptableError("file-unreadable", "This is a folder, not a file.") from error
+    finally:
+        os.close(descriptor)
+
+
+def _refuse_truncated() -> None:
+    sentence = "The archive ends before all its parts are there; build the file again."
+    raise UnacceptableError("archive-truncated", sentence)
