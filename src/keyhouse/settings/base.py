@@ -27,7 +27,7 @@ def _sqlite(settings: Configuration) -> dict[str, Any]:
 def _postgresql(settings: Configuration) -> dict[str, Any]:
     """Psycopg 3 with its pool; connections are checked before they are handed out."""
     parts = urlsplit(settings.database_url)
-    pool = {"min_size": 1, "max_size": 16, "timeout": 20, "check": _check_connection}
+    pool = {"min_size": 1, "max_size": 16, "timeout": 20}
     return {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": unquote(parts.path.lstrip("/")),
@@ -35,14 +35,9 @@ def _postgresql(settings: Configuration) -> dict[str, Any]:
         "PASSWORD": unquote(parts.password or ""),
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
+        "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {"pool": pool, **dict(parse_qsl(parts.query))},
     }
-
-
-def _check_connection(connection: Any) -> None:
-    from psycopg_pool import ConnectionPool  # noqa: PLC0415 - SQLite installations never load it
-
-    ConnectionPool.check_connection(connection)
 
 
 DATABASES = {
@@ -85,7 +80,6 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
-FORMS_URLFIELD_ASSUME_HTTPS = True
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
 LOGGING_CONFIG = None  # `web.logs` sets logging up for every entry point
