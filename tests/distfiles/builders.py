@@ -20,7 +20,7 @@ WheelMember = tuple[str | zipfile.ZipInfo, bytes]
 SdistMember = tuple[str | tarfile.TarInfo, bytes]
 
 
-def build_wheel(  # noqa: PLR0913 - one knob for each fault
+def build_wheel(
     directory: Path,
     name: str = "alpha",
     version: str = "1.0",
@@ -76,7 +76,7 @@ def build_wheel(  # noqa: PLR0913 - one knob for each fault
     return path
 
 
-def build_sdist(  # noqa: PLR0913 - one knob for each fault
+def build_sdist(
     directory: Path,
     name: str = "alpha",
     version: str = "1.0",

@@ -6,7 +6,7 @@ spelling, and so that the name alone says which project, version and tags a file
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NoReturn
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -26,6 +26,7 @@ class DistributionName:
     """What a file name says: `name` is normalised (PEP 503), `tags` are `py-abi-platform`."""
 
     filename: str
+    canonical: str
     kind: Literal["wheel", "sdist"]
     name: str
     version: Version
@@ -48,6 +49,15 @@ def parse_filename(filename: str) -> DistributionName:
 
     Source: PEP 427, PEP 425, PEP 440 and PEP 625.
     """
+    name = parse_any_spelling(filename)
+    if filename != name.canonical:
+        sentence = f"The file must be called {shown(name.canonical, 120)}, spelt exactly so."
+        raise UnacceptableError("filename-not-canonical", sentence)
+    return name
+
+
+def parse_any_spelling(filename: str) -> DistributionName:
+    """Read a file name that may be spelt as older tools did; raise where it cannot be read."""
     _check_characters(filename)
     if filename.endswith(".whl"):
         return _parse_wheel(filename)
@@ -82,9 +92,8 @@ def _parse_wheel(filename: str) -> DistributionName:
         _refuse_malformed(filename, "lower-case tags")
     name, version = _parse_release(filename, parts[0], parts[1])
     canonical = "-".join([component(name), str(version), *parts[2:]]) + ".whl"
-    _check_canonical(filename, canonical)
     tags = frozenset(expand_tags("-".join(parts[-3:])))
-    return DistributionName(filename, "wheel", name, version, build, tags)
+    return DistributionName(filename, canonical, "wheel", name, version, build, tags)
 
 
 def expand_tags(compressed: str) -> list[str]:
@@ -98,27 +107,19 @@ def _parse_sdist(filename: str) -> DistributionName:
     if not hyphen:
         _refuse_malformed(filename, "name-version.tar.gz")
     name, version = _parse_release(filename, project, release)
-    _check_canonical(filename, f"{component(name)}-{version}.tar.gz")
-    return DistributionName(filename, "sdist", name, version)
+    canonical = f"{component(name)}-{version}.tar.gz"
+    return DistributionName(filename, canonical, "sdist", name, version)
 
 
 def _parse_release(filename: str, project: str, release: str) -> tuple[str, Version]:
     if not _NAME.fullmatch(project):
         _refuse_malformed(filename, "a valid project name")
     try:
-        version = Version(release)
+        return canonicalize_name(project), Version(release)
     except InvalidVersion:
         _refuse_malformed(filename, "a valid version (PEP 440)")
-        raise
-    return canonicalize_name(project), version
 
 
-def _check_canonical(filename: str, canonical: str) -> None:
-    if filename != canonical:
-        sentence = f"The file must be called {shown(canonical)}, spelt exactly so."
-        raise UnacceptableError("filename-not-canonical", sentence)
-
-
-def _refuse_malformed(filename: str, wanted: str) -> None:
+def _refuse_malformed(filename: str, wanted: str) -> NoReturn:
     sentence = f"The file name {shown(filename)} does not have {wanted}."
     raise UnacceptableError("filename-malformed", sentence)

@@ -110,7 +110,7 @@ class UnacceptableError(Refusal):
         return str(self.finding)
 
 
-def shown(text: str) -> str:
-    """Quote `text` from a file: printable ASCII, at most about 60 characters."""
+def shown(text: str, most: int = _SHOWN_LENGTH) -> str:
+    """Quote `text` from a file: printable ASCII, at most `most` characters."""
     spelt = ascii(text)
-    return spelt if len(spelt) <= _SHOWN_LENGTH else f"{spelt[: _SHOWN_LENGTH - 4]}...{spelt[-1]}"
+    return spelt if len(spelt) <= most else f"{spelt[: most - 4]}...{spelt[-1]}"

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
 from keyhouse.distfiles.findings import UnacceptableError
 
@@ -55,6 +56,6 @@ def open_source(path: Path) -> Iterator[Source]:
         os.close(descriptor)
 
 
-def _refuse_truncated() -> None:
+def _refuse_truncated() -> NoReturn:
     sentence = "The archive ends before all its parts are there; build the file again."
     raise UnacceptableError("archive-truncated", sentence)

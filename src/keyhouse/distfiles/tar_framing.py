@@ -146,9 +146,7 @@ class _Stream:
 class _Reader:
     """Read members one after another."""
 
-    def __init__(
-        self, stream: _Stream, contents: TarContents, archive_size: int, bounds: Bounds
-    ) -> None:
+    def __init__(self, stream: _Stream, contents: TarContents, archive_size: int, bounds: Bounds) -> None:
         self._stream = stream
         self._contents = contents
         self._archive_size = archive_size

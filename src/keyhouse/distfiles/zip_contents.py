@@ -83,9 +83,7 @@ def _inflated(source: Source, member: ZipMember) -> Iterator[bytes]:
         _refuse_corrupt(member, "does not end where its header says")
 
 
-def _inflate_chunk(
-    inflater: "zlib._Decompress", chunk: bytes, member: ZipMember
-) -> Iterator[bytes]:
+def _inflate_chunk(inflater: "zlib._Decompress", chunk: bytes, member: ZipMember) -> Iterator[bytes]:
     is_pending = True
     while is_pending and not inflater.eof:
         try:

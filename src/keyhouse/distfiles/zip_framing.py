@@ -270,16 +270,20 @@ def _decode_name(entry: _Entry) -> str:
 
 
 def _check_entry(entry: _Entry, path: str) -> None:
-    if entry.flags & _ENCRYPTED:
-        _refuse("archive-encrypted", f"The member {shown(path)} is encrypted.")
-    if entry.flags & _DESCRIPTOR:
-        sentence = f"The member {shown(path)} has a data descriptor; write its sizes before it."
-        _refuse("archive-data-descriptor", sentence)
-    if entry.flags & ~_KNOWN_FLAGS:
-        _refuse("archive-malformed", f"The member {shown(path)} has unknown flags.")
+    _check_flags(entry.flags, path)
     if entry.method not in {STORED, DEFLATED}:
         sentence = f"The member {shown(path)} is neither stored nor deflated."
         _refuse("archive-compression", sentence)
+
+
+def _check_flags(flags: int, path: str) -> None:
+    if flags & _ENCRYPTED:
+        _refuse("archive-encrypted", f"The member {shown(path)} is encrypted.")
+    if flags & _DESCRIPTOR:
+        sentence = f"The member {shown(path)} has a data descriptor; write its sizes before it."
+        _refuse("archive-data-descriptor", sentence)
+    if flags & ~_KNOWN_FLAGS:
+        _refuse("archive-malformed", f"The member {shown(path)} has unknown flags.")
 
 
 def _check_kind(entry: _Entry, path: str, *, is_folder: bool) -> None:
@@ -299,6 +303,7 @@ def _check_local_header(source: Source, entry: _Entry, path: str) -> int:
     name = header[_LOCAL.size :]
     if signature != b"PK\x03\x04" or name_length != len(name) or name != entry.name:
         _refuse("archive-headers-differ", f"The local header of {shown(path)} is another one.")
+    _check_flags(flags, path)
     extra = source.read_at(entry.offset + length, extra_length) if extra_length else b""
     compressed, size, _ = _resolve_sizes(extra, compressed, size)
     local = (flags, method, crc, compressed, size)

@@ -1,0 +1,108 @@
+"""Turn a description into HTML that is safe to show to everybody.
+
+The renderers make HTML and then sanitise it with an allow-list (nh3): no scripts, styles, forms,
+frames or event handlers, links only to http, https and mailto and marked `nofollow`. Images stay,
+also those on other hosts; what a page may load from where is for its content security policy.
+"""
+
+import re
+from collections.abc import Callable
+from email.message import Message
+from typing import Final, Literal
+
+Format = Literal["rst", "markdown", "plain"]
+# a longer text is shown as it is: rendering it could take a worker minutes
+LONGEST_RENDERED: Final = 512 * 1024
+_FORMATS: Final[dict[str, Format]] = {
+    "": "rst",
+    "text/x-rst": "rst",
+    "text/markdown": "markdown",
+    "text/plain": "plain",
+}
+_VARIANTS = {"gfm": "GFM", "commonmark": "CommonMark"}
+_DEEP = re.compile(r"(?:^|\n)(?:[ \t]*[>*+-]){100}|[\[(*_`]{500}")
+
+
+def render(text: str, content_type: str | None) -> str | None:
+    """Return safe HTML, or None where the text does not render or its type is unknown.
+
+    A text without a type is reStructuredText (core metadata specification).
+    """
+    form = find_format(content_type)
+    if form is None:
+        return None
+    if _is_too_much(text):
+        form = "plain"
+    if not text.strip():
+        return ""
+    return _RENDERERS[form](text, content_type or "")
+
+
+def renders(text: str, content_type: str | None) -> bool:
+    """Tell whether a description will render, without the work where it always does."""
+    form = find_format(content_type)
+    if form != "rst" or not text.strip() or _is_too_much(text):
+        return form is not None
+    return render(text, content_type) is not None
+
+
+def find_format(content_type: str | None) -> Format | None:
+    """Return what a Description-Content-Type stands for, or None for a wrong one."""
+    header = _parse(content_type)
+    kind = header.get_content_type() if content_type else ""
+    charset = _parameter(header, "charset")
+    variant = _parameter(header, "variant")
+    if charset not in {"", "utf-8", "utf8"} or (content_type or "").count("/") > 1:
+        return None
+    if kind == "text/markdown" and variant and variant not in _VARIANTS:
+        return None
+    if kind == "text/plain" and not (content_type or "").lower().startswith("text/plain"):
+        return None  # what the e-mail package makes of anything unreadable
+    return _FORMATS.get(kind)
+
+
+def _parse(content_type: str | None) -> Message:
+    header = Message()
+    header["content-type"] = " ".join((content_type or "").split())
+    return header
+
+
+def _parameter(header: Message, name: str) -> str:
+    value = header.get_param(name)
+    return value.strip().lower() if isinstance(value, str) else ""
+
+
+def _is_too_much(text: str) -> bool:
+    return len(text) > LONGEST_RENDERED or _DEEP.search(text) is not None
+
+
+def _render_rst(text: str, _: str) -> str | None:
+    from readme_renderer import rst  # noqa: PLC0415 - docutils takes long to import
+
+    try:
+        return rst.render(text)
+    except Exception:  # noqa: BLE001 - docutils raises nearly anything for a text it cannot take
+        return None
+
+
+def _render_markdown(text: str, content_type: str) -> str | None:
+    from readme_renderer import markdown  # noqa: PLC0415 - takes long to import
+
+    variant = _VARIANTS.get(_parameter(_parse(content_type), "variant"), "GFM")
+    try:
+        return markdown.render(text, variant=variant) or ""
+    except Exception:  # noqa: BLE001 - the highlighting raises what its lexers raise
+        return None
+
+
+def _render_plain(text: str, _: str) -> str | None:
+    from readme_renderer import txt  # noqa: PLC0415 - imported with the others
+
+    return txt.render(text)
+
+
+_RENDERERS: Final[dict[Format, Callable[[str, str], str | None]]] = {
+    "rst": _render_rst,
+    "markdown": _render_markdown,
+    "plain": _render_plain,
+}
