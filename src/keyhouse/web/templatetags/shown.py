@@ -1,0 +1,71 @@
+"""How instants, sizes and ages are shown on pages: `{% load shown %}`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from keyhouse.core import clock
+
+register = template.Library()
+
+_UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
+_STEP: Final = 1000
+_ONE_DIGIT_BELOW: Final = 10
+_AGES: Final = (
+    (365 * 86400, "year"),
+    (30 * 86400, "month"),
+    (86400, "day"),
+    (3600, "hour"),
+    (60, "minute"),
+)
+
+
+@register.filter
+def instant(value: datetime | None) -> SafeString | str:
+    """Show an instant as `2024-05-06 07:08 UTC` inside a <time>; None as nothing."""
+    if value is None:
+        return ""
+    utc = value.astimezone(UTC).replace(microsecond=0)
+    return format_html(
+        '<time datetime="{}">{} UTC</time>', clock.format_instant(utc), utc.strftime("%Y-%m-%d %H:%M")
+    )
+
+
+@register.filter
+def ago(value: datetime | None) -> SafeString | str:
+    """Show how long ago an instant was, the exact instant in a <time>; None as nothing."""
+    if value is None:
+        return ""
+    utc = value.astimezone(UTC).replace(microsecond=0)
+    return format_html(
+        '<time datetime="{}" title="{} UTC">{}</time>',
+        clock.format_instant(utc),
+        utc.strftime("%Y-%m-%d %H:%M"),
+        age_in_words((clock.now() - utc).total_seconds()),
+    )
+
+
+@register.filter
+def size(value: int | None) -> str:
+    """Show a number of bytes in decimal units (1 kB = 1000 bytes), with one digit below ten."""
+    if value is None:
+        return ""
+    amount, unit = float(value), 0
+    while round(amount) >= _STEP and unit < len(_UNITS) - 1:
+        amount, unit = amount / _STEP, unit + 1
+    digits = 1 if unit and amount < _ONE_DIGIT_BELOW else 0
+    return f"{amount:.{digits}f} {_UNITS[unit]}"
+
+
+def age_in_words(seconds: float) -> str:
+    """Tell an age in its biggest whole unit: `3 days ago`; the last minute and the future are `just now`."""
+    for length, word in _AGES:
+        count = int(seconds // length)
+        if count >= 1:
+            return f"{count} {word}{'s' if count > 1 else ''} ago"
+    return "just now"
