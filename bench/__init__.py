@@ -1,0 +1,1 @@
+"""Measurements, each with its peer in the same run, printed as ratios."""

@@ -1,0 +1,42 @@
+"""Valid small and large wheels to publish."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import zipfile
+from pathlib import Path
+
+MEGABYTE = 2**20
+
+
+def write_wheel(folder: Path, name: str, version: str, payload: bytes = b"value = 1\n") -> Path:
+    """Write a wheel of one module and return its path."""
+    return _write(folder, name, version, {f"{name}.py": payload})
+
+
+def write_large_wheel(folder: Path, name: str, version: str, megabytes: int) -> Path:
+    """Write a wheel of about that size whose members hardly compress, 10 MB each."""
+    members = {f"{name}/part{number}.bin": os.urandom(10 * MEGABYTE) for number in range(megabytes // 10)}
+    return _write(folder, name, version, members)
+
+
+def _write(folder: Path, name: str, version: str, members: dict[str, bytes]) -> Path:
+    info = f"{name}-{version}.dist-info"
+    members = {
+        **members,
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: Made up\n".encode(),
+        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    record = "".join(f"{path},sha256={_digest(body)},{len(body)}\n" for path, body in members.items())
+    members[f"{info}/RECORD"] = (record + f"{info}/RECORD,,\n").encode()
+    path = folder / f"{name}-{version}-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, body in members.items():
+            archive.writestr(zipfile.ZipInfo(member, (2024, 1, 1, 0, 0, 0)), body, zipfile.ZIP_DEFLATED)
+    return path
+
+
+def _digest(body: bytes) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(body).digest()).rstrip(b"=").decode()
