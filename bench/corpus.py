@@ -21,7 +21,7 @@ from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urljoin, urlsplit
 
-from bench.servers import ROOT, Server, fetch, keyhouse, seed
+from bench.servers import PEERS, ROOT, Server, fetch, keyhouse, seed
 from bench.table import markdown
 from bench.uploads import form_of
 
@@ -135,7 +135,7 @@ def _pip_finds(server: Server, path: Path, row: Listed) -> str:
         requirements = Path(target) / "requirements.txt"
         requirements.write_text(f"{name}=={version} --hash=sha256:{row.sha256}\n")
         command = [
-            sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-cache-dir", "--only-binary", ":all:",
+            str(PEERS / "pip"), "download", "-q", "--no-deps", "--no-cache-dir", "--only-binary", ":all:",
             "--index-url", f"{server.url}/simple/", "--require-hashes", "-r", str(requirements), "-d", target,
             *_target(python, abi, platform),
         ]  # fmt: skip

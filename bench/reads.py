@@ -22,6 +22,7 @@ AS_PIP = {
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": "pip/26.2",
 }
+Case = tuple[str, str, dict[str, str]]  # what, path, headers
 GOALS = {
     "page of 10 releases": 0.30,
     "page of 1,000 files": 0.30,
@@ -110,27 +111,27 @@ def _in_turn(servers: dict[str, Callable[[], Result]], rounds: int) -> dict[str,
     return results
 
 
-def _cases(ours: Server) -> dict[str, tuple[str, dict[str, str]]]:
+def _cases(ours: Server) -> list[Case]:
     small, large = urlsplit(_first_file(ours, "ten")).path, urlsplit(_first_file(ours, "large")).path
-    return {
-        "page of 10 releases": ("/simple/ten/", AS_PIP),
-        "page of 1,000 files": ("/simple/thousand/", AS_PIP),
-        "304": ("/simple/ten/", AS_PIP),
-        "small file": (small, {}),
-        "200 MB file": (large, {}),
-    }
+    return [
+        ("page of 10 releases", "/simple/ten/", AS_PIP),
+        ("page of 1,000 files", "/simple/thousand/", AS_PIP),
+        ("304", "/simple/ten/", AS_PIP),
+        ("small file", small, {}),
+        ("200 MB file", large, {}),
+    ]
 
 
 def _compare(ours: Server, theirs: Server, rounds: int) -> str:
-    rows = [_row(name, path, headers, ours, theirs, rounds) for name, (path, headers) in _cases(ours).items()]
+    rows = [_row(case, ours, theirs, rounds) for case in _cases(ours)]
     head = ["what", "Keyhouse /s", "nginx /s", "ratio", "goal", "p50 ms", "p99 ms", "nginx p99 ms",
             "p99 ms at half load", "nginx p99 ms at that load"]  # fmt: skip
     return markdown("Reads against nginx serving the same bytes (one server core)", head, rows)
 
 
-def _row(
-    name: str, path: str, headers: dict[str, str], ours: Server, theirs: Server, rounds: int
-) -> list[object]:
+def _row(case: Case, ours: Server, theirs: Server, rounds: int) -> list[object]:
+    name, path, headers = case
+
     def ask(server: Server) -> Callable[[], Result]:
         sent = dict(headers)
         if name == "304":
@@ -146,19 +147,16 @@ def _row(
     )
     latency = [median(result.p50 * 1e3 for result in results["ours"]), *_p99(results)]
     return [name + (" (MB/s)" if big else ""), ours_rate, nginx_rate, ours_rate / nginx_rate, GOALS[name], *latency,
-            *_equal_load(path, headers, ours_rate / 2, ours, theirs, skip=big or name == "304")]  # fmt: skip
+            *([] if big or name == "304" else _equal_load(case, ours_rate / 2, (ours, theirs)))]  # fmt: skip
 
 
 def _p99(results: dict[str, list[Result]]) -> list[float]:
     return [median(result.p99 * 1e3 for result in results[who]) for who in ("ours", "nginx")]
 
 
-def _equal_load(  # noqa: PLR0913 - one cell pair
-    path: str, headers: dict[str, str], rate: float, ours: Server, theirs: Server, *, skip: bool
-) -> list[object]:
-    if skip:
-        return ["", ""]
-    return [at_rate(server.url + path, headers, rate=rate).p99 * 1e3 for server in (ours, theirs)]
+def _equal_load(case: Case, rate: float, servers: tuple[Server, ...]) -> list[float]:
+    _, path, headers = case
+    return [at_rate(server.url + path, headers, rate=rate).p99 * 1e3 for server in servers]
 
 
 def _compare_peers(ours: Server, peers: dict[str, Server], rounds: int) -> str:
