@@ -1,0 +1,184 @@
+"""Blobs in a folder of this machine.
+
+Order of keeping: the bytes are synced, the file is renamed into place, then its folder is synced and every folder
+above it that may not be durable yet (rename is atomic, POSIX; it is durable only once the folder is). A key always has
+the same bytes, so a file that is already there may be replaced: one that a crash left torn is mended by the next
+attempt.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from keyhouse.storage.blobs import check_key
+
+INCOMING: Final = ".incoming"
+_LONGEST_NAME: Final = 255  # bytes of one name, on every file system in use
+_SPLIT: Final = 200
+_LONG: Final = "~"  # ends the folder that holds the rest of a long name; never part of a key
+_SHARED_LEVELS: Final = 2  # `ab/cd`; the folder below holds one blob and what belongs to it
+_ATTEMPTS: Final = 5
+
+
+class LocalBlobs:
+    """A folder of blobs; `root` is made when the first one comes."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / INCOMING
+        self._durable: set[Path] = set()  # folders whose names are known to survive a power cut
+
+    def incoming(self) -> Path:
+        """Return a path for a new temporary file on the store's own volume; the caller makes the file."""
+        if not self._incoming.is_dir():
+            _make_folders(self._incoming)
+        return self._incoming / secrets.token_hex(16)
+
+    def keep(self, temp: Path, key: str) -> None:
+        """Move a temporary file to its key; when this returns, no power cut takes it away."""
+        self.keep_all([(temp, key)])
+
+    def keep_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
+        """Do what `keep` does for several files, syncing each folder once."""
+        moves = [(temp, self._place(key)) for temp, key in pairs]
+        for temp, _ in moves:
+            _sync(temp)
+        for temp, place in moves:
+            _move(temp, place)
+        own = {self.root / key.rpartition("/")[0] for _, key in pairs}
+        self._sync_folders(own | {place.parent for _, place in moves})
+
+    def path_of(self, key: str) -> Path | None:
+        """Return where the blob lies, or None where there is no such blob."""
+        place = self._place(key)
+        return place if place.is_file() else None
+
+    def open(self, key: str) -> BinaryIO:
+        """Open a blob for reading; raises FileNotFoundError."""
+        return self._place(key).open("rb")
+
+    def size(self, key: str) -> int | None:
+        """Return the size in bytes, or None where there is no such blob."""
+        try:
+            return self._place(key).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def keys(self) -> Iterator[str]:
+        """Give every key; what a crash of somebody else's tool left in between is passed over."""
+        for place in _files_below(self.root):
+            key = str(place.relative_to(self.root)).replace(_LONG + "/", "")
+            with contextlib.suppress(ValueError):
+                yield check_key(key)
+
+    def remove(self, key: str) -> None:
+        """Remove a blob and its own folder where that leaves it empty; one that is not there is fine."""
+        self._place(key).unlink(missing_ok=True)
+        leaf = self.root / key.rpartition("/")[0]
+        with contextlib.suppress(OSError):  # not empty, or not there
+            self._place(key).parent.rmdir()
+            leaf.rmdir()
+
+    def sweep_incoming(self, older_than: timedelta) -> int:
+        """Remove temporary files that nobody holds and that are older; return how many."""
+        # file times are the machine's, whatever the product's clock says
+        before = time.time() - older_than.total_seconds()
+        return sum(_sweep(path, before) for path in self._temporary_files())
+
+    def _sync_folders(self, leaves: set[Path]) -> None:
+        """Sync the folders of new files, and upwards; somebody else's new folder may not be synced yet."""
+        shared = {above for leaf in leaves for above in self._above(leaf)}
+        unsure = {leaf.parent for leaf in leaves} | {above.parent for above in shared - self._durable}
+        for folder in sorted(leaves | unsure, key=_depth, reverse=True):
+            _sync(folder)
+        self._durable |= shared
+
+    def _above(self, leaf: Path) -> list[Path]:
+        """Return the folders above a leaf that many blobs share, the root among them; they are never removed."""
+        below_root = leaf.relative_to(self.root).parts[:_SHARED_LEVELS]
+        return [self.root.joinpath(*below_root[:level]) for level in range(len(below_root) + 1)]
+
+    def _temporary_files(self) -> list[Path]:
+        try:
+            return list(self._incoming.iterdir())
+        except FileNotFoundError:
+            return []
+
+    def _place(self, key: str) -> Path:
+        """Return where a key lies; a name too long for the file system is cut in two."""
+        folder, _, name = check_key(key).rpartition("/")
+        if len(name) > _LONGEST_NAME:
+            return self.root / folder / (name[:_SPLIT] + _LONG) / name[_SPLIT:]
+        return self.root / folder / name
+
+
+def hold(descriptor: int) -> None:
+    """Mark an open temporary file as in use until it is closed; a sweep passes it over."""
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _move(temp: Path, place: Path) -> None:
+    """Rename into place; the removal of a blob may take the empty folder away in between."""
+    for attempt in range(_ATTEMPTS):
+        _make_folders(place.parent)
+        try:
+            temp.replace(place)
+        except FileNotFoundError:
+            if attempt == _ATTEMPTS - 1 or not temp.exists():
+                raise
+        else:
+            return
+
+
+def _make_folders(folder: Path) -> None:
+    """Make a folder and those above it."""
+    try:
+        folder.mkdir()
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        _make_folders(folder.parent)
+        _make_folders(folder)
+
+
+def _sync(path: Path) -> None:
+    """Make a file's bytes, or a folder's list of names, durable."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _depth(path: Path) -> int:
+    return len(path.parts)
+
+
+def _files_below(root: Path) -> Iterable[Path]:
+    for folder, names, files in os.walk(root):
+        if Path(folder) == root and INCOMING in names:
+            names.remove(INCOMING)
+        yield from (Path(folder, name) for name in files)
+
+
+def _sweep(path: Path, before: float) -> bool:
+    """Remove one temporary file unless it is younger than `before` or held by an upload."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            if os.fstat(descriptor).st_mtime > before:
+                return False
+            hold(descriptor)
+            path.unlink()
+        finally:
+            os.close(descriptor)
+        return True
+    return False

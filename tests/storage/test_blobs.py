@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import errno
+import os
+import threading
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keyhouse.core import configuration
+from keyhouse.storage import blobs
+from keyhouse.storage.blobs import Blobs, check_key, key_of, metadata_key_of
+from keyhouse.storage.errors import StorageBroken, StorageFull, StorageReadOnly, refusal_of
+from keyhouse.storage.local import LocalBlobs, hold
+from keyhouse.storage.memory import MemoryBlobs
+
+DIGEST = "0123456789abcdef" * 4
+KEY = key_of(DIGEST, "alpha-1.0-py3-none-any.whl")
+LONG = key_of(DIGEST, "a" * 242 + "-1.0.whl")
+NEW = timedelta(0)
+
+
+@pytest.fixture(params=["local", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Blobs:
+    return LocalBlobs(tmp_path / "files") if request.param == "local" else MemoryBlobs()
+
+
+def write_incoming(store: Blobs, content: bytes = b"bytes") -> Path:
+    path = store.incoming()
+    path.write_bytes(content)
+    return path
+
+
+def test_a_kept_blob_is_found_under_its_key_and_its_temporary_file_is_gone(store: Blobs) -> None:
+    temp = write_incoming(store)
+    store.keep(temp, KEY)
+    assert store.open(KEY).read() == b"bytes"
+    assert store.size(KEY) == 5
+    assert list(store.keys()) == [KEY]
+    assert not temp.exists()
+
+
+def test_keeping_the_same_bytes_again_changes_nothing(store: Blobs) -> None:
+    for _ in range(2):
+        store.keep(write_incoming(store), KEY)
+    assert list(store.keys()) == [KEY]
+    assert store.open(KEY).read() == b"bytes"
+
+
+def test_several_files_are_kept_together(store: Blobs) -> None:
+    other = metadata_key_of(DIGEST, "alpha-1.0-py3-none-any.whl")
+    store.keep_all([(write_incoming(store), KEY), (write_incoming(store, b"m"), other)])
+    assert sorted(store.keys()) == sorted([KEY, other])
+    assert other == KEY + ".metadata"
+
+
+def test_a_removed_blob_is_gone_and_can_come_back(store: Blobs) -> None:
+    store.keep(write_incoming(store), KEY)
+    for _ in range(2):
+        store.remove(KEY)
+    assert list(store.keys()) == []
+    assert store.size(KEY) is None
+    with pytest.raises(FileNotFoundError):
+        store.open(KEY)
+    store.keep(write_incoming(store), KEY)
+    assert store.open(KEY).read() == b"bytes"
+
+
+def test_removing_a_wheel_leaves_the_metadata_beside_it(store: Blobs) -> None:
+    other = metadata_key_of(DIGEST, "alpha-1.0-py3-none-any.whl")
+    store.keep_all([(write_incoming(store), KEY), (write_incoming(store), other)])
+    store.remove(KEY)
+    assert list(store.keys()) == [other]
+
+
+def test_the_longest_file_name_and_its_metadata_fit(store: Blobs) -> None:
+    filename = LONG.rpartition("/")[2]
+    assert len(filename) == 250
+    other = metadata_key_of(DIGEST, filename)
+    store.keep_all([(write_incoming(store), LONG), (write_incoming(store, b"m"), other)])
+    assert sorted(store.keys()) == sorted([LONG, other])
+    assert store.open(other).read() == b"m"
+    store.remove(other)
+    store.remove(LONG)
+    assert list(store.keys()) == []
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        "../../etc/passwd",
+        f"01/23/{DIGEST[4:]}/../x",
+        f"01/23/{DIGEST[4:]}/.hidden",
+        f"01/23/{DIGEST[4:]}/a/b",
+        f"01/23/{DIGEST[4:]}/a\n",
+        f"01/23/{DIGEST[4:]}/",
+        f"01/23/{DIGEST[5:]}/a",
+        f"/01/23/{DIGEST[4:]}/a",
+        f"01/23/{DIGEST[4:]}/{'a' * 301}",
+        f"01/23/{DIGEST[4:].upper()}/a",
+    ],
+)
+def test_a_key_that_could_leave_its_place_is_refused(store: Blobs, key: str) -> None:
+    with pytest.raises(ValueError, match="not the key"):
+        check_key(key)
+    for ask in (store.open, store.size, store.path_of, store.remove):
+        with pytest.raises(ValueError, match="not the key"):
+            ask(key)
+
+
+def test_files_that_are_no_blobs_are_not_listed(tmp_path: Path) -> None:
+    store = LocalBlobs(tmp_path)
+    store.keep(write_incoming(store), KEY)
+    write_incoming(store)
+    (tmp_path / "notes.txt").write_text("hello")
+    assert list(store.keys()) == [KEY]
+
+
+def test_the_path_of_a_blob_is_given_only_where_it_is(tmp_path: Path) -> None:
+    store = LocalBlobs(tmp_path)
+    assert store.path_of(KEY) is None
+    store.keep(write_incoming(store), KEY)
+    path = store.path_of(KEY)
+    assert path is not None
+    assert path.read_bytes() == b"bytes"
+    assert MemoryBlobs().path_of(KEY) is None
+
+
+def test_a_sweep_takes_what_nobody_holds_and_leaves_what_is_young_or_held(tmp_path: Path) -> None:
+    store = LocalBlobs(tmp_path)
+    assert store.sweep_incoming(NEW) == 0
+    left, held = write_incoming(store), write_incoming(store)
+    descriptor = os.open(held, os.O_RDWR)
+    hold(descriptor)
+    assert store.sweep_incoming(timedelta(hours=1)) == 0
+    assert store.sweep_incoming(NEW) == 1
+    assert held.exists()
+    assert not left.exists()
+    os.close(descriptor)
+    assert store.sweep_incoming(NEW) == 1
+
+
+def test_an_old_file_is_swept_by_its_age(tmp_path: Path) -> None:
+    store = LocalBlobs(tmp_path)
+    path = write_incoming(store)
+    old = time.time() - 7200
+    os.utime(path, (old, old))
+    assert store.sweep_incoming(timedelta(hours=1)) == 1
+
+
+def test_bytes_are_synced_before_the_rename_and_folders_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    events: list[str] = []
+    real_sync, real_replace = os.fsync, Path.replace
+
+    def sync(descriptor: int) -> None:
+        events.append("sync " + str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path)))
+        real_sync(descriptor)
+
+    def replace(self: Path, target: Path) -> Path:
+        events.append("rename")
+        return real_replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(Path, "replace", replace)
+    store = LocalBlobs(tmp_path / "files")
+    temp = write_incoming(store)
+    store.keep(temp, KEY)
+    leaf = KEY.rpartition("/")[0]
+    assert events == [
+        f"sync files/.incoming/{temp.name}",
+        "rename",
+        f"sync files/{leaf}",
+        "sync files/01/23",
+        "sync files/01",
+        "sync files",
+        "sync .",
+    ]
+
+
+def test_folders_known_to_be_durable_are_not_synced_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalBlobs(tmp_path)
+    store.keep(write_incoming(store), KEY)
+    counted: list[int] = []
+    monkeypatch.setattr(os, "fsync", counted.append)
+    store.keep(write_incoming(store), key_of("0123" + "f" * 60, "b-1.tar.gz"))
+    assert len(counted) == 3  # the file, its own folder, the folder that one is new in
+
+
+def test_keeping_while_another_removes_succeeds(tmp_path: Path) -> None:
+    store = LocalBlobs(tmp_path)
+    rounds = 60
+    failures: list[BaseException] = []
+
+    def keep() -> None:
+        try:
+            for _ in range(rounds):
+                store.keep(write_incoming(store), KEY)
+        except OSError as error:
+            failures.append(error)
+
+    def remove() -> None:
+        for _ in range(rounds * 4):
+            store.remove(metadata_key_of(DIGEST, "alpha-1.0-py3-none-any.whl"))
+
+    threads = [threading.Thread(target=keep), threading.Thread(target=remove)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert store.open(KEY).read() == b"bytes"
+
+
+def test_a_file_left_torn_by_a_crash_is_mended_by_the_next_attempt(tmp_path: Path) -> None:
+    store = LocalBlobs(tmp_path)
+    store.keep(write_incoming(store, b"by"), KEY)
+    store.keep(write_incoming(store, b"bytes"), KEY)
+    assert store.open(KEY).read() == b"bytes"
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (errno.ENOSPC, StorageFull),
+        (errno.EDQUOT, StorageFull),
+        (errno.EROFS, StorageReadOnly),
+        (errno.EACCES, StorageReadOnly),
+        (errno.EIO, StorageBroken),
+    ],
+)
+def test_an_error_of_the_machine_is_told_without_its_paths(number: int, expected: type) -> None:
+    refusal = refusal_of(OSError(number, "no", "/secret/place"))
+    assert type(refusal) is expected
+    assert "/secret" not in refusal.line
+
+
+def test_the_configured_folder_is_used() -> None:
+    store = blobs()
+    assert isinstance(store, LocalBlobs)
+    assert store.root == configuration.current().files_folder
+    assert blobs() is store
