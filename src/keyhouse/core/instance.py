@@ -1,0 +1,126 @@
+"""Which instance a data folder belongs to: its random id, its environment, the version that last used it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+from packaging.version import InvalidVersion, Version
+
+from keyhouse import __version__
+from keyhouse.core import configuration
+from keyhouse.core.configuration import Configuration, ConfigurationError
+
+FILE_NAME: Final = "instance.json"
+ID_BYTES: Final = 16
+SHOWN_LENGTH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """The mark of a data folder. `id` is 32 random hex digits; it says nothing about the keys."""
+
+    id: str
+    environment: str
+    version: str
+
+    @property
+    def shown_id(self) -> str:
+        """Return the first 8 hex digits: enough to tell two servers on one host apart."""
+        return self.id[:SHOWN_LENGTH]
+
+
+def find_instance(data: Path) -> Instance | None:
+    """Return the mark of a data folder, or None where there is none.
+
+    Raises ConfigurationError when the mark can't be read: a folder of unknown origin must not be written to.
+    """
+    path = data / FILE_NAME
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+        instance = Instance(str(body["id"]), str(body["environment"]), str(body["version"]))
+        Version(instance.version)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, InvalidVersion) as error:
+        raise ConfigurationError(f"{path} can't be read ({error}); take it from a backup.") from error
+    return instance
+
+
+def ensure_instance(settings: Configuration) -> Instance:
+    """Return the mark of the configured data folder, making it where there is none; two at once end up with one.
+
+    Raises ConfigurationError when the folder belongs to the other environment or to a newer version.
+    """
+    found = find_instance(settings.data) or _make(settings)
+    _refuse_other_environment(found, settings)
+    _refuse_newer(found, settings)
+    return found
+
+
+def mark_version(settings: Configuration) -> None:
+    """Write down that this version has brought the folder up to date (after its migrations)."""
+    found = ensure_instance(settings)
+    if found.version != __version__:
+        _replace(settings.data / FILE_NAME, Instance(found.id, found.environment, __version__))
+
+
+def read_instance_id() -> str:
+    """Return the short id of this process's instance: part of the cookie's name on plain http."""
+    return _shown_id(configuration.current().data)
+
+
+@lru_cache(maxsize=8)
+def _shown_id(data: Path) -> str:
+    return (find_instance(data) or ensure_instance(configuration.current())).shown_id
+
+
+def _make(settings: Configuration) -> Instance:
+    settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = settings.data / FILE_NAME
+    draft = _write_draft(path, Instance(secrets.token_hex(ID_BYTES), settings.environment, __version__))
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass  # somebody else was first; theirs holds
+    finally:
+        draft.unlink()
+    made = find_instance(settings.data)
+    if made is None:
+        raise ConfigurationError(f"{path} was taken away while it was made.")
+    return made
+
+
+def _replace(path: Path, instance: Instance) -> None:
+    _write_draft(path, instance).replace(path)
+
+
+def _write_draft(path: Path, instance: Instance) -> Path:
+    """Write beside `path`, synced, so that the mark appears as a whole."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    with draft.open("x", encoding="utf-8") as file:
+        json.dump(asdict(instance), file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    return draft
+
+
+def _refuse_other_environment(found: Instance, settings: Configuration) -> None:
+    if found.environment != settings.environment:
+        raise ConfigurationError(
+            f"The data folder {settings.data} belongs to the environment {found.environment}, "
+            f"and this is {settings.environment}; use another folder (KEYHOUSE_DATA)."
+        )
+
+
+def _refuse_newer(found: Instance, settings: Configuration) -> None:
+    if Version(found.version) > Version(__version__):
+        raise ConfigurationError(
+            f"The data folder {settings.data} was used by Keyhouse {found.version}, which is newer than this "
+            f"{__version__}; install that version, or restore a backup made by this one."
+        )
