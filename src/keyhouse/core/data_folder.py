@@ -65,16 +65,22 @@ class Hold:
 def hold(data: Path) -> Hold:
     """Take the data folder for a server; raises DataFolderBusyError with who has it."""
     file = _open(data / LOCK_NAME)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        holder = _read_holder(file)
-        file.close()
-        who = (
-            f"process {holder.pid} ({holder.base_url})" if holder else "another server that is just starting"
-        )
-        raise DataFolderBusyError(f"The data folder {data} is held by {who}.") from None
-    return Hold(file)
+    if _lock(file):
+        return Hold(file)
+    holder = _read_holder(file)
+    file.close()
+    who = f"process {holder.pid} ({holder.base_url})" if holder else "another server that is just starting"
+    raise DataFolderBusyError(f"The data folder {data} is held by {who}.")
+
+
+def _lock(file: IO[str]) -> bool:
+    """Try a few times: somebody who only asks who holds the folder has it for an instant too."""
+    for _ in range(TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        time.sleep(TRY_SECONDS)
+    return False
 
 
 def find_holder(data: Path) -> Holder | None:
