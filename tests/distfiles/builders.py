@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 _MOMENT = (2024, 1, 1, 0, 0, 0)
-_REGULAR_FILE = 0o100644 << 16
+_FILE_MODE = 0o100644
+_FOLDER_MODE = 0o040755
 
 WheelMember = tuple[str | zipfile.ZipInfo, bytes]
 SdistMember = tuple[str | tarfile.TarInfo, bytes]
@@ -190,10 +191,11 @@ def zip_bytes(
     return buffer.getvalue()
 
 
-def zip_member(path: str, *, mode: int = _REGULAR_FILE >> 16) -> zipfile.ZipInfo:
+def zip_member(path: str, *, mode: int | None = None) -> zipfile.ZipInfo:
     """Make a member with a fixed time and a Unix `mode` (`0o120777` for a symbolic link)."""
     info = zipfile.ZipInfo(path, _MOMENT)
-    info.external_attr = mode << 16
+    usual = _FOLDER_MODE if path.endswith("/") else _FILE_MODE
+    info.external_attr = (usual if mode is None else mode) << 16
     return info
 
 

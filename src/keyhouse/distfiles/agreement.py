@@ -8,14 +8,14 @@ metadata versions): only the meaning is compared, and a field that was not sent 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from keyhouse.distfiles.findings import Finding
 from keyhouse.distfiles.metadata import FileMetadata
+from keyhouse.distfiles.metadata_rules import normalise_license
 
 FormFields = Mapping[str, str | Sequence[str]]
 _UNKNOWN: Final = "UNKNOWN"
@@ -110,21 +110,21 @@ _CHECKS: Final[tuple[_Check, ...]] = (
 def _version(text: str) -> str:
     try:
         return str(Version(text))
-    except InvalidVersion:
+    except ValueError:
         return text
 
 
 def _specifiers(text: str) -> object:
     try:
         return frozenset(str(specifier) for specifier in SpecifierSet(text))
-    except InvalidSpecifier:
+    except ValueError:
         return _collapse(text)
 
 
 def _requirement(text: str) -> object:
     try:
         found = Requirement(text)
-    except (InvalidRequirement, RecursionError):
+    except (ValueError, RecursionError):
         return _collapse(text)
     extras = frozenset(canonicalize_name(extra) for extra in found.extras)
     specifiers = frozenset(str(specifier) for specifier in found.specifier)
@@ -133,7 +133,4 @@ def _requirement(text: str) -> object:
 
 def _license(text: str) -> str:
     collapsed = _collapse(text)
-    try:
-        return str(canonicalize_license_expression(collapsed))
-    except (InvalidLicenseExpression, RecursionError):
-        return collapsed
+    return normalise_license(collapsed) or collapsed

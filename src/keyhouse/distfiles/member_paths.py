@@ -70,6 +70,4 @@ def _is_ambiguous(path: str) -> bool:
 
 
 def _is_bad_segment(segment: str) -> bool:
-    if segment in {"", ".", ".."}:
-        return True
-    return not segment.isascii() and len(segment.encode("utf-8", "replace")) > _SEGMENT_BYTES
+    return segment in {"", ".", ".."} or len(segment.encode("utf-8", "replace")) > _SEGMENT_BYTES

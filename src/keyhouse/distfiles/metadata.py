@@ -78,7 +78,8 @@ def parse_metadata(data: bytes) -> FileMetadata:
     values: dict[str, Any] = {key: _text(fields, key) for key in _TEXTS}
     values |= {key: _texts(fields, key) for key in _LISTS}
     values["description"] = _description(fields, unparsed)
-    values["project_urls"] = tuple(fields.get("project_urls", {}).items())
+    urls = fields.get("project_urls") or {}
+    values["project_urls"] = tuple((_known(label), _known(url)) for label, url in urls.items())
     return FileMetadata(**values)
 
 

@@ -7,11 +7,11 @@ which only people read are taken as they are.
 import re
 from collections.abc import Callable, Iterator
 
-from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
-from packaging.requirements import InvalidRequirement, Requirement
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.licenses import canonicalize_license_expression
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from keyhouse.distfiles.description import find_format, renders
 from keyhouse.distfiles.filenames import DistributionName
@@ -21,6 +21,7 @@ from keyhouse.distfiles.rules import Rules
 
 METADATA_VERSIONS = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5")
 LONGEST_SUMMARY = 512
+LONGEST_LICENSE_EXPRESSION = 2000
 _FIRST_WITH_LICENSE_FILES = (2, 4)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _PRIVATE = "private ::"
@@ -56,6 +57,16 @@ def is_valid_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None
 
 
+def normalise_license(text: str) -> str | None:
+    """Return an SPDX expression in its canonical spelling, or None for any other text."""
+    if len(text) > LONGEST_LICENSE_EXPRESSION:
+        return None
+    try:
+        return str(canonicalize_license_expression(text))
+    except (ValueError, RecursionError):
+        return None
+
+
 def _judge_metadata_version(metadata: FileMetadata) -> Iterator[Finding]:
     if metadata.metadata_version not in METADATA_VERSIONS:
         sentence = (
@@ -77,7 +88,7 @@ def _judge_name(metadata: FileMetadata, name: DistributionName) -> Iterator[Find
 def _judge_version(metadata: FileMetadata, name: DistributionName, rules: Rules) -> Iterator[Finding]:
     try:
         version = Version(metadata.version)
-    except InvalidVersion:
+    except ValueError:  # also for numbers of thousands of digits
         sentence = f"The Version {shown(metadata.version)} in the metadata is not valid (PEP 440)."
         yield Finding("metadata-release", sentence)
         return
@@ -92,7 +103,7 @@ def _judge_version(metadata: FileMetadata, name: DistributionName, rules: Rules)
 def _judge_requires_python(metadata: FileMetadata) -> Iterator[Finding]:
     try:
         SpecifierSet(metadata.requires_python)
-    except InvalidSpecifier:
+    except ValueError:
         sentence = f"Requires-Python {shown(metadata.requires_python)} is not a valid specifier."
         yield Finding("metadata-requires-python", sentence)
 
@@ -102,7 +113,7 @@ def _judge_requirements(metadata: FileMetadata, rules: Rules) -> Iterator[Findin
     for text in (text for field in fields for text in field):
         try:
             requirement = Requirement(text)
-        except (InvalidRequirement, RecursionError):
+        except (ValueError, RecursionError):
             sentence = f"The requirement {shown(text)} is not valid (PEP 508)."
             yield Finding("metadata-requirement", sentence)
             continue
@@ -123,9 +134,7 @@ def _judge_license(metadata: FileMetadata) -> Iterator[Finding]:
     if metadata.license:
         sentence = "License and License-Expression exclude each other; keep the expression."
         yield Finding("metadata-license", sentence)
-    try:
-        canonicalize_license_expression(metadata.license_expression)
-    except (InvalidLicenseExpression, RecursionError):
+    if normalise_license(metadata.license_expression) is None:
         sentence = f"License-Expression {shown(metadata.license_expression)} is not valid SPDX."
         yield Finding("metadata-license", sentence)
 

@@ -35,14 +35,16 @@ class RecordLine:
     size: str
 
 
-def parse_record(data: bytes) -> dict[str, RecordLine]:
-    """Read RECORD; raise `UnacceptableError` where it is malformed or lists a path twice."""
+def parse_record(data: bytes, most: int) -> dict[str, RecordLine]:
+    """Read RECORD; raise `UnacceptableError` for a malformed one, a repeated path, over `most` lines."""
     lines: dict[str, RecordLine] = {}
     for path, digest, size in _rows(data):
         if path in lines:
             sentence = f"RECORD lists {shown(path)} more than once."
             raise UnacceptableError("record-surplus", sentence)
         lines[path] = RecordLine(digest, size)
+        if len(lines) > most:
+            raise UnacceptableError("record-surplus", f"RECORD has more than {most} lines.")
     return lines
 
 

@@ -1,6 +1,7 @@
 """Read an open file at any place, never past its end."""
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -42,16 +43,21 @@ class Source:
 
 @contextmanager
 def open_source(path: Path) -> Iterator[Source]:
-    """Open the file at `path`; raises `UnacceptableError` for what cannot be read."""
+    """Open the file at `path`; raises `UnacceptableError` where there is no file to open.
+
+    Faults of the disk stay `OSError`: they are not the fault of the file.
+    """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError as error:
-        reason = error.strerror or "it cannot be opened"
-        raise UnacceptableError("file-unreadable", f"Cannot open the file: {reason}.") from error
+        # without blocking: opening a FIFO would wait for a writer
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        sentence = f"The file cannot be opened: {error.strerror}."
+        raise UnacceptableError("file-unreadable", sentence) from error
     try:
-        yield Source(descriptor, os.fstat(descriptor).st_size)
-    except IsADirectoryError as error:
-        raise UnacceptableError("file-unreadable", "This is a folder, not a file.") from error
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise UnacceptableError("file-unreadable", "This is not a regular file.")
+        yield Source(descriptor, status.st_size)
     finally:
         os.close(descriptor)
 

@@ -27,12 +27,11 @@ _EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
 _RENAMING = ("path", "linkpath", "size", "hdrcharset")
 _MOST_LINK_STEPS = 40
 _METADATA_NAME = "PKG-INFO"
-_METADATA_DEPTH = 1
 
 
 @dataclass(slots=True)
 class TarContents:
-    """What is in the archive: paths without trailing slashes, and each `{folder}/PKG-INFO`."""
+    """What is in the archive: paths without trailing slashes, and the first `{folder}/PKG-INFO`."""
 
     files: list[str] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
@@ -152,6 +151,7 @@ class _Reader:
         self._archive_size = archive_size
         self._bounds = bounds
         self._overrides = _Overrides()
+        self._files: set[str] = set()
         self._members = 0
         self._expanded = 0
 
@@ -240,10 +240,16 @@ class _Reader:
         elif header.kind == _SYMBOLIC_LINK:
             self._keep_link(header, self._contents.symbolic_links)
         elif header.kind == _HARD_LINK:
+            self._check_hard_link(header)
             self._keep_link(header, self._contents.hard_links)
         else:
             sentence = f"The member {shown(header.path)} is a device, a FIFO or a sparse file."
             _refuse("archive-member-kind", sentence)
+
+    def _check_hard_link(self, header: _Header) -> None:
+        if header.link not in self._files:
+            sentence = f"The hard link {shown(header.path)} does not lead to a file before it."
+            _refuse("archive-link", sentence)
 
     def _keep_link(self, header: _Header, links: dict[str, str]) -> None:
         if header.path in links:
@@ -253,9 +259,11 @@ class _Reader:
 
     def _read_file(self, header: _Header) -> None:
         self._contents.files.append(header.path)
+        self._files.add(header.path)
         folders, _, name = header.path.rpartition("/")
         pieces = self._stream.pieces(_padded(header.size))
-        if name != _METADATA_NAME or folders.count("/") + bool(folders) != _METADATA_DEPTH:
+        is_metadata = name == _METADATA_NAME and folders and "/" not in folders
+        if not is_metadata or self._contents.metadata:
             for _ in pieces:
                 pass
             return
@@ -369,11 +377,6 @@ def _check_global(records: dict[str, str]) -> None:
 
 
 def _check_links(contents: TarContents) -> None:
-    files = set(contents.files)
-    for path, target in contents.hard_links.items():
-        if target not in files:
-            sentence = f"The hard link {shown(path)} does not lead to a file of the archive."
-            _refuse("archive-link", sentence)
     for path in contents.symbolic_links:
         if not _stays_inside(path, contents.symbolic_links):
             sentence = f"The link {shown(path)} leads out of its top folder."

@@ -15,7 +15,7 @@ from keyhouse.distfiles.platforms import find_refused
 from keyhouse.distfiles.record import RecordLine, algorithm_for, compare_record, parse_record
 from keyhouse.distfiles.rules import Rules
 from keyhouse.distfiles.source import Source
-from keyhouse.distfiles.zip_contents import Digest, hash_members, read_member
+from keyhouse.distfiles.zip_contents import Digest, hash_bytes, hash_members, read_member
 from keyhouse.distfiles.zip_framing import ZipMember
 
 _SUFFIX: Final = ".dist-info"
@@ -53,7 +53,10 @@ def read_wheel(source: Source, members: list[ZipMember], rules: Rules) -> WheelC
     if len(dist_infos) == 1:
         _read_descriptions(source, files, contents, rules)
     record = contents.record or {}
-    contents.digests = hash_members(source, members, lambda path: algorithm_for(record.get(path)))
+    unread = [member for member in members if member.path not in contents.texts]
+    contents.digests = hash_members(source, unread, lambda path: algorithm_for(record.get(path)))
+    for path, text in contents.texts.items():
+        contents.digests[path] = hash_bytes(text, algorithm_for(record.get(path)))
     return contents
 
 
@@ -82,7 +85,7 @@ def _read_descriptions(
     if member := files.get(f"{folder}/RECORD"):
         data = read_member(source, member, bounds.record_size, "record-malformed")
         try:
-            contents.record = parse_record(data)
+            contents.record = parse_record(data, bounds.members)
         except UnacceptableError as error:
             contents.record_finding = error.finding
 

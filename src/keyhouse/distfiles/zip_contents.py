@@ -25,12 +25,12 @@ class Digest:
 def hash_members(
     source: Source, members: list[ZipMember], algorithm_of: Callable[[str], str]
 ) -> dict[str, Digest]:
-    """Return the digest of every file by its path; raise `UnacceptableError` for a corrupt one."""
-    return {
-        member.path: hash_member(source, member, algorithm_of(member.path))
-        for member in members
-        if not member.is_folder
-    }
+    """Return the digest of every file by its path; folders are only checked.
+
+    Raises `UnacceptableError` for a corrupt member.
+    """
+    digests = {member.path: hash_member(source, member, algorithm_of(member.path)) for member in members}
+    return {member.path: digests[member.path] for member in members if not member.is_folder}
 
 
 def hash_member(source: Source, member: ZipMember, algorithm: str) -> Digest:
@@ -39,6 +39,12 @@ def hash_member(source: Source, member: ZipMember, algorithm: str) -> Digest:
     for chunk in read_chunks(source, member):
         digest.update(chunk)
     return Digest(algorithm, digest.digest(), member.size)
+
+
+def hash_bytes(data: bytes, algorithm: str) -> Digest:
+    """Hash a file that was read already."""
+    digest = hashlib.new(algorithm, data, usedforsecurity=False).digest()
+    return Digest(algorithm, digest, len(data))
 
 
 def read_member(source: Source, member: ZipMember, most: int, code: str) -> bytes:

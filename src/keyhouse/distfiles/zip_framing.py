@@ -132,12 +132,14 @@ def _reaches_end(tail: bytes, place: int) -> bool:
 
 def _resolve_end(source: Source, start: int, fields: tuple[int, ...]) -> _End:
     _, disk, directory_disk, here, entries, size, offset, _ = fields
+    if here != entries or not {disk, directory_disk} <= {0, _FULL16}:
+        _refuse("archive-malformed", "The archive says it is spread over several disks.")
     plain = _End(entries, size, offset, start)
     if start >= _LOCATOR.size:
         locator = source.read_at(start - _LOCATOR.size, _LOCATOR.size)
         if locator.startswith(b"PK\x06\x07"):
             return _read_end64(source, locator, plain)
-    if disk or directory_disk or here != entries:
+    if disk or directory_disk:
         _refuse("archive-malformed", "The archive says it is spread over several disks.")
     if offset + size != start:
         _refuse("archive-surplus-data", "The central directory does not end at the end record.")
@@ -185,7 +187,7 @@ def _read_entry(directory: bytes, place: int) -> tuple[_Entry, int]:
     if place + _CENTRAL.size > len(directory):
         _refuse("archive-malformed", "The central directory is cut off.")
     fields = _CENTRAL.unpack_from(directory, place)
-    signature, made_by, _, flags, method, _, _, crc, compressed, size = fields[:10]
+    signature, _, _, flags, method, _, _, crc, compressed, size = fields[:10]
     name_length, extra_length, comment_length, disk, _, attributes, offset = fields[10:]
     after_name = place + _CENTRAL.size + name_length
     following = after_name + extra_length + comment_length
@@ -196,8 +198,7 @@ def _read_entry(directory: bytes, place: int) -> tuple[_Entry, int]:
     name = directory[place + _CENTRAL.size : after_name]
     extra = directory[after_name : after_name + extra_length]
     compressed, size, offset = _resolve_sizes(extra, compressed, size, offset)
-    mode = attributes >> 16 if made_by >> 8 == 3 else 0  # noqa: PLR2004 - 3 is Unix, APPNOTE 4.4.2
-    entry = _Entry(name, flags, method, crc, compressed, size, offset, mode)
+    entry = _Entry(name, flags, method, crc, compressed, size, offset, mode=attributes >> 16)
     return entry, following
 
 
