@@ -1,0 +1,22 @@
+"""Addresses of the public pages."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from keyhouse.web.views import help as help_
+from keyhouse.web.views import home, project
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("search/", home.search, name="search"),
+    path("project/<str:name>/", project.project, name="project"),
+    path("project/<str:name>/releases/", project.releases, name="project-releases"),
+    path("project/<str:name>/<str:version>/", project.project, name="release"),
+    path("project/<str:name>/<str:version>/files/", project.files, name="release-files"),
+    path("project/<str:name>/<str:version>/description/", project.description, name="release-description"),
+    path("help/", help_.index, name="help"),
+    path("help/clients/", help_.clients, name="help-clients"),
+    path("help/codes/", help_.codes, name="help-codes"),
+    path("help/codes/<str:code>/", help_.code, name="help-code"),
+]
