@@ -107,9 +107,9 @@ _CHECKS: Final[tuple[_Check, ...]] = (
 )
 
 
-def _version(text: str) -> str:
+def _version(text: str) -> object:
     try:
-        return str(Version(text))
+        return Version(text)
     except ValueError:
         return text
 
