@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from keyhouse.distfiles.judge import judge
 from tests.conftest import skip_or_fail
@@ -54,5 +55,5 @@ def test_the_metadata_of_accepted_files_names_them(corpus: Path) -> None:
         if row["expect"] == "accept":
             judgement = judge(corpus / row["file"])
             assert judgement.metadata is not None
-            assert judgement.metadata.as_dict()["summary"]
+            assert canonicalize_name(judgement.metadata.name) == judgement.name
             assert judgement.metadata_bytes

@@ -1,3 +1,6 @@
+from html.parser import HTMLParser
+from urllib.parse import urlsplit
+
 import pytest
 
 from keyhouse.distfiles.description import LONGEST_RENDERED, find_format, render, renders
@@ -56,32 +59,33 @@ _ATTACKS = [
     ".. image:: javascript:alert(1)",
     ".. include:: /etc/passwd",
 ]
-_FORBIDDEN = (
-    "<script",
-    " onerror",
-    "<iframe",
-    "<style",
-    "<link",
-    "<form",
-    "<svg",
-    "<object",
-    "<embed",
-    "<base",
-    "<meta",
-    "<video",
-    " style=",
-    "root:",
-)
+_ACTIVE_TAGS = set(["script", "iframe", "style", "link", "form", "svg", "object", "embed", "base", "meta", "video", "audio", "math", "frame"])
+_PASSIVE_SCHEMES = {"", "http", "https", "mailto"}
+
+
+class _Active(HTMLParser):
+    """Collects whatever a browser would run, load or send; text is only text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found += [tag] if tag in _ACTIVE_TAGS else []
+        self.found += [name for name, _ in attrs if name.startswith("on") or name == "style"]
+        links = [value or "" for name, value in attrs if name in {"href", "src"}]
+        self.found += [link for link in links if urlsplit(link).scheme not in _PASSIVE_SCHEMES]
+        self.found += ["input"] if tag == "input" and "disabled" not in dict(attrs) else []
 
 
 @pytest.mark.parametrize("content_type", ["text/markdown", "text/x-rst", "text/plain"])
 @pytest.mark.parametrize("attack", _ATTACKS)
 def test_nothing_active_gets_through(attack: str, content_type: str) -> None:
-    html = (render(attack, content_type) or "").lower()
-    assert not [part for part in _FORBIDDEN if part in html]
-    assert 'href="javascript:' not in html
-    assert 'src="javascript:' not in html
-    assert 'src="data:' not in html
+    html = render(attack, content_type) or ""
+    parser = _Active()
+    parser.feed(html)
+    assert parser.found == []
+    assert "root:" not in html
 
 
 def test_links_are_not_followed_by_search_engines_and_images_stay() -> None:
@@ -90,7 +94,9 @@ def test_links_are_not_followed_by_search_engines_and_images_stay() -> None:
     assert '<img src="https://example.org/b.png"' in html
 
 
-@pytest.mark.parametrize("text", ["Title\n==", "``x", ".. nothing::", ".. code-block::\n\n   x\n\n* a\nb"])
+@pytest.mark.parametrize(
+    "text", ["=====\nTitle\n", "``x", ".. nothing::", ".. code-block::\n\n   x\n\n* a\nb"]
+)
 def test_broken_markup_does_not_render(text: str) -> None:
     assert render(text, "text/x-rst") is None
     assert not renders(text, "text/x-rst")

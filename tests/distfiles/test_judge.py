@@ -224,7 +224,7 @@ def test_a_wheel_with_any_member_changed_after_its_record_is_refused(tmp_path: P
     members = {"alpha.py": b"1", f"{folder}/METADATA": metadata_bytes(), f"{folder}/WHEEL": wheel_bytes()}
     record = record_bytes(folder, members)
     path = tmp_path / "alpha-1.0-py3-none-any.whl"
-    for changed in members:
-        contents = {**members, changed: members[changed] + b"\n", f"{folder}/RECORD": record}
+    for changed, data in members.items():
+        contents = {**members, changed: data + b"\n", f"{folder}/RECORD": record}
         path.write_bytes(zip_bytes(contents.items()))
         assert codes(judge(path)) == ["record-wrong-hash", "record-wrong-size"]

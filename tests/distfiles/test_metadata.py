@@ -138,8 +138,5 @@ def test_a_nul_never_gets_on() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xff\xfe", b"no headers here", b"Name", b": x", b"\0" * 50])
-def test_anything_else_gives_empty_fields_or_a_refusal(data: bytes) -> None:
-    try:
-        assert parse_metadata(data).version == ""
-    except UnacceptableError as error:
-        assert error.finding.code == "metadata-malformed"
+def test_anything_else_gives_empty_fields(data: bytes) -> None:
+    assert parse_metadata(data).version == ""

@@ -66,7 +66,15 @@ def test_usual_requirements_are_taken(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["beta >=", "-r other.txt", "beta==1==2", 'beta; os = "x"', "b" + "(" * 500, "beta; " + "(" * 5000],
+    [
+        "beta >=",
+        "-r other.txt",
+        "beta==1==2",
+        'beta; os = "x"',
+        "b" + "(" * 500,
+        "beta>=" + "9" * 5000,
+        "beta; " + "(" * 5000,
+    ],
 )
 def test_unusable_requirements_are_refused(tmp_path: Path, text: str) -> None:
     assert codes(tmp_path, f"Requires-Dist: {text}") == ["metadata-requirement"]
@@ -138,7 +146,7 @@ def test_the_description_must_have_a_known_type_and_render(tmp_path: Path) -> No
     assert codes(tmp_path, "Description-Content-Type: text/x-rst", description="``x\n\n.. nothing::") == [
         "metadata-description"
     ]
-    assert codes(tmp_path, description="Title\n==") == ["metadata-description"]
+    assert codes(tmp_path, description="=====\nTitle\n") == ["metadata-description"]
     assert codes(tmp_path, "Description-Content-Type: text/markdown", description="``x\n==") == []
 
 

@@ -19,7 +19,7 @@ def test_usual_names_are_free(name: str) -> None:
         "..",
         "_",
         "älpha",
-        "аlpha",
+        "\u0430lpha",
         "a\n",
         "a\x00",
         "alpha!",

@@ -25,6 +25,8 @@ LONGEST_LICENSE_EXPRESSION = 2000
 _FIRST_WITH_LICENSE_FILES = (2, 4)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _PRIVATE = "private ::"
+# Python refuses to read numbers of thousands of digits, so that installers would crash
+_ENDLESS_NUMBER = re.compile(r"[0-9]{100}")
 
 
 def judge_metadata(
@@ -101,25 +103,38 @@ def _judge_version(metadata: FileMetadata, name: DistributionName, rules: Rules)
 
 
 def _judge_requires_python(metadata: FileMetadata) -> Iterator[Finding]:
-    try:
-        SpecifierSet(metadata.requires_python)
-    except ValueError:
+    if not _is_specifier(metadata.requires_python):
         sentence = f"Requires-Python {shown(metadata.requires_python)} is not a valid specifier."
         yield Finding("metadata-requires-python", sentence)
+
+
+def _is_specifier(text: str) -> bool:
+    try:
+        SpecifierSet(text)
+    except ValueError:
+        return False
+    return not _ENDLESS_NUMBER.search(text)
 
 
 def _judge_requirements(metadata: FileMetadata, rules: Rules) -> Iterator[Finding]:
     fields = (metadata.requires_dist, metadata.provides_dist, metadata.obsoletes_dist)
     for text in (text for field in fields for text in field):
-        try:
-            requirement = Requirement(text)
-        except (ValueError, RecursionError):
+        requirement = _parse_requirement(text)
+        if requirement is None:
             sentence = f"The requirement {shown(text)} is not valid (PEP 508)."
             yield Finding("metadata-requirement", sentence)
-            continue
-        if requirement.url and not rules.allows_direct_urls:
+        elif requirement.url and not rules.allows_direct_urls:
             sentence = f"The requirement {shown(text)} points at a URL; name a version instead."
             yield Finding("metadata-direct-url", sentence)
+
+
+def _parse_requirement(text: str) -> Requirement | None:
+    if _ENDLESS_NUMBER.search(text):
+        return None
+    try:
+        return Requirement(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _judge_extras(metadata: FileMetadata) -> Iterator[Finding]:
