@@ -1,7 +1,7 @@
 """Rows of projects, releases and files, and the ready index pages that installers are sent.
 
 The read plane reads `IndexPage`, `File` and `Serial` by plain SQL (`index.store`); their table and column names are
-part of its contract.
+part of its contract. A foreign key has no index of its own (`db_index=False`) where a wider one begins with it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class Project(models.Model):
     created_at = models.DateTimeField()
     last_serial = models.BigIntegerField(default=0)
     size = models.BigIntegerField(default=0)  # sum of its files in bytes
+    # of the release that an installer would take; lists show them without reading releases
+    latest_version = models.CharField(max_length=200, default="", blank=True)
+    summary = models.CharField(max_length=512, default="", blank=True)
     file_limit = models.BigIntegerField(null=True)  # bytes; null: the setting's
     project_limit = models.BigIntegerField(null=True)
 
@@ -68,7 +71,7 @@ class Role(models.Model):
         OWNER = "owner"
         MAINTAINER = "maintainer"
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="roles")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="roles", db_index=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="project_roles")
     kind = models.CharField(max_length=16, choices=Kind)
     since_at = models.DateTimeField()
@@ -88,7 +91,7 @@ class Role(models.Model):
 class Release(models.Model):
     """A version of a project. `metadata` is what its first file says of itself (`distfiles` gives the shape)."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="releases")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="releases", db_index=False)
     version = models.CharField(max_length=200)  # canonical (PEP 440)
     created_at = models.DateTimeField()
     yanked_at = models.DateTimeField(null=True)
@@ -111,7 +114,7 @@ class File(models.Model):
     """A file that installers may fetch. Digests are lower-case hex; `blake2` (BLAKE2b-256) makes its path."""
 
     release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="files")
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="files")
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="files", db_index=False)
     filename = models.CharField(max_length=250, unique=True)
     kind = models.CharField(max_length=16)  # sdist, bdist_wheel
     python_tag = models.CharField(max_length=100)  # as in the file name; `source` for an sdist
@@ -201,7 +204,7 @@ class IndexPage(models.Model):
 class DownloadCount(models.Model):
     """Downloads of one file on one day by one installer."""
 
-    file = models.ForeignKey(File, on_delete=models.CASCADE, related_name="downloads")
+    file = models.ForeignKey(File, on_delete=models.CASCADE, related_name="downloads", db_index=False)
     day_on = models.DateField()
     installer = models.CharField(max_length=32)
     count = models.BigIntegerField(default=0)
@@ -221,7 +224,9 @@ class DownloadCount(models.Model):
 class ClientSketch(models.Model):
     """Unique clients of one project on one day, as a sketch of keyed, daily-salted digests; no address is kept."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="client_sketches")
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="client_sketches", db_index=False
+    )
     day_on = models.DateField()
     sketch = models.BinaryField()
 

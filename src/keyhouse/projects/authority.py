@@ -1,0 +1,54 @@
+"""Whether a person may do something to a project, or to their own account."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keyhouse.core.actions import Action, Thing
+from keyhouse.core.actor import Actor
+from keyhouse.core.errors import RoleRequired, SignInRequired
+from keyhouse.projects import queries, rules
+
+_NEEDS_PERSON: Final = "This needs a person who is signed in."
+
+
+class ProjectAuthority:
+    """Implements `core.actions.Authority`: roles decide about projects, everybody rules their own account.
+
+    Being an operator of the index gives nobody a right in a project. For the host every answer is yes: whoever has
+    the machine has the data. Things of other kinds (tokens, factors, …) are looked for by their own features among
+    what belongs to the actor, so here it is enough to be somebody.
+    """
+
+    def require(self, actor: Actor, action: Action, thing: Thing | None) -> None:
+        """Raise SignInRequired or RoleRequired, or return.
+
+        A project is named by `thing.id`, or, where that is None, by its normalised `thing.name`; one that doesn't
+        exist is refused as one where the actor has no role.
+        """
+        if actor.kind == "host" or not (action.gated or action.needs_session or thing):
+            return
+        if actor.kind == "job" and action.name == "host.command":
+            return
+        self._require_person(actor, action)
+        if action.operators_only:
+            return  # asked before anybody asked us
+        if thing is not None and thing.kind == "project":
+            self._require_role(actor, action, thing)
+        elif thing is not None and thing.kind == "account" and thing.id != actor.user_id:
+            raise RoleRequired("This is somebody else's account.", fix="Use your own.")
+
+    def _require_person(self, actor: Actor, action: Action) -> None:
+        if action.name == "host.command":
+            raise RoleRequired("This is for the operator at the host.", fix="Run it on the machine itself.")
+        if actor.user_id is None:
+            raise SignInRequired
+        if actor.kind != "session" and action.name not in rules.CREDENTIAL_ACTIONS:
+            raise RoleRequired(_NEEDS_PERSON, fix="Sign in and do it on the pages.")
+
+    def _require_role(self, actor: Actor, action: Action, thing: Thing) -> None:
+        if action.name in rules.ROLELESS_ACTIONS:
+            return
+        role = queries.find_role_kind(actor.user_id, thing)
+        if not rules.allows_role(role, action.name):
+            raise RoleRequired

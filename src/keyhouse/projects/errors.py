@@ -1,0 +1,100 @@
+"""Refusals about projects, releases and files."""
+
+from __future__ import annotations
+
+from keyhouse.core.errors import Refusal, Situation
+
+
+class ProjectsRefusal(Refusal):
+    """The family of every refusal of this feature."""
+
+
+class ProjectNotFound(ProjectsRefusal):
+    """There is no such project, release or file (any more)."""
+
+    code = "project-not-found"
+    situation = Situation.MISSING
+    sentence = "There is no such project here."
+
+
+class NameRefused(ProjectsRefusal):
+    """A new project can't have this name."""
+
+    code = "name-refused"
+    sentence = "A project can't have this name."
+    fix = "Choose another name."
+
+
+class ProjectArchived(ProjectsRefusal):
+    """Archived projects take no files."""
+
+    code = "project-archived"
+    situation = Situation.FORBIDDEN
+    sentence = "This project is archived and takes no new files."
+    fix = "An owner can take it out of the archive on the project's page."
+
+
+class ProjectQuarantined(ProjectsRefusal):
+    """While operators look at a project, nobody changes it."""
+
+    code = "project-quarantined"
+    situation = Situation.FORBIDDEN
+    sentence = "This project is in quarantine and can't be changed."
+    fix = "Talk to the operators of this index."
+
+
+class ProjectTooLarge(ProjectsRefusal):
+    """The project's files would become larger than its limit."""
+
+    code = "project-too-large"
+    situation = Situation.TOO_LARGE
+    sentence = "The project's files would become larger than its limit."
+    fix = "Delete files that nobody needs, or ask the operators for a higher limit."
+
+
+class FileExists(ProjectsRefusal):
+    """A file of this name is here with other bytes. Uploading clients know it by how the sentence begins."""
+
+    code = "file-exists"
+    sentence = "File already exists, with other content."
+    fix = "Release a new version, or give a wheel a build number."
+
+
+class FileNameUsed(ProjectsRefusal):
+    """The file name belonged to a file that was deleted; what it stood for must never change."""
+
+    code = "file-name-used"
+    sentence = "This file name was used before and deleted; a file name is never used twice."
+    fix = "Release a new version, or give a wheel a build number."
+
+
+class ContentExists(ProjectsRefusal):
+    """The same bytes are here under another file name."""
+
+    code = "content-exists"
+    sentence = "The same content is here under another file name."
+    fix = "Upload the file under its own name."
+
+
+class SecondSourceDistribution(ProjectsRefusal):
+    """A release has one source distribution at most."""
+
+    code = "second-sdist"
+    sentence = "This release has a source distribution already."
+    fix = "Release a new version."
+
+
+class ReleaseClosed(ProjectsRefusal):
+    """A release that has been out for long takes no new files, so that nobody slips one in."""
+
+    code = "release-closed"
+    sentence = "This release is too old for new files."
+    fix = "Release a new version."
+
+
+class OwnerMissing(ProjectsRefusal):
+    """A project has at least one owner."""
+
+    code = "owner-missing"
+    sentence = "A project needs an owner."
+    fix = "Name a person who will own the project."

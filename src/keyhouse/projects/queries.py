@@ -1,0 +1,140 @@
+"""Reading projects, releases, files and roles."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+
+from keyhouse.core.actions import Thing
+from keyhouse.distfiles.names import normalise
+from keyhouse.projects.models import File, Project, Release, Role, Tombstone, UsedFileName
+from keyhouse.projects.rules import Neighbours
+
+# Whole descriptions stand in these; lists and look-ups don't load them.
+_HEAVY: Final = ("metadata", "description_html")
+
+
+def find_project(normalized_name: str) -> Project | None:
+    """Return the project of that normalised name, or None."""
+    return Project.objects.filter(normalized_name=normalized_name).first()
+
+
+def is_folded_name_taken(folded_name: str) -> bool:
+    """Tell whether a project has this name or one that people confuse with it (`distfiles.names.fold`)."""
+    return Project.objects.filter(folded_name=folded_name).exists()
+
+
+def find_tombstone(normalized_name: str) -> Tombstone | None:
+    """Return what a deleted project of that name left behind, or None."""
+    return Tombstone.objects.filter(normalized_name=normalized_name).first()
+
+
+def find_role_kind(user_id: int | None, thing: Thing) -> str | None:
+    """Return `owner` or `maintainer`, or None: no role, or no such project.
+
+    The project is named by `thing.id`, or by its normalised `thing.name` where that is None.
+    """
+    roles = Role.objects.filter(user_id=user_id)
+    of_project = (
+        roles.filter(project__normalized_name=thing.name)
+        if thing.id is None
+        else roles.filter(project_id=thing.id)
+    )
+    return of_project.values_list("kind", flat=True).first()
+
+
+def roles_of_person(user_id: int) -> QuerySet[Role]:
+    """Return a person's roles with their projects, by name."""
+    return Role.objects.filter(user_id=user_id).select_related("project").order_by("project__normalized_name")
+
+
+def roles_of_project(project: Project) -> QuerySet[Role]:
+    """Return owners, then maintainers, with their accounts."""
+    return project.roles.select_related("user").order_by("-kind", "user__username")
+
+
+def find_release(project: Project, version: str) -> Release | None:
+    """Return the release of that canonical version without its metadata, or None."""
+    return project.releases.filter(version=version).defer(*_HEAVY).first()
+
+
+def releases_of(project: Project) -> QuerySet[Release]:
+    """Return all releases without their metadata, the one made last first."""
+    return project.releases.defer(*_HEAVY).order_by("-created_at", "-id")
+
+
+def find_file(filename: str) -> File | None:
+    """Return the file of that name, whatever project it belongs to, or None."""
+    return File.objects.filter(filename=filename).first()
+
+
+def files_of(release: Release) -> QuerySet[File]:
+    """Return the files of a release: the source distribution first, then wheels by name."""
+    return release.files.order_by("-kind", "filename")
+
+
+def has_sdist(release: Release) -> bool:
+    """Tell whether the release has a source distribution."""
+    return release.files.filter(kind="sdist").exists()
+
+
+def is_file_name_used(filename: str) -> bool:
+    """Tell whether a file ever had this name, be it deleted since."""
+    return UsedFileName.objects.filter(filename=filename).exists()
+
+
+def is_content_known(blake2: str) -> bool:
+    """Tell whether a file with these bytes (BLAKE2b-256, hex) is here."""
+    return File.objects.filter(blake2=blake2).exists()
+
+
+def gather_neighbours(filename: str, blake2: str, kind: str, release: Release | None) -> Neighbours:
+    """Gather what stands in the index beside a new file; `release` is the one it joins, where there is one."""
+    alike = File.objects.filter(Q(filename=filename) | Q(blake2=blake2))
+    digests = dict(alike.values_list("filename", "sha256"))
+    others = [name for name in digests if name != filename]
+    sdists = release.files.filter(kind="sdist") if release and kind == "sdist" else File.objects.none()
+    return Neighbours(
+        same_name_sha256=digests.get(filename),
+        is_name_used=filename in digests or is_file_name_used(filename),
+        same_content=others[0] if others else None,
+        sdist=sdists.values_list("filename", flat=True).first(),
+        release_created_at=release.created_at if release else None,
+    )
+
+
+def visible_projects() -> QuerySet[Project]:
+    """Return the projects that lists name; quarantined ones are left out."""
+    return Project.objects.exclude(status=Project.Status.QUARANTINED)
+
+
+def newest_projects() -> QuerySet[Project]:
+    """Return the projects in lists, the one made last first."""
+    return visible_projects().order_by("-created_at", "-id")
+
+
+def newest_releases() -> QuerySet[Release]:
+    """Return releases with their projects and without their metadata, the one made last first."""
+    shown = Release.objects.exclude(project__status=Project.Status.QUARANTINED)
+    return shown.select_related("project").defer(*_HEAVY).order_by("-created_at", "-id")
+
+
+def search_projects(text: str) -> QuerySet[Project]:
+    """Find projects whose name is, begins with or holds `text`, then those whose summary does, in this order."""
+    words = " ".join(text.replace("\x00", "").split())
+    name = normalise(words.replace(" ", "-"))
+    if not words:
+        return Project.objects.none()
+    found = visible_projects().filter(Q(normalized_name__contains=name) | Q(summary__icontains=words))
+    return found.annotate(rank=_rank_of(name)).order_by("rank", "normalized_name")
+
+
+def _rank_of(name: str) -> Case:
+    return Case(
+        When(normalized_name=name, then=Value(0)),
+        When(normalized_name__startswith=name, then=Value(1)),
+        When(normalized_name__contains=name, then=Value(2)),
+        default=Value(3),
+        output_field=IntegerField(),
+    )

@@ -1,0 +1,129 @@
+"""What people may do in a project, and which files it takes. Pure: facts in, verdict out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from keyhouse.core.errors import Refusal
+from keyhouse.projects.errors import (
+    ContentExists,
+    FileExists,
+    FileNameUsed,
+    ProjectArchived,
+    ProjectQuarantined,
+    ProjectTooLarge,
+    ReleaseClosed,
+    SecondSourceDistribution,
+)
+
+OWNER: Final = "owner"
+MAINTAINER: Final = "maintainer"
+ARCHIVED: Final = "archived"
+QUARANTINED: Final = "quarantined"
+
+# Maintainers publish and see how the project stands; whatever takes something away is for owners.
+ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
+    MAINTAINER: frozenset({"project.manage", "release.upload"}),
+    OWNER: frozenset(
+        {
+            "project.manage",
+            "release.upload",
+            "release.yank",
+            "release.unyank",
+            "file.delete",
+            "release.delete",
+            "project.delete",
+            "project.archive",
+            "project.unarchive",
+        }
+    ),
+}
+# What a credential may do without a person at hand; deleting and taking back a yank need one.
+CREDENTIAL_ACTIONS: Final = frozenset(
+    {"index.read", "token.use", "project.create", "release.upload", "release.yank"}
+)
+# Done to a project by people without a role in it, too.
+ROLELESS_ACTIONS: Final = frozenset({"project.create", "index.read"})
+
+
+def allows_role(role: str | None, action: str) -> bool:
+    """Tell whether somebody with this role (None: no role) may do this to the project."""
+    return action in ROLE_ACTIONS.get(role or "", frozenset())
+
+
+def judge_upload_state(status: str, reason: str = "") -> Refusal | None:
+    """Return why a project in this state takes no files, or None."""
+    if status == ARCHIVED:
+        return ProjectArchived()
+    return judge_change(status, reason)
+
+
+def judge_change(status: str, reason: str = "") -> Refusal | None:
+    """Return why a project in this state can't be changed by its owners, or None."""
+    if status != QUARANTINED:
+        return None
+    return ProjectQuarantined(f"This project is in quarantine: {reason}") if reason else ProjectQuarantined()
+
+
+def judge_project_size(size: int, added: int, limit: int) -> Refusal | None:
+    """Return why a project of `size` bytes can't grow by `added` bytes, or None."""
+    if size + added <= limit:
+        return None
+    return ProjectTooLarge(
+        f"The project's files would become {size + added:,} bytes; its limit is {limit:,}."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A file somebody wants to publish."""
+
+    filename: str
+    kind: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """What stands in the index beside a candidate.
+
+    `same_name_sha256`: digest of the file that has its name now. `is_name_used`: some file had this name once.
+    `same_content`: name of another file with the same bytes. `sdist`: the release's source distribution.
+    """
+
+    same_name_sha256: str | None = None
+    is_name_used: bool = False
+    same_content: str | None = None
+    sdist: str | None = None
+    release_created_at: datetime | None = None
+
+
+def is_repeat(candidate: Candidate, beside: Neighbours) -> bool:
+    """Tell whether this very file is published already, so that there is nothing left to do."""
+    return beside.same_name_sha256 is not None and beside.same_name_sha256 == candidate.sha256
+
+
+def judge_file(candidate: Candidate, beside: Neighbours) -> Refusal | None:
+    """Return why this file can't be published beside what is there, or None. A repeat has no objection."""
+    if is_repeat(candidate, beside):
+        return None
+    if beside.same_name_sha256 is not None:
+        return FileExists(f"File already exists: {candidate.filename} is here with other content.")
+    if beside.is_name_used:
+        return FileNameUsed(
+            f"{candidate.filename} was used before and deleted; a file name is never used twice."
+        )
+    if beside.same_content is not None:
+        return ContentExists(f"The same content is here as {beside.same_content}.")
+    if candidate.kind == "sdist" and beside.sdist is not None:
+        return SecondSourceDistribution(f"This release has a source distribution already: {beside.sdist}.")
+    return None
+
+
+def judge_release_age(created_at: datetime | None, now: datetime, open_days: int) -> Refusal | None:
+    """Return why a release made at `created_at` takes no new file at `now`, or None (0 days: always open)."""
+    if created_at is None or open_days == 0 or now - created_at <= timedelta(days=open_days):
+        return None
+    return ReleaseClosed(f"This release is older than {open_days} days and takes no new files.")
