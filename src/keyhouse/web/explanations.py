@@ -156,7 +156,7 @@ def all_explanations() -> dict[str, Explanation]:
     """Return the explanation of every code, by code. The most exact source of a code wins."""
     _load_families()
     found: dict[str, Explanation] = {}
-    for explanation in (*_of_refusals(), *_of_findings(), *_OF_THE_WEB):
+    for explanation in (*_OF_THE_WEB, *_of_refusals(), *_of_findings()):
         found.setdefault(explanation.code, explanation)
     return found
 
