@@ -19,8 +19,11 @@ _FORMATS: Final[dict[str, Format]] = {
     "text/markdown": "markdown",
     "text/plain": "plain",
 }
+# sanitising takes the square of the depth of tags that are never closed
+_TAG: Final = re.compile(r"<[A-Za-z]")
+_MOST_TAGS: Final = 10_000
 _VARIANTS = {"gfm": "GFM", "commonmark": "CommonMark"}
-_DEEP = re.compile(r"(?:^|\n)(?:[ \t]*[>*+-]){100}|[\[(*_`]{500}")
+_DEEP = re.compile(r"(?:^|\n)(?:(?:[ \t]*>){100}|(?:[ \t]*[*+-][ \t]+){100})|[\[(]{500}")
 
 
 def render(text: str, content_type: str | None) -> str | None:
@@ -73,7 +76,9 @@ def _parameter(header: Message, name: str) -> str:
 
 
 def _is_too_much(text: str) -> bool:
-    return len(text) > LONGEST_RENDERED or _DEEP.search(text) is not None
+    if len(text) > LONGEST_RENDERED or _DEEP.search(text):
+        return True
+    return sum(1 for _ in _TAG.finditer(text)) > _MOST_TAGS
 
 
 def _render_rst(text: str, _: str) -> str | None:
