@@ -151,6 +151,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _one_of("public", "internal"),
     ),
     Setting(
+        "uploads",
+        "open",
+        "`open`; `existing`: no new projects; `frozen`: no uploads at all",
+        _one_of("open", "existing", "frozen"),
+    ),
+    Setting(
         "upstream",
         "",
         "index page address of another index (`https://…/simple`) to which names never used here are redirected",
@@ -243,6 +249,7 @@ class Configuration:
     rate_limits: Literal["on", "off"]
     reads: Literal["public", "private"]
     upload_rules: Literal["public", "internal"]
+    uploads: Literal["open", "existing", "frozen"]
     upstream: str
     trusted_proxies: tuple[Network, ...]
     rp_id: str
