@@ -1,0 +1,87 @@
+"""From a refusal to an HTTP answer: the one table of the upload's edge.
+
+The first line of the answer is also the reason phrase, because that line is all that some clients show.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import DatabaseError, InterfaceError
+
+from keyhouse.core.errors import Refusal, Situation
+from keyhouse.publishing.upload.errors import BodyStalled, DatabaseUnavailable, UploadFailed
+from keyhouse.storage.errors import StorageFull, StorageReadOnly, refusal_of
+
+_log = logging.getLogger("keyhouse.upload")
+
+_LONGEST_LINE: Final = 200
+_STATUS: Final = {
+    Situation.INVALID: 400,
+    Situation.UNAUTHENTICATED: 401,
+    Situation.FORBIDDEN: 403,
+    Situation.MISSING: 404,
+    Situation.CONFLICT: 400,  # clients take 409 for success with another meaning
+    Situation.GONE: 410,
+    Situation.TOO_LARGE: 413,
+    Situation.TOO_MANY: 429,
+    Situation.UNAVAILABLE: 503,
+}
+_STATUS_OF_CLASS: Final[dict[type[Refusal], int]] = {BodyStalled: 408, UploadFailed: 500}
+_CHALLENGE: Final = (b"www-authenticate", b'Basic realm="uploads", charset="UTF-8"')
+_FULL: Final = "full"
+_READ_ONLY: Final = ("readonly", "read-only")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is sent: `reason` stands in the status line, `text` in the body."""
+
+    status: int
+    reason: str
+    text: str
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def accepted(text: str) -> Answer:
+    """Answer a file that is published."""
+    return Answer(200, "OK", text + "\n")
+
+
+def refused(refusal: Refusal) -> Answer:
+    """Answer a refusal: `code: sentence`, then what to do."""
+    status = _STATUS_OF_CLASS.get(type(refusal), _STATUS[refusal.situation])
+    line = readable_line(refusal.line)
+    headers: list[tuple[bytes, bytes]] = [_CHALLENGE] if status == _STATUS[Situation.UNAUTHENTICATED] else []
+    if refusal.retry_after is not None:
+        headers.append((b"retry-after", str(refusal.retry_after).encode()))
+    return Answer(status, line, f"{line}\n{refusal.fix}".rstrip() + "\n", tuple(headers))
+
+
+def readable_line(line: str) -> str:
+    """Return one line of printable ASCII, at most 200 characters: what a status line can carry."""
+    printable = "".join(sign if " " <= sign <= "~" else "?" for sign in line)
+    return printable if len(printable) <= _LONGEST_LINE else printable[: _LONGEST_LINE - 3] + "..."
+
+
+def refusal_for(error: Exception) -> Refusal:
+    """Return the refusal that tells of any error; what isn't foreseen is logged as the defect it is."""
+    if isinstance(error, Refusal):
+        return error
+    _log.error("an upload failed: %s", type(error).__name__, exc_info=error)
+    if isinstance(error, OSError):
+        return refusal_of(error)
+    if isinstance(error, DatabaseError | InterfaceError):
+        return _database_refusal(str(error))
+    return UploadFailed()
+
+
+def _database_refusal(message: str) -> Refusal:
+    """Tell a full or read-only disk, which a file database only says in words, from a database that is away."""
+    if _FULL in message:
+        return StorageFull()
+    if any(word in message for word in _READ_ONLY):
+        return StorageReadOnly()
+    return DatabaseUnavailable()

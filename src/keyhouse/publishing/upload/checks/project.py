@@ -1,0 +1,54 @@
+"""Step 4: the project. One that exists needs a role; a new one a good name and room for new projects.
+
+Authority is asked first in either case, so that nobody without it learns whether the project exists.
+"""
+
+from __future__ import annotations
+
+from keyhouse.core import actions, configuration
+from keyhouse.core.actions import Thing
+from keyhouse.distfiles.names import judge_new_name, normalise
+from keyhouse.projects import queries
+from keyhouse.projects.errors import NameRefused
+from keyhouse.publishing.upload.checks.check import Check
+from keyhouse.publishing.upload.errors import NewProjectsFrozen
+from keyhouse.publishing.upload.submission import Stage, Submission
+
+
+class ProjectAuthority(Check):
+    """Finds the project and asks whether this actor may upload to it, or make it."""
+
+    name = "project"
+    stage = Stage.FIELDS
+
+    def applies(self, submission: Submission) -> bool:
+        """Wait for the name."""
+        return bool(submission.form.one("name"))
+
+    def check(self, submission: Submission) -> None:
+        """Set the project; raises RoleRequired, or why there can't be a new one."""
+        name = submission.form.one("name")
+        submission.project = queries.find_project(normalise(name))
+        submission.is_new_project = submission.project is None
+        action, thing = asked_of(submission)
+        actions.require_authority(submission.actor, action, thing)
+        if submission.is_new_project:
+            check_new_project(submission, name)
+
+
+def asked_of(submission: Submission) -> tuple[str, Thing]:
+    """Return the action an upload is, and what it is done to."""
+    project = submission.project
+    if project is not None:
+        return "release.upload", Thing("project", project.pk, project.normalized_name)
+    return "project.create", Thing("project", None, normalise(submission.form.one("name")))
+
+
+def check_new_project(submission: Submission, name: str) -> None:
+    """Judge the making of a project: open for new ones, name rules, limits of creation."""
+    if configuration.current().uploads == "existing":
+        raise NewProjectsFrozen
+    finding = judge_new_name(name, queries.is_folded_name_taken)
+    if finding is not None:
+        raise NameRefused(finding.sentence)
+    check_creation_limits(submission)

@@ -1,0 +1,111 @@
+"""The last step: blob first and synced, then the rows and pages in one transaction.
+
+A crash anywhere leaves nothing half-visible: a blob without a row is seen by nobody, and the same upload succeeds after.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from contextlib import AbstractContextManager, nullcontext
+from typing import Final
+
+from django.db import connection
+
+from keyhouse.core import faults
+from keyhouse.core.errors import GateUnavailable
+from keyhouse.distfiles.description import render
+from keyhouse.distfiles.metadata import FileMetadata
+from keyhouse.projects.models import File
+from keyhouse.projects.services import NewFile, publish_file
+from keyhouse.publishing.upload.checks.archive import examination_of
+from keyhouse.publishing.upload.submission import Submission
+from keyhouse.storage import blobs
+from keyhouse.storage.blobs import key_of, metadata_key_of
+
+# nothing is published that these didn't see, whatever becomes of the list of steps
+_INDISPENSABLE: Final = frozenset(
+    {
+        "complete form",
+        "service open",
+        "credential",
+        "project",
+        "gate",
+        "file name",
+        "digests",
+        "archive",
+        "metadata",
+    }
+)
+# Inside one process uploads queue here rather than in SQLite, whose waiters sleep for longer and longer times.
+_queue: Final = threading.Lock()
+
+
+def publish(submission: Submission) -> File:
+    """Store the file and make it visible; raises a `Refusal` of `projects`, OSError or DatabaseError."""
+    if submission.existing is not None:
+        return submission.existing
+    if not submission.passed >= _INDISPENSABLE:
+        raise GateUnavailable
+    store(submission)
+    new = describe(submission)
+    with _turn():
+        file = publish_file(new, by=submission.actor)
+    faults.reach("upload.committed")
+    return file
+
+
+def store(submission: Submission) -> None:
+    """Put the file, and a wheel's metadata beside it, under their keys; synced when this returns."""
+    content, filename = submission.received, submission.filename or ""
+    beside = blobs().incoming()
+    pairs = [(content.path, key_of(content.blake2, filename))]
+    served = served_metadata(submission)
+    try:
+        if served is not None:
+            beside.write_bytes(served)
+            pairs.append((beside, metadata_key_of(content.blake2, filename)))
+        blobs().keep_all(pairs)
+    finally:
+        beside.unlink(missing_ok=True)
+    faults.reach("upload.blob-stored")
+
+
+def served_metadata(submission: Submission) -> bytes | None:
+    """Return the bytes of METADATA, which installers fetch beside a wheel (PEP 658); None for an sdist."""
+    is_wheel = submission.name is not None and submission.name.kind == "wheel"
+    return examination_of(submission).metadata_bytes if is_wheel else None
+
+
+def describe(submission: Submission) -> NewFile:
+    """Say what is published, all of it taken from the file."""
+    name, metadata = submission.name, examination_of(submission).metadata
+    if name is None or metadata is None:
+        raise GateUnavailable
+    content, served, actor = submission.received, served_metadata(submission), submission.actor
+    return NewFile(
+        project_name=metadata.name,
+        version=str(name.version),
+        filename=name.filename,
+        kind="bdist_wheel" if name.kind == "wheel" else "sdist",
+        python_tag=name.filename.split("-")[-3] if name.kind == "wheel" else "source",
+        size=content.size,
+        md5=content.md5,
+        sha256=content.sha256,
+        blake2=content.blake2,
+        metadata=metadata.as_dict(),
+        metadata_sha256="" if served is None else hashlib.sha256(served).hexdigest(),
+        requires_python=metadata.requires_python,
+        description_html=_description_html(metadata),
+        uploaded_via=actor.kind,
+        credential=actor.credential,
+        client=submission.caller.user_agent[:300],
+    )
+
+
+def _description_html(metadata: FileMetadata) -> str:
+    return render(metadata.description, metadata.description_content_type) or ""
+
+
+def _turn() -> AbstractContextManager[object]:
+    return _queue if connection.vendor == "sqlite" else nullcontext()
