@@ -213,6 +213,20 @@ def test_a_wrong_header_checksum_is_refused(tmp_path: Path) -> None:
     assert refusal_of_bytes(tmp_path, gzip_bytes(bytes(tar))) == "archive-malformed"
 
 
+@pytest.mark.parametrize("place", [100, 108, 116, 136, 329, 337])
+def test_a_number_that_an_installer_cannot_read_is_refused(tmp_path: Path, place: int) -> None:
+    tar = bytearray(tar_bytes([("top/a", b"1")]))
+    tar[place : place + 3] = b"9x9"
+    tar[148:156] = b"%06o\0 " % (sum(tar[:148]) + sum(tar[156:512]) + 8 * 32)
+    assert refusal_of_bytes(tmp_path, gzip_bytes(bytes(tar))) == "archive-malformed"
+
+
+def test_a_time_before_1970_is_taken(tmp_path: Path) -> None:
+    member = tarfile.TarInfo("top/a")
+    member.mtime = -1000
+    assert read(tmp_path, (member, b""), form=tarfile.GNU_FORMAT).files == ["top/a"]
+
+
 def test_a_bomb_is_refused_without_unpacking_it(tmp_path: Path) -> None:
     bounds = Bounds(free_expansion=100_000, total_ratio=10)
     assert refusal(tmp_path, ("top/a", b"\0" * 1_000_000), bounds=bounds) == "archive-expansion"

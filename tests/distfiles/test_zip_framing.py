@@ -188,6 +188,15 @@ def test_bytes_around_the_archive_are_refused(tmp_path: Path, before: bytes, aft
     assert refusal(path) in {"archive-surplus-data", "archive-malformed"}
 
 
+@pytest.mark.parametrize("header", [b"PK\x03\x04", b"PK\x01\x02"])
+def test_a_member_for_readers_of_the_future_is_refused(tmp_path: Path, header: bytes) -> None:
+    path = archive(tmp_path, ("a", b"1"))
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<H", data, data.index(header) + (4 if header.endswith(b"\x04") else 6), 64)
+    path.write_bytes(data)
+    assert refusal(path) == "archive-malformed"
+
+
 def test_two_archives_in_a_row_are_refused(tmp_path: Path) -> None:
     path = archive(tmp_path, ("a", b"1"))
     path.write_bytes(path.read_bytes() * 2)

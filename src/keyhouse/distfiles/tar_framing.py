@@ -20,6 +20,15 @@ _CHUNK = 1024 * 1024
 _LONGEST_HEADER = 64 * 1024
 _OCTAL = re.compile(rb" *([0-7]*)[ \0]*")
 _POSIX_MAGIC = b"ustar\x0000"
+# mode, owner, group, time and device: of no use here, but an installer's reader stops at a wrong one
+_UNUSED_NUMBERS: Final = (
+    slice(100, 108),
+    slice(108, 116),
+    slice(116, 124),
+    slice(136, 148),
+    slice(329, 337),
+    slice(337, 345),
+)
 _PAX_RECORD = re.compile(rb"([1-9][0-9]{0,5}) ([^=\n]+)=")
 _REGULAR = (b"0", b"\0")
 _HARD_LINK, _SYMBOLIC_LINK, _FOLDER = b"1", b"2", b"5"
@@ -312,6 +321,8 @@ def _parse_header(block: bytes) -> _Header:
     if prefix and not block.startswith(_POSIX_MAGIC, 257):
         # some readers would put it before the path and some would not
         _refuse("archive-headers-differ", "A header that is not POSIX has a prefix.")
+    for place in _UNUSED_NUMBERS:
+        _check_number(block[place])
     name = _until_nul(block[:100])
     return _Header(
         path=_decode(prefix + b"/" + name if prefix else name),
@@ -335,6 +346,12 @@ def _parse_number(data: bytes) -> int:
     if match is None:
         _refuse("archive-malformed", "A header of the archive has a number that is none.")
     return int(match[1] or b"0", 8)
+
+
+def _check_number(data: bytes) -> None:
+    """Take what other readers can read, also negative numbers (before 1970) in base 256."""
+    if data[0] != 0xFF:  # noqa: PLR2004 - the mark of a negative base-256 number
+        _parse_number(data)
 
 
 def _parse_size(text: str) -> int:

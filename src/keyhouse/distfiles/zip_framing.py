@@ -33,6 +33,7 @@ _UTF8 = 0x800
 _KNOWN_FLAGS = 0x6 | _UTF8  # 0x6: how hard the deflating was tried
 _ZIP64_EXTRA = 0x0001
 _RENAMING_EXTRAS = {0x7075, 0x6375, 0x0008}  # Unicode path, Unicode comment, code page
+_NEWEST_NEEDED = 63  # APPNOTE 4.4.3: version 6.3 of the format
 _LARGEST_DIRECTORY = 64 * 1024 * 1024
 
 
@@ -187,12 +188,13 @@ def _read_entry(directory: bytes, place: int) -> tuple[_Entry, int]:
     if place + _CENTRAL.size > len(directory):
         _refuse("archive-malformed", "The central directory is cut off.")
     fields = _CENTRAL.unpack_from(directory, place)
-    signature, _, _, flags, method, _, _, crc, compressed, size = fields[:10]
+    signature, _, needed, flags, method, _, _, crc, compressed, size = fields[:10]
     name_length, extra_length, comment_length, disk, _, attributes, offset = fields[10:]
     after_name = place + _CENTRAL.size + name_length
     following = after_name + extra_length + comment_length
     if signature != b"PK\x01\x02" or following > len(directory):
         _refuse("archive-malformed", "The central directory is malformed.")
+    _check_needed(needed)
     if disk or comment_length:
         _refuse("archive-malformed", "A member has a comment or lies on another disk.")
     name = directory[place + _CENTRAL.size : after_name]
@@ -277,6 +279,11 @@ def _check_entry(entry: _Entry, path: str) -> None:
         _refuse("archive-compression", sentence)
 
 
+def _check_needed(version: int) -> None:
+    if version > _NEWEST_NEEDED:
+        _refuse("archive-malformed", "A member asks for a newer reader than there is.")
+
+
 def _check_flags(flags: int, path: str) -> None:
     if flags & _ENCRYPTED:
         _refuse("archive-encrypted", f"The member {shown(path)} is encrypted.")
@@ -300,10 +307,11 @@ def _check_local_header(source: Source, entry: _Entry, path: str) -> int:
     length = _LOCAL.size + len(entry.name)
     header = source.read_at(entry.offset, length)
     fields = _LOCAL.unpack_from(header)
-    signature, _, flags, method, _, _, crc, compressed, size, name_length, extra_length = fields
+    signature, needed, flags, method, _, _, crc, compressed, size, name_length, extra_length = fields
     name = header[_LOCAL.size :]
     if signature != b"PK\x03\x04" or name_length != len(name) or name != entry.name:
         _refuse("archive-headers-differ", f"The local header of {shown(path)} is another one.")
+    _check_needed(needed)
     _check_flags(flags, path)
     extra = source.read_at(entry.offset + length, extra_length) if extra_length else b""
     compressed, size, _ = _resolve_sizes(extra, compressed, size)
