@@ -104,6 +104,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         # never gated: reading, signing in, enrolling, recovering, revoking one's own
         _open("index.read", "Read the index: pages, files, metadata, feeds, statistics"),
         _open("site.read", "Read the pages for people"),
+        _open("site.help", "Read what a refusal means"),
         _open("site.static", "Load style sheets and pictures of the pages"),
         _open("service.health", "Ask whether the server works"),
         _open("service.metrics", "Read the server's measurements"),

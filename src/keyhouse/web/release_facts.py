@@ -92,7 +92,9 @@ def _names(text: str) -> list[str]:
 def _links(metadata: dict[str, Any]) -> tuple[Link, ...]:
     named = [("Home page", metadata.get("home_page", "")), ("Download", metadata.get("download_url", ""))]
     urls = metadata.get("project_urls") or {}
-    found = {str(url): _link(str(label), str(url)) for label, url in [*urls.items(), *named] if url}
+    found: dict[str, Link | None] = {}
+    for label, url in [*urls.items(), *named]:
+        found.setdefault(str(url), _link(str(label), str(url)))
     return tuple(link for link in found.values() if link)
 
 

@@ -1,12 +1,17 @@
-"""The order of versions on pages, by PEP 440."""
+"""Releases as lines of a history, in the order of their versions."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
+
+from keyhouse.index.model import version_key
+
+_LONGEST: Final = 200  # no release has a longer one, and reading a very long number is no cheap work
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,41 +32,18 @@ class ReleaseLine:
     @property
     def is_prerelease(self) -> bool:
         """Whether installers take it only when asked to."""
-        parsed = parse_version(self.version)
-        return parsed is not None and parsed.is_prerelease
-
-
-def parse_version(text: str) -> Version | None:
-    """Read a version, or return None for what PEP 440 doesn't know."""
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None
+        _, parsed = version_key(self.version)
+        return isinstance(parsed, Version) and parsed.is_prerelease
 
 
 def newest_first(lines: Iterable[ReleaseLine]) -> list[ReleaseLine]:
-    """Sort by version, the newest first; what is no version comes last."""
-    return sorted(lines, key=_rank, reverse=True)
-
-
-def find_recommended(lines: list[ReleaseLine]) -> ReleaseLine | None:
-    """Return what an installer would take: the newest final one, else a pre-release, else a yanked one.
-
-    `lines` are sorted newest first.
-    """
-    live = [line for line in lines if not line.is_yanked]
-    final = [line for line in live if not line.is_prerelease]
-    return next(iter(final or live or lines), None)
+    """Sort by version (PEP 440), the newest first; what is no version comes last."""
+    return sorted(lines, key=lambda line: version_key(line.version), reverse=True)
 
 
 def find_version(lines: list[ReleaseLine], version: str) -> ReleaseLine | None:
     """Return the release of that version, however it is spelt."""
-    wanted = parse_version(version)
-    if wanted is None:
+    if len(version) > _LONGEST:
         return None
-    return next((line for line in lines if parse_version(line.version) == wanted), None)
-
-
-def _rank(line: ReleaseLine) -> tuple[bool, Version]:
-    parsed = parse_version(line.version)
-    return parsed is not None, parsed or Version("0")
+    wanted = version_key(version)
+    return next((line for line in lines if version_key(line.version) == wanted), None)

@@ -10,7 +10,6 @@ from django.shortcuts import render
 from keyhouse.core import actions, configuration
 from keyhouse.core.errors import NotFound
 from keyhouse.web import explanations
-from keyhouse.web.views.readers import for_readers
 
 
 @actions.classified(GET="site.read")
@@ -21,7 +20,6 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 @actions.classified(GET="site.read")
-@for_readers
 def clients(request: HttpRequest) -> HttpResponse:
     """Show lines for pip, uv, twine and CI with this server's address in them."""
     settings = configuration.current()
@@ -39,13 +37,13 @@ def clients(request: HttpRequest) -> HttpResponse:
 
 
 # Open also where the index is private: who is refused must be able to read why, and nothing of the index is in here.
-@actions.classified(GET="site.read")
+@actions.classified(GET="site.help")
 def codes(request: HttpRequest) -> HttpResponse:
     """List every refusal by its code."""
     return render(request, "site/codes.html", {"groups": explanations.grouped()})
 
 
-@actions.classified(GET="site.read")
+@actions.classified(GET="site.help")
 def code(request: HttpRequest, code: str) -> HttpResponse:
     """Explain one refusal."""
     found = explanations.find(code)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -13,17 +15,18 @@ from packaging.utils import canonicalize_name
 
 from keyhouse.core import actions
 from keyhouse.core.errors import NotFound
-from keyhouse.projects.models import Project
+from keyhouse.projects.models import Project, Release
+from keyhouse.projects.queries import files_of, find_project, roles_of_project
 from keyhouse.web import queries
 from keyhouse.web.descriptions import fit_description
 from keyhouse.web.pages import Pages, read_page_number
 from keyhouse.web.release_facts import read_facts
-from keyhouse.web.versions import ReleaseLine, find_recommended, find_version
-from keyhouse.web.views.readers import for_readers
+from keyhouse.web.versions import ReleaseLine, find_version
 
 RELEASES_SHOWN: Final = 12
 FILES_SHOWN: Final = 40
 LINES_A_PAGE: Final = 100
+_NAME: Final = re.compile(r"[a-z0-9-]{1,200}")  # a database must not be asked for anything else
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,11 @@ def _look_up(name: str, version: str = "", rest: str = "") -> Looked:
     Raises NotFound, or SpeltOtherwise where name or version stand there in another spelling.
     """
     normalized = canonicalize_name(name)
-    project = queries.find_project(normalized) if normalized.isascii() and normalized.isprintable() else None
+    project = find_project(normalized) if _NAME.fullmatch(normalized) else None
     if project is None:
         raise NotFound("There is no project of that name here.", fix="Look for it by searching.")
     history = queries.history_of(project)
-    recommended = find_recommended(history)
+    recommended = find_version(history, project.latest_version) or next(iter(history), None)
     chosen = find_version(history, version) if version else recommended
     if version and chosen is None:
         raise NotFound(f"{project.name} has no such release.", fix="Its page lists all releases.")
@@ -70,6 +73,7 @@ def _look_up(name: str, version: str = "", rest: str = "") -> Looked:
 def _or_redirected(page: Page) -> Page:
     """Send other spellings of a name or a version to the one address."""
 
+    @wraps(page)
     def answer(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
         try:
             return page(request, *args, **kwargs)
@@ -81,7 +85,7 @@ def _or_redirected(page: Page) -> Page:
 
 def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
     found = queries.get_release(chosen.id)
-    files = list(queries.files_of(chosen.id)[: FILES_SHOWN + 1])
+    files = list(files_of(found.release)[: FILES_SHOWN + 1])
     return {
         "facts": read_facts(found.release.metadata),
         "description": fit_description(found.description_html),
@@ -102,14 +106,13 @@ def _base_context(looked: Looked) -> dict[str, Any]:
 
 
 @actions.classified(GET="site.read")
-@for_readers
 @_or_redirected
 def project(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
     """Show a project by its recommended release, or one release of it."""
     looked = _look_up(name, version)
     context = _base_context(looked) | {
         "history": looked.history[:RELEASES_SHOWN],
-        "people": queries.people_of(looked.project),
+        "people": roles_of_project(looked.project),
         "version_asked": version,
     }
     if looked.chosen is not None:
@@ -118,7 +121,6 @@ def project(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
 
 
 @actions.classified(GET="site.read")
-@for_readers
 @_or_redirected
 def releases(request: HttpRequest, name: str) -> HttpResponse:
     """Show all releases of a project, a hundred a page."""
@@ -129,19 +131,17 @@ def releases(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @actions.classified(GET="site.read")
-@for_readers
 @_or_redirected
 def files(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Show all files of a release, a hundred a page."""
     looked = _look_up(name, version, rest="files")
-    found = queries.files_of(_id_of(looked))
+    found = files_of(Release(pk=_id_of(looked)))
     pages = Pages(read_page_number(request.GET.get("page", "")), found.count(), LINES_A_PAGE)
     context = {"files": found[pages.first : pages.first + pages.length], "pages": pages}
     return render(request, "site/files.html", _base_context(looked) | context)
 
 
 @actions.classified(GET="site.read")
-@for_readers
 @_or_redirected
 def description(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Show a description that is too long for the project's page."""

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.template.loader import render_to_string
+from django.test import Client, RequestFactory
+
+from keyhouse.core import configuration
+from keyhouse.core.actor import Actor
+from keyhouse.core.errors import all_refusals
+from keyhouse.distfiles.findings import CODES
+from keyhouse.web import explanations
+from keyhouse.web.views.help import clients
+
+Configure = Callable[..., None]
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def configure() -> Iterator[Configure]:
+    before = configuration.current()
+
+    def use(**fields: object) -> None:
+        configuration.use(dataclasses.replace(configuration.current(), **fields))  # type: ignore[arg-type]  # names of settings
+
+    yield use
+    configuration.use(before)
+
+
+def text_of(client: Client, address: str) -> str:
+    response = client.get(address, headers={"Accept": "text/html"})
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_the_lines_to_copy_hold_this_servers_address(client: Client, configure: Configure) -> None:
+    configure(base_url="https://index.example.org")
+    page = text_of(client, "/help/clients/")
+    assert "pip install --index-url https://index.example.org/simple/ NAME" in page
+    assert "https://index.example.org/legacy/" in page
+    assert "${{ secrets.KEYHOUSE_TOKEN }}" in page
+    assert "extra-index-url" not in page
+    assert "plain http" not in page
+    assert "machine " not in page
+
+
+def test_a_private_index_also_says_how_to_read(configure: Configure) -> None:
+    configure(base_url="https://index.example.org:8443", reads="private")
+    page = page_for_ada()
+    assert "machine index.example.org\n" in page
+    assert "UV_INDEX_KEYHOUSE_PASSWORD" in page
+
+
+def page_for_ada() -> str:
+    """Show the page as somebody who is signed in sees it."""
+    request = RequestFactory().get("/help/clients/")
+    request.actor = Actor(kind="session", name="ada")  # type: ignore[attr-defined]  # as the middleware does
+    return clients(request).content.decode()
+
+
+def test_plain_http_is_warned_about_unless_it_stays_on_this_machine(
+    client: Client, configure: Configure
+) -> None:
+    configure(base_url="http://index.example.org")
+    assert "plain http" in text_of(client, "/help/clients/")
+    configure(base_url="http://localhost:8400")
+    assert "plain http" not in text_of(client, "/help/clients/")
+
+
+def test_an_upstream_is_named(client: Client, configure: Configure) -> None:
+    configure(upstream="https://upstream.example/simple")
+    assert "https://upstream.example/simple" in text_of(client, "/help/clients/")
+
+
+def test_help_leads_to_the_clients(client: Client) -> None:
+    assert client.get("/help/")["Location"] == "/help/clients/"
+
+
+def test_every_refusal_and_finding_has_an_explanation() -> None:
+    explained = explanations.all_explanations()
+    assert set(all_refusals()) | set(CODES) <= set(explained)
+    for one in explained.values():
+        assert one.sentence
+        assert one.meaning or one.fix, f"{one.code} says neither what it means nor what to do"
+
+
+def test_every_code_has_a_page_and_stands_in_the_list(client: Client) -> None:
+    listed = text_of(client, "/help/codes/")
+    for code in explanations.all_explanations():
+        assert f'href="/help/codes/{code}/"' in listed
+        assert code in text_of(client, f"/help/codes/{code}/")
+
+
+def test_an_unknown_code_is_not_found(client: Client) -> None:
+    assert client.get("/help/codes/nonsense/").status_code == 404
+
+
+def test_a_private_index_shows_nothing_but_codes_to_strangers(client: Client, configure: Configure) -> None:
+    configure(reads="private")
+    addresses = [
+        "/",
+        "/search/?q=a",
+        "/project/a/",
+        "/project/a/releases/",
+        "/project/a/1/",
+        "/help/clients/",
+    ]
+    addresses += ["/project/a/1/files/", "/project/a/1/description/"]
+    for address in addresses:
+        response = client.get(address)
+        assert response.status_code == 302, address
+        assert response["Location"].startswith("/account/sign-in/?next=%2F"), address
+    assert client.get("/help/codes/account-frozen/").status_code == 200
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "options"])
+def test_public_pages_are_only_read(client: Client, method: str) -> None:
+    assert getattr(client, method)("/").status_code == 405
+
+
+def test_a_refusal_has_a_page_with_the_way_out(client: Client) -> None:
+    response = client.get("/project/none/", headers={"Accept": "text/html"})
+    page = response.content.decode()
+    assert response.status_code == 404
+    assert '<a class="button quiet" href="/help/codes/not-found/">' in page
+    assert "There is no project of that name here." in page
+
+
+def test_the_page_of_a_defect_needs_nothing() -> None:
+    page = render_to_string("500.html")
+    assert "Something broke on our side." in page
+    assert "{" not in page

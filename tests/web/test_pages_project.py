@@ -1,0 +1,201 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries
+from tests.web.rows import START, make_file, make_project, make_release, make_whole
+
+from keyhouse.core import configuration
+from keyhouse.projects.models import Project
+
+pytestmark = pytest.mark.django_db
+
+
+def text_of(client: Client, address: str) -> str:
+    response = client.get(address, headers={"Accept": "text/html"})
+    assert response.status_code == 200
+    return response.content.decode()
+
+
+def test_a_project_shows_how_to_install_it_from_here_alone(client: Client) -> None:
+    make_whole("alpha")
+    page, base = text_of(client, "/project/alpha/"), configuration.current().base_url
+    assert f"pip install --index-url {base}/simple/ alpha</pre>" in page
+    assert "explicit = true" in page
+    assert "extra-index" not in page
+
+
+def test_a_project_shows_what_its_release_says(client: Client) -> None:
+    metadata = {
+        "requires_python": ">=3.11",
+        "license_expression": "MIT",
+        "classifiers": ["Framework :: AsyncIO", "Programming Language :: Python :: 3.13"],
+        "project_urls": {"Source": "https://git.example.org/alpha", "Odd": "javascript:alert(1)"},
+        "author_email": "Ada Byron <ada@example.org>",
+        "requires_dist": ["attrs>=23"],
+    }
+    make_whole("alpha", metadata=metadata)
+    page = text_of(client, "/project/alpha/")
+    for part in ("&gt;=3.11", "MIT", "AsyncIO", "https://git.example.org/alpha", "Ada Byron", "attrs&gt;=23"):
+        assert part in page
+    assert "owner-of-alpha" in page
+    assert "javascript:" not in page
+    assert "ada@example.org" not in page
+
+
+def test_a_file_shows_size_hash_time_and_how_it_was_published(client: Client) -> None:
+    release = make_whole("alpha")
+    file = release.files.get()
+    page = text_of(client, "/project/alpha/")
+    assert f'href="/files/{file.path}"' in page
+    assert file.sha256 in page
+    assert "12 kB" in page
+    assert '<time datetime="2026-03-01T12:30:00Z">2026-03-01 12:30 UTC</time>' in page
+    assert "by ada with an API token" in page
+
+
+def test_the_page_is_about_the_release_that_installers_take(client: Client) -> None:
+    project = make_whole("alpha").project
+    make_release(project, "2.0a1", days=3)
+    Project.objects.filter(pk=project.pk).update(latest_version="1.0")
+    page = text_of(client, "/project/alpha/")
+    assert "Files of 1.0" in page
+    assert page.index('href="/project/alpha/2.0a1/"') < page.index('href="/project/alpha/1.0/"')
+    assert "pre-release" in page
+
+
+def test_an_older_release_names_the_latest_and_pins_itself(client: Client) -> None:
+    project = make_whole("alpha").project
+    make_release(project, "2.0", days=3)
+    page = text_of(client, "/project/alpha/1.0/")
+    assert "alpha==1.0</pre>" in page
+    assert 'The latest is <a class="name" href="/project/alpha/">2.0</a>' in page
+
+
+def test_versions_are_ordered_as_versions(client: Client) -> None:
+    project = make_whole("alpha", "1.9").project
+    make_release(project, "1.10", days=1)
+    page = text_of(client, "/project/alpha/releases/")
+    assert page.index(">1.10<") < page.index(">1.9<")
+
+
+def test_a_yanked_release_says_so_with_its_reason(client: Client) -> None:
+    make_whole("alpha", yanked_at=START + timedelta(days=1), yanked_reason="Eats <data>")
+    page = text_of(client, "/project/alpha/1.0/")
+    assert "This release was yanked" in page
+    assert "Eats &lt;data&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [("archived", "Archived."), ("deprecated", "Deprecated."), ("quarantined", "Quarantined.")],
+)
+def test_the_state_of_a_project_is_said_with_its_reason(client: Client, status: str, word: str) -> None:
+    project = make_whole("alpha").project
+    Project.objects.filter(pk=project.pk).update(status=status, status_reason="Use <beta>")
+    page = text_of(client, "/project/alpha/")
+    assert word in page
+    assert "Use &lt;beta&gt;" in page
+    assert ("pip install" in page) == (status != "quarantined")
+
+
+def test_a_project_without_releases_has_a_page(client: Client) -> None:
+    make_project("alpha")
+    assert "No release" in text_of(client, "/project/alpha/")
+    assert "There is no release" in text_of(client, "/project/alpha/releases/")
+
+
+@pytest.mark.parametrize(
+    ("asked", "right"),
+    [
+        ("/project/Foo_Bar/", "/project/foo-bar/"),
+        ("/project/foo-bar/1.0.0/", "/project/foo-bar/1.0/"),
+        ("/project/foo.bar/v1.0/files/", "/project/foo-bar/1.0/files/"),
+        ("/project/FOO-bar/releases/", "/project/foo-bar/releases/"),
+    ],
+)
+def test_other_spellings_lead_to_the_one_address(client: Client, asked: str, right: str) -> None:
+    make_whole("foo-bar")
+    response = client.get(asked)
+    assert (response.status_code, response["Location"]) == (301, right)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/project/nothing/",
+        "/project/alpha/9.9/",
+        "/project/alpha/not-a-version/",
+        "/project/alpha/%00/",
+        "/project/%00/",
+        "/project/%F0%9F%94%91/",
+        "/project/..%2f/",
+        f"/project/{'a' * 3000}/",
+        f"/project/alpha/{'1' * 6000}/",
+        "/project/empty/1.0/files/",
+        "/project/alpha/9/description/",
+    ],
+)
+def test_what_is_not_there_is_not_found(client: Client, address: str) -> None:
+    make_whole("alpha")
+    make_project("empty")
+    response = client.get(address, headers={"Accept": "text/html"})
+    assert response.status_code == 404
+    assert "not-found" in response.content.decode()
+
+
+def test_a_description_is_shown_below_the_headings_of_the_page(client: Client) -> None:
+    html = '<h1 id="files">Title</h1><p><a href="#files">up</a><img src="https://x.example/a.png" alt="a badge"></p>'
+    make_whole("alpha", description_html=html)
+    page = text_of(client, "/project/alpha/")
+    assert (
+        '<h3 id="text-files">Title</h3><p><a href="#text-files">up</a><span class="picture">a badge</span></p>'
+        in page
+    )
+    assert "x.example" not in page
+
+
+def test_a_long_description_has_a_page_of_its_own(client: Client) -> None:
+    make_whole("alpha", description_html="<p>wordy </p>" * 6000)
+    page = text_of(client, "/project/alpha/")
+    assert "wordy" not in page
+    assert 'href="/project/alpha/1.0/description/"' in page
+    assert "wordy" in text_of(client, "/project/alpha/1.0/description/")
+
+
+def test_questions_and_size_do_not_grow_with_files_and_releases(
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    release = make_whole("alpha", "5000.0", description_html="<p>0123456789</p>" * 2800)
+    for number in range(150):
+        make_release(release.project, f"{number}.0")
+        make_file(release, f"alpha-5000.0-cp3{number}-cp3{number}-manylinux_2_28_x86_64.whl")
+    Project.objects.filter(pk=release.project_id).update(latest_version="5000.0")
+    with django_assert_max_num_queries(5):
+        page = text_of(client, "/project/alpha/")
+    assert len(page.encode()) < 100_000
+    assert "All files of 5000.0" in page
+    assert "All 151 releases" in page
+
+
+def test_all_files_and_releases_can_be_paged_through(
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    release = make_whole("alpha")
+    for number in range(120):
+        make_file(release, f"alpha-1.0-cp3{number:03}-none-any.whl")
+    with django_assert_max_num_queries(4):
+        first = text_of(client, "/project/alpha/1.0/files/")
+    assert "alpha-1.0.tar.gz" in first
+    assert "cp3099" not in first
+    assert len(first.encode()) < 100_000
+    assert "cp3119" in text_of(client, "/project/alpha/1.0/files/?page=2")
+    assert "There is no file on this page" in text_of(client, "/project/alpha/1.0/files/?page=9")
+
+
+def test_a_quarantined_file_is_marked(client: Client) -> None:
+    release = make_whole("alpha")
+    release.files.update(is_quarantined=True)
+    assert '<span class="badge danger">quarantined</span>' in text_of(client, "/project/alpha/")
