@@ -1,0 +1,52 @@
+"""`keyhouse check FILE…`: judge files by the server's own rules, without a server."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from keyhouse.core import configuration
+from keyhouse.distfiles.judge import Bounds, Judgement, Rules, judge
+
+
+@click.command("check")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(files: tuple[Path, ...], *, as_json: bool) -> None:
+    """Judge FILES as an upload would; exit 1 if any would be refused.
+
+    \b
+    Example:
+      keyhouse check dist/*
+    """  # noqa: D301 - \b is click's own mark
+    settings = configuration.current()
+    bounds = Bounds(file_size=settings.file_limit)
+    rules = Rules.internal(bounds) if settings.upload_rules == "internal" else Rules.public(bounds)
+    judgements = [judge(path, path.name, rules) for path in files]
+    click.echo(_as_json(judgements) if as_json else _as_text(judgements))
+    sys.exit(0 if all(judgement.is_accepted for judgement in judgements) else 1)
+
+
+def _as_json(judgements: list[Judgement]) -> str:
+    return json.dumps(
+        [
+            {
+                "filename": judgement.filename,
+                "ok": judgement.is_accepted,
+                "findings": [{"code": f.code, "sentence": f.sentence} for f in judgement.findings],
+            }
+            for judgement in judgements
+        ],
+        indent=1,
+    )
+
+
+def _as_text(judgements: list[Judgement]) -> str:
+    lines = []
+    for judgement in judgements:
+        lines.append(f"{judgement.filename}: {'ok' if judgement.is_accepted else 'refused'}")
+        lines += [f"  {finding}" for finding in judgement.findings]
+    return "\n".join(lines)
