@@ -12,13 +12,12 @@ from typing import Any, Final
 
 from keyhouse.core import configuration
 from keyhouse.core.errors import Refusal
-from keyhouse.distfiles.rules import Rules
 from keyhouse.publishing.upload.answers import Answer, accepted, refusal_for, refused
 from keyhouse.publishing.upload.body import Body, ClientGone, Patience, Receive, Send
 from keyhouse.publishing.upload.errors import UploadsBusy
 from keyhouse.publishing.upload.multipart import FormBounds
 from keyhouse.publishing.upload.receive import receive_upload
-from keyhouse.publishing.upload.submission import Caller, Submission
+from keyhouse.publishing.upload.submission import Caller, Submission, rules_in_use
 from keyhouse.publishing.upload.threads import Threads
 from keyhouse.storage import blobs
 
@@ -94,7 +93,7 @@ def _begin(scope: Scope) -> Submission:
     settings = configuration.current()
     size = _header(scope, b"content-length")
     return Submission(
-        rules=Rules.internal() if settings.upload_rules == "internal" else Rules.public(),
+        rules=rules_in_use(),
         default_file_limit=settings.file_limit,
         default_project_limit=settings.project_limit,
         caller=Caller(

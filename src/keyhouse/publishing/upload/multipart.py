@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser
 
+from keyhouse.distfiles.findings import shown
 from keyhouse.publishing.upload.errors import BodyMalformed, FormInvalid, FormTooLarge
 
 if TYPE_CHECKING:
@@ -20,11 +21,7 @@ if TYPE_CHECKING:
 
 CONTENT: Final = "content"
 _MIB: Final = 2**20
-_BOUNDARY: Final = re.compile(
-    r"multipart/form-data\s*;(?:.*;)?\s*boundary=(?:\"([^\"]{1,70})\"|([^\s\";,]{1,70}))\s*(?:;.*)?",
-    re.IGNORECASE,
-)
-_BOUNDARY_CHARACTERS: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]*[0-9A-Za-z'()+_,./:=?-]")
+_BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _PARAMETER: Final = re.compile(r';\s*([!#$&-.^-~\w]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s";]+))\s*')
 _QUOTED_PAIR: Final = re.compile(r'\\(["\\])')
 
@@ -170,29 +167,37 @@ class MultipartReader:
 
 def parse_boundary(content_type: str) -> str:
     """Return the boundary a Content-Type header names; raises BodyMalformed for another type or a bad one."""
-    found = _BOUNDARY.fullmatch(content_type.strip())
-    if not content_type.lower().startswith("multipart/form-data"):
+    kind, parameters = _split_header(content_type)
+    if kind != "multipart/form-data":
         raise BodyMalformed("An upload is a multipart/form-data form.")
-    boundary = (found[1] or found[2]) if found else ""
-    if not _BOUNDARY_CHARACTERS.fullmatch(boundary):
+    boundary = parameters.get("boundary", "")
+    if not _BOUNDARY.fullmatch(boundary):
         raise BodyMalformed("The Content-Type of the request names no usable boundary.")
     return boundary
 
 
 def parse_disposition(header: str) -> tuple[str, str | None]:
     """Return name and file name of a part; raises BodyMalformed. RFC 7578 4.2 forbids the `filename*` form."""
-    kind, _, rest = header.partition(";")
+    kind, parameters = _split_header(header)
+    if kind != "form-data" or not parameters.get("name"):
+        raise BodyMalformed("A part of the form doesn't say which field it is.")
+    return parameters["name"], parameters.get("filename")
+
+
+def _split_header(header: str) -> tuple[str, dict[str, str]]:
+    """Return the lower-case kind and the parameters; raises BodyMalformed where a parameter is unclear."""
+    kind, semicolon, rest = header.partition(";")
     parameters: dict[str, str] = {}
-    position, text = 0, ";" + rest
+    position, text = 0, semicolon + rest
     while found := _PARAMETER.match(text, position):
         name = found[1].lower()
         if name in parameters:
-            raise BodyMalformed("A part of the form says twice what it is.")
+            raise BodyMalformed(f"A header of the form says {shown(name)} twice.")
         parameters[name] = _QUOTED_PAIR.sub(r"\1", found[2]) if found[2] is not None else found[3]
         position = found.end()
-    if kind.strip().lower() != "form-data" or text[position:].strip("; \t") or not parameters.get("name"):
-        raise BodyMalformed("A part of the form doesn't say which field it is.")
-    return parameters["name"], parameters.get("filename")
+    if text[position:].strip("; \t"):
+        raise BodyMalformed("A header of the form can't be read.")
+    return kind.strip().lower(), parameters
 
 
 def _decode(data: bytearray) -> str:

@@ -47,8 +47,12 @@ def publish(submission: Submission) -> File:
         return submission.existing
     if not submission.passed >= _INDISPENSABLE:
         raise GateUnavailable
+    return store_and_publish(submission, describe(submission))
+
+
+def store_and_publish(submission: Submission, new: NewFile) -> File:
+    """Store the bytes, then make them visible as `new`; raises as `publish` does."""
     store(submission)
-    new = describe(submission)
     with _turn():
         file = publish_file(new, by=submission.actor)
     faults.reach("upload.committed")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from keyhouse.core import configuration
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.distfiles.filenames import DistributionName
 from keyhouse.distfiles.judge import Examination
@@ -76,3 +77,8 @@ class Submission:
             message = "this step was asked before the file was there"
             raise RuntimeError(message)
         return self.content
+
+
+def rules_in_use() -> Rules:
+    """Return the rules for files that the configuration names."""
+    return Rules.internal() if configuration.current().upload_rules == "internal" else Rules.public()

@@ -41,9 +41,9 @@ class Duplicates(Check):
         refuse(judge_file(candidate, beside))
         if is_repeat(candidate, beside):
             submission.existing = queries.find_file(candidate.filename)
-            return
-        days = configuration.current().release_open_days
-        refuse(judge_release_age(beside.release_created_at, clock.now(), days))
+        elif submission.actor.kind != "host":  # who builds a history at the host adds to old releases
+            days = configuration.current().release_open_days
+            refuse(judge_release_age(beside.release_created_at, clock.now(), days))
 
 
 def _candidate(submission: Submission, sha256: str) -> Candidate:

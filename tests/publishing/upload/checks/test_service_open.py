@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from tests.publishing.world import submission_of
+
+from keyhouse.core import configuration
+from keyhouse.publishing.upload.checks.service_open import ServiceOpen
+from keyhouse.publishing.upload.errors import UploadsFrozen
+from keyhouse.publishing.upload.submission import Stage
+
+
+def set_uploads(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    changed = dataclasses.replace(configuration.current(), uploads=value)  # type: ignore[arg-type]  # by parameter
+    monkeypatch.setattr(configuration, "_current", changed)
+
+
+@pytest.mark.parametrize("value", ["open", "existing"])
+def test_an_open_service_takes_uploads(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    set_uploads(monkeypatch, value)
+    ServiceOpen().check(submission_of())
+
+
+def test_a_frozen_service_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_uploads(monkeypatch, "frozen")
+    with pytest.raises(UploadsFrozen) as refused:
+        ServiceOpen().check(submission_of())
+    assert refused.value.code == "uploads-frozen"
+
+
+def test_it_is_asked_before_the_body_is_read() -> None:
+    assert ServiceOpen.stage is Stage.HEADERS

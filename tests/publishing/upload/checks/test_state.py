@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+from tests.publishing.world import make_project, submission_of
+
+from keyhouse.projects.errors import ProjectArchived, ProjectQuarantined
+from keyhouse.projects.models import Project
+from keyhouse.publishing.upload.checks.state import ProjectState
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("status", ["active", "deprecated"])
+def test_a_living_project_takes_files(status: str) -> None:
+    submission = submission_of()
+    submission.project = make_project(status=status)
+    assert ProjectState().applies(submission)
+    ProjectState().check(submission)
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal"),
+    [(Project.Status.ARCHIVED, ProjectArchived), (Project.Status.QUARANTINED, ProjectQuarantined)],
+)
+def test_an_archived_or_quarantined_project_takes_none(status: str, refusal: type[Exception]) -> None:
+    submission = submission_of()
+    submission.project = make_project(status=status)
+    with pytest.raises(refusal):
+        ProjectState().check(submission)
+
+
+def test_a_new_project_has_no_state() -> None:
+    assert not ProjectState().applies(submission_of())
