@@ -98,3 +98,11 @@ class OwnerMissing(ProjectsRefusal):
     code = "owner-missing"
     sentence = "A project needs an owner."
     fix = "Name a person who will own the project."
+
+
+class ReasonRefused(ProjectsRefusal):
+    """A reason that everybody reads is one line of readable text."""
+
+    code = "reason-refused"
+    sentence = "A reason is one line of at most 500 characters."
+    fix = "Shorten it; leave out line breaks and control characters."

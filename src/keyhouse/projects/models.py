@@ -96,6 +96,7 @@ class Release(models.Model):
     created_at = models.DateTimeField()
     yanked_at = models.DateTimeField(null=True)
     yanked_reason = models.CharField(max_length=500, default="", blank=True)
+    summary = models.CharField(max_length=512, default="", blank=True)  # of the metadata, for lists
     metadata = models.JSONField(default=dict)
     description_html = models.TextField(default="", blank=True)  # rendered and sanitised at upload
 
@@ -144,7 +145,12 @@ class File(models.Model):
     @property
     def path(self) -> str:
         """Return the path below `/files/` and in the blob store."""
-        return f"{self.blake2[:2]}/{self.blake2[2:4]}/{self.blake2[4:]}/{self.filename}"
+        return path_of(self.blake2, self.filename)
+
+
+def path_of(blake2: str, filename: str) -> str:
+    """Return where a file with this BLAKE2b-256 (hex) is found below `/files/`."""
+    return f"{blake2[:2]}/{blake2[2:4]}/{blake2[4:]}/{filename}"
 
 
 class UsedFileName(models.Model):

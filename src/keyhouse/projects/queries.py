@@ -35,6 +35,8 @@ def find_role_kind(user_id: int | None, thing: Thing) -> str | None:
 
     The project is named by `thing.id`, or by its normalised `thing.name` where that is None.
     """
+    if user_id is None:
+        return None
     roles = Role.objects.filter(user_id=user_id)
     of_project = (
         roles.filter(project__normalized_name=thing.name)

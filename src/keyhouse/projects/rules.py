@@ -14,14 +14,18 @@ from keyhouse.projects.errors import (
     ProjectArchived,
     ProjectQuarantined,
     ProjectTooLarge,
+    ReasonRefused,
     ReleaseClosed,
     SecondSourceDistribution,
 )
 
 OWNER: Final = "owner"
 MAINTAINER: Final = "maintainer"
+ACTIVE: Final = "active"
 ARCHIVED: Final = "archived"
 QUARANTINED: Final = "quarantined"
+LONGEST_SUMMARY: Final = 512  # characters
+LONGEST_REASON: Final = 500  # characters; it becomes an attribute of every link of a yanked release
 
 # Maintainers publish and see how the project stands; whatever takes something away is for owners.
 ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
@@ -127,3 +131,8 @@ def judge_release_age(created_at: datetime | None, now: datetime, open_days: int
     if created_at is None or open_days == 0 or now - created_at <= timedelta(days=open_days):
         return None
     return ReleaseClosed(f"This release is older than {open_days} days and takes no new files.")
+
+
+def judge_reason(text: str) -> Refusal | None:
+    """Return why this can't be shown as a reason to everybody, or None; no reason at all is fine."""
+    return None if len(text) <= LONGEST_REASON and text.isprintable() else ReasonRefused()

@@ -92,6 +92,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField()),
                 ('yanked_at', models.DateTimeField(null=True)),
                 ('yanked_reason', models.CharField(blank=True, default='', max_length=500)),
+                ('summary', models.CharField(blank=True, default='', max_length=512)),
                 ('metadata', models.JSONField(default=dict)),
                 ('description_html', models.TextField(blank=True, default='')),
                 ('project', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='releases', to='projects.project')),

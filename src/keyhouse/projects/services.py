@@ -1,0 +1,429 @@
+"""Changing projects: publish, yank, delete, archive. One transaction, one audit record, pages rendered in it.
+
+The lock of the project's row is taken first and the number of the change last, in every service, so that none of
+them waits for another in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, TypeVar
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+
+from keyhouse.accounts.models import User
+from keyhouse.audit.services import Detail, record
+from keyhouse.core import actions, clock, configuration, faults
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor
+from keyhouse.core.errors import Refusal
+from keyhouse.distfiles.names import fold, judge_new_name, normalise
+from keyhouse.projects import pages, queries, rules, verification
+from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound
+from keyhouse.projects.models import File, IndexPage, Project, Release, Role, Tombstone, UsedFileName
+
+_TRIES: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """A file that was judged and whose bytes are stored; `metadata` is `FileMetadata.as_dict()` of the file itself.
+
+    The last three are for whoever builds a history at the host: when it appeared, who owns a project that it makes,
+    and whose name stands beside it. They are taken from the actor and the clock otherwise.
+    """
+
+    project_name: str  # as its owner spells it
+    version: str
+    filename: str
+    kind: str
+    python_tag: str
+    size: int
+    md5: str
+    sha256: str
+    blake2: str
+    metadata: dict[str, object] = field(repr=False)
+    metadata_sha256: str
+    requires_python: str
+    description_html: str = field(repr=False)
+    uploaded_via: str
+    credential: str
+    client: str
+    uploaded_at: datetime | None = None
+    owner_id: int | None = None
+    uploaded_by: str = ""
+
+    @property
+    def normalized_name(self) -> str:
+        """Return the project's normalised name."""
+        return normalise(self.project_name)
+
+    @property
+    def candidate(self) -> rules.Candidate:
+        """Return what the rules look at."""
+        return rules.Candidate(self.filename, self.kind, self.sha256)
+
+
+_Result = TypeVar("_Result")
+
+
+def _settled(act: Callable[[], _Result]) -> _Result:
+    """Do it again after somebody else won a race for a unique name, so that it is judged by what is there now."""
+    for _ in range(_TRIES - 1):
+        try:
+            return act()
+        except IntegrityError:
+            continue
+    return act()
+
+
+def publish_file(new: NewFile, *, by: Actor) -> File:
+    """Make a stored file visible; the very same file again changes nothing and is returned as it is.
+
+    A project that doesn't exist is made, owned by the actor. Everything that another upload may have changed since the
+    checks is judged once more. Raises refusals of `projects.errors`, RoleRequired, and what the gate raises.
+    """
+    return _settled(lambda: _publish(new, by))
+
+
+def _publish(new: NewFile, by: Actor) -> File:
+    at = new.uploaded_at or clock.now()
+    with transaction.atomic():
+        project = _lock(new.normalized_name)
+        is_new_project = project is None
+        project = _let_in(project, by) if project else _found_project(new, by, at)
+        release = queries.find_release(project, new.version)
+        repeated = _find_repeated(new, project, release, by)
+        if repeated is not None:
+            return repeated
+        release, is_new_release = (release, False) if release else (_add_release(new, project, at), True)
+        file = _add_file(new, release, by, at)
+        record(
+            "release.upload",
+            by=by,
+            about=_thing(project),
+            details=_told(new, is_new_project=is_new_project, is_new_release=is_new_release),
+        )
+        pages.refresh_pages(project, versions=[release.version], touches_listing=is_new_project)
+        faults.reach("upload.rows-written")
+    return file
+
+
+def _let_in(project: Project, by: Actor) -> Project:
+    actions.require(by, "release.upload", _thing(project))
+    _raise(rules.judge_upload_state(project.status, project.status_reason))
+    return project
+
+
+def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
+    actions.require(by, "project.create", Thing("project", None, new.normalized_name))
+    owner_id = new.owner_id or by.user_id
+    if owner_id is None:
+        raise OwnerMissing
+    project = _add_project(new.project_name, at)
+    Role.objects.create(project=project, user_id=owner_id, kind=rules.OWNER, since_at=at)
+    return project
+
+
+def _find_repeated(new: NewFile, project: Project, release: Release | None, by: Actor) -> File | None:
+    beside = queries.gather_neighbours(new.filename, new.blake2, new.kind, release)
+    if rules.is_repeat(new.candidate, beside):
+        return queries.find_file(new.filename)
+    _raise(rules.judge_file(new.candidate, beside))
+    if by.kind != "host":
+        settings = configuration.current()
+        limit = project.project_limit or settings.project_limit
+        _raise(rules.judge_release_age(beside.release_created_at, clock.now(), settings.release_open_days))
+        _raise(rules.judge_project_size(project.size, new.size, limit))
+    return None
+
+
+def _add_release(new: NewFile, project: Project, at: datetime) -> Release:
+    return Release.objects.create(
+        project=project,
+        version=new.version,
+        created_at=at,
+        summary=str(new.metadata.get("summary") or "")[: rules.LONGEST_SUMMARY],
+        metadata=new.metadata,
+        description_html=new.description_html,
+    )
+
+
+def _add_file(new: NewFile, release: Release, by: Actor, at: datetime) -> File:
+    UsedFileName.objects.create(
+        filename=new.filename, normalized_name=new.normalized_name, blake2=new.blake2, used_at=at
+    )
+    return File.objects.create(
+        release=release,
+        project_id=release.project_id,
+        filename=new.filename,
+        kind=new.kind,
+        python_tag=new.python_tag,
+        size=new.size,
+        md5=new.md5,
+        sha256=new.sha256,
+        blake2=new.blake2,
+        metadata_sha256=new.metadata_sha256,
+        requires_python=new.requires_python,
+        uploaded_at=at,
+        uploaded_by=new.uploaded_by or by.name,
+        uploaded_via=new.uploaded_via,
+        credential=new.credential,
+        client=new.client,
+    )
+
+
+def _told(new: NewFile, *, is_new_project: bool, is_new_release: bool) -> dict[str, Detail]:
+    return {
+        "version": new.version,
+        "filename": new.filename,
+        "sha256": new.sha256,
+        "size": new.size,
+        "is_new_project": is_new_project,
+        "is_new_release": is_new_release,
+    }
+
+
+def create_project(  # noqa: PLR0913 - each argument is a fact of the project
+    name: str,
+    owners: Iterable[User],
+    maintainers: Iterable[User] = (),
+    *,
+    by: Actor,
+    created_at: datetime | None = None,
+    archived: bool = False,
+) -> Project:
+    """Make a project without files. Raises NameRefused, OwnerMissing, RoleRequired and what the gate raises."""
+    at = created_at or clock.now()
+    people = {user.pk: rules.MAINTAINER for user in maintainers} | {user.pk: rules.OWNER for user in owners}
+    if rules.OWNER not in people.values():
+        raise OwnerMissing
+
+    def act() -> Project:
+        with transaction.atomic():
+            actions.require(by, "project.create", Thing("project", None, normalise(name)))
+            project = _add_project(name, at, status=rules.ARCHIVED if archived else rules.ACTIVE)
+            Role.objects.bulk_create(
+                Role(project=project, user_id=pk, kind=kind, since_at=at) for pk, kind in people.items()
+            )
+            record("project.create", by=by, about=_thing(project), details={"is_archived": archived})
+            pages.refresh_pages(project, touches_listing=True)
+        return project
+
+    return _settled(act)
+
+
+def _add_project(name: str, at: datetime, *, status: str = rules.ACTIVE) -> Project:
+    finding = judge_new_name(name, queries.is_folded_name_taken)
+    if finding is not None:
+        raise NameRefused(finding.sentence)
+    normalized = normalise(name)
+    project = Project(
+        name=name, normalized_name=normalized, folded_name=fold(name), created_at=at, status=status
+    )
+    tombstone = queries.find_tombstone(normalized)
+    if tombstone is not None:
+        project.lineage = tombstone.lineage
+    project.save(force_insert=True)
+    return project
+
+
+def yank_release(name: str, version: str, reason: str = "", *, by: Actor) -> Release:
+    """Mark a release as one that installers pass by (PEP 592); once more with another reason changes the reason.
+
+    `name` is normalised, `version` canonical. Raises ProjectNotFound, ProjectQuarantined, ReasonRefused, RoleRequired
+    and what the gate raises.
+    """
+    reason = _cleaned(reason)
+    with transaction.atomic():
+        project, release = _release_to_change(name, version, "release.yank", by)
+        if release.yanked_at is not None and release.yanked_reason == reason:
+            return release
+        release.yanked_at, release.yanked_reason = release.yanked_at or clock.now(), reason
+        release.save(update_fields=["yanked_at", "yanked_reason"])
+        details: dict[str, Detail] = {"version": version, "reason": reason}
+        record("release.yank", by=by, about=_thing(project), details=details)
+        pages.refresh_pages(project, versions=[version])
+        faults.reach("yank.rows-written")
+    faults.reach("yank.committed")
+    return release
+
+
+def unyank_release(name: str, version: str, *, by: Actor) -> Release:
+    """Take back a yank; one that isn't there changes nothing. Raises as `yank_release`."""
+    with transaction.atomic():
+        project, release = _release_to_change(name, version, "release.unyank", by)
+        if release.yanked_at is None:
+            return release
+        details: dict[str, Detail] = {"version": version, "reason": release.yanked_reason}
+        release.yanked_at, release.yanked_reason = None, ""
+        release.save(update_fields=["yanked_at", "yanked_reason"])
+        record("release.unyank", by=by, about=_thing(project), details=details)
+        pages.refresh_pages(project, versions=[version])
+        faults.reach("yank.rows-written")
+    faults.reach("yank.committed")
+    return release
+
+
+def delete_file(name: str, filename: str, *, by: Actor) -> None:
+    """Take a file out of the index. Its name stays used for ever, its release stays, its bytes stay in the storage.
+
+    `name` is normalised. Raises ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
+    """
+    with transaction.atomic():
+        project = _project_to_change(name, "file.delete", by)
+        file = project.files.filter(filename=filename).select_related("release").first()
+        if file is None:
+            raise ProjectNotFound("The project has no such file.")
+        version = file.release.version
+        _delete_files(project.files.filter(pk=file.pk))
+        details: dict[str, Detail] = {"version": version, "filename": filename, "sha256": file.sha256}
+        record("file.delete", by=by, about=_thing(project), details=details)
+        pages.refresh_pages(project, versions=[version])
+        faults.reach("deletion.rows-written")
+    faults.reach("deletion.committed")
+
+
+def delete_release(name: str, version: str, *, by: Actor) -> None:
+    """Take a release and its files out of the index; their names stay used. Raises as `delete_file`."""
+    with transaction.atomic():
+        project, release = _release_to_change(name, version, "release.delete", by)
+        filenames = _delete_files(release.files.all())
+        release.delete()
+        details: dict[str, Detail] = {"version": version, "files": filenames}
+        record("release.delete", by=by, about=_thing(project), details=details)
+        pages.refresh_pages(project, versions=[version])
+        faults.reach("deletion.rows-written")
+    faults.reach("deletion.committed")
+
+
+def delete_project(name: str, *, by: Actor) -> None:
+    """Take a project out of the index. Its name becomes free, its file names never. Raises as `delete_file`.
+
+    What stays is a tombstone with the project's lineage, which a new project of that name takes on.
+    """
+    with transaction.atomic():
+        project = _project_to_change(name, "project.delete", by)
+        thing, versions = _thing(project), list(project.releases.values_list("version", flat=True))
+        filenames = _delete_files(project.files.all())
+        pages.remove_pages(project, versions)
+        Tombstone.objects.update_or_create(
+            normalized_name=name, defaults={"lineage": project.lineage, "deleted_at": clock.now()}
+        )
+        project.delete()
+        details: dict[str, Detail] = {"versions": versions, "files": filenames}
+        record("project.delete", by=by, about=thing, details=details)
+        faults.reach("deletion.rows-written")
+    faults.reach("deletion.committed")
+
+
+def archive_project(name: str, reason: str = "", *, by: Actor) -> Project:
+    """Mark a project as finished: it takes no files and installers say so (PEP 792). Raises as `yank_release`."""
+    return _set_status(name, rules.ARCHIVED, _cleaned(reason), "project.archive", by)
+
+
+def unarchive_project(name: str, *, by: Actor) -> Project:
+    """Take a project out of the archive; one that isn't in it stays as it is. Raises as `yank_release`."""
+    return _set_status(name, rules.ACTIVE, "", "project.unarchive", by)
+
+
+def _set_status(name: str, status: str, reason: str, action: str, by: Actor) -> Project:
+    with transaction.atomic():
+        project = _project_to_change(name, action, by)
+        is_kept = status == rules.ACTIVE and project.status != rules.ARCHIVED
+        if is_kept or (project.status, project.status_reason) == (status, reason):
+            return project
+        details: dict[str, Detail] = {"before": project.status, "reason": reason or project.status_reason}
+        project.status, project.status_reason = status, reason
+        project.save(update_fields=["status", "status_reason"])
+        record(action, by=by, about=_thing(project), details=details)
+        pages.refresh_pages(project)
+    return project
+
+
+def _delete_files(files: QuerySet[File]) -> list[str]:
+    """Delete these files and return their names, which are used from now on."""
+    names = list(files.values_list("filename", flat=True))
+    UsedFileName.objects.filter(filename__in=files.values("filename")).update(deleted_at=clock.now())
+    files.delete()
+    return names
+
+
+def _lock(name: str) -> Project | None:
+    return Project.objects.select_for_update().filter(normalized_name=name).first()
+
+
+def _project_to_change(name: str, action: str, by: Actor) -> Project:
+    """Lock a project for its owner; nobody else learns whether it exists."""
+    project = _lock(name)
+    actions.require(by, action, _thing(project) if project else Thing("project", None, name))
+    if project is None:
+        raise ProjectNotFound
+    if by.kind != "host":
+        _raise(rules.judge_change(project.status, project.status_reason))
+    return project
+
+
+def _release_to_change(name: str, version: str, action: str, by: Actor) -> tuple[Project, Release]:
+    project = _project_to_change(name, action, by)
+    release = queries.find_release(project, version)
+    if release is None:
+        raise ProjectNotFound("The project has no such release.")
+    return project, release
+
+
+def _thing(project: Project) -> Thing:
+    return Thing("project", project.pk, project.normalized_name)
+
+
+def _cleaned(reason: str) -> str:
+    reason = reason.strip()
+    _raise(rules.judge_reason(reason))
+    return reason
+
+
+def _raise(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise refusal
+
+
+def rebuild_pages(*, by: Actor, progress: Callable[[int], object] = lambda _: None) -> int:
+    """Render every page anew and return how many projects had a page that wasn't right.
+
+    One short transaction for each project, so that it may run on a working index and be stopped and started again:
+    pages that are right are left alone, and nobody has to fetch them once more. `progress` is told how many projects
+    are done. For the host only.
+    """
+    with transaction.atomic():
+        actions.require(by, "host.command")
+        record("host.command", by=by, details={"command": "rebuild-pages"})
+    mended = 0
+    for done, pk in enumerate(verification.project_keys(), start=1):
+        mended += _mend_pages(pk)
+        progress(done)
+    for page in verification.surplus_pages():
+        _empty_page(page)
+    with transaction.atomic():
+        pages.wake(pages.next_serial(touches_listing=True))  # lists of projects are made anew, too
+    return mended
+
+
+def _mend_pages(pk: int) -> bool:
+    with transaction.atomic():
+        project = Project.objects.select_for_update().filter(pk=pk).first()
+        is_wrong = project is not None and any(verification.differences_of(project))
+        if project is not None and is_wrong:
+            pages.refresh_pages(project, versions=None)
+    return is_wrong
+
+
+def _empty_page(page: IndexPage) -> None:
+    """Empty a page of nothing, unless something has taken its place: pages change under the counter's lock only."""
+    with transaction.atomic():
+        serial = pages.next_serial(touches_listing=False)
+        if any(verification.without_thing([page])):
+            pages.store_pages([pages.gone_page(page.kind, page.name, page.form, serial)])
+            pages.wake(serial)

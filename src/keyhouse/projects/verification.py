@@ -1,0 +1,112 @@
+"""Comparing the stored pages with what they would be if they were rendered now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Q
+
+from keyhouse.projects import pages
+from keyhouse.projects.models import IndexPage, Project, Release
+
+_OWN_KINDS: Final = ("simple", "json")  # the other kinds belong to no project
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One page that isn't as it should be: `page` is its address, `problem` one sentence."""
+
+    page: str
+    problem: str
+
+
+def verify_pages() -> Iterator[Difference]:
+    """Compare the pages of every project, one after another, on a running index too; yields what differs."""
+    for pk in project_keys():
+        with transaction.atomic():
+            project = Project.objects.select_for_update().filter(pk=pk).first()
+            found = list(differences_of(project)) if project else []
+        yield from found
+    for page in surplus_pages():
+        yield Difference(str(page), "The page shows something that doesn't exist.")
+
+
+def project_keys() -> Iterator[int]:
+    """Return the keys of all projects in their order, also of those made meanwhile; holds no query open."""
+    last = 0
+    while keys := list(
+        Project.objects.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:1000]
+    ):
+        yield from keys
+        last = keys[-1]
+
+
+def differences_of(project: Project) -> Iterator[Difference]:
+    """Compare the pages of one project, whose row is locked."""
+    contents = pages.read_contents(project)
+    serials = _serials_of(project, contents.releases)
+    fresh = pages.render_pages(project, contents, project.last_serial, serials)
+    for some in pages.batches(fresh):
+        stored = {_address(page): page for page in _stored([page.name for page in some])}
+        for page in some:
+            problem = _problem_of(stored.get(_address(page)), page)
+            if problem:
+                yield Difference(str(page), problem)
+
+
+def surplus_pages() -> Iterator[IndexPage]:
+    """Yield pages (their addresses only) of projects and releases that don't exist."""
+    last = 0
+    shown = IndexPage.objects.filter(kind__in=_OWN_KINDS, is_gone=False).order_by("pk")
+    while some := list(shown.filter(pk__gt=last).only("kind", "name", "form")[:500]):
+        yield from without_thing(some)
+        last = some[-1].pk
+
+
+def without_thing(some: list[IndexPage]) -> Iterator[IndexPage]:
+    """Yield those of some pages whose project or release doesn't exist."""
+    parts = {page.pk: page.name.partition("/")[::2] for page in some}
+    names = {name for name, _ in parts.values()}
+    projects = set(
+        Project.objects.filter(normalized_name__in=names).values_list("normalized_name", flat=True)
+    )
+    wanted = Q(project__normalized_name__in=names, version__in={version for _, version in parts.values()})
+    releases = set(Release.objects.filter(wanted).values_list("project__normalized_name", "version"))
+    for page in some:
+        name, version = parts[page.pk]
+        if name not in projects or (version and (name, version) not in releases):
+            yield page
+
+
+def _serials_of(project: Project, versions: Iterable[str]) -> dict[str, int]:
+    """Return the serial at which each release's document was rendered last."""
+    found: dict[str, int] = {}
+    for some in pages.batches(versions):
+        names = {pages.document_name(project.normalized_name, version): version for version in some}
+        rows = IndexPage.objects.filter(kind="json", name__in=names).values_list("name", "serial")
+        stored = dict(rows)
+        found |= {version: stored.get(name, project.last_serial) for name, version in names.items()}
+    return found
+
+
+def _stored(names: list[str]) -> Iterable[IndexPage]:
+    return IndexPage.objects.filter(kind__in=_OWN_KINDS, name__in=names)
+
+
+def _address(page: IndexPage) -> tuple[str, str, str]:
+    return page.kind, page.name, page.form
+
+
+def _problem_of(stored: IndexPage | None, fresh: IndexPage) -> str:
+    if fresh.is_gone:
+        return (
+            "The page shows something that installers may not see." if stored and not stored.is_gone else ""
+        )
+    if stored is None or stored.is_gone:
+        return "The page is missing."
+    if bytes(stored.body) != bytes(fresh.body) or stored.serial != fresh.serial:
+        return "The page doesn't show what the index holds."
+    return "" if stored.etag == fresh.etag else "The page's tag doesn't belong to its content."
