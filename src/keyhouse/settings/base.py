@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -60,11 +61,13 @@ ALLOWED_HOSTS = ["*"]  # links and origins come from the base URL, never from Ho
 ROOT_URLCONF = "keyhouse.web.urls"
 MIDDLEWARE = [
     "keyhouse.web.middleware.SecurityHeaders",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "keyhouse.web.middleware.Refusals",
     "keyhouse.accounts.middleware.Sessions",
     "keyhouse.accounts.middleware.Csrf",
     "keyhouse.web.middleware.Doors",
 ]
+MIDDLEWARE = [name for name in MIDDLEWARE if find_spec(name.rpartition(".")[0])]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -80,6 +83,8 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_MAX_AGE = 300
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2**20
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
-LOGGING_CONFIG = None  # `web.logs` sets logging up for every entry point
+LOGGING_CONFIG = None  # `core.logs` sets logging up for every entry point

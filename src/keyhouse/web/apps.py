@@ -8,3 +8,9 @@ class WebConfig(AppConfig):
 
     name = "keyhouse.web"
     label = "web"
+
+    def ready(self) -> None:
+        """Wire the features, so that pages, uploads and the command line all ask the same gate."""
+        from keyhouse.web.wiring import wire_all  # noqa: PLC0415 - models exist only from here on
+
+        wire_all()

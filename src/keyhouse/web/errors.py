@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
 
-from keyhouse.core.errors import Situation
+from keyhouse.core.errors import NotFound, Refusal, Situation
+from keyhouse.web import metrics
 
 STATUS: Final = {
     Situation.INVALID: 400,
@@ -21,7 +25,93 @@ STATUS: Final = {
 }
 
 
+class RequestMalformed(Refusal):
+    """The request can't be read, so nobody can tell what it asks for."""
+
+    code = "request-malformed"
+    sentence = "This request can't be read."
+    fix = "Go back to the page and send the form again."
+
+
+class MethodNotAllowed(Refusal):
+    """The address exists, and doesn't take this method."""
+
+    code = "method-not-allowed"
+    sentence = "This address doesn't take that method."
+    fix = "Open it as a page, or send the form that is on it."
+
+
+class FormRefused(Refusal):
+    """The form didn't come from a page of this site in this session (ASVS 3.5.1)."""
+
+    code = "form-refused"
+    situation = Situation.FORBIDDEN
+    sentence = "This form didn't come from this site, or its page is too old."
+    fix = "Open the page again and send it from there."
+
+
+class Forbidden(Refusal):
+    """Not allowed, and there is nothing more exact to say."""
+
+    code = "forbidden"
+    situation = Situation.FORBIDDEN
+    sentence = "This is not allowed."
+
+
+def answer(request: HttpRequest, refusal: Refusal, status: int | None = None) -> HttpResponse:
+    """Return the page of a refusal: status, `code`, sentence, fix; `Retry-After` where waiting helps."""
+    status = status or STATUS[refusal.situation]
+    metrics.count_refusal("pages", refusal.code)
+    context = {
+        "status": status,
+        "code": refusal.code,
+        "sentence": refusal.sentence,
+        "fix": refusal.fix,
+        "retry_after": refusal.retry_after,
+    }
+    response = _page(request, context, status)
+    response["X-Refusal"] = refusal.code
+    if refusal.retry_after is not None:
+        response["Retry-After"] = str(refusal.retry_after)
+    return response
+
+
+def _page(request: HttpRequest, context: dict[str, object], status: int) -> HttpResponse:
+    """Make a page for people, or one plain line for programs that don't ask for HTML."""
+    accepted = request.headers.get("Accept", "*/*")
+    if "html" in accepted:
+        return render(request, "errors/refusal.html", context, status=status)
+    line = f"{context['code']}: {context['sentence']} {context['fix']}".rstrip()
+    return HttpResponse(line + "\n", status=status, content_type="text/plain; charset=utf-8")
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Answer a form that didn't come from our own page."""
-    del request, reason
-    return HttpResponse("form-refused: This form didn't come from this site, or is too old.\n", status=403)
+    del reason
+    return answer(request, FormRefused())
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that Django couldn't read (`handler400`)."""
+    del exception
+    return answer(request, RequestMalformed())
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer `PermissionDenied` (`handler403`)."""
+    del exception
+    return answer(request, Forbidden())
+
+
+def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer an address that leads nowhere (`handler404`)."""
+    del exception
+    return answer(request, NotFound())
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Answer a defect of ours (`handler500`); a refusal that was raised outside of a view is no defect."""
+    error = sys.exc_info()[1]
+    if isinstance(error, Refusal):
+        return answer(request, error)
+    return HttpResponse(render_to_string("500.html"), status=500)

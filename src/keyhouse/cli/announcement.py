@@ -1,0 +1,97 @@
+"""What `serve` says when it is ready: where, how to begin, where data lives, how to stop."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import os
+import secrets
+import sys
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from keyhouse.core import actor, logs
+from keyhouse.core.configuration import Configuration
+
+LINK_FILE: Final = "setup-link"
+_logger = logging.getLogger("keyhouse.serve")
+
+
+def announce(settings: Configuration, host: str) -> None:
+    """Say it on the terminal, or as log lines; the set-up link goes where only its owner reads."""
+    path = _setup_path()
+    link = settings.base_url + path if path else ""
+    file = None if not link or sys.stdout.isatty() else write_link(settings.data, link)
+    if logs.is_json(settings):
+        _log(settings, file)
+    else:
+        sys.stdout.write(_text(settings, file, link))
+        sys.stdout.flush()
+    for warning in warnings(settings, host):
+        _logger.warning(warning)
+
+
+def _setup_path() -> str:
+    """Return the address of a new set-up link while nobody operates this index, else nothing."""
+    try:
+        from keyhouse.accounts import services  # noqa: PLC0415 - Django is set up by now
+    except ImportError:
+        return ""
+    from keyhouse.accounts.models import User  # noqa: PLC0415 - the same
+
+    if User.objects.filter(is_operator=True).exists():
+        return ""
+    return services.make_setup_link(by=actor.host())
+
+
+def write_link(data: Path, link: str) -> Path:
+    """Put the link into a file that only its owner reads, replacing an older one as a whole."""
+    file = data / LINK_FILE
+    draft = file.with_name(f"{LINK_FILE}.{secrets.token_hex(4)}.new")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
+        out.write(link + "\n")
+    return draft.replace(file)
+
+
+def _text(settings: Configuration, file: Path | None, link: str) -> str:
+    lines = [f"Keyhouse is at {settings.base_url}"]
+    if file:
+        lines.append(f"Set up the first operator: the one-time link (24 h) is in {file}")
+    elif link:
+        lines.append(f"Set up the first operator (one-time link, 24 h): {link}")
+    lines += [f"Data lives in {settings.data}", "Stop with Ctrl-C"]
+    if settings.is_test:
+        lines.insert(0, "Test environment: nothing here is real.")
+    return "\n" + "".join(f"  {line}\n" for line in lines) + "\n"
+
+
+def _log(settings: Configuration, file: Path | None) -> None:
+    facts = {"event": "serving", "address": settings.base_url, "data": str(settings.data)}
+    _logger.info("Keyhouse is at %s, data in %s", settings.base_url, settings.data, extra=facts)
+    if file:
+        _logger.info("The one-time link for the first operator is in the file %s", file)
+
+
+def warnings(settings: Configuration, host: str) -> list[str]:
+    """Return what whoever starts this should know."""
+    found = []
+    name = urlsplit(settings.base_url).hostname or ""
+    if not settings.is_https and not _is_local(name):
+        found.append(
+            f"{settings.base_url} is plain http: whoever is on the way reads passwords and tokens, and browsers allow "
+            f"no security keys there. Use --tls-cert and --tls-key, or a proxy that does."
+        )
+    elif not settings.is_https and not _is_local(host):
+        found.append(
+            "Listening beyond this machine with plain http; set KEYHOUSE_BASE_URL to the address people use, and "
+            "--tls-cert and --tls-key unless a proxy in front speaks https."
+        )
+    return found
+
+
+def _is_local(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return name == "localhost" or name.endswith(".localhost")

@@ -1,0 +1,155 @@
+"""The one command `keyhouse`: groups by noun, each in a file of its own that is only read when it is asked for."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn
+
+import click
+
+from keyhouse import __version__
+from keyhouse.cli import surroundings
+from keyhouse.core.configuration import ConfigurationError
+from keyhouse.core.data_folder import DataFolderBusyError
+from keyhouse.core.errors import Refusal
+from keyhouse.core.keys import KeyFileError
+
+FAILED: Final = 1
+WRONG_USE: Final = 2
+HELP_OPTIONS: Final = frozenset({"-h", "--help"})
+
+# Each file `cli/{name}.py` holds the click command or group named `command`. Where True, the command stands on an
+# index that is there: its file is read when Django is ready, so it imports models like any other module.
+COMMANDS: Final[dict[str, tuple[bool, str]]] = {
+    "serve": (False, "Run the index: pages, uploads, reads."),
+    "settings": (False, "Print every setting with its value, source and meaning."),
+    "setup-link": (True, "Print a new one-time link for the first operator."),
+    "user": (True, "Invite people and list accounts."),
+    "token": (True, "List and revoke API tokens."),
+    "audit": (True, "Print and export the audit log."),
+    "check": (False, "Judge files by the rules of an upload."),
+    "storage": (True, "Compare rows, files and pages; take away what nobody needs."),
+    "rebuild-pages": (True, "Render every index page anew."),
+    "backup": (True, "Copy a running index into a folder."),
+    "restore": (False, "Fill an empty data folder from a backup."),
+    "keys": (True, "Rotate the root keys."),
+    "mandate": (True, "See what the rules for second factors decide."),
+    "dev": (False, "Doors for tests; closed unless KEYHOUSE_ENVIRONMENT=test."),
+}
+
+EXAMPLES: Final = """\b
+Examples:
+  keyhouse serve                          on http://localhost:8400, data in ./var
+  keyhouse serve --host 0.0.0.0 --port 443 --tls-cert cert.pem --tls-key key.pem
+  keyhouse user invite ada ada@example.org
+  keyhouse check dist/*
+  keyhouse settings
+"""
+
+
+class Commands(click.Group):
+    """Reads the file of a command only when it is asked for, so that each starts as fast as it can."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in the order of the table."""
+        del ctx
+        return [name for name in COMMANDS if _exists(name)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Read the file and return its `command`."""
+        del ctx
+        if cmd_name not in COMMANDS or not _exists(cmd_name):
+            return None
+        if COMMANDS[cmd_name][0]:
+            surroundings.open_index(for_help=not HELP_OPTIONS.isdisjoint(sys.argv))
+        command: click.Command = importlib.import_module(_module(cmd_name)).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without reading their files."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+def _module(name: str) -> str:
+    return f"keyhouse.cli.{name.replace('-', '_')}"
+
+
+def _exists(name: str) -> bool:
+    return importlib.util.find_spec(_module(name)) is not None
+
+
+@click.group(
+    cls=Commands,
+    epilog=EXAMPLES,
+    context_settings={"help_option_names": sorted(HELP_OPTIONS), "max_content_width": 100},
+)
+@click.version_option(__version__, "--version", prog_name="keyhouse", message="%(prog)s %(version)s")
+@click.option("--data", metavar="FOLDER", help="Data folder; as KEYHOUSE_DATA.")
+@click.option("--debug", is_flag=True, help="Show where in the code a failure happened.")
+def command(data: str | None, *, debug: bool) -> None:
+    """Run and look after a Keyhouse package index.
+
+    Settings are environment variables KEYHOUSE_*; `keyhouse settings` lists them.
+    """
+    if data:
+        os.environ["KEYHOUSE_DATA"] = data
+    del debug  # `main` looks for it: it must also help where reading the options fails
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and leave: 0 done, 1 refused or failed, 2 wrong use."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        command.main(arguments, prog_name="keyhouse", standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except Exception as error:
+        if "--debug" in arguments:
+            raise
+        sys.exit(_tell(error))
+    sys.exit(0)
+
+
+def _tell(error: Exception) -> int:
+    """Say in one sentence what went wrong and return the exit code."""
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, Refusal):
+        _print(error.line, error.fix)
+        return FAILED
+    if isinstance(error, ConfigurationError):
+        _print(str(error))
+        return WRONG_USE
+    return _tell_failure(error)
+
+
+def _tell_failure(error: Exception) -> int:
+    if isinstance(error, click.Abort):
+        _print("Stopped.")
+    elif isinstance(error, DataFolderBusyError | KeyFileError):
+        _print(str(error))
+    elif isinstance(error, OSError):
+        _print(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    else:
+        logging.getLogger("keyhouse").debug("failed", exc_info=error)
+        _print(f"Something broke ({type(error).__name__}: {error}). Run it with --debug to see where.")
+    return FAILED
+
+
+def _print(*lines: str) -> None:
+    for line in filter(None, lines):
+        click.echo(line, err=True)
+
+
+def as_json(value: Any) -> str:
+    """Return what `--json` prints: one document, keys in the order given, instants as RFC 3339."""
+    import json  # noqa: PLC0415 - only commands that print data need it
+
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

@@ -1,0 +1,68 @@
+"""Making a data folder ready: made, marked, keys there, database migrated. Two at once do not race."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from keyhouse.cli.surroundings import load_features
+from keyhouse.core import data_folder, instance, keys
+from keyhouse.core.configuration import Configuration
+
+MIGRATION_LOCK: Final = zlib.crc32(b"keyhouse.migrate")  # the number of PostgreSQL's advisory lock
+
+
+def prepare(settings: Configuration) -> None:
+    """Make the configured data folder and database ready for this version; a second call changes nothing.
+
+    Raises ConfigurationError when the folder can't be used, or belongs to the other environment or a newer version.
+    """
+    prepare_folder(settings)
+    load_features()
+    prepare_database(settings)
+
+
+def prepare_folder(settings: Configuration) -> None:
+    """Make and mark the folder, and put the key file there."""
+    data_folder.make(settings.data)
+    instance.ensure_instance(settings)
+    keys.ensure_ring(settings.key_file)
+
+
+def prepare_database(settings: Configuration) -> bool:
+    """Apply the migrations that are missing; returns whether there were any."""
+    with data_folder.exclusively(settings.data, "migrate"), _one_at_a_time():
+        had_work = _migrate()
+    instance.mark_version(settings)
+    return had_work
+
+
+def _migrate() -> bool:
+    from django.core.management import call_command  # noqa: PLC0415 - Django is set up by now
+    from django.db import connection  # noqa: PLC0415 - the same
+    from django.db.migrations.executor import MigrationExecutor  # noqa: PLC0415 - the same
+
+    executor = MigrationExecutor(connection)
+    missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    if missing:
+        call_command("migrate", interactive=False, verbosity=0)
+    return bool(missing)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Hold PostgreSQL's advisory lock: servers on other machines share the database, not the folder."""
+    from django.db import connection  # noqa: PLC0415 - Django is set up by now
+
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", [MIGRATION_LOCK])
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [MIGRATION_LOCK])

@@ -1,0 +1,220 @@
+"""`keyhouse serve`: from a folder and a port to a running index, and back to nothing."""
+
+from __future__ import annotations
+
+import os
+import signal
+import ssl
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from socket import socket
+from typing import Final
+from urllib.parse import urlsplit
+
+import click
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from keyhouse.cli import announcement, preparation
+from keyhouse.cli.listening import CannotListenError, listen
+from keyhouse.core import configuration, data_folder, logs
+from keyhouse.core.configuration import Configuration, ConfigurationError
+from keyhouse.core.data_folder import DataFolderBusyError, Hold, Holder
+
+GRACE_SECONDS: Final = 30
+KEEP_ALIVE_SECONDS: Final = 30
+WORKER_SECONDS: Final = 30  # a worker that doesn't answer its supervisor for so long is replaced
+METRICS_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the command line asks of the server."""
+
+    host: str
+    port: int
+    workers: int
+    tls_cert: Path | None
+    tls_key: Path | None
+
+    @property
+    def scheme(self) -> str:
+        """Return the scheme people use when nothing stands in front."""
+        return "https" if self.tls_cert else "http"
+
+
+@click.command()
+@click.option("--host", default="localhost", show_default=True, help="Address or name to listen on.")
+@click.option(
+    "--port", default=8400, show_default=True, type=click.IntRange(0, 65535), help="0 takes a free one."
+)
+@click.option("--data", metavar="FOLDER", help="Data folder; as KEYHOUSE_DATA.  [default: ./var]")
+@click.option(
+    "--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that answer."
+)
+@click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM): serve https.")
+@click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key (PEM).")
+def command(data: str | None, **wished: object) -> None:
+    """Run the index in the foreground until Ctrl-C or SIGTERM; running requests are finished first."""
+    serve(Wishes(**wished), data)  # type: ignore[arg-type]  # click has read each by the type of its option
+
+
+def serve(wishes: Wishes, data: str | None) -> None:
+    """Serve until told to stop. Raises what stops a start, as one sentence."""
+    _check_tls(wishes)
+    settings = _configure(wishes, data)
+    data_folder.make(settings.data)
+    with _held(settings) as hold:
+        sockets = _listen(wishes, settings)
+        settings = _settle_address(wishes, settings, sockets[0].getsockname()[1])
+        preparation.prepare(settings)
+        if hold is not None:
+            hold.tell(Holder(os.getpid(), settings.base_url))
+        announcement.announce(settings, wishes.host)
+        _run(wishes, settings, sockets)
+
+
+def _check_tls(wishes: Wishes) -> None:
+    """Look at certificate and key before anything else, so that a wrong file is one sentence."""
+    if bool(wishes.tls_cert) != bool(wishes.tls_key):
+        raise click.UsageError("--tls-cert and --tls-key go together.")
+    if wishes.tls_cert is None:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(wishes.tls_cert, wishes.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"The certificate {wishes.tls_cert} and its key can't be used: {error}."
+        ) from error
+
+
+def _configure(wishes: Wishes, data: str | None) -> Configuration:
+    """Read the configuration; options go into the environment, where worker processes find them."""
+    if data is not None:
+        os.environ["KEYHOUSE_DATA"] = data
+    settings = configuration.use(configuration.read(os.environ, {"data": data} if data is not None else None))
+    logs.set_up(settings)
+    metrics = urlsplit(f"//{settings.metrics_listen}")
+    if settings.metrics_listen and not (metrics.hostname and metrics.port and metrics.port != wishes.port):
+        raise ConfigurationError(
+            "KEYHOUSE_METRICS_LISTEN takes host:port, with another port than the public one."
+        )
+    return settings
+
+
+@contextmanager
+def _held(settings: Configuration) -> Iterator[Hold | None]:
+    """Hold the data folder. On PostgreSQL several servers may share one; then the first holds it."""
+    try:
+        hold = data_folder.hold(settings.data)
+    except DataFolderBusyError:
+        if settings.sqlite_path is not None:
+            raise
+        yield None
+        return
+    try:
+        yield hold
+    finally:
+        hold.release()
+
+
+def _listen(wishes: Wishes, settings: Configuration) -> list[socket]:
+    try:
+        sockets = listen(wishes.host, wishes.port)
+        if settings.metrics_listen:
+            private = urlsplit(f"//{settings.metrics_listen}")
+            sockets += listen(private.hostname or "", private.port or 0)
+    except CannotListenError as error:
+        raise click.ClickException(str(error)) from error
+    return sockets
+
+
+def _settle_address(wishes: Wishes, settings: Configuration, port: int) -> Configuration:
+    """Let the base URL follow scheme and port where nobody set it."""
+    if settings.sources["base_url"] != "default":
+        return settings
+    usual = {"http": 80, "https": 443}[wishes.scheme]
+    os.environ["KEYHOUSE_BASE_URL"] = f"{wishes.scheme}://localhost{'' if port == usual else f':{port}'}"
+    return configuration.use(configuration.read(os.environ))
+
+
+def _run(wishes: Wishes, settings: Configuration, sockets: list[socket]) -> None:
+    """Run the index keeper here and the server here or in workers, until told to stop."""
+    _ignore_late_signals()
+    config = _server_configuration(wishes, settings)
+    with _keeper(settings), _metrics_folder(wishes):
+        if wishes.workers == 1:
+            uvicorn.Server(config).run(sockets)
+        else:
+            Multiprocess(config, sockets).run()
+    _leave()
+
+
+def _server_configuration(wishes: Wishes, settings: Configuration) -> uvicorn.Config:
+    return uvicorn.Config(
+        "keyhouse.web.asgi:application",
+        http="keyhouse.web.server:Protocol",
+        loop="uvloop",
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        workers=wishes.workers,
+        log_config=logs.configured(settings),
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=WORKER_SECONDS,
+        ssl_certfile=wishes.tls_cert,
+        ssl_keyfile=wishes.tls_key,
+    )
+
+
+def _ignore_late_signals() -> None:
+    """Let a signal that was obeyed be over: the server raises it once more when it has stopped."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+
+
+@contextmanager
+def _keeper(settings: Configuration) -> Iterator[None]:
+    """Keep root list, feeds and compressed forms up to date from this one process."""
+    try:
+        from keyhouse.index.keeper import Keeper  # noqa: PLC0415 - only a server needs it
+    except ImportError:
+        yield
+        return
+
+    keeper = Keeper(settings)
+    keeper.start()
+    try:
+        yield
+    finally:
+        keeper.stop()
+
+
+@contextmanager
+def _metrics_folder(wishes: Wishes) -> Iterator[None]:
+    """Give several workers a folder for their numbers; whoever is asked adds them up."""
+    if wishes.workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="keyhouse-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        yield
+
+
+def _leave() -> None:
+    """Leave with 0 even where a thread hangs: what is durable was durable before each answer."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    watchdog: Callable[[int], None] = os._exit
+    timer = threading.Timer(5.0, watchdog, (0,))
+    timer.daemon = True
+    timer.start()

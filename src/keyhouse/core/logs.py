@@ -1,0 +1,109 @@
+"""Log lines: for people on a terminal, JSON otherwise; secrets are taken out of both.
+
+Standard error only, so that what a command prints stays clean.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+import re
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from keyhouse.core import configuration
+from keyhouse.core.configuration import Configuration
+
+# Real time on purpose: an operator reads these lines beside those of other programs.
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+HIDDEN: Final = "(hidden)"
+_SECRETS: Final = (
+    # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/
+    (re.compile(r"/(setup|invitation)/[^/\s\"'?]+"), rf"/\1/{HIDDEN}"),
+    (
+        re.compile(r"(?i)\b(authorization|cookie|set-cookie|x-csrftoken)(['\"]?\s*[:=]\s*)[^\r\n]+"),
+        rf"\1\2{HIDDEN}",
+    ),
+    (re.compile(r"(?i)\b(basic|bearer|token)\s+[A-Za-z0-9+/=_.~-]{16,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"://[^/\s:@]*:[^/\s@]+@"), f"://{HIDDEN}@"),
+)
+_FIELDS: Final = ("event", "method", "path", "status", "milliseconds", "client", "plane", "address", "data")
+_QUIET: Final = {
+    "uvicorn.error": "WARNING",
+    "uvicorn.access": "CRITICAL",
+    "django.request": "ERROR",
+    "asyncio": "ERROR",
+}
+
+
+def hide_secrets(text: str) -> str:
+    """Return the text without what could open something: tokens, cookies, one-time links, passwords in addresses."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    prefixes = "|".join(
+        re.escape(prefix) for prefix in {configuration.current().token_prefix, "pypi-"} if prefix
+    )
+    return re.sub(rf"(?:{prefixes})[A-Za-z0-9_-]{{16,}}", HIDDEN, text)
+
+
+class TextLines(logging.Formatter):
+    """Lines a person reads: time, level where it matters, message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line, and the traceback of a defect below it."""
+        at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
+        return hide_secrets(f"{at}  {level}{record.getMessage()}{self._traceback(record)}")
+
+    def _traceback(self, record: logging.LogRecord) -> str:
+        return "\n" + self.formatException(record.exc_info) if record.exc_info else ""
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object: `at`, `level`, `logger`, `message`, `request`, what the caller gave, `traceback`."""
+        body: dict[str, Any] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": hide_secrets(record.getMessage()),
+        }
+        body |= {name: _shown(vars(record)[name]) for name in _FIELDS if name in vars(record)}
+        if request_id.get():
+            body["request"] = request_id.get()
+        if record.exc_info:
+            body["traceback"] = hide_secrets(self.formatException(record.exc_info))
+        return json.dumps(body, ensure_ascii=False)
+
+
+def _shown(value: object) -> object:
+    return hide_secrets(value) if isinstance(value, str) else value
+
+
+def is_json(settings: Configuration) -> bool:
+    """Whether log lines are JSON: told so, or nobody is reading on a terminal."""
+    return settings.log_format == "json" or (settings.log_format == "auto" and not sys.stderr.isatty())
+
+
+def configured(settings: Configuration) -> dict[str, Any]:
+    """Return the configuration for `logging.config.dictConfig`; a worker process is given the same."""
+    formatter = JsonLines if is_json(settings) else TextLines
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": f"{formatter.__module__}.{formatter.__name__}"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {name: {"level": level} for name, level in _QUIET.items()},
+    }
+
+
+def set_up(settings: Configuration) -> None:
+    """Set logging of this process up."""
+    logging.config.dictConfig(configured(settings))

@@ -1,0 +1,60 @@
+"""Measurements in the form Prometheus reads, right also with several workers.
+
+With one worker they live in memory. With more, `serve` sets `PROMETHEUS_MULTIPROC_DIR` before they start: each worker
+then keeps its numbers in files of that folder, and whoever is asked adds them up.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter as Tally
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client.registry import REGISTRY
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+FOLDER_VARIABLE: Final = "PROMETHEUS_MULTIPROC_DIR"
+
+REQUESTS: Final = Counter("keyhouse_requests", "Requests answered", ["plane", "status"])
+SECONDS: Final = Histogram(
+    "keyhouse_request_seconds",
+    "Time from the request's header to the end of the answer",
+    ["plane"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+REFUSALS: Final = Counter("keyhouse_refusals", "Requests refused, by stable code", ["plane", "code"])
+
+# Reads are counted by plain numbers and handed over once a second: an answer costs less than a counter with a lock.
+reads: Final[Tally[int]] = Tally()
+
+
+def count_refusal(plane: str, code: str) -> None:
+    """Count one refusal by its stable code."""
+    REFUSALS.labels(plane, code).inc()
+
+
+def count_request(plane: str, status: int, seconds: float) -> None:
+    """Count one answer of pages or upload."""
+    REQUESTS.labels(plane, str(status)).inc()
+    SECONDS.labels(plane).observe(seconds)
+
+
+def hand_over_reads() -> None:
+    """Move the tally of reads into the counters; called on the event loop, where the tally is kept."""
+    for status, count in list(reads.items()):
+        del reads[status]
+        REQUESTS.labels("index", str(status)).inc(count)
+
+
+def render() -> bytes:
+    """Return all measurements as text, added up over the workers."""
+    return generate_latest(_registry())
+
+
+def _registry() -> CollectorRegistry:
+    if FOLDER_VARIABLE not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the library leaves it untyped
+    return registry

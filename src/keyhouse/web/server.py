@@ -1,0 +1,326 @@
+"""What only this server can do: the protocol of uvicorn, stricter and with a few answers more.
+
+* a reason phrase of the application's own (`reason` in `http.response.start`): publishing clients show nothing else;
+* bounds for the request line and the header block, deadlines for both and for bodies that stop coming, and for
+  readers that stop reading;
+* an answer given before the body was read reaches the client: the connection is closed in two steps (RFC 9112 9.6).
+
+The application runs without all this on any ASGI server.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import urllib.parse
+from asyncio import TimerHandle, Transport
+from typing import Any, Final, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from keyhouse.web import metrics
+from keyhouse.web.observed import PLANE_KEY
+
+LINE_LIMIT: Final = 16 * 1024
+HEAD_LIMIT: Final = 64 * 1024
+HEAD_SECONDS: Final = 15.0
+BODY_IDLE_SECONDS: Final = 60.0
+STALLED_SECONDS: Final = 60.0
+LINGER_SECONDS: Final = 15.0
+LINGER_IDLE_SECONDS: Final = 2.0
+REASON_LIMIT: Final = 200
+_NOT_PRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
+_ANSWERS: Final = {
+    400: b"request-malformed: This request can't be read.",
+    408: b"request-late: The request didn't arrive completely in time.",
+    414: b"address-too-long: The address is too long.",
+    431: b"header-too-large: The header of this request is too large.",
+}
+_PHRASES: Final = {
+    400: b"Bad Request",
+    408: b"Request Timeout",
+    414: b"URI Too Long",
+    431: b"Request Header Fields Too Large",
+}
+
+
+class RefusedRequestError(Exception):
+    """Raised inside the parser's callbacks: this request is answered by the protocol itself."""
+
+    def __init__(self, status: int) -> None:
+        """Take the status of the answer."""
+        self.status = status
+        super().__init__(status)
+
+
+class Protocol(HttpToolsProtocol):
+    """One connection."""
+
+    _in_head = False  # between the first byte of a request and the end of its header block
+    _head_bytes = 0
+    _head_deadline: TimerHandle | None = None
+    _linger_deadline: TimerHandle | None = None
+    _stall_check: TimerHandle | None = None
+    _is_lingering = False
+    _linger_until = 0.0
+    _refusal = 0
+
+    # the connection
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # uvicorn says the same
+        """Expect a request at once: a connection that says nothing is given up."""
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget all deadlines."""
+        for timer in (self._head_deadline, self._linger_deadline, self._stall_check):
+            if timer is not None:
+                timer.cancel()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless the answer has been given already and only the rest is let in."""
+        if self._is_lingering:
+            self._linger()
+            return
+        self._unset_keepalive_if_required()
+        self._head_bytes = len(data) if not self._in_head else self._head_bytes + len(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._stay_with_http()
+        except httptools.HttpParserError:
+            self._answer_alone(self._refusal or 400)
+            return
+        self._watch_head()
+
+    def _watch_head(self) -> None:
+        """After each piece: a header block still under way has a bound and a deadline."""
+        if self._in_head and self._head_bytes > HEAD_LIMIT:
+            self._answer_alone(414 if len(self.url) > LINE_LIMIT else 431)
+        elif self._in_head or self._is_idle:
+            self._expect_head()
+        elif self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _expect_head(self) -> None:
+        if self._head_deadline is None:
+            self._head_deadline = self.loop.call_later(HEAD_SECONDS, self._on_head_late)
+
+    @property
+    def _is_idle(self) -> bool:
+        """Whether nothing is being answered: empty lines before a request don't keep a connection alive."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def _on_head_late(self) -> None:
+        self._head_deadline = None
+        if self._in_head:
+            self._answer_alone(408)
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _stay_with_http(self) -> None:
+        """Answer a request that offered another protocol as if it hadn't, and close: the rest isn't HTTP any more."""
+        self.cycle.keep_alive = False
+        self.cycle.more_body = False
+        self.cycle.message_event.set()
+
+    # the parser's callbacks
+
+    def on_message_begin(self) -> None:
+        """Begin the next request."""
+        self._in_head = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Check the bounds, then let the application begin."""
+        self._in_head = False
+        if self._head_bytes > LINE_LIMIT:
+            self._check_bounds()
+        self._start_request()
+
+    def _check_bounds(self) -> None:
+        if len(self.url) > LINE_LIMIT:
+            self._refuse(414)
+        if sum(len(name) + len(value) + 4 for name, value in self.headers) > HEAD_LIMIT:
+            self._refuse(431)
+
+    def _refuse(self, status: int) -> None:
+        self._refusal = status
+        raise RefusedRequestError(status)
+
+    def _start_request(self) -> None:
+        version = self.parser.get_http_version()
+        target = httptools.parse_url(self.url)
+        path = target.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["path"] = urllib.parse.unquote(path) if "%" in path else path
+        self.scope["raw_path"] = target.path
+        self.scope["query_string"] = target.query or b""
+        self._queue(self._new_cycle(keep_alive=version != "1.0" and self.parser.should_keep_alive()))
+
+    def _new_cycle(self, *, keep_alive: bool) -> Cycle:
+        cycle = Cycle(
+            scope=self.scope,
+            transport=self.transport,
+            flow=self.flow,
+            logger=self.logger,
+            access_logger=self.access_logger,
+            access_log=False,
+            default_headers=self.server_state.default_headers,
+            message_event=asyncio.Event(),
+            expect_100_continue=self.expect_100_continue,
+            keep_alive=keep_alive,
+            on_response=self.on_response_complete,
+        )
+        cycle.protocol = self
+        return cycle
+
+    def _queue(self, cycle: Cycle) -> None:
+        """Start the request, or let it wait for the one before it on this connection."""
+        before, self.cycle = self.cycle, cycle
+        if before is None or before.response_complete:
+            self._start_asgi_task(cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((cycle, self.app))
+
+    # answers without the application
+
+    def _answer_alone(self, status: int) -> None:
+        """Refuse a request that can't be given to the application, and close.
+
+        Where an earlier request of the connection is still being answered, only closing is left: a refusal written
+        into the middle of that answer would be taken for a part of it.
+        """
+        self._in_head = False
+        if self.transport.is_closing():
+            return
+        if self._is_idle and not self.pipeline:
+            body = _ANSWERS[status] + b"\n"
+            head = b"HTTP/1.1 %d %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+            self.transport.write(
+                head % (status, _PHRASES[status], len(body)) + b"connection: close\r\n\r\n" + body
+            )
+        self.linger()
+
+    # closing in two steps
+
+    def linger(self) -> None:
+        """Say that we are done, and let in what the client still sends for a while, so that it reads our answer.
+
+        Closing a socket with unread data resets the connection, and a reset throws away what the client has received
+        and not read.
+        """
+        if self._is_lingering or self.transport.is_closing():
+            return
+        self._is_lingering = True
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.flow.resume_reading()
+        self._linger_until = self.loop.time() + LINGER_SECONDS
+        self._linger()
+
+    def _linger(self) -> None:
+        if self._linger_deadline is not None:
+            self._linger_deadline.cancel()
+        until = min(self._linger_until, self.loop.time() + LINGER_IDLE_SECONDS)
+        self._linger_deadline = self.loop.call_at(until, self.transport.abort)
+
+    # readers that stop reading
+
+    def pause_writing(self) -> None:
+        """Begin to watch whether the client takes anything at all."""
+        super().pause_writing()
+        self._watch_stall(self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        """Stop watching: the client reads."""
+        super().resume_writing()
+        if self._stall_check is not None:
+            self._stall_check.cancel()
+            self._stall_check = None
+
+    def _watch_stall(self, waiting: int) -> None:
+        self._stall_check = self.loop.call_later(STALLED_SECONDS, self._on_stall_check, waiting)
+
+    def _on_stall_check(self, before: int) -> None:
+        """Give up a client that took nothing for a whole turn; a slow one may go on."""
+        waiting = self.transport.get_write_buffer_size()
+        if waiting >= before:
+            self.transport.abort()
+        else:
+            self._watch_stall(waiting)
+
+
+class Cycle(RequestResponseCycle):
+    """One request and its answer."""
+
+    protocol: Protocol
+
+    async def send(self, message: Any) -> None:
+        """Send a part of the answer."""
+        if not self.response_started:
+            await self._begin(message)
+        elif not message.get("more_body", False) and self.more_body and not self.keep_alive:
+            self.transport = _stand_in(self.transport, close=self.protocol.linger)
+            await super().send(message)
+        else:
+            await super().send(message)
+
+    async def _begin(self, message: Any) -> None:
+        """Send status and headers; an answer before the end of the body ends the connection too."""
+        if PLANE_KEY not in self.scope:
+            metrics.reads[message["status"]] += 1
+        if self.more_body:
+            self.keep_alive = False
+        reason = message.get("reason")
+        if reason is None:
+            await super().send(message)
+            return
+        transport = self.transport
+        self.transport = _stand_in(transport, write=_Rephrasing(transport, message["status"], reason).write)
+        await super().send(message)
+        self.transport = transport
+
+    async def receive(self) -> Any:
+        """Return the next part of the request; a body that stops coming is a client that went away."""
+        if self.body or not self.more_body or self.disconnected or self.response_complete:
+            return await super().receive()
+        try:
+            async with asyncio.timeout(BODY_IDLE_SECONDS):
+                return await super().receive()
+        except TimeoutError:
+            self.transport.abort()
+            return {"type": "http.disconnect"}
+
+
+def _stand_in(transport: Transport, **methods: Any) -> Transport:
+    return cast("Transport", _Standin(transport, methods))
+
+
+class _Standin:
+    """A transport with one method replaced."""
+
+    def __init__(self, transport: Transport, methods: dict[str, Any]) -> None:
+        self._transport = transport
+        vars(self).update(methods)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+class _Rephrasing:
+    """Writes the application's own reason phrase in the place of the standard one (RFC 9112 4)."""
+
+    def __init__(self, transport: Transport, status: int, reason: bytes) -> None:
+        self._transport = transport
+        self._line = b"HTTP/1.1 %d %s" % (status, _NOT_PRINTABLE.sub(b"?", reason[:REASON_LIMIT]))
+
+    def write(self, data: bytes) -> None:
+        """Write the head with its first line replaced."""
+        self._transport.write(self._line + data[data.index(b"\r\n") :])
