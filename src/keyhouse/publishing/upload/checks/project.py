@@ -5,8 +5,11 @@ Authority is asked first in either case, so that nobody without it learns whethe
 
 from __future__ import annotations
 
+from packaging.version import Version
+
 from keyhouse.core import actions, configuration
 from keyhouse.core.actions import Thing
+from keyhouse.credentials.tokens.authentication import for_release
 from keyhouse.distfiles.names import judge_new_name, normalise
 from keyhouse.projects import queries
 from keyhouse.projects.errors import NameRefused
@@ -22,18 +25,19 @@ class ProjectAuthority(Check):
     stage = Stage.FIELDS
 
     def applies(self, submission: Submission) -> bool:
-        """Wait for the name."""
-        return bool(submission.form.one("name"))
+        """Wait for name and version; a token may be narrowed to one release."""
+        return bool(submission.form.one("name") and submission.form.one("version"))
 
     def check(self, submission: Submission) -> None:
         """Set the project; raises RoleRequired, or why there can't be a new one."""
-        name = submission.form.one("name")
+        name, version = submission.form.one("name"), str(Version(submission.form.one("version")))
+        submission.actor = for_release(submission.actor, version)
         submission.project = queries.find_project(normalise(name))
         submission.is_new_project = submission.project is None
         action, thing = asked_of(submission)
         actions.require_authority(submission.actor, action, thing)
         if submission.is_new_project:
-            check_new_project(submission, name)
+            check_new_project(name)
 
 
 def asked_of(submission: Submission) -> tuple[str, Thing]:
@@ -44,11 +48,10 @@ def asked_of(submission: Submission) -> tuple[str, Thing]:
     return "project.create", Thing("project", None, normalise(submission.form.one("name")))
 
 
-def check_new_project(submission: Submission, name: str) -> None:
+def check_new_project(name: str) -> None:
     """Judge the making of a project: open for new ones, name rules, limits of creation."""
     if configuration.current().uploads == "existing":
         raise NewProjectsFrozen
     finding = judge_new_name(name, queries.is_folded_name_taken)
     if finding is not None:
         raise NameRefused(finding.sentence)
-    check_creation_limits(submission)
