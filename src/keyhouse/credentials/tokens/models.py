@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
 
+from keyhouse.core.actor import Strength
 from keyhouse.projects.models import Project
 
 
@@ -25,6 +27,7 @@ class Token(models.Model):
     minted_methods = models.JSONField(default=list)  # what the minting session had proven
     minted_proof_at = models.DateTimeField()
     minted_user_verified = models.BooleanField(default=False)
+    minted_session = models.CharField(max_length=64, default="", blank=True)  # its public id
     minted_mandate = models.CharField(max_length=100, default="", blank=True)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True)
@@ -34,6 +37,32 @@ class Token(models.Model):
     last_used_client = models.CharField(max_length=300, default="", blank=True)
     last_used_network = models.CharField(max_length=64, default="", blank=True)
 
+    class Meta:
+        """A person tells their live tokens apart by the description."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["user", "description"],
+                name="token_description_unique",
+                condition=models.Q(revoked_at__isnull=True),
+            )
+        ]
+
     def __str__(self) -> str:
         """Return the description its owner gave."""
         return self.description
+
+    @property
+    def strength(self) -> Strength:
+        """Return what the session that minted it had proven; the token is never stronger."""
+        return Strength(frozenset(self.minted_methods), self.minted_proof_at, self.minted_user_verified)
+
+
+class Change(models.Model):
+    """The one row that counts revocations, so that verdicts kept in memory anywhere are dropped at once."""
+
+    value = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        """Return the count."""
+        return str(self.value)

@@ -1,0 +1,52 @@
+"""Refusals about API tokens. What is wrong with a token that was sent is never told apart: `CredentialInvalid`."""
+
+from __future__ import annotations
+
+from keyhouse.core.errors import Refusal, Situation
+
+
+class TokenRefused(Refusal):
+    """The family of every refusal of this feature."""
+
+
+class PasswordNotAccepted(TokenRefused):
+    """A user name and a password came where only an API token is taken."""
+
+    code = "password-not-accepted"
+    situation = Situation.FORBIDDEN
+    sentence = "Passwords are not accepted here; use __token__ as user name and an API token as password."
+    fix = "Create an API token on your account page."
+
+
+class TokenNotFound(TokenRefused):
+    """There is no such token among one's own."""
+
+    code = "token-not-found"
+    situation = Situation.MISSING
+    sentence = "You have no such API token."
+    fix = "See the list of your tokens."
+
+
+class DescriptionTaken(TokenRefused):
+    """A live token of the same person has this description."""
+
+    code = "token-description-taken"
+    situation = Situation.CONFLICT
+    sentence = "You have a token with this description already."
+    fix = "Choose another description, or revoke the other token first."
+
+
+class TokenAlreadyMade(TokenRefused):
+    """The same form was sent again, too late to be shown its token once more."""
+
+    code = "token-already-made"
+    situation = Situation.CONFLICT
+    sentence = "This form was sent before and its token was shown then; a token is shown once."
+    fix = "If you didn't keep it, revoke it and create another one."
+
+
+class TokenTermsInvalid(TokenRefused):
+    """What the token was asked to be can't be."""
+
+    code = "token-terms-invalid"
+    sentence = "A token can't be made like that."

@@ -1,0 +1,76 @@
+"""Reading the ledger of API tokens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from keyhouse.accounts.models import Email
+from keyhouse.core.actor import Actor
+from keyhouse.credentials.tokens.errors import TokenNotFound
+from keyhouse.credentials.tokens.models import Change, Token
+from keyhouse.projects.models import Project
+
+ENDED_SHOWN = 20
+
+
+def tokens_of(user_id: int, now: datetime) -> list[Token]:
+    """Return a person's tokens that work, newest first, with their projects."""
+    rows = Token.objects.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now)
+    return list(rows.order_by("-minted_at").prefetch_related("projects"))
+
+
+def ended_tokens_of(user_id: int, now: datetime) -> list[Token]:
+    """Return the last of a person's tokens that were revoked or have expired."""
+    rows = Token.objects.filter(user_id=user_id)
+    return list(
+        rows.exclude(revoked_at__isnull=True, expires_at__gt=now).order_by("-minted_at")[:ENDED_SHOWN]
+    )
+
+
+def get_own_token(actor: Actor, token_id: UUID) -> Token:
+    """Return the actor's own token; somebody else's is refused like one that doesn't exist (TokenNotFound)."""
+    if actor.user_id is None:
+        raise TokenNotFound
+    token = Token.objects.filter(pk=token_id, user_id=actor.user_id).first()
+    if token is None:
+        raise TokenNotFound
+    return token
+
+
+def projects_with_role(user_id: int) -> QuerySet[Project]:
+    """Return the projects in which a person holds a role, by name."""
+    return Project.objects.filter(roles__user_id=user_id).order_by("normalized_name")
+
+
+def is_description_used(
+    user_id: int, description: str, now: datetime, *, besides: UUID | None = None
+) -> bool:
+    """Tell whether a token of this person that works, `besides` one, has this description."""
+    live = Token.objects.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now)
+    namesakes = live.filter(description=description)
+    return (namesakes.exclude(pk=besides) if besides else namesakes).exists()
+
+
+def find_token_for_use(token_id: UUID) -> Token | None:
+    """Return the ledger row with its user and `email_is_verified` (of the primary address), in one query."""
+    verified = Email.objects.filter(user=OuterRef("user"), is_primary=True, verified_at__isnull=False)
+    rows = Token.objects.select_related("user").annotate(email_is_verified=Exists(verified))
+    return rows.filter(pk=token_id).first()
+
+
+def project_ids_of(token: Token) -> list[int]:
+    """Return the ids of the projects a token was minted for."""
+    return list(token.projects.values_list("pk", flat=True))
+
+
+def find_project_id(normalized_name: str) -> int | None:
+    """Return the id of a project, or None where there is none."""
+    return Project.objects.filter(normalized_name=normalized_name).values_list("pk", flat=True).first()
+
+
+def read_change() -> int:
+    """Return how many times tokens were revoked so far."""
+    return Change.objects.values_list("value", flat=True).first() or 0

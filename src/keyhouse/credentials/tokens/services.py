@@ -1,0 +1,226 @@
+"""Minting and revoking API tokens."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+
+from keyhouse.accounts.models import User
+from keyhouse.audit import services as audit
+from keyhouse.core import actions, clock, configuration, keys
+from keyhouse.core.actions import STEP_UP_AGE, Thing
+from keyhouse.core.actor import Actor, Strength
+from keyhouse.core.errors import RoleRequired, StepUpRequired
+from keyhouse.credentials.tokens import caveats, macaroons, queries
+from keyhouse.credentials.tokens.errors import DescriptionTaken, TokenAlreadyMade, TokenNotFound
+from keyhouse.credentials.tokens.models import Change, Token
+from keyhouse.credentials.tokens.rules import REPEAT_AGE, Terms, is_use_due, judge_terms
+from keyhouse.projects.models import Project
+
+KEY_PURPOSE = "api-token"
+EXPIRED = "expired"
+
+
+def mint_token(  # noqa: PLR0913 - what a token is, one keyword each
+    user: User,
+    *,
+    description: str,
+    project_ids: Sequence[int] | None,
+    expires_in_days: int,
+    actions: Sequence[str],
+    reason: str = "",
+    by: Actor,
+    token_id: uuid.UUID | None = None,
+    strength: Strength | None = None,
+    minted_at: datetime | None = None,
+) -> tuple[Token, str]:
+    """Make an API token and return it with its text, which is kept nowhere.
+
+    `project_ids` None means all projects of the person and new ones, and needs a `reason`. Sending the same
+    `token_id` again from the same session within two minutes gives the same token and text, so that a form may be
+    sent twice. The strength is that of `by`; only the host may tell another one, and another instant.
+
+    Raises TokenTermsInvalid, RoleRequired (for projects that are somebody else's or nobody's alike),
+    StepUpRequired, DescriptionTaken, TokenAlreadyMade, and what the gate says.
+    """
+    terms = Terms(
+        description.strip(),
+        None if project_ids is None else tuple(project_ids),
+        expires_in_days,
+        tuple(actions),
+        reason.strip() or ("made at the host" if by.kind == "host" else ""),
+    )
+    if objection := judge_terms(terms):
+        raise objection
+    _require_person(user, by)
+    told = by.kind == "host"
+    draft = _draft(
+        user,
+        terms,
+        (minted_at if told else None) or clock.now(),
+        (strength if told else None) or by.strength,
+    )
+    draft.pk = token_id or uuid.uuid4()
+    draft.minted_session = "" if told else by.credential
+    try:
+        with transaction.atomic():
+            _require_mint(user, by)
+            ids = _judge_projects(user, terms, by)
+            _store(draft, ids, by)
+    except IntegrityError as error:
+        draft = _explain_clash(draft, by, error)
+        ids = queries.project_ids_of(draft)
+    return draft, write_text(draft, ids)
+
+
+def _require_person(user: User, by: Actor) -> None:
+    if by.kind != "host" and by.user_id != user.pk:
+        raise RoleRequired("Tokens are made by the person they act for.", fix="Sign in as that person.")
+
+
+def _require_mint(user: User, by: Actor) -> None:
+    """Ask authority and gate, and for a fresh proof (ASVS 7.5.3)."""
+    actions.require(by, "token.mint", Thing("account", user.pk, user.username))
+    if by.kind != "host" and not by.strength.is_fresh(clock.now(), STEP_UP_AGE):
+        raise StepUpRequired
+
+
+def _judge_projects(user: User, terms: Terms, by: Actor) -> list[int]:
+    """Return the ids the token is for; unknown projects and those of others are refused with one answer."""
+    if terms.project_ids is None:
+        return []
+    allowed = Project.objects.all() if by.kind == "host" else queries.projects_with_role(user.pk)
+    # held until the end, so that none is deleted in between
+    held = allowed.filter(pk__in=terms.project_ids).select_for_update(of=("self",), no_key=True)
+    found = set(held.values_list("pk", flat=True))
+    if found != set(terms.project_ids):
+        raise RoleRequired("You can make tokens for your own projects only.", fix="Pick one of them.")
+    return sorted(found)
+
+
+def _draft(user: User, terms: Terms, minted_at: datetime, strength: Strength) -> Token:
+    minted_at = minted_at.replace(microsecond=0)  # caveats tell whole seconds
+    return Token(
+        key_id=keys.ring().newest.id,
+        user=user,
+        description=terms.description,
+        is_for_all_projects=terms.project_ids is None,
+        actions=[act for act in caveats.ACTS if act in terms.actions],
+        reason=terms.reason if terms.project_ids is None else "",
+        minted_at=minted_at,
+        minted_methods=sorted(strength.methods),
+        minted_proof_at=strength.at or minted_at,
+        minted_user_verified=strength.user_verified,
+        expires_at=minted_at + timedelta(days=terms.expires_in_days),
+    )
+
+
+def _store(draft: Token, project_ids: list[int], by: Actor) -> None:
+    _retire_namesake(draft)
+    draft.save(force_insert=True)
+    draft.projects.set(project_ids)
+    names = list(draft.projects.order_by("normalized_name").values_list("normalized_name", flat=True))
+    audit.record(
+        "token.mint",
+        by=by,
+        about=thing_of(draft),
+        account_id=draft.user_id,
+        details={
+            "projects": "all" if draft.is_for_all_projects else names,
+            "actions": draft.actions,
+            "expires_at": clock.format_instant(draft.expires_at),
+            "reason": draft.reason,
+        },
+    )
+
+
+def _retire_namesake(draft: Token) -> None:
+    """Free the description of a token that has expired anyway."""
+    Token.objects.filter(
+        user_id=draft.user_id,
+        description=draft.description,
+        revoked_at__isnull=True,
+        expires_at__lte=clock.now(),
+    ).update(revoked_at=F("expires_at"), revoked_reason=EXPIRED)
+
+
+def _explain_clash(draft: Token, by: Actor, error: IntegrityError) -> Token:
+    """Return the twin that the same form made a moment ago, or raise what stood in the way."""
+    twin = Token.objects.filter(pk=draft.pk).first()
+    if twin is None:
+        raise DescriptionTaken from error
+    is_mine = twin.user_id == by.user_id and twin.minted_session == by.credential != ""
+    is_new = abs(clock.now() - twin.minted_at) <= REPEAT_AGE and twin.last_used_at is None
+    if is_mine and is_new and twin.revoked_at is None and _is_same(twin, draft):
+        return twin
+    raise TokenAlreadyMade from error
+
+
+def _is_same(twin: Token, draft: Token) -> bool:
+    return (twin.description, twin.actions, twin.is_for_all_projects) == (
+        draft.description,
+        draft.actions,
+        draft.is_for_all_projects,
+    )
+
+
+def thing_of(token: Token) -> Thing:
+    """Return the token as the audit log names it."""
+    return Thing("token", token.pk.hex, token.description)
+
+
+def key_of(token: Token) -> bytes:
+    """Derive the macaroon root key of a token; raises SealBrokenError where its key is gone from the key file."""
+    return keys.ring().derive(KEY_PURPOSE, salt=token.pk.bytes, key_id=token.key_id)
+
+
+def write_text(token: Token, project_ids: Sequence[int]) -> str:
+    """Write the text of a token with the caveats of its ledger row."""
+    settings = configuration.current()
+    macaroon = macaroons.mint(key_of(token), token.pk.bytes, location=settings.host.encode())
+    scope = [caveats.write_time(token.minted_at, token.expires_at), caveats.write_actions(token.actions)]
+    if not token.is_for_all_projects:
+        scope.append(caveats.write_projects(project_ids))
+    for caveat in scope:
+        macaroon = macaroons.attenuate(macaroon, caveat)
+    return macaroons.text_of(macaroon, settings.token_prefix)
+
+
+def revoke_token(token: Token, *, by: Actor, reason: str = "") -> None:
+    """End a token for good; revoking it again changes nothing. Never gated.
+
+    Raises TokenNotFound for somebody else's token.
+    """
+    if by.kind != "host" and (by.user_id is None or token.user_id != by.user_id):
+        raise TokenNotFound
+    with transaction.atomic():
+        actions.require(by, "token.revoke", thing_of(token))
+        ended = Token.objects.filter(pk=token.pk, revoked_at__isnull=True).update(
+            revoked_at=clock.now(), revoked_reason=reason[:100]
+        )
+        if ended:
+            _count_change()
+            audit.record("token.revoke", by=by, about=thing_of(token), account_id=token.user_id)
+
+
+def _count_change() -> None:
+    """Raise the counter that readers look at, making its row where there is none."""
+    Change.objects.bulk_create([Change(pk=1)], ignore_conflicts=True)
+    Change.objects.filter(pk=1).update(value=F("value") + 1)
+
+
+def record_use(token_id: uuid.UUID, *, at: datetime, network: str, client: str) -> None:
+    """Write down a token's last use, in a transaction of its own; one within the same minute is left out.
+
+    Uses are not audited: what a token did is, by the feature that did it.
+    """
+    with transaction.atomic():
+        row = Token.objects.filter(pk=token_id).values_list("last_used_at", flat=True).first()
+        if is_use_due(row, at):
+            Token.objects.filter(Q(last_used_at=row), pk=token_id).update(
+                last_used_at=at, last_used_network=network[:64], last_used_client=client[:300]
+            )

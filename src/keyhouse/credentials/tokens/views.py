@@ -1,0 +1,83 @@
+"""Pages of one's own API tokens."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+
+from keyhouse.accounts.models import User
+from keyhouse.core import actions, clock, configuration
+from keyhouse.core.actor import Actor
+from keyhouse.credentials.tokens import queries, services
+from keyhouse.credentials.tokens.caveats import ACTS
+from keyhouse.credentials.tokens.forms import MintForm, first_values
+from keyhouse.credentials.tokens.models import Token
+
+LIST = "/account/tokens/"
+
+
+def _actor(request: HttpRequest) -> Actor:
+    actor: Actor = request.actor  # type: ignore[attr-defined]  # set by the middleware of sessions
+    return actor
+
+
+def _user_id(request: HttpRequest) -> int:
+    return _actor(request).user_id or 0
+
+
+@actions.classified(GET="token.list")
+def tokens(request: HttpRequest) -> HttpResponse:
+    """List one's tokens."""
+    now = clock.now()
+    context = {
+        "tokens": queries.tokens_of(_user_id(request), now),
+        "ended": queries.ended_tokens_of(_user_id(request), now),
+        "acts": ACTS,
+    }
+    return render(request, "tokens/list.html", context)
+
+
+@actions.classified(GET="token.mint", POST="token.mint")
+def mint(request: HttpRequest) -> HttpResponse:
+    """Ask what a new token shall be; make it and show it, this once."""
+    if request.method != "POST":
+        form = MintForm(initial=first_values(_asked_project(request)), user_id=_user_id(request))
+        return render(request, "tokens/mint.html", {"form": form})
+    form = MintForm(request.POST, user_id=_user_id(request))
+    if not form.is_valid():
+        return render(request, "tokens/mint.html", {"form": form}, status=400)
+    user = get_object_or_404(User, pk=_user_id(request))
+    token, text = services.mint_token(user, **form.terms(), by=_actor(request))
+    return _shown_once(request, token, text)
+
+
+def _asked_project(request: HttpRequest) -> int | None:
+    """Read `?project=` of a link on a project's page; the form offers no projects but one's own anyway."""
+    name = request.GET.get("project", "")
+    return queries.find_project_id(name) if "\0" not in name else None
+
+
+def _shown_once(request: HttpRequest, token: Token, text: str) -> HttpResponse:
+    settings = configuration.current()
+    context = {
+        "token": token,
+        "text": text,
+        "base": settings.base_url,
+        "may_upload": "upload" in token.actions,
+        "may_read": "read" in token.actions,
+    }
+    response = render(request, "tokens/shown_once.html", context)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+@actions.classified(GET="token.revoke", POST="token.revoke")
+def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+    """Ask before ending a token, and end it."""
+    token = queries.get_own_token(_actor(request), token_id)
+    if request.method != "POST":
+        return render(request, "tokens/revoke.html", {"token": token})
+    services.revoke_token(token, by=_actor(request))
+    return HttpResponseRedirect(LIST)
