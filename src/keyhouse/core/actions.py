@@ -128,6 +128,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         # gated
         _gated("token.mint", "Create an API token", "credentials", step_up=True),
         Action("token.use", "Use an API token", "credentials", gated=True),
+        Action("index.read-private", "Read an index that is private", "credentials", gated=True),
         Action("project.create", "Create a project by its first upload", "publishing", gated=True),
         Action("release.upload", "Upload a file of a release", "publishing", gated=True),
         _gated("project.manage", "See the settings of a project", "management"),
