@@ -29,6 +29,14 @@ def _own_surroundings() -> None:
 _own_surroundings()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark every test that uses the database: those are run on each kind of it."""
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        if item.get_closest_marker("django_db") or {"db", "transactional_db"}.intersection(names):
+            item.add_marker("database")
+
+
 def is_required(what: str) -> bool:
     """Whether what may be missing on a bare machine must be here (KEYHOUSE_REQUIRE, set in CI)."""
     return what in os.environ.get("KEYHOUSE_REQUIRE", "").split(",")

@@ -1,0 +1,99 @@
+"""Run the tests: on SQLite, then those that use the database on PostgreSQL, then the journeys.
+
+    ./run test                 all of it, without what takes long
+    ./run test --fast          without PostgreSQL and journeys
+    ./run test --all           also what takes long
+    ./run test tests/index -k negotiate    anything else goes to pytest
+
+PostgreSQL is looked for at KEYHOUSE_TEST_POSTGRES (default postgresql://postgres@127.0.0.1:5432/postgres).
+What is missing is said at the end; where KEYHOUSE_REQUIRE names it, its absence is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+POSTGRES = os.environ.pop("KEYHOUSE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
+CLOSING = re.compile(r"=+ .* in [\d.]+s.* =+|no tests ran in .*|\d+ (passed|failed).* in [\d.]+s.*")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+NO_TESTS = 5
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One run of pytest."""
+
+    name: str
+    marks: str
+    processes: str
+    environment: Mapping[str, str]
+
+
+def phases(options: set[str]) -> list[Phase]:
+    """Return what to run, in order."""
+    long = "" if "--all" in options else " and not slow"
+    base = f"not journey and not corpus{long}"
+    found = [Phase("SQLite", base, "2", {})]
+    if "--fast" in options:
+        return found
+    if postgres_answers():
+        found.append(Phase("PostgreSQL", f"database and {base}", "2", {"KEYHOUSE_DATABASE_URL": POSTGRES}))
+    return [*found, Phase("journeys", f"journey{long}", "0", {})]
+
+
+def postgres_answers() -> bool:
+    """Whether there is a PostgreSQL to test on."""
+    import psycopg  # noqa: PLC0415 - `--fast` needs none
+
+    try:
+        psycopg.connect(POSTGRES, connect_timeout=3).close()
+    except psycopg.Error:
+        return False
+    return True
+
+
+def run(phase: Phase, arguments: list[str]) -> tuple[int, str]:
+    """Run one phase, show it as it goes, and return exit code and closing line."""
+    print(f"\n--- {phase.name} ---", flush=True)
+    colour = "--color=yes" if sys.stdout.isatty() else "--color=auto"
+    command = [sys.executable, "-m", "pytest", colour, "-n", phase.processes, "-m", phase.marks, *arguments]
+    closing = ""
+    environment = {**os.environ, **phase.environment}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as pytest:
+        for line in pytest.stdout or ():
+            print(line, end="", flush=True)
+            plain = COLOURS.sub("", line).strip()
+            closing = plain if CLOSING.fullmatch(plain) else closing
+    return pytest.returncode, closing.strip("= ")
+
+
+def main(arguments: list[str]) -> int:
+    """Run all phases, also after one failed, and say how each ended."""
+    options = {argument for argument in arguments if argument in {"--fast", "--all"}}
+    rest = [argument for argument in arguments if argument not in options]
+    done = [(phase.name, *run(phase, rest)) for phase in phases(options)]
+    codes = [code for _, code, _ in done if code != NO_TESTS]
+    print("\n--- in all ---")
+    for name, _, closing in done:
+        print(f"{name}: {closing}")
+    return max([*codes, say_what_is_missing(options, {name for name, _, _ in done})], default=0)
+
+
+def say_what_is_missing(options: set[str], done: set[str]) -> int:
+    """Say what was left out; returns 1 where that had to be there."""
+    if "--fast" in options:
+        print("Left out: PostgreSQL, journeys (--fast).")
+        return 0
+    if "PostgreSQL" in done:
+        return 0
+    print("Left out: PostgreSQL, since none answers at KEYHOUSE_TEST_POSTGRES.")
+    return int("postgres" in os.environ.get("KEYHOUSE_REQUIRE", "").split(","))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
