@@ -1,0 +1,297 @@
+"""Refusals of the accounts feature."""
+
+from __future__ import annotations
+
+from keyhouse.core.errors import Refusal, Situation
+
+
+class AccountRefused(Refusal):
+    """The family of everything accounts refuse."""
+
+    code = "account-refused"
+    sentence = "This can't be done with this account."
+
+
+class UsernameRefused(AccountRefused):
+    """A user name that breaks the rules for user names, or one that means something else here."""
+
+    code = "username-refused"
+    sentence = "This user name can't be used here."
+    fix = "Use up to 50 letters, digits, dots, dashes and underscores; begin and end with a letter or digit."
+
+
+class UsernameTaken(AccountRefused):
+    """Somebody has this user name already (in whatever case)."""
+
+    code = "username-taken"
+    situation = Situation.CONFLICT
+    sentence = "This user name is taken."
+    fix = "Choose another one."
+
+
+class AddressRefused(AccountRefused):
+    """What was given is not an e-mail address."""
+
+    code = "address-refused"
+    sentence = "This is not an e-mail address."
+    fix = "Give one like ada@example.org."
+
+
+class AddressTaken(AccountRefused):
+    """The address is verified for an account already."""
+
+    code = "address-taken"
+    situation = Situation.CONFLICT
+    sentence = "This address can't be used for another account."
+    fix = "Use another address."
+
+
+class PasswordRefused(AccountRefused):
+    """The family of everything that is wrong with a chosen password."""
+
+    code = "password-refused"
+    sentence = "This password can't be used."
+    fix = "Let a password manager make one, or put five or more random words together."
+
+
+class PasswordTooShort(PasswordRefused):
+    """Shorter than this index asks for."""
+
+    code = "password-too-short"
+    sentence = "This password is too short."
+
+
+class PasswordTooLong(PasswordRefused):
+    """Longer than anybody needs (4,096 characters)."""
+
+    code = "password-too-long"
+    sentence = "This password has more than 4,096 characters."
+    fix = "Use a shorter one; nothing is gained from here on."
+
+
+class PasswordMalformed(PasswordRefused):
+    """The password holds something that is no character (a NUL, half of a pair)."""
+
+    code = "password-malformed"
+    sentence = "This password holds something that is not a character."
+
+
+class PasswordPersonal(PasswordRefused):
+    """Little more than the user name, the address or the name of this product."""
+
+    code = "password-personal"
+    sentence = "This password is little more than your user name, your address or the name of this index."
+
+
+class PasswordCommon(PasswordRefused):
+    """The password stands in the lists that are tried first."""
+
+    code = "password-common"
+    sentence = "This password is on the lists of common passwords that are tried first."
+
+
+class PasswordGuessable(PasswordRefused):
+    """Long enough, and still found early by whoever guesses with method (zxcvbn below 3 of 4)."""
+
+    code = "password-guessable"
+    sentence = "This password is easy to guess: it follows a pattern."
+
+
+class PasswordWrong(AccountRefused):
+    """The present password, asked for once more, was not the right one."""
+
+    code = "password-wrong"
+    situation = Situation.UNAUTHENTICATED
+    sentence = "That is not your present password."
+    fix = "Try again."
+
+
+class PasswordsBusy(AccountRefused):
+    """Too many passwords are being looked at in this moment; memory is bounded on purpose."""
+
+    code = "passwords-busy"
+    situation = Situation.UNAVAILABLE
+    sentence = "Too many people are signing in at this moment."
+    fix = "Try again in a few seconds."
+    retry_after = 5
+
+
+class SignInRefused(AccountRefused):
+    """One text for unknown names, unknown addresses and wrong passwords, so that none can be told apart."""
+
+    code = "sign-in-refused"
+    situation = Situation.UNAUTHENTICATED
+    sentence = "The name and the password don't belong together."
+    fix = "Check both and try again."
+
+
+class PasswordDisabled(AccountRefused):
+    """The password was right, and is not accepted any more."""
+
+    code = "password-disabled"
+    situation = Situation.FORBIDDEN
+    sentence = "This password is no longer accepted."
+    fix = "Ask the operators of this index for a way to a new one."
+
+
+class SignInExpired(AccountRefused):
+    """Too long between the password and the second factor."""
+
+    code = "sign-in-expired"
+    situation = Situation.UNAUTHENTICATED
+    sentence = "This sign-in took too long or was finished elsewhere."
+    fix = "Sign in again."
+
+
+class TooManyAttempts(AccountRefused):
+    """A limit on attempts was reached, for an account or for a network."""
+
+    code = "too-many"
+    situation = Situation.TOO_MANY
+    sentence = "Too many attempts."
+    fix = "Wait a little, then try again."
+
+
+class CodeRefused(AccountRefused):
+    """The family of everything that is wrong with a code."""
+
+    code = "code-refused"
+    situation = Situation.UNAUTHENTICATED
+    sentence = "This code is not accepted."
+
+
+class CodeWrong(CodeRefused):
+    """Not the code that the authenticator app shows now."""
+
+    code = "code-wrong"
+    sentence = "That is not the code your authenticator app shows now."
+    fix = "Type the six digits it shows at this moment."
+
+
+class CodeReplayed(CodeRefused):
+    """The code was right and has been used (RFC 6238 section 5.2: accepted once)."""
+
+    code = "code-replayed"
+    sentence = "This code was used already."
+    fix = "Wait for the next one; each code works once."
+
+
+class ClockOff(CodeRefused):
+    """The code belongs to a moment some minutes away: the clock of the device is off."""
+
+    code = "clock-off"
+    sentence = "The clock of your device seems to be off."
+    fix = "Let the device set its time automatically, then type the code it shows."
+
+
+class SecretMalformed(CodeRefused):
+    """An authenticator's secret that is no base32 text."""
+
+    code = "secret-malformed"
+    situation = Situation.INVALID
+    sentence = "This is not the secret of an authenticator app."
+
+
+class RecoveryCodeWrong(CodeRefused):
+    """Not one of the unused recovery codes of the account."""
+
+    code = "recovery-code-wrong"
+    sentence = "That is not one of your unused recovery codes."
+    fix = "Each works once. Check for misread characters."
+
+
+class SecondFactorLast(AccountRefused):
+    """The last second factor stays: it can be replaced, never just removed."""
+
+    code = "second-factor-last"
+    situation = Situation.CONFLICT
+    sentence = "This is your last second factor, and an account here always has one."
+    fix = "Add a new one first, then remove this one."
+
+
+class SecondFactorMissing(AccountRefused):
+    """There is no such second factor in this account."""
+
+    code = "second-factor-missing"
+    situation = Situation.MISSING
+    sentence = "Your account has no such second factor."
+
+
+class SecondFactorsMany(AccountRefused):
+    """More authenticator apps than anybody uses."""
+
+    code = "second-factors-many"
+    situation = Situation.CONFLICT
+    sentence = "Your account has as many authenticator apps as one can have."
+    fix = "Remove one that you don't use any more."
+
+
+class EnrolmentMissing(AccountRefused):
+    """Nothing is being set up in this session, or it was finished already."""
+
+    code = "enrolment-missing"
+    situation = Situation.CONFLICT
+    sentence = "Nothing is being set up here any more."
+    fix = "Begin again from your account page."
+
+
+class SessionMissing(AccountRefused):
+    """There is no such session in this account (any more)."""
+
+    code = "session-missing"
+    situation = Situation.MISSING
+    sentence = "There is no such session; it may have ended already."
+
+
+class LinkUnknown(AccountRefused):
+    """No such one-time link was made, or it was replaced by a newer one."""
+
+    code = "link-unknown"
+    situation = Situation.MISSING
+    sentence = "This link is not valid."
+    fix = "Check that it was copied whole; a newer link replaces an older one."
+
+
+class LinkUsed(AccountRefused):
+    """A one-time link is dead once it was used."""
+
+    code = "link-used"
+    situation = Situation.GONE
+    sentence = "This link was used already."
+    fix = "Sign in instead."
+
+
+class LinkExpired(AccountRefused):
+    """A one-time link lives for a limited time."""
+
+    code = "link-expired"
+    situation = Situation.GONE
+    sentence = "This link is too old."
+    fix = "Ask for a new one, or make one at the host with `keyhouse setup-link`."
+
+
+class LinkInUse(AccountRefused):
+    """The link belongs to the browser that began with it."""
+
+    code = "link-in-use"
+    situation = Situation.CONFLICT
+    sentence = "This link is being used in another browser."
+    fix = "Go on there; or have a new link made, which ends what was begun."
+
+
+class StepMissing(AccountRefused):
+    """A step of setting up an account that comes before this one is not done."""
+
+    code = "step-missing"
+    situation = Situation.CONFLICT
+    sentence = "Another step comes before this one."
+    fix = "Open the link again; it leads to the step that is next."
+
+
+class OperatorExists(AccountRefused):
+    """The index has an operator, so there is no set-up any more."""
+
+    code = "operator-exists"
+    situation = Situation.CONFLICT
+    sentence = "This index is set up: it has an operator."
+    fix = "Invite people with `keyhouse user invite NAME ADDRESS`."
