@@ -6,14 +6,14 @@ row, so that of two changes at once the later one renders what both did.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain, islice
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, TypeVar
 
 from django.db import connection
-from django.db.models import F
 
 from keyhouse.index import render
 from keyhouse.index.model import (
@@ -25,50 +25,27 @@ from keyhouse.index.model import (
     find_latest_version,
     version_key,
 )
+from keyhouse.projects import sql
 from keyhouse.projects.models import IndexPage, Project, Serial, path_of
 
 _COUNTER: Final = 1  # key of the one row of `Serial`
 _AT_ONCE: Final = 100  # releases whose metadata is in memory at the same time
-_STORED: Final = ("serial", "is_gone", "body", "etag", "gzip", "zstd")
 
 
-class _FileRow(NamedTuple):
-    """The columns of a file that its project's pages show, by their names."""
+@dataclass(frozen=True, slots=True)
+class ShownRelease:
+    """What the pages of a project show of a release; `yanked` is the reason of its yank, None where there is none."""
 
-    release_id: int
-    is_quarantined: bool
-    filename: str
-    blake2: str
-    size: int
-    sha256: str
-    md5: str
-    requires_python: str
-    uploaded_at: datetime
-    metadata_sha256: str
-    kind: str
-    python_tag: str
-
-
-class _ReleaseRow(NamedTuple):
-    """The same of a release."""
-
-    pk: int
     version: str
-    yanked_at: datetime | None
-    yanked_reason: str
+    yanked: str | None
     summary: str
-
-    @property
-    def yanked(self) -> str | None:
-        """Return the reason of the yank, or None."""
-        return None if self.yanked_at is None else self.yanked_reason
 
 
 @dataclass(frozen=True, slots=True)
 class Contents:
     """What a project holds: its releases by version, the files installers may see, the size of all files in bytes."""
 
-    releases: dict[str, _ReleaseRow]
+    releases: dict[str, ShownRelease]
     files: tuple[IndexFile, ...]
     size: int
 
@@ -115,38 +92,63 @@ def next_serial(*, touches_listing: bool) -> int:
     The counter's row stays locked until the caller commits. So serials become visible in their order, and nobody who
     follows them skips one.
     """
-    following = F("value") + 1
-    fields = {"value": following, "listing": following} if touches_listing else {"value": following}
-    if not Serial.objects.filter(pk=_COUNTER).update(**fields):
+    if not sql.change(_COUNT_LISTING if touches_listing else _COUNT, _COUNTER):
         Serial.objects.create(pk=_COUNTER, value=1, listing=1)
-    return Serial.objects.values_list("value", flat=True).get(pk=_COUNTER)
+    return int(sql.find_value(_COUNTED, _COUNTER))
+
+
+_COUNT: Final = "UPDATE projects_serial SET value = value + 1 WHERE id = %s"
+_COUNT_LISTING: Final = "UPDATE projects_serial SET value = value + 1, listing = value + 1 WHERE id = %s"
+_COUNTED: Final = "SELECT value FROM projects_serial WHERE id = %s"
 
 
 def read_contents(project: Project) -> Contents:
     """Read what the pages are made of, in two questions. Files in quarantine count by their size only."""
-    releases = [_ReleaseRow(*row) for row in project.releases.values_list(*_ReleaseRow._fields)]
-    known = {release.pk: release for release in releases}
-    rows = [_FileRow(*row) for row in project.files.order_by("pk").values_list(*_FileRow._fields)]
-    files = tuple(_index_file(row, known[row.release_id]) for row in rows if not row.is_quarantined)
-    by_version = {release.version: release for release in releases}
-    return Contents(by_version, files, sum(row.size for row in rows))
+    known = {
+        pk: ShownRelease(version, None if yanked_at is None else reason, summary)
+        for pk, version, yanked_at, reason, summary in sql.select(_RELEASES, project.pk)
+    }
+    rows = sql.select(_FILES, project.pk)
+    shown = tuple(_index_file(known[row[0]], *row[3:]) for row in rows if not row[1])
+    return Contents(
+        {release.version: release for release in known.values()}, shown, sum(row[2] for row in rows)
+    )
 
 
-def _index_file(row: _FileRow, release: _ReleaseRow) -> IndexFile:
+_RELEASES: Final = "SELECT id, version, yanked_at, yanked_reason, summary FROM projects_release WHERE project_id = %s ORDER BY id"
+_FILES: Final = (
+    "SELECT release_id, is_quarantined, size, filename, size, sha256, requires_python, uploaded_at, metadata_sha256,"
+    " kind, md5, blake2, python_tag FROM projects_file WHERE project_id = %s ORDER BY id"
+)
+
+
+def _index_file(  # noqa: PLR0913, PLR0917 - the columns of `_FILES` in their order
+    release: ShownRelease,
+    filename: str,
+    size: int,
+    sha256: str,
+    requires_python: str,
+    uploaded_at: str | datetime,
+    metadata_sha256: str,
+    kind: str,
+    md5: str,
+    blake2: str,
+    python_tag: str,
+) -> IndexFile:
     return IndexFile(
-        filename=row.filename,
-        path=path_of(row.blake2, row.filename),
-        size=row.size,
-        sha256=row.sha256,
-        requires_python=row.requires_python,
-        uploaded_at=row.uploaded_at,
+        filename=filename,
+        path=path_of(blake2, filename),
+        size=size,
+        sha256=sha256,
+        requires_python=requires_python,
+        uploaded_at=sql.read_instant(uploaded_at),
         yanked=release.yanked,
-        metadata_sha256=row.metadata_sha256,
+        metadata_sha256=metadata_sha256,
         version=release.version,
-        kind=row.kind,
-        md5=row.md5,
-        blake2=row.blake2,
-        python_tag=row.python_tag,
+        kind=kind,
+        md5=md5,
+        blake2=blake2,
+        python_tag=python_tag,
     )
 
 
@@ -211,7 +213,12 @@ def _release_document(document: ReleaseDocument, serial: int) -> IndexPage:
 
 def _metadata_of(project: Project, versions: Iterable[str]) -> Iterator[tuple[str, dict[str, object]]]:
     for some in batches(versions):
-        yield from project.releases.filter(version__in=some).values_list("version", "metadata")
+        wanted = f"{_METADATA} IN ({sql.placeholders(some)})"
+        for version, metadata in sql.select(wanted, project.pk, *some):
+            yield version, json.loads(metadata)
+
+
+_METADATA: Final = "SELECT version, metadata FROM projects_release WHERE project_id = %s AND version"
 
 
 def _ready(kind: str, name: str, form: str, serial: int, body: bytes) -> IndexPage:
@@ -227,9 +234,22 @@ def gone_page(kind: str, name: str, form: str, serial: int) -> IndexPage:
 def store_pages(pages: Iterable[IndexPage]) -> None:
     """Write pages over those at the same addresses; their compressed forms are made anew by others."""
     for some in batches(pages):
-        IndexPage.objects.bulk_create(
-            some, update_conflicts=True, unique_fields=["kind", "name", "form"], update_fields=_STORED
-        )
+        rows = ", ".join([_PAGE] * len(some))
+        values = [
+            (page.kind, page.name, page.form, page.serial, page.is_gone, bytes(page.body), page.etag)
+            for page in some
+        ]
+        sql.change(f"{_INTO_PAGES} VALUES {rows} {_OVER_PAGES}", *chain.from_iterable(values))
+
+
+_INTO_PAGES: Final = (
+    "INSERT INTO projects_indexpage (kind, name, form, serial, is_gone, body, etag, gzip, zstd)"
+)
+_PAGE: Final = "(%s, %s, %s, %s, %s, %s, %s, NULL, NULL)"
+_OVER_PAGES: Final = (
+    "ON CONFLICT (kind, name, form) DO UPDATE SET serial = excluded.serial, is_gone = excluded.is_gone,"
+    " body = excluded.body, etag = excluded.etag, gzip = NULL, zstd = NULL"
+)
 
 
 def _note(project: Project, contents: Contents, serial: int) -> None:
@@ -238,7 +258,12 @@ def _note(project: Project, contents: Contents, serial: int) -> None:
     project.last_serial, project.size = serial, contents.size
     project.latest_version = latest.version if latest else ""
     project.summary = latest.summary if latest else ""
-    project.save(update_fields=["last_serial", "size", "latest_version", "summary"])
+    sql.change(_NOTE, serial, contents.size, project.latest_version, project.summary, project.pk)
+
+
+_NOTE: Final = (
+    "UPDATE projects_project SET last_serial = %s, size = %s, latest_version = %s, summary = %s WHERE id = %s"
+)
 
 
 _Thing = TypeVar("_Thing")
@@ -254,5 +279,4 @@ def batches(things: Iterable[_Thing]) -> Iterator[list[_Thing]]:
 def wake(serial: int) -> None:
     """Tell every process that serves pages; PostgreSQL delivers it at commit. On SQLite they see the file change."""
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, str(serial)])
+        sql.select("SELECT pg_notify(%s, %s)", CHANNEL, str(serial))

@@ -8,7 +8,8 @@ from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 
 from keyhouse.core.actions import Thing
 from keyhouse.distfiles.names import normalise
-from keyhouse.projects.models import File, Project, Release, Role, Tombstone, UsedFileName
+from keyhouse.projects import sql
+from keyhouse.projects.models import File, Project, Release, Role, Tombstone
 from keyhouse.projects.rules import Neighbours
 
 # Whole descriptions stand in these; lists and look-ups don't load them.
@@ -25,6 +26,14 @@ def is_folded_name_taken(folded_name: str) -> bool:
     return Project.objects.filter(folded_name=folded_name).exists()
 
 
+def lock_project(normalized_name: str) -> Project | None:
+    """Return the project with its row locked until the transaction ends, or None."""
+    return next(iter(Project.objects.raw(sql.locking(_PROJECT), [normalized_name])), None)
+
+
+_PROJECT: Final = "SELECT * FROM projects_project WHERE normalized_name = %s"
+
+
 def find_tombstone(normalized_name: str) -> Tombstone | None:
     """Return what a deleted project of that name left behind, or None."""
     return Tombstone.objects.filter(normalized_name=normalized_name).first()
@@ -35,15 +44,18 @@ def find_role_kind(user_id: int | None, thing: Thing) -> str | None:
 
     The project is named by `thing.id`, or by its normalised `thing.name` where that is None.
     """
-    if user_id is None:
-        return None
-    roles = Role.objects.filter(user_id=user_id)
-    of_project = (
-        roles.filter(project__normalized_name=thing.name)
-        if thing.id is None
-        else roles.filter(project_id=thing.id)
+    by_name = thing.id is None
+    kind: str | None = sql.find_value(
+        _ROLE_BY_NAME if by_name else _ROLE_BY_ID, user_id, thing.name if by_name else thing.id
     )
-    return of_project.values_list("kind", flat=True).first()
+    return kind
+
+
+_ROLE_BY_ID: Final = "SELECT kind FROM projects_role WHERE user_id = %s AND project_id = %s"
+_ROLE_BY_NAME: Final = (
+    "SELECT role.kind FROM projects_role role JOIN projects_project project ON project.id = role.project_id"
+    " WHERE role.user_id = %s AND project.normalized_name = %s"
+)
 
 
 def roles_of_person(user_id: int) -> QuerySet[Role]:
@@ -58,7 +70,13 @@ def roles_of_project(project: Project) -> QuerySet[Role]:
 
 def find_release(project: Project, version: str) -> Release | None:
     """Return the release of that canonical version without its metadata, or None."""
-    return project.releases.filter(version=version).defer(*_HEAVY).first()
+    return next(iter(Release.objects.raw(_RELEASE, [project.pk, version])), None)
+
+
+_RELEASE: Final = (
+    "SELECT id, project_id, version, summary, created_at, yanked_at, yanked_reason FROM projects_release"
+    " WHERE project_id = %s AND version = %s"
+)
 
 
 def releases_of(project: Project) -> QuerySet[Release]:
@@ -83,7 +101,7 @@ def has_sdist(release: Release) -> bool:
 
 def is_file_name_used(filename: str) -> bool:
     """Tell whether a file ever had this name, be it deleted since."""
-    return UsedFileName.objects.filter(filename=filename).exists()
+    return sql.find_value(_USED, filename) is not None
 
 
 def is_content_known(blake2: str) -> bool:
@@ -93,17 +111,20 @@ def is_content_known(blake2: str) -> bool:
 
 def gather_neighbours(filename: str, blake2: str, kind: str, release: Release | None) -> Neighbours:
     """Gather what stands in the index beside a new file; `release` is the one it joins, where there is one."""
-    alike = File.objects.filter(Q(filename=filename) | Q(blake2=blake2))
-    digests = dict(alike.values_list("filename", "sha256"))
+    digests = dict(sql.select(_ALIKE, filename, blake2))
     others = [name for name in digests if name != filename]
-    sdists = release.files.filter(kind="sdist") if release and kind == "sdist" else File.objects.none()
     return Neighbours(
         same_name_sha256=digests.get(filename),
         is_name_used=filename in digests or is_file_name_used(filename),
         same_content=others[0] if others else None,
-        sdist=sdists.values_list("filename", flat=True).first(),
+        sdist=sql.find_value(_SDIST, release.pk) if release and kind == "sdist" else None,
         release_created_at=release.created_at if release else None,
     )
+
+
+_ALIKE: Final = "SELECT filename, sha256 FROM projects_file WHERE filename = %s OR blake2 = %s"
+_SDIST: Final = "SELECT filename FROM projects_file WHERE release_id = %s AND kind = 'sdist'"
+_USED: Final = "SELECT 1 FROM projects_usedfilename WHERE filename = %s"
 
 
 def visible_projects() -> QuerySet[Project]:

@@ -92,7 +92,7 @@ def publish_file(new: NewFile, *, by: Actor) -> File:
 def _publish(new: NewFile, by: Actor) -> File:
     at = new.uploaded_at or clock.now()
     with transaction.atomic():
-        project = _lock(new.normalized_name)
+        project = queries.lock_project(new.normalized_name)
         is_new_project = project is None
         project = _let_in(project, by) if project else _found_project(new, by, at)
         release = queries.find_release(project, new.version)
@@ -352,13 +352,9 @@ def _delete_files(files: QuerySet[File]) -> list[str]:
     return names
 
 
-def _lock(name: str) -> Project | None:
-    return Project.objects.select_for_update().filter(normalized_name=name).first()
-
-
 def _project_to_change(name: str, action: str, by: Actor) -> Project:
     """Lock a project for its owner; nobody else learns whether it exists."""
-    project = _lock(name)
+    project = queries.lock_project(name)
     actions.require(by, action, _thing(project) if project else Thing("project", None, name))
     if project is None:
         raise ProjectNotFound
