@@ -1,32 +1,17 @@
-"""What every test stands on: a throw-away data folder and database for each worker of the test runner."""
+"""What every test stands on."""
 
 from __future__ import annotations
 
 import os
-import secrets
-import tempfile
+import shutil
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-_worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 
-
-def _own_surroundings() -> None:
-    """Give this worker its own data folder and database, before Django's settings are read."""
-    for name in [name for name in os.environ if name.startswith("KEYHOUSE_")]:
-        if name not in {"KEYHOUSE_REQUIRE", "KEYHOUSE_VECTORS", "KEYHOUSE_CORPUS", "KEYHOUSE_DATABASE_URL"}:
-            del os.environ[name]
-    os.environ["KEYHOUSE_ENVIRONMENT"] = "test"
-    os.environ["KEYHOUSE_DATA"] = tempfile.mkdtemp(prefix="keyhouse-test-")
-    url = os.environ.get("KEYHOUSE_DATABASE_URL", "")
-    if url:
-        name = f"/keyhouse_test_{_worker}_{secrets.token_hex(4)}"
-        os.environ["KEYHOUSE_DATABASE_URL"] = urlunsplit(urlsplit(url)._replace(path=name))
-
-
-_own_surroundings()
+def pytest_unconfigure() -> None:
+    """Take the throw-away data folder of this process away (`keyhouse.settings.test` made it)."""
+    shutil.rmtree(os.environ["KEYHOUSE_DATA"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
