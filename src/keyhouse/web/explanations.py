@@ -40,6 +40,27 @@ MEANINGS: Final[dict[str, str]] = {
     "account-frozen": "Nobody can sign in or publish with this account until it is opened again.",
     "gate-unavailable": "The part that decides about permissions could not be asked. In doubt the answer is no. "
     "Installing packages does not depend on it.",
+    "sign-in-refused": "There is no such account, or its password is another one. The answer is the same for both, "
+    "so that nobody can find out who has an account.",
+    "code-replayed": "A code that somebody watched you type must be of no use to them.",
+    "code-wrong": "The code is mistyped, too old, or of another account.",
+    "code-refused": "Something is wrong with the code; a more exact code of refusal says what.",
+    "account-refused": "Something about the account stands against it; a more exact code of refusal says what.",
+    "password-refused": "Something is wrong with the password; a more exact code of refusal says what.",
+    "password-guessable": "It is long enough, and yet among the first that somebody who guesses with method would try.",
+    "password-malformed": "It holds a NUL or half of a character.",
+    "password-not-accepted": "A password can be stolen, guessed or reused elsewhere, so nothing is published with one.",
+    "password-disabled": "The password was right. It was switched off because others may know it.",
+    "file-exists": "A file of this name is here with other bytes. What a file name stands for never changes, because "
+    "people have pinned it.",
+    "file-name-used": "It belonged to a file that was deleted. What a file name stood for must never change, because "
+    "somebody may have pinned it.",
+    "content-exists": "The very same bytes were published before; two names for them would only confuse.",
+    "project-archived": "Its owners have said that no more releases will come.",
+    "attestations-refused": "An attestation says who built a file and where. With an API token that can't be checked.",
+    "database-unavailable": "The server works, and its database doesn't answer.",
+    "uploads-frozen": "The operators have closed the index for uploads. Installing goes on.",
+    "new-projects-frozen": "The operators have closed the index for new names. Existing projects take new files.",
     "file-unacceptable": "The file is not what its name says, or holds something that an index must not hand on. "
     "A more exact code stands in the answer.",
 }
@@ -47,7 +68,7 @@ MEANINGS: Final[dict[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One code: the sentence people get, what it means, what to do, and the HTTP status of pages."""
+    """One code: the sentence people get, what it means, what to do, and the HTTP status (0: it depends)."""
 
     code: str
     sentence: str
@@ -114,6 +135,7 @@ _OF_THE_WEB: Final = (
     ),
 )
 
+_READING: Final = "Reading the index"
 _FILE_TOPICS: Final[dict[str, tuple[str, str]]] = {
     "filename": (
         "File names",
@@ -143,11 +165,16 @@ _FILE_TOPICS: Final[dict[str, tuple[str, str]]] = {
     "file": ("Files", TRY_AGAIN),
 }
 
-_TOPICS: Final[dict[Situation, str]] = {
-    Situation.UNAUTHENTICATED: "People, credentials, permissions",
-    Situation.FORBIDDEN: "People, credentials, permissions",
-    Situation.UNAVAILABLE: "Right now",
-    Situation.TOO_MANY: "Right now",
+# by the beginning of the module's name; what is in `core` concerns all
+_TOPICS: Final[dict[str, str]] = {
+    "keyhouse.accounts": "Accounts and signing in",
+    "keyhouse.credentials": "API tokens",
+    "keyhouse.projects": "Projects",
+    "keyhouse.publishing": "Uploading",
+    "keyhouse.index": _READING,
+    "keyhouse.storage": "The server",
+    "keyhouse.distfiles": "Files",
+    "keyhouse.web": "Pages and forms",
 }
 
 
@@ -183,19 +210,22 @@ def _load_families() -> None:
 
 def _of_refusals() -> Iterator[Explanation]:
     for code, cls in all_refusals().items():
-        yield Explanation(
-            code,
-            cls.sentence,
-            MEANINGS.get(code) or _first_paragraph(cls),
-            cls.fix,
-            STATUS[cls.situation],
-            _TOPICS.get(cls.situation, "Requests and their limits"),
-        )
+        topic = _topic_of(cls)
+        meaning = MEANINGS.get(code) or _first_paragraph(cls)
+        # the read plane has a table of its own from situation to status
+        status = 0 if topic == _READING else STATUS[cls.situation]
+        yield Explanation(code, cls.sentence, meaning, cls.fix, status, topic)
+
+
+def _topic_of(cls: type[Refusal]) -> str:
+    found = (topic for module, topic in _TOPICS.items() if cls.__module__.startswith(module))
+    return next(found, "Permissions")
 
 
 def _first_paragraph(cls: type[Refusal]) -> str:
-    paragraph = (cls.__doc__ or "").strip().partition("\n\n")[0]
-    return " ".join(paragraph.split()).replace("`", "")
+    """Return what the class says of itself, unless its sentence says the same."""
+    paragraph = " ".join((cls.__doc__ or "").strip().partition("\n\n")[0].split()).replace("`", "")
+    return "" if paragraph == cls.sentence else paragraph
 
 
 def _of_findings() -> Iterator[Explanation]:
