@@ -75,7 +75,7 @@ TEMPLATES = [
         "OPTIONS": {"context_processors": ["keyhouse.web.context.site"]},
     }
 ]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+PASSWORD_HASHERS = ["keyhouse.accounts.hashers.Argon2"]
 AUTH_USER_MODEL = "accounts.User"
 CSRF_FAILURE_VIEW = "keyhouse.web.errors.csrf_failure"
 LANGUAGE_CODE = "en"

@@ -11,7 +11,8 @@ class RecoveryCodeSet(models.Model):
     """The codes a person holds now; a new set replaces the old one. One salt a set: one hash a guess, not ten."""
 
     user = models.OneToOneField("accounts.User", on_delete=models.CASCADE, related_name="recovery_code_set")
-    salt = models.CharField(max_length=32)
+    salt = models.CharField(max_length=32)  # hex
+    parameters = models.CharField(max_length=32)  # of Argon2id, as `m=…,t=…,p=…`
     created_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)  # when one was typed back
 
@@ -29,7 +30,7 @@ class RecoveryCode(models.Model):
     """One code, as Argon2id hash under the set's salt; used by one conditional update."""
 
     code_set = models.ForeignKey(RecoveryCodeSet, on_delete=models.CASCADE, related_name="codes")
-    digest = models.CharField(max_length=64)
+    digest = models.CharField(max_length=64)  # hex
     used_at = models.DateTimeField(null=True)
 
     class Meta:

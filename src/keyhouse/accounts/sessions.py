@@ -1,0 +1,201 @@
+"""Sessions: kept on the server by the digest of their cookie, with what was proven in them and when (ASVS 7.2, 7.3).
+
+The cookie's value is random and changes at every proof. A session that waits for the second factor belongs to nobody
+yet. Sessions end when idle, after a day in any case, and with the account.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import DatabaseError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import parse_cookie
+from django.utils.crypto import get_random_string
+
+from keyhouse.accounts.cookies import cookie_name
+from keyhouse.accounts.errors import SignInExpired
+from keyhouse.accounts.models import Email, Session, User
+from keyhouse.core import clock, configuration
+from keyhouse.core.actor import Actor, Strength
+
+WAITING_LIFE: Final = timedelta(minutes=15)  # between the password and the second factor
+TOUCH_AT_LEAST_EVERY: Final = timedelta(minutes=1)
+TOUCHES_A_LIFE: Final = 10
+PUBLIC_ID_BYTES: Final = 16
+COOKIE_BYTES: Final = 32
+CSRF_LENGTH: Final = 32  # what Django's middleware takes
+LONGEST_COOKIE: Final = 200
+CLOSED_STATES: Final = frozenset({User.State.FROZEN, User.State.DELETED})
+
+_log = logging.getLogger("keyhouse.accounts")
+
+
+def start_session(  # noqa: PLR0913 - what was proven, when, where
+    user: User,
+    methods: Iterable[str],
+    *,
+    at: datetime | None = None,
+    is_complete: bool = True,
+    user_verified: bool = False,
+    network: str = "",
+    user_agent: str = "",
+) -> tuple[Session, str]:
+    """Start a session and return it with its cookie's value, which is known to nobody else.
+
+    Writes no audit record: whoever proves somebody writes one.
+    """
+    value = secrets.token_urlsafe(COOKIE_BYTES)
+    now = at or clock.now()
+    session = Session.objects.create(
+        digest=digest_of(value),
+        public_id=secrets.token_urlsafe(PUBLIC_ID_BYTES),
+        user=user,
+        is_complete=is_complete,
+        methods=sorted(methods),
+        proved_at=now,
+        user_verified=user_verified,
+        csrf_secret=_new_csrf_secret(),
+        created_at=now,
+        last_seen_at=now,
+        network=network[:64],
+        user_agent=user_agent[:300],
+    )
+    return session, value
+
+
+def prove(session: Session, methods: Iterable[str], *, now: datetime) -> str:
+    """Add a proof to a session and return its new cookie's value; the old one is dead from here on.
+
+    Raises SignInExpired when the session ended or was proven by a parallel request meanwhile.
+    """
+    value, csrf = secrets.token_urlsafe(COOKIE_BYTES), _new_csrf_secret()
+    proven = sorted({*session.methods, *methods})
+    changed = Session.objects.filter(pk=session.pk, digest=session.digest).update(
+        digest=digest_of(value),
+        csrf_secret=csrf,
+        methods=proven,
+        proved_at=now,
+        last_seen_at=now,
+        is_complete=True,
+        data={},
+        data_sealed="",
+    )
+    if not changed:
+        raise SignInExpired
+    session.digest, session.csrf_secret, session.methods = digest_of(value), csrf, proven
+    session.proved_at, session.is_complete = now, True
+    return value
+
+
+def find_session(value: str, now: datetime) -> Session | None:
+    """Return the living session of a cookie's value, with its user, or None."""
+    if not value or len(value) > LONGEST_COOKIE:
+        return None
+    session = _with_user().filter(digest=digest_of(value)).first()
+    if session is None or not is_alive(session, now) or session.user.state in CLOSED_STATES:
+        return None
+    return session
+
+
+def is_alive(session: Session, now: datetime) -> bool:
+    """Whether neither the idle nor the absolute life of a session is over."""
+    settings = configuration.current()
+    if not session.is_complete and now - session.created_at >= WAITING_LIFE:
+        return False
+    idle, whole = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
+    return now - session.last_seen_at < idle and now - session.created_at < whole
+
+
+def touch(session: Session, now: datetime) -> None:
+    """Note that the session was used, at most once a minute; a database that can't be written stops no reading."""
+    idle = timedelta(minutes=configuration.current().session_idle_minutes)
+    if now - session.last_seen_at < min(TOUCH_AT_LEAST_EVERY, idle / TOUCHES_A_LIFE):
+        return
+    try:
+        with transaction.atomic():
+            Session.objects.filter(pk=session.pk, last_seen_at__lt=now).update(last_seen_at=now)
+    except DatabaseError:
+        _log.warning("the last use of a session could not be noted", exc_info=True)
+    session.last_seen_at = now
+
+
+def actor_of(session: Session, *, network: str = "", user_agent: str = "") -> Actor:
+    """Return who acts by a complete session."""
+    user = session.user
+    return Actor(
+        kind="session",
+        user_id=user.pk,
+        name=user.username,
+        credential=session.public_id,
+        strength=Strength(frozenset(session.methods), session.proved_at, session.user_verified),
+        network=network,
+        user_agent=user_agent[:300],
+        is_operator=user.is_operator,
+        email_is_verified=_email_is_verified(session),
+        state=user.state,
+    )
+
+
+def find_actor_by_cookie(
+    cookie_header: str, now: datetime, *, network: str = "", user_agent: str = ""
+) -> Actor | None:
+    """Return who a `Cookie` header belongs to, or None; for doors that have no Django request."""
+    session = find_session(parse_cookie(cookie_header).get(cookie_name(), ""), now)
+    if session is None or not session.is_complete:
+        return None
+    touch(session, now)
+    return actor_of(session, network=network, user_agent=user_agent)
+
+
+def csrf_token_for(session: Session) -> str:
+    """Return what forms of this session carry as `csrfmiddlewaretoken` (unmasked; pages mask it anew each time)."""
+    return session.csrf_secret
+
+
+def sessions_of(user: User, now: datetime) -> list[Session]:
+    """Return the living, complete sessions of a person, the last used one first."""
+    found = Session.objects.filter(user=user, is_complete=True).order_by("-last_seen_at", "-pk")
+    return [session for session in found if is_alive(session, now)]
+
+
+def end_sessions(user_id: int, *, but: Session | None = None) -> int:
+    """End all sessions of an account, or all but one; returns how many."""
+    found = Session.objects.filter(user_id=user_id)
+    return (found.exclude(pk=but.pk) if but else found).delete()[0]
+
+
+def prune_sessions(now: datetime) -> int:
+    """Forget sessions that can't live any more; returns how many."""
+    settings = configuration.current()
+    idle, whole = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
+    ended = Session.objects.filter(created_at__lte=now - whole) | Session.objects.filter(
+        last_seen_at__lte=now - idle
+    )
+    return ended.delete()[0]
+
+
+def digest_of(value: str) -> str:
+    """Return what a cookie's value is kept by (SHA-256, hex); 256 random bits need no slow hash."""
+    return hashlib.sha256(value.encode("utf-8", "replace")).hexdigest()
+
+
+def _new_csrf_secret() -> str:
+    return get_random_string(CSRF_LENGTH)
+
+
+def _with_user() -> QuerySet[Session]:
+    verified = Email.objects.filter(user=OuterRef("user"), is_primary=True, verified_at__isnull=False)
+    return Session.objects.select_related("user").annotate(email_is_verified=Exists(verified))
+
+
+def _email_is_verified(session: Session) -> bool:
+    known = getattr(session, "email_is_verified", None)
+    if known is not None:
+        return bool(known)
+    return Email.objects.filter(user_id=session.user_id, is_primary=True, verified_at__isnull=False).exists()
