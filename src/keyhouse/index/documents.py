@@ -61,7 +61,6 @@ def render_stats(totals: Totals) -> bytes:
             "releases": totals.releases,
             "files": totals.files,
             "total_size": totals.size,
-            "downloads": totals.downloads,
             "largest_projects": [{"name": name, "size": size} for name, size in totals.largest],
             "last_serial": totals.serial,
         }

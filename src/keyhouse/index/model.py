@@ -113,7 +113,6 @@ class Totals:
     releases: int
     files: int
     size: int
-    downloads: int
     largest: tuple[tuple[str, int], ...]
     serial: int
 

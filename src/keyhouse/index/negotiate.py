@@ -36,6 +36,18 @@ class Choice:
 
     form: str | None
     encoding: str
+    variant: int | None  # the number of the pair among all pairs, form first; None with the form
+
+
+def _pair(form: str | None, encoding: str) -> Choice:
+    if form is None:
+        return Choice(None, encoding, None)
+    return Choice(form, encoding, number_of(form, encoding))
+
+
+def number_of(form: str, encoding: str) -> int:
+    """Return the number of a pair of form and encoding."""
+    return FORMS.index(form) * len(ENCODINGS) + ENCODINGS.index(encoding)
 
 
 def choose(accept: bytes | None, accept_encoding: bytes | None) -> Choice:
@@ -46,7 +58,7 @@ def choose(accept: bytes | None, accept_encoding: bytes | None) -> Choice:
 
 
 def _choose(accept: bytes | None, accept_encoding: bytes | None) -> Choice:
-    return Choice(choose_form(_text(accept)), choose_encoding(_text(accept_encoding)))
+    return _pair(choose_form(_text(accept)), choose_encoding(_text(accept_encoding)))
 
 
 _remembered = lru_cache(maxsize=1024)(_choose)

@@ -1,0 +1,274 @@
+"""The database as the read plane asks it: plain SQL on SQLite or PostgreSQL, one connection a thread, no Django.
+
+Questions are written with `?`. Whatever goes wrong with the database itself is an UnavailableError, so that readers
+can go on with what they hold in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, Protocol
+from zlib import crc32
+
+import psycopg
+
+from keyhouse.core.configuration import Configuration
+
+Row = tuple[Any, ...]
+Ask = Callable[..., list[Row]]
+
+_READ_SECONDS: Final = 2.0
+_WRITE_SECONDS: Final = 10.0
+_ANSWER_MILLISECONDS: Final = 30_000
+
+
+class UnavailableError(Exception):
+    """The database can't be asked now: gone, locked, not migrated yet."""
+
+
+class Database(Protocol):
+    """What the read plane needs of a database. All methods may be called from any thread."""
+
+    is_postgresql: bool
+
+    def rows(self, question: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Ask one question; raises UnavailableError."""
+
+    def snapshot(self) -> AbstractContextManager[Ask]:
+        """Ask several questions about one state of the database; raises UnavailableError."""
+
+    def transaction(self) -> AbstractContextManager[Ask]:
+        """Write, all or nothing; raises UnavailableError."""
+
+    def alone(self, name: str) -> AbstractContextManager[bool]:
+        """Try to be the only one who does what `name` says, in any process; False: somebody else is at it."""
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+
+
+def open_database(configuration: Configuration) -> Database:
+    """Return the database that the configuration names; nothing is opened before the first question."""
+    if configuration.sqlite_path:
+        return SqliteDatabase(configuration.sqlite_path)
+    return PostgresDatabase(configuration.database_url)
+
+
+def as_instant(value: str | datetime) -> datetime:
+    """Return a time as it stands in a row (SQLite: text in UTC without a zone) as an instant in UTC."""
+    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return instant.replace(tzinfo=UTC) if instant.tzinfo is None else instant.astimezone(UTC)
+
+
+class SqliteDatabase:
+    """SQLite, by one read-only and one writing connection a thread."""
+
+    is_postgresql = False
+
+    def __init__(self, path: Path) -> None:
+        """Take the path of the database file."""
+        self._path = path
+        self._own = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+
+    def rows(self, question: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Ask one question on the read-only connection."""
+        with _sqlite_trouble():
+            return self._reader().execute(question, parameters).fetchall()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Ask]:
+        """Ask inside one read transaction."""
+        with _sqlite_trouble(), _bracketed(self._reader(), "BEGIN") as ask:
+            yield ask
+
+    @contextmanager
+    def transaction(self) -> Iterator[Ask]:
+        """Take the write lock at once and wait for it; commits aren't synced one by one.
+
+        What is written here may be lost with the power (counts of the last moments, forms that can be made again);
+        commits of others stay as durable as they are.
+        """
+        with _sqlite_trouble(), _bracketed(self._writer(), "BEGIN IMMEDIATE") as ask:
+            yield ask
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Hold a lock file beside the database."""
+        try:
+            descriptor = os.open(self._path.with_name(f"{name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise UnavailableError(str(error)) from error
+        try:
+            yield _try_lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def watch(self) -> sqlite3.Connection:
+        """Open one more read-only connection, for whoever follows changes; it never waits."""
+        with _sqlite_trouble():
+            return self._connect("ro", 0)
+
+    def close(self) -> None:
+        """Close every connection of every thread; threads that go on open new ones."""
+        self._own = threading.local()
+        while self._opened:
+            self._opened.pop().close()
+
+    def _reader(self) -> sqlite3.Connection:
+        if not hasattr(self._own, "reader"):
+            self._own.reader = self._connect("ro", _READ_SECONDS)
+        reader: sqlite3.Connection = self._own.reader
+        return reader
+
+    def _writer(self) -> sqlite3.Connection:
+        if not hasattr(self._own, "writer"):
+            self._own.writer = self._connect("rw", _WRITE_SECONDS)
+            self._own.writer.execute("PRAGMA synchronous=NORMAL")
+            self._own.writer.execute("PRAGMA foreign_keys=ON")
+        writer: sqlite3.Connection = self._own.writer
+        return writer
+
+    def _connect(self, mode: str, seconds: float) -> sqlite3.Connection:
+        address = f"{self._path.absolute().as_uri()}?mode={mode}"
+        connection = sqlite3.connect(
+            address, uri=True, timeout=seconds, isolation_level=None, check_same_thread=False
+        )
+        self._opened.append(connection)
+        return connection
+
+
+def _try_lock(descriptor: int) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+@contextmanager
+def _sqlite_trouble() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UnavailableError(str(error)) from error
+
+
+@contextmanager
+def _bracketed(connection: sqlite3.Connection, begin: str) -> Iterator[Ask]:
+    connection.execute(begin)
+    try:
+        yield lambda question, parameters=(): connection.execute(question, parameters).fetchall()
+        connection.execute("COMMIT")
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+class PostgresDatabase:
+    """PostgreSQL, by one connection a thread, which is opened anew when it broke."""
+
+    is_postgresql = True
+
+    def __init__(self, url: str) -> None:
+        """Take the address, with name and password in it."""
+        self._url = url
+        self._own = threading.local()
+        self._opened: list[psycopg.Connection[Row]] = []
+
+    def rows(self, question: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Ask one question, a second time where the connection had died in the meantime."""
+        with _postgres_trouble():
+            try:
+                return _asker(self._connection())(question, parameters)
+            except psycopg.OperationalError:
+                self._drop()
+                return _asker(self._connection())(question, parameters)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Ask]:
+        """Ask inside one repeatable read."""
+        with _postgres_trouble(), self._fresh().transaction():
+            ask = _asker(self._connection())
+            ask("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            yield ask
+
+    @contextmanager
+    def transaction(self) -> Iterator[Ask]:
+        """Write inside one transaction; it isn't waited until it is on the disk (see `SqliteDatabase`)."""
+        with _postgres_trouble(), self._fresh().transaction():
+            ask = _asker(self._connection())
+            ask("SET LOCAL synchronous_commit = off")
+            yield ask
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Hold an advisory lock of the session; it ends with the connection, however that ends."""
+        key = crc32(f"keyhouse:{name}".encode())
+        with _postgres_trouble():
+            self._fresh()
+            is_mine = bool(self.rows("SELECT pg_try_advisory_lock(?)", [key])[0][0])
+            try:
+                yield is_mine
+            finally:
+                if is_mine:
+                    with contextlib.suppress(psycopg.Error):
+                        _asker(self._connection())("SELECT pg_advisory_unlock(?)", [key])
+
+    def connect(self) -> psycopg.Connection[Row]:
+        """Open one more connection; it gives up soon where nobody answers."""
+        with _postgres_trouble():
+            connection = psycopg.connect(
+                self._url, autocommit=True, connect_timeout=3, keepalives_idle=10, tcp_user_timeout=5000
+            )
+            connection.execute(f"SET statement_timeout = {_ANSWER_MILLISECONDS}")
+            connection.execute("SET TIME ZONE 'UTC'")
+            self._opened.append(connection)
+            return connection
+
+    def close(self) -> None:
+        """Close every connection of every thread; threads that go on open new ones."""
+        self._own = threading.local()
+        while self._opened:
+            self._opened.pop().close()
+
+    def _connection(self) -> psycopg.Connection[Row]:
+        if not hasattr(self._own, "connection"):
+            self._own.connection = self.connect()
+        connection: psycopg.Connection[Row] = self._own.connection
+        return connection
+
+    def _fresh(self) -> psycopg.Connection[Row]:
+        """Return the thread's connection after making sure that it lives: a transaction can't be tried twice."""
+        self.rows("SELECT 1")
+        return self._connection()
+
+    def _drop(self) -> None:
+        broken: psycopg.Connection[Row] = self._own.connection
+        del self._own.connection
+        with contextlib.suppress(ValueError):
+            self._opened.remove(broken)
+        broken.close()
+
+
+@contextmanager
+def _postgres_trouble() -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        raise UnavailableError(str(error)) from error
+
+
+def _asker(connection: psycopg.Connection[Row]) -> Ask:
+    def ask(question: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        cursor = connection.execute(question.replace("?", "%s").encode(), parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+    return ask
