@@ -1,0 +1,110 @@
+"""People with and without roles, projects, and the real gate and authority."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from keyhouse.accounts.models import Email, User
+from keyhouse.core import actions, clock, configuration, keys
+from keyhouse.core.actor import Actor, Strength
+from keyhouse.credentials.tokens import services
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.mandate.gates import SecondFactorGate
+from keyhouse.projects.authority import ProjectAuthority
+from keyhouse.projects.models import Project, Role
+
+MakeToken = Callable[..., tuple[Token, str]]
+SetClock = Callable[[datetime], None]
+
+
+@pytest.fixture(autouse=True)
+def wired() -> Iterator[None]:
+    keys.ensure_ring(configuration.current().key_file)
+    before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
+    actions.wire(gate=SecondFactorGate(), authority=ProjectAuthority())
+    yield
+    actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
+
+
+@pytest.fixture
+def set_clock(tmp_path: Path) -> Iterator[SetClock]:
+    """Let time stand at an instant, until the next one is set."""
+    file = tmp_path / "clock"
+
+    def set_to(instant: datetime) -> None:
+        file.write_text(clock.format_instant(instant))
+        clock.follow_file(file)
+
+    yield set_to
+    clock.follow_file(None)
+
+
+def make_user(name: str, **facts: Any) -> User:
+    user = User.objects.create(username=name, joined_at=clock.now(), **facts)
+    Email.objects.create(
+        user=user,
+        address=f"{name}@example.org",
+        is_primary=True,
+        verified_at=clock.now(),
+        added_at=clock.now(),
+    )
+    return user
+
+
+def session_of(user: User, *methods: str, **facts: Any) -> Actor:
+    """Return a fresh session of that person, proven by password and authenticator app if not said otherwise."""
+    defaults = {
+        "kind": "session",
+        "user_id": user.pk,
+        "name": user.username,
+        "credential": f"session-of-{user.username}",
+        "strength": Strength(frozenset(methods or ("password", "totp")), clock.now()),
+        "network": "192.0.2.1",
+        "email_is_verified": True,
+        "state": user.state,
+    }
+    return Actor(**(defaults | facts))
+
+
+def make_project(name: str, owner: User | None = None) -> Project:
+    project = Project.objects.create(name=name, normalized_name=name, folded_name=name, created_at=clock.now())
+    if owner:
+        Role.objects.create(project=project, user=owner, kind="owner", since_at=clock.now())
+    return project
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return make_user("ada")
+
+
+@pytest.fixture
+def alpha(ada: User) -> Project:
+    return make_project("alpha", ada)
+
+
+@pytest.fixture
+def beta(db: None) -> Project:
+    return make_project("beta", make_user("bob"))
+
+
+@pytest.fixture
+def mint(ada: User, alpha: Project) -> MakeToken:
+    """Mint a token of ada's for alpha, with changes."""
+
+    def make(**changes: Any) -> tuple[Token, str]:
+        terms = {
+            "description": f"token {Token.objects.count()}",
+            "project_ids": [alpha.pk],
+            "expires_in_days": 30,
+            "actions": ["upload"],
+            "by": session_of(ada),
+        }
+        return services.mint_token(changes.pop("user", ada), **(terms | changes))
+
+    return make
