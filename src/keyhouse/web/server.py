@@ -135,6 +135,15 @@ class Protocol(HttpToolsProtocol):
         self._in_head = True
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take one header. A transfer coding that isn't ours would leave the body's end to guessing (RFC 9112 6.1)."""
+        name = name.lower()
+        if name == b"transfer-encoding" and value.lower() != b"chunked":
+            self._refuse(400)
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
     def on_headers_complete(self) -> None:
         """Check the bounds, then let the application begin."""
         self._in_head = False
@@ -156,6 +165,8 @@ class Protocol(HttpToolsProtocol):
         version = self.parser.get_http_version()
         target = httptools.parse_url(self.url)
         path = target.path.decode("ascii")
+        if not path.startswith("/"):
+            self._refuse(400)
         self.scope["method"] = self.parser.get_method().decode("ascii")
         self.scope["http_version"] = version
         self.scope["path"] = urllib.parse.unquote(path) if "%" in path else path

@@ -1,0 +1,237 @@
+"""The protocol over real connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+
+import pytest
+from tests.web.served import Raw, Served, serving
+
+from keyhouse.web import metrics, server
+from keyhouse.web.asgi_types import Message, Receive, Scope, Send, answer
+
+GET = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer by what the path says."""
+    match scope["path"]:
+        case "/reason":
+            await send({"type": "http.response.start", "status": 400, "headers": [], "reason": REASON})
+            await send({"type": "http.response.body", "body": b"no\n"})
+        case "/early":
+            await answer(send, 403, b"refused before the body\n")
+        case "/body":
+            await answer(send, 200, b"%d bytes" % len(await read(receive)))
+        case "/big":
+            await answer(send, 200, bytes(32 * 2**20))
+        case "/wait":
+            started.set()
+            await asyncio.sleep(0.3)
+            await answer(send, 200, b"waited")
+        case _:
+            await answer(send, 200, scope["path"].encode())
+
+
+REASON = b"file-exists: File already exists."
+started = threading.Event()
+seen_end: list[str] = []
+
+
+async def read(receive: Receive) -> bytes:
+    body: bytes = b""
+    while True:
+        message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            seen_end.append("disconnect")
+            return body
+        body += bytes(message["body"])
+        if not message["more_body"]:
+            return body
+
+
+@pytest.fixture(scope="module")
+def edge() -> Iterator[Served]:
+    with serving(echo) as served:
+        yield served
+
+
+def test_the_application_gives_the_reason_phrase(edge: Served) -> None:
+    with edge.connect() as raw:
+        raw.send(b"GET /reason HTTP/1.1\r\nHost: x\r\n\r\n" + GET)
+        assert raw.socket.recv(100).startswith(b"HTTP/1.1 400 file-exists: File already exists.\r\n")
+
+
+def test_a_reason_phrase_can_neither_be_long_nor_end_the_line(
+    edge: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "REASON", b"bad\r\nSet-Cookie: a=b \xc3\xa9 " + b"x" * 500)
+    with edge.connect() as raw:
+        raw.send(b"GET /reason HTTP/1.1\r\nHost: x\r\n\r\n")
+        line, _, rest = raw.socket.recv(1000).partition(b"\r\n")
+        assert line.startswith(b"HTTP/1.1 400 bad??Set-Cookie: a=b ?? xxx")
+        assert len(line) == len(b"HTTP/1.1 400 ") + 200
+        assert b"cookie" not in rest.lower()
+
+
+def test_requests_on_one_connection_are_answered_in_order(edge: Served) -> None:
+    with edge.connect() as raw:
+        raw.send(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n" + GET + b"GET /third HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert [raw.read().body for _ in range(3)] == [b"waited", b"/", b"/third"]
+
+
+def test_a_large_header_is_refused(edge: Served) -> None:
+    found = edge.ask(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 70_000 + b"\r\n\r\n")
+    assert (found.status, found.headers[b"connection"]) == (431, b"close")
+    many = b"".join(b"X-%d: y\r\n" % number for number in range(9000))
+    assert edge.ask(b"GET / HTTP/1.1\r\nHost: x\r\n" + many + b"\r\n").status == 431
+
+
+def test_a_header_that_never_ends_is_refused_while_it_comes(edge: Served) -> None:
+    with edge.connect() as raw:
+        raw.send(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 66_000)
+        assert raw.read().status == 431
+
+
+def test_a_long_address_is_refused(edge: Served) -> None:
+    assert edge.ask(b"GET /" + b"a" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n").status == 414
+    with edge.connect() as raw:
+        raw.send(b"GET /" + b"a" * 100_000)
+        assert raw.read().status == 414
+
+
+def test_a_header_under_the_bound_passes(edge: Served) -> None:
+    assert edge.ask(b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 60_000 + b"\r\n\r\n").status == 200
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 3\r\nContent-Length: 4\r\n",
+        b"Content-Length: abc\r\n",
+        b"Content-Length: -1\r\n",
+        b"Content-Length: +3\r\n",
+        b"Transfer-Encoding: chunked, gzip\r\n",
+        b"Transfer-Encoding: xchunked\r\n",
+        b"Bad Name: x\r\n",
+        b"Name : x\r\n",
+        b"A: x\r\n folded\r\n",
+        b"A: nul\x00\r\n",
+    ],
+)
+def test_a_header_block_that_can_be_read_in_two_ways_is_refused(edge: Served, head: bytes) -> None:
+    found = edge.ask(b"POST /body HTTP/1.1\r\nHost: x\r\n" + head + b"\r\nabc")
+    assert found.status == 400
+    assert found.body.startswith(b"request-malformed: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"GARBAGE\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"GET / HTTP/9.9\r\n\r\n", b"GET \r\n\r\n"],
+)
+def test_what_is_no_request_is_refused(edge: Served, line: bytes) -> None:
+    assert edge.ask(line).status == 400
+
+
+def test_a_refusal_never_lands_in_the_middle_of_another_answer(edge: Served) -> None:
+    with edge.connect() as raw:
+        started.clear()
+        raw.send(b"GET /wait HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert started.wait(5)
+        raw.send(b"GARBAGE\r\n\r\n")
+        assert raw.is_closed()
+
+
+def test_an_early_answer_reaches_a_client_that_sends_everything_first(edge: Served) -> None:
+    with edge.connect() as raw:
+        raw.send(b"POST /early HTTP/1.1\r\nHost: x\r\nContent-Length: 50000000\r\n\r\n")
+        for _ in range(50):
+            raw.send(bytes(1_000_000))
+        found = raw.read()
+        assert (found.status, found.body) == (403, b"refused before the body\n")
+        assert found.headers[b"connection"] == b"close"
+        assert raw.is_closed()
+
+
+def test_a_client_that_waits_for_100_continue_is_not_asked_for_the_body(edge: Served) -> None:
+    with edge.connect() as raw:
+        head = b" HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        raw.send(b"POST /early" + head)
+        assert raw.read().status == 403
+    with edge.connect() as raw:
+        raw.send(b"POST /body" + head)
+        assert raw.read().status == 100
+        raw.send(b"hello")
+        assert raw.read().body == b"5 bytes"
+
+
+def test_a_connection_that_says_nothing_is_closed(monkeypatch: pytest.MonkeyPatch, edge: Served) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.2)
+    with edge.connect() as raw:
+        assert raw.is_closed()
+    with edge.connect() as raw:
+        raw.send(b"\r\n\r\n")
+        assert raw.is_closed()
+
+
+def test_a_header_that_trickles_is_refused(monkeypatch: pytest.MonkeyPatch, edge: Served) -> None:
+    monkeypatch.setattr(server, "HEAD_SECONDS", 0.3)
+    with edge.connect() as raw:
+        for piece in (b"GET / HT", b"TP/1.1\r\n", b"Host: x\r\n"):
+            raw.send(piece)
+        assert raw.read().status == 408
+        assert raw.is_closed()
+
+
+def test_a_body_that_stops_coming_ends_the_request(monkeypatch: pytest.MonkeyPatch, edge: Served) -> None:
+    monkeypatch.setattr(server, "BODY_IDLE_SECONDS", 0.2)
+    seen_end.clear()
+    with edge.connect() as raw:
+        raw.send(b"POST /body HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab")
+        assert raw.is_closed()
+    assert seen_end == ["disconnect"]
+
+
+def test_a_reader_that_stops_reading_is_given_up(monkeypatch: pytest.MonkeyPatch, edge: Served) -> None:
+    monkeypatch.setattr(server, "STALLED_SECONDS", 0.2)
+    with edge.connect(buffer=4096) as raw:
+        raw.send(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n")
+        threading.Event().wait(1.0)
+        assert 0 < drained(raw) < 32 * 2**20
+
+
+def drained(raw: Raw) -> int:
+    """Read until the connection ends, however it does, and return how much came."""
+    received = 0
+    with contextlib.suppress(ConnectionResetError):
+        while data := raw.socket.recv(2**20):
+            received += len(data)
+    return received
+
+
+def test_an_offer_of_another_protocol_is_answered_as_http(edge: Served) -> None:
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    found = edge.ask(head)
+    assert (found.status, found.headers[b"connection"]) == (200, b"close")
+
+
+@pytest.mark.parametrize(
+    "path", [b"/%2e%2e/%2e%2e/etc/passwd", b"/%00", b"/%ff%fe", b"//", b"/a%0d%0ab", b"/?" + b"q" * 9000]
+)
+def test_odd_addresses_reach_the_application_whole(edge: Served, path: bytes) -> None:
+    assert edge.ask(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
+
+
+@pytest.mark.parametrize("target", [b"*", b"x:443", b"http://", b"/\xff\xfe"])
+def test_targets_that_are_no_path_are_refused(edge: Served, target: bytes) -> None:
+    assert edge.ask(b"OPTIONS " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n").status == 400
+
+
+def test_reads_are_counted(edge: Served) -> None:
+    before = metrics.reads[200]
+    assert edge.ask(GET).status == 200
+    assert metrics.reads[200] == before + 1
