@@ -74,7 +74,9 @@ def prove(session: Session, methods: Iterable[str], *, now: datetime) -> str:
 
     Raises SignInExpired when the session ended or was proven by a parallel request meanwhile.
     """
-    value, csrf = secrets.token_urlsafe(COOKIE_BYTES), _new_csrf_secret()
+    value = secrets.token_urlsafe(COOKIE_BYTES)
+    # forms in other tabs of somebody who is signed in go on working; before that they are somebody else's
+    csrf = session.csrf_secret if session.is_complete else _new_csrf_secret()
     proven = sorted({*session.methods, *methods})
     changed = Session.objects.filter(pk=session.pk, digest=session.digest).update(
         digest=digest_of(value),
@@ -83,14 +85,20 @@ def prove(session: Session, methods: Iterable[str], *, now: datetime) -> str:
         proved_at=now,
         last_seen_at=now,
         is_complete=True,
-        data={},
-        data_sealed="",
     )
     if not changed:
         raise SignInExpired
     session.digest, session.csrf_secret, session.methods = digest_of(value), csrf, proven
     session.proved_at, session.is_complete = now, True
     return value
+
+
+def lock_session(session: Session) -> Session:
+    """Take the lock of a session's row in the caller's transaction; raises SignInExpired where it ended."""
+    found = Session.objects.select_for_update().filter(pk=session.pk, digest=session.digest).first()
+    if found is None:
+        raise SignInExpired
+    return found
 
 
 def find_session(value: str, now: datetime) -> Session | None:
@@ -164,10 +172,14 @@ def sessions_of(user: User, now: datetime) -> list[Session]:
     return [session for session in found if is_alive(session, now)]
 
 
-def end_sessions(user_id: int, *, but: Session | None = None) -> int:
-    """End all sessions of an account, or all but one; returns how many."""
-    found = Session.objects.filter(user_id=user_id)
-    return (found.exclude(pk=but.pk) if but else found).delete()[0]
+def end_sessions(user_id: int) -> int:
+    """End all sessions of an account; returns how many."""
+    return Session.objects.filter(user_id=user_id).delete()[0]
+
+
+def end_other_sessions(by: Actor, user_id: int) -> int:
+    """End all sessions of an account but the one that acts; returns how many."""
+    return Session.objects.filter(user_id=user_id).exclude(public_id=by.credential).delete()[0]
 
 
 def prune_sessions(now: datetime) -> int:

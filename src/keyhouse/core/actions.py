@@ -125,6 +125,8 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("second-factor.remove-last", "Remove the last second factor", step_up=True),
         _own("recovery-codes.replace", "Make a new set of recovery codes", step_up=True),
         _own("password.change", "Change one's password", step_up=True),
+        _own("email.add", "Add an e-mail address", step_up=True),
+        Action("second-factor.disable", "Switch an authenticator app off after a hundred wrong codes"),
         # gated
         _gated("token.mint", "Create an API token", "credentials", step_up=True),
         Action("token.use", "Use an API token", "credentials", gated=True),
@@ -141,6 +143,8 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("project.unarchive", "Take a project out of the archive", "management", step_up=True),
         _operator("audit.read-all", "See the audit log of the whole index"),
         _operator("user.invite", "Invite somebody by a one-time link", step_up=True),
+        _operator("user.create", "Make an account", step_up=True),
+        _operator("setup.link", "Make the link for setting up the first operator", step_up=True),
         # at the host, by whoever has the machine
         Action("host.command", "Run an administrative command on the host", "management"),
     )
