@@ -25,8 +25,10 @@ from tests.publishing.driver import (
 )
 from tests.publishing.world import Asked, make_project
 
+from keyhouse.accounts.models import Attempt
 from keyhouse.audit.models import Record
-from keyhouse.core import configuration
+from keyhouse.core import clock, configuration
+from keyhouse.core.actor import Actor
 from keyhouse.core.errors import CredentialInvalid, CredentialWeak, RoleRequired
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role, UsedFileName
 from keyhouse.publishing.upload import publish
@@ -437,6 +439,30 @@ def test_different_files_of_one_new_release_at_once_are_all_on_the_page(tmp_path
     assert [answer.status for answer in answers] == [200] * 6
     page = bytes(IndexPage.objects.get(kind="simple", name="alpha", form="json").body).decode()
     assert all(path.name in page for path in paths)
+
+
+def test_only_a_project_that_was_made_counts_against_the_limit(tmp_path: Path) -> None:
+    assert upload(build_wheel(tmp_path, without=["RECORD"])).status == 400
+    assert upload(build_wheel(tmp_path, files=BIG), filetype="sdist", size=10_000).status == 400
+    body = build_body(build_wheel(tmp_path, files=BIG))
+    send(cut_into(body[:1_500_000], 65536), headers_of(body), end="cut")
+    assert not Attempt.objects.exists()
+    assert upload(build_wheel(tmp_path)).status == 200
+    assert Attempt.objects.filter(limit="project-create").count() == 1
+    assert upload(build_sdist(tmp_path)).status == 200
+    assert Attempt.objects.filter(limit="project-create").count() == 1
+
+
+def test_who_makes_too_many_projects_is_told_when_to_come_back(tmp_path: Path, ada: Actor) -> None:
+    now = clock.now()
+    Attempt.objects.bulk_create(
+        Attempt(limit="project-create", subject=f"user:{ada.user_id}", at=now) for _ in range(20)
+    )
+    answer = upload(build_wheel(tmp_path, files=BIG), size=10_000)
+    assert answer.status == 429
+    assert int(answer.headers["retry-after"]) > 3000
+    assert answer.read <= 20_000
+    assert nothing_is_stored()
 
 
 def test_more_uploads_than_there_are_places_are_told_to_come_back(tmp_path: Path) -> None:

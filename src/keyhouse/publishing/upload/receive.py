@@ -16,6 +16,7 @@ from keyhouse.core import faults
 from keyhouse.projects.models import File, Project
 from keyhouse.publishing.upload.body import Body
 from keyhouse.publishing.upload.content import IncomingFile
+from keyhouse.publishing.upload.creation import give_back_creation
 from keyhouse.publishing.upload.errors import FileTooLarge
 from keyhouse.publishing.upload.form import Form, is_known
 from keyhouse.publishing.upload.multipart import FormBounds, MultipartReader, parse_boundary
@@ -78,6 +79,8 @@ class Reception:
         if self.writing is not None:
             await asyncio.gather(self.writing, return_exceptions=True)
         await asyncio.shield(self.threads.write(self.incoming.discard))
+        if self.submission.creation.rows:
+            await self.threads.judge(partial(give_back_creation, self.submission.creation))
 
     def _judge_fields(self) -> int:
         """Judge what stands before the file; return how large it may be (runs in a thread)."""
@@ -92,17 +95,23 @@ class Reception:
 
     def _finish(self) -> File:
         """Judge what is left and publish (runs in a thread)."""
+        file = None
         try:
-            self._take_form()
-            judge(self.submission, Stage.FIELDS)
-            if self.reader.content_begun:
-                self.incoming.write(self.reader.take_content())
-                self.submission.content = self.incoming.finish()
-            faults.reach("upload.received")
-            judge(self.submission, Stage.BODY)
-            return publish(self.submission)
+            file = self._publish()
         finally:
             self.incoming.discard()
+            give_back_creation(self.submission.creation, file)
+        return file
+
+    def _publish(self) -> File:
+        self._take_form()
+        judge(self.submission, Stage.FIELDS)
+        if self.reader.content_begun:
+            self.incoming.write(self.reader.take_content())
+            self.submission.content = self.incoming.finish()
+        faults.reach("upload.received")
+        judge(self.submission, Stage.BODY)
+        return publish(self.submission)
 
     def _take_form(self) -> None:
         self.submission.form = Form(self.reader.fields)

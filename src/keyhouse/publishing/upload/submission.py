@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from keyhouse.accounts.limits import Counted
 from keyhouse.core import configuration
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.distfiles.filenames import DistributionName
@@ -39,7 +40,7 @@ class Submission:
 
     Set from the start: `caller`, `rules`, the limits. While `is_body_to_come` it pays to find a refusal before the
     file is sent. Then by the steps in their order: `actor`, `project` (None for
-    a new one), `name` (of the file), `file_limit`, `existing` (the very same file is here already), `examination`.
+    a new one, whose `creation` is counted), `name` (of the file), `file_limit`, `existing` (the very same file is here already), `examination`.
     """
 
     rules: Rules
@@ -53,6 +54,7 @@ class Submission:
     actor: Actor = NOBODY
     project: Project | None = None
     is_new_project: bool = False
+    creation: Counted = field(default_factory=Counted)
     name: DistributionName | None = None
     existing: File | None = None
     examination: Examination | None = None

@@ -14,6 +14,7 @@ from keyhouse.distfiles.names import judge_new_name, normalise
 from keyhouse.projects import queries
 from keyhouse.projects.errors import NameRefused
 from keyhouse.publishing.upload.checks.check import Check
+from keyhouse.publishing.upload.creation import count_creation
 from keyhouse.publishing.upload.errors import NewProjectsFrozen
 from keyhouse.publishing.upload.submission import Stage, Submission
 
@@ -38,6 +39,7 @@ class ProjectAuthority(Check):
         actions.require_authority(submission.actor, action, thing)
         if submission.is_new_project:
             check_new_project(name)
+            submission.creation = count_creation(submission.actor)
 
 
 def asked_of(submission: Submission) -> tuple[str, Thing]:
@@ -49,7 +51,7 @@ def asked_of(submission: Submission) -> tuple[str, Thing]:
 
 
 def check_new_project(name: str) -> None:
-    """Judge the making of a project: open for new ones, name rules, limits of creation."""
+    """Judge the making of a project: open for new ones, and the name rules."""
     if configuration.current().uploads == "existing":
         raise NewProjectsFrozen
     finding = judge_new_name(name, queries.is_folded_name_taken)

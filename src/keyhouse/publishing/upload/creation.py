@@ -1,0 +1,42 @@
+"""How many projects one person, or one network, may make in an hour.
+
+Counted before the file is sent, so that nobody slips past in parallel; given back when no project came of it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+from keyhouse.accounts.limits import Counted, Limit, Window, count_attempt
+from keyhouse.core import clock
+from keyhouse.core.actor import Actor
+from keyhouse.projects.models import File, Project
+
+_HOUR: Final = timedelta(hours=1)
+CREATION: Final = Limit("project-create", (Window(20, _HOUR),))
+CREATION_NETWORK: Final = Limit("project-create-network", (Window(40, _HOUR),))
+
+
+def count_creation(actor: Actor) -> Counted:
+    """Count one new project; raises TooManyAttempts with the seconds to wait."""
+    return count_attempt(
+        now=clock.now(),
+        limit=CREATION,
+        subject=f"user:{actor.user_id}",
+        network_limit=CREATION_NETWORK,
+        network=actor.network,
+    )
+
+
+def give_back_creation(counted: Counted, file: File | None = None) -> None:
+    """Let a count go: nothing was published, or somebody else's upload made the project meanwhile."""
+    if not counted.rows:
+        return
+    if file is None or not _was_made_with(file):
+        counted.give_back()
+
+
+def _was_made_with(file: File) -> bool:
+    """Tell whether this upload made the project; both rows then carry the same instant."""
+    return Project.objects.filter(pk=file.project_id, created_at=file.uploaded_at).exists()

@@ -1,0 +1,75 @@
+"""An upload whose process is killed: nothing half-visible after it, and the same upload succeeds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.distfiles.builders import build_wheel
+
+ROOT = Path(__file__).parents[3]
+
+
+class Process:
+    """Runs uploads in children on one data folder."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+
+    def run(self, what: str, fault: str = "") -> subprocess.CompletedProcess[str]:
+        mine = {
+            "KEYHOUSE_ENVIRONMENT": "test",
+            "KEYHOUSE_DATA": str(self._data),
+            "KEYHOUSE_FAULT": fault,
+            "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
+        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEYHOUSE_")}
+        return subprocess.run(
+            [sys.executable, "-m", "tests.publishing.child", what],
+            cwd=ROOT,
+            env={**inherited, **mine},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def look(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("look").stdout)
+        return found
+
+
+@pytest.mark.parametrize(
+    ("fault", "blobs"),
+    [("upload.received", 0), ("upload.blob-stored", 2), ("upload.rows-written", 2)],
+)
+def test_killed_before_the_commit_nothing_is_visible_and_a_retry_works(
+    tmp_path: Path, fault: str, blobs: int
+) -> None:
+    process = Process(tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    path = build_wheel(tmp_path)
+    assert process.run(str(path), fault).returncode == -signal.SIGKILL
+    found = process.look()
+    assert (found["rows"], found["blobs"]) == (0, blobs)
+    retried = process.run(str(path))
+    assert retried.stdout.strip() == "200", retried.stderr
+    after = process.look()
+    assert (after["files"], after["whole"], after["blobs"]) == ([path.name], [True], 2)
+
+
+def test_killed_after_the_commit_it_is_published_and_a_retry_changes_nothing(tmp_path: Path) -> None:
+    process = Process(tmp_path / "data")
+    (tmp_path / "data").mkdir()
+    path = build_wheel(tmp_path)
+    assert process.run(str(path), "upload.committed").returncode == -signal.SIGKILL
+    before = process.look()
+    assert (before["files"], before["whole"]) == ([path.name], [True])
+    assert process.run(str(path)).stdout.strip() == "200"
+    assert process.look() == before
