@@ -22,12 +22,17 @@ def command(files: tuple[Path, ...], *, as_json: bool) -> None:
     Example:
       keyhouse check dist/*
     """  # noqa: D301 - \b is click's own mark
-    settings = configuration.current()
-    bounds = Bounds(file_size=settings.file_limit)
-    rules = Rules.internal(bounds) if settings.upload_rules == "internal" else Rules.public(bounds)
+    rules = rules_in_use()
     judgements = [judge(path, path.name, rules) for path in files]
     click.echo(_as_json(judgements) if as_json else _as_text(judgements))
     sys.exit(0 if all(judgement.is_accepted for judgement in judgements) else 1)
+
+
+def rules_in_use() -> Rules:
+    """Return the rules for files that the configuration names, with its limit on their size."""
+    settings = configuration.current()
+    bounds = Bounds(file_size=settings.file_limit)
+    return Rules.internal(bounds) if settings.upload_rules == "internal" else Rules.public(bounds)
 
 
 def _as_json(judgements: list[Judgement]) -> str:

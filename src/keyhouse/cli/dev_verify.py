@@ -1,0 +1,193 @@
+"""`keyhouse dev verify`: JSON lines in, verdicts out, by the very code that serves users. No server, no database."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from keyhouse.accounts import rules as account_rules
+from keyhouse.accounts.second_factors.totp import rules as totp
+from keyhouse.cli.check import rules_in_use
+from keyhouse.core import clock, configuration
+from keyhouse.core.errors import CredentialInvalid, Refusal
+from keyhouse.credentials.tokens import macaroons
+from keyhouse.credentials.tokens.macaroons import Macaroon, MacaroonMalformed
+from keyhouse.distfiles.description import find_format, render
+from keyhouse.distfiles.findings import UnacceptableError
+from keyhouse.distfiles.judge import judge
+from keyhouse.distfiles.names import judge_new_name, normalise
+
+Answer = dict[str, Any]
+
+
+class LineError(Exception):
+    """A line that can't be judged; `code` says why."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        """Carry the code and what is wrong."""
+        super().__init__(sentence)
+        self.code = code
+
+
+class Line:
+    """The fields of one question, taken out by name and type."""
+
+    def __init__(self, body: Mapping[str, Any]) -> None:
+        """Take the object that stood on the line."""
+        self._body = body
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a string; raises LineError where it is missing (and has no default) or something else."""
+        value = self._body.get(name)
+        value = default if value is None else value
+        if not isinstance(value, str):
+            raise LineError("fields-wrong", f"`{name}` must be a string.")
+        return value
+
+    def number(self, name: str, default: int) -> int:
+        """Return a whole number; raises LineError for anything else."""
+        value = self._body.get(name)
+        value = default if value is None else value
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise LineError("fields-wrong", f"`{name}` must be a whole number.")
+        return value
+
+    def texts(self, name: str) -> list[str]:
+        """Return a list of strings, empty where it is missing; raises LineError for anything else."""
+        value = self._body.get(name, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise LineError("fields-wrong", f"`{name}` must be a list of strings.")
+        return value
+
+
+@click.command("verify")
+def command() -> None:
+    """Answer each line of standard input with one line: {"ok": true, …} or {"ok": false, "code": …}.
+
+    \b
+    Example:
+      echo '{"kind": "name", "name": "alpha"}' | keyhouse dev verify
+    """  # noqa: D301 - \b is click's own mark
+    for line in sys.stdin.buffer:
+        click.echo(json.dumps(answer(line)))
+        sys.stdout.flush()
+
+
+def answer(line: bytes) -> Answer:
+    """Return the answer to one line; nothing that stands on it raises."""
+    try:
+        return {"ok": True, **_judge(line)}
+    except UnacceptableError as error:
+        return {"ok": False, "code": error.finding.code, "sentence": error.finding.sentence}
+    except Refusal as refusal:
+        return {"ok": False, "code": refusal.code, "sentence": refusal.sentence}
+    except LineError as error:
+        return {"ok": False, "code": error.code, "sentence": str(error)}
+    except Exception as error:  # noqa: BLE001 - one line must never end the answers to the others
+        return {"ok": False, "code": "verdict-impossible", "sentence": f"{type(error).__name__}: {error}"}
+
+
+def _judge(line: bytes) -> Answer:
+    try:
+        body = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise LineError("line-malformed", "A line holds one JSON object.") from error
+    if not isinstance(body, dict):
+        raise LineError("line-malformed", "A line holds one JSON object.")
+    kind = body.get("kind")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise LineError("kind-unknown", f"`kind` is one of {', '.join(KINDS)}.")
+    return KINDS[kind](Line(body))
+
+
+def _archive(line: Line) -> Answer:
+    path = Path(line.text("path"))
+    judgement = judge(path, line.text("filename", path.name), rules_in_use())
+    if not judgement.is_accepted:
+        first = judgement.findings[0]
+        raise UnacceptableError(first.code, first.sentence)
+    return {"name": judgement.name, "version": str(judgement.version), "kind": judgement.kind}
+
+
+def _description(line: Line) -> Answer:
+    content_type = line.text("content_type", "")
+    if find_format(content_type) is None:
+        raise LineError("metadata-content-type", "The content type of the description is not a known one.")
+    html = render(line.text("text"), content_type)
+    if html is None:
+        raise LineError("metadata-description", "The description does not render.")
+    return {"html": html}
+
+
+def _name(line: Line) -> Answer:
+    name = line.text("name")
+    finding = judge_new_name(name)
+    if finding is not None:
+        raise UnacceptableError(finding.code, finding.sentence)
+    return {"name": normalise(name)}
+
+
+def _password(line: Line) -> Answer:
+    address = line.text("email", "")
+    account_rules.check_password(
+        line.text("password"),
+        username=line.text("username", ""),
+        addresses=[address] if address else [],
+        least_length=configuration.current().password_length,
+    )
+    return {}
+
+
+def _totp(line: Line) -> Answer:
+    secret = totp.decode_secret(line.text("secret"))
+    try:
+        at = clock.parse_instant(line.text("at"))
+    except ValueError as error:
+        raise LineError("fields-wrong", f"`at`: {error}.") from error
+    return {"step": totp.verify(secret, line.text("code"), at, line.number("last_step", 0)).step}
+
+
+def _macaroon(line: Line) -> Answer:
+    try:
+        key = bytes.fromhex(line.text("key"))
+    except ValueError as error:
+        raise LineError("fields-wrong", "`key` must be hexadecimal.") from error
+    satisfied = {caveat.encode() for caveat in line.texts("satisfied")}
+    macaroon = _read_macaroon(line.text("text"))
+    if not macaroons.verify(macaroon, key, satisfied.__contains__):
+        raise CredentialInvalid
+    return {
+        "identifier": macaroon.identifier.decode(errors="backslashreplace"),
+        "caveats": [caveat.decode(errors="backslashreplace") for caveat in macaroon.caveats],
+    }
+
+
+def _read_macaroon(text: str) -> Macaroon:
+    """Read base64url of V1 or V2, with or without our prefix; V1 also in the doubled encoding some tools print."""
+    bare = text.strip().removeprefix(configuration.current().token_prefix)
+    try:
+        return macaroons.read_any(bare)
+    except MacaroonMalformed:
+        return _read_doubled(bare)
+
+
+def _read_doubled(text: str) -> Macaroon:
+    try:
+        return macaroons.read_any(macaroons.decode(text).decode("ascii"))
+    except (MacaroonMalformed, UnicodeDecodeError) as error:
+        raise CredentialInvalid from error
+
+
+KINDS: Final[dict[str, Callable[[Line], Answer]]] = {
+    "archive": _archive,
+    "description": _description,
+    "name": _name,
+    "password": _password,
+    "totp": _totp,
+    "macaroon": _macaroon,
+}
