@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+from django.http import HttpResponse
+from django.shortcuts import render
+from django.test import RequestFactory
+
+from keyhouse.core.actor import NOBODY, Actor
+
+
+def page_for(actor: Actor) -> str:
+    request = RequestFactory().get("/")
+    request.actor = actor  # type: ignore[attr-defined]  # as the middleware does
+    response: HttpResponse = render(request, "base.html")
+    return response.content.decode()
+
+
+def test_nobody_is_offered_to_sign_in() -> None:
+    page = page_for(NOBODY)
+    assert 'href="/account/sign-in/"' in page
+    assert "Sign out" not in page
+    assert "/operator/" not in page
+
+
+def test_a_person_finds_what_is_theirs_and_a_way_out() -> None:
+    page = page_for(Actor(kind="session", name="ada"))
+    for address in ("/manage/projects/", "/account/tokens/", "/account/"):
+        assert f'href="{address}"' in page
+    assert '<form action="/account/sign-out/" method="post"><input type="hidden"' in page
+    assert "/operator/" not in page
+    assert "Sign in<" not in page
+
+
+def test_operators_find_the_audit_log() -> None:
+    assert 'href="/operator/audit/"' in page_for(Actor(kind="session", name="ada", is_operator=True))
+
+
+def test_every_page_lets_the_keyboard_skip_to_its_content() -> None:
+    page = page_for(NOBODY)
+    assert page.index('<a class="skip" href="#content">') < page.index("<header")
+    assert '<main id="content"' in page
+
+
+@pytest.mark.parametrize("is_test", [True, False])
+def test_the_test_environment_says_so(is_test: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyhouse.core.configuration.Configuration.is_test", property(lambda _: is_test))
+    assert ("Test environment" in page_for(NOBODY)) == is_test
