@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import Actor, Strength
 from keyhouse.core.errors import SecondFactorRequired
 from keyhouse.projects.authority import ProjectAuthority
+from keyhouse.projects.models import Project, Role
 from keyhouse.projects.services import NewFile
 
 
@@ -34,14 +35,11 @@ def wired() -> Iterator[None]:
     actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
 
 
-MakePerson = Callable[..., Actor]
-MakeFile = Callable[..., NewFile]
-
-
 def make_person(name: str, **changes: Any) -> Actor:
     """Make an account with a signed-in session that has proven a second factor."""
-    user = User.objects.create(username=name, joined_at=clock.now())
-    facts = {
+    user = User(username=name, joined_at=clock.now())
+    user.save()
+    facts: dict[str, Any] = {
         "kind": "session",
         "user_id": user.pk,
         "name": name,
@@ -97,3 +95,14 @@ def everything() -> dict[str, list[tuple[Any, ...]]]:
     """Return every row of every table that publishing could touch, to show that a refusal left nothing behind."""
     models = [model for label in _REACHED for model in apps.get_app_config(label).get_models()]
     return {model._meta.label: sorted(model._default_manager.values_list(), key=repr) for model in models}
+
+
+def give_role(name: str, actor: Actor, kind: str) -> None:
+    """Give somebody a role in a project that exists."""
+    project = Project.objects.get(normalized_name=name)
+    Role(project=project, user_id=id_of(actor), kind=kind, since_at=clock.now()).save()
+
+
+def id_of(actor: Actor) -> int:
+    assert actor.user_id is not None
+    return actor.user_id

@@ -7,11 +7,12 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from tests.projects.conftest import everything, make_file, make_person
+from tests.projects.conftest import everything, give_role, id_of, make_file, make_person
 
 from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
@@ -128,10 +129,10 @@ def test_a_new_page_drops_the_compressed_forms_of_the_old_one(ada: Actor) -> Non
 
 
 def test_a_maintainer_uploads_and_a_stranger_does_not(ada: Actor, bob: Actor) -> None:
-    project = services.publish_file(make_file(version="1.0"), by=ada).project
+    services.publish_file(make_file(version="1.0"), by=ada)
 
     refused(RoleRequired, make_file(version="1.1"), bob)
-    Role.objects.create(project=project, user_id=bob.user_id, kind="maintainer", since_at=clock.now())
+    give_role("alpha-beta", bob, "maintainer")
     services.publish_file(make_file(version="1.1"), by=bob)
 
     assert len(filenames_on("alpha-beta")) == 2
@@ -235,7 +236,7 @@ def test_new_names_are_judged(name: str, ada: Actor) -> None:
 
 def test_the_host_builds_a_history_for_somebody(ada: Actor) -> None:
     past = clock.now() - timedelta(days=400)
-    history = {"uploaded_at": past, "owner_id": ada.user_id, "uploaded_by": "ada"}
+    history: dict[str, Any] = {"uploaded_at": past, "owner_id": ada.user_id, "uploaded_by": "ada"}
 
     file = services.publish_file(make_file(version="1.0", **history), by=actor.host())
     services.publish_file(make_file(version="1.0", kind="sdist", **history), by=actor.host())
@@ -247,7 +248,7 @@ def test_the_host_builds_a_history_for_somebody(ada: Actor) -> None:
 
 
 def test_a_publish_asks_few_questions_and_none_that_reads_a_whole_table(ada: Actor) -> None:
-    owner = User.objects.get(pk=ada.user_id)
+    owner = User.objects.get(pk=id_of(ada))
     for number in range(30):
         services.create_project(f"other-{number}x", [owner], by=actor.host())
         services.publish_file(make_file(version=f"0.{number}"), by=ada)

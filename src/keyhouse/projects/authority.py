@@ -26,10 +26,18 @@ class ProjectAuthority:
         A project is named by `thing.id`, or, where that is None, by its normalised `thing.name`; one that doesn't
         exist is refused as one where the actor has no role.
         """
-        if actor.kind == "host" or not (action.gated or action.needs_session or thing):
+        if actor.kind == "host":
             return
-        if actor.kind == "job" and action.name == "host.command":
-            return
+        if action.name == "host.command":
+            self._require_machine(actor)
+        elif action.gated or action.needs_session or thing:
+            self._require_someone(actor, action, thing)
+
+    def _require_machine(self, actor: Actor) -> None:
+        if actor.kind != "job":
+            raise RoleRequired("This is for the operator at the host.", fix="Run it on the machine itself.")
+
+    def _require_someone(self, actor: Actor, action: Action, thing: Thing | None) -> None:
         self._require_person(actor, action)
         if action.operators_only:
             return  # asked before anybody asked us
@@ -39,8 +47,6 @@ class ProjectAuthority:
             raise RoleRequired("This is somebody else's account.", fix="Use your own.")
 
     def _require_person(self, actor: Actor, action: Action) -> None:
-        if action.name == "host.command":
-            raise RoleRequired("This is for the operator at the host.", fix="Run it on the machine itself.")
         if actor.user_id is None:
             raise SignInRequired
         if actor.kind != "session" and action.name not in rules.CREDENTIAL_ACTIONS:

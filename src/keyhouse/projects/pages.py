@@ -235,11 +235,12 @@ def store_pages(pages: Iterable[IndexPage]) -> None:
     """Write pages over those at the same addresses; their compressed forms are made anew by others."""
     for some in batches(pages):
         rows = ", ".join([_PAGE] * len(some))
-        values = [
-            (page.kind, page.name, page.form, page.serial, page.is_gone, bytes(page.body), page.etag)
-            for page in some
-        ]
-        sql.change(f"{_INTO_PAGES} VALUES {rows} {_OVER_PAGES}", *chain.from_iterable(values))
+        values = chain.from_iterable(_values_of(page) for page in some)
+        sql.change(f"{_INTO_PAGES} VALUES {rows} {_OVER_PAGES}", *values)
+
+
+def _values_of(page: IndexPage) -> tuple[sql.Value, ...]:
+    return page.kind, page.name, page.form, page.serial, page.is_gone, bytes(page.body), page.etag
 
 
 _INTO_PAGES: Final = (

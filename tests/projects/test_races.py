@@ -1,0 +1,239 @@
+"""Several at once, with real threads and real commits: one outcome, told to everybody rightly."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.db import connection, connections, transaction
+from tests.projects.conftest import make_file, make_person
+
+from keyhouse.audit.models import Record
+from keyhouse.core import actor
+from keyhouse.core.actor import Actor
+from keyhouse.core.errors import Refusal, RoleRequired
+from keyhouse.projects import pages, services, verification
+from keyhouse.projects.errors import ContentExists, FileExists, NameRefused, ProjectNotFound
+from keyhouse.projects.models import File, IndexPage, Project, Role, Serial, Tombstone, UsedFileName
+
+pytestmark = pytest.mark.django_db(transaction=True)
+Act = Callable[[], Any]
+
+
+def at_once(*acts: Act) -> list[Any]:
+    """Do all acts at the same time; return what each returned or was refused with."""
+    start = threading.Barrier(len(acts))
+    outcomes: list[Any] = [None] * len(acts)
+
+    def run(place: int, act: Act) -> None:
+        start.wait()
+        try:
+            outcomes[place] = act()
+        except Exception as error:  # noqa: BLE001 - the outcome is looked at below
+            outcomes[place] = error
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(acts)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+def publishing(new: services.NewFile, by: Actor) -> Act:
+    return lambda: services.publish_file(new, by=by)
+
+
+def kinds(outcomes: list[Any]) -> list[str]:
+    return sorted(type(outcome).__name__ for outcome in outcomes)
+
+
+def listed(name: str) -> set[str]:
+    page = IndexPage.objects.get(kind="simple", name=name, form="json")
+    return {file["filename"] for file in json.loads(bytes(page.body))["files"]}
+
+
+@pytest.fixture
+def ada(db: None) -> Actor:
+    return make_person("ada")
+
+
+@pytest.fixture
+def bob(db: None) -> Actor:
+    return make_person("bob")
+
+
+def test_of_two_contents_for_one_name_one_wins(ada: Actor) -> None:
+    services.publish_file(make_file(version="0.1"), by=ada)
+
+    outcomes = at_once(*(publishing(make_file(content=f"content {n}"), ada) for n in range(4)))
+
+    assert kinds(outcomes) == ["File", "FileExists", "FileExists", "FileExists"]
+    winner = next(outcome for outcome in outcomes if isinstance(outcome, File))
+    assert File.objects.get(filename=winner.filename).sha256 == winner.sha256
+    assert all(
+        one.sentence.startswith("File already exists") for one in outcomes if isinstance(one, FileExists)
+    )
+    assert list(verification.verify_pages()) == []
+
+
+def test_the_same_file_at_once_is_one_file_and_one_record(ada: Actor) -> None:
+    outcomes = at_once(*(publishing(make_file(), ada) for _ in range(4)))
+
+    assert {outcome.pk for outcome in outcomes} == {File.objects.get().pk}
+    assert Record.objects.count() == Serial.objects.get().value == 1
+
+
+def test_files_of_one_release_at_once_are_all_on_the_page(ada: Actor) -> None:
+    services.publish_file(make_file(version="0.1"), by=ada)
+    files = [make_file(filename=f"alpha_beta-1.0-{n}-py3-none-any.whl") for n in range(6)]
+
+    outcomes = at_once(*(publishing(new, ada) for new in files))
+
+    assert kinds(outcomes) == ["File"] * 6
+    assert listed("alpha-beta") >= {new.filename for new in files}
+    assert Serial.objects.get().value == 7
+    assert list(verification.verify_pages()) == []
+
+
+def test_of_two_people_who_make_a_project_at_once_one_owns_it(ada: Actor, bob: Actor) -> None:
+    outcomes = at_once(publishing(make_file(version="1.0"), ada), publishing(make_file(version="2.0"), bob))
+
+    assert kinds(outcomes) == ["File", "RoleRequired"]
+    owner = ada if isinstance(outcomes[0], File) else bob
+    assert Role.objects.get().user_id == owner.user_id
+    assert File.objects.count() == UsedFileName.objects.count() == Record.objects.count() == 1
+    assert any(isinstance(outcome, RoleRequired) for outcome in outcomes)
+
+
+def test_of_two_names_that_people_confuse_one_is_made(ada: Actor, bob: Actor) -> None:
+    outcomes = at_once(publishing(make_file("lol"), ada), publishing(make_file("l0l"), bob))
+
+    assert kinds(outcomes) == ["File", "NameRefused"]
+    assert Project.objects.count() == 1
+    assert any(isinstance(outcome, NameRefused) for outcome in outcomes)
+
+
+def test_the_same_bytes_in_two_projects_at_once_are_taken_once(ada: Actor, bob: Actor) -> None:
+    services.publish_file(make_file("gamma"), by=ada)
+    services.publish_file(make_file("delta"), by=bob)
+
+    outcomes = at_once(
+        publishing(make_file("gamma", "2.0", content="same"), ada),
+        publishing(make_file("delta", "2.0", content="same"), bob),
+    )
+
+    assert kinds(outcomes) == ["ContentExists", "File"]
+    assert File.objects.count() == 3
+    assert any(isinstance(outcome, ContentExists) for outcome in outcomes)
+
+
+def test_a_project_deleted_twice_at_once_is_deleted_once(ada: Actor) -> None:
+    services.publish_file(make_file(), by=ada)
+
+    outcomes = at_once(*(lambda: services.delete_project("alpha-beta", by=actor.host()) for _ in range(3)))
+
+    assert sorted(str(type(outcome).__name__) for outcome in outcomes) == [
+        "NoneType",
+        "ProjectNotFound",
+        "ProjectNotFound",
+    ]
+    assert Tombstone.objects.count() == 1
+    assert Record.objects.filter(action="project.delete").count() == 1
+    assert any(isinstance(outcome, ProjectNotFound) for outcome in outcomes)
+
+
+def test_upload_and_deletion_at_once_end_in_right_pages(ada: Actor) -> None:
+    for number in range(3):
+        services.publish_file(make_file(version=f"1.{number}"), by=ada)
+
+    at_once(
+        publishing(make_file(version="2.0"), ada),
+        lambda: services.delete_release("alpha-beta", "1.0", by=ada),
+        lambda: services.yank_release("alpha-beta", "1.1", "x", by=ada),
+        lambda: services.archive_project("alpha-beta", "y", by=ada),
+        lambda: services.rebuild_pages(by=actor.host()),
+    )
+
+    assert list(verification.verify_pages()) == []
+
+
+def test_nobody_who_follows_the_serials_misses_a_change(ada: Actor) -> None:
+    """A reader polls by serial while many publish: when it has seen n, all changes up to n are visible."""
+    names = [f"proj{n}x" for n in range(6)]
+    for name in names:
+        services.publish_file(make_file(name, "0.1"), by=ada)
+    done = threading.Event()
+    gaps: list[tuple[int, set[int]]] = []
+
+    def follow() -> None:
+        seen: set[int] = set(range(1, len(names) + 1))
+        while not (done.is_set() and seen >= set(range(1, Serial.objects.get().value + 1))):
+            # the highest serial first, then everything up to it: none below may appear later
+            highest = Serial.objects.get().value
+            rows = IndexPage.objects.filter(kind="json", serial__lte=highest, name__contains="/")
+            seen |= set(rows.values_list("serial", flat=True))
+            missing = set(range(1, highest + 1)) - seen
+            if missing:
+                gaps.append((highest, missing))
+                return
+
+    def publish_all(name: str) -> None:
+        for number in range(5):
+            services.publish_file(make_file(name, f"1.{number}"), by=ada)
+
+    def publish_then_tell() -> None:
+        outcomes = at_once(*(lambda name=name: publish_all(name) for name in names))
+        done.set()
+        assert outcomes == [None] * len(names)
+
+    assert at_once(follow, publish_then_tell) == [None, None]
+    assert gaps == []
+
+
+def test_serials_wait_for_the_one_before(ada: Actor) -> None:
+    services.publish_file(make_file(), by=ada)
+    holds, go_on = threading.Event(), threading.Event()
+    order: list[str] = []
+
+    def slow() -> None:
+        with transaction.atomic():
+            pages.next_serial(touches_listing=False)
+            holds.set()
+            go_on.wait(10)
+            order.append("slow")
+
+    def quick() -> None:
+        holds.wait(10)
+        threading.Timer(0.3, go_on.set).start()
+        services.publish_file(make_file("gamma"), by=ada)
+        order.append("quick")
+
+    assert at_once(slow, quick) == [None, None]
+    assert order == ["slow", "quick"]
+
+
+def test_a_waker_reaches_whoever_listens(ada: Actor) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no channels; processes see the file change")
+    listener = connections.create_connection("default")
+    with listener.cursor() as cursor:
+        cursor.execute("LISTEN keyhouse_pages")
+    services.publish_file(make_file(), by=ada)
+
+    heard = next(listener.connection.notifies(timeout=5, stop_after=1))
+    listener.close()
+
+    assert (heard.channel, heard.payload) == ("keyhouse_pages", str(Serial.objects.get().value))
+
+
+def test_a_refusal_in_a_race_is_a_refusal_and_no_defect(ada: Actor) -> None:
+    outcomes = at_once(*(publishing(make_file(f"n{n}ame", content="one"), ada) for n in range(5)))
+
+    assert sum(isinstance(outcome, File) for outcome in outcomes) == 1
+    assert sum(isinstance(outcome, Refusal) for outcome in outcomes) == 4
