@@ -31,7 +31,12 @@ def ask(actor: Actor, action: str = "project.manage") -> None:
 
 
 def person(**facts: Any) -> Actor:
-    defaults = {"kind": "session", "user_id": 1, "strength": STRONG, "email_is_verified": True}
+    defaults: dict[str, Any] = {
+        "kind": "session",
+        "user_id": 1,
+        "strength": STRONG,
+        "email_is_verified": True,
+    }
     return Actor(**(defaults | facts))
 
 
@@ -84,7 +89,9 @@ def test_facts_that_cannot_be_gathered_close_the_gate(monkeypatch: pytest.Monkey
 
 
 def test_a_denial_by_an_unknown_code_closes_the_gate() -> None:
-    assert isinstance(refusal_of(Decision("deny", "something-new", "No.", Fix("Wait.", "/"))), GateUnavailable)
+    assert isinstance(
+        refusal_of(Decision("deny", "something-new", "No.", Fix("Wait.", "/"))), GateUnavailable
+    )
 
 
 def test_every_code_of_the_gate_is_told_by_the_refusal_of_that_code() -> None:

@@ -54,7 +54,7 @@ def test_the_fix_depends_on_what_the_person_has() -> None:
     assert (enrolled.path, bare.path) == ("/account/step-up/", "/account/second-factors/")
 
 
-# state × kind → code, for somebody strong with a verified address
+# state and kind → code, for somebody strong with a verified address
 STATES = {
     ("active", "session"): "",
     ("active", "token"): "",
@@ -86,7 +86,9 @@ def test_a_hold_stops_publishing_and_not_installing() -> None:
 
 
 def test_no_combination_of_weakness_is_let_through() -> None:
-    everything = product(["session", "token"], [*STRONG, *WEAK], [state for state, _ in STATES], [True, False])
+    everything = product(
+        ["session", "token"], [*STRONG, *WEAK], [state for state, _ in STATES], [True, False]
+    )
     for kind, methods, state, is_verified in everything:
         code = code_of(facts(kind, methods, state, is_verified=is_verified))
         is_strong = methods in STRONG

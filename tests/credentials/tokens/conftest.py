@@ -58,7 +58,7 @@ def make_user(name: str, **facts: Any) -> User:
 
 def session_of(user: User, *methods: str, **facts: Any) -> Actor:
     """Return a fresh session of that person, proven by password and authenticator app if not said otherwise."""
-    defaults = {
+    defaults: dict[str, Any] = {
         "kind": "session",
         "user_id": user.pk,
         "name": user.username,
@@ -72,7 +72,9 @@ def session_of(user: User, *methods: str, **facts: Any) -> Actor:
 
 
 def make_project(name: str, owner: User | None = None) -> Project:
-    project = Project.objects.create(name=name, normalized_name=name, folded_name=name, created_at=clock.now())
+    project = Project.objects.create(
+        name=name, normalized_name=name, folded_name=name, created_at=clock.now()
+    )
     if owner:
         Role.objects.create(project=project, user=owner, kind="owner", since_at=clock.now())
     return project
@@ -98,7 +100,7 @@ def mint(ada: User, alpha: Project) -> MakeToken:
     """Mint a token of ada's for alpha, with changes."""
 
     def make(**changes: Any) -> tuple[Token, str]:
-        terms = {
+        terms: dict[str, Any] = {
             "description": f"token {Token.objects.count()}",
             "project_ids": [alpha.pk],
             "expires_in_days": 30,

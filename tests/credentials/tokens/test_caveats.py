@@ -41,7 +41,14 @@ def test_time_includes_its_first_instant_and_not_its_last() -> None:
 
 @pytest.mark.parametrize(
     ("address", "is_inside"),
-    [("192.0.2.7", True), ("192.0.3.7", False), ("2001:db8::1", True), ("::1", False), ("", False), ("x", False)],
+    [
+        ("192.0.2.7", True),
+        ("192.0.3.7", False),
+        ("2001:db8::1", True),
+        ("::1", False),
+        ("", False),
+        ("x", False),
+    ],
 )
 def test_network_is_where_the_call_comes_from(address: str, *, is_inside: bool) -> None:
     assert met(caveats.write_network(["192.0.2.0/24", "2001:db8::/32"]), network=address) is is_inside
@@ -152,7 +159,10 @@ JSON = st.recursive(
 )
 
 
-@given(tag=st.sampled_from(["time", "projects", "release", "actions", "network", "x"]), fields=st.lists(JSON, max_size=3))
+@given(
+    tag=st.sampled_from(["time", "projects", "release", "actions", "network", "x"]),
+    fields=st.lists(JSON, max_size=3),
+)
 def test_any_fields_are_read_or_refused_and_never_break_anything(tag: str, fields: list[Any]) -> None:
     try:
         caveat = parse_caveat(caveats._write(tag, *fields))

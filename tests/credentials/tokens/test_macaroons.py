@@ -166,7 +166,16 @@ def test_size_and_number_of_caveats_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["pypi-AgEA", "AgEA", "KEYHOUSE-AgEA", "keyhouse-Ag EA", "keyhouse-Ag==EA", "keyhouse-A+/a", "keyhouse-é"]
+    "text",
+    [
+        "pypi-AgEA",
+        "AgEA",
+        "KEYHOUSE-AgEA",
+        "keyhouse-Ag EA",
+        "keyhouse-Ag==EA",
+        "keyhouse-A+/a",
+        "keyhouse-é",
+    ],
 )
 def test_other_prefixes_and_alphabets_are_refused(text: str) -> None:
     with pytest.raises(MacaroonMalformed):
@@ -184,7 +193,9 @@ def test_padding_is_taken_when_right_and_spare_bits_must_be_zero() -> None:
 
 
 def test_the_server_takes_no_version_1(vectors: Path) -> None:
-    forms = dict(line.split(" ", 1) for line in (vectors / "macaroons/serialization_1").read_text().splitlines())
+    forms = dict(
+        line.split(" ", 1) for line in (vectors / "macaroons/serialization_1").read_text().splitlines()
+    )
     with pytest.raises(MacaroonMalformed):
         macaroons.read_text(PREFIX + base64.b64decode(forms["v1"]).decode(), PREFIX)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from tests.credentials.tokens.conftest import MakeToken, SetClock, make_user, session_of
 
 from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
@@ -31,7 +32,6 @@ from keyhouse.credentials.tokens.errors import (
 )
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.projects.models import Project
-from tests.credentials.tokens.conftest import MakeToken, SetClock, make_user, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,11 +44,17 @@ def refused(refusal: type[Refusal], mint: MakeToken, **changes: Any) -> None:
     assert (Token.objects.count(), Record.objects.count()) == before
 
 
-def test_a_token_is_kept_without_its_text_and_audited_once(mint: MakeToken, ada: User, alpha: Project) -> None:
+def test_a_token_is_kept_without_its_text_and_audited_once(
+    mint: MakeToken, ada: User, alpha: Project
+) -> None:
     token, text = mint(description="release job", actions=["read", "upload"])
     assert text.startswith("keyhouse-")
     assert text not in str(Token.objects.values().get())
-    assert (token.description, token.actions, token.is_for_all_projects) == ("release job", ["upload", "read"], False)
+    assert (token.description, token.actions, token.is_for_all_projects) == (
+        "release job",
+        ["upload", "read"],
+        False,
+    )
     assert list(token.projects.all()) == [alpha]
     assert token.strength.methods == {"password", "totp"}
     record = Record.objects.get()
@@ -143,7 +149,9 @@ def test_nothing_is_minted_while_nothing_is_wired(mint: MakeToken) -> None:
     refused(GateUnavailable, mint)
 
 
-def test_a_description_is_unique_among_a_persons_live_tokens(mint: MakeToken, ada: User, set_clock: SetClock) -> None:
+def test_a_description_is_unique_among_a_persons_live_tokens(
+    mint: MakeToken, ada: User, set_clock: SetClock
+) -> None:
     first, _ = mint(description="ci", expires_in_days=1)
     refused(DescriptionTaken, mint, description=" ci ")
     bob = make_user("bob")
@@ -176,11 +184,16 @@ def test_a_form_sent_again_later_or_changed_or_by_another_session_shows_nothing(
     refused(TokenAlreadyMade, mint, **form, by=session_of(ada))
 
 
-def test_a_form_sent_again_after_the_token_was_used_or_revoked_shows_nothing(mint: MakeToken, ada: User) -> None:
-    for spoil in (
-        lambda token: services.record_use(token.pk, at=clock.now(), network="", client=""),
-        lambda token: services.revoke_token(token, by=session_of(ada)),
-    ):
+def test_a_form_sent_again_after_the_token_was_used_or_revoked_shows_nothing(
+    mint: MakeToken, ada: User
+) -> None:
+    def use(token: Token) -> None:
+        services.record_use(token.pk, at=clock.now(), network="", client="")
+
+    def revoke(token: Token) -> None:
+        services.revoke_token(token, by=session_of(ada))
+
+    for spoil in (use, revoke):
         form = {"token_id": uuid.uuid4()}
         token, _ = mint(**form, description=str(form["token_id"]))
         spoil(token)
@@ -261,7 +274,9 @@ def test_the_host_makes_tokens_of_any_past_strength_and_time(
     mint: MakeToken, ada: User, beta: Project
 ) -> None:
     at = datetime.fromisoformat("2023-01-01T00:00:00Z")
-    token, _ = mint(by=host(), minted_at=at, strength=Strength(frozenset({"password"}), at), project_ids=[beta.pk])
+    token, _ = mint(
+        by=host(), minted_at=at, strength=Strength(frozenset({"password"}), at), project_ids=[beta.pk]
+    )
     assert (token.minted_at, token.expires_at) == (at, at + timedelta(days=30))
     assert not token.strength.has_second_factor
     token, _ = mint(by=host(), project_ids=None)
@@ -284,7 +299,9 @@ def test_the_last_use_is_written_once_a_minute(mint: MakeToken) -> None:
     token, _ = mint()
     start = clock.now()
     for seconds, network in ((0, "192.0.2.1"), (59, "192.0.2.2"), (60, "192.0.2.3")):
-        services.record_use(token.pk, at=start + timedelta(seconds=seconds), network=network, client="twine" * 99)
+        services.record_use(
+            token.pk, at=start + timedelta(seconds=seconds), network=network, client="twine" * 99
+        )
     token.refresh_from_db()
     assert (token.last_used_at, token.last_used_network) == (start + timedelta(seconds=60), "192.0.2.3")
     assert len(token.last_used_client) == 300

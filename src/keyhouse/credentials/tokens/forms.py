@@ -45,7 +45,9 @@ class MintForm(forms.Form):
         help_text="Where it will be used, for example “release job of alpha”. You will know it by this.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
-    project = forms.ChoiceField(label="For which project?")
+    project = forms.ChoiceField(
+        label="For which project?", error_messages={"invalid_choice": "Pick one of your projects."}
+    )
     reason = forms.ChoiceField(
         label="Why for all projects?",
         required=False,

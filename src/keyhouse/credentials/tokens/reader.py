@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 import uuid
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 from typing import Final
 
 from django.db import DatabaseError, close_old_connections
@@ -56,14 +56,14 @@ class Verdicts:
         """Tell whether a verdict for this key is there and may still be used."""
         with self._lock:
             found = self._kept.get(key)
-        return found is not None and found.holds(clock.now(), time.monotonic())
+        return found is not None and found.holds(clock.now(), monotonic())
 
     def keep(self, key: bytes, change: int) -> None:
         """Keep a verdict that was given while the counter stood at `change`; too late a one is not kept."""
         with self._lock:
             if change != self._change:
                 return
-            self._kept[key] = Yes(clock.now(), time.monotonic())
+            self._kept[key] = Yes(clock.now(), monotonic())
             self._kept.move_to_end(key)
             if len(self._kept) > MAX_KEPT:
                 self._kept.popitem(last=False)
@@ -71,11 +71,11 @@ class Verdicts:
     def follow(self) -> int:
         """Drop everything when a token was revoked meanwhile, and return where the counter stands."""
         with self._lock:
-            if time.monotonic() - self._looked < LOOK_SECONDS:
+            if monotonic() - self._looked < LOOK_SECONDS:
                 return self._change
         change = queries.read_change()
         with self._lock:
-            self._looked = time.monotonic()
+            self._looked = monotonic()
             if change != self._change:
                 self._kept.clear()
                 self._change = change

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import uuid
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 
+from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import User
 from keyhouse.core import actions, clock, configuration
-from keyhouse.core.actor import Actor
 from keyhouse.credentials.tokens import queries, services
 from keyhouse.credentials.tokens.caveats import ACTS
 from keyhouse.credentials.tokens.forms import MintForm, first_values
@@ -18,17 +18,13 @@ from keyhouse.credentials.tokens.models import Token
 LIST = "/account/tokens/"
 
 
-def _actor(request: HttpRequest) -> Actor:
-    actor: Actor = request.actor  # type: ignore[attr-defined]  # set by the middleware of sessions
-    return actor
-
-
-def _user_id(request: HttpRequest) -> int:
-    return _actor(request).user_id or 0
+def _user_id(request: AskedRequest) -> int:
+    """Return whose tokens these are; only people with a session come so far."""
+    return request.actor.user_id or 0
 
 
 @actions.classified(GET="token.list")
-def tokens(request: HttpRequest) -> HttpResponse:
+def tokens(request: AskedRequest) -> HttpResponse:
     """List one's tokens."""
     now = clock.now()
     context = {
@@ -40,7 +36,7 @@ def tokens(request: HttpRequest) -> HttpResponse:
 
 
 @actions.classified(GET="token.mint", POST="token.mint")
-def mint(request: HttpRequest) -> HttpResponse:
+def mint(request: AskedRequest) -> HttpResponse:
     """Ask what a new token shall be; make it and show it, this once."""
     if request.method != "POST":
         form = MintForm(initial=first_values(_asked_project(request)), user_id=_user_id(request))
@@ -49,17 +45,17 @@ def mint(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "tokens/mint.html", {"form": form}, status=400)
     user = get_object_or_404(User, pk=_user_id(request))
-    token, text = services.mint_token(user, **form.terms(), by=_actor(request))
+    token, text = services.mint_token(user, **form.terms(), by=request.actor)
     return _shown_once(request, token, text)
 
 
-def _asked_project(request: HttpRequest) -> int | None:
+def _asked_project(request: AskedRequest) -> int | None:
     """Read `?project=` of a link on a project's page; the form offers no projects but one's own anyway."""
     name = request.GET.get("project", "")
     return queries.find_project_id(name) if "\0" not in name else None
 
 
-def _shown_once(request: HttpRequest, token: Token, text: str) -> HttpResponse:
+def _shown_once(request: AskedRequest, token: Token, text: str) -> HttpResponse:
     settings = configuration.current()
     context = {
         "token": token,
@@ -74,10 +70,10 @@ def _shown_once(request: HttpRequest, token: Token, text: str) -> HttpResponse:
 
 
 @actions.classified(GET="token.revoke", POST="token.revoke")
-def revoke(request: HttpRequest, token_id: uuid.UUID) -> HttpResponse:
+def revoke(request: AskedRequest, token_id: uuid.UUID) -> HttpResponse:
     """Ask before ending a token, and end it."""
-    token = queries.get_own_token(_actor(request), token_id)
+    token = queries.get_own_token(request.actor, token_id)
     if request.method != "POST":
         return render(request, "tokens/revoke.html", {"token": token})
-    services.revoke_token(token, by=_actor(request))
+    services.revoke_token(token, by=request.actor)
     return HttpResponseRedirect(LIST)

@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from tests.credentials.tokens.conftest import MakeToken, make_project, make_user, session_of
+
+from keyhouse.accounts.cookies import cookie_name
+from keyhouse.accounts.models import Email, User
+from keyhouse.accounts.sessions import csrf_token_for, start_session
+from keyhouse.audit.models import Record
+from keyhouse.core import clock
+from keyhouse.credentials.tokens import services
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.projects.models import Project
+
+pytestmark = pytest.mark.django_db
+LIST = "/account/tokens/"
+NEW = "/account/tokens/new/"
+TEXT = re.compile(r"keyhouse-[A-Za-z0-9_-]{40,}")
+
+
+class Browser:
+    """A browser that is signed in as somebody, with forms of its own session."""
+
+    def __init__(self, user: User | None = None, *methods: str, **facts: Any) -> None:
+        self.client = Client(enforce_csrf_checks=True, headers={"accept": "text/html"})
+        self.csrf = ""
+        if user is not None:
+            session, value = start_session(user, methods or ("password", "totp"), **facts)
+            self.client.cookies[cookie_name()] = value
+            self.csrf = csrf_token_for(session)
+
+    def get(self, path: str) -> HttpResponse:
+        return self.client.get(path)  # type: ignore[return-value]  # the client's own subclass of it
+
+    def post(self, path: str, **fields: Any) -> HttpResponse:
+        return self.client.post(path, {"csrfmiddlewaretoken": self.csrf, **fields})  # type: ignore[return-value]  # the same
+
+    def mint(self, **fields: Any) -> HttpResponse:
+        terms = {"description": "ci", "project": "all", "reason": "several of these", "actions": "upload"}
+        return self.post(NEW, **({"expires_in_days": "30", "form_id": uuid.uuid4()} | terms | fields))
+
+
+@pytest.fixture
+def browser(ada: User, alpha: Project) -> Browser:
+    return Browser(ada)
+
+
+def body(response: HttpResponse) -> str:
+    return response.content.decode()
+
+
+def test_the_form_offers_ones_own_projects_and_narrow_values_first(browser: Browser, beta: Project) -> None:
+    page = body(browser.get(NEW))
+    assert "alpha" in page
+    assert "beta" not in page
+    assert re.search(r'<option value="" selected>', page)
+    assert re.search(r'name="expires_in_days" value="90"', page)
+    assert re.search(r'value="upload"[^>]* checked', page)
+    assert not re.search(r'value="(yank|read)"[^>]* checked', page)
+
+
+def test_a_link_can_pick_the_project(browser: Browser, alpha: Project, beta: Project) -> None:
+    assert f'<option value="{alpha.pk}" selected>' in body(browser.get(f"{NEW}?project=alpha"))
+    for name in ("beta", "no-such-project", "%00"):
+        assert '<option value="" selected>' in body(browser.get(f"{NEW}?project={name}"))
+
+
+def test_a_token_is_shown_once_with_lines_to_copy(browser: Browser, alpha: Project) -> None:
+    response = browser.mint(project=str(alpha.pk), reason="")
+    page = body(response)
+    texts = set(TEXT.findall(page))
+    assert response.status_code == 200
+    assert response["Cache-Control"] == "no-store"
+    assert len(texts) == 1
+    for line in ("twine upload", "uv publish", "TWINE_PASSWORD=", "UV_PUBLISH_TOKEN="):
+        assert line in page
+    text = texts.pop()
+    for path in (LIST, NEW, f"{LIST}{Token.objects.get().pk}/revoke/"):
+        assert text not in body(browser.get(path))
+    assert "ci" in body(browser.get(LIST))
+
+
+def test_a_form_sent_twice_makes_one_token_and_shows_it(browser: Browser) -> None:
+    form_id = uuid.uuid4()
+    first, second = browser.mint(form_id=form_id), browser.mint(form_id=form_id)
+    assert TEXT.findall(body(first)) == TEXT.findall(body(second))
+    assert Token.objects.count() == 1
+    Token.objects.update(minted_at=clock.now() - timedelta(minutes=5))
+    late = browser.mint(form_id=form_id)
+    assert late.status_code == 409
+    assert not TEXT.search(body(late))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"description": ""},
+        {"description": "x" * 101},
+        {"description": "a\x00b"},
+        {"description": "a\tb"},
+        {"project": ""},
+        {"project": "nonsense"},
+        {"project": "all", "reason": ""},
+        {"project": "all", "reason": "because"},
+        {"actions": []},
+        {"actions": ["delete"]},
+        {"expires_in_days": ""},
+        {"expires_in_days": "0"},
+        {"expires_in_days": "366"},
+        {"expires_in_days": "never"},
+        {"expires_in_days": "9" * 5000},
+        {"form_id": "nonsense"},
+    ],
+)
+def test_a_form_that_cannot_be_is_shown_again_and_makes_nothing(
+    browser: Browser, fields: dict[str, Any]
+) -> None:
+    response = browser.mint(**fields)
+    assert response.status_code == 400
+    assert not TEXT.search(body(response))
+    assert not Token.objects.exists()
+    assert not Record.objects.filter(action="token.mint").exists()
+
+
+def test_a_description_that_is_taken_is_told_at_the_field(browser: Browser) -> None:
+    browser.mint()
+    response = browser.mint()
+    assert response.status_code == 400
+    assert "already" in body(response)
+    assert Token.objects.count() == 1
+
+
+def test_somebody_elses_project_is_refused_like_an_unknown_one(browser: Browser, beta: Project) -> None:
+    pages = [body(browser.mint(project=str(id_), form_id="")) for id_ in (beta.pk, 10**9)]
+    masked = [re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", page) for page in pages]
+    assert "Pick one of your projects." in pages[0]
+    assert masked[0] == masked[1]
+    assert not Token.objects.exists()
+
+
+def refused_to_mint(browser: Browser, code: str) -> None:
+    for response in (browser.get(NEW), browser.mint()):
+        assert response.status_code == 403
+        assert code in body(response)
+    assert not Token.objects.exists()
+
+
+def test_a_session_without_a_second_factor_mints_nothing(ada: User) -> None:
+    refused_to_mint(Browser(ada, "password"), "second-factor-required")
+    refused_to_mint(Browser(ada, "password", "recovery_code"), "second-factor-required")
+
+
+def test_an_unverified_address_mints_nothing(ada: User) -> None:
+    Email.objects.update(verified_at=None)
+    refused_to_mint(Browser(ada), "email-unverified")
+
+
+def test_an_account_on_hold_mints_nothing(ada: User) -> None:
+    User.objects.update(state="held")
+    refused_to_mint(Browser(ada), "account-held")
+
+
+def test_an_old_proof_is_asked_for_again(ada: User, alpha: Project) -> None:
+    browser = Browser(ada, at=clock.now() - timedelta(minutes=16))
+    for response in (browser.get(NEW), browser.mint()):
+        assert response.status_code == 302
+        assert response["Location"] == "/account/step-up/?next=%2Faccount%2Ftokens%2Fnew%2F"
+    assert not Token.objects.exists()
+
+
+def test_nobody_sees_or_makes_tokens(db: None) -> None:
+    nobody = Browser()
+    for path in (LIST, NEW):
+        assert nobody.get(path)["Location"].startswith("/account/sign-in/")
+    assert nobody.mint().status_code in {401, 403}
+    assert not Token.objects.exists()
+
+
+@pytest.mark.parametrize("csrf", ["", "x" * 32])
+def test_a_form_of_another_site_does_nothing(browser: Browser, mint: MakeToken, csrf: str) -> None:
+    token, _ = mint()
+    browser.csrf = csrf
+    assert browser.mint().status_code == 403
+    assert browser.post(f"{LIST}{token.pk}/revoke/").status_code == 403
+    assert Token.objects.get().revoked_at is None
+
+
+def test_ones_own_tokens_are_listed_and_nobody_elses(browser: Browser, mint: MakeToken) -> None:
+    token, _ = mint(description="release <job>")
+    services.record_use(token.pk, at=clock.now(), network="203.0.113.9", client="uv/0.13 <x>")
+    eve = make_user("eve")
+    eves, _ = mint(
+        description="eve's", user=eve, by=session_of(eve), project_ids=None, reason="several of these"
+    )
+    page = body(browser.get(LIST))
+    assert "release &lt;job&gt;" in page
+    assert "203.0.113.9" in page
+    assert "uv/0.13 &lt;x&gt;" in page
+    assert str(eves.pk) not in page
+
+
+def test_a_token_is_revoked_by_a_form_after_a_question(browser: Browser, mint: MakeToken) -> None:
+    token, _ = mint()
+    path = f"{LIST}{token.pk}/revoke/"
+    assert "Revoke it" in body(browser.get(path))
+    assert Token.objects.get().revoked_at is None
+    for _ in range(2):
+        assert browser.post(path)["Location"] == LIST
+    assert Token.objects.get().revoked_at is not None
+    assert Record.objects.filter(action="token.revoke").count() == 1
+    page = body(browser.get(LIST))
+    assert path not in page
+    assert "revoked" in page
+    assert "was revoked" in body(browser.get(path))
+
+
+def test_revoking_needs_no_fresh_proof_and_no_second_factor(ada: User, mint: MakeToken) -> None:
+    token, _ = mint()
+    weak = Browser(ada, "password", at=clock.now() - timedelta(minutes=40))
+    assert weak.post(f"{LIST}{token.pk}/revoke/").status_code == 302
+    assert Token.objects.get().revoked_at is not None
+
+
+@pytest.mark.parametrize("ask", [Browser.get, Browser.post])
+def test_somebody_elses_token_looks_like_no_token(mint: MakeToken, ask: Callable[..., HttpResponse]) -> None:
+    token, _ = mint()
+    eve = Browser(make_user("eve", is_operator=True))
+    pages = []
+    for token_id in (token.pk, uuid.uuid4()):
+        response = ask(eve, f"{LIST}{token_id}/revoke/")
+        assert response.status_code == 404
+        pages.append(re.sub(r'name="csrfmiddlewaretoken" value="[^"]*"', "", body(response)))
+    assert pages[0] == pages[1]
+    assert Token.objects.get().revoked_at is None
+
+
+def test_other_methods_are_refused(browser: Browser, mint: MakeToken) -> None:
+    token, _ = mint()
+    headers = {"X-CSRFToken": browser.csrf}
+    for method in ("put", "patch", "delete"):
+        for path in (LIST, NEW, f"{LIST}{token.pk}/revoke/"):
+            assert getattr(browser.client, method)(path, headers=headers).status_code == 405
+    assert browser.post(LIST).status_code == 405
+
+
+def test_a_person_without_projects_can_make_a_token_for_the_first_one(db: None) -> None:
+    browser = Browser(make_user("newcomer"))
+    assert browser.mint().status_code == 200
+    assert Token.objects.get().is_for_all_projects
+
+
+def test_a_token_of_a_deleted_project_stays_listed(browser: Browser, ada: User, mint: MakeToken) -> None:
+    gone = make_project("gone", ada)
+    mint(project_ids=[gone.pk])
+    gone.delete()
+    assert "projects that were deleted" in body(browser.get(LIST))
