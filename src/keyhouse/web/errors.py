@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import logging
 import sys
 from typing import Final
 
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -23,6 +26,9 @@ STATUS: Final = {
     Situation.TOO_MANY: 429,
     Situation.UNAVAILABLE: 503,
 }
+RETRY_SECONDS: Final = 30
+_DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_logger = logging.getLogger("keyhouse.web")
 
 
 class RequestMalformed(Refusal):
@@ -56,6 +62,27 @@ class Forbidden(Refusal):
     code = "forbidden"
     situation = Situation.FORBIDDEN
     sentence = "This is not allowed."
+
+
+class WritingImpossible(Refusal):
+    """The disk is full or read-only, or the database doesn't answer; what only reads goes on where it can."""
+
+    code = "unavailable"
+    situation = Situation.UNAVAILABLE
+    sentence = (
+        "The index can't do this right now: its disk is full or read-only, or its database doesn't answer."
+    )
+    fix = "Try again later; its operators see the reason at /health/ready."
+
+
+def refusal_of(error: BaseException | None) -> Refusal | None:
+    """Return the refusal that an exception is, or that it means; None for a defect of ours."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, OperationalError) or (isinstance(error, OSError) and error.errno in _DISK):
+        _logger.error("the disk or the database refuses", exc_info=error)
+        return WritingImpossible(retry_after=RETRY_SECONDS)
+    return None
 
 
 def answer(request: HttpRequest, refusal: Refusal, status: int | None = None) -> HttpResponse:
@@ -111,7 +138,7 @@ def missing(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def broken(request: HttpRequest) -> HttpResponse:
     """Answer a defect of ours (`handler500`); a refusal that was raised outside of a view is no defect."""
-    error = sys.exc_info()[1]
-    if isinstance(error, Refusal):
-        return answer(request, error)
+    refusal = refusal_of(sys.exc_info()[1])
+    if refusal is not None:
+        return answer(request, refusal)
     return HttpResponse(render_to_string("500.html"), status=500)

@@ -78,10 +78,11 @@ class Refusals:
         return self._next(request)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
-        """Answer a refusal; anything else is a defect and stays one."""
+        """Answer a refusal, or what means one; anything else is a defect and stays one."""
         if isinstance(exception, SignInRequired) and request.method in {"GET", "HEAD"}:
             return _to(SIGN_IN, request)
-        return errors.answer(request, exception) if isinstance(exception, Refusal) else None
+        refusal = errors.refusal_of(exception)
+        return errors.answer(request, refusal) if refusal else None
 
 
 class Doors:
