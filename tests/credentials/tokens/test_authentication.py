@@ -225,14 +225,14 @@ def test_a_token_reaches_its_own_project_only(
 def test_a_token_for_all_projects_reaches_those_where_its_owner_has_a_role(
     mint: MakeToken, alpha: Project, beta: Project
 ) -> None:
-    actor = authenticate("Bearer " + mint(project_ids=None, reason="several of these")[1])
+    actor = authenticate("Bearer " + mint(project_ids=None, reason="several purposes")[1])
     upload(actor, alpha)
     actions.require(actor, "project.create", Thing("project", None, "gamma"))
     cannot_upload(RoleRequired, actor, beta)
 
 
 def test_the_ledger_narrows_whatever_the_text_says(mint: MakeToken, alpha: Project) -> None:
-    token, text = mint(project_ids=None, reason="several of these")
+    token, text = mint(project_ids=None, reason="several purposes")
     Token.objects.update(is_for_all_projects=False)
     cannot_upload(RoleRequired, authenticate(f"Bearer {text}"), alpha)
     token.projects.add(alpha)
@@ -245,7 +245,7 @@ def test_attenuation_narrows_and_never_widens(
     mint: MakeToken, ada: User, alpha: Project, beta: Project
 ) -> None:
     Role.objects.create(project=beta, user=ada, kind="owner", since_at=clock.now())
-    _, text = mint(project_ids=None, reason="several of these")
+    _, text = mint(project_ids=None, reason="several purposes")
     narrowed = narrow(text, caveats.write_projects([beta.pk]))
     cannot_upload(RoleRequired, authenticate(f"Bearer {narrowed}"), alpha)
     upload(authenticate(f"Bearer {narrowed}"), beta)
@@ -377,7 +377,7 @@ def test_identifying_a_credential_costs_two_questions_and_writes_nothing(
 
 def test_nothing_of_another_persons_token_is_told(mint: MakeToken, alpha: Project, beta: Project) -> None:
     eve = make_user("eve")
-    _, text = mint(user=eve, by=session_of(eve), project_ids=None, reason="several of these")
+    _, text = mint(user=eve, by=session_of(eve), project_ids=None, reason="several purposes")
     actor = authenticate(f"Bearer {text}")
     lines = set()
     for thing in (Thing("project", alpha.pk, "alpha"), Thing("project", beta.pk, "beta")):

@@ -155,7 +155,7 @@ def test_a_description_is_unique_among_a_persons_live_tokens(
     first, _ = mint(description="ci", expires_in_days=1)
     refused(DescriptionTaken, mint, description=" ci ")
     bob = make_user("bob")
-    mint(user=bob, by=session_of(bob), description="ci", project_ids=None, reason="several of these")
+    mint(user=bob, by=session_of(bob), description="ci", project_ids=None, reason="several purposes")
     set_clock(clock.now() + timedelta(days=1, seconds=1))
     mint(description="ci", by=session_of(ada))
     first.refresh_from_db()
@@ -178,7 +178,7 @@ def test_a_form_sent_again_later_or_changed_or_by_another_session_shows_nothing(
     refused(TokenAlreadyMade, mint, **(form | {"description": "other"}))
     refused(TokenAlreadyMade, mint, **form, by=session_of(ada, credential="another session"))
     bob = make_user("bob")
-    bobs = {"user": bob, "by": session_of(bob), "project_ids": None, "reason": "several of these"}
+    bobs = {"user": bob, "by": session_of(bob), "project_ids": None, "reason": "several purposes"}
     refused(TokenAlreadyMade, mint, **form, **bobs)
     set_clock(clock.now() + timedelta(minutes=3))
     refused(TokenAlreadyMade, mint, **form, by=session_of(ada))

@@ -44,7 +44,7 @@ class Browser:
         return self.client.post(path, {"csrfmiddlewaretoken": self.csrf, **fields})  # type: ignore[return-value]  # the same
 
     def mint(self, **fields: Any) -> HttpResponse:
-        terms = {"description": "ci", "project": "all", "reason": "several of these", "actions": "upload"}
+        terms = {"description": "ci", "project": "all", "reason": "several purposes", "actions": "upload"}
         return self.post(NEW, **({"expires_in_days": "30", "form_id": uuid.uuid4()} | terms | fields))
 
 
@@ -198,7 +198,7 @@ def test_ones_own_tokens_are_listed_and_nobody_elses(browser: Browser, mint: Mak
     services.record_use(token.pk, at=clock.now(), network="203.0.113.9", client="uv/0.13 <x>")
     eve = make_user("eve")
     eves, _ = mint(
-        description="eve's", user=eve, by=session_of(eve), project_ids=None, reason="several of these"
+        description="eve's", user=eve, by=session_of(eve), project_ids=None, reason="several purposes"
     )
     page = body(browser.get(LIST))
     assert "release &lt;job&gt;" in page

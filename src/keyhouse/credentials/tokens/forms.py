@@ -16,7 +16,7 @@ REASONS: Final = (
     ("publishes a new project for the first time", "It publishes a new project for the first time"),
     ("publishes several projects", "It publishes several projects"),
     ("reads the whole index", "It reads the whole index (private indexes)"),
-    ("several of these", "Several of these"),
+    ("several purposes", "Several purposes"),
 )
 ACTION_CHOICES: Final = (
     ("upload", "Upload files"),
