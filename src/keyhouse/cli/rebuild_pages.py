@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import click
 
+from keyhouse.cli.progress import bar
 from keyhouse.core.actor import host
+from keyhouse.projects.models import Project
 from keyhouse.projects.services import rebuild_pages
 
 
 @click.command("rebuild-pages")
 def command() -> None:
     """Render every index page anew; safe on a running index, and safe to interrupt and run again."""
-    with click.progressbar(length=1, label="Rendering") as bar:
-
-        def progress(done: int, total: int) -> None:
-            bar.length = max(total, 1)
-            bar.update(max(total, 1) if done >= total else done - bar.pos)
-
-        count = rebuild_pages(by=host(), progress=progress)
-    click.echo(f"{count} projects rendered.")
+    with bar() as shown:
+        task = shown.add_task("Rendering", total=Project.objects.count())
+        mended = rebuild_pages(by=host(), progress=lambda done: shown.update(task, completed=done))
+    click.echo(f"{mended} projects had a page that was not right." if mended else "Every page was right.")

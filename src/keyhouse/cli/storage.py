@@ -8,20 +8,21 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 import click
 from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
-from rich.progress import track
 
 from keyhouse.audit.services import record
 from keyhouse.cli.backup import hold_storage
+from keyhouse.cli.progress import follow
 from keyhouse.core import configuration
 from keyhouse.core.actor import host
 from keyhouse.projects.models import File, Project, UsedFileName
-from keyhouse.projects.services import verify_pages
+from keyhouse.projects.verification import verify_pages
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import METADATA_SUFFIX, Blobs, key_of, metadata_key_of
 
@@ -67,7 +68,7 @@ def verify(*, prune: bool, quick: bool, as_json: bool) -> None:
 def _compare_files(*, is_quick: bool) -> Iterator[Difference]:
     store, total = blobs(), File.objects.count()
     rows = File.objects.order_by("id").iterator(chunk_size=1000)
-    for row in track(rows, "Reading files", total=total, disable=not sys.stderr.isatty(), transient=True):
+    for row in follow(rows, "Reading files", total):
         yield from _compare_blob(store, row, is_quick=is_quick)
     named = UsedFileName.objects.values("filename")
     for filename in File.objects.exclude(filename__in=named).values_list("filename", flat=True):
@@ -114,7 +115,7 @@ def _compare_totals() -> Iterator[Difference]:
 
 def _compare_pages() -> Iterator[Difference]:
     for difference in verify_pages():
-        yield Difference("page-differs", str(difference), "not what the rows say; run keyhouse rebuild-pages")
+        yield Difference("page-differs", difference.page, difference.problem)
 
 
 def _left_over() -> Iterator[str]:
@@ -127,15 +128,34 @@ def _left_over() -> Iterator[str]:
 
 def _prune(keys: list[str]) -> int:
     """Remove blobs that no row names and that no upload under way can be about to name; returns how many."""
-    store, removed = blobs(), 0
-    for key in keys:
-        path = store.path_of(key)
-        if path is None or time.time() - path.stat().st_mtime > PRUNE_AGE_SECONDS:
-            store.remove(key)
-            removed += 1
+    removed = sum(_remove_old(blobs(), key) for key in keys)
     with transaction.atomic():
         record("host.command", by=host(), details={"command": "storage verify --prune", "removed": removed})
     return removed
+
+
+def _remove_old(store: Blobs, key: str) -> bool:
+    """Remove a blob that is old enough.
+
+    It is taken aside before its age is asked: an upload that was tried again may put a new one there in between.
+    """
+    place = store.path_of(key)
+    if place is None or not _is_old(place):
+        return False
+    aside = store.incoming()
+    place.rename(aside)
+    if not _is_old(aside):
+        store.keep(aside, key)
+        return False
+    aside.unlink()
+    if store.size(key) is None:
+        store.remove(key)  # and the folders that this leaves empty
+    return True
+
+
+def _is_old(path: Path) -> bool:
+    # file times are the machine's, whatever the product's clock says
+    return time.time() - path.stat().st_mtime > PRUNE_AGE_SECONDS
 
 
 def _told(found: list[Difference], left_over: int, pruned: int, *, as_json: bool) -> str:
