@@ -13,7 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 from zlib import crc32
@@ -28,6 +28,9 @@ Ask = Callable[..., list[Row]]
 _READ_SECONDS: Final = 2.0
 _WRITE_SECONDS: Final = 10.0
 _ANSWER_MILLISECONDS: Final = 30_000
+
+
+sqlite3.register_adapter(date, date.isoformat)  # as Django writes them
 
 
 class UnavailableError(Exception):
@@ -187,16 +190,16 @@ class PostgresDatabase:
         """Ask one question, a second time where the connection had died in the meantime."""
         with _postgres_trouble():
             try:
-                return _asker(self._connection())(question, parameters)
+                return asker(self._connection())(question, parameters)
             except psycopg.OperationalError:
                 self._drop()
-                return _asker(self._connection())(question, parameters)
+                return asker(self._connection())(question, parameters)
 
     @contextmanager
     def snapshot(self) -> Iterator[Ask]:
         """Ask inside one repeatable read."""
         with _postgres_trouble(), self._fresh().transaction():
-            ask = _asker(self._connection())
+            ask = asker(self._connection())
             ask("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield ask
 
@@ -204,7 +207,7 @@ class PostgresDatabase:
     def transaction(self) -> Iterator[Ask]:
         """Write inside one transaction; it isn't waited until it is on the disk (see `SqliteDatabase`)."""
         with _postgres_trouble(), self._fresh().transaction():
-            ask = _asker(self._connection())
+            ask = asker(self._connection())
             ask("SET LOCAL synchronous_commit = off")
             yield ask
 
@@ -220,7 +223,7 @@ class PostgresDatabase:
             finally:
                 if is_mine:
                     with contextlib.suppress(psycopg.Error):
-                        _asker(self._connection())("SELECT pg_advisory_unlock(?)", [key])
+                        asker(self._connection())("SELECT pg_advisory_unlock(?)", [key])
 
     def connect(self) -> psycopg.Connection[Row]:
         """Open one more connection; it gives up soon where nobody answers."""
@@ -266,7 +269,9 @@ def _postgres_trouble() -> Iterator[None]:
         raise UnavailableError(str(error)) from error
 
 
-def _asker(connection: psycopg.Connection[Row]) -> Ask:
+def asker(connection: psycopg.Connection[Row]) -> Ask:
+    """Return how to ask on a connection of one's own."""
+
     def ask(question: str, parameters: Sequence[Any] = ()) -> list[Row]:
         cursor = connection.execute(question.replace("?", "%s").encode(), parameters or None)
         return cursor.fetchall() if cursor.description else []

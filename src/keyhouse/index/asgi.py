@@ -1,0 +1,384 @@
+"""The read plane as an ASGI application: look up, compare the tag, send.
+
+What is in memory is answered without a thread, a question or an allocation that the answer doesn't need. Everything
+else takes the longer way: find what the address names, ask whether the reader may, load, keep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from keyhouse.core import actions
+from keyhouse.core.configuration import Configuration
+from keyhouse.core.errors import NotFound, Refusal, Situation
+from keyhouse.index import routes
+from keyhouse.index.answers import (
+    NOTHING,
+    PREFLIGHT,
+    Answer,
+    Dress,
+    FileItem,
+    Header,
+    Message,
+    encoding_of,
+    part_of,
+    variant_of,
+)
+from keyhouse.index.database import UnavailableError, open_database
+from keyhouse.index.downloads import DownloadCounter
+from keyhouse.index.errors import (
+    AddressTooLong,
+    FileQuarantined,
+    IndexUnavailable,
+    NotAcceptable,
+    ProvenanceMissing,
+    RangeOutside,
+    ReadRefused,
+    ReadsOnly,
+)
+from keyhouse.index.follow import make_follower
+from keyhouse.index.holdings import Absent, Holdings
+from keyhouse.index.negotiate import choose_format, number_of
+from keyhouse.index.ranges import OutsideError, Part, find_part, is_known, is_still
+from keyhouse.index.routes import Target
+from keyhouse.index.sending import Receive, Scope, Send, send_bytes
+from keyhouse.index.store import Store
+
+FLUSH_SECONDS: Final = 1.0
+_ALLOW: Final[Header] = (b"allow", b"GET, HEAD, OPTIONS")
+_REALM: Final[Header] = (b"www-authenticate", b'Basic realm="Keyhouse", charset="UTF-8"')
+_AS_JSON: Final = ("/pypi/", "/integrity/", "/stats.json")
+_LOADERS: Final = 4  # threads; they mostly wait for the disk
+
+Headers = dict[bytes, bytes]
+
+_log = logging.getLogger("keyhouse.index")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request on the longer way."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    headers: Headers
+
+    @property
+    def path(self) -> str:
+        """Return the path, percent-decoded."""
+        path: str = self.scope["path"]
+        return path
+
+    @property
+    def is_head(self) -> bool:
+        """Whether only the headers are wanted."""
+        return bool(self.scope["method"] == "HEAD")
+
+    @property
+    def query(self) -> bytes:
+        """Return the query as it came."""
+        query: bytes = self.scope.get("query_string", b"")
+        return query
+
+    @property
+    def client(self) -> str:
+        """Return the network address of the client."""
+        client = self.scope.get("client")
+        return str(client[0]) if client else ""
+
+
+class ReadPlane:
+    """Everything that installers read. One instance a process."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        """Take the configuration; nothing is opened before `startup`."""
+        self._upstream = configuration.upstream
+        self._is_private = configuration.is_private
+        self._database = open_database(configuration)
+        self._store = Store(self._database, configuration)
+        self._dress = Dress(configuration)
+        self._threads = ThreadPoolExecutor(_LOADERS, "index")
+        self._writer = ThreadPoolExecutor(1, "index-counts")
+        self._holdings = Holdings(self._store, self._dress, configuration, self._threads)
+        self._follower = make_follower(self._database)
+        self._downloads = DownloadCounter(self._database)
+        self._flushing: asyncio.Task[None] | None = None
+
+    def owns(self, path: str) -> bool:
+        """Whether an address is answered here."""
+        return routes.owns(path)
+
+    async def startup(self) -> None:
+        """Follow changes and count downloads, on the running event loop."""
+        self._follower.start(self._holdings.forget)
+        self._flushing = asyncio.create_task(self._flush_now_and_then())
+
+    async def shutdown(self) -> None:
+        """Write what was counted, and close everything."""
+        if self._flushing is not None:
+            self._flushing.cancel()
+            await asyncio.gather(self._flushing, return_exceptions=True)
+        await self._flush()
+        self._follower.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._writer.shutdown(wait=False)
+        self._database.close()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        changes = self._follower.look()
+        if changes:
+            self._holdings.forget(changes)
+        method = scope["method"]
+        headers = _headers_of(scope)
+        if not self._is_private and not scope["query_string"] and method in ("GET", "HEAD"):
+            item = self._holdings.get(scope["path"])
+            answer = None if item is None else item.find(headers)
+            if answer is not None:
+                await self._send(answer, scope, headers, send)
+                return
+        await self._answer_anything(Request(scope, receive, send, headers))
+
+    async def _send(self, answer: Answer, scope: Scope, headers: Headers, send: Send) -> None:
+        known = headers.get(b"if-none-match")
+        if known is not None and is_known(known, answer.etag):
+            await send(answer.not_modified)
+            await send(NOTHING)
+            return
+        await send(answer.start)
+        if scope["method"] == "HEAD":
+            await send(NOTHING)
+            return
+        await send(answer.body)
+        if answer.file is not None:
+            client = scope["client"]
+            self._downloads.note(answer.file, headers.get(b"user-agent", b""), client[0] if client else "")
+
+    # the longer way
+
+    async def _answer_anything(self, request: Request) -> None:
+        try:
+            await self._answer(request)
+        except Refusal as refusal:
+            await self._refuse(request, refusal)
+
+    async def _answer(self, request: Request) -> None:
+        if request.scope["method"] not in ("GET", "HEAD"):
+            await self._answer_other_method(request)
+            return
+        if len(request.path) > routes.LONGEST_PATH:
+            raise AddressTooLong
+        target = routes.find_target(request.path)
+        if self._is_private:
+            await self._admit(request, target)
+        if target is None:
+            raise NotFound
+        if target.path != request.path:
+            await self._redirect(request, 301, target.path)
+        elif target.kind == "integrity":
+            raise ProvenanceMissing
+        elif target.kind == "file":
+            await self._answer_file(request, target)
+        else:
+            await self._answer_page(request, target)
+
+    async def _answer_other_method(self, request: Request) -> None:
+        if request.scope["method"] != "OPTIONS":
+            raise ReadsOnly
+        preflight = [] if self._is_private else PREFLIGHT
+        headers = [_ALLOW, *self._dress.common, *preflight]
+        await request.send({"type": "http.response.start", "status": 204, "headers": headers})
+        await request.send(NOTHING)
+
+    async def _redirect(self, request: Request, status: int, location: str) -> None:
+        query = request.query if len(request.query) <= routes.LONGEST_PATH else b""
+        await request.send(self._dress.redirect(status, location, query))
+        await request.send(NOTHING)
+
+    async def _refuse(self, request: Request, refusal: Refusal) -> None:
+        extra: list[Header] = []
+        if isinstance(refusal, ReadRefused):
+            extra = [_REALM]
+        elif isinstance(refusal, ReadsOnly):
+            extra = [_ALLOW]
+        as_json = request.path.startswith(_AS_JSON)
+        await self._send_refusal(request, refusal, as_json=as_json, extra=extra)
+
+    async def _send_refusal(
+        self, request: Request, refusal: Refusal, *, as_json: bool = False, extra: list[Header]
+    ) -> None:
+        start, body = self._dress.refusal(refusal, as_json=as_json, extra=extra)
+        await request.send(start)
+        await request.send(NOTHING if request.is_head else body)
+
+    # private reads
+
+    async def _admit(self, request: Request, target: Target | None) -> None:
+        """Let only readers in, before anything tells what exists. Raises ReadRefused or IndexUnavailable."""
+        reader = actions.find_reader()
+        if reader is None:
+            raise ReadRefused
+        project = None if target is None else await self._project_of(target)
+        headers = request.headers
+        authorization, cookie = (
+            headers.get(name, b"").decode("latin-1") for name in (b"authorization", b"cookie")
+        )
+        ask = partial(reader.may_read, authorization, cookie, project, request.client)
+        try:
+            may_read = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+        except Refusal as refusal:
+            raise (
+                IndexUnavailable if refusal.situation is Situation.UNAVAILABLE else ReadRefused
+            ) from refusal
+        except Exception as error:  # whatever broke, nobody gets in by it
+            _log.exception("the reader of a private index can't be judged")
+            raise IndexUnavailable from error
+        if not may_read:
+            raise ReadRefused
+
+    async def _project_of(self, target: Target) -> str | None:
+        if target.kind != "file":
+            return target.project
+        item = await self._holdings.find_file(target)
+        return None if item is None else item.row.project
+
+    # pages
+
+    async def _answer_page(self, request: Request, target: Target) -> None:
+        variant = _variant(request, target)
+        found = await self._holdings.find_page(target, variant)
+        if isinstance(found, Absent):
+            if not (found.is_free and target.kind == "simple" and self._upstream):
+                raise NotFound(_missing_sentence(target))
+            await self._redirect(request, 302, f"{self._upstream}/{target.name}/")
+            return
+        await self._send(found, request.scope, request.headers, request.send)
+
+    # files
+
+    async def _answer_file(self, request: Request, target: Target) -> None:
+        item = await self._holdings.find_file(target)
+        if item is None:
+            raise NotFound("There is no such file here.")
+        if item.row.quarantine_reason is not None:
+            raise FileQuarantined(_quarantine_sentence(item.row.quarantine_reason))
+        headers = request.headers
+        is_whole_known = b"if-none-match" in headers and is_known(headers[b"if-none-match"], item.answer.etag)
+        if request.is_head or is_whole_known:
+            await self._send(item.answer, request.scope, headers, request.send)
+            return
+        try:
+            part = _part(headers, item)
+        except OutsideError:
+            extent = (b"content-range", f"bytes */{item.size}".encode())
+            await self._send_refusal(request, RangeOutside(), extra=[extent])
+            return
+        await self._send_file(request, target, item, part)
+
+    async def _send_file(self, request: Request, target: Target, item: FileItem, part: Part | None) -> None:
+        if part is None and item.is_whole:
+            await self._send(item.answer, request.scope, request.headers, request.send)
+            return
+        start = item.answer.start if part is None else _partial_start(item, part)
+        wanted = part or Part(0, item.size - 1)
+        if item.is_whole:
+            body: bytes = item.answer.body["body"]
+            await request.send(start)
+            await request.send({"type": "http.response.body", "body": body[wanted.first : wanted.last + 1]})
+            return
+        if part is None and "http.response.pathsend" in (request.scope.get("extensions") or {}):
+            await request.send(start)
+            await request.send({"type": "http.response.pathsend", "path": str(self._store.path_of(target))})
+        elif not await self._send_large(request, target, item, (start, wanted)):
+            return
+        self._count(request, item, wanted)
+
+    async def _send_large(
+        self, request: Request, target: Target, item: FileItem, answer: tuple[Message, Part]
+    ) -> bool:
+        """Send a file from the disk and return whether the client took all of it."""
+        start, wanted = answer
+        loop = asyncio.get_running_loop()
+        descriptor = await loop.run_in_executor(self._threads, self._store.open, target, item.size)
+        try:
+            await request.send(start)
+            channel = (request.receive, request.send)
+            return await send_bytes(descriptor, wanted.first, wanted.length, channel, self._threads)
+        finally:
+            os.close(descriptor)
+
+    def _count(self, request: Request, item: FileItem, sent: Part) -> None:
+        """Count a download that was sent as a whole; a part of a file is a look into it."""
+        if item.answer.file is not None and sent.length == item.size:
+            self._downloads.note(item.row, request.headers.get(b"user-agent", b""), request.client)
+
+    # counts
+
+    async def _flush_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(FLUSH_SECONDS)
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if self._downloads.is_empty:
+            return
+        with contextlib.suppress(UnavailableError):  # it is tried again in a second
+            await asyncio.get_running_loop().run_in_executor(self._writer, self._downloads.flush)
+
+
+def _headers_of(scope: Scope) -> Headers:
+    """Return the headers by name; several of one name are joined (RFC 9110 5.3)."""
+    sent = scope["headers"]
+    headers = dict(sent)
+    if len(headers) == len(sent):
+        return headers
+    headers = {}
+    for name, value in sent:
+        headers[name] = headers[name] + b"," + value if name in headers else value
+    return headers
+
+
+def _variant(request: Request, target: Target) -> int:
+    variant = variant_of(request.headers, has_forms=target.has_forms)
+    if target.has_forms and request.query:
+        is_given, form = choose_format(request.query)
+        if is_given:
+            encoding = encoding_of(variant_of(request.headers, has_forms=False) or 0)
+            variant = None if form is None else number_of(form, encoding)
+    if variant is None:
+        raise NotAcceptable
+    return variant
+
+
+def _part(headers: Headers, item: FileItem) -> Part | None:
+    """Return the part that is asked for, or None for the whole; raises OutsideError."""
+    wanted = headers.get(b"range")
+    if wanted is None or not is_still(headers.get(b"if-range"), item.answer.etag):
+        return None
+    return find_part(wanted, item.size)
+
+
+def _partial_start(item: FileItem, part: Part) -> Message:
+    replaced = {
+        b"content-length": str(part.length).encode(),
+        b"content-range": f"bytes {part.first}-{part.last}/{item.size}".encode(),
+    }
+    return part_of(item.answer, 206, replaced)
+
+
+def _missing_sentence(target: Target) -> str:
+    if target.kind == "json" and "/" in target.name:
+        return "There is no such release here."
+    return f"There is no project {target.project} here." if target.project else "There is nothing here."
+
+
+def _quarantine_sentence(reason: str) -> str:
+    return f"This file is in quarantine: {reason}" if reason else FileQuarantined.sentence
