@@ -34,7 +34,7 @@ def push(path: Path) -> int:
 
     actor = actor_of(User.objects.filter(username="ada").first() or make_user())
     actions.wire(gate=Asked(), authority=Asked())
-    with mock.patch.object(credential, "authenticate", lambda *_, **__: actor):
+    with mock.patch.object(credential, "authenticate", return_value=actor):
         return upload(path).status
 
 
