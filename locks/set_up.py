@@ -1,4 +1,6 @@
-"""Set up `.venv` of this checkout from a lock: `set_up.py serve|dev`. Called by `run`; stands on nothing but Python.
+"""Set up an environment of this checkout from a lock: `set_up.py serve|dev|clients|bench`. Stands on nothing but Python.
+
+`serve` and `dev` share `.venv`; the clients of the journeys and the peers of the bench have one of their own each.
 
 Everything stays inside the checkout. Two at once wait for one another; an interrupted one is begun anew; what went
 wrong is one sentence, and the details are in `.cache/set-up.log`.
@@ -17,7 +19,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-VENV = ROOT / ".venv"
+LOCK = sys.argv[1] if len(sys.argv) > 1 else "serve"
+VENV = ROOT / {"clients": ".venv-clients", "bench": ".venv-bench"}.get(LOCK, ".venv")
 CACHE = ROOT / ".cache"
 LOG = CACHE / "set-up.log"
 UNFINISHED = VENV / "keyhouse-unfinished"  # there while packages are being installed
@@ -190,4 +193,4 @@ def say(sentence: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(LOCK))

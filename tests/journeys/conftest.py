@@ -8,7 +8,9 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
+import venv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +20,10 @@ from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from tests.conftest import is_required, skip_or_fail
+from tests.conftest import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
+OLD_PIP = ROOT / "locks" / "old-pip.txt"
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -64,7 +67,7 @@ class Server:
         """Return status and body of one GET."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            with urlopen(Request(self.url + path, headers=named), timeout=20) as answer:
+            with urlopen(Request(self.url + path, headers=named), timeout=20) as answer:  # noqa: S310 - our own server
                 return answer.status, answer.read()
         except HTTPError as error:
             return error.code, error.read()
@@ -173,36 +176,34 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def clients() -> Path:
-    """Return the folder of programs of the real clients, setting it up from its lock the first time."""
-    folder = ROOT / ".venv-clients"
-    stamp = folder / "lock.txt"
-    lock = (ROOT / "locks" / "clients.txt").read_text()
-    if not stamp.is_file() or stamp.read_text() != lock:
-        _set_up(folder, ROOT / "locks" / "clients.txt")
-        stamp.write_text(lock)
-    return folder / "bin"
+    """Return the folder of programs of the real clients, set up from their lock the first time."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "locks" / "set_up.py"), "clients"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        skip_or_fail("clients", f"the clients could not be installed: {done.stderr[-500:]}")
+    return ROOT / ".venv-clients" / "bin"
 
 
 @pytest.fixture(scope="session")
 def old_pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an old pip, in an environment of its own."""
     folder = tmp_path_factory.mktemp("old-pip") / "venv"
-    _set_up(folder, ROOT / "locks" / "old-pip.txt", "--with-pip")
-    return folder / "bin" / "pip"
-
-
-def _set_up(folder: Path, lock: Path, *how: str) -> None:
-    import venv
-
-    uv = shutil.which("uv")
-    venv.create(folder, clear=True, with_pip=uv is None or bool(how))
-    python = str(folder / "bin" / "python")
-    install = (
-        [uv, "pip", "install", "--python", python] if uv else [python, "-m", "pip", "install", "--quiet"]
-    )
-    done = subprocess.run(
-        [*install, "--require-hashes", "-r", str(lock)], capture_output=True, text=True, check=False
-    )
+    venv.create(folder, with_pip=True)
+    install = [
+        folder / "bin" / "python",
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "-r",
+        OLD_PIP,
+    ]
+    done = subprocess.run(install, capture_output=True, text=True, check=False)
     if done.returncode:
-        reason = f"the clients could not be installed: {done.stderr[-500:]}"
-        pytest.fail(reason) if is_required("clients") else pytest.skip(reason)
+        skip_or_fail("clients", f"the old pip could not be installed: {done.stderr[-500:]}")
+    return folder / "bin" / "pip"
