@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 
 from django.db import transaction
 
@@ -15,6 +18,19 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 
 Detail = str | int | bool | list[str] | None
+
+_AT_ONCE: Final = 500  # rows of one statement
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act as `record_all` writes it; the fields are the keywords of `record`."""
+
+    action: str
+    about: Thing | None = None
+    account_id: int | None = None
+    details: Mapping[str, Detail] | None = None
+    code: str = ""
 
 
 def record(  # noqa: PLR0913 - one keyword for each question an auditor asks
@@ -31,15 +47,32 @@ def record(  # noqa: PLR0913 - one keyword for each question an auditor asks
     Must be called inside `transaction.atomic()` of the change it tells of, so that both or none are kept. Never put
     a secret into `details`.
     """
+    return record_all([Act(action, about, account_id, details, code)], by=by)[0]
+
+
+def record_all(acts: Iterable[Act], *, by: Actor) -> list[Record]:
+    """Write one record for each act, in their order, as `record` does."""
     if not transaction.get_connection().in_atomic_block:
         message = "an audit record belongs into the transaction of the change it tells of"
         raise RuntimeError(message)
-    personal = _personal(by)
-    row = Record.objects.create(
-        at=clock.now(),
-        action=action,
-        outcome="refused" if code else "done",
-        code=code,
+    now, rows, personal = clock.now(), [], []
+    for act in acts:
+        personal.append(_personal(by))
+        rows.append(_row(act, by, now, digest_of(personal[-1])))
+    rows = Record.objects.bulk_create(rows, batch_size=_AT_ONCE)
+    for row, part in zip(rows, personal, strict=True):
+        part.record = row
+    Personal.objects.bulk_create(personal, batch_size=_AT_ONCE)
+    return rows
+
+
+def _row(act: Act, by: Actor, now: datetime, digest: str) -> Record:
+    about = act.about
+    return Record(
+        at=now,
+        action=act.action,
+        outcome="refused" if act.code else "done",
+        code=act.code,
         actor_kind=by.kind,
         actor_id=by.user_id,
         credential=by.credential,
@@ -47,13 +80,10 @@ def record(  # noqa: PLR0913 - one keyword for each question an auditor asks
         about_kind=about.kind if about else "",
         about_id=str(about.id) if about and about.id is not None else "",
         about_name=about.name[:300] if about else "",
-        account_id=account_id,
-        details=dict(details or {}),
-        personal_digest=digest_of(personal),
+        account_id=act.account_id,
+        details=dict(act.details or {}),
+        personal_digest=digest,
     )
-    personal.record = row
-    personal.save(force_insert=True)
-    return row
 
 
 def record_refusal(

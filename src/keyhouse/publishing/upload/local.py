@@ -11,7 +11,9 @@ from keyhouse.core import configuration
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.filenames import parse_filename
 from keyhouse.projects import queries
+from keyhouse.projects.errors import FileExists
 from keyhouse.projects.models import File
+from keyhouse.projects.services import NewFile
 from keyhouse.publishing.upload.checks.archive import Archive
 from keyhouse.publishing.upload.checks.check import Check
 from keyhouse.publishing.upload.checks.duplicates import Duplicates
@@ -20,7 +22,7 @@ from keyhouse.publishing.upload.checks.sdist import SourceDistribution
 from keyhouse.publishing.upload.checks.size import ReceivedSize
 from keyhouse.publishing.upload.checks.wheel import Wheel
 from keyhouse.publishing.upload.content import Content, IncomingFile
-from keyhouse.publishing.upload.publish import describe, store_and_publish
+from keyhouse.publishing.upload.publish import describe, store, store_and_publish
 from keyhouse.publishing.upload.submission import Submission, rules_in_use
 from keyhouse.storage import blobs
 
@@ -65,6 +67,26 @@ def publish_local_file(  # noqa: PLR0913 - each keyword is a fact of the file's 
             uploaded_by=uploaded_by,
         )
         return store_and_publish(submission, told)
+    finally:
+        incoming.discard()
+
+
+def store_local_file(path: Path, *, by: Actor) -> NewFile:
+    """Judge the file at `path`, store a copy of it, and return what `projects.services.publish_file` takes.
+
+    Nothing of it is visible yet; so what takes long is done before a transaction begins. Raises as `publish_local_file`,
+    and FileExists where the very same file is published already.
+    """
+    incoming = IncomingFile(blobs())
+    try:
+        submission = _begin(path, by)
+        submission.content = _copy(path, incoming)
+        _judge(submission)
+        if submission.existing is not None:
+            raise FileExists(f"File already exists: {path.name}.")
+        new = describe(submission)
+        store(submission)
+        return new
     finally:
         incoming.discard()
 
