@@ -1,0 +1,82 @@
+"""What an account still lacks, as a list with one next step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from keyhouse.accounts import queries, strength
+from keyhouse.accounts.models import User
+
+FEW_CODES: Final = 3
+TWO: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line: what it is, whether it is done, what it is good for, where to do it; `is_next` marks one line."""
+
+    title: str
+    is_done: bool
+    text: str
+    path: str
+    label: str
+    is_next: bool = False
+
+
+def items_for(user: User) -> list[Item]:
+    """Return the checklist of a person; the first line that is not done is the next step."""
+    items = [_email(user), _second_factor(user), _codes(user), _second_method(user)]
+    following = next((item for item in items if not item.is_done), None)
+    return [
+        Item(item.title, item.is_done, item.text, item.path, item.label, is_next=item is following)
+        for item in items
+    ]
+
+
+def _email(user: User) -> Item:
+    verified = [one for one in queries.emails_of(user) if one.is_primary and one.verified_at]
+    text = (
+        verified[0].address
+        if verified
+        else "Without a verified address nothing can be published. Ask the operators of this index."
+    )
+    return Item("E-mail address verified", bool(verified), text, "", "")
+
+
+def _second_factor(user: User) -> Item:
+    able = [one for one in queries.authenticators_of(user) if one.disabled_at is None]
+    text = (
+        ", ".join(one.name for one in able)
+        if able
+        else "With it a stolen password is worth nothing. Publishing needs one."
+    )
+    return Item(
+        "Second factor", bool(able), text, "/account/second-factors/", "Manage" if able else "Set one up"
+    )
+
+
+def _codes(user: User) -> Item:
+    left = strength.codes_left(user.pk)
+    text = (
+        f"{left} of your recovery codes are unused." if left else "They let you in when your device is gone."
+    )
+    is_done = left > FEW_CODES
+    return Item(
+        "Recovery codes saved",
+        is_done,
+        text,
+        "/account/recovery-codes/",
+        "Manage" if is_done else "Make new ones",
+    )
+
+
+def _second_method(user: User) -> Item:
+    able = [one for one in queries.authenticators_of(user) if one.disabled_at is None]
+    is_done = len(able) >= TWO
+    text = (
+        "You have more than one." if is_done else "An app on another device, for the day you lose this one."
+    )
+    return Item(
+        "Second method", is_done, text, "/account/second-factors/add/", "Manage" if is_done else "Add one"
+    )

@@ -1,0 +1,121 @@
+"""One-time links: made, found, bound to the browser that begins, used once."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from keyhouse.accounts.drafts import open_draft, seal_draft
+from keyhouse.accounts.errors import LinkExpired, LinkInUse, LinkUnknown, LinkUsed, OperatorExists
+from keyhouse.accounts.models import OneTimeLink
+from keyhouse.accounts.queries import is_set_up
+from keyhouse.accounts.sessions import digest_of
+
+SETUP: Final = "setup"
+INVITATION: Final = "invitation"
+LIFE: Final = {SETUP: timedelta(hours=24), INVITATION: timedelta(days=7)}
+SECRET_BYTES: Final = 32
+LONGEST_SECRET: Final = 100
+DRAFT_PURPOSE: Final = "link-draft"
+
+
+def make_link(purpose: str, *, now: datetime, username: str = "", address: str = "") -> str:
+    """Make a link in the caller's transaction and return its path; earlier ones for the same are dead.
+
+    Its secret is 256 random bits, kept by digest only.
+    """
+    OneTimeLink.objects.filter(purpose=purpose, username__iexact=username, used_at=None).delete()
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    OneTimeLink.objects.create(
+        purpose=purpose,
+        digest=digest_of(secret),
+        username=username,
+        address=address,
+        made_at=now,
+        expires_at=now + LIFE[purpose],
+    )
+    return f"/{purpose}/{secret}/"
+
+
+def find_link(purpose: str, secret: str, now: datetime) -> OneTimeLink:
+    """Return a link that can be used; raises LinkUnknown, LinkUsed, LinkExpired, OperatorExists."""
+    return _usable(_get(purpose, secret), now)
+
+
+def lock_link(purpose: str, secret: str, now: datetime) -> OneTimeLink:
+    """Return it with the lock of its row held; of the set-up links all are locked, so that one operator is made."""
+    rows = OneTimeLink.objects.select_for_update().filter(purpose=purpose).order_by("pk")
+    if purpose != SETUP:
+        rows = rows.filter(digest=digest_of(secret))
+    found = next((row for row in list(rows) if row.digest == digest_of(secret)), None)
+    if found is None:
+        raise LinkUnknown
+    return _usable(found, now)
+
+
+def _get(purpose: str, secret: str) -> OneTimeLink:
+    found = None
+    if len(secret) <= LONGEST_SECRET:
+        found = OneTimeLink.objects.filter(purpose=purpose, digest=digest_of(secret)).first()
+    if found is None:
+        raise LinkUnknown
+    return found
+
+
+def _usable(link: OneTimeLink, now: datetime) -> OneTimeLink:
+    if link.used_at is not None:
+        raise LinkUsed
+    if now >= link.expires_at:
+        raise LinkExpired
+    if link.purpose == SETUP and is_set_up():
+        raise OperatorExists
+    return link
+
+
+def was_finished_here(purpose: str, secret: str, browser: str) -> bool:
+    """Whether this very browser has finished with the link: then a second click is no mistake."""
+    try:
+        link = _get(purpose, secret)
+    except LinkUnknown:
+        return False
+    return link.used_at is not None and _is_bound_to(link, browser)
+
+
+def _is_bound_to(link: OneTimeLink, browser: str) -> bool:
+    kept = str(link.data.get("browser", ""))
+    return bool(browser) and hmac.compare_digest(kept, digest_of(browser))
+
+
+def require_browser(link: OneTimeLink, browser: str) -> None:
+    """Raise LinkInUse where another browser began with the link."""
+    if link.data.get("browser") and not _is_bound_to(link, browser):
+        raise LinkInUse
+
+
+def bind_browser(link: OneTimeLink, browser: str) -> str:
+    """Bind the link to the browser that begins; returns the browser's cookie value. The caller holds the lock."""
+    require_browser(link, browser)
+    if not link.data.get("browser"):
+        browser = secrets.token_urlsafe(SECRET_BYTES)
+        link.data = {**link.data, "browser": digest_of(browser)}
+    return browser
+
+
+def read_link_draft(link: OneTimeLink, browser: str) -> dict[str, Any]:
+    """Return what was entered so far in this browser; raises LinkInUse for any other."""
+    require_browser(link, browser)
+    return open_draft(DRAFT_PURPOSE, link.draft_sealed)
+
+
+def keep_link_draft(link: OneTimeLink, draft: dict[str, Any]) -> None:
+    """Keep what was entered, sealed. The caller holds the lock."""
+    link.draft_sealed = seal_draft(DRAFT_PURPOSE, draft)
+    link.save(update_fields=["draft_sealed", "data"])
+
+
+def use_link(link: OneTimeLink, now: datetime) -> None:
+    """Mark the link as used and forget what was entered. The caller holds the lock."""
+    link.used_at, link.draft_sealed = now, ""
+    link.save(update_fields=["used_at", "draft_sealed"])

@@ -1,0 +1,65 @@
+"""Reading about people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q
+from django.db.models.functions import Lower
+
+from keyhouse.accounts.models import Authenticator, Email, OneTimeLink, RecoveryCodeSet, User
+
+LONGEST_IDENTIFIER = 254
+
+
+def find_user(username: str) -> User | None:
+    """Return the account of a user name, in whatever case, or None."""
+    return User.objects.annotate(folded=Lower("username")).filter(folded=_fold(username)).first()
+
+
+def find_user_by_identifier(identifier: str) -> User | None:
+    """Return the account of a user name or a verified address, or None."""
+    identifier = identifier.strip()
+    if not identifier or len(identifier) > LONGEST_IDENTIFIER or "\x00" in identifier:
+        return None
+    if "@" not in identifier:
+        return find_user(identifier)
+    email = find_verified_email(identifier)
+    return email.user if email else None
+
+
+def find_verified_email(address: str) -> Email | None:
+    """Return the verified address row of an address, in whatever case, with its user."""
+    verified = Email.objects.filter(verified_at__isnull=False).select_related("user")
+    return verified.annotate(folded=Lower("address")).filter(folded=_fold(address)).first()
+
+
+def _fold(text: str) -> str:
+    """Fold as `Lower` of both databases does for ASCII, the only letters in names and addresses here."""
+    return text.encode("utf-8", "replace").decode().lower()
+
+
+def emails_of(user: User) -> list[Email]:
+    """Return a person's addresses, the primary one first."""
+    return list(Email.objects.filter(user=user).order_by("-is_primary", "address"))
+
+
+def authenticators_of(user: User) -> list[Authenticator]:
+    """Return a person's authenticator apps, the oldest first."""
+    return list(Authenticator.objects.filter(user=user).order_by("pk"))
+
+
+def find_code_set(user: User) -> RecoveryCodeSet | None:
+    """Return the set of recovery codes that a person holds, or None."""
+    return RecoveryCodeSet.objects.filter(user=user).first()
+
+
+def is_set_up() -> bool:
+    """Whether the index has an operator (one who still exists)."""
+    return User.objects.filter(is_operator=True).exclude(state=User.State.DELETED).exists()
+
+
+def live_links(purpose: str, now: datetime) -> list[OneTimeLink]:
+    """Return the links of a purpose that could still be used."""
+    unused = Q(purpose=purpose, used_at=None, expires_at__gt=now)
+    return list(OneTimeLink.objects.filter(unused).order_by("pk"))

@@ -1,0 +1,339 @@
+"""Signing in as a list of named steps: name and password, then the second factor, then the session.
+
+Unknown names, unknown addresses and wrong passwords get the same answer after the same work (ASVS 6.3.8).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+from django.utils.functional import cached_property
+
+from keyhouse.accounts import limits, queries, strength
+from keyhouse.accounts.errors import (
+    AccountRefused,
+    CodeRefused,
+    PasswordDisabled,
+    PasswordsBusy,
+    PasswordWrong,
+    SignInExpired,
+    SignInRefused,
+    TooManyAttempts,
+)
+from keyhouse.accounts.hashing import compare_password
+from keyhouse.accounts.limits import Counted
+from keyhouse.accounts.models import Session, User
+from keyhouse.accounts.second_factors.recovery_codes.services import Guess, hash_guess, use_code
+from keyhouse.accounts.second_factors.totp.services import accept_code, count_failure
+from keyhouse.accounts.sessions import actor_of, prove, start_session
+from keyhouse.accounts.visitor import Visitor
+from keyhouse.audit.services import record, record_refusal
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor, Strength
+from keyhouse.core.errors import AccountFrozen, Refusal
+
+_log = logging.getLogger("keyhouse.accounts")
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What somebody typed into the sign-in form, and the session their browser had before."""
+
+    identifier: str
+    password: str
+    visitor: Visitor
+    now: datetime
+    before: Session | None = None
+
+
+class SignIn:
+    """One sign-in on its way through the steps."""
+
+    def __init__(self, entered: Entered) -> None:
+        """Begin with what was typed."""
+        self.entered = entered
+        self.counted = Counted()
+        self.rehashed = ""
+
+    @cached_property
+    def user(self) -> User | None:
+        """Return who is meant, or None."""
+        return queries.find_user_by_identifier(self.entered.identifier)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """The session that a proof led to, its cookie's new value, and whether the second factor is still to come."""
+
+    session: Session
+    cookie: str
+
+    @property
+    def needs_second_factor(self) -> bool:
+        """Whether the session waits for the second factor."""
+        return not self.session.is_complete
+
+
+def _be_within_limits(attempt: SignIn) -> None:
+    """Count the attempt; raises TooManyAttempts."""
+    entered, user = attempt.entered, attempt.user
+    attempt.counted = limits.count_attempt(
+        now=entered.now,
+        limit=limits.SIGN_IN,
+        subject=entered.visitor.subject(user.pk if user else None, entered.identifier),
+        network_limit=limits.SIGN_IN_NETWORK,
+        network=entered.visitor.network,
+    )
+
+
+def _have_the_password(attempt: SignIn) -> None:
+    """Compare the password, with the same work where there is nobody or no password."""
+    compared = compare_password(attempt.entered.password, attempt.user.password if attempt.user else None)
+    if attempt.user is None or not compared.is_right:
+        raise SignInRefused
+    attempt.rehashed = compared.rehashed
+
+
+def _be_an_open_account(attempt: SignIn) -> None:
+    """Refuse closed accounts, and tell so to nobody but who knew the password."""
+    state = attempt.user.state if attempt.user else ""
+    if state == User.State.DELETED:
+        raise SignInRefused
+    if state == User.State.FROZEN:
+        raise AccountFrozen
+    if state == User.State.PASSWORD_DISABLED:
+        raise PasswordDisabled
+
+
+PASSWORD_STEPS: Final[tuple[Callable[[SignIn], None], ...]] = (
+    _be_within_limits,
+    _have_the_password,
+    _be_an_open_account,
+)
+
+
+def sign_in_by_password(entered: Entered) -> SignedIn:
+    """Take the password steps and start a session.
+
+    It waits for the second factor where the account has one; otherwise it is complete, and gates refuse what needs
+    one. Raises TooManyAttempts, SignInRefused, AccountFrozen, PasswordDisabled, PasswordsBusy.
+    """
+    attempt = SignIn(entered)
+    try:
+        for step in PASSWORD_STEPS:
+            step(attempt)
+    except (TooManyAttempts, PasswordsBusy) as refusal:
+        _log_unjudged("session.start", refusal, attempt.counted)
+        raise
+    except (AccountRefused, AccountFrozen) as refusal:
+        _record_refused_sign_in(attempt, refusal.code)
+        raise
+    attempt.counted.give_back()
+    return _open(attempt)
+
+
+def _log_unjudged(action: str, refusal: Refusal, counted: Counted) -> None:
+    """Log what was never judged; in the audit log a flood would bury what matters."""
+    counted.give_back()
+    _log.warning("%s refused: %s", action, refusal.code)
+
+
+def _record_refused_sign_in(attempt: SignIn, code: str) -> None:
+    user = attempt.user
+    record_refusal(
+        "session.start",
+        by=attempt.entered.visitor.actor,
+        code=code,
+        about=Thing("account", user.pk, user.username) if user else None,
+        account_id=user.pk if user else None,
+    )
+
+
+def _open(attempt: SignIn) -> SignedIn:
+    entered, user = attempt.entered, attempt.user
+    if user is None:
+        raise SignInRefused
+    with transaction.atomic():
+        _keep_better_hash(user, attempt.rehashed)
+        waits = strength.has_second_factor(user.pk)
+        session, cookie = start_session(
+            user,
+            ["password"],
+            at=entered.now,
+            is_complete=not waits,
+            network=entered.visitor.network,
+            user_agent=entered.visitor.user_agent,
+        )
+        leave(entered.before)
+        _note_sign_in(session, entered.visitor, entered.now)
+    return SignedIn(session, cookie)
+
+
+def _keep_better_hash(user: User, rehashed: str) -> None:
+    """Replace a hash made with old parameters, unless the password was changed meanwhile."""
+    if rehashed:
+        User.objects.filter(pk=user.pk, password=user.password).update(password=rehashed)
+
+
+def leave(before: Session | None) -> None:
+    """End the session that this browser had: signing in anew is leaving."""
+    if before is not None:
+        Session.objects.filter(pk=before.pk).delete()
+
+
+def _note_sign_in(session: Session, visitor: Visitor, now: datetime) -> None:
+    """Record the proof; a sign-in is also the account's last sight."""
+    if session.is_complete:
+        User.objects.filter(pk=session.user_id).update(last_seen_at=now)
+    record(
+        "session.start",
+        by=_actor(session, visitor),
+        about=Thing("session", session.public_id),
+        account_id=session.user_id,
+        details={} if session.is_complete else {"waits_for": "second factor"},
+    )
+
+
+def _actor(session: Session, visitor: Visitor, *methods: str) -> Actor:
+    actor = actor_of(session, network=visitor.network, user_agent=visitor.user_agent)
+    proven = Strength(frozenset({*session.methods, *methods}), session.proved_at)
+    return replace(actor, strength=proven)
+
+
+def finish_by_code(session: Session, typed: str, visitor: Visitor, now: datetime) -> SignedIn:
+    """Finish a waiting sign-in by the code of an authenticator app.
+
+    Raises TooManyAttempts, CodeWrong, CodeReplayed, ClockOff, SignInExpired.
+    """
+    return _finish(session, _Code(typed), visitor, now)
+
+
+def finish_by_recovery_code(session: Session, typed: str, visitor: Visitor, now: datetime) -> SignedIn:
+    """Finish a waiting sign-in by a recovery code, which is used up; the session has no second factor then.
+
+    Raises TooManyAttempts, RecoveryCodeWrong, SignInExpired.
+    """
+    return _finish(session, _RecoveryCode(typed), visitor, now)
+
+
+def _finish(session: Session, proof: _Proof, visitor: Visitor, now: datetime) -> SignedIn:
+    if session.is_complete:
+        raise SignInExpired
+    cookie = _judged(session, proof, visitor, now, "session.start")
+    return SignedIn(session, cookie)
+
+
+def step_up(session: Session, typed: str, visitor: Visitor, now: datetime) -> str:
+    """Prove once more, by the strongest factor the account has; returns the session's new cookie value.
+
+    Raises TooManyAttempts, the refusals of codes, PasswordWrong, SignInExpired.
+    """
+    proofs: dict[str, type[_Proof]] = {
+        "totp": _Code,
+        "recovery_code": _RecoveryCode,
+        "password": _Password,
+    }
+    proof = proofs[strength.strongest_proof(session.user_id)](typed)
+    return _judged(session, proof, visitor, now, "session.step-up")
+
+
+class _Proof:
+    """One way of proving: `prepare` does what takes time, `accept` what must happen at once with the session."""
+
+    method: str
+    limit = limits.SECOND_FACTOR
+    network_limit = limits.SECOND_FACTOR_NETWORK
+
+    def __init__(self, typed: str) -> None:
+        self.typed = typed
+
+    def prepare(self, user: User) -> None:
+        """Do the slow part, outside of the transaction."""
+
+    def accept(self, user: User, now: datetime) -> None:
+        """Accept in the transaction, or raise."""
+
+    def count_failure(self, user: User, now: datetime) -> None:
+        """Count a refused proof against the factor."""
+
+
+class _Code(_Proof):
+    method = "totp"
+
+    def accept(self, user: User, now: datetime) -> None:
+        accept_code(user.pk, self.typed, now=now)
+
+    def count_failure(self, user: User, now: datetime) -> None:
+        count_failure(user.pk, now=now)
+
+
+class _RecoveryCode(_Proof):
+    method = "recovery_code"
+    guess: Guess
+
+    def prepare(self, user: User) -> None:
+        self.guess = hash_guess(user.pk, self.typed)
+
+    def accept(self, user: User, now: datetime) -> None:
+        del user
+        use_code(self.guess, now=now)
+
+
+class _Password(_Proof):
+    method = "password"
+    limit = limits.SIGN_IN
+    network_limit = limits.SIGN_IN_NETWORK
+
+    def prepare(self, user: User) -> None:
+        if not compare_password(self.typed, user.password).is_right:
+            raise PasswordWrong
+
+
+def _judged(session: Session, proof: _Proof, visitor: Visitor, now: datetime, action: str) -> str:
+    """Count, judge and keep one proof; every refusal is recorded and counted, also a replay."""
+    counted = Counted()
+    try:
+        counted = _count(session, proof, visitor, now)
+        proof.prepare(session.user)
+        cookie = _accepted(session, proof, visitor, now, action)
+    except (TooManyAttempts, PasswordsBusy) as refusal:
+        _log_unjudged(action, refusal, counted)
+        raise
+    except (CodeRefused, PasswordWrong) as refusal:
+        proof.count_failure(session.user, now)
+        actor = _actor(session, visitor)
+        record_refusal(action, by=actor, code=refusal.code, account_id=session.user_id)
+        raise
+    counted.give_back()
+    return cookie
+
+
+def _count(session: Session, proof: _Proof, visitor: Visitor, now: datetime) -> Counted:
+    return limits.count_attempt(
+        now=now,
+        limit=proof.limit,
+        subject=visitor.subject(session.user_id),
+        network_limit=proof.network_limit,
+        network=visitor.network,
+    )
+
+
+def _accepted(session: Session, proof: _Proof, visitor: Visitor, now: datetime, action: str) -> str:
+    with transaction.atomic():
+        proof.accept(session.user, now)
+        cookie = prove(session, [proof.method], now=now)
+        if action == "session.start":
+            User.objects.filter(pk=session.user_id).update(last_seen_at=now)
+        record(
+            action,
+            by=_actor(session, visitor),
+            about=Thing("session", session.public_id),
+            account_id=session.user_id,
+            details={"by": proof.method},
+        )
+    return cookie

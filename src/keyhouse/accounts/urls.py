@@ -1,0 +1,49 @@
+"""Addresses of the account pages."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, path
+
+from keyhouse.accounts.views import account, newcomers, operator, recovery_codes, second_factors, sign_in
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("account/", account.home, name="account"),
+    path("account/sign-in/", sign_in.sign_in, name="sign-in"),
+    path("account/second-factor/", sign_in.second_factor, name="second-factor"),
+    path(
+        "account/second-factor/recovery-code/",
+        sign_in.second_factor_recovery,
+        name="second-factor-recovery",
+    ),
+    path("account/sign-out/", sign_in.sign_out, name="sign-out"),
+    path("account/step-up/", sign_in.step_up, name="step-up"),
+    path("account/second-factors/", second_factors.second_factors, name="second-factors"),
+    path("account/second-factors/add/", second_factors.add_authenticator, name="second-factor-add"),
+    path(
+        "account/second-factors/<int:authenticator_id>/remove/",
+        second_factors.remove,
+        name="second-factor-remove",
+    ),
+    path("account/recovery-codes/", recovery_codes.recovery_codes, name="recovery-codes"),
+    path("account/recovery-codes/new/", recovery_codes.new_recovery_codes, name="recovery-codes-new"),
+    path("account/password/", account.password, name="password"),
+    path("account/sessions/", account.sessions, name="sessions"),
+    path("account/history/", account.own_history, name="history"),
+    path("operator/audit/", operator.audit, name="audit"),
+    path("setup/<str:secret>/", newcomers.setup_begin, name="setup"),
+    path("setup/<str:secret>/account/", newcomers.setup_account, name="setup-account"),
+    path("setup/<str:secret>/authenticator/", newcomers.setup_authenticator, name="setup-authenticator"),
+    path("setup/<str:secret>/recovery-codes/", newcomers.setup_recovery_codes, name="setup-recovery-codes"),
+    path("invitation/<str:secret>/", newcomers.invitation_begin, name="invitation"),
+    path("invitation/<str:secret>/account/", newcomers.invitation_account, name="invitation-account"),
+    path(
+        "invitation/<str:secret>/authenticator/",
+        newcomers.invitation_authenticator,
+        name="invitation-authenticator",
+    ),
+    path(
+        "invitation/<str:secret>/recovery-codes/",
+        newcomers.invitation_recovery_codes,
+        name="invitation-recovery-codes",
+    ),
+]

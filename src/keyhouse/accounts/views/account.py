@@ -1,0 +1,74 @@
+"""Account home, password, sessions, history."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from keyhouse.accounts import checklist, history, queries, services
+from keyhouse.accounts.forms import PasswordChangeForm
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.sessions import sessions_of
+from keyhouse.accounts.views.answers import HOME, SeeOther, session_of, show_form
+from keyhouse.audit.queries import records_of_person
+from keyhouse.core import actions, clock
+
+
+@actions.classified(GET="account.read")
+def home(request: AskedRequest) -> HttpResponse:
+    """Show the account as a checklist, one next step at a time."""
+    session = session_of(request)
+    context = {
+        "person": session.user,
+        "emails": queries.emails_of(session.user),
+        "items": checklist.items_for(session.user),
+    }
+    return render(request, "accounts/home.html", context)
+
+
+@actions.classified(GET="password.change", POST="password.change")
+def password(request: AskedRequest) -> HttpResponse:
+    """Change one's password."""
+    session = session_of(request)
+    user = session.user
+    form = PasswordChangeForm(
+        request.POST if request.method == "POST" else None,
+        username=user.username,
+        has_password=user.has_usable_password(),
+    )
+    if request.method == "POST":
+        form.carry_out(
+            lambda: services.change_password(
+                user,
+                form.cleaned_data.get("current_password", ""),
+                form.cleaned_data["password"],
+                by=request.actor,
+                now=clock.now(),
+            )
+        )
+        if not form.errors:
+            return SeeOther(HOME)
+    return show_form(request, "accounts/password.html", form)
+
+
+@actions.classified(GET="session.list", POST="session.revoke")
+def sessions(request: AskedRequest) -> HttpResponse:
+    """List one's sessions; end one (`session`), or all others."""
+    session = session_of(request)
+    if request.method == "POST":
+        public_id = request.POST.get("session", "")
+        if public_id:
+            services.end_session(session.user, public_id[:22], by=request.actor)
+        else:
+            services.end_sessions_elsewhere(session.user, by=request.actor)
+        return SeeOther(request.path)
+    context = {"sessions": sessions_of(session.user, clock.now()), "present": session.public_id}
+    return render(request, "accounts/sessions.html", context)
+
+
+@actions.classified(GET="audit.read-own")
+def own_history(request: AskedRequest) -> HttpResponse:
+    """Show what happened to one's account, newest first."""
+    session = session_of(request)
+    page = history.read_page(records_of_person(session.user_id), request.GET.get("before", ""))
+    return render(request, "accounts/history.html", {"page": page})

@@ -1,0 +1,147 @@
+"""Setting up the first operator, and accepting an invitation: the same three steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Final
+
+from django.http import HttpResponse
+
+from keyhouse.accounts import links, newcomers
+from keyhouse.accounts.cookies import NEWCOMER, cookie_name, put_cookie
+from keyhouse.accounts.errors import LinkUsed, StepMissing
+from keyhouse.accounts.forms import NewAccountForm, NewcomerCodeForm, TypedBackForm
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.newcomers import Door, Draft
+from keyhouse.accounts.second_factors.totp import rules as totp_rules
+from keyhouse.accounts.signing_in import leave
+from keyhouse.accounts.views.answers import SeeOther, show_form, with_session
+from keyhouse.accounts.views.recovery_codes import codes_context
+from keyhouse.accounts.views.second_factors import enrolment_context
+from keyhouse.accounts.visitor import remember_browser, visitor_of
+from keyhouse.core import actions, clock
+
+ARRIVED: Final = "/help/clients/"
+STEPS: Final = (
+    ("account", "Account"),
+    ("authenticator", "Authenticator app"),
+    ("recovery-codes", "Recovery codes"),
+)
+StepView = Callable[[AskedRequest, Door], HttpResponse]
+
+
+def _at_door(purpose: str, view: StepView) -> Callable[..., HttpResponse]:
+    """Let a step's view see the link as this browser holds it; who has finished with it here is shown on."""
+
+    @wraps(view)
+    def answer(request: AskedRequest, secret: str) -> HttpResponse:
+        door = Door(purpose, secret, request.COOKIES.get(cookie_name(NEWCOMER), ""))
+        try:
+            return view(request, door)
+        except LinkUsed:
+            if not links.was_finished_here(purpose, secret, door.browser):
+                raise
+            return SeeOther(f"/account/sign-in/?next={ARRIVED}")
+
+    return answer
+
+
+def _path(door: Door, step: str) -> str:
+    return f"/{door.purpose}/{door.secret}/{step}/"
+
+
+def _begin(request: AskedRequest, door: Door) -> HttpResponse:
+    """Lead to the step that is next."""
+    del request
+    _, draft = newcomers.look(door, clock.now())
+    return SeeOther(_path(door, draft.next_step))
+
+
+def _account(request: AskedRequest, door: Door) -> HttpResponse:
+    link, draft = newcomers.look(door, clock.now())
+    form = NewAccountForm(
+        request.POST if request.method == "POST" else None,
+        entered={"username": draft.username, "email": draft.address},
+        is_fixed=bool(link.username),
+    )
+    if request.method == "POST":
+        browser = form.carry_out(lambda: _enter_account(form, door))
+        if browser is not None:
+            response = SeeOther(_path(door, "authenticator"))
+            put_cookie(response, browser, NEWCOMER)
+            return response
+    return show_form(request, "accounts/newcomer_account.html", form, _context(door, "account"))
+
+
+def _enter_account(form: NewAccountForm, door: Door) -> str:
+    data = form.cleaned_data
+    return newcomers.enter_account(door, data["username"], data["email"], data["password"], clock.now())
+
+
+def _authenticator(request: AskedRequest, door: Door) -> HttpResponse:
+    draft = _draft_at(door, "authenticator")
+    if draft.next_step != "authenticator":
+        return SeeOther(_path(door, draft.next_step))
+    form = NewcomerCodeForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        form.carry_out(lambda: newcomers.enter_code(door, form.cleaned_data["code"], clock.now()))
+        if not form.errors:
+            return SeeOther(_path(door, "recovery-codes"))
+    shown = enrolment_context(totp_rules.decode_secret(draft.totp_secret), draft.username)
+    return show_form(
+        request, "accounts/newcomer_authenticator.html", form, _context(door, "authenticator") | shown
+    )
+
+
+def _recovery_codes(request: AskedRequest, door: Door) -> HttpResponse:
+    draft = _draft_at(door, "recovery-codes")
+    form = TypedBackForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        visitor = visitor_of(request)
+        done = form.carry_out(
+            lambda: newcomers.finish(door, form.cleaned_data["recovery_code"], visitor, clock.now())
+        )
+        if done is not None:
+            leave(request.account_session)
+            response = SeeOther(ARRIVED)
+            remember_browser(response, visitor, done[0].user_id)
+            return with_session(response, done[1])
+    shown = codes_context(draft.codes)
+    return show_form(
+        request, "accounts/newcomer_recovery_codes.html", form, _context(door, "recovery-codes") | shown
+    )
+
+
+def _draft_at(door: Door, step: str) -> Draft:
+    """Return what was entered; raises StepMissing where a step before this one is not done."""
+    _, draft = newcomers.look(door, clock.now())
+    names = [name for name, _ in STEPS]
+    if names.index(draft.next_step) < names.index(step):
+        raise StepMissing
+    return draft
+
+
+def _context(door: Door, step: str) -> dict[str, object]:
+    names = [name for name, _ in STEPS]
+    at = names.index(step)
+    steps = [
+        {"title": title, "is_done": names.index(name) < at, "is_here": name == step} for name, title in STEPS
+    ]
+    return {"steps": steps, "is_setup": door.purpose == links.SETUP}
+
+
+# one view for each address, so that each carries its own class
+def _view(purpose: str, step: StepView, *methods: str) -> Callable[..., HttpResponse]:
+    action = newcomers.ACTION[purpose]
+    return actions.classified(**dict.fromkeys(methods, action))(_at_door(purpose, step))
+
+
+setup_begin = _view(links.SETUP, _begin, "GET")
+setup_account = _view(links.SETUP, _account, "GET", "POST")
+setup_authenticator = _view(links.SETUP, _authenticator, "GET", "POST")
+setup_recovery_codes = _view(links.SETUP, _recovery_codes, "GET", "POST")
+invitation_begin = _view(links.INVITATION, _begin, "GET")
+invitation_account = _view(links.INVITATION, _account, "GET", "POST")
+invitation_authenticator = _view(links.INVITATION, _authenticator, "GET", "POST")
+invitation_recovery_codes = _view(links.INVITATION, _recovery_codes, "GET", "POST")

@@ -1,0 +1,83 @@
+"""One's second factors: the list, adding one, removing one."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import segno
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from keyhouse.accounts import queries, strength
+from keyhouse.accounts.errors import SecondFactorMissing
+from keyhouse.accounts.forms import EnrolmentForm
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.second_factors.totp import rules
+from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
+from keyhouse.accounts.second_factors.totp.services import remove_authenticator
+from keyhouse.accounts.views.answers import SeeOther, session_of, show_form, with_session
+from keyhouse.core import actions, clock, configuration
+
+LIST = "/account/second-factors/"
+CODES = "/account/recovery-codes/"
+
+
+@actions.classified(GET="account.read")
+def second_factors(request: AskedRequest) -> HttpResponse:
+    """List one's second factors."""
+    session = session_of(request)
+    context = {
+        "authenticators": queries.authenticators_of(session.user),
+        "codes_left": strength.codes_left(session.user_id),
+        "by_recovery_code": "recovery_code" in session.methods and "totp" not in session.methods,
+    }
+    return render(request, "accounts/second_factors.html", context)
+
+
+@actions.classified(GET="second-factor.add", POST="second-factor.add")
+def add_authenticator(request: AskedRequest) -> HttpResponse:
+    """Show the secret of a new authenticator app and take its first code."""
+    session = session_of(request)
+    form = EnrolmentForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        done = form.carry_out(
+            lambda: finish_enrolment(
+                session,
+                form.cleaned_data["code"],
+                name=form.cleaned_data["name"],
+                by=request.actor,
+                now=clock.now(),
+            )
+        )
+        if done is not None:
+            way_on = LIST if strength.codes_left(session.user_id) else CODES
+            return with_session(SeeOther(way_on), done[1])
+    secret = begin_enrolment(session)
+    return show_form(
+        request, "accounts/add_authenticator.html", form, enrolment_context(secret, session.user.username)
+    )
+
+
+def enrolment_context(secret: bytes, username: str) -> dict[str, str]:
+    """Return what a page shows of a new authenticator: QR code (SVG as data address), secret to type, app link."""
+    parts = urlsplit(configuration.current().base_url)
+    address = rules.enrolment_address(secret, username=username, issuer=f"Keyhouse ({parts.netloc})")
+    text = rules.encode_secret(secret)
+    return {
+        "qr": segno.make(address, micro=False).svg_data_uri(scale=5, border=4, dark="#000", light="#fff"),
+        "secret": " ".join(text[start : start + 4] for start in range(0, len(text), 4)),
+        "address": address,
+    }
+
+
+@actions.classified(GET="second-factor.remove", POST="second-factor.remove")
+def remove(request: AskedRequest, authenticator_id: int) -> HttpResponse:
+    """Ask once more, then remove an authenticator app."""
+    session = session_of(request)
+    if request.method == "POST":
+        remove_authenticator(session.user_id, authenticator_id, by=request.actor)
+        return SeeOther(LIST)
+    found = [one for one in queries.authenticators_of(session.user) if one.pk == authenticator_id]
+    if not found:
+        raise SecondFactorMissing
+    return render(request, "accounts/remove_authenticator.html", {"authenticator": found[0]})

@@ -1,0 +1,140 @@
+"""Sign in, second factor, sign out, prove once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from django.http import HttpResponse
+
+from keyhouse.accounts import services, signing_in, strength
+from keyhouse.accounts.cookies import drop_cookie
+from keyhouse.accounts.forms import CodeForm, PageForm, PasswordForm, RecoveryCodeForm, SignInForm
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.models import Session
+from keyhouse.accounts.signing_in import Entered, SignedIn
+from keyhouse.accounts.views.answers import (
+    HOME,
+    SeeOther,
+    next_of,
+    session_of,
+    show_form,
+    with_next,
+    with_session,
+)
+from keyhouse.accounts.visitor import Visitor, remember_browser, visitor_of
+from keyhouse.core import actions, clock
+
+SIGN_IN: Final = "/account/sign-in/"
+SECOND_FACTOR: Final = "/account/second-factor/"
+FACTORS: Final = "/account/second-factors/"
+
+
+@actions.classified(GET="session.start", POST="session.start")
+def sign_in(request: AskedRequest) -> HttpResponse:
+    """Take name and password."""
+    way_on = next_of(request)
+    if request.method != "POST" and request.actor.kind == "session":
+        return SeeOther(way_on)
+    form = SignInForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        visitor = visitor_of(request)
+        signed_in = form.carry_out(lambda: signing_in.sign_in_by_password(_entered(request, form, visitor)))
+        if signed_in is not None:
+            return _go_on(signed_in, visitor, way_on)
+    return show_form(request, "accounts/sign_in.html", form, {"next": way_on})
+
+
+def _entered(request: AskedRequest, form: SignInForm, visitor: Visitor) -> Entered:
+    data = form.cleaned_data
+    return Entered(data["username"], data["password"], visitor, clock.now(), request.account_session)
+
+
+def _go_on(signed_in: SignedIn, visitor: Visitor, way_on: str) -> HttpResponse:
+    """Lead to the second factor; who has none is led to enrol one, unless they were on their way elsewhere."""
+    if signed_in.needs_second_factor:
+        return with_session(SeeOther(with_next(SECOND_FACTOR, way_on)), signed_in.cookie)
+    has_one = bool({"totp"} & set(signed_in.session.methods))
+    response = SeeOther(way_on if has_one or way_on != HOME else FACTORS)
+    remember_browser(response, visitor, signed_in.session.user_id)
+    return with_session(response, signed_in.cookie)
+
+
+Finish = Callable[[Session, str, Visitor], SignedIn]
+
+
+@actions.classified(GET="session.start", POST="session.start")
+def second_factor(request: AskedRequest) -> HttpResponse:
+    """Take the code of an authenticator app."""
+    session = request.account_session
+    if session is not None and strength.strongest_proof(session.user_id) != "totp":
+        return _second_step(request, RecoveryCodeForm, _by_recovery_code)
+    return _second_step(request, CodeForm, _by_code)
+
+
+@actions.classified(GET="session.start", POST="session.start")
+def second_factor_recovery(request: AskedRequest) -> HttpResponse:
+    """Take a recovery code instead, which leads to enrolling a new second factor."""
+    return _second_step(request, RecoveryCodeForm, _by_recovery_code)
+
+
+def _by_code(session: Session, typed: str, visitor: Visitor) -> SignedIn:
+    return signing_in.finish_by_code(session, typed, visitor, clock.now())
+
+
+def _by_recovery_code(session: Session, typed: str, visitor: Visitor) -> SignedIn:
+    return signing_in.finish_by_recovery_code(session, typed, visitor, clock.now())
+
+
+def _second_step(request: AskedRequest, form_class: type[PageForm], finish: Finish) -> HttpResponse:
+    way_on, session = next_of(request), request.account_session
+    if session is None or session.is_complete:
+        return SeeOther(way_on if session else with_next(SIGN_IN, way_on))
+    form = form_class(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        visitor = visitor_of(request)
+        signed_in = form.carry_out(lambda: finish(session, _typed(form), visitor))
+        if signed_in is not None:
+            return _go_on(signed_in, visitor, way_on)
+    return show_form(
+        request,
+        "accounts/second_factor.html",
+        form,
+        {"next": way_on, "person": session.user.username},
+    )
+
+
+def _typed(form: PageForm) -> str:
+    """Return the one thing that a proof's form asks for."""
+    return str(form.cleaned_data[next(iter(form.fields))])
+
+
+@actions.classified(POST="session.end")
+def sign_out(request: AskedRequest) -> HttpResponse:
+    """End the session, also one that still waits for the second factor."""
+    if request.account_session is not None:
+        services.sign_out(request.account_session, by=request.actor)
+    response = SeeOther("/")
+    drop_cookie(response)
+    return response
+
+
+PROOF_FORMS: Final[dict[str, type[PageForm]]] = {
+    "totp": CodeForm,
+    "recovery_code": RecoveryCodeForm,
+    "password": PasswordForm,
+}
+
+
+@actions.classified(GET="session.step-up", POST="session.step-up")
+def step_up(request: AskedRequest) -> HttpResponse:
+    """Prove once more that it is you, by the strongest factor the account has."""
+    session, way_on = session_of(request), next_of(request)
+    proof = strength.strongest_proof(session.user_id)
+    form = PROOF_FORMS[proof](request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        visitor = visitor_of(request)
+        cookie = form.carry_out(lambda: signing_in.step_up(session, _typed(form), visitor, clock.now()))
+        if cookie is not None:
+            return with_session(SeeOther(way_on), cookie)
+    return show_form(request, "accounts/step_up.html", form, {"next": way_on, "proof": proof})
