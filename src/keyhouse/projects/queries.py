@@ -147,7 +147,7 @@ def search_projects(text: str) -> QuerySet[Project]:
     """Find projects whose name is, begins with or holds `text`, then those whose summary does, in this order."""
     words = " ".join(text.replace("\x00", "").split())
     name = normalise(words.replace(" ", "-"))
-    if not words:
+    if not any(sign.isalnum() for sign in words):
         return Project.objects.none()
     found = visible_projects().filter(Q(normalized_name__contains=name) | Q(summary__icontains=words))
     return found.annotate(rank=_rank_of(name)).order_by("rank", "normalized_name")
