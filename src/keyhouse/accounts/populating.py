@@ -14,8 +14,9 @@ from typing import Final, TypeVar
 from django.db import models, transaction
 
 from keyhouse.accounts import rules
+from keyhouse.accounts.hashing import CODE_HASH
 from keyhouse.accounts.models import Authenticator, Email, RecoveryCode, RecoveryCodeSet, User
-from keyhouse.accounts.second_factors.recovery_codes.services import CODE_HASH, HashedCodes
+from keyhouse.accounts.second_factors.recovery_codes.services import HashedCodes
 from keyhouse.accounts.second_factors.totp.services import DEFAULT_NAME, PURPOSE
 from keyhouse.audit.services import Act, record_all
 from keyhouse.core import actions, clock, keys

@@ -1,0 +1,277 @@
+"""The document that `keyhouse dev seed` takes: its lists, their keys, what each may hold. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import datetime
+from typing import Any, ClassVar, Final, Literal, Self
+
+from keyhouse.core import clock
+from keyhouse.core.errors import Refusal, Situation
+
+METHODS: Final = ("password", "totp", "webauthn", "passkey", "recovery_code")
+STATES: Final = ("active", "held", "frozen", "password-disabled", "deleted")
+FACTORS: Final = ("totp", "recovery_codes")
+ACTS: Final = ("upload", "yank", "read")
+LONGEST_PASSWORD: Final = 4096
+# Words of the document whose features this version does not have.
+UNBUILT_LISTS: Final = ("organizations", "issuers", "publishers", "mandates", "exemptions")
+
+Reader = Callable[[Any], Any]
+
+
+class SeedRefused(Refusal):
+    """The document can't be seeded; nothing of it was."""
+
+    code = "seed-refused"
+    situation = Situation.INVALID
+    sentence = "The document can't be seeded."
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError("a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError("a string of characters") from error
+    return value
+
+
+def _password(value: Any) -> str:
+    if len(_text(value)) > LONGEST_PASSWORD or "\x00" in value:
+        raise ValueError(f"a string of at most {LONGEST_PASSWORD} characters")
+    return str(value)
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("true or false")  # noqa: TRY004 - one exception for all that is malformed
+    return value
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError("a whole number")  # noqa: TRY004 - the same
+    return value
+
+
+def _instant(value: Any) -> datetime:
+    try:
+        return clock.parse_instant(_text(value))
+    except ValueError as error:
+        raise ValueError("an instant such as 2024-01-01T00:00:00Z, or null") from error
+
+
+def _nothing(value: Any) -> None:
+    raise ValueError(f"null: this version has no such thing as {value!r}")
+
+
+def _one_of(*allowed: str) -> Reader:
+    def read(value: Any) -> str:
+        if value == "webauthn" and "webauthn" not in allowed:
+            raise ValueError("other factors: this version has no security keys (webauthn)")
+        if value not in allowed or not isinstance(value, str):
+            raise ValueError("one of " + ", ".join(allowed))
+        return value
+
+    return read
+
+
+def _list_of(read: Reader) -> Reader:
+    def read_all(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list):
+            raise ValueError("a list")  # noqa: TRY004 - the same
+        found = tuple(read(one) for one in value)
+        if len(set(found)) != len(found):
+            raise ValueError("a list of different things")
+        return found
+
+    return read_all
+
+
+def _projects(value: Any) -> tuple[str, ...] | None:
+    if value == "all":
+        return None
+    found: tuple[str, ...] = _list_of(_text)(value)
+    if not found:
+        raise ValueError('"all" or a list of at least one name')
+    return found
+
+
+def _or_null(read: Reader) -> Reader:
+    return lambda value: None if value is None else read(value)
+
+
+class Item:
+    """One entry of a list. `READERS` says for each key how its value is read; a key without a default must be there."""
+
+    READERS: ClassVar[Mapping[str, Reader]]
+
+    @classmethod
+    def read(cls, body: Any, where: str) -> Self:
+        """Read an entry; raises SeedRefused with the key and what is allowed."""
+        if not isinstance(body, dict):
+            raise SeedRefused(f"{where} must be an object.")
+        for key in body:
+            if key not in cls.READERS:
+                raise SeedRefused(f"{where}: unknown key {key!r}; there are {', '.join(cls.READERS)}.")
+        for missing in cls._required() - body.keys():
+            raise SeedRefused(f"{where}: the key {missing!r} is missing.")
+        return cls(**{key: cls._read_one(key, value, where) for key, value in body.items()})
+
+    @classmethod
+    def _required(cls) -> set[str]:
+        return {
+            one.name
+            for one in fields(cls)  # type: ignore[arg-type]  # every subclass is a dataclass
+            if one.default is MISSING and one.default_factory is MISSING
+        }
+
+    @classmethod
+    def _read_one(cls, key: str, value: Any, where: str) -> Any:
+        try:
+            return cls.READERS[key](value)
+        except ValueError as error:
+            raise SeedRefused(f"{where}: {key!r} takes {error}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class SeedUser(Item):
+    """A person. A null password is an unusable one."""
+
+    READERS: ClassVar = {
+        "username": _text,
+        "email": _or_null(_text),
+        "password": _or_null(_password),
+        "verified": _flag,
+        "operator": _flag,
+        "second_factors": _list_of(_one_of(*FACTORS)),
+        "joined_at": _or_null(_instant),
+        "last_seen_at": _or_null(_instant),
+        "state": _one_of(*STATES),
+    }
+    username: str
+    email: str | None = None
+    password: str | None = field(default=None, repr=False)
+    verified: bool = True
+    operator: bool = False
+    second_factors: tuple[str, ...] = ()
+    joined_at: datetime | None = None
+    last_seen_at: datetime | None = None
+    state: str = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class SeedSession(Item):
+    """A browser session and what was proven in it, at which instant."""
+
+    READERS: ClassVar = {
+        "user": _text,
+        "proved": _list_of(_one_of(*METHODS)),
+        "at": _or_null(_instant),
+    }
+    user: str
+    proved: tuple[str, ...]
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeedProject(Item):
+    """A project without files."""
+
+    READERS: ClassVar = {
+        "name": _text,
+        "owners": _list_of(_text),
+        "maintainers": _list_of(_text),
+        "organization": _or_null(_nothing),
+        "archived": _flag,
+    }
+    name: str
+    owners: tuple[str, ...]
+    maintainers: tuple[str, ...] = ()
+    organization: None = None
+    archived: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeedFile(Item):
+    """A file of the caller's machine, published by a person."""
+
+    READERS: ClassVar = {"path": _text, "by": _text, "uploaded_at": _or_null(_instant)}
+    path: str
+    by: str
+    uploaded_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SeedToken(Item):
+    """An API token; `projects` None stands for all. Without `actions` it may do all that tokens may."""
+
+    READERS: ClassVar = {
+        "user": _text,
+        "projects": _projects,
+        "minted_with": _one_of(*METHODS),
+        "minted_at": _or_null(_instant),
+        "expires_in_days": _number,
+        "actions": _list_of(_one_of(*ACTS)),
+        "description": _text,
+    }
+    user: str
+    projects: tuple[str, ...] | None = None
+    minted_with: str = "totp"
+    minted_at: datetime | None = None
+    expires_in_days: int = 30
+    actions: tuple[str, ...] = ACTS
+    description: str = ""
+
+
+ListName = Literal["users", "sessions", "projects", "files", "tokens"]
+LISTS: Final[Mapping[str, type[Item]]] = {
+    "users": SeedUser,
+    "sessions": SeedSession,
+    "projects": SeedProject,
+    "files": SeedFile,
+    "tokens": SeedToken,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """All lists, read; `raw` holds the entries as they came, for the answer."""
+
+    raw: Mapping[str, list[dict[str, Any]]]
+    users: tuple[SeedUser, ...] = ()
+    sessions: tuple[SeedSession, ...] = ()
+    projects: tuple[SeedProject, ...] = ()
+    files: tuple[SeedFile, ...] = ()
+    tokens: tuple[SeedToken, ...] = ()
+
+
+def read_document(text: bytes) -> Document:
+    """Read the document; raises SeedRefused with what is wrong and where."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise SeedRefused(f"The document is not JSON: {error}.") from error
+    if not isinstance(body, dict):
+        raise SeedRefused("The document must be one JSON object.")
+    for name, entries in body.items():
+        _refuse_list(name, entries)
+    return Document(raw=body, **{name: _read_list(name, entries) for name, entries in body.items()})
+
+
+def _refuse_list(name: str, entries: Any) -> None:
+    if name in UNBUILT_LISTS:
+        raise SeedRefused(f"{name!r} can't be seeded: this version of Keyhouse has none.")
+    if name not in LISTS:
+        raise SeedRefused(f"Unknown list {name!r}; there are {', '.join(LISTS)}.")
+    if not isinstance(entries, list):
+        raise SeedRefused(f"{name!r} must be a list.")
+
+
+def _read_list(name: str, entries: list[Any]) -> tuple[Any, ...]:
+    read = LISTS[name].read
+    return tuple(read(entry, f"{name}[{number}]") for number, entry in enumerate(entries))
