@@ -193,16 +193,8 @@ def old_pip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an old pip, in an environment of its own."""
     folder = tmp_path_factory.mktemp("old-pip") / "venv"
     venv.create(folder, with_pip=True)
-    install = [
-        folder / "bin" / "python",
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--require-hashes",
-        "-r",
-        OLD_PIP,
-    ]
+    pip = [str(folder / "bin" / "python"), "-m", "pip"]
+    install = [*pip, "install", "--quiet", "--require-hashes", "-r", str(OLD_PIP)]
     done = subprocess.run(install, capture_output=True, text=True, check=False)
     if done.returncode:
         skip_or_fail("clients", f"the old pip could not be installed: {done.stderr[-500:]}")
