@@ -94,19 +94,9 @@ def files_of(release: Release) -> QuerySet[File]:
     return release.files.order_by("-kind", "filename")
 
 
-def has_sdist(release: Release) -> bool:
-    """Tell whether the release has a source distribution."""
-    return release.files.filter(kind="sdist").exists()
-
-
 def is_file_name_used(filename: str) -> bool:
     """Tell whether a file ever had this name, be it deleted since."""
     return sql.find_value(_USED, filename) is not None
-
-
-def is_content_known(blake2: str) -> bool:
-    """Tell whether a file with these bytes (BLAKE2b-256, hex) is here."""
-    return File.objects.filter(blake2=blake2).exists()
 
 
 def gather_neighbours(filename: str, blake2: str, kind: str, release: Release | None) -> Neighbours:
