@@ -1,0 +1,171 @@
+"""People with an authenticator app, a clock that stands still, and a browser that fills in forms."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+
+from keyhouse.accounts import services
+from keyhouse.accounts.cookies import cookie_name
+from keyhouse.accounts.hashers import Argon2
+from keyhouse.accounts.models import Session, User
+from keyhouse.accounts.second_factors.totp import rules as totp
+from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
+from keyhouse.accounts.sessions import start_session
+from keyhouse.core import actions, clock, configuration, keys
+from keyhouse.core.actor import host
+from keyhouse.core.configuration import Configuration
+from keyhouse.mandate.gates import SecondFactorGate
+from keyhouse.projects.authority import ProjectAuthority
+
+PASSWORD = "velvet-anchor-93-tundra"
+SECRET = b"12345678901234567890"
+START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def wired() -> Iterator[None]:
+    keys.ensure_ring(configuration.current().key_file)
+    before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
+    actions.wire(gate=SecondFactorGate(), authority=ProjectAuthority())
+    yield
+    actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords with little memory, so that the tests are quick; the real numbers have a test of their own."""
+    monkeypatch.setattr(Argon2, "memory_cost", 64)
+    monkeypatch.setattr(Argon2, "time_cost", 1)
+    monkeypatch.setattr(Argon2, "parallelism", 1)
+
+
+Configure = Callable[..., Configuration]
+
+
+@pytest.fixture
+def configure() -> Iterator[Configure]:
+    """Change settings for one test."""
+    before = configuration.current()
+
+    def change(**settings: Any) -> Configuration:
+        return configuration.use(replace(configuration.current(), **settings))
+
+    yield change
+    configuration.use(before)
+
+
+class Clock:
+    """The clock file of a test."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.set(START)
+
+    def set(self, instant: datetime) -> None:
+        draft = self.path.with_suffix(".new")
+        draft.write_text(clock.format_instant(instant))
+        draft.rename(self.path)
+
+    def go(self, **spans: float) -> datetime:
+        self.set(clock.now() + timedelta(**spans))
+        return clock.now()
+
+
+@pytest.fixture(autouse=True)
+def time(tmp_path: Path, configure: Configure) -> Clock:
+    moment = Clock(tmp_path / "clock")
+    configure(clock_file=moment.path)
+    return moment
+
+
+def code(shift: int = 0, secret: bytes = SECRET) -> str:
+    """Return the code that the app shows now (or some steps from now)."""
+    return totp.code_at(secret, totp.step_at(clock.now()) + shift)
+
+
+class Browser:
+    """A browser without scripts: keeps cookies, sends forms with the mark of the page they stand on."""
+
+    def __init__(self, **extra: Any) -> None:
+        self.client = Client(enforce_csrf_checks=True, **extra)
+        self.page: Any = None
+
+    def get(self, path: str, **extra: Any) -> Any:
+        self.page = self.client.get(path, headers={"accept": "text/html"}, **extra)
+        return self.page
+
+    def post(self, path: str, fields: dict[str, str] | None = None, **extra: Any) -> Any:
+        """Send a form of the page that was fetched last, or of a fresh one."""
+        mark = self.mark() or (self.get(path) and self.mark())
+        data = {"csrfmiddlewaretoken": mark, **(fields or {})}
+        self.page = self.client.post(path, data, headers={"accept": "text/html"}, **extra)
+        return self.page
+
+    def mark(self) -> str:
+        found = re.search(rb'name="csrfmiddlewaretoken" value="(\w+)"', getattr(self.page, "content", b""))
+        return found[1].decode() if found else ""
+
+    @property
+    def text(self) -> str:
+        return html.unescape(self.page.content.decode())
+
+    @property
+    def cookie(self) -> str:
+        morsel = self.client.cookies.get(cookie_name())
+        return morsel.value if morsel else ""
+
+    def carry(self, cookie: str) -> None:
+        self.client.cookies[cookie_name()] = cookie
+
+    def sign_in(self, username: str = "ada", password: str = PASSWORD, **more: str) -> Any:
+        self.get("/account/sign-in/")
+        return self.post("/account/sign-in/", {"username": username, "password": password, **more})
+
+    def enter(self, typed: str) -> Any:
+        self.get("/account/second-factor/")
+        return self.post("/account/second-factor/", {"code": typed})
+
+
+@pytest.fixture
+def browser() -> Browser:
+    return Browser()
+
+
+MakePerson = Callable[..., User]
+
+
+def make_person(username: str = "ada", *, factors: int = 1, **facts: Any) -> User:
+    user = services.create_user(username, by=host(), **{"password": PASSWORD, **facts})
+    services.add_email(user, f"{username}@example.org", by=host(), verified_by="host")
+    for number in range(factors):
+        enrol_authenticator(user, bytes([*SECRET[:-1], SECRET[-1] + number]), by=host(), name=f"app {number}")
+    return user
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    """Return somebody with a password and an authenticator app."""
+    return make_person()
+
+
+def signed_in(user: User, *methods: str, at: datetime | None = None) -> tuple[Session, Browser]:
+    """Return a complete session (password and app if not said otherwise) and a browser that holds its cookie."""
+    session, cookie = start_session(user, methods or ("password", "totp"), at=at, network="192.0.2.9")
+    browser = Browser()
+    browser.carry(cookie)
+    return session, browser
+
+
+def refused(response: HttpResponse) -> str:
+    """Return the code of a refusal."""
+    return str(response.headers.get("X-Refusal", ""))
