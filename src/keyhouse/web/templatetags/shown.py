@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from typing import Final
 
 from django import template
+from django.template import Context
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from keyhouse.core import clock
 
@@ -60,6 +61,13 @@ def size(value: int | None) -> str:
         amount, unit = amount / _STEP, unit + 1
     digits = 1 if unit and amount < _ONE_DIGIT_BELOW else 0
     return f"{amount:.{digits}f} {_UNITS[unit]}"
+
+
+@register.simple_tag(takes_context=True)
+def here(context: Context, path: str) -> SafeString | str:
+    """Mark the link of a navigation that leads to the page one is on: `<a href="/x/"{% here "/x/" %}>`."""
+    request = getattr(context, "request", None)
+    return mark_safe(' aria-current="page"') if request is not None and request.path == path else ""
 
 
 def age_in_words(seconds: float) -> str:
