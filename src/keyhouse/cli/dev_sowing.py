@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.db import IntegrityError, transaction
+from django.db.models import F
 from django.db.models.functions import Lower
 
 from keyhouse.accounts.cookies import cookie_name
@@ -45,8 +46,9 @@ from keyhouse.credentials.tokens.services import mint_token
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects import queries as project_queries
 from keyhouse.projects.models import Project
+from keyhouse.projects.populating import NewProject, create_projects
 from keyhouse.projects.rules import allows_role
-from keyhouse.projects.services import NewFile, archive_project, create_project, publish_file
+from keyhouse.projects.services import NewFile, archive_project, publish_file
 from keyhouse.publishing.upload.local import store_local_file
 
 Answer = dict[str, list[dict[str, Any]]]
@@ -95,7 +97,7 @@ def sow(document: Document) -> Answer:
     Raises SeedRefused. Nothing that takes long happens inside the transaction.
     """
     sowing = Sowing(document)
-    for prepare in (_refuse_taken_users, _hash_secrets, _store_files):
+    for prepare in (_refuse_taken_users, _refuse_taken_projects, _hash_secrets, _store_files):
         prepare(sowing)
     try:
         with transaction.atomic(durable=True):
@@ -214,19 +216,31 @@ def _start(sowing: Sowing, entry: SeedSession, where: str) -> dict[str, Any]:
 # ---- projects and files
 
 
+def _refuse_taken_projects(sowing: Sowing) -> None:
+    names: dict[str, str] = {}
+    for number, entry in enumerate(sowing.document.projects):
+        _note_once(names, normalise(entry.name), f"projects[{number}]", "project")
+    rows = Project.objects.annotate(folded=F("normalized_name"))
+    _refuse_existing(names, rows, "project")
+
+
 def _make_projects(sowing: Sowing) -> None:
     entries = enumerate(sowing.document.projects)
-    sowing.tell("projects", [_create(sowing, entry, f"projects[{number}]") for number, entry in entries])
+    with _named("projects"):
+        projects = create_projects(
+            [_new_project(sowing, entry, f"projects[{number}]") for number, entry in entries], by=_BY
+        )
+    sowing.tell("projects", ({"id": project.pk} for project in projects))
 
 
-def _create(sowing: Sowing, entry: SeedProject, where: str) -> dict[str, Any]:
-    if project_queries.find_project(normalise(entry.name)):
-        raise SeedRefused(f"{where}: the project {entry.name} exists already.")
-    owners = [sowing.person(name, where) for name in entry.owners]
-    maintainers = [sowing.person(name, where) for name in entry.maintainers]
-    with _named(where):
-        project = create_project(entry.name, owners, maintainers, by=_BY)
-    return {"id": project.pk}
+def _new_project(sowing: Sowing, entry: SeedProject, where: str) -> NewProject:
+    if not entry.owners:
+        raise SeedRefused(f"{where}: a project needs an owner.")
+    return NewProject(
+        entry.name,
+        [sowing.person(name, where) for name in entry.owners],
+        [sowing.person(name, where) for name in entry.maintainers],
+    )
 
 
 def _store_files(sowing: Sowing) -> None:
