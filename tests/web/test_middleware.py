@@ -12,18 +12,13 @@ from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
+from keyhouse.accounts.errors import TooManyAttempts
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import NOBODY, Actor, Strength
-from keyhouse.core.errors import Refusal, RoleRequired, SignInRequired, Situation
+from keyhouse.core.errors import RoleRequired, SignInRequired
 from keyhouse.web import errors
 from keyhouse.web.middleware import Doors, Refusals, SecurityHeaders
-
-
-class TooOften(Refusal):
-    code = "tried-too-often"
-    situation = Situation.TOO_MANY
-    sentence = "Too many tries."
 
 
 class Open:
@@ -154,7 +149,7 @@ def test_a_refusal_is_a_page_for_people() -> None:
 
 
 def test_a_limit_says_when_to_come_back() -> None:
-    answer = refused(TooOften(retry_after=30))
+    answer = refused(TooManyAttempts(retry_after=30))
     assert (answer.status_code, answer["Retry-After"]) == (429, "30")
 
 
@@ -250,7 +245,7 @@ def test_a_defect_shows_the_page_that_needs_nothing(client: Client) -> None:
 
 def test_a_refusal_raised_outside_of_views_is_answered_as_one() -> None:
     try:
-        raise TooOften  # noqa: TRY301 - this is what a middleware does
-    except TooOften:
+        raise TooManyAttempts  # noqa: TRY301 - this is what a middleware does
+    except TooManyAttempts:
         answer = errors.broken(request_of())
     assert answer.status_code == 429

@@ -34,15 +34,9 @@ def announce(settings: Configuration, host: str) -> None:
 
 def _setup_path() -> str:
     """Return the address of a new set-up link while nobody operates this index, else nothing."""
-    try:
-        from keyhouse.accounts import services  # noqa: PLC0415 - Django is set up by now
-    except ImportError:
-        return ""
-    from keyhouse.accounts.models import User  # noqa: PLC0415 - the same
+    from keyhouse.accounts import queries, services  # noqa: PLC0415 - Django is set up by now
 
-    if User.objects.filter(is_operator=True).exists():
-        return ""
-    return services.make_setup_link(by=actor.host())
+    return "" if queries.is_set_up() else services.make_setup_link(by=actor.host())
 
 
 def write_link(data: Path, link: str) -> Path:

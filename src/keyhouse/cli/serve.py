@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
+from types import FrameType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -66,6 +67,7 @@ def command(data: str | None, **wished: object) -> None:
 
 def serve(wishes: Wishes, data: str | None) -> None:
     """Serve until told to stop. Raises what stops a start, as one sentence."""
+    _on_stop(_stop_at_once)
     _check_tls(wishes)
     settings = _configure(wishes, data)
     data_folder.make(settings.data)
@@ -75,7 +77,6 @@ def serve(wishes: Wishes, data: str | None) -> None:
         preparation.prepare(settings)
         if hold is not None:
             hold.tell(Holder(os.getpid(), settings.base_url))
-        announcement.announce(settings, wishes.host)
         _run(wishes, settings, sockets)
 
 
@@ -145,14 +146,29 @@ def _settle_address(wishes: Wishes, settings: Configuration, port: int) -> Confi
 
 def _run(wishes: Wishes, settings: Configuration, sockets: list[socket]) -> None:
     """Run the index keeper here and the server here or in workers, until told to stop."""
-    _ignore_late_signals()
     config = _server_configuration(wishes, settings)
+    server = uvicorn.Server(config)
+    if wishes.workers == 1:
+        # The server takes the signals itself once it runs and raises them again when it has stopped: obeyed by then.
+        _on_stop(server.handle_exit)
     with _keeper(settings), _metrics_folder(wishes):
+        announcement.announce(settings, wishes.host)
         if wishes.workers == 1:
-            uvicorn.Server(config).run(sockets)
+            server.run(sockets)
         else:
             Multiprocess(config, sockets).run()
     _leave()
+
+
+def _on_stop(act: Callable[[int, FrameType | None], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, act)
+
+
+def _stop_at_once(number: int, frame: FrameType | None) -> None:
+    """Stop a start that has answered nobody yet; what it was doing is rolled back or done again."""
+    del number, frame
+    sys.exit(0)
 
 
 def _server_configuration(wishes: Wishes, settings: Configuration) -> uvicorn.Config:
@@ -176,20 +192,10 @@ def _server_configuration(wishes: Wishes, settings: Configuration) -> uvicorn.Co
     )
 
 
-def _ignore_late_signals() -> None:
-    """Let a signal that was obeyed be over: the server raises it once more when it has stopped."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: None)
-
-
 @contextmanager
 def _keeper(settings: Configuration) -> Iterator[None]:
     """Keep root list, feeds and compressed forms up to date from this one process."""
-    try:
-        from keyhouse.index.keeper import Keeper  # noqa: PLC0415 - only a server needs it
-    except ImportError:
-        yield
-        return
+    from keyhouse.index.keeper import Keeper  # noqa: PLC0415 - only a server needs it
 
     keeper = Keeper(settings)
     keeper.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -67,7 +66,6 @@ MIDDLEWARE = [
     "keyhouse.accounts.middleware.Csrf",
     "keyhouse.web.middleware.Doors",
 ]
-MIDDLEWARE = [name for name in MIDDLEWARE if find_spec(name.rpartition(".")[0])]
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

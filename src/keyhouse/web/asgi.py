@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -22,6 +21,7 @@ from django.core.wsgi import get_wsgi_application
 from keyhouse.core import configuration, logs
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.networks import client_address
+from keyhouse.index.asgi import ReadPlane
 from keyhouse.web.asgi_types import App, Receive, Scope, Send, answer, find_header, refuse
 from keyhouse.web.control_plane import ControlPlane
 from keyhouse.web.errors import MethodNotAllowed
@@ -166,29 +166,13 @@ def _stop_after(sentinel: int) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-class _NothingYet:
-    def owns(self, path: str) -> bool:
-        return not path
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive
-        await answer(send, 503, b"unavailable: not built yet\n")
-
-
-def _find(module: str, name: str, *args: object) -> Any:
-    try:
-        return getattr(importlib.import_module(module), name)(*args)
-    except (ImportError, AttributeError):
-        return _NothingYet()
-
-
 def make_application(settings: Configuration) -> Application:
     """Build the callable of this process: Django first, since the upload's checks are its code."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "keyhouse.settings.base")
-    django = get_wsgi_application()
-    index = _find("keyhouse.index.asgi", "ReadPlane", settings)
-    upload = _find("keyhouse.publishing.upload.asgi", "Upload")
-    return Application(settings, Observed(ControlPlane(django, settings), "pages"), index, upload)
+    pages = Observed(ControlPlane(get_wsgi_application(), settings), "pages")
+    from keyhouse.publishing.upload.asgi import Upload  # noqa: PLC0415 - it stands on models
+
+    return Application(settings, pages, ReadPlane(settings), Upload())
 
 
 def __getattr__(name: str) -> Application:

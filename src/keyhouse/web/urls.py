@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 from django.urls import URLPattern, URLResolver, include, path
 
-_FEATURES = (
-    "keyhouse.accounts.urls",
-    "keyhouse.credentials.tokens.urls",
-    "keyhouse.projects.urls",
-    "keyhouse.web.site_urls",
-)
-
 urlpatterns: list[URLPattern | URLResolver] = [
-    path("", include(name)) for name in _FEATURES if importlib.util.find_spec(name)
+    path("", include("keyhouse.accounts.urls")),
+    path("", include("keyhouse.credentials.tokens.urls")),
+    path("", include("keyhouse.projects.urls")),
+    path("", include("keyhouse.web.site_urls")),
 ]
 
 handler400 = "keyhouse.web.errors.bad_request"
