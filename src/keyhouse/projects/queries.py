@@ -18,12 +18,15 @@ _HEAVY: Final = ("metadata", "description_html")
 
 def find_project(normalized_name: str) -> Project | None:
     """Return the project of that normalised name, or None."""
-    return Project.objects.filter(normalized_name=normalized_name).first()
+    return next(iter(Project.objects.raw(_PROJECT, [normalized_name])), None)
 
 
 def is_folded_name_taken(folded_name: str) -> bool:
     """Tell whether a project has this name or one that people confuse with it (`distfiles.names.fold`)."""
-    return Project.objects.filter(folded_name=folded_name).exists()
+    return sql.find_value(_FOLDED, folded_name) is not None
+
+
+_FOLDED: Final = "SELECT 1 FROM projects_project WHERE folded_name = %s"
 
 
 def lock_project(normalized_name: str) -> Project | None:
@@ -36,7 +39,10 @@ _PROJECT: Final = "SELECT * FROM projects_project WHERE normalized_name = %s"
 
 def find_tombstone(normalized_name: str) -> Tombstone | None:
     """Return what a deleted project of that name left behind, or None."""
-    return Tombstone.objects.filter(normalized_name=normalized_name).first()
+    return next(iter(Tombstone.objects.raw(_TOMBSTONE, [normalized_name])), None)
+
+
+_TOMBSTONE: Final = "SELECT * FROM projects_tombstone WHERE normalized_name = %s"
 
 
 def find_role_kind(user_id: int | None, thing: Thing) -> str | None:
