@@ -152,6 +152,26 @@ def rotate_ring(path: Path) -> KeyRing:
         return read_ring(path)
 
 
+def retire_key(path: Path, key_id: str) -> RootKey:
+    """Take an older root key out of the file and return it; raises KeyFileError for the newest and unknown ones."""
+    with _locked(path):
+        ring = read_ring(path)
+        found = ring.find(key_id)
+        if found is None or found == ring.newest:
+            message = f"the key file {path} has no older key {key_id}"
+            raise KeyFileError(message)
+        _write(path, KeyRing(tuple(key for key in ring.keys if key != found)))
+        return found
+
+
+def bring_back_key(path: Path, key: RootKey) -> None:
+    """Put a retired key back as the oldest one."""
+    with _locked(path):
+        ring = read_ring(path)
+        if ring.find(key.id) is None:
+            _write(path, KeyRing((*ring.keys, key)))
+
+
 class _locked:  # noqa: N801 - reads as the verb it is: `with _locked(path)`
     """Hold an exclusive lock beside the key file."""
 

@@ -1,0 +1,72 @@
+"""`keyhouse dev settle`: everything that is due now, again until nothing is left."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Final
+
+import click
+
+from keyhouse.cli.surroundings import open_index
+from keyhouse.core import clock, configuration
+
+ROUNDS: Final = 100
+LEFT_BY_DEAD_UPLOADS: Final = timedelta(days=1)
+
+
+@click.command("settle")
+def command() -> None:
+    """Render, compress, prune: do what is due by the clock, and print how much of what as JSON."""
+    open_index()
+    click.echo(json.dumps(settle()))
+
+
+def settle() -> dict[str, int]:
+    """Do rounds of all works until one finds nothing to do; returns what was done in all."""
+    done: Counter[str] = Counter()
+    for _ in range(ROUNDS):
+        latest = Counter(_one_round())
+        done.update(latest)
+        if not +latest:
+            break
+    return dict(done)
+
+
+def _one_round() -> Mapping[str, int]:
+    return {name: count for work in works() for name, count in work().items()}
+
+
+def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
+    """Return every work that the product does beside requests."""
+    return (_keep_index, _forget_sessions, _forget_attempts, _sweep_incoming)
+
+
+def _keep_index() -> Mapping[str, int]:
+    from keyhouse.index.keeper import Keeper  # noqa: PLC0415 - slow to import
+
+    keeper = Keeper(configuration.current())
+    try:
+        return keeper.settle()
+    finally:
+        keeper.stop()
+
+
+def _forget_sessions() -> Mapping[str, int]:
+    from keyhouse.accounts.sessions import prune_sessions  # noqa: PLC0415 - Django is set up by now
+
+    return {"sessions": prune_sessions(clock.now())}
+
+
+def _forget_attempts() -> Mapping[str, int]:
+    from keyhouse.accounts.limits import prune_attempts  # noqa: PLC0415 - Django is set up by now
+
+    return {"attempts": prune_attempts(clock.now())}
+
+
+def _sweep_incoming() -> Mapping[str, int]:
+    from keyhouse.storage import blobs  # noqa: PLC0415 - beside the others
+
+    return {"incoming": blobs().sweep_incoming(LEFT_BY_DEAD_UPLOADS)}

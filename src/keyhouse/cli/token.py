@@ -1,0 +1,97 @@
+"""`keyhouse token`: API tokens, from the host."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+import click
+from django.db.models import QuerySet
+
+from keyhouse.accounts.queries import find_user
+from keyhouse.core import clock
+from keyhouse.core.actor import host
+from keyhouse.core.errors import NotFound
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.tokens.rules import Life, is_alive
+from keyhouse.credentials.tokens.services import revoke_token
+
+
+@click.group("token")
+def command() -> None:
+    """List and revoke API tokens."""
+
+
+@command.command("list")
+@click.option("--user", "username", default="", help="Only those of this person.")
+@click.option("--all", "with_ended", is_flag=True, help="Also expired and revoked ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def list_(username: str, *, with_ended: bool, as_json: bool) -> None:
+    """List tokens: id, whose, for what, until when, last used.
+
+    \b
+    Examples:
+      keyhouse token list
+      keyhouse token list --user ada --all --json
+    """  # noqa: D301 - \b is click's own mark
+    for token in _chosen(username).iterator(chunk_size=500):
+        row = _as_dict(token)
+        if row["alive"] or with_ended:
+            click.echo(json.dumps(row) if as_json else _as_line(row))
+
+
+@command.command()
+@click.argument("token_id", metavar="ID", type=click.UUID)
+@click.option("--reason", default="revoked at the host", show_default=True, help="Kept with the token.")
+def revoke(token_id: uuid.UUID, reason: str) -> None:
+    """End a token for good, at once and everywhere.
+
+    \b
+    Example:
+      keyhouse token revoke 686fdc1b392847558491be4175713c48
+    """  # noqa: D301 - \b is click's own mark
+    token = Token.objects.filter(pk=token_id).first()
+    if token is None:
+        raise NotFound("There is no such token.", fix="`keyhouse token list --all` shows them.")
+    if token.revoked_at is not None:
+        click.echo(f"It was revoked at {clock.format_instant(token.revoked_at)} already.")
+        return
+    revoke_token(token, by=host(), reason=reason)
+    click.echo("Revoked.")
+
+
+def _chosen(username: str) -> QuerySet[Token]:
+    rows = Token.objects.select_related("user").prefetch_related("projects").order_by("minted_at", "pk")
+    if not username:
+        return rows
+    user = find_user(username)
+    if user is None:
+        raise NotFound(f"There is no user {username}.", fix="`keyhouse user list` shows them.")
+    return rows.filter(user=user)
+
+
+def _as_dict(token: Token) -> dict[str, Any]:
+    life = Life(token.expires_at, token.revoked_at, token.suspended_at)
+    names = sorted(project.normalized_name for project in token.projects.all())
+    return {
+        "id": token.pk.hex,
+        "user": token.user.username,
+        "description": token.description,
+        "projects": "all" if token.is_for_all_projects else names,
+        "actions": token.actions,
+        "minted_at": clock.format_instant(token.minted_at),
+        "minted_with": token.minted_methods,
+        "expires_at": clock.format_instant(token.expires_at),
+        "revoked_at": clock.format_instant(token.revoked_at) if token.revoked_at else None,
+        "last_used_at": clock.format_instant(token.last_used_at) if token.last_used_at else None,
+        "alive": is_alive(life, clock.now()),
+    }
+
+
+def _as_line(row: dict[str, Any]) -> str:
+    projects = row["projects"] if row["projects"] == "all" else " ".join(row["projects"])
+    state = f"until {row['expires_at']}" if row["alive"] else "ended"
+    used = f"last used {row['last_used_at']}" if row["last_used_at"] else "never used"
+    acts = "+".join(row["actions"])
+    return f"{row['id']}  {row['user']}  {row['description']}  {acts} on {projects}  {state}  {used}"
