@@ -110,17 +110,24 @@ class Keeper:
                 return None
             written: Counter[str] = Counter()
             for place in BUILDERS:
-                if not is_patient or time.monotonic() >= self._next.get(place, 0.0):
-                    written[place[0]] += self._renew(place)
+                if not is_patient or self._is_time(place):
+                    is_early = is_patient and place == ROOT and not self._is_time(_SERIALS)
+                    written[place[0]] += self._renew(place, is_early=is_early)
             if not is_patient or time.monotonic() >= self._next_forms:
                 written["forms"] += self._add_forms()
             return written
 
-    def _renew(self, place: Place) -> int:
-        """Render a page if it is older than what it shows, and return how many of its forms were written."""
+    def _is_time(self, place: Place) -> bool:
+        return time.monotonic() >= self._next.get(place, 0.0)
+
+    def _renew(self, place: Place, *, is_early: bool) -> int:
+        """Render a page if it is older than what it shows, and return how many of its forms were written.
+
+        `is_early`: only if projects came or went.
+        """
         began = time.monotonic()
         with self._database.snapshot() as ask:
-            built = BUILDERS[place](ask) if _is_due(ask, place) else None
+            built = BUILDERS[place](ask) if _is_due(ask, place, is_early=is_early) else None
         if built is None:
             return 0
         rows = [_row(place, form, body, built) for form, body in built.forms.items()]
@@ -128,11 +135,15 @@ class Keeper:
             for row in rows:
                 ask(_STORE, row)
             self._wake(ask)
-        took = time.monotonic() - began
-        self._next[place] = time.monotonic() + min(
-            max(_PAUSE[place], took), max(_LONGEST_PAUSE, _PAUSE[place])
-        )
+        self._rest(place, time.monotonic() - began)
         return len(rows)
+
+    def _rest(self, place: Place, took: float) -> None:
+        """Let a page be for a while; the longer for how long it took to render."""
+        now = time.monotonic()
+        self._next[place] = now + max(_PAUSE[place], min(took, _LONGEST_PAUSE))
+        if place == ROOT:
+            self._next[_SERIALS] = now + max(_PAUSE[_SERIALS], took * _SERIALS_SHARE)
 
     def _wake(self, ask: Ask) -> None:
         if self._database.is_postgresql:

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from keyhouse.core import clock
+from keyhouse.index.negotiate import JSON
+from keyhouse.projects.models import Tombstone, UsedFileName
+
+UPSTREAM = "https://other.example/simple"
+
+
+@pytest.fixture
+def client(open_client: Any, index: Any) -> Any:
+    return open_client(upstream=UPSTREAM)
+
+
+def test_a_name_never_used_here_is_redirected(client: Any) -> None:
+    for _ in range(2):
+        response = client.ask("/simple/never-here/")
+        assert (response.status, response.headers["location"]) == (302, f"{UPSTREAM}/never-here/")
+        assert response.headers["cache-control"] == "no-cache"
+    assert client.ask(f"/simple/never-here/?format={JSON}").headers["location"] == (
+        f"{UPSTREAM}/never-here/?format={JSON}"
+    )
+
+
+def test_only_the_right_spelling_leaves_the_house(client: Any) -> None:
+    assert client.ask("/simple/Never_Here").headers["location"] == "/simple/never-here/"
+    for path in ("/simple/-bad-/", "/simple/../", "/simple/a b/", "/simple/a%0d%0ab/", "/simple/a\r\nb/"):
+        response = client.ask(path)
+        assert response.status == 404
+        assert "location" not in response.headers
+
+
+def test_a_name_that_exists_never_leaves(client: Any, index: Any) -> None:
+    index.publish("alpha")
+    assert client.ask("/simple/alpha/").status == 200
+
+
+def test_a_name_that_comes_here_is_not_redirected_any_more(client: Any, index: Any) -> None:
+    assert client.ask("/simple/alpha/").status == 302
+    index.publish("alpha")
+    assert client.ask_until("/simple/alpha/", lambda response: response.status != 302).status == 200
+
+
+def test_a_name_that_was_here_never_leaves(client: Any, index: Any) -> None:
+    index.delete_project(index.publish("alpha").project)
+    assert client.ask("/simple/alpha/").status == 404
+    Tombstone.objects.create(normalized_name="beta", lineage="0" * 32, deleted_at=clock.now())
+    assert client.ask("/simple/beta/").status == 404
+    UsedFileName.objects.create(
+        filename="gamma-1.0.tar.gz", normalized_name="gamma", blake2="0" * 64, used_at=clock.now()
+    )
+    assert client.ask("/simple/gamma/").status == 404
+
+
+def test_only_index_pages_are_redirected(client: Any) -> None:
+    for path in ("/pypi/never-here/json", "/rss/project/never-here/releases.xml", "/simple/never-here/1.0/"):
+        assert client.ask(path).status == 404
+
+
+def test_without_the_setting_nothing_is_redirected(open_client: Any, index: Any) -> None:
+    assert open_client().ask("/simple/never-here/").status == 404
