@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
-from django.http import HttpResponse
+from django.db import connection
+from django.http.response import HttpResponseBase
 from django.test import Client
 
 from keyhouse.accounts import services
@@ -24,6 +27,7 @@ from keyhouse.accounts.sessions import start_session
 from keyhouse.core import actions, clock, configuration, keys
 from keyhouse.core.actor import host
 from keyhouse.core.configuration import Configuration
+from keyhouse.core.errors import Refusal
 from keyhouse.mandate.gates import SecondFactorGate
 from keyhouse.projects.authority import ProjectAuthority
 
@@ -166,6 +170,27 @@ def signed_in(user: User, *methods: str, at: datetime | None = None) -> tuple[Se
     return session, browser
 
 
-def refused(response: HttpResponse) -> str:
+def refused(response: HttpResponseBase) -> str:
     """Return the code of a refusal."""
     return str(response.headers.get("X-Refusal", ""))
+
+
+T = TypeVar("T")
+
+
+def at_once(acts: Iterable[Callable[[], T]]) -> list[T | Refusal]:
+    """Do things in threads that start together, each on a database connection of its own; refusals are results."""
+    waiting = list(acts)
+    gate = threading.Barrier(len(waiting))
+
+    def do(act: Callable[[], T]) -> T | Refusal:
+        gate.wait()
+        try:
+            return act()
+        except Refusal as refusal:
+            return refusal
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(waiting)) as pool:
+        return list(pool.map(do, waiting))

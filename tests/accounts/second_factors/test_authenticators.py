@@ -1,0 +1,434 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from tests.accounts.conftest import (
+    SECRET,
+    Browser,
+    Clock,
+    Configure,
+    at_once,
+    code,
+    make_person,
+    refused,
+    signed_in,
+)
+
+from keyhouse.accounts import signing_in, strength
+from keyhouse.accounts.errors import (
+    ClockOff,
+    CodeReplayed,
+    CodeWrong,
+    SecondFactorLast,
+    SecondFactorMissing,
+    SecondFactorsMany,
+)
+from keyhouse.accounts.models import Authenticator, Session, User
+from keyhouse.accounts.second_factors.totp import rules
+from keyhouse.accounts.second_factors.totp.services import (
+    accept_code,
+    count_failure,
+    enrol_authenticator,
+    remove_authenticator,
+)
+from keyhouse.accounts.sessions import actor_of, start_session
+from keyhouse.accounts.visitor import Visitor
+from keyhouse.audit.models import Record
+from keyhouse.core import clock
+from keyhouse.core.actor import Actor, host
+from keyhouse.core.errors import Refusal, RoleRequired, StepUpRequired
+
+ADD = "/account/second-factors/add/"
+
+
+def accept(user: User, typed: str) -> Authenticator:
+    with transaction.atomic():
+        return accept_code(user.pk, typed, now=clock.now())
+
+
+def waiting(user: User) -> Session:
+    return start_session(user, ["password"], is_complete=False)[0]
+
+
+def acting(user: User, *methods: str) -> Actor:
+    return actor_of(start_session(user, methods or ("password", "totp"))[0])
+
+
+def secret_on(browser: Browser) -> bytes:
+    shown = browser.text.split('<pre class="code secret break" data-copy>')[1].split("<")[0]
+    return rules.decode_secret(shown)
+
+
+# ---- a code is accepted once ----
+
+
+@pytest.mark.django_db
+def test_the_secret_is_sealed(ada: User) -> None:
+    row = Authenticator.objects.get()
+    assert rules.encode_secret(SECRET) not in row.secret_sealed
+    assert SECRET.hex() not in row.secret_sealed
+
+
+@pytest.mark.django_db
+def test_an_accepted_step_is_kept_and_never_accepted_again(ada: User, time: Clock) -> None:
+    first = code()
+    assert accept(ada, first).last_used_at is None
+    row = Authenticator.objects.get()
+    assert row.last_step == rules.step_at(clock.now())
+    assert row.last_used_at == clock.now()
+    with pytest.raises(CodeReplayed):
+        accept(ada, first)
+    with pytest.raises(CodeReplayed):
+        accept(ada, code(-1))
+    time.go(seconds=30)
+    with pytest.raises(CodeReplayed):
+        accept(ada, f" {first[:3]} {first[3:]}")
+    accept(ada, code())
+
+
+@pytest.mark.django_db
+def test_of_several_refusals_the_most_telling_is_given(ada: User) -> None:
+    enrol_authenticator(ada, b"\x07" * 20, by=host())
+    accept(ada, code())
+    with pytest.raises(CodeReplayed):
+        accept(ada, code())
+    with pytest.raises(ClockOff):
+        accept(ada, code(5))
+    with pytest.raises(CodeWrong):
+        accept(ada, "000000" if code() != "000000" else "000001")
+
+
+@pytest.mark.django_db
+def test_codes_of_every_app_are_accepted(ada: User) -> None:
+    enrol_authenticator(ada, b"\x07" * 20, by=host(), name="tablet")
+    assert accept(ada, code(secret=b"\x07" * 20)).name == "tablet"
+    assert accept(ada, code()).name == "app 0"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_who_send_one_code_at_once_one_gets_in(configure: Configure) -> None:
+    configure(rate_limits="off")
+    ada = make_person()
+    sessions = [waiting(ada) for _ in range(8)]
+    typed, now = code(), clock.now()
+    results = at_once(
+        [
+            lambda session=session: signing_in.finish_by_code(session, typed, Visitor(), now)  # type: ignore[misc]
+            for session in sessions
+        ]
+    )
+    assert [type(one) for one in results].count(CodeReplayed) == 7
+    assert Session.objects.filter(is_complete=True).count() == 1
+    assert Record.objects.filter(code="code-replayed").count() == 7
+    assert Record.objects.filter(action="session.start", outcome="done").count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_proofs_of_one_session_at_once_one_counts(configure: Configure) -> None:
+    configure(rate_limits="off")
+    ada = make_person(factors=2)
+    session = waiting(ada)
+    codes = [code(), code(secret=bytes([*SECRET[:-1], SECRET[-1] + 1]))]
+    results = at_once(
+        [
+            lambda typed=typed: signing_in.finish_by_code(  # type: ignore[misc]
+                Session.objects.select_related("user").get(pk=session.pk), typed, Visitor(), clock.now()
+            )
+            for typed in codes
+        ]
+    )
+    won = [one for one in results if not isinstance(one, Refusal)]
+    lost = [one.code for one in results if isinstance(one, Refusal)]
+    assert len(won) == 1
+    assert lost == ["sign-in-expired"]
+
+
+PROCESS = """
+import sys, django
+django.setup()
+from django.db import transaction
+from keyhouse.accounts.second_factors.totp.services import accept_code
+from keyhouse.core import clock
+sys.stdin.readline()
+try:
+    with transaction.atomic():
+        accept_code(int(sys.argv[1]), sys.argv[2], now=clock.parse_instant(sys.argv[3]))
+    print("accepted")
+except Exception as error:
+    print(getattr(error, "code", error))
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_processes_that_take_one_code_one_accepts_it() -> None:
+    ada = make_person()
+    arguments = [str(ada.pk), code(), clock.format_instant(clock.now())]
+    children = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROCESS, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "keyhouse.settings.base"},
+        )
+        for _ in range(3)
+    ]
+    for child in children:
+        assert child.stdin
+        child.stdin.write("go\n")
+        child.stdin.flush()
+    answers = sorted(child.communicate(timeout=60)[0].strip() for child in children)
+    assert answers == ["accepted", "code-replayed", "code-replayed"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("dress", ["{}", " {} ", "{}\n", "wide"])
+def test_a_replay_in_any_dress_is_refused_and_counts_as_failure(
+    ada: User, browser: Browser, dress: str
+) -> None:
+    first = code()
+    browser.sign_in()
+    browser.enter(first)
+    again = Browser()
+    again.sign_in()
+    wide = "".join(chr(ord(digit) + 0xFEE0) for digit in first)
+    page = again.enter(wide if dress == "wide" else dress.format(first))
+    assert (page.status_code, refused(page)) == (400, "code-replayed")
+    assert Authenticator.objects.get().failures == 1
+    assert Session.objects.filter(is_complete=True).count() == 1
+    record = Record.objects.order_by("-id")[0]
+    assert (record.outcome, record.code, record.methods) == ("refused", "code-replayed", ["password"])
+
+
+@pytest.mark.django_db
+def test_a_clock_that_is_off_is_told_so_and_stays_out(ada: User, browser: Browser) -> None:
+    browser.sign_in()
+    page = browser.enter(code(6))
+    assert refused(page) == "clock-off"
+    assert not Session.objects.filter(is_complete=True).exists()
+
+
+# ---- failures ----
+
+
+@pytest.mark.django_db
+def test_a_hundred_failures_in_a_row_switch_an_app_off(ada: User) -> None:
+    for _ in range(99):
+        count_failure(ada.pk, now=clock.now())
+    assert Authenticator.objects.get().disabled_at is None
+    count_failure(ada.pk, now=clock.now())
+    assert Authenticator.objects.get().disabled_at == clock.now()
+    record = Record.objects.get(action="second-factor.disable")
+    assert (record.account_id, record.actor_kind) == (ada.pk, "job")
+    with pytest.raises(CodeWrong):
+        accept(ada, code())
+    assert strength.has_second_factor(ada.pk)
+    assert strength.strongest_proof(ada.pk) == "recovery_code"
+
+
+@pytest.mark.django_db
+def test_a_right_code_ends_the_row_of_failures(ada: User) -> None:
+    for _ in range(99):
+        count_failure(ada.pk, now=clock.now())
+    accept(ada, code())
+    count_failure(ada.pk, now=clock.now())
+    row = Authenticator.objects.get()
+    assert (row.failures, row.disabled_at) == (1, None)
+
+
+@pytest.mark.django_db
+def test_an_account_whose_app_is_off_is_not_opened_by_its_password(ada: User, browser: Browser) -> None:
+    Authenticator.objects.update(disabled_at=clock.now())
+    browser.sign_in()
+    assert Session.objects.get().is_complete is False
+    browser.get("/account/second-factor/")
+    assert 'name="recovery_code"' in browser.text
+
+
+# ---- enrolling ----
+
+
+@pytest.mark.django_db
+def test_the_first_app_is_set_up_by_its_code_and_raises_the_session_that_proved_it(time: Clock) -> None:
+    ada = make_person(factors=0)
+    session, browser = signed_in(ada, "password")
+    signed_in(ada, "password")
+    assert browser.get(ADD).status_code == 200
+    assert "data:image/svg+xml" in browser.text
+    secret = secret_on(browser)
+    before = browser.cookie
+    page = browser.post(ADD, {"code": code(secret=secret), "name": " phone "})
+    assert (page.status_code, page["Location"]) == (303, "/account/recovery-codes/")
+    row = Authenticator.objects.get()
+    assert (row.name, row.last_step) == ("phone", rules.step_at(clock.now()))
+    kept = Session.objects.get()
+    assert (kept.pk, kept.methods) == (session.pk, ["password", "totp"])
+    assert browser.cookie != before
+    assert Record.objects.filter(action="second-factor.add", account_id=ada.pk).count() == 1
+    with pytest.raises(CodeReplayed):
+        accept(ada, code(secret=secret))
+
+
+@pytest.mark.django_db
+def test_the_secret_stays_while_pages_are_loaded_again(ada: User) -> None:
+    _, browser = signed_in(ada)
+    browser.get(ADD)
+    first = secret_on(browser)
+    browser.get(ADD)
+    assert secret_on(browser) == first
+    page = browser.post(ADD, {"code": "000000" if code(secret=first) != "000000" else "000001"})
+    assert (page.status_code, refused(page)) == (400, "code-wrong")
+    assert secret_on(browser) == first
+    browser.post(ADD, {"code": code(secret=first)})
+    browser.get(ADD)
+    assert secret_on(browser) != first
+
+
+@pytest.mark.django_db
+def test_the_secret_under_way_is_sealed_and_gone_afterwards(ada: User) -> None:
+    session, browser = signed_in(ada)
+    browser.get(ADD)
+    secret = secret_on(browser)
+    session.refresh_from_db()
+    assert session.data_sealed
+    assert rules.encode_secret(secret) not in session.data_sealed
+    browser.post(ADD, {"code": code(secret=secret)})
+    session.refresh_from_db()
+    assert session.data_sealed == ""
+
+
+@pytest.mark.django_db
+def test_a_second_click_enrols_nothing_twice(ada: User) -> None:
+    _, browser = signed_in(ada)
+    browser.get(ADD)
+    fields = {"code": code(secret=secret_on(browser))}
+    browser.post(ADD, fields)
+    browser.get("/account/")
+    page = browser.post(ADD, fields)
+    assert refused(page) == "enrolment-missing"
+    assert Authenticator.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_stale_proof_enrols_nothing(ada: User, time: Clock) -> None:
+    _, browser = signed_in(ada)
+    browser.get(ADD)
+    secret = secret_on(browser)
+    time.go(minutes=16)
+    page = browser.post(ADD, {"code": code(secret=secret)})
+    assert page["Location"] == "/account/step-up/?next=%2Faccount%2Fsecond-factors%2Fadd%2F"
+    assert Authenticator.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_session_of_a_password_alone_adds_nothing_where_there_is_a_factor(ada: User) -> None:
+    with pytest.raises(StepUpRequired):
+        enrol_authenticator(ada, b"\x01" * 20, by=acting(ada, "password"))
+    assert Authenticator.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_a_recovery_code_is_enough_to_enrol_anew_and_for_nothing_else(ada: User) -> None:
+    actor = acting(ada, "password", "recovery_code")
+    with pytest.raises(StepUpRequired):
+        remove_authenticator(ada.pk, Authenticator.objects.get().pk, by=actor)
+    enrol_authenticator(ada, b"\x01" * 20, by=actor)
+    assert Authenticator.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_nobody_enrols_for_somebody_else(ada: User) -> None:
+    with pytest.raises(RoleRequired):
+        enrol_authenticator(ada, b"\x01" * 20, by=acting(make_person("bob")))
+
+
+@pytest.mark.django_db
+def test_there_is_an_end_to_apps(ada: User) -> None:
+    for number in range(9):
+        enrol_authenticator(ada, bytes([number]) * 20, by=host())
+    with pytest.raises(SecondFactorsMany):
+        enrol_authenticator(ada, b"\x63" * 20, by=host())
+
+
+# ---- removing ----
+
+
+@pytest.mark.django_db
+def test_one_of_two_apps_is_removed_after_asking_once_more() -> None:
+    ada = make_person(factors=2)
+    _, browser = signed_in(ada)
+    signed_in(ada)
+    first = Authenticator.objects.order_by("pk")[0]
+    assert browser.get(f"/account/second-factors/{first.pk}/remove/").status_code == 200
+    assert browser.post(f"/account/second-factors/{first.pk}/remove/").status_code == 303
+    assert Authenticator.objects.get().name == "app 1"
+    assert Session.objects.count() == 1
+    assert Record.objects.get(action="second-factor.remove").about_name == "app 0"
+
+
+@pytest.mark.django_db
+def test_the_last_app_stays_by_every_door(ada: User) -> None:
+    last = Authenticator.objects.get()
+    _, browser = signed_in(ada)
+    browser.get("/account/")
+    page = browser.post(f"/account/second-factors/{last.pk}/remove/")
+    assert (page.status_code, refused(page)) == (409, "second-factor-last")
+    for by in (acting(ada), host()):
+        with pytest.raises(SecondFactorLast):
+            remove_authenticator(ada.pk, last.pk, by=by)
+    assert Authenticator.objects.get() == last
+    assert Record.objects.filter(action="second-factor.remove-last", outcome="refused").count() == 3
+    assert not Record.objects.filter(action="second-factor.remove").exists()
+
+
+@pytest.mark.django_db
+def test_an_app_that_is_off_does_not_count_as_another_one() -> None:
+    ada = make_person(factors=2)
+    off, on = Authenticator.objects.order_by("pk")
+    Authenticator.objects.filter(pk=off.pk).update(disabled_at=clock.now())
+    with pytest.raises(SecondFactorLast):
+        remove_authenticator(ada.pk, on.pk, by=acting(ada))
+    remove_authenticator(ada.pk, off.pk, by=acting(ada))
+    assert Authenticator.objects.get() == on
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_removals_at_once_leave_one() -> None:
+    ada = make_person(factors=2)
+    actor = acting(ada)
+    rows = list(Authenticator.objects.all())
+    results = at_once([lambda pk=row.pk: remove_authenticator(ada.pk, pk, by=actor) for row in rows])  # type: ignore[misc]
+    assert sorted(type(one).__name__ for one in results) == ["NoneType", "SecondFactorLast"]
+    assert Authenticator.objects.count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("number", ["0", "999999", str(10**30)])
+def test_what_is_not_there_or_not_mine_is_not_removed(ada: User, number: str) -> None:
+    theirs = Authenticator.objects.create(
+        user=make_person("bob", factors=0), name="x", secret_sealed="x", created_at=clock.now()
+    )
+    _, browser = signed_in(ada)
+    browser.get("/account/")
+    for pk in (number, str(theirs.pk)):
+        assert browser.client.get(f"/account/second-factors/{pk}/remove/").status_code == 404
+        assert browser.post(f"/account/second-factors/{pk}/remove/").status_code == 404
+        browser.get("/account/")
+    with pytest.raises(SecondFactorMissing):
+        remove_authenticator(ada.pk, theirs.pk, by=acting(ada))
+    assert Authenticator.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_a_proof_of_sixteen_minutes_ago_removes_nothing(time: Clock) -> None:
+    ada = make_person(factors=2)
+    actor = acting(ada)
+    time.set(clock.now() + timedelta(minutes=16))
+    with pytest.raises(StepUpRequired):
+        remove_authenticator(ada.pk, Authenticator.objects.all()[0].pk, by=actor)
+    assert Authenticator.objects.count() == 2
