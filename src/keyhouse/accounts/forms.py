@@ -138,7 +138,7 @@ def _new_password_hint() -> str:
 
 
 class NewAccountForm(PageForm):
-    """Who the new account is for, and its password. An invitation fixes name and address."""
+    """Who the new account is for, and its password. A link may fix name and address."""
 
     username = forms.CharField(
         label="User name",
@@ -165,6 +165,8 @@ class NewAccountForm(PageForm):
         self.fields["password"].help_text = _new_password_hint()
         for name in entered:
             self.fields[name].disabled = is_fixed
+        if is_fixed and not entered["email"]:  # an account that never had one
+            del self.fields["email"]
 
 
 class PasswordChangeForm(PageForm):

@@ -15,7 +15,8 @@ from keyhouse.accounts.sessions import digest_of
 
 SETUP: Final = "setup"
 INVITATION: Final = "invitation"
-LIFE: Final = {SETUP: timedelta(hours=24), INVITATION: timedelta(days=7)}
+ENROLMENT: Final = "enrolment"  # of somebody whose factors died
+LIFE: Final = {SETUP: timedelta(hours=24), INVITATION: timedelta(days=7), ENROLMENT: timedelta(days=7)}
 SECRET_BYTES: Final = 32
 LONGEST_SECRET: Final = 100
 DRAFT_PURPOSE: Final = "link-draft"

@@ -110,12 +110,12 @@ class Session(models.Model):
 
 
 class OneTimeLink(models.Model):
-    """A link that works once: set-up of the first operator, or an invitation. Kept by digest only.
+    """A link that works once: set-up of the first operator, an invitation, factors anew. Kept by digest only.
 
     The first use binds the link to a browser (`session_digest`) until it is finished or expires.
     """
 
-    purpose = models.CharField(max_length=24)  # setup, invitation
+    purpose = models.CharField(max_length=24)  # setup, invitation, enrolment
     digest = models.CharField(max_length=64, unique=True)
     username = models.CharField(max_length=50, default="", blank=True)
     address = models.CharField(max_length=254, default="", blank=True)

@@ -13,9 +13,9 @@ from typing import Any, Final, Literal
 from django.db import transaction
 
 from keyhouse.accounts import links, queries, rules
-from keyhouse.accounts.errors import AddressTaken, StepMissing, UsernameTaken
+from keyhouse.accounts.errors import AddressTaken, LinkUnknown, StepMissing, UsernameTaken
 from keyhouse.accounts.hashing import hash_password
-from keyhouse.accounts.models import OneTimeLink, Session, User
+from keyhouse.accounts.models import Authenticator, OneTimeLink, RecoveryCodeSet, Session, User
 from keyhouse.accounts.second_factors.recovery_codes import rules as code_rules
 from keyhouse.accounts.second_factors.recovery_codes.services import (
     HashedCodes,
@@ -33,7 +33,11 @@ from keyhouse.core import configuration
 from keyhouse.core.actions import Thing
 
 Step = Literal["account", "authenticator", "recovery-codes"]
-ACTION: Final = {links.SETUP: "setup.finish", links.INVITATION: "invitation.accept"}
+ACTION: Final = {
+    links.SETUP: "setup.finish",
+    links.INVITATION: "invitation.accept",
+    links.ENROLMENT: "enrolment.finish",
+}
 PROVEN: Final = ("password", "totp")
 
 
@@ -94,11 +98,11 @@ def enter_account(door: Door, username: str, address: str, password: str, now: d
     """
     link = links.find_link(door.purpose, door.secret, now)
     links.require_browser(link, door.browser)
-    username = rules.check_username(link.username or username.strip())
-    address = rules.check_address(link.address or address)
-    _require_free(username, address)
+    username, address = _judge_identity(link, username, address)
     least = configuration.current().password_length
-    password = rules.check_password(password, username=username, addresses=[address], least_length=least)
+    password = rules.check_password(
+        password, username=username, addresses=[address] if address else [], least_length=least
+    )
     hashed = hash_password(password)
     with transaction.atomic():
         link = links.lock_link(door.purpose, door.secret, now)
@@ -107,6 +111,16 @@ def enter_account(door: Door, username: str, address: str, password: str, now: d
         secret = draft.totp_secret or totp_rules.encode_secret(totp_rules.new_secret())
         links.keep_link_draft(link, replace(draft, totp_secret=secret).parts)
     return browser
+
+
+def _judge_identity(link: OneTimeLink, username: str, address: str) -> tuple[str, str]:
+    """Return name and address as they will be; an account that is there keeps its own."""
+    if link.purpose == links.ENROLMENT:
+        return link.username, link.address
+    username = rules.check_username(link.username or username.strip())
+    address = rules.check_address(link.address or address)
+    _require_free(username, address)
+    return username, address
 
 
 def _require_free(username: str, address: str) -> None:
@@ -150,7 +164,8 @@ def finish(door: Door, typed: str, visitor: Visitor, now: datetime) -> tuple[Ses
         if draft.codes != asked.codes:
             raise StepMissing
         links.use_link(link, now)
-        user = _make_account(link, draft, hashed, now)
+        make = _renew_account if link.purpose == links.ENROLMENT else _make_account
+        user = make(link, draft, hashed, now)
         session, cookie = start_session(
             user, PROVEN, at=now, network=visitor.network, user_agent=visitor.user_agent
         )
@@ -168,6 +183,23 @@ def _make_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: dat
     User.objects.filter(pk=user.pk).update(last_seen_at=now)
     # both links were handed over by somebody who has the host or runs the index: that is what vouches for the address
     new_email(user, draft.address, verified_by="host", at=now)
+    secret = totp_rules.decode_secret(draft.totp_secret)
+    new_authenticator(user, secret, last_step=draft.totp_step, at=now)
+    new_code_set(user, hashed, at=now)
+    return user
+
+
+def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: datetime) -> User:
+    """Give an account that is there a new password, app and codes; what it had before is void. Raises LinkUnknown."""
+    user = User.objects.select_for_update().filter(username=link.username).first()
+    if user is None or user.state == User.State.DELETED:
+        raise LinkUnknown
+    User.objects.filter(pk=user.pk).update(
+        password=draft.password_hash, password_changed_at=now, last_seen_at=now
+    )
+    Session.objects.filter(user=user).delete()
+    Authenticator.objects.filter(user=user).delete()
+    RecoveryCodeSet.objects.filter(user=user).delete()
     secret = totp_rules.decode_secret(draft.totp_secret)
     new_authenticator(user, secret, last_step=draft.totp_step, at=now)
     new_code_set(user, hashed, at=now)

@@ -46,4 +46,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
         newcomers.invitation_recovery_codes,
         name="invitation-recovery-codes",
     ),
+    path("enrolment/<str:secret>/", newcomers.enrolment_begin, name="enrolment"),
+    path("enrolment/<str:secret>/account/", newcomers.enrolment_account, name="enrolment-account"),
+    path(
+        "enrolment/<str:secret>/authenticator/",
+        newcomers.enrolment_authenticator,
+        name="enrolment-authenticator",
+    ),
+    path(
+        "enrolment/<str:secret>/recovery-codes/",
+        newcomers.enrolment_recovery_codes,
+        name="enrolment-recovery-codes",
+    ),
 ]

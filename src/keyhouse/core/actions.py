@@ -110,6 +110,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _open("service.metrics", "Read the server's measurements"),
         _open("setup.finish", "Make the first operator by the one-time set-up link"),
         _open("invitation.accept", "Make an account by a one-time invitation link"),
+        _open("enrolment.finish", "Set an account up anew by a one-time link"),
         _open("session.start", "Sign in"),
         _open("session.end", "Sign out"),
         _own("session.step-up", "Prove once more that it is you"),
@@ -145,6 +146,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _operator("user.invite", "Invite somebody by a one-time link", step_up=True),
         _operator("user.create", "Make an account", step_up=True),
         _operator("setup.link", "Make the link for setting up the first operator", step_up=True),
+        _operator("enrolment.link", "Make a one-time link to set an account up anew", step_up=True),
         # at the host, by whoever has the machine
         Action("host.command", "Run an administrative command on the host", "management"),
     )

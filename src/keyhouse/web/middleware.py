@@ -62,7 +62,7 @@ def _is_personal(request: HttpRequest, response: HttpResponseBase) -> bool:
     return (
         is_somebody
         or bool(response.cookies)
-        or request.path.startswith(("/account/", "/setup/", "/invitation/"))
+        or request.path.startswith(("/account/", "/setup/", "/invitation/", "/enrolment/"))
     )
 
 

@@ -1,4 +1,4 @@
-"""Setting up the first operator, and accepting an invitation: the same three steps."""
+"""Setting up the first operator, accepting an invitation, setting an account up anew: the same three steps."""
 
 from __future__ import annotations
 
@@ -76,7 +76,9 @@ def _account(request: AskedRequest, door: Door) -> HttpResponse:
 
 def _enter_account(form: NewAccountForm, door: Door) -> str:
     data = form.cleaned_data
-    return newcomers.enter_account(door, data["username"], data["email"], data["password"], clock.now())
+    return newcomers.enter_account(
+        door, data["username"], data.get("email", ""), data["password"], clock.now()
+    )
 
 
 def _authenticator(request: AskedRequest, door: Door) -> HttpResponse:
@@ -128,7 +130,11 @@ def _context(door: Door, step: str) -> dict[str, object]:
     steps = [
         {"title": title, "is_done": names.index(name) < at, "is_here": name == step} for name, title in STEPS
     ]
-    return {"steps": steps, "is_setup": door.purpose == links.SETUP}
+    return {
+        "steps": steps,
+        "is_setup": door.purpose == links.SETUP,
+        "is_anew": door.purpose == links.ENROLMENT,
+    }
 
 
 # one view for each address, so that each carries its own class
@@ -145,3 +151,7 @@ invitation_begin = _view(links.INVITATION, _begin, "GET")
 invitation_account = _view(links.INVITATION, _account, "GET", "POST")
 invitation_authenticator = _view(links.INVITATION, _authenticator, "GET", "POST")
 invitation_recovery_codes = _view(links.INVITATION, _recovery_codes, "GET", "POST")
+enrolment_begin = _view(links.ENROLMENT, _begin, "GET")
+enrolment_account = _view(links.ENROLMENT, _account, "GET", "POST")
+enrolment_authenticator = _view(links.ENROLMENT, _authenticator, "GET", "POST")
+enrolment_recovery_codes = _view(links.ENROLMENT, _recovery_codes, "GET", "POST")

@@ -1,0 +1,89 @@
+"""Ways back at the host: a one-time link to set an account up anew, and all of them at once when the keys are lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from keyhouse.accounts import links
+from keyhouse.accounts.models import Authenticator, Email, OneTimeLink, RecoveryCode, Session, User
+from keyhouse.audit.services import Act, record, record_all
+from keyhouse.core import actions, clock
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor
+
+LINK: Final = "enrolment.link"
+
+
+@dataclass(frozen=True, slots=True)
+class WayBack:
+    """How somebody comes back in: `path` of a one-time link, empty for whoever has unused recovery codes."""
+
+    username: str
+    path: str = ""
+
+
+def make_enrolment_link(user: User, *, by: Actor) -> str:
+    """Return the path of a link by which a person sets password, app and codes anew (7 days); earlier ones are dead."""
+    with transaction.atomic():
+        actions.require(by, LINK, _thing(user))
+        path = _make_link(user)
+        record(LINK, by=by, about=_thing(user), account_id=user.pk)
+    return path
+
+
+def _make_link(user: User) -> str:
+    address = Email.objects.filter(user=user, is_primary=True).values_list("address", flat=True).first()
+    return links.make_link(links.ENROLMENT, now=clock.now(), username=user.username, address=address or "")
+
+
+def _thing(user: User) -> Thing:
+    return Thing("account", user.pk, user.username)
+
+
+def end_all_sessions() -> int:
+    """End every session and every unused link in the caller's transaction; returns how many sessions.
+
+    For a restored index: who holds the backup may hold their cookies.
+    """
+    OneTimeLink.objects.filter(used_at__isnull=True).delete()
+    return Session.objects.all().delete()[0]
+
+
+def end_lost_factors(*, by: Actor) -> list[WayBack]:
+    """Disable every authenticator app, since the keys of their secrets are lost; returns how each person comes back.
+
+    The rows stay, disabled: an account that had a factor must not become one that a password opens. Whoever has
+    unused recovery codes signs in with one and adds an app; the others get a link. Run again, it makes new links.
+    """
+    with transaction.atomic():
+        actions.require(by, "host.command")
+        owners = list(_owners_of_factors())
+        Authenticator.objects.filter(disabled_at=None).update(disabled_at=clock.now())
+        ways = [WayBack(user.username, _make_link(user) if _is_locked_out(user) else "") for user in owners]
+        record_all(_acts(owners, ways), by=by)
+    return ways
+
+
+def _owners_of_factors() -> Iterable[User]:
+    codes = RecoveryCode.objects.filter(code_set__user=OuterRef("pk"), used_at=None)
+    apps = Authenticator.objects.filter(user=OuterRef("pk"))
+    people = User.objects.exclude(state=User.State.DELETED).annotate(
+        has_codes=Exists(codes), has_app=Exists(apps)
+    )
+    return people.filter(has_app=True).order_by("username")
+
+
+def _is_locked_out(user: User) -> bool:
+    return not vars(user)["has_codes"]
+
+
+def _acts(owners: Iterable[User], ways: Iterable[WayBack]) -> list[Act]:
+    return [
+        Act(LINK if way.path else "second-factor.disable", _thing(user), user.pk, {"reason": "keys lost"})
+        for user, way in zip(owners, ways, strict=True)
+    ]
