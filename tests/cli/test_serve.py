@@ -198,6 +198,7 @@ def test_plain_http_beyond_this_machine_is_warned_of(tmp_path: Path) -> None:
 def test_a_running_request_is_finished_before_the_end(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as server, socket.create_connection(("127.0.0.1", server.port)) as raw:
         raw.settimeout(20)
+        assert server.get("/health/live")[0] == 200
         raw.sendall(b"POST /nowhere/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\nabc")
         time.sleep(0.3)
         server.process.terminate()
@@ -298,11 +299,21 @@ def test_measurements_have_a_port_of_their_own(tmp_path: Path, workers: str) -> 
     with serving(tmp_path / "data", "--workers", workers, KEYHOUSE_METRICS_LISTEN=listen) as server:
         wait_until_ready(server.port)
         for _ in range(6):
-            server.get("/nowhere/")
-        with urlopen(f"http://{listen}/metrics", timeout=20) as answer:
-            text = answer.read().decode()
-        assert 'keyhouse_requests_total{plane="pages",status="404"} 6.0' in text
+            assert server.get("/nowhere/")[0] == 404
+        wait_for_text(f"http://{listen}/metrics", 'keyhouse_requests_total{plane="pages",status="404"} 6.0')
         assert server.get("/metrics")[0] == 404
+
+
+def wait_for_text(url: str, text: str) -> None:
+    """Ask until the answer holds the text: a request is counted just after its answer was sent."""
+    found = ""
+    for _ in range(50):
+        with urlopen(url, timeout=20) as answer:  # noqa: S310 - our own server
+            found = answer.read().decode()
+        if text in found:
+            return
+        time.sleep(0.1)
+    raise AssertionError(found)
 
 
 def test_two_that_prepare_one_folder_at_once_do_not_race(tmp_path: Path) -> None:

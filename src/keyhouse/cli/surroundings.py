@@ -60,7 +60,7 @@ def _refuse_unready(settings: Configuration) -> None:
 
 def load_features() -> None:
     """Load Django with all features, wired; imports of models work from here on."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", DJANGO_SETTINGS)
+    os.environ["DJANGO_SETTINGS_MODULE"] = DJANGO_SETTINGS  # whatever another project left in this shell
     import django  # noqa: PLC0415 - commands that need no database start without it
 
     django.setup()

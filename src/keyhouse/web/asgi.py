@@ -168,7 +168,7 @@ def _stop_after(sentinel: int) -> None:
 
 def make_application(settings: Configuration) -> Application:
     """Build the callable of this process: Django first, since the upload's checks are its code."""
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "keyhouse.settings.base")
+    os.environ["DJANGO_SETTINGS_MODULE"] = "keyhouse.settings.base"
     pages = Observed(ControlPlane(get_wsgi_application(), settings), "pages")
     from keyhouse.publishing.upload.asgi import Upload  # noqa: PLC0415 - it stands on models
 
