@@ -15,7 +15,7 @@ from django.db import connection, transaction
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.configuration import Configuration
 from keyhouse.index.asgi import ReadPlane
-from keyhouse.projects.models import File, Project, Release
+from keyhouse.projects.models import File, Project, Release, Serial
 from keyhouse.projects.pages import refresh_pages, remove_pages
 
 Headers = dict[str, str]
@@ -53,6 +53,15 @@ class Client:
 
     def wait(self, seconds: float = 0.01) -> None:
         self.loop.run_until_complete(asyncio.sleep(seconds))
+
+    def catch_up(self) -> None:
+        """Wait until every change made so far was noticed."""
+        self.wait(0.002)
+        self.ask("/simple/")
+        latest = Serial.objects.values_list("value", flat=True).first() or 0
+        while (self.plane._follower._position.serial or 0) < latest:  # type: ignore[attr-defined]  # all have one
+            self.wait()
+        self.wait()
 
     def ask_until(self, path: str, condition: Callable[[Response], bool], tries: int = 300) -> Response:
         """Ask again until others' change is noticed."""

@@ -127,7 +127,7 @@ class ReadPlane:
             self._flushing.cancel()
             await asyncio.gather(self._flushing, return_exceptions=True)
         await self._flush()
-        self._follower.stop()
+        await asyncio.to_thread(self._follower.stop)
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._writer.shutdown(wait=False)
         self._database.close()

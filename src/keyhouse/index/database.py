@@ -226,14 +226,13 @@ class PostgresDatabase:
                         asker(self._connection())("SELECT pg_advisory_unlock(?)", [key])
 
     def connect(self) -> psycopg.Connection[Row]:
-        """Open one more connection; it gives up soon where nobody answers."""
+        """Open one more connection, the caller's to close; it gives up soon where nobody answers."""
         with _postgres_trouble():
             connection = psycopg.connect(
                 self._url, autocommit=True, connect_timeout=3, keepalives_idle=10, tcp_user_timeout=5000
             )
             connection.execute(f"SET statement_timeout = {_ANSWER_MILLISECONDS}")
             connection.execute("SET TIME ZONE 'UTC'")
-            self._opened.append(connection)
             return connection
 
     def close(self) -> None:
@@ -245,6 +244,7 @@ class PostgresDatabase:
     def _connection(self) -> psycopg.Connection[Row]:
         if not hasattr(self._own, "connection"):
             self._own.connection = self.connect()
+            self._opened.append(self._own.connection)
         connection: psycopg.Connection[Row] = self._own.connection
         return connection
 

@@ -98,7 +98,7 @@ class Follower(Protocol):
         """Return what changed since the last look; called for every request, so it must cost next to nothing."""
 
     def stop(self) -> None:
-        """Stop following."""
+        """Stop following; may take half a second."""
 
 
 def make_follower(database: Database) -> Follower:
@@ -184,8 +184,10 @@ class PostgresFollower:
         return NONE
 
     def stop(self) -> None:
-        """Let the thread end."""
+        """Let the thread end, and wait for it."""
         self._is_stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(2 * POLL_SECONDS)
 
     def _follow(self) -> None:
         while not self._is_stopping.is_set():
