@@ -25,12 +25,12 @@ def main(what: str) -> None:
 
 
 def push(path: Path) -> int:
-    from tests.publishing.driver import upload  # noqa: PLC0415
-    from tests.publishing.world import Asked, actor_of, make_user  # noqa: PLC0415
+    from tests.publishing.driver import upload  # noqa: PLC0415 - after the settings are there
+    from tests.publishing.world import Asked, actor_of, make_user  # noqa: PLC0415 - after the settings are there
 
     from keyhouse.accounts.models import User  # noqa: PLC0415 - after the settings are there
-    from keyhouse.core import actions  # noqa: PLC0415
-    from keyhouse.publishing.upload.checks import credential  # noqa: PLC0415
+    from keyhouse.core import actions  # noqa: PLC0415 - after the settings are there
+    from keyhouse.publishing.upload.checks import credential  # noqa: PLC0415 - after the settings are there
 
     actor = actor_of(User.objects.filter(username="ada").first() or make_user())
     actions.wire(gate=Asked(), authority=Asked())
@@ -40,9 +40,9 @@ def push(path: Path) -> int:
 
 def look() -> dict[str, object]:
     from keyhouse.audit.models import Record  # noqa: PLC0415 - after the settings are there
-    from keyhouse.core import configuration  # noqa: PLC0415
-    from keyhouse.projects.models import File, IndexPage, Project, Release, UsedFileName  # noqa: PLC0415
-    from keyhouse.storage import blobs  # noqa: PLC0415
+    from keyhouse.core import configuration  # noqa: PLC0415 - after the settings are there
+    from keyhouse.projects.models import File, IndexPage, Project, Release, UsedFileName  # noqa: PLC0415 - after the settings are there
+    from keyhouse.storage import blobs  # noqa: PLC0415 - after the settings are there
 
     incoming = configuration.current().files_folder / ".incoming"
     rows = (Project, Release, File, UsedFileName, IndexPage, Record)

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from django.db import connections
 
-_JUDGES: Final = 8
+_JUDGES: Final = 4
 _WRITERS: Final = 4
 
 Result = TypeVar("Result")
