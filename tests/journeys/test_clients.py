@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import subprocess
+import time
 import venv
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 from tests.distfiles.builders import build_sdist, build_wheel
-from tests.journeys.conftest import Server, bare_environment
+from tests.journeys.conftest import Server, bare_environment, free_port
 
 ADA = {
     "username": "ada",
@@ -64,7 +66,9 @@ def twine(clients: Path, server: Server, token: str, *words: str | Path) -> subp
     )  # fmt: skip
 
 
-def test_twine_publishes_again_and_skips(server: Server, token: str, clients: Path, tmp_path: Path) -> None:
+def test_twine_publishes_and_publishes_again(
+    server: Server, token: str, clients: Path, tmp_path: Path
+) -> None:
     wheel, sdist = build_wheel(tmp_path), build_sdist(tmp_path)
     succeeded(twine(clients, server, token, wheel, sdist))
     assert set(listed(server, "alpha")) == {wheel.name, sdist.name}
@@ -74,8 +78,30 @@ def test_twine_publishes_again_and_skips(server: Server, token: str, clients: Pa
     refused = twine(clients, server, token, other)
     assert refused.returncode != 0
     assert "file-exists" in refused.stdout + refused.stderr
-    succeeded(twine(clients, server, token, "--skip-existing", other))
     assert listed(server, "alpha")[wheel.name] == hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
+SKIPPED = """
+import sys, requests
+from twine.commands.upload import skip_upload
+from twine.package import PackageFile
+url, token, path = sys.argv[1:]
+package = PackageFile.from_filename(path, None)
+data = {key: value for key, value in package.metadata_dictionary().items() if value}
+data |= {":action": "file_upload", "protocol_version": "1"}
+with open(path, "rb") as file:
+    answer = requests.post(url, data=data, files={"content": (package.basefilename, file)}, auth=("__token__", token))
+sys.exit(0 if skip_upload(answer, True, package) else f"{answer.status_code} {answer.reason} {answer.text}")
+"""
+
+
+def test_twine_would_skip_what_exists(
+    server: Server, token: str, published: Path, clients: Path, tmp_path: Path
+) -> None:
+    """Twine offers `--skip-existing` for the public index only; its judgement of our answer is what it would go by."""
+    (tmp_path / "other").mkdir()
+    other = build_wheel(tmp_path / "other", files={"alpha/__init__.py": b"different = True\n"})
+    succeeded(run(clients / "python", "-c", SKIPPED, f"{server.url}/legacy/", token, other))
 
 
 def test_twine_shows_why_a_password_is_refused(
@@ -106,7 +132,7 @@ def test_uv_publishes_and_asks_before(server: Server, token: str, clients: Path,
     assert set(listed(server, "alpha")) == {wheel.name}
 
 
-def write_project(folder: Path, name: str, build: str, backend: str) -> None:
+def write_project(folder: Path, name: str, build: str, backend: str, *, classifiers: bool = True) -> None:
     (folder / name).mkdir(parents=True)
     (folder / name / "__init__.py").write_text(f'"""A project called {name}."""\n__version__ = "1.0"\n')
     (folder / "README.md").write_text("# Made up\n")
@@ -114,14 +140,15 @@ def write_project(folder: Path, name: str, build: str, backend: str) -> None:
         f'[build-system]\nrequires = ["{build}"]\nbuild-backend = "{backend}"\n'
         f'[project]\nname = "{name}"\nversion = "1.0"\ndescription = "Made up"\nreadme = "README.md"\n'
         'requires-python = ">=3.9"\nlicense = "MIT"\nauthors = [{name = "Ada", email = "ada@example.org"}]\n'
-        'classifiers = ["Programming Language :: Python :: 3"]\ndependencies = []\n'
+        f"classifiers = {['Programming Language :: Python :: 3'] if classifiers else []}\ndependencies = []\n"
         "[project.optional-dependencies]\nextra = [\"six>=1.16 ; python_version > '3'\"]\n"
         '[project.urls]\nHomepage = "https://example.org/"\n'
     )
 
 
 def test_flit_publishes(server: Server, token: str, clients: Path, tmp_path: Path) -> None:
-    write_project(tmp_path / "flitted", "flitted", "flit_core>=3.11", "flit_core.buildapi")
+    # flit fetches the list of classifiers from the public index when there are any
+    write_project(tmp_path / "flitted", "flitted", "flit_core>=3.11", "flit_core.buildapi", classifiers=False)
     done = run(
         clients / "flit", "publish", "--no-use-vcs", cwd=tmp_path / "flitted",
         FLIT_INDEX_URL=f"{server.url}/legacy/", FLIT_USERNAME="__token__", FLIT_PASSWORD=token,
@@ -155,6 +182,7 @@ def test_poetry_publishes(server: Server, token: str, clients: Path, tmp_path: P
         "POETRY_PYPI_TOKEN_HOUSE": token,
         "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
     }
+    (project / "dist").mkdir()
     wheel, sdist = build_wheel(project / "dist", "poetized"), build_sdist(project / "dist", "poetized")
     succeeded(
         run(
@@ -228,18 +256,40 @@ def test_pypi_simple_reads_both_forms(server: Server, published: Path, accept: s
         assert b"Name: alpha" in client.get_package_metadata_bytes(package)
 
 
-def test_bandersnatch_mirrors(server: Server, published: Path, clients: Path, tmp_path: Path) -> None:
-    config = tmp_path / "bandersnatch.conf"
-    mirror = tmp_path / "mirror"
-    config.write_text(
-        f"[mirror]\ndirectory = {mirror}\nmaster = {server.url}\njson = false\ntimeout = 20\nworkers = 1\n"
-        "hash-index = false\nstop-on-error = true\nstorage-backend = filesystem\nverifiers = 1\ncompare-method = hash\n"
-        "[plugins]\nenabled = allowlist_project\n[allowlist]\npackages = alpha\n"
-    )
-    done = run(clients / "bandersnatch", "-c", config, "mirror")
-    files = [path for path in mirror.rglob("*.whl") if path.is_file()]
-    if (
-        not files
-    ):  # a mirror that can't be driven without the changelog protocol: take the proxying server instead
-        pytest.fail(done.stdout + done.stderr)
-    assert files[0].read_bytes() == published.read_bytes()
+def test_a_proxying_repository_passes_it_on(
+    server: Server, published: Path, clients: Path, tmp_path: Path
+) -> None:
+    port = free_port()
+    command = [
+        clients / "simple-repository-server",
+        f"{server.url}/simple/",
+        "--port",
+        str(port),
+        "--host",
+        "127.0.0.1",
+    ]
+    with subprocess.Popen(
+        command, env=bare_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as proxy:
+        try:
+            wait_for(port)
+            words = (
+                "--no-cache-dir",
+                "--index-url",
+                f"http://127.0.0.1:{port}/simple/",
+                "--target",
+                tmp_path / "target",
+            )
+            succeeded(run(clients / "pip", "install", *words, "alpha"))
+        finally:
+            proxy.terminate()
+    assert (tmp_path / "target" / "alpha" / "__init__.py").read_bytes() == b"value = 42\n"
+
+
+def wait_for(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    pytest.fail("the proxying repository did not come up")
