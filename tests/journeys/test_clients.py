@@ -261,7 +261,7 @@ def test_a_proxying_repository_passes_it_on(
 ) -> None:
     port = free_port()
     command = [
-        clients / "simple-repository-server",
+        str(clients / "simple-repository-server"),
         f"{server.url}/simple/",
         "--port",
         str(port),
