@@ -84,21 +84,33 @@ def _exists(name: str) -> bool:
     return importlib.util.find_spec(_module(name)) is not None
 
 
+def _use_data(ctx: click.Context, option: click.Parameter, data: str | None) -> None:
+    """Put the folder where the configuration looks, before the file of a command is read."""
+    del ctx, option
+    if data:
+        os.environ["KEYHOUSE_DATA"] = data
+
+
 @click.group(
     cls=Commands,
     epilog=EXAMPLES,
     context_settings={"help_option_names": sorted(HELP_OPTIONS), "max_content_width": 100},
 )
 @click.version_option(__version__, "--version", prog_name="keyhouse", message="%(prog)s %(version)s")
-@click.option("--data", metavar="FOLDER", help="Data folder; as KEYHOUSE_DATA.")
+@click.option(
+    "--data",
+    metavar="FOLDER",
+    callback=_use_data,
+    is_eager=True,
+    expose_value=False,
+    help="Data folder; as KEYHOUSE_DATA.",
+)
 @click.option("--debug", is_flag=True, help="Show where in the code a failure happened.")
-def command(data: str | None, *, debug: bool) -> None:
+def command(*, debug: bool) -> None:
     """Run and look after a Keyhouse package index.
 
     Settings are environment variables KEYHOUSE_*; `keyhouse settings` lists them.
     """
-    if data:
-        os.environ["KEYHOUSE_DATA"] = data
     del debug  # `main` looks for it: it must also help where reading the options fails
 
 
