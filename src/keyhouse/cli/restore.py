@@ -1,25 +1,46 @@
-"""`keyhouse restore DIR`: bring a backup back into an empty data folder."""
+"""`keyhouse restore DIR`: bring a backup back into an empty data folder.
+
+The folder is marked first and the mark goes last, so that nothing serves what is half restored, and a restore that was
+interrupted can be run again.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import json
-import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.progress import track
+import psycopg
+from packaging.version import InvalidVersion, Version
+from psycopg import sql
 
 from keyhouse import __version__
-from keyhouse.cli.backup import DATABASE, MANIFEST, digest_of, run_postgresql_tool
-from keyhouse.cli.surroundings import load_features
-from keyhouse.core import configuration, keys
+from keyhouse.cli.copies import (
+    FILES,
+    MANIFEST,
+    copy_blob,
+    digest_of,
+    run_postgresql_tool,
+    sync,
+    without_password,
+    write_synced,
+)
+from keyhouse.cli.progress import follow
+from keyhouse.cli.surroundings import configure, load_features
+from keyhouse.core import instance, keys
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal, Situation
+from keyhouse.core.keys import KeyFileError
 from keyhouse.storage import blobs
+from keyhouse.storage.local import LocalBlobs
 
-UNFINISHED: Final = "restore-unfinished"
+KEYS_LOST: Final = "its key was lost at a restore"
 
 
 class RestoreRefused(Refusal):
@@ -28,6 +49,19 @@ class RestoreRefused(Refusal):
     code = "restore-refused"
     situation = Situation.CONFLICT
     sentence = "This backup can't be restored here."
+
+
+@dataclass(frozen=True, slots=True)
+class Backup:
+    """A complete backup and what its manifest says."""
+
+    folder: Path
+    manifest: dict[str, Any]
+
+    @property
+    def database(self) -> Path:
+        """Return the copy of the database."""
+        return self.folder / str(self.manifest["database_file"])
 
 
 @click.command("restore")
@@ -41,7 +75,8 @@ class RestoreRefused(Refusal):
 @click.option(
     "--without-keys", is_flag=True, help="Go on without the keys: tokens and authenticator apps die."
 )
-def command(folder: Path, *, keys_file: Path | None, without_keys: bool) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(folder: Path, *, keys_file: Path | None, without_keys: bool, as_json: bool) -> None:
     """Restore the backup in FOLDER into the (empty) data folder.
 
     \b
@@ -49,110 +84,206 @@ def command(folder: Path, *, keys_file: Path | None, without_keys: bool) -> None
       keyhouse restore /backups/index --keys /safe/keyhouse-keys.json
       KEYHOUSE_DATA=/srv/new keyhouse restore /backups/index --without-keys
     """  # noqa: D301 - \b is click's own mark
-    settings = configuration.current()
     if (keys_file is None) != without_keys:
         raise click.UsageError("Give --keys FILE, or say --without-keys.")
-    manifest = _read_manifest(folder, settings)
-    _claim_folder(settings)
-    _put_keys(settings, keys_file)
-    _put_files(folder / "files", settings)
-    _put_database(folder, manifest, settings)
-    load_features()
-    _bring_up_to_date(manifest)
-    told = _end_what_died() if without_keys else "Sessions were ended; everybody signs in anew."
-    (settings.data / UNFINISHED).unlink()
-    click.echo(f"Restored {manifest['files']} files, as of {manifest['made_at']}.\n{told}")
+    settings = configure()
+    backup = _read_backup(folder, settings)
+    ring = None if keys_file is None else _read_keys(keys_file, backup)
+    with _claimed(settings) as is_resumed:
+        _put_keys(settings, ring, is_resumed=is_resumed)
+        _put_files(backup)
+        _put_database(backup, settings)
+        load_features()
+        told = _bring_up_to_date(backup, settings, are_keys_lost=ring is None)
+    instance.ensure_instance(settings)
+    click.echo(json.dumps(told) if as_json else _as_text(told))
 
 
-def _read_manifest(folder: Path, settings: Configuration) -> dict[str, Any]:
+# ---- asked before anything is written
+
+
+def _read_backup(folder: Path, settings: Configuration) -> Backup:
     try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-        is_sqlite = manifest["database"] == "sqlite"
-        database = folder / DATABASE[is_sqlite]
-        _refuse_unfit(manifest, settings, is_sqlite=is_sqlite)
-        if digest_of(database) != manifest["database_sha256"]:
-            raise RestoreRefused("The database in the backup is not the one its manifest tells of.")
-    except (OSError, ValueError, KeyError) as error:
-        raise RestoreRefused(f"{folder} holds no complete backup: {error}") from error
-    return manifest
+        backup = Backup(folder, json.loads((folder / MANIFEST).read_text()))
+        _refuse_unfit(backup.manifest, settings)
+        is_whole = digest_of(backup.database) == backup.manifest["database_sha256"]
+    except (OSError, ValueError, KeyError, TypeError, InvalidVersion) as error:
+        raise RestoreRefused(f"{folder} holds no complete backup: {error}.") from error
+    if not is_whole:
+        raise RestoreRefused("The database in the backup is not the one that its manifest tells of.")
+    return backup
 
 
-def _refuse_unfit(manifest: dict[str, Any], settings: Configuration, *, is_sqlite: bool) -> None:
-    if _numbers(str(manifest["version"])) > _numbers(__version__):
+def _refuse_unfit(manifest: dict[str, Any], settings: Configuration) -> None:
+    made_by, environment, kind = manifest["version"], manifest["environment"], manifest["database"]
+    if Version(made_by) > Version(__version__):
+        raise RestoreRefused(f"The backup was made by Keyhouse {made_by}, newer than this {__version__}.")
+    if environment != settings.environment:
         raise RestoreRefused(
-            f"The backup was made by Keyhouse {manifest['version']}, newer than this {__version__}."
+            f"The backup is of the environment {environment}; this is {settings.environment}."
         )
-    if manifest["environment"] != settings.environment:
+    if kind != ("sqlite" if settings.sqlite_path else "postgresql"):
+        raise RestoreRefused(f"The backup is of a {kind} database; KEYHOUSE_DATABASE_URL names another kind.")
+
+
+def _read_keys(path: Path, backup: Backup) -> bytes:
+    """Return the key file's bytes; raises RestoreRefused where it lacks a key that the backup was made with."""
+    try:
+        ring = keys.read_ring(path)
+    except KeyFileError as error:
+        raise RestoreRefused(f"{error}.") from error
+    missing = [key_id for key_id in backup.manifest["key_ids"] if ring.find(key_id) is None]
+    if missing:
         raise RestoreRefused(
-            f"The backup is of a {manifest['environment']} index; this is set up for {settings.environment}."
+            f"{path} lacks keys that the backup was made with: {', '.join(missing)}.",
+            fix="Give the keys kept with that backup, or say --without-keys.",
         )
-    if is_sqlite != (settings.sqlite_path is not None):
-        raise RestoreRefused(
-            f"The backup is of a {manifest['database']} database; KEYHOUSE_DATABASE_URL names another kind."
-        )
+    return path.read_bytes()
 
 
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdigit())
+# ---- claiming the place
 
 
-def _claim_folder(settings: Configuration) -> None:
-    """Mark the folder as being restored; whatever an interrupted restore left is cleared first."""
+@contextmanager
+def _claimed(settings: Configuration) -> Iterator[bool]:
+    """Hold folder and database for this restore, both empty; tells whether an earlier attempt was cleared away.
+
+    The mark says which database it is about: that of another place is never cleared.
+    """
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    mark = settings.data / UNFINISHED
-    if mark.exists():
-        for path in settings.data.iterdir():
-            if path != mark:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-    elif any(settings.data.iterdir()):
+    mark = settings.data / instance.RESTORE_MARK
+    is_resumed = mark.exists()
+    if not is_resumed and any(settings.data.iterdir()):
         raise RestoreRefused(f"{settings.data} is not empty.", fix="Name an empty folder by KEYHOUSE_DATA.")
-    mark.touch()
+    with mark.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RestoreRefused("Another restore is at work in this folder.") from error
+        try:
+            _clear(settings, mark)
+        except BaseException:
+            if not is_resumed:
+                mark.unlink()
+            raise
+        yield is_resumed
+        mark.unlink()
+        sync(settings.data)
 
 
-def _put_keys(settings: Configuration, keys_file: Path | None) -> None:
-    if keys_file:
-        keys.read_ring(keys_file)  # refuse a wrong file before anything depends on it
-        descriptor = os.open(settings.key_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(keys_file.read_bytes())
-    keys.ensure_ring(settings.key_file)
+def _clear(settings: Configuration, mark: Path) -> None:
+    """Take away what an interrupted restore left; refuse a database that was never empty for one."""
+    place = "" if settings.sqlite_path else without_password(settings.database_url)[0]
+    if place:
+        _empty_database(settings, is_ours=mark.read_text() == place)
+    for path in settings.data.iterdir():
+        if path != mark:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    mark.write_text(place)
+    sync(mark)
+    sync(settings.data)
 
 
-def _put_files(folder: Path, settings: Configuration) -> None:
-    store = blobs()
-    found = [path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(".new")]
-    for path in track(found, "Restoring files", disable=len(found) < 100, transient=True):  # noqa: PLR2004
-        temp = store.incoming()
-        shutil.copyfile(path, temp)
-        store.keep(temp, path.relative_to(folder).as_posix())
+def _empty_database(settings: Configuration, *, is_ours: bool) -> None:
+    try:
+        with psycopg.connect(settings.database_url, connect_timeout=10) as connection:
+            found = connection.execute(
+                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+            ).fetchall()
+            if found and not is_ours:
+                raise RestoreRefused(
+                    "The database is not empty.", fix="Name an empty one by KEYHOUSE_DATABASE_URL."
+                )
+            for (name,) in found:
+                connection.execute(sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.Identifier(name)))
+    except psycopg.Error as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        raise RestoreRefused(f"The database can't be used: {reason}.") from error
 
 
-def _put_database(folder: Path, manifest: dict[str, Any], settings: Configuration) -> None:
+# ---- bringing it back
+
+
+def _put_keys(settings: Configuration, content: bytes | None, *, is_resumed: bool) -> None:
+    """Put the keys in their place, or new ones; a file that is there and says something else is never overwritten."""
+    path = settings.key_file
+    if content is None:
+        if path.exists() and not is_resumed:
+            raise RestoreRefused(f"There are keys in {path}.", fix="Give them by --keys, or move them away.")
+        keys.ensure_ring(path)
+    elif not path.exists():
+        write_synced(path, content, mode=0o600)
+    elif path.read_bytes() != content:
+        raise RestoreRefused(f"There are other keys in {path}.", fix="Move them away first.")
+
+
+def _put_files(backup: Backup) -> None:
+    source, store = LocalBlobs(backup.folder / FILES), blobs()
+    for key in follow(list(source.keys()), "Restoring files"):
+        if store.size(key) != source.size(key):
+            copy_blob(source, store, key)
+
+
+def _put_database(backup: Backup, settings: Configuration) -> None:
     if settings.sqlite_path:
-        shutil.copyfile(folder / DATABASE[True], settings.sqlite_path)
+        shutil.copyfile(backup.database, settings.sqlite_path)
         settings.sqlite_path.chmod(0o600)
-    else:
-        arguments = [
-            "--no-owner",
-            "--exit-on-error",
-            "--single-transaction",
-            f"--dbname={settings.database_url}",
-        ]
-        run_postgresql_tool("pg_restore", *arguments, str(folder / DATABASE[False]))
-    del manifest
+        sync(settings.sqlite_path)
+        return
+    how = ("--no-owner", "--no-privileges", "--exit-on-error", "--single-transaction")
+    run_postgresql_tool(settings.database_url, "pg_restore", *how, str(backup.database))
 
 
-def _bring_up_to_date(manifest: dict[str, Any]) -> None:
-    """Migrate, end all sessions (their cookies may be anybody's by now), and write it down."""
+def _bring_up_to_date(backup: Backup, settings: Configuration, *, are_keys_lost: bool) -> dict[str, Any]:
+    """Migrate, end all sessions, and, where the keys are lost, what they closed; returns what there is to tell."""
     from django.core.management import call_command  # noqa: PLC0415 - Django is set up only now
-    from django.db import transaction  # noqa: PLC0415
+    from django.db import transaction  # noqa: PLC0415 - the same
 
-    from keyhouse.accounts.models import OneTimeLink, Session  # noqa: PLC0415
-    from keyhouse.audit.services import record  # noqa: PLC0415
-    from keyhouse.core.actor import host  # noqa: PLC0415
+    from keyhouse.accounts.recovering import end_all_sessions  # noqa: PLC0415 - the same
+    from keyhouse.audit.services import Detail, record  # noqa: PLC0415 - the same
+    from keyhouse.core.actor import host  # noqa: PLC0415 - the same
 
     call_command("migrate", verbosity=0, interactive=False)
+    made_at = str(backup.manifest["made_at"])
     with transaction.atomic():
-        Session.objects.all().delete()
-        OneTimeLink.objects.filter(used_at__isnull=True).delete()
-        record("host.command", by=host(), details={"command": "restore", "made_at": manifest["made_at"]})
+        ended = end_all_sessions()
+        lost = _end_what_died(settings) if are_keys_lost else {}
+        details: dict[str, Detail] = {
+            "command": "restore",
+            "made_at": made_at,
+            "are_keys_lost": are_keys_lost,
+        }
+        record("host.command", by=host(), details=details)
+    return {"made_at": made_at, "files": backup.manifest["files"], "sessions_ended": ended, **lost}
+
+
+def _end_what_died(settings: Configuration) -> dict[str, Any]:
+    from keyhouse.accounts.recovering import end_lost_factors  # noqa: PLC0415 - Django is set up only now
+    from keyhouse.core.actor import host  # noqa: PLC0415 - the same
+    from keyhouse.credentials.tokens.services import revoke_all_tokens  # noqa: PLC0415 - the same
+
+    revoked = revoke_all_tokens(by=host(), reason=KEYS_LOST)
+    ways = [
+        {"username": way.username, "link": settings.base_url + way.path if way.path else None}
+        for way in end_lost_factors(by=host())
+    ]
+    return {"tokens_revoked": revoked, "ways_back": ways}
+
+
+def _as_text(told: dict[str, Any]) -> str:
+    lines = [
+        f"Restored {told['files']} files, as of {told['made_at']}.",
+        "All sessions were ended; everybody signs in anew.",
+    ]
+    if "ways_back" in told:
+        lines.append(
+            f"Without the keys {told['tokens_revoked']} API tokens were revoked and every authenticator app died."
+        )
+        lines += [_way_as_text(way) for way in told["ways_back"]]
+    return "\n".join(lines)
+
+
+def _way_as_text(way: dict[str, str | None]) -> str:
+    if way["link"] is None:
+        return f"{way['username']}: signs in with a recovery code, then adds an app"
+    return f"{way['username']}: one-time link (7 days) {way['link']}"

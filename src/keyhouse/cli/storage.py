@@ -17,7 +17,7 @@ from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
 from keyhouse.audit.services import record
-from keyhouse.cli.backup import hold_storage
+from keyhouse.cli.copies import hold_storage
 from keyhouse.cli.progress import follow
 from keyhouse.core import configuration
 from keyhouse.core.actor import host

@@ -7,9 +7,12 @@ import json
 import click
 
 from keyhouse.accounts.models import User
+from keyhouse.accounts.queries import find_user
+from keyhouse.accounts.recovering import make_enrolment_link
 from keyhouse.accounts.services import invite_user
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
+from keyhouse.core.errors import NotFound
 
 
 @click.group("user")
@@ -28,6 +31,21 @@ def invite(name: str, address: str) -> None:
       keyhouse user invite ada ada@example.org
     """  # noqa: D301 - \b is click's own mark
     click.echo(configuration.current().base_url + invite_user(name, address, by=host()))
+
+
+@command.command()
+@click.argument("name")
+def enrol(name: str) -> None:
+    """Print a one-time link by which NAME sets password, authenticator app and recovery codes anew.
+
+    \b
+    Example:
+      keyhouse user enrol ada
+    """  # noqa: D301 - \b is click's own mark
+    user = find_user(name)
+    if user is None:
+        raise NotFound(f"There is no user {name}.", fix="`keyhouse user list` shows them.")
+    click.echo(configuration.current().base_url + make_enrolment_link(user, by=host()))
 
 
 @command.command("list")

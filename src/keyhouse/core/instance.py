@@ -19,6 +19,7 @@ from keyhouse.core.configuration import Configuration, ConfigurationError
 FILE_NAME: Final = "instance.json"
 ID_BYTES: Final = 16
 SHOWN_LENGTH: Final = 8
+RESTORE_MARK: Final = "restore-unfinished"  # stands in a data folder while a backup is brought back into it
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +56,10 @@ def find_instance(data: Path) -> Instance | None:
 def ensure_instance(settings: Configuration) -> Instance:
     """Return the mark of the configured data folder, making it where there is none; two at once end up with one.
 
-    Raises ConfigurationError when the folder belongs to the other environment or to a newer version.
+    Raises ConfigurationError when the folder belongs to the other environment or to a newer version, or holds half of
+    a restored backup.
     """
+    _refuse_half_restored(settings)
     found = find_instance(settings.data) or _make(settings)
     _refuse_other_environment(found, settings)
     _refuse_newer(found, settings)
@@ -108,6 +111,13 @@ def _write_draft(path: Path, instance: Instance) -> Path:
         file.flush()
         os.fsync(file.fileno())
     return draft
+
+
+def _refuse_half_restored(settings: Configuration) -> None:
+    if (settings.data / RESTORE_MARK).exists():
+        raise ConfigurationError(
+            f"A restore into {settings.data} was interrupted; run `keyhouse restore` once more before anything else."
+        )
 
 
 def _refuse_other_environment(found: Instance, settings: Configuration) -> None:

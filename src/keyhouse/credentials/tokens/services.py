@@ -207,6 +207,20 @@ def revoke_token(token: Token, *, by: Actor, reason: str = "") -> None:
             audit.record("token.revoke", by=by, about=thing_of(token), account_id=token.user_id)
 
 
+def revoke_all_tokens(*, by: Actor, reason: str) -> int:
+    """End every token that is not revoked yet, each with its own audit record; returns how many. For the host only."""
+    with transaction.atomic():
+        actions.require(by, "host.command")
+        live = list(Token.objects.select_for_update().filter(revoked_at__isnull=True))
+        Token.objects.filter(revoked_at__isnull=True).update(
+            revoked_at=clock.now(), revoked_reason=reason[:100]
+        )
+        _count_change()
+        acts = [audit.Act("token.revoke", thing_of(one), one.user_id, {"reason": reason}) for one in live]
+        audit.record_all(acts, by=by)
+    return len(live)
+
+
 def _count_change() -> None:
     """Raise the counter that readers look at, making its row where there is none."""
     Change.objects.bulk_create([Change(pk=1)], ignore_conflicts=True)
