@@ -20,7 +20,6 @@ from keyhouse.core import configuration
 
 SHARED_FACTOR: Final = 50  # how much more a network may do that many people share
 LONGEST_WINDOW: Final = timedelta(days=1)
-PRUNE_EVERY: Final = timedelta(minutes=10)
 IPV6_PREFIX: Final = 64  # what one customer has
 
 
@@ -83,7 +82,6 @@ def count_attempt(
     except TooManyAttempts:
         Counted(tuple(rows)).give_back()
         raise
-    _prune_sometimes(now)
     return Counted(tuple(rows))
 
 
@@ -145,13 +143,3 @@ def typed_subject(identifier: str) -> str:
 def prune_attempts(now: datetime) -> int:
     """Forget attempts that no window reaches any more; returns how many."""
     return Attempt.objects.filter(at__lt=now - LONGEST_WINDOW).delete()[0]
-
-
-_pruned_at: datetime | None = None
-
-
-def _prune_sometimes(now: datetime) -> None:
-    global _pruned_at  # noqa: PLW0603 - each process does it now and then; twice at once does no harm
-    if _pruned_at is None or not timedelta(0) <= now - _pruned_at < PRUNE_EVERY:
-        _pruned_at = now
-        prune_attempts(now)

@@ -25,6 +25,7 @@ from keyhouse.accounts.errors import (
     SignInRefused,
     TooManyAttempts,
 )
+from keyhouse.accounts.forgetting import forget_old_sometimes
 from keyhouse.accounts.hashing import compare_password
 from keyhouse.accounts.limits import Counted
 from keyhouse.accounts.models import Session, User
@@ -124,6 +125,7 @@ def sign_in_by_password(entered: Entered) -> SignedIn:
     one. Raises TooManyAttempts, SignInRefused, AccountFrozen, PasswordDisabled, PasswordsBusy.
     """
     attempt = SignIn(entered)
+    forget_old_sometimes(entered.now)
     try:
         for step in PASSWORD_STEPS:
             step(attempt)

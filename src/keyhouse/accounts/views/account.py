@@ -26,6 +26,7 @@ def home(request: AskedRequest) -> HttpResponse:
     return render(request, "accounts/home.html", context)
 
 
+@actions.takes(*PasswordChangeForm.base_fields)
 @actions.classified(GET="password.change", POST="password.change")
 def password(request: AskedRequest) -> HttpResponse:
     """Change one's password."""
@@ -51,6 +52,7 @@ def password(request: AskedRequest) -> HttpResponse:
     return show_form(request, "accounts/password.html", form)
 
 
+@actions.takes("session")
 @actions.classified(GET="session.list", POST="session.revoke")
 def sessions(request: AskedRequest) -> HttpResponse:
     """List one's sessions; end one (`session`), or all others."""

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from keyhouse.accounts import links, newcomers
 from keyhouse.accounts.cookies import NEWCOMER, cookie_name, put_cookie
 from keyhouse.accounts.errors import LinkUsed, StepMissing
-from keyhouse.accounts.forms import NewAccountForm, NewcomerCodeForm, TypedBackForm
+from keyhouse.accounts.forms import NewAccountForm, NewcomerCodeForm, PageForm, TypedBackForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.newcomers import Door, Draft
 from keyhouse.accounts.second_factors.totp import rules as totp_rules
@@ -137,10 +137,18 @@ def _context(door: Door, step: str) -> dict[str, object]:
     }
 
 
+FORMS: Final[dict[StepView, type[PageForm]]] = {
+    _account: NewAccountForm,
+    _authenticator: NewcomerCodeForm,
+    _recovery_codes: TypedBackForm,
+}
+
+
 # one view for each address, so that each carries its own class
 def _view(purpose: str, step: StepView, *methods: str) -> Callable[..., HttpResponse]:
     action = newcomers.ACTION[purpose]
-    return actions.classified(**dict.fromkeys(methods, action))(_at_door(purpose, step))
+    answer = actions.classified(**dict.fromkeys(methods, action))(_at_door(purpose, step))
+    return actions.takes(*FORMS[step].base_fields)(answer) if step in FORMS else answer
 
 
 setup_begin = _view(links.SETUP, _begin, "GET")

@@ -23,6 +23,7 @@ STATUS: Final = "/account/recovery-codes/"
 NEW: Final = "/account/recovery-codes/new/"
 
 
+@actions.takes()
 @actions.classified(GET="account.read", POST="recovery-codes.replace")
 def recovery_codes(request: AskedRequest) -> HttpResponse:
     """Show how many codes are left; POST makes a new set, which waits until one of it is typed back."""
@@ -38,6 +39,7 @@ def recovery_codes(request: AskedRequest) -> HttpResponse:
     return render(request, "accounts/recovery_codes.html", context)
 
 
+@actions.takes(*TypedBackForm.base_fields)
 @actions.classified(GET="recovery-codes.replace", POST="recovery-codes.replace")
 def new_recovery_codes(request: AskedRequest) -> HttpResponse:
     """Show the new codes and take one of them back."""

@@ -34,6 +34,7 @@ def second_factors(request: AskedRequest) -> HttpResponse:
     return render(request, "accounts/second_factors.html", context)
 
 
+@actions.takes(*EnrolmentForm.base_fields)
 @actions.classified(GET="second-factor.add", POST="second-factor.add")
 def add_authenticator(request: AskedRequest) -> HttpResponse:
     """Show the secret of a new authenticator app and take its first code."""
@@ -70,6 +71,7 @@ def enrolment_context(secret: bytes, username: str) -> dict[str, str]:
     }
 
 
+@actions.takes()
 @actions.classified(GET="second-factor.remove", POST="second-factor.remove")
 def remove(request: AskedRequest, authenticator_id: int) -> HttpResponse:
     """Ask once more, then remove an authenticator app."""

@@ -30,6 +30,7 @@ SECOND_FACTOR: Final = "/account/second-factor/"
 FACTORS: Final = "/account/second-factors/"
 
 
+@actions.takes(*SignInForm.base_fields, "next")
 @actions.classified(GET="session.start", POST="session.start")
 def sign_in(request: AskedRequest) -> HttpResponse:
     """Take name and password."""
@@ -63,6 +64,7 @@ def _go_on(signed_in: SignedIn, visitor: Visitor, way_on: str) -> HttpResponse:
 Finish = Callable[[Session, str, Visitor], SignedIn]
 
 
+@actions.takes(*CodeForm.base_fields, "next")
 @actions.classified(GET="session.start", POST="session.start")
 def second_factor(request: AskedRequest) -> HttpResponse:
     """Take the code of an authenticator app."""
@@ -72,6 +74,7 @@ def second_factor(request: AskedRequest) -> HttpResponse:
     return _second_step(request, CodeForm, _by_code)
 
 
+@actions.takes(*RecoveryCodeForm.base_fields, "next")
 @actions.classified(GET="session.start", POST="session.start")
 def second_factor_recovery(request: AskedRequest) -> HttpResponse:
     """Take a recovery code instead, which leads to enrolling a new second factor."""
@@ -109,6 +112,7 @@ def _typed(form: PageForm) -> str:
     return str(form.cleaned_data[next(iter(form.fields))])
 
 
+@actions.takes()
 @actions.classified(POST="session.end")
 def sign_out(request: AskedRequest) -> HttpResponse:
     """End the session, also one that still waits for the second factor."""
@@ -126,6 +130,7 @@ PROOF_FORMS: Final[dict[str, type[PageForm]]] = {
 }
 
 
+@actions.takes(*(name for form in PROOF_FORMS.values() for name in form.base_fields), "next")
 @actions.classified(GET="session.step-up", POST="session.step-up")
 def step_up(request: AskedRequest) -> HttpResponse:
     """Prove once more that it is you, by the strongest factor the account has."""

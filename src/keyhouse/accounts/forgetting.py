@@ -1,0 +1,38 @@
+"""Forgetting what is over: attempts, sessions, and what was entered behind links that nobody finished."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from typing import Final
+
+from keyhouse.accounts.limits import prune_attempts
+from keyhouse.accounts.models import OneTimeLink
+from keyhouse.accounts.sessions import prune_sessions
+
+EVERY: Final = timedelta(minutes=10)
+LINKS_KEPT: Final = timedelta(days=30)  # after their end, so that an old link still says that it is old
+
+_lock = threading.Lock()
+_last: datetime | None = None
+
+
+def forget_old(now: datetime) -> dict[str, int]:
+    """Forget everything that is over; returns how many rows of each kind. Twice does no harm."""
+    over = OneTimeLink.objects.filter(expires_at__lte=now)
+    return {
+        "attempts": prune_attempts(now),
+        "sessions": prune_sessions(now),
+        "drafts": over.exclude(draft_sealed="").update(draft_sealed=""),
+        "links": over.filter(expires_at__lte=now - LINKS_KEPT).delete()[0],
+    }
+
+
+def forget_old_sometimes(now: datetime) -> None:
+    """Do it where the last time in this process is ten minutes ago: sign-ins come by often enough."""
+    global _last  # noqa: PLW0603 - one instant for each process
+    with _lock:
+        if _last is not None and timedelta(0) <= now - _last < EVERY:
+            return
+        _last = now
+    forget_old(now)

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.contrib.auth.hashers import get_hashers
+
+from keyhouse.accounts import hashing
+from keyhouse.accounts.errors import PasswordsBusy
+from keyhouse.accounts.hashers import Argon2
+from keyhouse.accounts.hashing import compare_password, hash_password
+
+PASSWORD = "velvet-anchor-93-tundra"
+
+
+def test_new_hashes_use_the_second_recommended_option_of_rfc_9106(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    encoded = hash_password(PASSWORD)
+    assert encoded.startswith("argon2$argon2id$v=19$m=65536,t=3,p=4$")
+    assert compare_password(PASSWORD, encoded) == hashing.Compared(is_right=True)
+
+
+def test_there_is_one_hasher_and_it_is_ours() -> None:
+    assert [type(hasher) for hasher in get_hashers()] == [Argon2]
+
+
+@pytest.mark.parametrize("kept", [None, "", "!unusable", "md5$x$y", "plain"])
+def test_what_is_no_hash_is_never_right(kept: str | None) -> None:
+    assert not compare_password(PASSWORD, kept).is_right
+
+
+def test_an_unusable_password_is_never_right() -> None:
+    kept = hash_password(None)
+    assert not compare_password("", kept).is_right
+    assert not compare_password(kept, kept).is_right
+
+
+@pytest.mark.parametrize("typed", ["", PASSWORD + " ", PASSWORD.upper(), "\ud800", "\x00", "x" * 100_000])
+def test_other_passwords_are_wrong_and_break_nothing(typed: str) -> None:
+    assert not compare_password(typed, hash_password(PASSWORD)).is_right
+
+
+def test_a_null_inside_ends_nothing() -> None:
+    kept = hash_password("velvet-anchor\x0093-tundra")
+    assert not compare_password("velvet-anchor\x00", kept).is_right
+
+
+def test_few_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "LONGEST_WAIT", 0.01)
+    release, inside = threading.Event(), threading.Semaphore(0)
+
+    def slow(self: Argon2, password: str, salt: str) -> str:
+        inside.release()
+        release.wait(10)
+        return "argon2$x"
+
+    monkeypatch.setattr(Argon2, "encode", slow)
+    threads = [threading.Thread(target=hash_password, args=(PASSWORD,)) for _ in range(hashing.AT_ONCE)]
+    for thread in threads:
+        thread.start()
+        inside.acquire(timeout=10)
+    with pytest.raises(PasswordsBusy) as caught:
+        hash_password(PASSWORD)
+    assert caught.value.retry_after
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert hash_password(PASSWORD) == "argon2$x"

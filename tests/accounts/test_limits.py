@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import ipaddress
+from datetime import timedelta
+
+import pytest
+from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, at_once, code, make_person, refused
+
+from keyhouse.accounts import limits
+from keyhouse.accounts.errors import TooManyAttempts
+from keyhouse.accounts.models import Attempt, Authenticator, Session, User
+from keyhouse.audit.models import Record
+from keyhouse.core import clock
+
+pytestmark = pytest.mark.django_db
+
+
+def count(subject: str = "account:1", network: str = "192.0.2.1") -> limits.Counted:
+    return limits.count_attempt(
+        now=clock.now(),
+        limit=limits.SECOND_FACTOR,
+        subject=subject,
+        network_limit=limits.SECOND_FACTOR_NETWORK,
+        network=network,
+    )
+
+
+def wait_of(subject: str = "account:1", network: str = "192.0.2.1") -> int:
+    with pytest.raises(TooManyAttempts) as caught:
+        count(subject, network)
+    assert caught.value.retry_after
+    return caught.value.retry_after
+
+
+def test_five_codes_in_five_minutes_then_the_wait_is_told_and_enough(time: Clock) -> None:
+    for _ in range(5):
+        count()
+        time.go(seconds=30)
+    wait = wait_of()
+    time.go(seconds=wait - 2)
+    wait_of()
+    time.go(seconds=2)
+    count()
+
+
+def test_twenty_an_hour_and_fifty_a_day(time: Clock) -> None:
+    done = 0
+    while done < 50:
+        try:
+            count(network="")
+            done += 1
+        except TooManyAttempts as refusal:
+            time.go(seconds=refusal.retry_after or 0)
+    hours = (clock.now() - Attempt.objects.earliest("at").at) / timedelta(hours=1)
+    assert 2 <= hours < 3
+    assert wait_of(network="") > 20 * 3600
+
+
+def test_what_succeeded_does_not_count() -> None:
+    for _ in range(40):
+        count().give_back()
+    assert not Attempt.objects.exists()
+
+
+def test_refused_attempts_are_not_counted() -> None:
+    for _ in range(5):
+        count()
+    for _ in range(20):
+        wait_of()
+    assert Attempt.objects.filter(limit="second-factor").count() == 5
+    assert Attempt.objects.count() == 10
+
+
+def test_a_network_is_stopped_whoever_it_guesses_at() -> None:
+    for number in range(10):
+        count(f"account:{number}")
+    wait_of("account:99")
+    count("account:99", "192.0.2.2")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("192.0.2.1", "192.0.2.2", False),
+        ("2001:db8::1", "2001:db8::ffff:1:2:3", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+    ],
+)
+def test_a_network_is_an_address_or_what_one_customer_has(one: str, other: str, is_same: bool) -> None:
+    assert (limits.network_of(one) == limits.network_of(other)) is is_same
+
+
+def test_networks_that_many_share_have_room(configure: Configure) -> None:
+    configure(shared_networks=(ipaddress.ip_network("10.0.0.0/8"),))
+    for number in range(500):
+        count(f"account:{number}", "10.1.2.3")
+    for _ in range(4):
+        count("account:7", "10.1.2.4")
+    wait_of("account:7", "10.1.2.5")
+
+
+def test_old_attempts_are_forgotten(time: Clock) -> None:
+    count()
+    time.go(days=1, minutes=1)
+    assert limits.prune_attempts(clock.now()) == 2
+    count("account:2")
+    assert Attempt.objects.count() == 2
+
+
+def test_limits_can_be_off_for_tests(configure: Configure) -> None:
+    configure(rate_limits="off")
+    for _ in range(100):
+        count()
+    assert not Attempt.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_parallel_attempts_do_not_slip_through() -> None:
+    results = at_once([count] * 12)
+    counted = [one for one in results if isinstance(one, limits.Counted)]
+    assert len(counted) <= 5
+    assert Attempt.objects.filter(limit="second-factor").count() == len(counted)
+
+
+# ---- at the pages ----
+
+
+def test_the_eleventh_wrong_password_waits_and_so_does_the_right_one(ada: User, time: Clock) -> None:
+    for number in range(10):
+        page = Browser(REMOTE_ADDR=f"192.0.2.{number}").sign_in(password="wrong")
+        assert refused(page) == "sign-in-refused"
+    page = Browser(REMOTE_ADDR="198.51.100.1").sign_in()
+    assert (page.status_code, refused(page)) == (429, "too-many")
+    assert int(page["Retry-After"]) > 290
+    assert not Session.objects.exists()
+    time.go(seconds=int(page["Retry-After"]))
+    assert Browser(REMOTE_ADDR="198.51.100.1").sign_in().status_code == 303
+
+
+def test_unknown_names_are_limited_in_the_same_way(db: None) -> None:
+    for number in range(10):
+        Browser(REMOTE_ADDR=f"192.0.2.{number}").sign_in("nobody-here")
+    assert Browser(REMOTE_ADDR="198.51.100.1").sign_in("nobody-here").status_code == 429
+
+
+def test_a_limit_on_a_name_does_not_tell_its_address(ada: User) -> None:
+    for number in range(10):
+        Browser(REMOTE_ADDR=f"192.0.2.{number}").sign_in(password="wrong")
+    page = Browser(REMOTE_ADDR="198.51.100.1").sign_in("ada@example.org", password="wrong")
+    assert refused(page) == "sign-in-refused"
+
+
+def test_signing_in_often_is_no_offence(ada: User, time: Clock) -> None:
+    for _ in range(12):
+        browser = Browser()
+        browser.sign_in()
+        assert browser.enter(code()).status_code == 303
+        time.go(seconds=30)
+    assert not Attempt.objects.exists()
+
+
+def test_five_wrong_codes_then_the_right_one_waits_too(ada: User, time: Clock) -> None:
+    browser = Browser()
+    browser.sign_in()
+    for _ in range(5):
+        assert refused(browser.enter("000000" if code() != "000000" else "000001")) == "code-wrong"
+    page = browser.enter(code())
+    assert (page.status_code, refused(page)) == (429, "too-many")
+    assert Authenticator.objects.get().failures == 5
+    assert Authenticator.objects.get().last_step == 0
+    assert not Session.objects.filter(is_complete=True).exists()
+    assert Record.objects.filter(code="code-wrong").count() == 5
+    assert not Record.objects.filter(code="too-many").exists()
+
+
+def test_step_up_shares_the_limit_of_codes(ada: User, time: Clock) -> None:
+    browser = Browser()
+    browser.sign_in()
+    browser.enter(code())
+    time.go(minutes=16)
+    for _ in range(5):
+        browser.post("/account/step-up/", {"code": "x"})
+        browser.get("/account/step-up/")
+    assert browser.post("/account/step-up/", {"code": code()}).status_code == 429
+
+
+def test_strangers_who_guess_do_not_lock_out_a_known_browser(ada: User, time: Clock) -> None:
+    mine = Browser(REMOTE_ADDR="203.0.113.9")
+    mine.sign_in()
+    mine.enter(code())
+    mine.get("/account/")
+    mine.post("/account/sign-out/")
+    for number in range(10):
+        Browser(REMOTE_ADDR=f"192.0.2.{number}").sign_in(password="wrong")
+    stranger = Browser(REMOTE_ADDR="198.51.100.1")
+    assert stranger.sign_in().status_code == 429
+    time.go(seconds=30)
+    assert mine.sign_in().status_code == 303
+    assert mine.enter(code()).status_code == 303
+
+
+def test_a_known_browser_has_a_limit_of_its_own(ada: User) -> None:
+    mine = Browser()
+    mine.sign_in()
+    mine.enter(code())
+    mine.get("/account/")
+    mine.post("/account/sign-out/")
+    for number in range(10):
+        mine.client.defaults["REMOTE_ADDR"] = f"192.0.2.{number}"
+        mine.sign_in(password="wrong")
+    mine.client.defaults["REMOTE_ADDR"] = "198.51.100.1"
+    assert mine.sign_in().status_code == 429
+
+
+@pytest.mark.parametrize("forged", ["x", "e30:1:x", "x" * 2000])
+def test_a_forged_browser_mark_is_none(ada: User, forged: str) -> None:
+    from keyhouse.accounts.cookies import BROWSER, cookie_name  # noqa: PLC0415
+
+    for number in range(10):
+        Browser(REMOTE_ADDR=f"192.0.2.{number}").sign_in(password="wrong")
+    browser = Browser(REMOTE_ADDR="198.51.100.1")
+    browser.client.cookies[cookie_name(BROWSER)] = forged
+    assert browser.sign_in().status_code == 429
+
+
+def test_a_mark_for_one_person_is_none_for_another(ada: User) -> None:
+    make_person("bob", factors=0)
+    browser = Browser()
+    browser.sign_in("bob")
+    browser.get("/account/")
+    browser.post("/account/sign-out/")
+    for number in range(10):
+        Browser(REMOTE_ADDR=f"192.0.2.{number}").sign_in(password="wrong")
+    browser.client.defaults["REMOTE_ADDR"] = "198.51.100.1"
+    browser.get("/account/sign-in/")
+    assert browser.post("/account/sign-in/", {"username": "ada", "password": PASSWORD}).status_code == 429
