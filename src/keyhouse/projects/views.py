@@ -54,6 +54,7 @@ def release(request: HttpRequest, name: str, version: str) -> HttpResponse:
     return render(request, "projects/release.html", _context(request, found) | context)
 
 
+@actions.takes(*ReasonForm.base_fields)
 @actions.classified(GET="project.archive", POST="project.archive")
 def archive(request: HttpRequest, name: str) -> HttpResponse:
     """Mark a project as finished."""
@@ -66,6 +67,7 @@ def archive(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "projects/archive.html", _context(request, found) | {"form": form})
 
 
+@actions.takes()
 @actions.classified(GET="project.unarchive", POST="project.unarchive")
 def unarchive(request: HttpRequest, name: str) -> HttpResponse:
     """Take a project out of the archive."""
@@ -77,6 +79,7 @@ def unarchive(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "projects/unarchive.html", _context(request, found) | {"form": form})
 
 
+@actions.takes(*ConfirmationForm.base_fields)
 @actions.classified(GET="project.delete", POST="project.delete")
 def delete_project(request: HttpRequest, name: str) -> HttpResponse:
     """Delete a project."""
@@ -88,6 +91,7 @@ def delete_project(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "projects/delete_project.html", _context(request, found) | {"form": form})
 
 
+@actions.takes(*ReasonForm.base_fields)
 @actions.classified(GET="release.yank", POST="release.yank")
 def yank(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Mark a release as one that installers pass by, or change the reason."""
@@ -102,6 +106,7 @@ def yank(request: HttpRequest, name: str, version: str) -> HttpResponse:
     return render(request, "projects/yank.html", context)
 
 
+@actions.takes()
 @actions.classified(GET="release.unyank", POST="release.unyank")
 def unyank(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Take back a yank."""
@@ -115,6 +120,7 @@ def unyank(request: HttpRequest, name: str, version: str) -> HttpResponse:
     return render(request, "projects/unyank.html", context)
 
 
+@actions.takes(*ConfirmationForm.base_fields)
 @actions.classified(GET="release.delete", POST="release.delete")
 def delete_release(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Delete a release with its files."""
@@ -128,6 +134,7 @@ def delete_release(request: HttpRequest, name: str, version: str) -> HttpRespons
     return render(request, "projects/delete_release.html", context)
 
 
+@actions.takes(*ConfirmationForm.base_fields)
 @actions.classified(GET="file.delete", POST="file.delete")
 def delete_file(request: HttpRequest, name: str, version: str, filename: str) -> HttpResponse:
     """Delete a file of a release."""

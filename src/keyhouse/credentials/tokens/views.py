@@ -35,6 +35,7 @@ def tokens(request: AskedRequest) -> HttpResponse:
     return render(request, "tokens/list.html", context)
 
 
+@actions.takes(*MintForm.base_fields)
 @actions.classified(GET="token.mint", POST="token.mint")
 def mint(request: AskedRequest) -> HttpResponse:
     """Ask what a new token shall be; make it and show it, this once."""
@@ -69,6 +70,7 @@ def _shown_once(request: AskedRequest, token: Token, text: str) -> HttpResponse:
     return response
 
 
+@actions.takes()
 @actions.classified(GET="token.revoke", POST="token.revoke")
 def revoke(request: AskedRequest, token_id: uuid.UUID) -> HttpResponse:
     """Ask before ending a token, and end it."""
