@@ -14,7 +14,7 @@ from keyhouse.audit.queries import records
 from keyhouse.core import clock
 
 
-class Instant(click.ParamType):
+class Instant(click.ParamType[datetime]):
     """An RFC 3339 instant on the command line."""
 
     name = "instant"

@@ -42,9 +42,13 @@ def command() -> None:
 def routes() -> Iterator[Line]:
     """Yield a line for each route and method of pages, upload, health and reads; Django must be set up."""
     from django.urls import get_resolver  # noqa: PLC0415 - Django is set up by now
+    from django.utils.module_loading import import_string  # noqa: PLC0415 - the same
 
     from keyhouse.publishing.upload.form import KNOWN  # noqa: PLC0415 - the same
-    from keyhouse.web.asgi import make_application  # noqa: PLC0415 - the same
+
+    make_application = import_string(
+        "keyhouse.web.asgi.make_application"
+    )  # a neighbour: joined at run time only
 
     for path, view in _walk(get_resolver().url_patterns):
         for method, name in view.actions.items():  # type: ignore[attr-defined]  # `classified` put it there
