@@ -142,3 +142,21 @@ def test_an_unknown_type_does_not_render() -> None:
 def test_what_would_take_too_long_is_shown_as_it_is(text: str) -> None:
     for content_type in ("text/markdown", "text/x-rst"):
         assert (render(text, content_type) or "").startswith(escape(text[:20]))
+
+
+def test_blanks_between_marks_are_read_in_one_way_only() -> None:
+    # with several ways a search would try all their combinations, and never end
+    for mark in ("*  ", "> \t "):
+        text = mark * 99 + "x" * 300
+        assert "x" * 300 in (render(text, "text/markdown") or "")
+        assert (render(mark * 200, "text/markdown") or "").count("<li>") == 0
+
+
+def test_a_long_rst_description_is_shown_as_it_is() -> None:
+    notes = "".join(f".. [#] note {number}\n\n[#]_ text\n\n" for number in range(5000))
+    assert renders(notes, "text/x-rst")
+    assert ".. [#]" in (render(notes, "text/x-rst") or "")
+
+
+def test_an_endless_content_type_is_no_type() -> None:
+    assert find_format("text/plain" + ";" * 1_000_000) is None

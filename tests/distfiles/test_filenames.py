@@ -96,3 +96,8 @@ def test_the_longest_name_is_250_characters() -> None:
     ending = "-1.0.tar.gz"
     assert parse_filename("a" * (LONGEST - len(ending)) + ending)
     assert refusal("a" * (LONGEST - len(ending) + 1) + ending) == "filename-too-long"
+
+
+def test_an_overlong_version_is_refused() -> None:
+    with pytest.raises(UnacceptableError, match="filename-malformed"):
+        parse_filename(f"a-1{'.0' * 100}.tar.gz")

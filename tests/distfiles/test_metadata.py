@@ -140,3 +140,21 @@ def test_a_nul_never_gets_on() -> None:
 @pytest.mark.parametrize("data", [b"", b"\n\n", b"\xff\xfe", b"no headers here", b"Name", b": x", b"\0" * 50])
 def test_anything_else_gives_empty_fields(data: bytes) -> None:
     assert parse_metadata(data).version == ""
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        b"".join(b"X-%d: 1\n" % number for number in range(200_000)),
+        b"Classifier: x\n" * 200_000,
+        b"From here\n" + b"".join(b"X-%d: 1\r" % number for number in range(200_000)),
+    ],
+)
+def test_endless_lists_of_fields_are_refused_before_they_are_read(fields: bytes) -> None:
+    with pytest.raises(UnacceptableError, match="metadata-malformed"):
+        parse_metadata(b"Metadata-Version: 2.1\nName: a\nVersion: 1\n" + fields + b"\n")
+
+
+def test_lines_of_the_description_are_no_fields() -> None:
+    lines = b"".join(b"line %d: text\n" % number for number in range(20_000))
+    assert parse_metadata(metadata_bytes() + lines).description == lines.decode()

@@ -162,3 +162,15 @@ def test_everything_that_is_wrong_is_found(tmp_path: Path) -> None:
         "metadata-extra",
         "metadata-classifier",
     ]
+
+
+def test_an_endless_metadata_version_is_refused_like_any_other(tmp_path: Path) -> None:
+    metadata = metadata_bytes(metadata_version="9" * 5000, extra="License-File: LICENSE")
+    assert codes_of(tmp_path, metadata) == ["metadata-version-unsupported"]
+
+
+def test_names_and_specifiers_beyond_what_is_stored_are_refused(tmp_path: Path) -> None:
+    path = build_wheel(tmp_path, "a-b", metadata=metadata_bytes(f"a{'-' * 300}b"))
+    assert [finding.code for finding in judge(path).findings] == ["metadata-name"]
+    many = ",".join(["!=3.0.*"] * 100)
+    assert codes(tmp_path, f"Requires-Python: {many}") == ["metadata-requires-python"]

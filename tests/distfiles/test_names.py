@@ -1,6 +1,7 @@
 import pytest
 
-from keyhouse.distfiles.names import LONGEST_NAME, STANDARD_LIBRARY, fold, judge_new_name, normalise
+from keyhouse.distfiles.metadata_rules import LONGEST_NAME
+from keyhouse.distfiles.names import STANDARD_LIBRARY, fold, judge_new_name, normalise
 
 
 @pytest.mark.parametrize("name", ["alpha", "Alpha.Beta_2", "a", "4", "x" * LONGEST_NAME, "requests-toolbelt"])

@@ -266,3 +266,26 @@ def test_memory_stays_flat_whatever_the_member(tmp_path: Path) -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 8_000_000
+
+
+def test_links_that_lead_on_and_on_are_refused(tmp_path: Path) -> None:
+    deep = tarfile.TarInfo("alpha-1.0/a")
+    deep.type, deep.linkname = tarfile.SYMTYPE, "b/" * 10_000
+    assert refusal(tmp_path, (deep, b"")) == "archive-link"
+    tangle = []
+    for number in range(4000):
+        link = tarfile.TarInfo(f"alpha-1.0/l{number}")
+        link.type, link.linkname = tarfile.SYMTYPE, "b/../" * 150 + f"l{number - 1}"
+        tangle.append((link, b""))
+    assert refusal(tmp_path, *tangle) == "archive-link"
+
+
+def test_many_deep_paths_take_no_more_memory_than_their_text(tmp_path: Path) -> None:
+    members: list[SdistMember] = [(f"alpha-1.0/{number}/{'a/' * 480}f", b"") for number in range(500)]
+    data = gzip_bytes(tar_bytes(members))
+    tracemalloc.start()
+    try:
+        assert len(read_bytes(tmp_path, data).files) == 500
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()

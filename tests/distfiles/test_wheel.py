@@ -186,3 +186,33 @@ def test_entry_points_that_do_not_parse_or_escape_are_refused(tmp_path: Path, te
 def test_a_signed_record_line_for_the_record_itself_does_not_matter(tmp_path: Path) -> None:
     path = build_wheel(tmp_path, record_without=["alpha-1.0.dist-info/RECORD"])
     assert codes(path) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["beta-1.0.dist-info/", "beta-1.0.dist-info", "ALPHA-1.0.DIST-INFO/METADATA"]
+)
+def test_whatever_an_installer_takes_for_a_second_dist_info_is_refused(tmp_path: Path, name: str) -> None:
+    path = build_wheel(tmp_path, extra_members=[(name, b"")])
+    assert codes(path)[0] == "wheel-dist-info"
+
+
+def test_a_tag_that_stands_for_too_many_is_not_expanded(tmp_path: Path) -> None:
+    part = ".".join(f"p{number}" for number in range(600))
+    wheel_file = wheel_bytes(extra=f"Tag: {part}-{part}-{part}\n")
+    assert codes(build_wheel(tmp_path, wheel_file=wheel_file)) == ["wheel-tags-differ"]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("alpha : main [x]", []),
+        ("alpha:main[x, y]", []),
+        ("alpha", []),
+        ("alpha" + " " * 1_000_000 + "!", ["wheel-entry-points"]),
+        ("alpha:main" + " " * 1_000_000 + "!", ["wheel-entry-points"]),
+        ("alpha main", ["wheel-entry-points"]),
+    ],
+)
+def test_entry_points_name_a_module_or_an_object(tmp_path: Path, value: str, expected: list[str]) -> None:
+    path = build_wheel(tmp_path, entry_points=f"[console_scripts]\nrun = {value}\n")
+    assert codes(path) == expected

@@ -13,6 +13,9 @@ from typing import Final, Literal
 Format = Literal["rst", "markdown", "plain"]
 # a longer text is shown as it is: rendering it could take a worker minutes
 LONGEST_RENDERED: Final = 512 * 1024
+# docutils takes the square of the number of footnotes, lines and the like
+_LONGEST_RST: Final = 100 * 1024
+_LONGEST_TYPE: Final = 200  # reading parameters takes the square of their length
 _FORMATS: Final[dict[str, Format]] = {
     "": "rst",
     "text/x-rst": "rst",
@@ -23,7 +26,8 @@ _FORMATS: Final[dict[str, Format]] = {
 _TAG: Final = re.compile(r"<[A-Za-z]")
 _MOST_TAGS: Final = 10_000
 _VARIANTS = {"gfm": "GFM", "commonmark": "CommonMark"}
-_DEEP = re.compile(r"(?:^|\n)(?:(?:[ \t]*>){100}|(?:[ \t]*[*+-][ \t]+){100})|[\[(]{500}")
+# one way only to read each blank: a choice of ways would be tried out in all combinations
+_DEEP = re.compile(r"(?:^|\n)[ \t]*(?:(?:>[ \t]*){100}|(?:[*+-][ \t]+){100})|[\[(]{500}")
 
 
 def render(text: str, content_type: str | None) -> str | None:
@@ -34,7 +38,7 @@ def render(text: str, content_type: str | None) -> str | None:
     form = find_format(content_type)
     if form is None:
         return None
-    if _is_too_much(text):
+    if _is_too_much(text, form):
         form = "plain"
     if not text.strip():
         return ""
@@ -44,13 +48,15 @@ def render(text: str, content_type: str | None) -> str | None:
 def renders(text: str, content_type: str | None) -> bool:
     """Tell whether a description will render, without the work where it always does."""
     form = find_format(content_type)
-    if form != "rst" or not text.strip() or _is_too_much(text):
+    if form != "rst" or not text.strip() or _is_too_much(text, form):
         return form is not None
     return render(text, content_type) is not None
 
 
 def find_format(content_type: str | None) -> Format | None:
     """Return what a Description-Content-Type stands for, or None for a wrong one."""
+    if len(content_type or "") > _LONGEST_TYPE:
+        return None
     header = _parse(content_type)
     kind = header.get_content_type() if content_type else ""
     charset = _parameter(header, "charset")
@@ -75,8 +81,8 @@ def _parameter(header: Message, name: str) -> str:
     return value.strip().lower() if isinstance(value, str) else ""
 
 
-def _is_too_much(text: str) -> bool:
-    if len(text) > LONGEST_RENDERED or _DEEP.search(text):
+def _is_too_much(text: str, form: Format) -> bool:
+    if len(text) > (_LONGEST_RST if form == "rst" else LONGEST_RENDERED) or _DEEP.search(text):
         return True
     return sum(1 for _ in _TAG.finditer(text)) > _MOST_TAGS
 

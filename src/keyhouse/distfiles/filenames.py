@@ -14,6 +14,7 @@ from packaging.version import InvalidVersion, Version
 from keyhouse.distfiles.findings import UnacceptableError, shown
 
 LONGEST = 250
+LONGEST_VERSION = 200
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _TAGS = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 _BUILD = re.compile(r"[0-9][a-z0-9_.]*")
@@ -114,6 +115,8 @@ def _parse_sdist(filename: str) -> DistributionName:
 def _parse_release(filename: str, project: str, release: str) -> tuple[str, Version]:
     if not _NAME.fullmatch(project):
         _refuse_malformed(filename, "a valid project name")
+    if len(release) > LONGEST_VERSION:
+        _refuse_malformed(filename, f"a version of at most {LONGEST_VERSION} characters")
     try:
         return canonicalize_name(project), Version(release)
     except InvalidVersion:

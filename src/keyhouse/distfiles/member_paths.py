@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Iterable
 
 from keyhouse.distfiles.findings import UnacceptableError, shown
@@ -38,22 +39,18 @@ def check_distinct(files: Iterable[str], folders: Iterable[str]) -> None:
         if place in places:
             _refuse_duplicate(path)
         places.add(place)
-    parents: set[str] = set()
-    for place in (*places, *map(_place, folders)):
-        _add_parents(place, parents)
-    _check_no_file_is_a_folder(places, parents, set(map(_place, folders)))
+    _check_no_file_is_a_folder(places, set(map(_place, folders)))
 
 
-def _check_no_file_is_a_folder(places: set[str], parents: set[str], folders: set[str]) -> None:
-    for place in (*(places & parents), *(places & folders)):
-        _refuse_duplicate(place)
-
-
-def _add_parents(place: str, parents: set[str]) -> None:
-    parent = place.rpartition("/")[0]
-    while parent and parent not in parents:
-        parents.add(parent)
-        parent = parent.rpartition("/")[0]
+def _check_no_file_is_a_folder(places: set[str], folders: set[str]) -> None:
+    """Look for the first path inside each file; a set of all folders above all paths could fill the memory."""
+    everything = sorted(places | folders)
+    for place in places:
+        inside = place + "/"
+        found = bisect_left(everything, inside)
+        is_parent = found < len(everything) and everything[found].startswith(inside)
+        if is_parent or place in folders:
+            _refuse_duplicate(place)
 
 
 def _refuse_duplicate(path: str) -> None:

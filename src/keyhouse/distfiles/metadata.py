@@ -6,7 +6,7 @@ that cannot be read at all stop here; whether the fields are good enough is `met
 
 import email.errors
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final, NoReturn, cast
 
@@ -27,6 +27,9 @@ _SINGLE = frozenset(
         "requires-python",
     }
 )
+# looking up one field takes as long as there are fields, and every name is looked up
+_MOST_FIELDS: Final = 10_000
+_MOST_NAMES: Final = 200
 _ESSENTIAL = _SINGLE | {"requires-dist", "provides-extra", "license-file", "classifier"}
 
 
@@ -139,11 +142,24 @@ def _split(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _parse_email(data: bytes) -> tuple[RawMetadata, dict[str, list[Any]]]:
+    names = [line.partition(b":")[0].lower() for line in _header_lines(data)]
+    if len(names) > _MOST_FIELDS or len(set(names)) > _MOST_NAMES:
+        _refuse_malformed("it has too many fields")
     try:
         raw, unparsed = parse_email(data)
     except (ValueError, LookupError, TypeError, AssertionError, email.errors.MessageError):
         _refuse_malformed("it is not a list of headers")
     return raw, cast("dict[str, list[Any]]", unparsed)
+
+
+def _header_lines(data: bytes) -> Iterator[bytes]:
+    """Yield the lines that begin a field, up to the first empty line or the first that is none."""
+    for line in data.splitlines():
+        if line.startswith((b" ", b"\t", b"From ")):
+            continue  # the reader skips the separator of mailboxes, wherever it stands
+        if b":" not in line:
+            return
+        yield line
 
 
 def _check_unparsed(unparsed: Mapping[str, list[Any]]) -> None:

@@ -21,6 +21,8 @@ from keyhouse.distfiles.rules import Rules
 
 METADATA_VERSIONS = ("1.0", "1.1", "1.2", "2.1", "2.2", "2.3", "2.4", "2.5")
 LONGEST_SUMMARY = 512
+LONGEST_NAME = 200
+LONGEST_REQUIRES_PYTHON = 500
 LONGEST_LICENSE_EXPRESSION = 2000
 _FIRST_WITH_LICENSE_FILES = (2, 4)
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -79,7 +81,7 @@ def _judge_metadata_version(metadata: FileMetadata) -> Iterator[Finding]:
 
 
 def _judge_name(metadata: FileMetadata, name: DistributionName) -> Iterator[Finding]:
-    if not is_valid_name(metadata.name):
+    if not is_valid_name(metadata.name) or len(metadata.name) > LONGEST_NAME:
         sentence = f"The Name {shown(metadata.name)} in the metadata is not a valid project name."
         yield Finding("metadata-name", sentence)
     elif canonicalize_name(metadata.name) != name.name:
@@ -109,11 +111,13 @@ def _judge_requires_python(metadata: FileMetadata) -> Iterator[Finding]:
 
 
 def _is_specifier(text: str) -> bool:
+    if len(text) > LONGEST_REQUIRES_PYTHON or _ENDLESS_NUMBER.search(text):
+        return False
     try:
         SpecifierSet(text)
     except ValueError:
         return False
-    return not _ENDLESS_NUMBER.search(text)
+    return True
 
 
 def _judge_requirements(metadata: FileMetadata, rules: Rules) -> Iterator[Finding]:
@@ -158,7 +162,8 @@ def _judge_license_files(
     metadata: FileMetadata, has_license_file: Callable[[str], bool]
 ) -> Iterator[Finding]:
     """Before Metadata-Version 2.4 the field meant whatever a tool wanted (PEP 639)."""
-    if _numbers(metadata.metadata_version) < _FIRST_WITH_LICENSE_FILES:
+    known = metadata.metadata_version in METADATA_VERSIONS
+    if not known or _numbers(metadata.metadata_version) < _FIRST_WITH_LICENSE_FILES:
         return
     for path in metadata.license_files:
         if not has_license_file(path):
@@ -201,4 +206,4 @@ def _judge_description(metadata: FileMetadata) -> Iterator[Finding]:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split(".") if part.isdecimal() and part.isascii())
+    return tuple(int(part) for part in version.split("."))

@@ -1,8 +1,7 @@
 """Which names a new project may have (PEP 508, PEP 503).
 
 Names are ASCII by PEP 508, so that look-alikes from other scripts are refused as invalid; what
-remains are look-alikes within ASCII, which `fold` brings together. The length of a name is bounded
-by the longest file name: nothing longer could ever be published.
+remains are look-alikes within ASCII, which `fold` brings together.
 """
 
 import sys
@@ -11,11 +10,8 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
-from keyhouse.distfiles import filenames
 from keyhouse.distfiles.findings import Finding, shown
-from keyhouse.distfiles.metadata_rules import is_valid_name
-
-LONGEST_NAME: Final = filenames.LONGEST - len("-0.tar.gz")
+from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 
 # modules that other versions of Python have or had, from 2.7 on
 _OTHER_VERSIONS: Final = frozenset(
@@ -182,7 +178,7 @@ def judge_new_name(
     is_taken = existing_folded if callable(existing_folded) else existing_folded.__contains__
     if not is_valid_name(name):
         return _refuse(name, "is not a valid project name (ASCII letters, digits and inner . _ -)")
-    if len(normalise(name)) > LONGEST_NAME:
+    if len(name) > LONGEST_NAME:
         return _refuse(name, f"is longer than {LONGEST_NAME} characters")
     if normalise(name) in STANDARD_LIBRARY:
         return _refuse(name, "is a module of Python's standard library")

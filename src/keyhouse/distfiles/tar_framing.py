@@ -35,6 +35,8 @@ _HARD_LINK, _SYMBOLIC_LINK, _FOLDER = b"1", b"2", b"5"
 _EXTENDED, _GLOBAL, _LONG_NAME, _LONG_LINK = b"x", b"g", b"L", b"K"
 _RENAMING = ("path", "linkpath", "size", "hdrcharset")
 _MOST_LINK_STEPS = 40
+_MOST_LINK_PARTS = 200_000  # looked at while following all links of one archive
+_DEEPEST = 512  # folders inside each other; no system has room for more in a path
 _METADATA_NAME = "PKG-INFO"
 
 
@@ -264,6 +266,8 @@ class _Reader:
         if header.path in links:
             sentence = f"More than one member of the archive is called {shown(header.path)}."
             _refuse("archive-duplicate", sentence)
+        if len(header.link) > self._bounds.path_length:
+            _refuse("archive-link", f"The link {shown(header.path)} has too long a target.")
         links[header.path] = header.link
 
     def _read_file(self, header: _Header) -> None:
@@ -394,20 +398,26 @@ def _check_global(records: dict[str, str]) -> None:
 
 
 def _check_links(contents: TarContents) -> None:
+    budget = iter(range(_MOST_LINK_PARTS))
     for path in contents.symbolic_links:
-        if not _stays_inside(path, contents.symbolic_links):
-            sentence = f"The link {shown(path)} leads out of its top folder."
+        if not _stays_inside(path, contents.symbolic_links, budget):
+            sentence = f"The link {shown(path)} leads out of its top folder, or all links together too far."
             _refuse("archive-link", sentence)
 
 
-def _stays_inside(path: str, links: dict[str, str]) -> bool:
-    """Follow a link part by part, as a file system does, never above the top folder."""
+def _stays_inside(path: str, links: dict[str, str], budget: Iterator[int]) -> bool:
+    """Follow a link part by part, as a file system does, never above the top folder.
+
+    `budget` gives one number for each part that may still be looked at.
+    """
     top = path.partition("/")[0]
     waiting = path.split("/")[::-1]
     place: list[str] = []
     steps = 0
     while waiting:
         part = waiting.pop()
+        if next(budget, None) is None or len(place) > _DEEPEST:
+            return False
         if part == "..":
             if len(place) <= 1:
                 return False

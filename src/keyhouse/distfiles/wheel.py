@@ -1,6 +1,7 @@
 """The inside of a wheel: its .dist-info folder, WHEEL, tags and entry points (PEP 427, PEP 491)."""
 
 import configparser
+import math
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +22,8 @@ from keyhouse.distfiles.zip_framing import ZipMember
 _SUFFIX: Final = ".dist-info"
 _MOST_TAGS = 10_000
 _SCRIPT_GROUPS = ("console_scripts", "gui_scripts")
-_OBJECT = re.compile(r"[\w.]+\s*(?::\s*[\w.]+\s*)?(?:\[[^\]]*\])?\s*")
+# blanks before what follows them only, so that none can be read in two ways
+_OBJECT = re.compile(r"[\w.]+(?:\s*:\s*[\w.]+)?(?:\s*\[[^\]]*\])?")
 _FORMAT = re.compile(r"1\.[0-9]+")
 
 
@@ -48,7 +50,7 @@ def read_wheel(source: Source, members: list[ZipMember], rules: Rules) -> WheelC
     """
     files = {member.path: member for member in members if not member.is_folder}
     folders = [member.path for member in members if member.is_folder]
-    dist_infos = sorted({top for path in files if (top := _top(path)).endswith(_SUFFIX)})
+    dist_infos = sorted({top for member in members if _is_dist_info(top := _top(member.path))})
     contents = WheelContents({}, folders, dist_infos)
     if len(dist_infos) == 1:
         _read_descriptions(source, files, contents, rules)
@@ -171,11 +173,16 @@ def _parse_fields(data: bytes) -> dict[str, list[str]]:
 def _expand(tags: Iterable[str]) -> set[str]:
     expanded: set[str] = set()
     for tag in tags:
-        if tag.count("-") == 2 and len(expanded) < _MOST_TAGS and len(tag) < _MOST_TAGS:  # noqa: PLR2004 - three parts
+        if tag.count("-") == 2 and len(expanded) + _count(tag) <= _MOST_TAGS:  # noqa: PLR2004 - three parts
             expanded.update(expand_tags(tag))
         else:
             expanded.add(tag)
     return expanded
+
+
+def _count(tag: str) -> int:
+    """Return how many tags a compressed one stands for, without making them."""
+    return math.prod(part.count(".") + 1 for part in tag.split("-"))
 
 
 def _judge_platforms(name: DistributionName, rules: Rules) -> Iterator[Finding]:
@@ -219,4 +226,9 @@ class _EntryPoints(configparser.ConfigParser):
 
 
 def _top(path: str) -> str:
-    return path.partition("/")[0] if "/" in path else ""
+    return path.partition("/")[0]
+
+
+def _is_dist_info(top: str) -> bool:
+    """Count what an installer would: empty folders, plain files, and other cases where the file system ignores case."""
+    return top.casefold().endswith(_SUFFIX)

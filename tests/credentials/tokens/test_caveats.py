@@ -176,3 +176,9 @@ def test_any_fields_are_read_or_refused_and_never_break_anything(tag: str, field
 def test_any_bytes_are_read_or_refused_and_never_break_anything(data: bytes) -> None:
     with pytest.raises(CaveatUnknown):
         parse_caveat(data)
+
+
+def test_a_release_that_is_no_readable_version_is_never_met() -> None:
+    for version in ("9" * 5000, "one", ""):
+        narrowed = scope(caveats.write_release(3, version)).at_release("1.0")
+        assert not narrowed.allows("release.upload", "project", 3)
