@@ -96,7 +96,8 @@ def test_clients_are_counted_once_and_no_address_is_kept(client: Any, index: Any
     client.ask(f"/files/{file.path}", client=None)
     _flush(client)
     sketch = ClientSketch.objects.get()
-    assert (sketch.project, estimate(bytes(sketch.sketch))) == (file.project, 5)
+    assert sketch.project == file.project
+    assert estimate(bytes(sketch.sketch)) == pytest.approx(5, abs=1)  # two may share a register
     assert b"198.51" not in bytes(sketch.sketch)
 
 
@@ -143,7 +144,8 @@ def test_counts_of_several_processes_add_up(transactional_db: None, index: Any) 
     for counter in counters:
         counter._database.close()
     assert set(_counts().values()) == {20}
-    assert [estimate(bytes(sketch.sketch)) for sketch in ClientSketch.objects.all()] == [20, 20, 20]
+    sketches = [bytes(sketch.sketch) for sketch in ClientSketch.objects.all()]
+    assert [estimate(sketch) for sketch in sketches] == pytest.approx([20, 20, 20], abs=3)
 
 
 def test_a_file_deleted_meanwhile_is_not_counted_and_hinders_nothing(

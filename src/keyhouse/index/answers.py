@@ -17,10 +17,9 @@ Header = tuple[bytes, bytes]
 Message = dict[str, Any]
 
 NOTHING: Final[Message] = {"type": "http.response.body", "body": b""}
-_PUBLIC: Final[list[Header]] = [
-    (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"ETag, X-PyPI-Last-Serial"),
-]
+_NOSNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
+_ANY_SITE: Final[Header] = (b"access-control-allow-origin", b"*")
+_EXPOSED: Final[Header] = (b"access-control-expose-headers", b"ETag, X-PyPI-Last-Serial")
 PREFLIGHT: Final[list[Header]] = [
     (b"access-control-allow-methods", b"GET, HEAD, OPTIONS"),
     (b"access-control-allow-headers", b"Accept, Cache-Control, If-None-Match, If-Range, Range"),
@@ -146,16 +145,18 @@ def encoding_of(variant: int) -> str:
 
 
 class Dress:
-    """The headers that the configuration decides about: caching, private or public."""
+    """The headers that the configuration decides about: caching, private or public.
+
+    Each header costs a server of this kind about as much as everything else we do for an answer in memory, so that none
+    is sent that nobody needs; a 304 repeats only what RFC 9110 15.4.5 asks for and browsers check.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
         """Read what doesn't change while the process runs."""
         self._is_private = configuration.is_private
         self._max_age = configuration.page_max_age
-        self.common: list[Header] = [
-            (b"x-content-type-options", b"nosniff"),
-            *([] if self._is_private else _PUBLIC),
-        ]
+        self._sites: list[Header] = [] if self._is_private else [_ANY_SITE]
+        self.common: list[Header] = [_NOSNIFF, *self._sites]
         self.page_caching = self._page_caching()
 
     def _page_caching(self) -> Header:
@@ -176,10 +177,11 @@ class Dress:
             self.page_caching,
             *self.vary(*(["Accept"] if target.has_forms else []), "Accept-Encoding"),
             (b"x-pypi-last-serial", str(page.serial).encode()),
-            *(self._surrogate_key(target.project or "listing") if self._max_age else []),
-            *self.common,
+            *self._surrogate_key(f"project/{target.project}" if target.project else "listing"),
+            *self._sites,
         ]
-        own = [(b"content-type", CONTENT_TYPES[page.form]), *_length(len(page.body))]
+        own = [(b"content-type", CONTENT_TYPES[page.form]), *_length(len(page.body)), _NOSNIFF]
+        own += [] if self._is_private else [_EXPOSED]
         if page.encoding != "identity":
             own.append((b"content-encoding", page.encoding.encode()))
         if page.form in (HTML, PLAIN_HTML):
@@ -194,20 +196,21 @@ class Dress:
             (b"etag", etag),
             (b"cache-control", f"{scope}, max-age=31536000, immutable".encode()),
             *self.vary(),
-            *([] if self._is_private else self._surrogate_key(row.project)),
-            *self.common,
+            *self._surrogate_key(f"project/{row.project}"),
+            *self._sites,
         ]
         own = [
             (b"content-type", b"application/octet-stream"),
             *_length(size),
             (b"accept-ranges", b"bytes"),
+            _NOSNIFF,
         ]
         counted = row if is_counted else None
         return Answer(etag, _start(200, own + shared), _body(body), _start(304, shared), counted)
 
     def _surrogate_key(self, key: str) -> list[Header]:
-        """Name what a CDN in front may be told to forget (`listing`: root list, feeds, totals)."""
-        return [(b"surrogate-key", (key if key == "listing" else f"project/{key}").encode())]
+        """Name what a CDN in front may be told to forget (`listing`: root list, feeds, totals), where one is used."""
+        return [(b"surrogate-key", key.encode())] if self._max_age and not self._is_private else []
 
     def redirect(self, status: int, location: str, query: bytes = b"") -> Message:
         """Make the start of a redirect; the query goes along."""
