@@ -8,6 +8,7 @@ also those on other hosts; what a page may load from where is for its content se
 import re
 from collections.abc import Callable
 from email.message import Message
+from functools import lru_cache
 from typing import Final, Literal
 
 Format = Literal["rst", "markdown", "plain"]
@@ -30,6 +31,7 @@ _VARIANTS = {"gfm": "GFM", "commonmark": "CommonMark"}
 _DEEP = re.compile(r"(?:^|\n)[ \t]*(?:(?:>[ \t]*){100}|(?:[*+-][ \t]+){100})|[\[(]{500}")
 
 
+@lru_cache(maxsize=4)  # judged and then kept, and the same for all files of a release
 def render(text: str, content_type: str | None) -> str | None:
     """Return safe HTML, or None where the text does not render or its type is unknown.
 
