@@ -83,7 +83,7 @@ class Served:
 
 
 @contextmanager
-def serving(app: App) -> Iterator[Served]:
+def serving(app: App, timeout_keep_alive: int = 30) -> Iterator[Served]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(100)
@@ -98,6 +98,7 @@ def serving(app: App) -> Iterator[Served]:
             server_header=False,
             log_config=None,
             timeout_graceful_shutdown=1,
+            timeout_keep_alive=timeout_keep_alive,
         )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -28,6 +28,8 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
             await answer(send, 200, b"%d bytes" % len(await read(receive)))
         case "/big":
             await answer(send, 200, bytes(32 * 2**20))
+        case "/unmeasured" | "/injected" | "/short" | "/long" | "/unchanged":
+            await start_oddly(scope["path"], send)
         case "/wait":
             started.set()
             await asyncio.sleep(0.3)
@@ -36,6 +38,22 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
             await answer(send, 200, scope["path"].encode())
 
 
+async def start_oddly(path: str, send: Send) -> None:
+    """Answer in ways that test the framing."""
+    status, headers, parts = ODD_ANSWERS[path]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    for part in parts:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+ODD_ANSWERS: dict[str, tuple[int, list[tuple[bytes, bytes]], list[bytes]]] = {
+    "/unmeasured": (200, [], [b"some", b"", b"thing"]),
+    "/injected": (200, [(b"x-name", b"value\r\nset-cookie: a=b")], []),
+    "/short": (200, [(b"content-length", b"5")], [b"abc"]),
+    "/long": (200, [(b"content-length", b"1")], [b"abc"]),
+    "/unchanged": (304, [], []),
+}
 REASON = b"file-exists: File already exists."
 started = threading.Event()
 seen_end: list[str] = []
@@ -229,6 +247,62 @@ def test_odd_addresses_reach_the_application_whole(edge: Served, path: bytes) ->
 @pytest.mark.parametrize("target", [b"*", b"x:443", b"http://", b"/\xff\xfe"])
 def test_targets_that_are_no_path_are_refused(edge: Served, target: bytes) -> None:
     assert edge.ask(b"OPTIONS " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n").status == 400
+
+
+def test_an_answer_of_unknown_length_is_sent_in_pieces(edge: Served) -> None:
+    with edge.connect() as raw:
+        raw.send(b"GET /unmeasured HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        head, _, body = everything(raw).partition(b"\r\n\r\n")
+    assert b"transfer-encoding: chunked" in head
+    assert body == b"4\r\nsome\r\n5\r\nthing\r\n0\r\n\r\n"
+
+
+def test_an_old_client_gets_it_until_the_connection_ends(edge: Served) -> None:
+    with edge.connect() as raw:
+        raw.send(b"GET /unmeasured HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+        head, _, body = everything(raw).partition(b"\r\n\r\n")
+    assert b"chunked" not in head
+    assert b"connection: close" in head
+    assert body == b"something"
+
+
+def everything(raw: Raw) -> bytes:
+    found = b""
+    while data := raw.socket.recv(65536):
+        found += data
+    return found
+
+
+def test_a_head_asked_for_alone_comes_alone(edge: Served) -> None:
+    with edge.connect() as raw:
+        raw.send(b"HEAD /abc HTTP/1.1\r\nHost: x\r\n\r\n" + b"GET /unchanged HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.send(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answers = everything(raw).split(b"HTTP/1.1 ")
+    assert [answer[:3] for answer in answers] == [b"", b"200", b"304", b"200"]
+    assert b"content-length: 4\r\n" in answers[1]
+    assert answers[1].endswith(b"\r\n\r\n")
+    assert b"transfer-encoding" not in answers[2]
+
+
+def test_a_header_cannot_be_smuggled_into_an_answer(edge: Served) -> None:
+    found = edge.ask(b"GET /injected HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert found.status == 500
+    assert b"set-cookie" not in found.headers
+
+
+@pytest.mark.parametrize("path", [b"/short", b"/long"])
+def test_an_answer_that_is_not_as_long_as_it_says_ends_the_connection(edge: Served, path: bytes) -> None:
+    with edge.connect() as raw:
+        raw.send(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert raw.is_closed()
+
+
+def test_a_connection_without_requests_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(echo, timeout_keep_alive=1) as served, served.connect() as raw:
+        for _ in range(3):
+            raw.send(GET)
+            assert raw.read().status == 200
+        assert raw.is_closed()
 
 
 def test_reads_are_counted(edge: Served) -> None:

@@ -51,6 +51,8 @@ class SecurityHeaders:
             response.headers.setdefault("Strict-Transport-Security", TRANSPORT_SECURITY)
         if _is_personal(request, response):
             response.headers["Cache-Control"] = "no-store"
+        if isinstance(response, HttpResponse):
+            response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
 
 

@@ -14,7 +14,8 @@ import asyncio
 import re
 import urllib.parse
 from asyncio import TimerHandle, Transport
-from typing import Any, Final, cast
+from http import HTTPStatus
+from typing import Any, Final
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -30,6 +31,7 @@ STALLED_SECONDS: Final = 60.0
 LINGER_SECONDS: Final = 15.0
 LINGER_IDLE_SECONDS: Final = 2.0
 REASON_LIMIT: Final = 200
+JOINED_BYTES: Final = 64 * 1024  # a smaller body is sent in one piece with its head
 _NOT_PRINTABLE: Final = re.compile(rb"[^\x20-\x7e]")
 _ANSWERS: Final = {
     400: b"request-malformed: This request can't be read.",
@@ -37,12 +39,10 @@ _ANSWERS: Final = {
     414: b"address-too-long: The address is too long.",
     431: b"header-too-large: The header of this request is too large.",
 }
-_PHRASES: Final = {
-    400: b"Bad Request",
-    408: b"Request Timeout",
-    414: b"URI Too Long",
-    431: b"Request Header Fields Too Large",
+_STATUS_LINES: Final = {
+    status.value: b"HTTP/1.1 %d %b" % (status.value, status.phrase.encode()) for status in HTTPStatus
 }
+_BODYLESS: Final = {204, 304}
 
 
 class RefusedRequestError(Exception):
@@ -62,6 +62,8 @@ class Protocol(HttpToolsProtocol):
     _head_deadline: TimerHandle | None = None
     _linger_deadline: TimerHandle | None = None
     _stall_check: TimerHandle | None = None
+    _idle_check: TimerHandle | None = None
+    _idle_since = 0.0
     _is_lingering = False
     _linger_until = 0.0
     _refusal = 0
@@ -75,7 +77,7 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget all deadlines."""
-        for timer in (self._head_deadline, self._linger_deadline, self._stall_check):
+        for timer in (self._head_deadline, self._linger_deadline, self._stall_check, self._idle_check):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -85,7 +87,6 @@ class Protocol(HttpToolsProtocol):
         if self._is_lingering:
             self._linger()
             return
-        self._unset_keepalive_if_required()
         self._head_bytes = len(data) if not self._in_head else self._head_bytes + len(data)
         try:
             self.parser.feed_data(data)
@@ -200,6 +201,30 @@ class Protocol(HttpToolsProtocol):
             self.flow.pause_reading()
             self.pipeline.appendleft((cycle, self.app))
 
+    def on_response_complete(self) -> None:
+        """Go on with the next request of the connection, unless it is being closed."""
+        self.server_state.total_requests += 1
+        if self._is_lingering or self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self._idle_check is None:
+            self._idle_check = self.loop.call_later(self.timeout_keep_alive, self._on_idle_check)
+
+    def _on_idle_check(self) -> None:
+        """Close a connection on which nothing was asked for a while; one timer serves many requests."""
+        self._idle_check = None
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if not self._is_idle or self._in_head:
+            return
+        if left > 0:
+            self._idle_check = self.loop.call_later(left, self._on_idle_check)
+        else:
+            self.transport.close()
+
     # answers without the application
 
     def _answer_alone(self, status: int) -> None:
@@ -213,10 +238,9 @@ class Protocol(HttpToolsProtocol):
             return
         if self._is_idle and not self.pipeline:
             body = _ANSWERS[status] + b"\n"
-            head = b"HTTP/1.1 %d %s\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
-            self.transport.write(
-                head % (status, _PHRASES[status], len(body)) + b"connection: close\r\n\r\n" + body
-            )
+            head = b"%b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
+            head %= (_STATUS_LINES[status], len(body))
+            self.transport.write(head + b"connection: close\r\n\r\n" + body)
         self.linger()
 
     # closing in two steps
@@ -269,34 +293,91 @@ class Protocol(HttpToolsProtocol):
 
 
 class Cycle(RequestResponseCycle):
-    """One request and its answer."""
+    """One request and its answer. The head waits for the first piece of the body, so that they leave together."""
 
     protocol: Protocol
+    _head: bytes = b""
+    _ends_with_connection = False
 
     async def send(self, message: Any) -> None:
-        """Send a part of the answer."""
-        if not self.response_started:
-            await self._begin(message)
-        elif not message.get("more_body", False) and self.more_body and not self.keep_alive:
-            self.transport = _stand_in(self.transport, close=self.protocol.linger)
-            await super().send(message)
+        """Send a part of the answer (ASGI: one `http.response.start`, then `http.response.body` until no more)."""
+        if self.flow.write_paused and not self.disconnected:
+            await self.flow.drain()
+        if self.disconnected:
+            return
+        if self.response_complete:
+            raise RuntimeError("the answer is complete already")
+        if self.response_started:
+            self._continue(message.get("body", b""), is_last=not message.get("more_body", False))
         else:
-            await super().send(message)
+            self._start(message)
 
-    async def _begin(self, message: Any) -> None:
-        """Send status and headers; an answer before the end of the body ends the connection too."""
+    def _start(self, message: Any) -> None:
+        """Keep status and headers; an answer before the end of the body ends the connection too."""
+        if message["type"] != "http.response.start":
+            raise RuntimeError("an answer begins with http.response.start")
+        status = message["status"]
         if PLANE_KEY not in self.scope:
-            metrics.reads[message["status"]] += 1
+            metrics.reads[status] += 1
         if self.more_body:
             self.keep_alive = False
-        reason = message.get("reason")
-        if reason is None:
-            await super().send(message)
-            return
-        transport = self.transport
-        self.transport = _stand_in(transport, write=_Rephrasing(transport, message["status"], reason).write)
-        await super().send(message)
-        self.transport = transport
+        lines = [_status_line(status, message.get("reason"))]
+        for name, value in (*self.default_headers, *message.get("headers", ())):
+            lines.append(b"%b: %b" % (name, value))
+            if name == b"content-length":
+                self.expected_content_length, self.chunked_encoding = int(value), False
+            elif name == b"connection" and value == b"close":
+                self.keep_alive = False
+        lines += self._framing(status)
+        head = b"\r\n".join(lines)
+        if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
+            raise RuntimeError("a header holds the end of a line")
+        self._head = head + b"\r\n\r\n"
+        self.response_started = True
+        self.waiting_for_100_continue = False
+
+    def _framing(self, status: int) -> list[bytes]:
+        """Return the headers that say where the answer ends and whether another may follow (RFC 9112 6)."""
+        lines = []
+        if self.chunked_encoding is None:
+            has_body = self.scope["method"] != "HEAD" and status not in _BODYLESS
+            self._ends_with_connection = has_body and self.scope["http_version"] == "1.0"
+            self.chunked_encoding = has_body and not self._ends_with_connection
+            self.keep_alive = self.keep_alive and not self._ends_with_connection
+        if self.chunked_encoding:
+            lines.append(b"transfer-encoding: chunked")
+        if not self.keep_alive:
+            lines.append(b"connection: close")
+        return lines
+
+    def _continue(self, body: bytes, *, is_last: bool) -> None:
+        if self.scope["method"] == "HEAD":
+            self.expected_content_length, body = 0, b""
+        elif self.chunked_encoding:
+            body = (b"%x\r\n%b\r\n" % (len(body), body) if body else b"") + (b"0\r\n\r\n" if is_last else b"")
+        elif not self._ends_with_connection:
+            self.expected_content_length -= len(body)
+            if self.expected_content_length < 0 or (is_last and self.expected_content_length):
+                raise RuntimeError("the body is not as long as its Content-Length")
+        if self._head:
+            body, self._head = (self._head + body, b"") if len(body) < JOINED_BYTES else self._alone(body)
+        self.transport.write(body)
+        if is_last:
+            self._end()
+
+    def _alone(self, body: bytes) -> tuple[bytes, bytes]:
+        """Send the head by itself: copying a large body behind it would cost more."""
+        self.transport.write(self._head)
+        return body, b""
+
+    def _end(self) -> None:
+        self.response_complete = True
+        self.message_event.set()
+        if self.more_body:
+            self.protocol.linger()
+        elif not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
     async def receive(self) -> Any:
         """Return the next part of the request; a body that stops coming is a client that went away."""
@@ -310,28 +391,8 @@ class Cycle(RequestResponseCycle):
             return {"type": "http.disconnect"}
 
 
-def _stand_in(transport: Transport, **methods: Any) -> Transport:
-    return cast("Transport", _Standin(transport, methods))
-
-
-class _Standin:
-    """A transport with one method replaced."""
-
-    def __init__(self, transport: Transport, methods: dict[str, Any]) -> None:
-        self._transport = transport
-        vars(self).update(methods)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-
-class _Rephrasing:
-    """Writes the application's own reason phrase in the place of the standard one (RFC 9112 4)."""
-
-    def __init__(self, transport: Transport, status: int, reason: bytes) -> None:
-        self._transport = transport
-        self._line = b"HTTP/1.1 %d %s" % (status, _NOT_PRINTABLE.sub(b"?", reason[:REASON_LIMIT]))
-
-    def write(self, data: bytes) -> None:
-        """Write the head with its first line replaced."""
-        self._transport.write(self._line + data[data.index(b"\r\n") :])
+def _status_line(status: int, reason: bytes | None) -> bytes:
+    """Return the first line; `reason` is what publishing clients show of a refusal (RFC 9112 4)."""
+    if reason is None:
+        return _STATUS_LINES[status]
+    return b"HTTP/1.1 %d %b" % (status, _NOT_PRINTABLE.sub(b"?", reason[:REASON_LIMIT]))
