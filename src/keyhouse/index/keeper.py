@@ -29,12 +29,15 @@ from keyhouse.index.listings import (
 from keyhouse.index.model import CHANNEL
 from keyhouse.index.render import etag_of
 
-POLL_SECONDS: Final = 0.2
+POLL_SECONDS: Final = 0.1
 # Least seconds between two renderings of a page.
 # The root list also tells mirrors the last serial of each project. Where only those moved, it has more time.
 _SERIALS: Final[Place] = ("root", "serials")
-_PAUSE: Final[dict[Place, float]] = {ROOT: 0.2, _SERIALS: 1.0, UPDATES: 1.0, PACKAGES: 1.0, STATS: 30.0}
+_PAUSE: Final[dict[Place, float]] = {ROOT: 0.1, _SERIALS: 1.0, UPDATES: 1.0, PACKAGES: 1.0, STATS: 30.0}
 _SERIALS_SHARE: Final = 10  # at most a tenth of the time is spent on that
+_QUICK: Final = (
+    1.0  # what takes longer to render rests as long as it took, at most the next number of seconds
+)
 _LONGEST_PAUSE: Final = 5.0
 _FORMS_PAUSE: Final = 1.0
 _BATCH: Final = 200  # pages looked at in one go for compressed forms
@@ -87,7 +90,7 @@ class Keeper:
             written = self._take_turn(is_patient=False)
             if written is not None:
                 return written
-            time.sleep(POLL_SECONDS / 4)
+            time.sleep(POLL_SECONDS / 2)
         raise UnavailableError("another keeper doesn't finish")
 
     def _run(self) -> None:
@@ -139,9 +142,9 @@ class Keeper:
         return len(rows)
 
     def _rest(self, place: Place, took: float) -> None:
-        """Let a page be for a while; the longer for how long it took to render."""
+        """Let a page be for a while; one that takes long to render for longer."""
         now = time.monotonic()
-        self._next[place] = now + max(_PAUSE[place], min(took, _LONGEST_PAUSE))
+        self._next[place] = now + max(_PAUSE[place], min(took, _LONGEST_PAUSE) if took > _QUICK else 0.0)
         if place == ROOT:
             self._next[_SERIALS] = now + max(_PAUSE[_SERIALS], took * _SERIALS_SHARE)
 

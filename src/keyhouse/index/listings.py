@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Final
 from urllib.parse import quote
 
@@ -44,7 +45,7 @@ def build_root(ask: Ask) -> Built:
         "SELECT name, normalized_name, last_serial FROM projects_project WHERE status <> 'quarantined'"
     )
     # sorted here: databases differ in how they sort text
-    listed = sorted((ListedProject(*row) for row in rows), key=lambda project: project.normalized)
+    listed = sorted(map(ListedProject._make, rows), key=itemgetter(1))
     rendered = render_root(listed, serial)
     return Built(serial, {"json": rendered.json, "html": rendered.html})
 

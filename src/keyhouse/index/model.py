@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from packaging.version import InvalidVersion, Version
 
@@ -76,9 +76,8 @@ class ReleaseDocument:
     yanked: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ListedProject:
-    """One line of the root list."""
+class ListedProject(NamedTuple):
+    """One line of the root list; a tuple, since there are very many of them."""
 
     name: str
     normalized: str

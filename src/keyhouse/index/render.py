@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import escape
+from json.encoder import encode_basestring
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -58,14 +59,15 @@ def render_simple(page: ProjectPage) -> Rendered:
 def render_root(projects: Iterable[ListedProject], serial: int) -> Rendered:
     """Render the list of all projects in both forms, in the order given."""
     listed = list(projects)
-    body = {
-        "meta": {"api-version": API_VERSION, "_last-serial": serial},
-        "projects": [{"name": project.name, "_last-serial": project.serial} for project in listed],
-    }
+    # One step of Python for each project, not one long call for all: other threads must get their turn in between.
+    entries = ",".join(
+        f'{{"name":{encode_basestring(project.name)},"_last-serial":{project.serial}}}' for project in listed
+    )
+    body = f'{{"meta":{{"api-version":"{API_VERSION}","_last-serial":{serial}}},"projects":[{entries}]}}'
     links = "".join(
         f'<a href="{project.normalized}/">{escape(project.name)}</a><br />\n' for project in listed
     )
-    return Rendered(json=_compact(body), html=_document("Simple index", "", links, serial))
+    return Rendered(json=body.encode("utf-8", "replace"), html=_document("Simple index", "", links, serial))
 
 
 def _project_json(page: ProjectPage, files: list[IndexFile]) -> bytes:
