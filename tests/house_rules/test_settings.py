@@ -29,7 +29,7 @@ def test_configuration_is_read_in_one_place_only() -> None:
         "cli/main.py",
         "cli/serve.py",
         "cli/surroundings.py",
-        "cli/backup.py",  # hands the database's password to PostgreSQL's own tools
+        "cli/copies.py",  # hands the database's password to PostgreSQL's own tools
         "settings/test.py",  # makes the surroundings of the tests
         "web/asgi.py",  # names Django's settings
         "web/metrics.py",  # the library's own variable
