@@ -295,3 +295,29 @@ def test_a_project_is_not_created_without_an_owner_or_with_a_taken_name(ada: Act
     with pytest.raises(NameRefused):
         services.create_project("GAMMA", [owner], by=actor.host())
     assert everything() == before
+
+
+def test_equal_versions_are_one_release_however_many_zeros_end_them(ada: Actor) -> None:
+    services.publish_file(make_file(version="1.0"), by=ada)
+    file = services.publish_file(make_file(version="1.0.0"), by=ada)
+    assert file.release.version == "1.0"
+    assert Release.objects.count() == 1
+    assert Record.objects.filter(action="release.upload").latest("id").details["version"] == "1.0"
+    assert b"1.0.0-py3" in bytes(page("json", "alpha-beta/1.0").body)
+    services.publish_file(make_file(version="1.0", kind="sdist"), by=ada)
+    with pytest.raises(SecondSourceDistribution):
+        services.publish_file(make_file(version="1.0.0", kind="sdist"), by=ada)
+
+
+def test_an_old_release_is_not_opened_by_another_spelling_of_its_version(ada: Actor) -> None:
+    services.publish_file(make_file(version="1.0"), by=ada)
+    Release.objects.update(created_at=clock.now() - timedelta(days=15))
+    with pytest.raises(ReleaseClosed):
+        services.publish_file(make_file(version="1.0.0"), by=ada)
+    assert Release.objects.get().files.count() == 1
+
+
+def test_a_file_name_may_be_made_of_its_tag_nearly_whole(ada: Actor) -> None:
+    tag = ".".join(f"py3{number}" for number in range(32))
+    file = services.publish_file(make_file("a", filename=f"a-1.0-{tag}-none-any.whl", python_tag=tag), by=ada)
+    assert len(file.python_tag) > 150

@@ -118,7 +118,7 @@ class File(models.Model):
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="files", db_index=False)
     filename = models.CharField(max_length=250, unique=True)
     kind = models.CharField(max_length=16)  # sdist, bdist_wheel
-    python_tag = models.CharField(max_length=100)  # as in the file name; `source` for an sdist
+    python_tag = models.CharField(max_length=250)  # as in the file name; `source` for an sdist
     size = models.BigIntegerField()
     md5 = models.CharField(max_length=32)
     sha256 = models.CharField(max_length=64)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from packaging.utils import canonicalize_version
 
 from keyhouse.core.actions import Thing
 from keyhouse.distfiles.names import normalise
@@ -83,6 +84,23 @@ _RELEASE: Final = (
     "SELECT id, project_id, version, summary, created_at, yanked_at, yanked_reason FROM projects_release"
     " WHERE project_id = %s AND version = %s"
 )
+
+
+def find_equal_release(project: Project, version: str) -> Release | None:
+    """Return the release of that canonical version, or the one of an equal version with other zeros at its end.
+
+    To installers 1.0 and 1.0.0 are one version (PEP 440), so a file of either belongs to one release.
+    """
+    found = find_release(project, version)
+    if found is not None:
+        return found
+    wanted = canonicalize_version(version)
+    versions = (row[0] for row in sql.select(_VERSIONS, project.pk))
+    equal = next((other for other in versions if canonicalize_version(other) == wanted), None)
+    return None if equal is None else find_release(project, equal)
+
+
+_VERSIONS: Final = "SELECT version FROM projects_release WHERE project_id = %s ORDER BY id"
 
 
 def releases_of(project: Project) -> QuerySet[Release]:

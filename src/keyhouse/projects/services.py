@@ -95,7 +95,7 @@ def _publish(new: NewFile, by: Actor) -> File:
         project = queries.lock_project(new.normalized_name)
         is_new_project = project is None
         project = _let_in(project, by) if project else _found_project(new, by, at)
-        release = queries.find_release(project, new.version)
+        release = queries.find_equal_release(project, new.version)
         repeated = _find_repeated(new, project, release, by)
         if repeated is not None:
             return repeated
@@ -105,7 +105,7 @@ def _publish(new: NewFile, by: Actor) -> File:
             "release.upload",
             by=by,
             about=_thing(project),
-            details=_told(new, is_new_project=is_new_project, is_new_release=is_new_release),
+            details=_told(new, release.version, is_new_project=is_new_project, is_new_release=is_new_release),
         )
         pages.refresh_pages(project, versions=[release.version], touches_listing=is_new_project)
         faults.reach("upload.rows-written")
@@ -176,9 +176,9 @@ def _add_file(new: NewFile, release: Release, by: Actor, at: datetime) -> File:
     )
 
 
-def _told(new: NewFile, *, is_new_project: bool, is_new_release: bool) -> dict[str, Detail]:
+def _told(new: NewFile, version: str, *, is_new_project: bool, is_new_release: bool) -> dict[str, Detail]:
     return {
-        "version": new.version,
+        "version": version,
         "filename": new.filename,
         "sha256": new.sha256,
         "size": new.size,

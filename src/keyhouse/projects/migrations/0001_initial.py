@@ -104,7 +104,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('filename', models.CharField(max_length=250, unique=True)),
                 ('kind', models.CharField(max_length=16)),
-                ('python_tag', models.CharField(max_length=100)),
+                ('python_tag', models.CharField(max_length=250)),
                 ('size', models.BigIntegerField()),
                 ('md5', models.CharField(max_length=32)),
                 ('sha256', models.CharField(max_length=64)),

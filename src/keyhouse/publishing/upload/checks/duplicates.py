@@ -54,6 +54,6 @@ def _candidate(submission: Submission, sha256: str) -> Candidate:
 def _neighbours(submission: Submission) -> Neighbours:
     release = None
     if submission.project is not None and submission.name is not None:
-        release = queries.find_release(submission.project, str(submission.name.version))
+        release = queries.find_equal_release(submission.project, str(submission.name.version))
     kind = _candidate(submission, "").kind
     return queries.gather_neighbours(submission.filename or "", submission.received.blake2, kind, release)
