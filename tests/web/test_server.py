@@ -26,6 +26,9 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
             await answer(send, 403, b"refused before the body\n")
         case "/body":
             await answer(send, 200, b"%d bytes" % len(await read(receive)))
+        case "/headers":
+            await read(receive)
+            await answer(send, 200, b" ".join(name for name, _ in scope["headers"]))
         case "/big":
             await answer(send, 200, bytes(32 * 2**20))
         case "/unmeasured" | "/injected" | "/short" | "/long" | "/unchanged":
@@ -153,6 +156,41 @@ def test_a_header_block_that_can_be_read_in_two_ways_is_refused(edge: Served, he
 )
 def test_what_is_no_request_is_refused(edge: Served, line: bytes) -> None:
     assert edge.ask(line).status == 400
+
+
+CHUNKED = b"POST /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+
+
+@pytest.mark.parametrize("chunk", [b"-5\r\n", b"0x5\r\n", b"5\n", b"f" * 20 + b"\r\n", b"5\r\nhelloX"])
+def test_a_body_that_cannot_be_read_is_refused_with_a_reason(edge: Served, chunk: bytes) -> None:
+    with edge.connect() as raw:
+        raw.send(CHUNKED + chunk)
+        found = raw.read()
+        assert found.status == 400
+        assert found.body.startswith(b"request-malformed: ")
+        assert raw.is_closed()
+
+
+@pytest.mark.parametrize("begin", [b"", b"A: "])
+def test_trailers_without_an_end_are_refused_while_they_come(edge: Served, begin: bytes) -> None:
+    piece = b"a" * 1000 if begin else b"A: " + b"a" * 995 + b"\r\n"
+    with edge.connect() as raw:
+        raw.send(CHUNKED + b"0\r\n" + begin)
+        raw.send(piece * 600)  # more than the server reads at once
+        assert raw.read().status == 431
+
+
+def test_a_body_of_small_chunks_has_no_such_bound(edge: Served) -> None:
+    count = server.HEAD_LIMIT
+    with edge.connect() as raw:
+        raw.send(CHUNKED + b"1\r\na\r\n" * count + b"0\r\nA: b\r\n\r\n")
+        assert raw.read().body == b"%d bytes" % (count + 5)
+
+
+def test_trailers_are_no_headers(edge: Served) -> None:
+    with edge.connect() as raw:
+        raw.send(CHUNKED.replace(b"/body", b"/headers") + b"0\r\nA_B: c\r\nCookie: d=e\r\n\r\n")
+        assert raw.read().body == b"host transfer-encoding"
 
 
 def test_a_refusal_never_lands_in_the_middle_of_another_answer(edge: Served) -> None:

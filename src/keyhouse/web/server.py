@@ -59,6 +59,7 @@ class Protocol(HttpToolsProtocol):
 
     _in_head = False  # between the first byte of a request and the end of its header block
     _head_bytes = 0
+    _bytes_beside_body = 0  # since the head or the last piece of the body: sizes of chunks, trailers
     _head_deadline: TimerHandle | None = None
     _linger_deadline: TimerHandle | None = None
     _stall_check: TimerHandle | None = None
@@ -88,6 +89,7 @@ class Protocol(HttpToolsProtocol):
             self._linger()
             return
         self._head_bytes = len(data) if not self._in_head else self._head_bytes + len(data)
+        self._bytes_beside_body += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -103,6 +105,8 @@ class Protocol(HttpToolsProtocol):
             self._answer_alone(414 if len(self.url) > LINE_LIMIT else 431)
         elif self._in_head or self._is_idle:
             self._expect_head()
+        elif self._bytes_beside_body > HEAD_LIMIT and self.cycle.more_body:
+            self._answer_alone(431)  # the parser keeps what it reads of a trailer, without a bound
         elif self._head_deadline is not None:
             self._head_deadline.cancel()
             self._head_deadline = None
@@ -137,7 +141,12 @@ class Protocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Take one header. A transfer coding that isn't ours would leave the body's end to guessing (RFC 9112 6.1)."""
+        """Take one header. A transfer coding that isn't ours would leave the body's end to guessing (RFC 9112 6.1).
+
+        Trailers are left out: what was judged by the head must not change after it (RFC 9110 6.5.1).
+        """
+        if not self._in_head:
+            return
         name = name.lower()
         if name == b"transfer-encoding" and value.lower() != b"chunked":
             self._refuse(400)
@@ -148,9 +157,15 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Check the bounds, then let the application begin."""
         self._in_head = False
+        self._bytes_beside_body = 0
         if self._head_bytes > LINE_LIMIT:
             self._check_bounds()
         self._start_request()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._bytes_beside_body = 0
+        super().on_body(body)
 
     def _check_bounds(self) -> None:
         if len(self.url) > LINE_LIMIT:
@@ -236,12 +251,24 @@ class Protocol(HttpToolsProtocol):
         self._in_head = False
         if self.transport.is_closing():
             return
-        if self._is_idle and not self.pipeline:
+        if (self._is_idle or self._is_reading_body) and not self.pipeline:
             body = _ANSWERS[status] + b"\n"
             head = b"%b\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n"
             head %= (_STATUS_LINES[status], len(body))
             self.transport.write(head + b"connection: close\r\n\r\n" + body)
+        self._give_up_request()
         self.linger()
+
+    @property
+    def _is_reading_body(self) -> bool:
+        """Whether the request of which something can't be read is the one that is being judged, still unanswered."""
+        return bool(self.cycle.more_body and not self.cycle.response_started)
+
+    def _give_up_request(self) -> None:
+        """Tell the application that the rest of the body won't come; nothing that it says is sent any more."""
+        if not self._is_idle and self._is_reading_body:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     # closing in two steps
 
