@@ -11,6 +11,7 @@ from keyhouse.accounts.errors import TooManyAttempts
 from keyhouse.accounts.models import Attempt, Authenticator, Session, User
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
+from keyhouse.core.windows import read_windows
 
 pytestmark = pytest.mark.django_db
 
@@ -105,6 +106,15 @@ def test_old_attempts_are_forgotten(time: Clock) -> None:
     assert limits.prune_attempts(clock.now()) == 2
     count("account:2")
     assert Attempt.objects.count() == 2
+
+
+def test_limits_are_settings(configure: Configure) -> None:
+    configure(second_factor_limit=read_windows("2/1m"), second_factor_network_limit=read_windows("3/1h"))
+    count()
+    count()
+    assert wait_of() <= 61
+    count("account:2")
+    assert wait_of("account:3") > 3000
 
 
 def test_limits_can_be_off_for_tests(configure: Configure) -> None:

@@ -9,48 +9,36 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from keyhouse.accounts.errors import TooManyAttempts
 from keyhouse.accounts.models import Attempt
 from keyhouse.core import configuration
+from keyhouse.core.windows import LONGEST, Window
 
 SHARED_FACTOR: Final = 50  # how much more a network may do that many people share
-LONGEST_WINDOW: Final = timedelta(days=1)
 IPV6_PREFIX: Final = 64  # what one customer has
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """At most `count` in any stretch of `length`."""
-
-    count: int
-    length: timedelta
-
-
-@dataclass(frozen=True, slots=True)
 class Limit:
-    """A named limit; all its windows hold."""
+    """A named limit; its windows are the setting of the same name, and all of them hold."""
 
     name: str
-    windows: tuple[Window, ...]
+    setting: str
 
-    def widened(self, factor: int) -> Limit:
-        """Return the limit with `factor` times the counts."""
-        return Limit(self.name, tuple(Window(one.count * factor, one.length) for one in self.windows))
+    def windows(self, factor: int = 1) -> list[Window]:
+        """Return the windows with `factor` times the counts."""
+        configured: tuple[Window, ...] = getattr(configuration.current(), self.setting)
+        return [Window(window.count * factor, window.length) for window in configured]
 
 
-FIVE_MINUTES: Final = timedelta(minutes=5)
-HOUR: Final = timedelta(hours=1)
-DAY: Final = timedelta(days=1)
-
-SIGN_IN: Final = Limit("sign-in", (Window(10, FIVE_MINUTES),))
-SIGN_IN_NETWORK: Final = Limit("sign-in-network", (Window(10, FIVE_MINUTES),))
-SECOND_FACTOR: Final = Limit("second-factor", (Window(5, FIVE_MINUTES), Window(20, HOUR), Window(50, DAY)))
-SECOND_FACTOR_NETWORK: Final = Limit("second-factor-network", (Window(10, FIVE_MINUTES), Window(50, HOUR)))
+SIGN_IN: Final = Limit("sign-in", "sign_in_limit")
+SIGN_IN_NETWORK: Final = Limit("sign-in-network", "sign_in_network_limit")
+SECOND_FACTOR: Final = Limit("second-factor", "second_factor_limit")
+SECOND_FACTOR_NETWORK: Final = Limit("second-factor-network", "second_factor_network_limit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +65,20 @@ def count_attempt(
         return Counted()
     rows: list[int] = []
     try:
-        for one, name in _applying(limit, subject, network_limit, network):
-            rows.append(_count_one(one, name, now))
+        rows.append(_count_one(limit, subject, limit.windows(), now))
+        place = network_of(network)
+        if place:
+            windows = network_limit.windows(SHARED_FACTOR if is_shared(network) else 1)
+            rows.append(_count_one(network_limit, place, windows, now))
     except TooManyAttempts:
         Counted(tuple(rows)).give_back()
         raise
     return Counted(tuple(rows))
 
 
-def _applying(limit: Limit, subject: str, network_limit: Limit, network: str) -> Iterator[tuple[Limit, str]]:
-    yield limit, subject
-    place = network_of(network)
-    if place:
-        yield (network_limit.widened(SHARED_FACTOR) if is_shared(network) else network_limit), place
-
-
-def _count_one(limit: Limit, subject: str, now: datetime) -> int:
+def _count_one(limit: Limit, subject: str, windows: list[Window], now: datetime) -> int:
     row = Attempt.objects.create(limit=limit.name, subject=subject, at=now)
-    waits = [wait for window in limit.windows if (wait := _wait(limit.name, subject, window, now))]
+    waits = [wait for window in windows if (wait := _wait(limit.name, subject, window, now))]
     if waits:
         row.delete()
         raise TooManyAttempts(retry_after=max(waits))
@@ -142,4 +126,4 @@ def typed_subject(identifier: str) -> str:
 
 def prune_attempts(now: datetime) -> int:
     """Forget attempts that no window reaches any more; returns how many."""
-    return Attempt.objects.filter(at__lt=now - LONGEST_WINDOW).delete()[0]
+    return Attempt.objects.filter(at__lt=now - LONGEST).delete()[0]

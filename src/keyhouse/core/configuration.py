@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from keyhouse.core.fault_points import check_point
+from keyhouse.core.windows import Window, read_windows
 
 PREFIX: Final = "KEYHOUSE_"
 # Read by the tests, or put into the environment by container platforms that link services.
@@ -231,6 +232,20 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "networks that many people share, separated by commas: wider limits there",
         _networks,
     ),
+    Setting("sign_in_limit", "10/5m", "wrong passwords for one name, in which time", read_windows),
+    Setting("sign_in_network_limit", "10/5m", "wrong passwords from one network, in which time", read_windows),
+    Setting(
+        "second_factor_limit",
+        "5/5m 20/1h 50/1d",
+        "wrong codes for one account, in which times",
+        read_windows,
+    ),
+    Setting(
+        "second_factor_network_limit",
+        "10/5m 50/1h",
+        "wrong codes from one network, in which times",
+        read_windows,
+    ),
 )
 
 
@@ -269,6 +284,10 @@ class Configuration:
     metrics_listen: str
     fault: str
     shared_networks: tuple[Network, ...]
+    sign_in_limit: tuple[Window, ...]
+    sign_in_network_limit: tuple[Window, ...]
+    second_factor_limit: tuple[Window, ...]
+    second_factor_network_limit: tuple[Window, ...]
     sources: Mapping[str, str]
 
     @property

@@ -114,7 +114,7 @@ def test_a_recovery_code_lets_in_and_leads_to_a_new_factor(ada: User, browser: B
     codes = codes_of(ada)
     browser.sign_in()
     browser.get(RECOVERY)
-    page = browser.post(RECOVERY, {"recovery_code": rules.shown_code(codes[0])})
+    page = browser.post(RECOVERY, {"recovery_code": rules.shown_code(codes[0]), "next": "/project/alpha/"})
     assert page["Location"] == "/account/second-factors/"
     assert Session.objects.get().methods == ["password", "recovery_code"]
     record = Record.objects.order_by("-id")[0]

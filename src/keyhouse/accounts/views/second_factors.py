@@ -26,8 +26,11 @@ CODES = "/account/recovery-codes/"
 def second_factors(request: AskedRequest) -> HttpResponse:
     """List one's second factors."""
     session = session_of(request)
+    authenticators = queries.authenticators_of(session.user)
+    able = [one for one in authenticators if one.disabled_at is None]
     context = {
-        "authenticators": queries.authenticators_of(session.user),
+        "authenticators": authenticators,
+        "last": able[0] if len(able) == 1 else None,
         "codes_left": strength.codes_left(session.user_id),
         "by_recovery_code": "recovery_code" in session.methods and "totp" not in session.methods,
     }

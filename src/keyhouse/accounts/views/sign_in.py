@@ -52,13 +52,19 @@ def _entered(request: AskedRequest, form: SignInForm, visitor: Visitor) -> Enter
 
 
 def _go_on(signed_in: SignedIn, visitor: Visitor, way_on: str) -> HttpResponse:
-    """Lead to the second factor; who has none is led to enrol one, unless they were on their way elsewhere."""
+    """Lead to the second factor, or in."""
     if signed_in.needs_second_factor:
         return with_session(SeeOther(with_next(SECOND_FACTOR, way_on)), signed_in.cookie)
-    has_one = bool({"totp"} & set(signed_in.session.methods))
-    response = SeeOther(way_on if has_one or way_on != HOME else FACTORS)
+    response = SeeOther(_way_in(signed_in.session, way_on))
     remember_browser(response, visitor, signed_in.session.user_id)
     return with_session(response, signed_in.cookie)
+
+
+def _way_in(session: Session, way_on: str) -> str:
+    """Lead whoever came without a second factor to enrol one: at once after a recovery code, else where nothing waits."""
+    if "totp" in session.methods:
+        return way_on
+    return FACTORS if "recovery_code" in session.methods or way_on == HOME else way_on
 
 
 Finish = Callable[[Session, str, Visitor], SignedIn]
