@@ -57,7 +57,7 @@ class Client:
     def catch_up(self) -> None:
         """Wait until every change made so far was noticed."""
         self.wait(0.002)
-        self.ask("/simple/")
+        self.ask("/simple")  # any request looks for changes; this one loads nothing
         latest = Serial.objects.values_list("value", flat=True).first() or 0
         while (self.plane._follower._position.serial or 0) < latest:  # type: ignore[attr-defined]  # all have one
             self.wait()
