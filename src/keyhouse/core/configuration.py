@@ -246,6 +246,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "wrong codes from one network, in which times",
         read_windows,
     ),
+    Setting(
+        "project_create_limit",
+        "20/1h",
+        "new projects of one person, in which time",
+        read_windows,
+    ),
+    Setting(
+        "project_create_network_limit",
+        "40/1h",
+        "new projects from one network, in which time",
+        read_windows,
+    ),
 )
 
 
@@ -288,6 +300,8 @@ class Configuration:
     sign_in_network_limit: tuple[Window, ...]
     second_factor_limit: tuple[Window, ...]
     second_factor_network_limit: tuple[Window, ...]
+    project_create_limit: tuple[Window, ...]
+    project_create_network_limit: tuple[Window, ...]
     sources: Mapping[str, str]
 
     @property

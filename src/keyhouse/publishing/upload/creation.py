@@ -1,21 +1,19 @@
-"""How many projects one person, or one network, may make in an hour.
+"""How many projects one person, or one network, may make in a time.
 
 Counted before the file is sent, so that nobody slips past in parallel; given back when no project came of it.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Final
 
-from keyhouse.accounts.limits import Counted, Limit, Window, count_attempt
+from keyhouse.accounts.limits import Counted, Limit, count_attempt
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
 from keyhouse.projects.models import File, Project
 
-_HOUR: Final = timedelta(hours=1)
-CREATION: Final = Limit("project-create", (Window(20, _HOUR),))
-CREATION_NETWORK: Final = Limit("project-create-network", (Window(40, _HOUR),))
+CREATION: Final = Limit("project-create", "project_create_limit")
+CREATION_NETWORK: Final = Limit("project-create-network", "project_create_network_limit")
 
 
 def count_creation(actor: Actor) -> Counted:
