@@ -233,7 +233,9 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _networks,
     ),
     Setting("sign_in_limit", "10/5m", "wrong passwords for one name, in which time", read_windows),
-    Setting("sign_in_network_limit", "10/5m", "wrong passwords from one network, in which time", read_windows),
+    Setting(
+        "sign_in_network_limit", "10/5m", "wrong passwords from one network, in which time", read_windows
+    ),
     Setting(
         "second_factor_limit",
         "5/5m 20/1h 50/1d",
