@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from keyhouse.core import actions, clock, configuration
+from keyhouse.core import actions, clock, configuration, logs
 from keyhouse.core.actor import NOBODY, Actor, Strength
 from keyhouse.web.asgi import make_application
-from keyhouse.web.middleware import Doors
+from keyhouse.web.middleware import Doors, SecurityHeaders
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
@@ -133,3 +134,13 @@ def test_what_is_beside_django_is_classified_too() -> None:
         assert route.actions, path
         assert set(route.actions.values()) <= set(actions.CATALOGUE), path
     assert dict(routes["/legacy/"].actions) == {"POST": "release.upload"}
+
+
+def test_secrets_in_addresses_are_neither_logged_nor_cached() -> None:
+    secret = "hT3-x_9ZkQ"
+    paths = [re.sub("<.*?>", secret, route.path) for route in ROUTES if "secret>" in route.path]
+    assert len(paths) > 3
+    for path in paths:
+        assert secret not in logs.hide_secrets(f"GET {path} 200"), path
+        answer = SecurityHeaders(lambda _: HttpResponse())(RequestFactory().get(path))
+        assert answer.headers["Cache-Control"] == "no-store", path

@@ -1,0 +1,154 @@
+"""Every page takes anything that can be sent to it: a refusal or a page, never a defect, and nothing written."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+
+import pytest
+from django.apps import apps
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from keyhouse.accounts.cookies import cookie_name
+from keyhouse.accounts.hashers import Argon2
+from keyhouse.accounts.models import Email, User
+from keyhouse.accounts.sessions import start_session
+from keyhouse.core import clock
+
+pytestmark = pytest.mark.django_db
+
+HOSTILE = (
+    "..",
+    "...",
+    "%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+    "a" * 5000,
+    "'; DROP TABLE accounts_user; --",
+    "<script>alert(1)</script>",
+    "\u202e\u0000"[0:1],
+    "\U0001f9ff" * 40,
+    "\x01\x1f\x7f",
+    "%",
+    "%ZZ",
+    "\\",
+    "-1",
+    "9" * 40,
+    "NaN",
+    "{{7*7}}",
+)
+
+
+def walk(patterns: list[URLPattern | URLResolver], prefix: str = "/") -> Iterator[tuple[str, dict[str, str]]]:
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from walk(pattern.url_patterns, path)
+        else:
+            yield path, getattr(pattern.callback, "actions", {})
+
+
+ROUTES = list(walk(get_resolver().url_patterns))
+
+
+def filled(route: str, value: str) -> str:
+    """Put the value into the text parts of an address, something that fits into the others."""
+    route = route.replace("<str:code>", "<str:x>")
+    route = re.sub(r"<int:\w+>", "9223372036854775807", route)
+    route = re.sub(r"<uuid:\w+>", str(uuid.UUID(int=7)), route)
+    return re.sub(r"<str:\w+>", lambda _: value.replace("/", "%2F"), route)
+
+
+def counts() -> dict[str, int]:
+    """Return how many rows of each table there are; what is written about refused attempts is meant to be."""
+    noted = {"Attempt", "Session", "Record", "Personal"}
+    models = [model for model in apps.get_models() if model.__name__ not in noted]
+    return {model.__name__: model._default_manager.count() for model in models}
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hash passwords with little memory, so that the tests are quick."""
+    for cost, value in {"memory_cost": 64, "time_cost": 1, "parallelism": 1}.items():
+        monkeypatch.setattr(Argon2, cost, value)
+
+
+@pytest.fixture
+def signed_in() -> Client:
+    """Return the browser of an operator who has just proven a second factor."""
+    now = clock.now()
+    user = User.objects.create(username="ada", joined_at=now, is_operator=True)
+    address = {"address": "ada@example.org", "is_primary": True, "verified_at": now, "added_at": now}
+    Email.objects.create(user=user, **address)
+    _, cookie = start_session(user, {"password", "totp"}, at=now)
+    client = Client(raise_request_exception=False)
+    client.cookies[cookie_name()] = cookie
+    return client
+
+
+@pytest.mark.parametrize(("route", "ways"), ROUTES, ids=[route for route, _ in ROUTES])
+def test_a_stranger_breaks_no_page(route: str, ways: dict[str, str]) -> None:
+    client = Client(raise_request_exception=False)
+    before = counts()
+    assert broken(client, route, ways) == []
+    assert counts() == before
+
+
+@pytest.mark.parametrize(("route", "ways"), ROUTES, ids=[route for route, _ in ROUTES])
+def test_somebody_signed_in_breaks_no_page(route: str, ways: dict[str, str], signed_in: Client) -> None:
+    assert signed_in.get("/account/").status_code == 200
+    assert broken(signed_in, route, ways) == []
+
+
+def broken(client: Client, route: str, ways: dict[str, str]) -> list[tuple[str, str, int]]:
+    """Ask in every hostile way and return what was answered as a defect."""
+    found = []
+    for value in HOSTILE if "<str:" in route else HOSTILE[:1]:
+        path = filled(route, value)
+        for method in ways:
+            status = ask(client, method, path, value)
+            if status >= 500:
+                found.append((method, path[:200], status))
+    for value in HOSTILE:
+        path = filled(route, "alpha")
+        status = client.get(path, {"q": value, "page": value, "next": value, "since": value}).status_code
+        found += [("GET", f"{path}?q={value[:40]}", status)] if status >= 500 else []
+        if "POST" in ways:
+            status = ask(client, "POST", path, value)
+            found += [("POST", f"{path} {value[:40]}", status)] if status >= 500 else []
+    return found
+
+
+FIELDS = (
+    *(
+        "username",
+        "email",
+        "address",
+        "password",
+        "code",
+        "name",
+        "reason",
+        "description",
+        "project",
+        "projects",
+    ),
+    *(
+        "expires_in_days",
+        "next",
+        "confirm",
+        "session",
+        "typed",
+        "secret",
+        "version",
+        "days",
+        "all",
+        "old",
+        "new",
+    ),
+)
+
+
+def ask(client: Client, method: str, path: str, value: str) -> int:
+    if method == "POST":
+        return client.post(path, dict.fromkeys(FIELDS, value)).status_code
+    return client.get(path, {"next": value, "page": value}).status_code
