@@ -33,6 +33,7 @@ HEADERS: Final[Mapping[str, str]] = {
 TRANSPORT_SECURITY: Final = "max-age=31536000"
 SIGN_IN: Final = "/account/sign-in/"
 STEP_UP: Final = "/account/step-up/"
+_PERSONAL_PATHS: Final = ("/account/", "/setup/", "/invitation/", "/enrolment/")
 
 
 class SecurityHeaders:
@@ -61,11 +62,7 @@ def _is_personal(request: HttpRequest, response: HttpResponseBase) -> bool:
     if request.path.startswith("/static/"):
         return False
     is_somebody = actor_of(request).kind != "nobody"
-    return (
-        is_somebody
-        or bool(response.cookies)
-        or request.path.startswith(("/account/", "/setup/", "/invitation/", "/enrolment/"))
-    )
+    return is_somebody or bool(response.cookies) or request.path.startswith(_PERSONAL_PATHS)
 
 
 class Refusals:
@@ -124,14 +121,19 @@ def _enter(request: HttpRequest, action: Action) -> HttpResponseBase | None:
         raise SignInRequired
     if action.operators_only and not actor.is_operator:
         raise RoleRequired(fix="Only operators of this index can open this.")
-    actions.require_gate(actor, action.name)
+    actions.require_gate(actor, "index.read-private" if _is_private_reading(action) else action.name)
     if action.step_up and not actor.strength.is_fresh(clock.now(), STEP_UP_AGE):
         return _to(STEP_UP, request)
     return None
 
 
 def _needs_somebody(action: Action) -> bool:
-    return action.needs_session or (action.name == "site.read" and configuration.current().is_private)
+    return action.needs_session or _is_private_reading(action)
+
+
+def _is_private_reading(action: Action) -> bool:
+    """Whether a page tells of an index that is private: what installers need for that, people need too."""
+    return action.name == "site.read" and configuration.current().is_private
 
 
 def _to(path: str, request: HttpRequest) -> HttpResponse:
