@@ -7,8 +7,9 @@ from django.db import DatabaseError
 from django.db.models import QuerySet
 from tests.accounts.conftest import Browser, Clock, Configure, make_person, refused, signed_in
 
-from keyhouse.accounts import sessions
+from keyhouse.accounts import services, sessions
 from keyhouse.accounts.cookies import cookie_name
+from keyhouse.accounts.errors import SessionMissing
 from keyhouse.accounts.models import Email, Session, User
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
@@ -171,6 +172,13 @@ def test_nobody_ends_somebody_elses_session(ada: User) -> None:
     browser.get("/account/sessions/")
     assert refused(browser.post("/account/sessions/", {"session": theirs.public_id})) == "session-missing"
     assert Session.objects.filter(pk=theirs.pk).exists()
+
+
+@pytest.mark.parametrize("public_id", ["\0", "\ud800", "\u00e9" * 22, "x"])
+def test_what_is_no_session_cannot_be_ended(ada: User, public_id: str) -> None:
+    session, _ = signed_in(ada)
+    with pytest.raises(SessionMissing):
+        services.end_session(ada, public_id, by=sessions.actor_of(session))
 
 
 def test_sessions_that_are_over_are_forgotten(ada: User, time: Clock) -> None:

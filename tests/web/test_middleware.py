@@ -110,12 +110,15 @@ def test_operators_pages_are_for_operators() -> None:
     assert knock(operators, request_of(actor=ada("password", "totp", is_operator=True))) is None
 
 
+@pytest.mark.django_db
 def test_pages_of_a_private_index_are_for_who_is_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert knock(public, request_of()) is None
     private = configuration.read({"KEYHOUSE_READS": "private", "KEYHOUSE_ENVIRONMENT": "test"})
     monkeypatch.setattr(configuration, "_current", private)
     assert knock(public, request_of())["Location"].startswith("/account/sign-in/")
-    assert knock(public, request_of(actor=ada("password"))) is None
+    assert knock(public, request_of(actor=ada("password", "totp"))) is None
+    for methods in (["password"], ["password", "recovery_code"]):
+        assert knock(public, request_of(actor=ada(*methods)))["X-Refusal"] == "second-factor-required"
 
 
 def test_a_view_without_a_class_is_closed() -> None:

@@ -163,7 +163,9 @@ def end_session(user: User, public_id: str, *, by: Actor) -> None:
     """End one session of a person; raises SessionMissing."""
     with transaction.atomic():
         actions.require(by, "session.revoke", Thing("account", user.pk, user.username))
-        if not Session.objects.filter(user=user, public_id=public_id).delete()[0]:
+        # what no id could be is not asked for: databases take no NUL
+        is_id = public_id.isascii() and public_id.isprintable()
+        if not is_id or not Session.objects.filter(user=user, public_id=public_id).delete()[0]:
             raise SessionMissing
         record("session.revoke", by=by, about=Thing("session", public_id), account_id=user.pk)
 

@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.core.wsgi import get_wsgi_application
-
 from keyhouse.core import configuration, logs
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.networks import client_address
@@ -28,6 +26,7 @@ from keyhouse.web.errors import MethodNotAllowed
 from keyhouse.web.health import Health, Measurements
 from keyhouse.web.metrics import hand_over_reads
 from keyhouse.web.observed import Observed
+from keyhouse.web.wsgi import make_handler
 
 HAND_OVER_SECONDS: Final = 1.0
 
@@ -169,7 +168,7 @@ def _stop_after(sentinel: int) -> None:
 def make_application(settings: Configuration) -> Application:
     """Build the callable of this process: Django first, since the upload's checks are its code."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "keyhouse.settings.base"
-    pages = Observed(ControlPlane(get_wsgi_application(), settings), "pages")
+    pages = Observed(ControlPlane(make_handler(), settings), "pages")
     from keyhouse.publishing.upload.asgi import Upload  # noqa: PLC0415 - it stands on models
 
     return Application(settings, pages, ReadPlane(settings), Upload())
