@@ -155,7 +155,7 @@ def test_without_a_database_what_is_in_memory_is_still_served(
         assert (response.status, response.headers["retry-after"]) == (503, "5")
         assert b"index-unavailable: " in response.body or b'"index-unavailable"' in response.body
     monkeypatch.undo()
-    client.wait(0.6)
+    client.wait(1.1)
     assert client.ask("/simple/beta/").status == 404
 
 
@@ -178,6 +178,6 @@ def test_a_database_without_tables_is_away_and_not_a_defect(
     client = open_client(data=tmp_path)
     assert client.ask("/simple/").status == 503
     sqlite3.connect(tmp_path / "keyhouse.sqlite3").close()
-    client.wait(0.6)
+    client.wait(1.1)
     assert client.ask("/simple/").status == 503
     assert client.ask("/simple/alpha/").status == 503

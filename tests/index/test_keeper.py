@@ -169,6 +169,7 @@ def test_a_database_that_is_away_does_not_end_the_keeper(
         turns.release()
         return done
 
+    monkeypatch.setattr(keeper_module, "AWAY_SECONDS", 0.01)
     monkeypatch.setattr(keeper, "_take_turn", take_turn)
     index.publish()
     keeper.start()

@@ -170,6 +170,7 @@ class PostgresFollower:
         self._database = database
         self._position = Position()
         self._is_stopping = threading.Event()
+        self._is_troubled = False
         self._thread = threading.Thread(target=self._follow, name="index-follower", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tell: Callable[[Changes], None] | None = None
@@ -194,8 +195,14 @@ class PostgresFollower:
             try:
                 self._listen()
             except (UnavailableError, psycopg.Error) as error:
-                _log.warning("changes can't be followed right now: %s", error)
+                self._note_trouble(error)
                 self._is_stopping.wait(_RETRY_SECONDS)
+
+    def _note_trouble(self, error: Exception) -> None:
+        """Tell of an outage once, not at every attempt."""
+        if not self._is_troubled:
+            _log.warning("changes can't be followed right now: %s", error)
+        self._is_troubled = True
 
     def _listen(self) -> None:
         with contextlib.closing(self._database.connect()) as connection:
@@ -203,6 +210,7 @@ class PostgresFollower:
             ask = asker(connection)
             while not self._is_stopping.is_set():
                 self._report(self._position.advance(ask))
+                self._is_troubled = False
                 for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
                     pass
 

@@ -30,6 +30,7 @@ from keyhouse.index.model import CHANNEL
 from keyhouse.index.render import etag_of
 
 POLL_SECONDS: Final = 0.1
+AWAY_SECONDS: Final = 5.0  # after the database was found to be away
 # Least seconds between two renderings of a page.
 # The root list also tells mirrors the last serial of each project. Where only those moved, it has more time.
 _SERIALS: Final[Place] = ("root", "serials")
@@ -99,6 +100,7 @@ class Keeper:
                 self._take_turn(is_patient=True)
             except UnavailableError as error:
                 _log.warning("pages can't be kept up to date right now: %s", error)
+                self._is_stopping.wait(AWAY_SECONDS)
             except Exception:  # noqa: BLE001 - one broken page must not stop the care for the others
                 _log.exception("a page can't be kept up to date")
             self._is_stopping.wait(POLL_SECONDS)

@@ -13,7 +13,7 @@ from keyhouse.index.database import UnavailableError
 from keyhouse.index.errors import IndexUnavailable
 
 MOST_SECONDS: Final = 10.0
-_PAUSE_SECONDS: Final = 0.5  # after the database was found to be away, it isn't asked for this long
+_PAUSE_SECONDS: Final = 1.0  # after the database was found to be away, it isn't asked for this long
 _MOST_WAITING: Final = 512
 
 Loaded = TypeVar("Loaded")
