@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shutil
 import sys
+
+from bench.servers import LOAD_CPU
 
 NAMES = ("start", "reads", "uploads", "scale", "corpus")
 NEEDED = ("nginx", "wrk", "h2load", "taskset")
@@ -23,6 +26,7 @@ def main(words: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    os.sched_setaffinity(0, {int(LOAD_CPU)})  # the clients' side; the servers have a processor of their own
     for name in words or NAMES:
         print(importlib.import_module(f"bench.{name}").main(), flush=True)
     return 0

@@ -26,18 +26,8 @@ class Result:
 def wrk(url: str, headers: Mapping[str, str], *, seconds: int = 4, connections: int = 32) -> Result:
     """Ask for one address as fast as it goes."""
     options = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
-    command = [
-        "taskset",
-        "-c",
-        LOAD_CPU,
-        "wrk",
-        "-t1",
-        f"-c{connections}",
-        f"-d{seconds}s",
-        "--latency",
-        *options,
-        url,
-    ]
+    how = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "60s"]
+    command = ["taskset", "-c", LOAD_CPU, "wrk", *how, *options, url]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     if "Non-2xx" in text and "If-None-Match" not in headers:
         raise RuntimeError(f"{url} answered with errors:\n{text}")

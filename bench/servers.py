@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import shutil
@@ -25,12 +26,16 @@ LOAD_CPU = "1"
 
 @dataclass(frozen=True)
 class Server:
-    """A running server: where it listens, its process, and what its seeding told."""
+    """A running server: where it listens, its process, its folder, and how to publish there.
+
+    `login` is `name:secret` as twine sends it, `legacy` the path of the upload form below `url`.
+    """
 
     url: str
     process: subprocess.Popen[bytes]
     folder: Path
-    token: str = ""
+    login: str = ""
+    legacy: str = "/"
 
 
 def free_port() -> int:
@@ -105,7 +110,7 @@ def keyhouse(folder: Path, token: str = "", **environment: str) -> Iterator[Serv
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
     try:
         wait_until_up(f"http://127.0.0.1:{port}/health/ready", process)
-        yield Server(f"http://127.0.0.1:{port}", process, folder, token)
+        yield Server(f"http://127.0.0.1:{port}", process, folder, f"__token__:{token}", "/legacy/")
     finally:
         _stop(process)
 
@@ -140,7 +145,10 @@ http {{
 
 @contextmanager
 def devpi(folder: Path) -> Iterator[Server]:
-    """Run devpi-server with a user `bench` and an index `bench/bench`."""
+    """Run devpi-server as it comes, with a user `bench` and an index `bench/bench`.
+
+    Uploads carry a login token, as devpi's own client sends it: a password would cost an Argon2 hash each time.
+    """
     port = free_port()
     init = [str(PEERS / "devpi-init"), "--serverdir", str(folder), "--root-passwd", "bench"]
     subprocess.run(init, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -149,47 +157,39 @@ def devpi(folder: Path) -> Iterator[Server]:
     try:
         url = f"http://127.0.0.1:{port}"
         wait_until_up(f"{url}/+api", process)
-        _prepare_devpi(url, folder)
-        yield Server(f"{url}/bench/bench", process, folder)
+        yield Server(f"{url}/bench/bench", process, folder, f"bench:{_prepare_devpi(url)}")
     finally:
         _stop(process)
 
 
-def _prepare_devpi(url: str, folder: Path) -> None:
-    client = [str(PEERS / "devpi")]
-    where = ["--clientdir", str(folder / "client")]
-    for words in (
-        ["use", url],
-        ["user", "-c", "bench", "password=bench"],
-        ["login", "bench", "--password=bench"],
-        ["index", "-c", "bench", "bases="],
-    ):
-        subprocess.run([*client, *words, *where], check=True, stdout=subprocess.DEVNULL)
+def _prepare_devpi(url: str) -> str:
+    """Make the user and the index; return the login token."""
+    _send_json(f"{url}/bench", "PUT", {"password": "bench"})
+    who = {"user": "bench", "password": "bench"}
+    token = str(_send_json(f"{url}/+login", "POST", who)["result"]["password"])
+    proof = {"X-Devpi-Auth": base64.b64encode(f"bench:{token}".encode()).decode()}
+    _send_json(f"{url}/bench/bench", "PUT", {"type": "stage", "bases": []}, proof)
+    return token
+
+
+def _send_json(url: str, method: str, document: object, headers: Mapping[str, str] | None = None) -> Any:
+    sent = {"Content-Type": "application/json", "Accept": "application/json", **(headers or {})}
+    request = Request(url, json.dumps(document).encode(), sent, method=method)  # noqa: S310 - our own server
+    with urlopen(request) as answer:  # noqa: S310 - the same
+        return json.loads(answer.read())
 
 
 @contextmanager
 def pypiserver(folder: Path) -> Iterator[Server]:
-    """Run pypiserver without passwords."""
+    """Run pypiserver as it comes, without passwords."""
     port = free_port()
     folder.mkdir(parents=True, exist_ok=True)
-    command = [
-        str(PEERS / "pypi-server"),
-        "run",
-        "-p",
-        str(port),
-        "-i",
-        "127.0.0.1",
-        "-P",
-        ".",
-        "-a",
-        ".",
-        "-o",
-        str(folder),
-    ]
-    process = subprocess.Popen(pinned(*command), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    options = ["-p", str(port), "-i", "127.0.0.1", "-P", ".", "-a", ".", "-o"]
+    command = pinned(str(PEERS / "pypi-server"), "run", *options, str(folder))
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         wait_until_up(f"http://127.0.0.1:{port}/", process)
-        yield Server(f"http://127.0.0.1:{port}", process, folder)
+        yield Server(f"http://127.0.0.1:{port}", process, folder, "bench:bench")
     finally:
         _stop(process)
 

@@ -54,7 +54,7 @@ def _token(folder: Path) -> str:
 def upload_by_form(server: Server, path: Path, connection: http.client.HTTPConnection | None = None) -> None:
     """Upload as twine does; raises RuntimeError on anything but 200."""
     parts = urlsplit(server.url)
-    target = (parts.path or "") + ("/legacy/" if server.token else "/")
+    target = parts.path + server.legacy
     own = connection or http.client.HTTPConnection(parts.hostname or "", parts.port)
     body, headers = form_of(server, path)
     own.request("POST", target, body=body, headers=headers)
@@ -68,16 +68,11 @@ def form_of(server: Server, path: Path) -> tuple[Iterator[bytes], dict[str, str]
     """Return body and headers of the form by which twine uploads that file."""
     head, tail, boundary = _form(path)
     headers = {
-        "Authorization": _authorization(server),
+        "Authorization": "Basic " + base64.b64encode(server.login.encode()).decode(),
         "Content-Type": f"multipart/form-data; boundary={boundary}",
         "Content-Length": str(len(head) + path.stat().st_size + len(tail)),
     }
     return _stream(head, path, tail), headers
-
-
-def _authorization(server: Server) -> str:
-    who = f"__token__:{server.token}" if server.token else "bench:bench"
-    return "Basic " + base64.b64encode(who.encode()).decode()
 
 
 def _form(path: Path) -> tuple[bytes, bytes, str]:
