@@ -7,6 +7,7 @@ import pytest
 from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, at_once, code, make_person, refused
 
 from keyhouse.accounts import limits
+from keyhouse.accounts.cookies import BROWSER, cookie_name
 from keyhouse.accounts.errors import TooManyAttempts
 from keyhouse.accounts.models import Attempt, Authenticator, Session, User
 from keyhouse.audit.models import Record
@@ -224,8 +225,6 @@ def test_a_known_browser_has_a_limit_of_its_own(ada: User) -> None:
 
 @pytest.mark.parametrize("forged", ["x", "e30:1:x", "x" * 2000])
 def test_a_forged_browser_mark_is_none(ada: User, forged: str) -> None:
-    from keyhouse.accounts.cookies import BROWSER, cookie_name  # noqa: PLC0415
-
     for number in range(10):
         Browser(REMOTE_ADDR=f"192.0.2.{number}").sign_in(password="wrong")
     browser = Browser(REMOTE_ADDR="198.51.100.1")

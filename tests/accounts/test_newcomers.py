@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from tests.accounts.conftest import PASSWORD, Browser, Clock, at_once, code, make_person, refused, signed_in
@@ -384,10 +385,8 @@ def test_two_live_set_up_links_make_one_operator() -> None:
         newcomers.enter_code(door, code(secret=totp.decode_secret(draft.totp_secret)), clock.now())
         drafts.append(newcomers.look(door, clock.now())[1])
     results = at_once(
-        [
-            lambda door=door, draft=draft: newcomers.finish(door, draft.codes[0], Visitor(), clock.now())  # type: ignore[misc]
-            for door, draft in zip(doors, drafts, strict=True)
-        ]
+        partial(newcomers.finish, door, draft.codes[0], Visitor(), clock.now())
+        for door, draft in zip(doors, drafts, strict=True)
     )
     assert [type(one).__name__ for one in results].count("OperatorExists") == 1
     assert User.objects.filter(is_operator=True).count() == 1

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import transaction
@@ -117,10 +118,7 @@ def test_of_many_who_send_one_code_at_once_one_gets_in(configure: Configure) -> 
     sessions = [waiting(ada) for _ in range(8)]
     typed, now = code(), clock.now()
     results = at_once(
-        [
-            lambda session=session: signing_in.finish_by_code(session, typed, Visitor(), now)  # type: ignore[misc]
-            for session in sessions
-        ]
+        partial(signing_in.finish_by_code, session, typed, Visitor(), now) for session in sessions
     )
     assert [type(one) for one in results].count(CodeReplayed) == 7
     assert Session.objects.filter(is_complete=True).count() == 1
@@ -134,14 +132,12 @@ def test_of_two_proofs_of_one_session_at_once_one_counts(configure: Configure) -
     ada = make_person(factors=2)
     session = waiting(ada)
     codes = [code(), code(secret=bytes([*SECRET[:-1], SECRET[-1] + 1]))]
-    results = at_once(
-        [
-            lambda typed=typed: signing_in.finish_by_code(  # type: ignore[misc]
-                Session.objects.select_related("user").get(pk=session.pk), typed, Visitor(), clock.now()
-            )
-            for typed in codes
-        ]
-    )
+
+    def finish(typed: str) -> signing_in.SignedIn:
+        found = Session.objects.select_related("user").get(pk=session.pk)
+        return signing_in.finish_by_code(found, typed, Visitor(), clock.now())
+
+    results = at_once([partial(finish, typed) for typed in codes])
     won = [one for one in results if not isinstance(one, Refusal)]
     lost = [one.code for one in results if isinstance(one, Refusal)]
     assert len(won) == 1
@@ -402,7 +398,7 @@ def test_two_removals_at_once_leave_one() -> None:
     ada = make_person(factors=2)
     actor = acting(ada)
     rows = list(Authenticator.objects.all())
-    results = at_once([lambda pk=row.pk: remove_authenticator(ada.pk, pk, by=actor) for row in rows])  # type: ignore[misc]
+    results = at_once(partial(remove_authenticator, ada.pk, row.pk, by=actor) for row in rows)
     assert sorted(type(one).__name__ for one in results) == ["NoneType", "SecondFactorLast"]
     assert Authenticator.objects.count() == 1
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from django.db import transaction
 from tests.accounts.conftest import Browser, Clock, Configure, at_once, code, make_person, refused, signed_in
@@ -100,10 +102,7 @@ def test_of_many_who_use_one_code_at_once_one_gets_in(configure: Configure) -> N
     typed, now = codes_of(ada)[0], clock.now()
     sessions = [start_session(ada, ["password"], is_complete=False)[0] for _ in range(6)]
     results = at_once(
-        [
-            lambda session=session: signing_in.finish_by_recovery_code(session, typed, Visitor(), now)  # type: ignore[misc]
-            for session in sessions
-        ]
+        partial(signing_in.finish_by_recovery_code, session, typed, Visitor(), now) for session in sessions
     )
     assert [one.code for one in results if isinstance(one, Refusal)] == ["recovery-code-wrong"] * 5
     assert Session.objects.filter(is_complete=True).count() == 1
