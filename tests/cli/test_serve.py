@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import re
+import resource
 import secrets
 import signal
 import socket
@@ -17,14 +18,16 @@ import sys
 import threading
 import time
 from pathlib import Path
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.parse import urlencode
+from urllib.request import HTTPCookieProcessor, Request, build_opener, urlopen
 
 import psycopg
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.cli.started import SECONDS, environment, keyhouse, serving, start
+from tests.cli.started import SECONDS, Started, environment, keyhouse, serving, start
 from tests.conftest import skip_or_fail
 
 
@@ -207,6 +210,40 @@ def test_a_running_request_is_finished_before_the_end(tmp_path: Path) -> None:
         raw.sendall(b"defghij")
         assert raw.recv(1000).startswith(b"HTTP/1.1 40")
         assert server.process.wait(20) == 0
+
+
+def test_a_disk_that_takes_nothing_stops_writers_only(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as server:
+        assert server.get("/account/sign-in/", Accept="text/html")[0] == 200
+        before = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (1024, before[1]))
+        time.sleep(1.1)  # what was found about the disk is kept for a second
+        assert server.get("/health/ready")[0] == 200
+        status, body = server.get("/health/ready?for=writes")
+        assert (status, b"takes no files" in body) == (503, True)
+        assert server.get("/simple/")[0] == 200
+        assert server.get("/", Accept="text/html")[0] == 200
+        assert sign_in(server)[0] == 503
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, before)
+        time.sleep(1.1)
+        assert server.get("/health/ready?for=writes")[0] == 200
+        assert sign_in(server)[0] in {400, 403}
+
+
+def sign_in(server: Started) -> tuple[int, str]:
+    """Send a sign-in that is wrong, and return the answer."""
+    jar = HTTPCookieProcessor()
+    opener = build_opener(jar)
+    with opener.open(server.url + "/account/sign-in/", timeout=20) as answer:
+        mark = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', answer.read().decode())
+    assert mark
+    fields = {"csrfmiddlewaretoken": mark[1], "username": "ada", "password": "wrong but long enough"}
+    request = Request(server.url + "/account/sign-in/", urlencode(fields).encode())  # noqa: S310 - our own server
+    try:
+        with opener.open(request, timeout=20) as answer:
+            return answer.status, answer.read().decode()
+    except HTTPError as error:
+        return error.code, error.read().decode()
 
 
 def test_several_workers_share_one_socket_and_are_replaced(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ STATUS: Final = {
     Situation.UNAVAILABLE: 503,
 }
 RETRY_SECONDS: Final = 30
-_DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 _logger = logging.getLogger("keyhouse.web")
 
 

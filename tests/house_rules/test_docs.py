@@ -1,0 +1,51 @@
+"""The documentation points at things that are there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from keyhouse.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "locks").glob("*.md")])
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"(?:^|`|\./run )keyhouse ([a-z][a-z-]+)", re.MULTILINE)
+NAMED_FILE = re.compile(r"`((?:src|tests|docs|bench|locks)/[\w./-]+\.\w+)`")
+
+
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_link_leads_to_a_file_and_heading(page: Path) -> None:
+    for target in LINK.findall(page.read_text()):
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, heading = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if heading:
+            assert heading in headings(file), target
+
+
+def headings(page: Path) -> set[str]:
+    """Return the anchors that readers of the repository get for each heading."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_command_and_file_that_is_named_exists(page: Path) -> None:
+    text = page.read_text()
+    assert set(COMMAND.findall(text)) <= set(COMMANDS), page
+    assert [name for name in NAMED_FILE.findall(text) if not (ROOT / name).exists()] == []
+
+
+def test_decisions_are_numbered_and_say_what_they_cost() -> None:
+    pages = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
+    assert [page.name for page in pages if "price" not in page.read_text().lower()] == []
