@@ -34,8 +34,9 @@ AWAY_SECONDS: Final = 5.0  # after the database was found to be away
 # Least seconds between two renderings of a page.
 # The root list also tells mirrors the last serial of each project. Where only those moved, it has more time.
 _SERIALS: Final[Place] = ("root", "serials")
-_PAUSE: Final[dict[Place, float]] = {ROOT: 0.1, _SERIALS: 1.0, UPDATES: 1.0, PACKAGES: 1.0, STATS: 30.0}
+_PAUSE: Final[dict[Place, float]] = {ROOT: 0.1, _SERIALS: 1.0, UPDATES: 1.0, PACKAGES: 1.0, STATS: 1.0}
 _SERIALS_SHARE: Final = 10  # at most a tenth of the time is spent on that
+_STATS_SHARE: Final = 50  # at most a fiftieth on the totals
 _QUICK: Final = (
     1.0  # what takes longer to render rests as long as it took, at most the next number of seconds
 )
@@ -103,6 +104,7 @@ class Keeper:
                 self._is_stopping.wait(AWAY_SECONDS)
             except Exception:  # noqa: BLE001 - one broken page must not stop the care for the others
                 _log.exception("a page can't be kept up to date")
+                self._is_stopping.wait(AWAY_SECONDS)
             self._is_stopping.wait(POLL_SECONDS)
 
     def _take_turn(self, *, is_patient: bool) -> Counter[str] | None:
@@ -147,6 +149,8 @@ class Keeper:
         """Let a page be for a while; one that takes long to render for longer."""
         now = time.monotonic()
         self._next[place] = now + max(_PAUSE[place], min(took, _LONGEST_PAUSE) if took > _QUICK else 0.0)
+        if place == STATS:  # counting reads every row of an index
+            self._next[STATS] = now + max(_PAUSE[STATS], took * _STATS_SHARE)
         if place == ROOT:
             self._next[_SERIALS] = now + max(_PAUSE[_SERIALS], took * _SERIALS_SHARE)
 
