@@ -58,14 +58,15 @@ def verify(*, prune: bool, quick: bool, as_json: bool) -> None:
       keyhouse storage verify --prune
     """  # noqa: D301 - \b is click's own mark
     with hold_storage(configuration.current()):
-        found = [*_compare_files(is_quick=quick), *_compare_totals(), *_compare_pages()]
+        found = [*compare_files(is_quick=quick), *_compare_totals(), *_compare_pages()]
         left_over = list(_left_over())
         pruned = _prune(left_over) if prune else 0
     click.echo(_told(found, len(left_over) - pruned, pruned, as_json=as_json))
     sys.exit(1 if found else 0)
 
 
-def _compare_files(*, is_quick: bool) -> Iterator[Difference]:
+def compare_files(*, is_quick: bool) -> Iterator[Difference]:
+    """Compare every row of a file with its blobs; `is_quick`: by sizes only, no file is read."""
     store, total = blobs(), File.objects.count()
     rows = File.objects.order_by("id").iterator(chunk_size=1000)
     for row in follow(rows, "Reading files", total):

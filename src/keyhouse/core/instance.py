@@ -39,8 +39,10 @@ class Instance:
 def find_instance(data: Path) -> Instance | None:
     """Return the mark of a data folder, or None where there is none.
 
-    Raises ConfigurationError when the mark can't be read: a folder of unknown origin must not be written to.
+    Raises ConfigurationError when the mark can't be read (a folder of unknown origin must not be written to), and
+    when the folder holds half of a restored backup.
     """
+    _refuse_half_restored(data)
     path = data / FILE_NAME
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
@@ -56,10 +58,9 @@ def find_instance(data: Path) -> Instance | None:
 def ensure_instance(settings: Configuration) -> Instance:
     """Return the mark of the configured data folder, making it where there is none; two at once end up with one.
 
-    Raises ConfigurationError when the folder belongs to the other environment or to a newer version, or holds half of
-    a restored backup.
+    Raises ConfigurationError when the folder belongs to the other environment or to a newer version, and as
+    `find_instance` does.
     """
-    _refuse_half_restored(settings)
     found = find_instance(settings.data) or _make(settings)
     _refuse_other_environment(found, settings)
     _refuse_newer(found, settings)
@@ -113,10 +114,10 @@ def _write_draft(path: Path, instance: Instance) -> Path:
     return draft
 
 
-def _refuse_half_restored(settings: Configuration) -> None:
-    if (settings.data / RESTORE_MARK).exists():
+def _refuse_half_restored(data: Path) -> None:
+    if (data / RESTORE_MARK).exists():
         raise ConfigurationError(
-            f"A restore into {settings.data} was interrupted; run `keyhouse restore` once more before anything else."
+            f"A restore into {data} was interrupted; run `keyhouse restore` once more before anything else."
         )
 
 

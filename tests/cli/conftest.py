@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.places import ADA, Place, place
+from tests.distfiles.builders import build_wheel
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Place]:
+    """Return a data folder (not made yet) and, on PostgreSQL, an empty database."""
+    with place(tmp_path / "data") as made:
+        yield made
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Place]:
+    """Return another one."""
+    with place(tmp_path / "elsewhere") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """Return an index with a person, a token, one project and two releases of it; only ever copied."""
+    folder = tmp_path_factory.mktemp("template")
+    wheels = [build_wheel(folder, version=version) for version in ("1.0", "2.0")]
+    with place(folder / "data") as made:
+        made.seed(
+            {
+                "users": [ADA],
+                "tokens": [{"user": "ada"}],
+                "files": [{"path": str(wheel), "by": "ada"} for wheel in wheels],
+            }
+        )
+        yield made
+
+
+@pytest.fixture
+def filled(template: Place, tmp_path: Path) -> Iterator[Place]:
+    """Return a copy of the template."""
+    with place(tmp_path / "data", template) as made:
+        yield made

@@ -1,0 +1,79 @@
+"""Data folders of their own, on the database that this run of the tests is about, driven by the command line."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from tests.cli.started import keyhouse
+
+from keyhouse.core import configuration
+
+ADA = {
+    "username": "ada",
+    "email": "ada@example.org",
+    "password": "correct horse battery staple",
+    "second_factors": ["totp", "recovery_codes"],
+}
+
+
+@dataclass
+class Place:
+    data: Path
+    database_url: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        url = {"KEYHOUSE_DATABASE_URL": self.database_url} if self.database_url else {}
+        return {"KEYHOUSE_DATA": str(self.data), **url, **self.settings}
+
+    def run(self, *words: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
+        return keyhouse(*words, cwd=self.data.parent, **{**self.environment, **settings})
+
+    def keyhouse(self, *words: str | Path) -> str:
+        done = self.run(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def json(self, *words: str | Path) -> Any:
+        return json.loads(self.keyhouse(*words))
+
+    def seed(self, document: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+        path = self.data.parent / f"{self.data.name}-{secrets.token_hex(4)}.json"
+        path.write_text(json.dumps(document))
+        told: dict[str, list[dict[str, Any]]] = self.json("dev", "seed", path)
+        return told
+
+    def verify(self) -> Any:
+        done = self.run("storage", "verify", "--json")
+        return json.loads(done.stdout)
+
+
+@contextmanager
+def place(data: Path, like: Place | None = None) -> Iterator[Place]:
+    """Give a folder that is not there yet, on PostgreSQL with an empty database of its own; or a copy of another."""
+    if like is not None:
+        shutil.copytree(like.data, data)
+    url = configuration.current().database_url
+    if not url:
+        yield Place(data)
+        return
+    name = f"keyhouse_place_{secrets.token_hex(6)}"
+    template = f' TEMPLATE "{urlsplit(like.database_url).path[1:]}"' if like is not None else ""
+    admin = urlunsplit(urlsplit(url)._replace(path="/postgres"))
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"{template}')  # type: ignore[arg-type]  # names of our own
+        try:
+            yield Place(data, urlunsplit(urlsplit(url)._replace(path=f"/{name}")))
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]  # the same
