@@ -72,8 +72,8 @@ def place(data: Path, like: Place | None = None) -> Iterator[Place]:
     template = f' TEMPLATE "{urlsplit(like.database_url).path[1:]}"' if like is not None else ""
     admin = urlunsplit(urlsplit(url)._replace(path="/postgres"))
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"{template}')  # type: ignore[arg-type]  # names of our own
+        connection.execute(f'CREATE DATABASE "{name}"{template}')
         try:
             yield Place(data, urlunsplit(urlsplit(url)._replace(path=f"/{name}")))
         finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[arg-type]  # the same
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
