@@ -153,11 +153,19 @@ def _run(wishes: Wishes, settings: Configuration, sockets: list[socket]) -> None
         _on_stop(server.handle_exit)
     with _keeper(settings), _metrics_folder(wishes):
         announcement.announce(settings, wishes.host)
+        _close_connections()
         if wishes.workers == 1:
             server.run(sockets)
         else:
             Multiprocess(config, sockets).run()
     _leave()
+
+
+def _close_connections() -> None:
+    """Give back what this thread used to prepare; from here on others ask the database."""
+    from django.db import connections  # noqa: PLC0415 - Django is set up by now
+
+    connections.close_all()
 
 
 def _on_stop(act: Callable[[int, FrameType | None], None]) -> None:
