@@ -160,3 +160,24 @@ def test_a_long_rst_description_is_shown_as_it_is() -> None:
 
 def test_an_endless_content_type_is_no_type() -> None:
     assert find_format("text/plain" + ";" * 1_000_000) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "T\n=\n\n" + ".. Contents::\n\n" * 2000 + "".join(f"S{n}\n----\n\n" for n in range(4000)),
+        f".. |a| replace:: {'y ' * 4000}\n\n" + "|a| |a| |a| |a|\n" * 4000,
+        "- .. |a| replace:: y\n\t" + "\v\n    yyyy" * 4000 + "\n\n" + "|a| |a| |a| |a|\n" * 4000,
+        f".. |a| replace:: y\n.. |b| replace:: {'|a|' * 500}\n\n" + "|b| |b| |b| |b|\n" * 4000,
+    ],
+)
+def test_what_would_become_very_much_is_shown_as_it_is(text: str) -> None:
+    assert renders(text, "text/x-rst")
+    assert len(render(text, "text/x-rst") or "") < 10 * len(text)
+
+
+def test_badges_and_one_table_of_contents_are_rendered() -> None:
+    badges = "".join(f".. |b{n}| image:: https://example.org/{n}.svg\n" for n in range(40))
+    mentions = " ".join(f"|b{n}|" for n in range(40))
+    html = render(f".. contents::\n\nTitle\n=====\n\n{mentions}\n\n{badges}", "text/x-rst") or ""
+    assert html.count("<img") == 40

@@ -6,7 +6,7 @@ also those on other hosts; what a page may load from where is for its content se
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.message import Message
 from functools import lru_cache
 from typing import Final, Literal
@@ -26,6 +26,11 @@ _FORMATS: Final[dict[str, Format]] = {
 # sanitising takes the square of the depth of tags that are never closed
 _TAG: Final = re.compile(r"<[A-Za-z]")
 _MOST_TAGS: Final = 10_000
+_CONTENTS: Final = re.compile(r"contents ?::", re.IGNORECASE)
+_MOST_CONTENTS: Final = 3
+_DEFINITION: Final = re.compile(r"\.\. +\|")
+_LONGEST_NESTED: Final = 10_000  # characters; docutils stops there where one substitution mentions others
+_MOST_SUBSTITUTED: Final = 300_000  # characters
 _VARIANTS = {"gfm": "GFM", "commonmark": "CommonMark"}
 # one way only to read each blank: a choice of ways would be tried out in all combinations
 _DEEP = re.compile(r"(?:^|\n)[ \t]*(?:(?:>[ \t]*){100}|(?:[*+-][ \t]+){100})|[\[(]{500}")
@@ -86,7 +91,41 @@ def _parameter(header: Message, name: str) -> str:
 def _is_too_much(text: str, form: Format) -> bool:
     if len(text) > (_LONGEST_RST if form == "rst" else LONGEST_RENDERED) or _DEEP.search(text):
         return True
+    if form == "rst" and _is_multiplied(text):
+        return True
     return sum(1 for _ in _TAG.finditer(text)) > _MOST_TAGS
+
+
+def _is_multiplied(text: str) -> bool:
+    """Tell whether a few lines of reStructuredText would become very many.
+
+    Each table of contents repeats all headings, each mention of a substitution all of its text.
+    """
+    if len(_CONTENTS.findall(text)) > _MOST_CONTENTS:
+        return True
+    definitions = list(_find_definitions(text))
+    if not definitions:
+        return False
+    is_nested = any(definition.count("|") > 2 for definition in definitions)  # noqa: PLR2004 - around its own name
+    longest = _LONGEST_NESTED if is_nested else max(map(len, definitions))
+    return text.count("|") // 2 * longest > _MOST_SUBSTITUTED
+
+
+def _find_definitions(text: str) -> Iterator[str]:
+    """Yield the definitions of substitutions: a line, and what is indented below it (docutils' lines and blanks)."""
+    body: list[str] = []
+    column = 0
+    lines = re.sub(r"[\v\f]", " ", text).splitlines()
+    for line in (raw.expandtabs(8).rstrip() for raw in lines):
+        if body and (not line or len(line) - len(line.lstrip()) > column):
+            body.append(line)
+            continue
+        if body:
+            yield "\n".join(body)
+        start = _DEFINITION.search(line)
+        body, column = ([line], start.start()) if start else ([], 0)
+    if body:
+        yield "\n".join(body)
 
 
 def _render_rst(text: str, _: str) -> str | None:

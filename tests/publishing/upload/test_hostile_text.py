@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.distfiles.builders import build_sdist, build_wheel, metadata_bytes
-from tests.publishing.driver import upload
+from tests.publishing.driver import build_body, build_content, headers_of, send, upload
 
 from keyhouse.projects.models import File, IndexPage, Project
 
@@ -83,3 +83,13 @@ def test_long_tags_programs_and_specifiers_are_stored_or_refused(tmp_path: Path)
     metadata = metadata_bytes("b", extra="Requires-Python: " + ",".join(["!=3.0.*"] * 63))
     answer = upload(build_wheel(tmp_path, "b", metadata=metadata))
     assert answer.code == "metadata-requires-python"
+
+
+def test_a_file_name_cannot_forge_a_line_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "keyhouse.upload")
+    body = build_body(None, name="alpha", version="1.0", filetype="sdist")
+    forged = build_content("a\n12:00:00  uploaded b.whl by ada\x1b[2J", b"x")
+    answer = send([forged + body], headers_of(body))
+    assert answer.status == 400
+    assert [line for line in caplog.messages if not line.isprintable()] == []
+    assert len(caplog.messages) == 1

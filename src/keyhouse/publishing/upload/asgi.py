@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from keyhouse.core import configuration
 from keyhouse.core.errors import Refusal
+from keyhouse.distfiles.findings import shown
 from keyhouse.publishing.upload.answers import Answer, accepted, refusal_for, refused
 from keyhouse.publishing.upload.body import Body, ClientGone, Patience, Receive, Send
 from keyhouse.publishing.upload.errors import UploadsBusy
@@ -26,6 +27,8 @@ Scope = MutableMapping[str, Any]
 _log = logging.getLogger("keyhouse.upload")
 
 _AT_ONCE: Final = 64
+_DIGITS: Final = 20  # no size has so many
+_LONGEST_LOGGED: Final = 260  # characters of a file name
 _SWEEP_EVERY: Final = 3600.0  # seconds
 _SWEEP_AGE: Final = timedelta(seconds=10)  # younger ones may not be marked as held yet
 
@@ -100,7 +103,7 @@ def _begin(scope: Scope) -> Submission:
             authorization=_header(scope, b"authorization"),
             network=(scope.get("client") or ("", 0))[0],
             user_agent=_header(scope, b"user-agent"),
-            body_size=int(size) if size.isascii() and size.isdecimal() else None,
+            body_size=int(size) if size.isascii() and size.isdecimal() and len(size) < _DIGITS else None,
         ),
     )
 
@@ -112,7 +115,8 @@ def _header(scope: Scope, name: bytes) -> str:
 
 def _log_refusal(submission: Submission, refusal: Refusal) -> None:
     code = refusal.line.partition(":")[0]
-    _log.info("refused %s of %s: %s", submission.filename, submission.actor.name or "nobody", code)
+    filename = shown(submission.filename or "", _LONGEST_LOGGED)  # nobody has judged it yet
+    _log.info("refused %s of %s: %s", filename, submission.actor.name or "nobody", code)
 
 
 async def _send(answer: Answer, body: Body, send: Send) -> None:
