@@ -13,6 +13,7 @@ from tests.distfiles.builders import build_wheel
 
 from keyhouse.audit.models import Record
 from keyhouse.cli import rebuild_pages, storage
+from keyhouse.cli.copies import hold_storage
 from keyhouse.cli.dev_document import read_document
 from keyhouse.cli.dev_sowing import sow
 from keyhouse.core import configuration
@@ -166,7 +167,7 @@ def test_an_upload_under_way_loses_nothing(wheel: File) -> None:
 
 
 def test_two_that_prune_or_back_up_take_turns() -> None:
-    with storage.hold_storage(configuration.current()):
+    with hold_storage(configuration.current()):
         descriptor = os.open(configuration.current().data / "storage.lock", os.O_RDWR)
         try:
             with pytest.raises(BlockingIOError):
