@@ -27,6 +27,8 @@ def record(message: str, *arguments: object, **extra: object) -> logging.LogReco
         ("upload with pypi-AgEIcHlwaS5vcmcCJDEyMzQ1Njc4 failed", "AgEIcHlwaS5vcmcCJDEyMzQ1Njc4"),
         ("GET /setup/hT3-x_9Zk/account/ 200", "hT3-x_9Zk"),
         ("see http://localhost:8400/invitation/hT3-x_9Zk/", "hT3-x_9Zk"),
+        ("GET /setup//hT3-x_9Zk/ 404", "hT3-x_9Zk"),
+        ("GET /Setup/hT3-x_9Zk/ 404", "hT3-x_9Zk"),
         ("headers: {'Authorization': 'Basic eDp5'}", "eDp5"),
         ("Authorization: Bearer abcdefgh", "abcdefgh"),
         ("sent Cookie: keyhouse-1a2b3c4d=f00ba4; x=y", "f00ba4"),
@@ -94,3 +96,19 @@ def test_lines_are_json_where_nobody_reads_them(
     settings = configuration.read({"KEYHOUSE_LOG_FORMAT": format_})
     assert logs.is_json(settings) is is_json
     assert ("JsonLines" in str(logs.configured(settings))) is is_json
+
+
+def test_nobody_writes_lines_of_their_own_or_commands_a_terminal() -> None:
+    text = TextLines().format(record("GET %s 404", "/x\n12:00:00  forged \x1b[2J\r\x9b31m\u202e\u2028 é"))
+    assert text.endswith(r" GET /x\n12:00:00  forged \x1b[2J\r\x9b31m\u202e\u2028 é 404")
+
+
+def test_a_traceback_keeps_its_lines_and_commands_no_terminal() -> None:
+    try:
+        getattr(logs, "\x1b[2J")
+    except AttributeError:
+        made = record("broken")
+        made.exc_info = sys.exc_info()
+    lines = TextLines().format(made).splitlines()
+    assert lines[1].startswith("Traceback")
+    assert lines[-1].endswith(r"no attribute '\x1b[2J'")

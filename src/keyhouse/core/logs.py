@@ -23,7 +23,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 HIDDEN: Final = "(hidden)"
 _SECRETS: Final = (
     # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/, /enrolment/SECRET/
-    (re.compile(r"/(setup|invitation|enrolment)/[^/\s\"'?]+"), rf"/\1/{HIDDEN}"),
+    (re.compile(r"(?i)/(setup|invitation|enrolment)/+[^/\s\"'?]+"), rf"/\1/{HIDDEN}"),
     (
         re.compile(r"(?i)\b(authorization|cookie|set-cookie|x-csrftoken)(['\"]?\s*[:=]\s*)[^\r\n]+"),
         rf"\1\2{HIDDEN}",
@@ -31,6 +31,9 @@ _SECRETS: Final = (
     (re.compile(r"(?i)\b(basic|bearer|token)\s+[A-Za-z0-9+/=_.~-]{16,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"://[^/\s:@]*:[^/\s@]+@"), f"://{HIDDEN}@"),
 )
+# C0, DEL and C1 controls, ends of lines, and what turns the direction of text around
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+_CONTROLS_BUT_LINE_ENDS: Final = re.compile(r"(?!\n)" + _CONTROLS.pattern)
 _FIELDS: Final = ("event", "method", "path", "status", "milliseconds", "client", "plane", "address", "data")
 _QUIET: Final = {
     "uvicorn.error": "WARNING",
@@ -50,6 +53,11 @@ def hide_secrets(text: str) -> str:
     return re.sub(rf"(?:{prefixes})[A-Za-z0-9_-]{{16,}}", HIDDEN, text)
 
 
+def _made_visible(text: str, unwanted: re.Pattern[str]) -> str:
+    """Write what a terminal would obey, or take for a line of its own, as Python writes it (CWE-117, CWE-150)."""
+    return unwanted.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
 class TextLines(logging.Formatter):
     """Lines a person reads: time, level where it matters, message."""
 
@@ -57,10 +65,13 @@ class TextLines(logging.Formatter):
         """Return the line, and the traceback of a defect below it."""
         at = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
         level = "" if record.levelno <= logging.INFO else f"{record.levelname.lower()}: "
-        return hide_secrets(f"{at}  {level}{record.getMessage()}{self._traceback(record)}")
+        message = _made_visible(record.getMessage().strip(), _CONTROLS)
+        return hide_secrets(f"{at}  {level}{message}{self._traceback(record)}")
 
     def _traceback(self, record: logging.LogRecord) -> str:
-        return "\n" + self.formatException(record.exc_info) if record.exc_info else ""
+        if not record.exc_info:
+            return ""
+        return "\n" + _made_visible(self.formatException(record.exc_info), _CONTROLS_BUT_LINE_ENDS)
 
 
 class JsonLines(logging.Formatter):
