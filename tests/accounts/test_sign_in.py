@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
 from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, code, make_person, refused, signed_in
 
+from keyhouse.accounts import services, signing_in
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.hashers import Argon2
+from keyhouse.accounts.hashing import Compared, compare_password
 from keyhouse.accounts.models import Attempt, Authenticator, Session, User
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
+from keyhouse.accounts.sessions import actor_of
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
 from keyhouse.core.actor import host
@@ -199,6 +203,43 @@ def test_an_old_hash_is_replaced_at_sign_in(
     ada.refresh_from_db()
     assert "m=128" in ada.password
     assert browser.sign_in().status_code == 303
+
+
+def act_meanwhile(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
+    """Let somebody act after a password was found right, before its session begins."""
+
+    def compared(password: str, kept: str | None) -> Compared:
+        found = compare_password(password, kept)
+        act()
+        return found
+
+    monkeypatch.setattr(signing_in, "compare_password", compared)
+
+
+def test_a_password_that_is_changed_meanwhile_opens_nothing(
+    browser: Browser, monkeypatch: pytest.MonkeyPatch, time: Clock
+) -> None:
+    bob = make_person("bob", factors=0)
+    time.go(minutes=1)
+    session, _ = signed_in(bob, "password")
+    by, now = actor_of(session), clock.now()
+
+    def change() -> None:
+        services.change_password(bob, PASSWORD, "another-anchor-17-steppe", by=by, now=now)
+
+    act_meanwhile(monkeypatch, change)
+    assert refused(browser.sign_in("bob")) == "sign-in-refused"
+    assert Session.objects.filter(user=bob).get() == session
+    assert Record.objects.filter(action="session.start").latest("pk").code == "sign-in-refused"
+
+
+def test_an_account_that_is_frozen_meanwhile_is_not_opened(
+    ada: User, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frozen = User.State.FROZEN
+    act_meanwhile(monkeypatch, lambda: User.objects.filter(pk=ada.pk).update(state=frozen))
+    assert refused(browser.sign_in()) == "account-frozen"
+    assert not Session.objects.filter(user=ada).exists()
 
 
 def test_the_old_session_of_a_browser_ends_when_somebody_signs_in(ada: User, browser: Browser) -> None:

@@ -129,6 +129,7 @@ def sign_in_by_password(entered: Entered) -> SignedIn:
     try:
         for step in PASSWORD_STEPS:
             step(attempt)
+        signed_in = _open(attempt)
     except (TooManyAttempts, PasswordsBusy) as refusal:
         _log_unjudged("session.start", refusal, attempt.counted)
         raise
@@ -136,7 +137,7 @@ def sign_in_by_password(entered: Entered) -> SignedIn:
         _record_refused_sign_in(attempt, refusal.code)
         raise
     attempt.counted.give_back()
-    return _open(attempt)
+    return signed_in
 
 
 def _log_unjudged(action: str, refusal: Refusal, counted: Counted) -> None:
@@ -157,10 +158,9 @@ def _record_refused_sign_in(attempt: SignIn, code: str) -> None:
 
 
 def _open(attempt: SignIn) -> SignedIn:
-    entered, user = attempt.entered, attempt.user
-    if user is None:
-        raise SignInRefused
+    entered = attempt.entered
     with transaction.atomic():
+        user = _hold_account(attempt)
         _keep_better_hash(user, attempt.rehashed)
         waits = strength.has_second_factor(user.pk)
         session, cookie = start_session(
@@ -174,6 +174,22 @@ def _open(attempt: SignIn) -> SignedIn:
         leave(entered.before)
         _note_sign_in(session, entered.visitor, entered.now)
     return SignedIn(session, cookie)
+
+
+def _hold_account(attempt: SignIn) -> User:
+    """Return the account with its row's lock held; raises what stands in the way by now.
+
+    Comparing takes a while. A password or factor that changes meanwhile ends all sessions, and one that begins after
+    that must not rest on what was true before. (A hash that is replaced by a better one is the same password.)
+    """
+    if attempt.user is None:
+        raise SignInRefused
+    user = User.objects.select_for_update().filter(pk=attempt.user.pk).first()
+    if user is None or user.password_changed_at != attempt.user.password_changed_at:
+        raise SignInRefused
+    attempt.user = user
+    _be_an_open_account(attempt)
+    return user
 
 
 def _keep_better_hash(user: User, rehashed: str) -> None:
