@@ -12,6 +12,7 @@ from typing import Final
 
 from django.db import transaction
 
+from keyhouse.audit import rows
 from keyhouse.audit.models import Personal, Record
 from keyhouse.core import clock
 from keyhouse.core.actions import Thing
@@ -55,15 +56,24 @@ def record_all(acts: Iterable[Act], *, by: Actor) -> list[Record]:
     if not transaction.get_connection().in_atomic_block:
         message = "an audit record belongs into the transaction of the change it tells of"
         raise RuntimeError(message)
-    now, rows, personal = clock.now(), [], []
+    now, records, personal = clock.now(), [], []
     for act in acts:
         personal.append(_personal(by))
-        rows.append(_row(act, by, now, digest_of(personal[-1])))
-    rows = Record.objects.bulk_create(rows, batch_size=_AT_ONCE)
-    for row, part in zip(rows, personal, strict=True):
+        records.append(_row(act, by, now, digest_of(personal[-1])))
+    return _insert(records, personal)
+
+
+def _insert(records: list[Record], personal: list[Personal]) -> list[Record]:
+    if len(records) == 1:
+        rows.insert(records[0])
+        personal[0].record = records[0]
+        rows.insert(personal[0])
+        return records
+    records = Record.objects.bulk_create(records, batch_size=_AT_ONCE)
+    for row, part in zip(records, personal, strict=True):
         part.record = row
     Personal.objects.bulk_create(personal, batch_size=_AT_ONCE)
-    return rows
+    return records
 
 
 def _row(act: Act, by: Actor, now: datetime, digest: str) -> Record:

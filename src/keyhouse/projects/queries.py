@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from packaging.utils import canonicalize_version
 
+from keyhouse.audit import rows
 from keyhouse.core.actions import Thing
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects import sql
@@ -19,7 +21,7 @@ _HEAVY: Final = ("metadata", "description_html")
 
 def find_project(normalized_name: str) -> Project | None:
     """Return the project of that normalised name, or None."""
-    return next(iter(Project.objects.raw(_PROJECT, [normalized_name])), None)
+    return rows.read(Project, _PROJECT, normalized_name)
 
 
 def is_folded_name_taken(folded_name: str) -> bool:
@@ -32,7 +34,7 @@ _FOLDED: Final = "SELECT 1 FROM projects_project WHERE folded_name = %s"
 
 def lock_project(normalized_name: str) -> Project | None:
     """Return the project with its row locked until the transaction ends, or None."""
-    return next(iter(Project.objects.raw(sql.locking(_PROJECT), [normalized_name])), None)
+    return rows.read(Project, sql.locking(_PROJECT), normalized_name)
 
 
 _PROJECT: Final = "SELECT * FROM projects_project WHERE normalized_name = %s"
@@ -40,7 +42,7 @@ _PROJECT: Final = "SELECT * FROM projects_project WHERE normalized_name = %s"
 
 def find_tombstone(normalized_name: str) -> Tombstone | None:
     """Return what a deleted project of that name left behind, or None."""
-    return next(iter(Tombstone.objects.raw(_TOMBSTONE, [normalized_name])), None)
+    return rows.read(Tombstone, _TOMBSTONE, normalized_name)
 
 
 _TOMBSTONE: Final = "SELECT * FROM projects_tombstone WHERE normalized_name = %s"
@@ -77,7 +79,7 @@ def roles_of_project(project: Project) -> QuerySet[Role]:
 
 def find_release(project: Project, version: str) -> Release | None:
     """Return the release of that canonical version without its metadata, or None."""
-    return next(iter(Release.objects.raw(_RELEASE, [project.pk, version])), None)
+    return rows.read(Release, _RELEASE, project.pk, version)
 
 
 _RELEASE: Final = (
@@ -94,11 +96,14 @@ def find_equal_release(project: Project, version: str) -> Release | None:
     found = find_release(project, version)
     if found is not None:
         return found
-    wanted = canonicalize_version(version)
+    wanted = _without_zeros(version)
     versions = (row[0] for row in sql.select(_VERSIONS, project.pk))
-    equal = next((other for other in versions if canonicalize_version(other) == wanted), None)
+    equal = next((other for other in versions if _without_zeros(other) == wanted), None)
     return None if equal is None else find_release(project, equal)
 
+
+# asked for each version of a project at each upload to it
+_without_zeros = lru_cache(maxsize=65536)(canonicalize_version)
 
 _VERSIONS: Final = "SELECT version FROM projects_release WHERE project_id = %s ORDER BY id"
 

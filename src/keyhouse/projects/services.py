@@ -15,6 +15,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from keyhouse.accounts.models import User
+from keyhouse.audit import rows
 from keyhouse.audit.services import Detail, record
 from keyhouse.core import actions, clock, configuration, faults
 from keyhouse.core.actions import Thing
@@ -142,7 +143,7 @@ def _find_repeated(new: NewFile, project: Project, release: Release | None, by: 
 
 
 def _add_release(new: NewFile, project: Project, at: datetime) -> Release:
-    return Release.objects.create(
+    release = Release(
         project=project,
         version=new.version,
         created_at=at,
@@ -150,13 +151,17 @@ def _add_release(new: NewFile, project: Project, at: datetime) -> Release:
         metadata=new.metadata,
         description_html=new.description_html,
     )
+    rows.insert(release)
+    return release
 
 
 def _add_file(new: NewFile, release: Release, by: Actor, at: datetime) -> File:
-    UsedFileName.objects.create(
-        filename=new.filename, normalized_name=new.normalized_name, blake2=new.blake2, used_at=at
+    rows.insert(
+        UsedFileName(
+            filename=new.filename, normalized_name=new.normalized_name, blake2=new.blake2, used_at=at
+        )
     )
-    return File.objects.create(
+    file = File(
         release=release,
         project_id=release.project_id,
         filename=new.filename,
@@ -174,6 +179,8 @@ def _add_file(new: NewFile, release: Release, by: Actor, at: datetime) -> File:
         credential=new.credential,
         client=new.client,
     )
+    rows.insert(file)
+    return file
 
 
 def _told(new: NewFile, version: str, *, is_new_project: bool, is_new_release: bool) -> dict[str, Detail]:

@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from keyhouse.accounts.models import User
+from keyhouse.audit import rows
 from keyhouse.core.actor import Actor
 from keyhouse.credentials.tokens.errors import TokenNotFound
 from keyhouse.credentials.tokens.models import Change, Token
@@ -63,11 +64,11 @@ def find_token_for_use(token_id: UUID) -> Token | None:
     the user, name and state are there; the rest is read when somebody asks for it.
     """
     key = Token._meta.pk.get_db_prep_value(token_id, connection)  # noqa: SLF001 - how Django names its model interface
-    for token in Token.objects.raw(_FOR_USE, [key]):
+    token = rows.read(Token, _FOR_USE, key)
+    if token is not None:
         told = (token.user_id, vars(token)["owner_username"], vars(token)["owner_state"])
         token.user = User.from_db(token._state.db, ("id", "username", "state"), told)  # noqa: SLF001 - the same
-        return token
-    return None
+    return token
 
 
 _FOR_USE: Final = (
