@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -267,6 +268,20 @@ def drained(raw: Raw) -> int:
         while data := raw.socket.recv(2**20):
             received += len(data)
     return received
+
+
+def test_a_client_that_leaves_with_requests_waiting_is_no_defect(
+    edge: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = metrics.reads[200]
+    with edge.connect(buffer=1024) as raw:
+        raw.send(b"GET /big HTTP/1.1\r\nHost: x\r\n\r\n" + GET * 3)
+        while metrics.reads[200] == before:
+            time.sleep(0.01)
+        raw.socket.recv(1)  # the second answer waits for a reader by now
+    assert edge.ask(GET).status == 200
+    time.sleep(0.2)
+    assert not caplog.records
 
 
 def test_an_offer_of_another_protocol_is_answered_as_http(edge: Served) -> None:

@@ -330,7 +330,8 @@ class Cycle(RequestResponseCycle):
         """Send a part of the answer (ASGI: one `http.response.start`, then `http.response.body` until no more)."""
         if self.flow.write_paused and not self.disconnected:
             await self.flow.drain()
-        if self.disconnected:
+        if self.disconnected or self.transport.is_closing():
+            self.disconnected = True  # with more requests waiting behind this one, only the last was told
             return
         if self.response_complete:
             raise RuntimeError("the answer is complete already")
