@@ -83,12 +83,18 @@ def accept_code(user_id: int, typed: str, *, now: datetime) -> Authenticator:
     Raises CodeReplayed, ClockOff or CodeWrong; the caller counts that with `count_failure` after its rollback.
     """
     refusals: list[CodeRefused] = []
-    for authenticator in Authenticator.objects.filter(user_id=user_id, disabled_at=None).order_by("pk"):
+    for authenticator in _held(user_id):
         try:
             return _accept_by(authenticator, typed, now)
         except CodeRefused as refusal:
             refusals.append(refusal)
     raise min(refusals or [CodeWrong()], key=lambda refusal: _TELLING.index(type(refusal)))
+
+
+def _held(user_id: int) -> list[Authenticator]:
+    """Return the person's apps with their rows' locks held, taken in one order so that nobody waits in a circle."""
+    able = Authenticator.objects.filter(user_id=user_id, disabled_at=None)
+    return list(able.select_for_update().order_by("pk"))
 
 
 def _accept_by(authenticator: Authenticator, typed: str, now: datetime) -> Authenticator:
@@ -113,9 +119,9 @@ def count_failure(user_id: int, *, now: datetime) -> None:
     Which app was meant can't be told, so all of them count it, and one right code clears them all.
     """
     with transaction.atomic():
-        able = Authenticator.objects.filter(user_id=user_id, disabled_at=None)
-        able.update(failures=F("failures") + 1)
-        for authenticator in able.select_for_update().filter(failures__gte=rules.FAILURES_ALLOWED):
+        held = [authenticator.pk for authenticator in _held(user_id)]
+        Authenticator.objects.filter(pk__in=held).update(failures=F("failures") + 1)
+        for authenticator in Authenticator.objects.filter(pk__in=held, failures__gte=rules.FAILURES_ALLOWED):
             authenticator.disabled_at = now
             authenticator.save(update_fields=["disabled_at"])
             record(
