@@ -11,7 +11,7 @@ import pytest
 
 from keyhouse.core import configuration
 from keyhouse.storage import blobs
-from keyhouse.storage.blobs import Blobs, check_key, key_of, metadata_key_of
+from keyhouse.storage.blobs import METADATA_SUFFIX, Blobs, check_key, key_of, metadata_key_of
 from keyhouse.storage.errors import StorageBroken, StorageFull, StorageReadOnly, refusal_of
 from keyhouse.storage.local import LocalBlobs, hold
 from keyhouse.storage.memory import MemoryBlobs
@@ -171,15 +171,29 @@ def test_bytes_are_synced_before_the_rename_and_folders_after_it(
     temp = write_incoming(store)
     store.keep(temp, KEY)
     leaf = KEY.rpartition("/")[0]
-    assert events == [
-        f"sync files/.incoming/{temp.name}",
-        "rename",
-        f"sync files/{leaf}",
-        "sync files/01/23",
-        "sync files/01",
-        "sync files",
-        "sync .",
-    ]
+    assert events[:2] == [f"sync files/.incoming/{temp.name}", "rename"]
+    folders = [f"sync files/{leaf}", "sync files/01/23", "sync files/01", "sync files", "sync ."]
+    assert sorted(events[2:]) == sorted(folders)
+
+
+def test_a_disk_that_fails_for_one_of_several_fails_the_keeping(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalBlobs(tmp_path / "files")
+    temps = [write_incoming(store), write_incoming(store)]
+    broken = temps[1].name
+    real_sync = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == broken:
+            raise OSError(errno.EIO, "broken")
+        real_sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    with pytest.raises(OSError, match="broken"):
+        store.keep_all([(temps[0], KEY), (temps[1], KEY + METADATA_SUFFIX)])
+    assert store.path_of(KEY) is None
+    assert store.path_of(KEY + METADATA_SUFFIX) is None
 
 
 def test_folders_known_to_be_durable_are_not_synced_again(

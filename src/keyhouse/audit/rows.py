@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from django.db import connection, models
+from django.db import DEFAULT_DB_ALIAS, connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 if TYPE_CHECKING:
     Field = models.Field[Any, Any]
@@ -24,6 +25,7 @@ def read(model: type[_Row], statement: str, *values: Any) -> _Row | None:
     Fields that the statement leaves out are read when somebody asks for them; columns that are no fields become
     plain attributes.
     """
+    connection = connections[DEFAULT_DB_ALIAS]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         found = cursor.fetchone()
@@ -32,7 +34,7 @@ def read(model: type[_Row], statement: str, *values: Any) -> _Row | None:
         return None
     plan = _reading(model, columns, connection.vendor)
     instance = model.from_db(
-        connection.alias, plan.names, [_converted(found[at], by) for at, by in plan.fields]
+        connection.alias, plan.names, [_converted(found[at], by, connection) for at, by in plan.fields]
     )
     for name, at in plan.others:
         setattr(instance, name, found[at])
@@ -44,6 +46,7 @@ def insert(row: models.Model) -> None:
 
     Does what `save(force_insert=True)` does without signals, which nobody listens to. Raises IntegrityError.
     """
+    connection = connections[DEFAULT_DB_ALIAS]
     plan = _insertion(type(row), connection.vendor)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -77,22 +80,23 @@ class _Insertion:
 @lru_cache(maxsize=64)
 def _reading(model: type[models.Model], columns: tuple[str, ...], vendor: str) -> _Reading:
     del vendor  # part of the key: converters belong to a kind of database
+    connection = connections[DEFAULT_DB_ALIAS]
     fields = [field for field in model._meta.concrete_fields if field.column in columns]  # noqa: SLF001 - as above
     known = {field.column for field in fields}
     return _Reading(
         tuple(field.attname for field in fields),
-        tuple((columns.index(field.column), _converters(field)) for field in fields),
+        tuple((columns.index(field.column), _converters(field, connection)) for field in fields),
         tuple((name, at) for at, name in enumerate(columns) if name not in known),
     )
 
 
-def _converters(field: Field) -> tuple[Any, ...]:
+def _converters(field: Field, connection: BaseDatabaseWrapper) -> tuple[Any, ...]:
     column = field.get_col(field.model._meta.db_table)  # noqa: SLF001 - as above
     found = (*connection.ops.get_db_converters(column), *column.get_db_converters(connection))
     return tuple((convert, column) for convert in found)
 
 
-def _converted(value: Any, converters: tuple[Any, ...]) -> Any:
+def _converted(value: Any, converters: tuple[Any, ...], connection: BaseDatabaseWrapper) -> Any:
     for convert, column in converters:
         value = convert(value, column, connection)
     return value
@@ -106,6 +110,6 @@ def _insertion(model: type[models.Model], vendor: str) -> _Insertion:
     names = ", ".join(str(field.column) for field in fields)
     statement = f"INSERT INTO {meta.db_table} ({names}) VALUES ({', '.join(['%s'] * len(fields))})"
     gets_key = meta.auto_field is not None
-    returns_key = gets_key and connection.features.can_return_columns_from_insert
+    returns_key = gets_key and connections[DEFAULT_DB_ALIAS].features.can_return_columns_from_insert
     key = f" RETURNING {meta.pk.column}" if returns_key else ""
     return _Insertion(statement + key, fields, gets_key, returns_key)

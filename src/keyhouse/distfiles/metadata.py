@@ -7,7 +7,7 @@ that cannot be read at all stop here; whether the fields are good enough is `met
 import email.errors
 import textwrap
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Final, NoReturn, cast
 
 from packaging.metadata import RawMetadata, parse_email
@@ -69,7 +69,7 @@ class FileMetadata:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them: tuples as lists, `project_urls` as an object."""
-        fields = {key: _as_list(value) for key, value in asdict(self).items()}
+        fields = {key: _as_list(getattr(self, key)) for key in self.__slots__}
         return {**fields, "project_urls": dict(self.project_urls)}
 
 

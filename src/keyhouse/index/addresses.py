@@ -7,10 +7,15 @@ is taken out of everything that people wrote.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Final
+from urllib.parse import quote
 
 HERE: Final = "\x7f"
 _ENCODED: Final = HERE.encode()
+
+# Addresses of files stand in several forms of a page, and in each new rendering of it.
+quote_path = lru_cache(maxsize=8192)(quote)
 
 
 def fill_in(body: bytes, base_url: str) -> bytes:
@@ -23,7 +28,14 @@ def without_mark(value: Any) -> Any:
     if isinstance(value, str):
         return value.replace(HERE, "")
     if isinstance(value, dict):
-        return {without_mark(key): without_mark(part) for key, part in value.items()}
+        return {key.replace(HERE, ""): _part_without_mark(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [without_mark(part) for part in value]
+        return [_part_without_mark(part) for part in value]
     return value
+
+
+def _part_without_mark(value: Any) -> Any:
+    """Do the same; most parts of metadata are short texts or nothing, and there are many."""
+    if not value:
+        return value
+    return value.replace(HERE, "") if isinstance(value, str) else without_mark(value)

@@ -247,7 +247,10 @@ class ReadPlane:
     async def _project_of(self, target: Target) -> str | None:
         if target.kind != "file":
             return target.project
-        item = await self._holdings.find_file(target)
+        try:
+            item = await self._holdings.find_file(target)
+        except Refusal:  # what is wrong with the file is told to those who may read it
+            return None
         return None if item is None else item.row.project
 
     # pages

@@ -12,7 +12,7 @@ from datetime import UTC
 from typing import Any, Final
 from urllib.parse import quote
 
-from keyhouse.index.addresses import HERE, without_mark
+from keyhouse.index.addresses import HERE, quote_path, without_mark
 from keyhouse.index.model import IndexFile, ReleaseDocument, Totals
 
 _TEXTS: Final = (
@@ -116,7 +116,7 @@ def _file(file: IndexFile) -> dict[str, Any]:
         "size": file.size,
         "upload_time": uploaded_at.strftime("%Y-%m-%dT%H:%M:%S"),
         "upload_time_iso_8601": uploaded_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "url": f"{HERE}/files/{quote(file.path)}",
+        "url": f"{HERE}/files/{quote_path(file.path)}",
         "yanked": file.yanked is not None,
         "yanked_reason": without_mark(file.yanked) or None,
     }

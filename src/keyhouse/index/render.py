@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from html import escape
 from json.encoder import encode_basestring
 from typing import Any, Final
-from urllib.parse import quote
 
+from keyhouse.index.addresses import quote_path
 from keyhouse.index.documents import render_project_json, render_release_json, render_stats
 from keyhouse.index.feeds import render_rss
 from keyhouse.index.model import IndexFile, ListedProject, ProjectPage
@@ -89,7 +89,7 @@ def _file_json(file: IndexFile) -> dict[str, Any]:
     metadata = {"sha256": file.metadata_sha256} if file.metadata_sha256 else False
     entry: dict[str, Any] = {
         "filename": file.filename,
-        "url": _FILES + quote(file.path),
+        "url": _FILES + quote_path(file.path),
         "hashes": {"sha256": file.sha256},
         "size": file.size,
         "upload-time": instant_with_fraction(file.uploaded_at),
@@ -116,7 +116,7 @@ def _project_html(page: ProjectPage, files: list[IndexFile]) -> bytes:
 
 
 def _file_html(file: IndexFile) -> str:
-    attributes = f'href="{_FILES}{quote(file.path)}#sha256={file.sha256}"'
+    attributes = f'href="{_FILES}{quote_path(file.path)}#sha256={file.sha256}"'
     if file.requires_python:
         attributes += f' data-requires-python="{escape(file.requires_python)}"'
     if file.metadata_sha256:

@@ -14,6 +14,7 @@ import os
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -26,6 +27,7 @@ _SPLIT: Final = 200
 _LONG: Final = "~"  # ends the folder that holds the rest of a long name; never part of a key
 _SHARED_LEVELS: Final = 2  # `ab/cd`; the folder below holds one blob and what belongs to it
 _ATTEMPTS: Final = 5
+_SYNCERS: Final = 8  # threads that wait for the disk
 
 
 class LocalBlobs:
@@ -35,6 +37,7 @@ class LocalBlobs:
         self.root = root
         self._incoming = root / INCOMING
         self._durable: set[Path] = set()  # folders whose names are known to survive a power cut
+        self._syncers = ThreadPoolExecutor(_SYNCERS, "blobs-sync")
 
     def incoming(self) -> Path:
         """Return a path for a new temporary file on the store's own volume; the caller makes the file."""
@@ -49,8 +52,7 @@ class LocalBlobs:
     def keep_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
         """Do what `keep` does for several files, syncing each folder once."""
         moves = [(temp, self._place(key)) for temp, key in pairs]
-        for temp, _ in moves:
-            _sync(temp)
+        self._sync_all([temp for temp, _ in moves])
         for temp, place in moves:
             _move(temp, place)
         own = {self.root / key.rpartition("/")[0] for _, key in pairs}
@@ -97,9 +99,16 @@ class LocalBlobs:
         """Sync the folders of new files, and upwards; somebody else's new folder may not be synced yet."""
         shared = {above for leaf in leaves for above in self._above(leaf)}
         unsure = {leaf.parent for leaf in leaves} | {above.parent for above in shared - self._durable}
-        for folder in sorted(leaves | unsure, key=_depth, reverse=True):
-            _sync(folder)
+        self._sync_all([*leaves, *(unsure - leaves)])
         self._durable |= shared
+
+    def _sync_all(self, paths: Sequence[Path]) -> None:
+        """Sync several at the same time: the file system writes its journal once for all that wait for it."""
+        others = [self._syncers.submit(_sync, path) for path in paths[1:]]
+        for path in paths[:1]:  # this thread has nothing else to do
+            _sync(path)
+        for done in others:
+            done.result()
 
     def _above(self, leaf: Path) -> list[Path]:
         """Return the folders above a leaf that many blobs share, the root among them; they are never removed."""
@@ -156,10 +165,6 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _depth(path: Path) -> int:
-    return len(path.parts)
 
 
 def _files_below(root: Path) -> Iterable[Path]:
