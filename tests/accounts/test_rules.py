@@ -206,3 +206,12 @@ def test_the_way_back_always_begins_with_exactly_one_slash(text: str) -> None:
     path = rules.safe_next("/" + text)
     assert path.startswith("/")
     assert not path.startswith(("//", "/\\"))
+
+
+def test_a_password_of_all_signs_is_scored_by_a_few_of_them() -> None:
+    """All twenty together keep the scoring busy for seconds, and with it everybody else's."""
+    hostile = "".join(sorted(rules.LETTER_SIGNS)) * 4
+    scored = rules._scored_text(hostile)
+    assert len(set(scored) & rules.LETTER_SIGNS) == rules.MOST_LETTER_SIGNS
+    assert len(scored) == rules.SCORED_LENGTH
+    assert rules._scored_text("p4ssw0rd with 7 words") == "p4ssw0rd with 7 words"

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from keyhouse.core import actions
+from keyhouse.core import actions, configuration
 from keyhouse.core.errors import CredentialInvalid, GateUnavailable
 from keyhouse.index import routes
 
@@ -173,3 +173,10 @@ def test_other_sites_are_not_invited_to_a_private_index(private: Any) -> None:
     response = private.ask("/simple/", method="OPTIONS")
     assert response.status == 204
     assert not [name for name in response.headers if name.startswith("access-control")]
+
+
+def test_what_is_wrong_with_a_file_is_told_to_readers_only(private: Any, index: Any) -> None:
+    file = index.publish()
+    (configuration.current().files_folder / file.path).unlink()
+    _assert_closed(f"/files/{file.path}", private.ask(f"/files/{file.path}"))
+    assert private.ask(f"/files/{file.path}", TOKEN).status == 503
