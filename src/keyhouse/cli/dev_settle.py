@@ -41,7 +41,7 @@ def _one_round() -> Mapping[str, int]:
 
 def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
     """Return every work that the product does beside requests."""
-    return (_keep_index, _forget_sessions, _forget_attempts, _sweep_incoming)
+    return (_keep_index, _forget_old, _sweep_incoming)
 
 
 def _keep_index() -> Mapping[str, int]:
@@ -54,16 +54,10 @@ def _keep_index() -> Mapping[str, int]:
         keeper.stop()
 
 
-def _forget_sessions() -> Mapping[str, int]:
-    from keyhouse.accounts.sessions import prune_sessions  # noqa: PLC0415 - Django is set up by now
+def _forget_old() -> Mapping[str, int]:
+    from keyhouse.accounts.forgetting import forget_old  # noqa: PLC0415 - Django is set up by now
 
-    return {"sessions": prune_sessions(clock.now())}
-
-
-def _forget_attempts() -> Mapping[str, int]:
-    from keyhouse.accounts.limits import prune_attempts  # noqa: PLC0415 - Django is set up by now
-
-    return {"attempts": prune_attempts(clock.now())}
+    return forget_old(clock.now())
 
 
 def _sweep_incoming() -> Mapping[str, int]:

@@ -29,7 +29,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "serve": (False, "Run the index: pages, uploads, reads."),
     "settings": (False, "Print every setting with its value, source and meaning."),
     "setup-link": (True, "Print a new one-time link for the first operator."),
-    "user": (True, "Invite people and list accounts."),
+    "user": (True, "Invite people, list accounts, lead people through enrolling anew."),
     "token": (True, "List and revoke API tokens."),
     "audit": (True, "Print and export the audit log."),
     "check": (False, "Judge files by the rules of an upload."),
@@ -37,8 +37,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "rebuild-pages": (True, "Render every index page anew."),
     "backup": (True, "Copy a running index into a folder."),
     "restore": (False, "Fill an empty data folder from a backup."),
-    "keys": (True, "Rotate the root keys."),
-    "mandate": (True, "See what the rules for second factors decide."),
+    "keys": (True, "Rotate, list and retire the root keys."),
     "dev": (False, "Doors for tests; closed unless KEYHOUSE_ENVIRONMENT=test."),
 }
 

@@ -17,7 +17,7 @@ from keyhouse.core.errors import NotFound
 
 @click.group("user")
 def command() -> None:
-    """Invite and list people."""
+    """Invite people, list accounts, lead people through enrolling anew."""
 
 
 @command.command()
