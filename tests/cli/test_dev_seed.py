@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cli.started import keyhouse
+from tests.cli.places import Place
+from tests.cli.started import keyhouse, serving
 from tests.distfiles.builders import build_sdist, build_wheel
 
 from keyhouse.accounts.hashing import compare_password
@@ -436,3 +439,38 @@ def test_everything_under_dev_is_closed_in_production(words: list[str], tmp_path
     assert (done.returncode, done.stdout) == (2, "")
     assert len(done.stderr.splitlines()) == 1
     assert not data.exists()
+
+
+@pytest.mark.database
+def test_a_running_server_shows_what_is_seeded_and_takes_its_session_and_token(index: Place) -> None:
+    wheel = build_wheel(index.data.parent)
+    with serving(index.data, cwd=index.data.parent, **index.environment) as server:
+        assert server.get("/simple/alpha/")[0] == 404
+        told = index.seed(
+            {
+                "users": [ADA],
+                "sessions": [{"user": "ada", "proved": ["password", "totp"]}],
+                "files": [{"path": str(wheel), "by": "ada"}],
+            }
+        )
+        until = time.monotonic() + 10
+        while server.get("/simple/alpha/")[0] != 200 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert wheel.name.encode() in server.get("/simple/alpha/")[1]
+        assert server.get(told["files"][0]["url"]) == (200, wheel.read_bytes())
+        page = server.get("/account/", Cookie=told["sessions"][0]["cookie"], Accept="text/html")
+        assert page[0] == 200
+
+
+@pytest.mark.database
+def test_of_two_that_seed_the_same_at_once_one_does(index: Place) -> None:
+    index.seed({})
+    path = index.data.parent / "same.json"
+    path.write_text(json.dumps({"users": [{"username": f"u{n}"} for n in range(300)]}))
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda _: index.run("dev", "seed", path), range(2)))
+    assert sorted(one.returncode for one in done) == [0, 1]
+    lost = next(one for one in done if one.returncode)
+    assert lost.stderr.startswith("seed-refused: ")
+    assert len(lost.stderr.splitlines()) == 1
+    assert len(index.keyhouse("user", "list").splitlines()) == 300
