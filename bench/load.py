@@ -23,7 +23,7 @@ class Result:
     p99: float
 
 
-def wrk(url: str, headers: Mapping[str, str], *, seconds: int = 4, connections: int = 32) -> Result:
+def wrk(url: str, headers: Mapping[str, str], *, seconds: int = 3, connections: int = 32) -> Result:
     """Ask for one address as fast as it goes."""
     options = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]
     how = ["-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "--timeout", "60s"]
@@ -40,7 +40,7 @@ def wrk(url: str, headers: Mapping[str, str], *, seconds: int = 4, connections: 
 
 
 def at_rate(
-    url: str, headers: Mapping[str, str], *, rate: float, seconds: int = 4, clients: int = 16
+    url: str, headers: Mapping[str, str], *, rate: float, seconds: int = 3, clients: int = 16
 ) -> Result:
     """Ask for one address at a fixed offered rate (requests per second over all clients), open loop."""
     options = [word for name, value in headers.items() for word in ("-H", f"{name}: {value}")]

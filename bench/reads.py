@@ -13,15 +13,16 @@ from urllib.parse import urljoin, urlsplit
 
 from bench.load import Result, at_rate, wrk
 from bench.servers import Server, devpi, fetch, keyhouse, nginx, pypiserver, seed
-from bench.table import markdown, median
+from bench.table import markdown, median, paired
 from bench.uploads import upload_by_form
-from bench.wheels import write_large_wheel, write_wheel
+from bench.wheels import PLATFORMS, write_large_wheel, write_wheel
 
 AS_PIP = {
     "Accept": "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01",
     "Accept-Encoding": "gzip, deflate",
     "User-Agent": "pip/26.2",
 }
+_TITLES = {"ten": "page of 10 releases", "thousand": "page of 1,000 files"}
 Case = tuple[str, str, dict[str, str]]  # what, path, headers
 GOALS = {
     "page of 10 releases": 0.30,
@@ -32,7 +33,7 @@ GOALS = {
 }
 
 
-def main(rounds: int = 3) -> str:
+def main(rounds: int = 5) -> str:
     """Measure everything and return the tables."""
     with tempfile.TemporaryDirectory(prefix="keyhouse-bench-") as name, ExitStack() as stack:
         folder = Path(name)
@@ -49,7 +50,11 @@ def _wheels(folder: Path) -> dict[str, list[Path]]:
     made.mkdir()
     return {
         "ten": [write_wheel(made, "ten", f"1.{minor}") for minor in range(10)],
-        "thousand": [write_wheel(made, "thousand", f"1.{minor}") for minor in range(1000)],
+        "thousand": [
+            write_wheel(made, "thousand", f"1.{minor}", platform.encode(), platform)
+            for minor in range(100)
+            for platform in PLATFORMS
+        ],
         "large": [write_large_wheel(made, "large", "1.0", 200)],
     }
 
@@ -141,13 +146,11 @@ def _row(case: Case, ours: Server, theirs: Server, rounds: int) -> list[object]:
 
     results = _in_turn({"ours": ask(ours), "nginx": ask(theirs)}, rounds)
     big = name == "200 MB file"
-    ours_rate, nginx_rate = (
-        median((result.bytes_rate / 2**20 if big else result.rate) for result in results[who])
-        for who in ("ours", "nginx")
-    )
+    rates = {who: [r.bytes_rate / 2**20 if big else r.rate for r in found] for who, found in results.items()}
+    ours_rate, nginx_rate = median(rates["ours"]), median(rates["nginx"])
     latency = [median(result.p50 * 1e3 for result in results["ours"]), *_p99(results)]
-    return [name + (" (MB/s)" if big else ""), ours_rate, nginx_rate, ours_rate / nginx_rate, GOALS[name], *latency,
-            *([] if big or name == "304" else _equal_load(case, ours_rate / 2, (ours, theirs)))]  # fmt: skip
+    return [name + (" (MB/s)" if big else ""), ours_rate, nginx_rate, paired(rates["ours"], rates["nginx"]), GOALS[name], *latency,
+            *(["", ""] if big or name == "304" else _equal_load(case, ours_rate / 2, (ours, theirs)))]  # fmt: skip
 
 
 def _p99(results: dict[str, list[Result]]) -> list[float]:
@@ -167,7 +170,7 @@ def _compare_peers(ours: Server, peers: dict[str, Server], rounds: int) -> str:
         asks |= {name: _asker(server.url + paths[name].format(project)) for name, server in peers.items()}
         rates = {name: median(r.rate for r in found) for name, found in _in_turn(asks, rounds).items()}
         best = max(rate for name, rate in rates.items() if name != "Keyhouse")
-        rows.append([f"page of {project}", *rates.values(), rates["Keyhouse"] / best, 50])
+        rows.append([_TITLES[project], *rates.values(), rates["Keyhouse"] / best, 50])
     return markdown(
         "Index pages against peers", ["what", "Keyhouse /s", *peers, "ratio to the best", "goal"], rows
     )

@@ -11,6 +11,11 @@ def median(values: Iterable[float]) -> float:
     return statistics.median(values)
 
 
+def paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median of the ratios of rounds that ran one after the other: whatever else ran then slowed both."""
+    return median(our / their for our, their in zip(ours, theirs, strict=True))
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which `share` (0 to 1) of the values lie."""
     ordered = sorted(values)

@@ -19,14 +19,14 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench.servers import Server, devpi, keyhouse, pypiserver, seed
-from bench.table import markdown, median
+from bench.table import markdown, median, paired
 from bench.wheels import write_large_wheel, write_wheel
 
 COUNT = 200
 CHUNK = 2**20
 
 
-def main(rounds: int = 3) -> str:
+def main(rounds: int = 5) -> str:
     """Measure everything and return the tables."""
     with tempfile.TemporaryDirectory(prefix="keyhouse-bench-") as name, ExitStack() as stack:
         folder = Path(name)
@@ -127,7 +127,7 @@ def _small(servers: dict[str, Server], folder: Path, rounds: int) -> str:
     rows = []
     for title, found, goal in (("one after another", alone, 2), ("eight at once", eight, 3)):
         rates = {name: median(values) for name, values in found.items()}
-        rows.append([title, *rates.values(), rates["Keyhouse"] / rates["devpi-server"], goal])
+        rows.append([title, *rates.values(), paired(found["Keyhouse"], found["devpi-server"]), goal])
     return markdown("Small wheels a second", ["what", *servers, "ratio to devpi-server", "goal"], rows)
 
 
@@ -164,7 +164,7 @@ def _large(ours: Server, folder: Path, rounds: int) -> str:
         uploads.append(_seconds(lambda path=path: upload_by_form(ours, path)))  # type: ignore[misc]  # called at once
         path.unlink()
     grown = _peak_memory(ours) - before
-    row = [median(uploads), median(floors), median(uploads) / median(floors), 1.5, grown]
+    row = [median(uploads), median(floors), paired(uploads, floors), 1.5, grown]
     head = [
         "Keyhouse s",
         "digests + synced write + inflate and SHA-256, s",

@@ -9,11 +9,20 @@ import zipfile
 from pathlib import Path
 
 MEGABYTE = 2**20
+_WHEEL = "Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\n"
 
 
-def write_wheel(folder: Path, name: str, version: str, payload: bytes = b"value = 1\n") -> Path:
+PLATFORMS = (
+    "any", "win32", "win_amd64", "win_arm64", "macosx_11_0_arm64", "macosx_10_9_x86_64", "manylinux_2_17_x86_64",
+    "manylinux_2_17_aarch64", "manylinux_2_17_i686", "musllinux_1_2_x86_64",
+)  # fmt: skip
+
+
+def write_wheel(
+    folder: Path, name: str, version: str, payload: bytes = b"value = 1\n", platform: str = "any"
+) -> Path:
     """Write a wheel of one module and return its path."""
-    return _write(folder, name, version, {f"{name}.py": payload})
+    return _write(folder, name, version, {f"{name}.py": payload}, platform)
 
 
 def write_large_wheel(folder: Path, name: str, version: str, megabytes: int) -> Path:
@@ -22,16 +31,16 @@ def write_large_wheel(folder: Path, name: str, version: str, megabytes: int) -> 
     return _write(folder, name, version, members)
 
 
-def _write(folder: Path, name: str, version: str, members: dict[str, bytes]) -> Path:
+def _write(folder: Path, name: str, version: str, members: dict[str, bytes], platform: str = "any") -> Path:
     info = f"{name}-{version}.dist-info"
     members = {
         **members,
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: Made up\n".encode(),
-        f"{info}/WHEEL": b"Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": f"{_WHEEL}Tag: py3-none-{platform}\n".encode(),
     }
     record = "".join(f"{path},sha256={_digest(body)},{len(body)}\n" for path, body in members.items())
     members[f"{info}/RECORD"] = (record + f"{info}/RECORD,,\n").encode()
-    path = folder / f"{name}-{version}-py3-none-any.whl"
+    path = folder / f"{name}-{version}-py3-none-{platform}.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, body in members.items():
             archive.writestr(zipfile.ZipInfo(member, (2024, 1, 1, 0, 0, 0)), body, zipfile.ZIP_DEFLATED)
