@@ -138,6 +138,33 @@ def test_other_spellings_are_redirected(client: Any, index: Any) -> None:
         assert (response.status, response.headers.get("location")) == (301, location)
 
 
+def test_an_equal_version_leads_to_the_release_as_it_is_spelt(client: Any, index: Any) -> None:
+    index.publish(version="1.0")
+    for version in ("1", "1.0.0", "1.00", "v1.0.0"):
+        path = f"/pypi/alpha/{version}/json"
+        for _ in range(2):
+            response = client.ask(path)
+            while response.status == 301 and response.headers["location"] != "/pypi/alpha/1.0/json":
+                response = client.ask(response.headers["location"])
+            assert (path, response.status) == (path, 301)
+    assert client.ask("/pypi/alpha/1.0.1/json").status == 404
+    assert client.ask("/pypi/beta/1.0.0/json").status == 404
+
+
+def test_an_equal_version_published_later_is_found(client: Any, index: Any) -> None:
+    index.publish(version="2.0")
+    assert client.ask("/pypi/alpha/1.0.0/json").status == 404
+    index.publish(version="1.0")
+    client.catch_up()
+    assert client.ask("/pypi/alpha/1.0.0/json").headers["location"] == "/pypi/alpha/1.0/json"
+
+
+def test_a_release_that_nobody_may_see_does_not_lead_to_itself(client: Any, index: Any) -> None:
+    file = index.publish()
+    index.change(file.project, status="quarantined")
+    assert client.ask("/pypi/alpha/1.0/json").status == 404
+
+
 NOT_HERE = [
     "/simple/none/",
     "/simple/-alpha/",

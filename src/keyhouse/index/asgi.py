@@ -259,11 +259,20 @@ class ReadPlane:
         variant = _variant(request, target)
         found = await self._holdings.find_page(target, variant)
         if isinstance(found, Absent):
-            if not (found.is_free and target.kind == "simple" and self._upstream):
-                raise NotFound(_missing_sentence(target))
-            await self._redirect(request, 302, f"{self._upstream}/{target.name}/")
+            await self._answer_absent(request, target, found)
             return
         await self._send(found, request.scope, request.headers, request.send)
+
+    async def _answer_absent(self, request: Request, target: Target, found: Absent) -> None:
+        if found.is_free and target.kind == "simple" and self._upstream:
+            await self._redirect(request, 302, f"{self._upstream}/{target.name}/")
+            return
+        # asked anew each time: what is kept of absent pages would not notice that another spelling was published
+        loop = asyncio.get_running_loop()
+        path = await loop.run_in_executor(self._threads, self._store.find_equal_path, target)
+        if path is None:
+            raise NotFound(_missing_sentence(target))
+        await self._redirect(request, 301, path)
 
     # files
 

@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from packaging.utils import canonicalize_version
+
 from keyhouse.core.configuration import Configuration
 from keyhouse.index.addresses import fill_in
 from keyhouse.index.answers import FileRow, Page
@@ -16,7 +18,7 @@ from keyhouse.index.listings import BUILDERS, Built, find_releases_feed
 from keyhouse.index.model import QUARANTINED
 from keyhouse.index.negotiate import JSON
 from keyhouse.index.render import etag_of
-from keyhouse.index.routes import Target
+from keyhouse.index.routes import Target, document_path
 
 SMALL: Final = 64 * 1024  # files up to this size are held in memory
 
@@ -29,6 +31,10 @@ _FILE: Final = (
     "SELECT f.id, f.project_id, p.normalized_name, f.blake2, f.filename, f.size, f.metadata_sha256, "
     "f.is_quarantined, f.quarantine_reason, p.status, p.status_reason "
     "FROM projects_file f JOIN projects_project p ON p.id = f.project_id WHERE f.blake2 = ?"
+)
+_VERSIONS: Final = (
+    "SELECT r.version FROM projects_release r JOIN projects_project p ON p.id = r.project_id "
+    "WHERE p.normalized_name = ?"
 )
 _USES_OF_A_NAME: Final = (
     ("projects_project", "normalized_name"),
@@ -99,6 +105,20 @@ class Store:
             f"SELECT 1 FROM {table} WHERE {column} = ?" for table, column in _USES_OF_A_NAME
         )
         return not self._database.rows(question, [project] * len(_USES_OF_A_NAME))
+
+    def find_equal_path(self, target: Target) -> str | None:
+        """Return the address of the release whose version equals the one asked for, or None.
+
+        Versions are equal by PEP 440: `1.0.0` leads to `1.0`.
+        """
+        project, _, version = target.name.partition("/")
+        if target.kind != "json" or not version:
+            return None
+        asked = canonicalize_version(version)
+        for (other,) in self._database.rows(_VERSIONS, [project]):
+            if other != version and canonicalize_version(other) == asked:
+                return document_path(f"{project}/{other}")
+        return None
 
     def find_file(self, address: str) -> FileRow | None:
         """Load the row of a file by its address `ab/cd/rest/filename`."""
