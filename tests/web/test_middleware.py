@@ -201,6 +201,12 @@ def test_https_sites_stay_on_https(monkeypatch: pytest.MonkeyPatch) -> None:
     assert headers_of(request_of(path="/"))["Strict-Transport-Security"] == "max-age=31536000"
 
 
+def test_https_on_localhost_binds_no_other_port_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = configuration.read({"KEYHOUSE_BASE_URL": "https://localhost:8443"})
+    monkeypatch.setattr(configuration, "_current", settings)
+    assert "Strict-Transport-Security" not in headers_of(request_of(path="/"))
+
+
 @pytest.mark.parametrize("path", ["/account/", "/setup/secret/", "/invitation/secret/"])
 def test_no_cache_keeps_what_is_somebodys(path: str) -> None:
     assert headers_of(request_of(path=path))["Cache-Control"] == "no-store"

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import STEP_UP_AGE, Action
 from keyhouse.core.actor import NOBODY, Actor
+from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired
 from keyhouse.web import errors
 
@@ -48,13 +49,18 @@ class SecurityHeaders:
         response = self._next(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        if configuration.current().is_https:
+        if _stays_on_https(configuration.current()):
             response.headers.setdefault("Strict-Transport-Security", TRANSPORT_SECURITY)
         if _is_personal(request, response):
             response.headers["Cache-Control"] = "no-store"
         if isinstance(response, HttpResponse):
             response.headers.setdefault("Content-Length", str(len(response.content)))
         return response
+
+
+def _stays_on_https(settings: Configuration) -> bool:
+    """Whether browsers shall use https only: for a host, not for `localhost`, where every port would follow (RFC 6797)."""
+    return settings.is_https and settings.host != "localhost"
 
 
 def _is_personal(request: HttpRequest, response: HttpResponseBase) -> bool:
