@@ -118,6 +118,15 @@ def test_every_finding_has_its_code(tmp_path: Path) -> None:
     assert [finding["code"] for finding in second["findings"]] == ["file-unreadable"]
 
 
+def test_a_name_that_no_new_project_may_have_is_found(tmp_path: Path) -> None:
+    done = run(
+        check.command, str(build_wheel(tmp_path, name="os")), str(build_sdist(tmp_path, name="keyh0use"))
+    )
+    assert done.exit_code == 1
+    assert "  name-refused: The name 'os' is a module of Python's standard library." in done.stdout
+    assert "  name-refused: The name 'keyh0use' is reserved, or too similar" in done.stdout
+
+
 # ---- settling
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from keyhouse.core import configuration
 from keyhouse.distfiles.judge import Bounds, Judgement, Rules, judge
+from keyhouse.distfiles.names import judge_new_name
 
 
 @click.command("check")
@@ -22,13 +24,20 @@ def command(files: tuple[Path, ...], *, as_json: bool) -> None:
     Example:
       keyhouse check dist/*
     """  # noqa: D301 - \b is click's own mark
-    rules = rules_in_use()
-    judgements = [judge(path, path.name, rules) for path in files]
+    judgements = [judge_as_upload(path, path.name) for path in files]
     click.echo(_as_json(judgements) if as_json else _as_text(judgements))
     sys.exit(0 if all(judgement.is_accepted for judgement in judgements) else 1)
 
 
-def rules_in_use() -> Rules:
+def judge_as_upload(path: Path, filename: str) -> Judgement:
+    """Judge a file, and the name of its project as that of a new one on an empty index."""
+    judgement = judge(path, filename, _rules_in_use())
+    name = judgement.metadata.name if judgement.metadata else judgement.name
+    finding = judge_new_name(name) if name else None
+    return replace(judgement, findings=(*judgement.findings, finding)) if finding else judgement
+
+
+def _rules_in_use() -> Rules:
     """Return the rules for files that the configuration names, with its limit on their size."""
     settings = configuration.current()
     bounds = Bounds(file_size=settings.file_limit)

@@ -12,14 +12,13 @@ import click
 
 from keyhouse.accounts import rules as account_rules
 from keyhouse.accounts.second_factors.totp import rules as totp
-from keyhouse.cli.check import rules_in_use
+from keyhouse.cli.check import judge_as_upload
 from keyhouse.core import clock, configuration
 from keyhouse.core.errors import CredentialInvalid, Refusal
 from keyhouse.credentials.tokens import macaroons
 from keyhouse.credentials.tokens.macaroons import Macaroon, MacaroonMalformed
 from keyhouse.distfiles.description import find_format, render
 from keyhouse.distfiles.findings import UnacceptableError
-from keyhouse.distfiles.judge import judge
 from keyhouse.distfiles.names import judge_new_name, normalise
 
 Answer = dict[str, Any]
@@ -107,7 +106,7 @@ def _judge(line: bytes) -> Answer:
 
 def _archive(line: Line) -> Answer:
     path = Path(line.text("path"))
-    judgement = judge(path, line.text("filename", path.name), rules_in_use())
+    judgement = judge_as_upload(path, line.text("filename", path.name))
     if not judgement.is_accepted:
         first = judgement.findings[0]
         raise UnacceptableError(first.code, first.sentence)
