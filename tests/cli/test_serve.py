@@ -42,6 +42,7 @@ def test_one_command_serves_from_nothing_and_stops_with_zero(tmp_path: Path) -> 
         assert server.get("/simple/")[0] == 200
         assert server.stop() == 0
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert stat.S_IMODE((data / "keyhouse.sqlite3").stat().st_mode) == 0o600
     assert json.loads((data / "instance.json").read_text())["environment"] == "test"
     assert {line["level"] for line in server.lines} <= {"info"}
 
@@ -307,7 +308,9 @@ def test_it_serves_https_when_asked(tmp_path: Path) -> None:
         trusting = ssl.create_default_context(cafile=certificate)
         with urlopen(f"https://localhost:{server.port}/", context=trusting, timeout=20) as answer:
             assert answer.status == 200
-            assert "Strict-Transport-Security" not in answer.headers  # every port of localhost would follow it
+            assert (
+                "Strict-Transport-Security" not in answer.headers
+            )  # every port of localhost would follow it
 
 
 def make_certificate(folder: Path) -> tuple[Path, Path]:

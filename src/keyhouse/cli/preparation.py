@@ -34,6 +34,8 @@ def prepare_folder(settings: Configuration) -> None:
 def prepare_database(settings: Configuration) -> bool:
     """Apply the migrations that are missing; returns whether there were any."""
     with data_folder.exclusively(settings.data, "migrate"), _one_at_a_time():
+        if settings.sqlite_path:  # before SQLite makes it, readable by whoever may enter the folder
+            settings.sqlite_path.touch(mode=0o600)
         had_work = _migrate()
     instance.mark_version(settings)
     return had_work
