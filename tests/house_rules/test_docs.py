@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "locks").glob("*.md")])
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 COMMAND = re.compile(r"(?:^|`|\./run )keyhouse ([a-z][a-z-]+)", re.MULTILINE)
+SOURCE = ROOT / "src" / "keyhouse"
+NAMED_MODULE = re.compile(r"`([\w*./-]+(?:\.py|/\*\*))(?::[^`]*)?`")
 NAMED_FILE = re.compile(r"`((?:src|tests|docs|bench|locks)/[\w./-]+\.\w+)`")
 
 
@@ -43,6 +45,14 @@ def test_every_command_and_file_that_is_named_exists(page: Path) -> None:
     text = page.read_text()
     assert set(COMMAND.findall(text)) <= set(COMMANDS), page
     assert [name for name in NAMED_FILE.findall(text) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_module_that_is_named_exists(page: Path) -> None:
+    """A bare name (`store.py`) may stand anywhere; one with a folder is meant from the package's root."""
+    named = [name for name in NAMED_MODULE.findall(page.read_text()) if not (ROOT / name).exists()]
+    patterns = {name: name if "/" in name else f"**/{name}" for name in named}
+    assert [name for name, pattern in patterns.items() if not any(SOURCE.glob(pattern))] == []
 
 
 def test_decisions_are_numbered_and_say_what_they_cost() -> None:
