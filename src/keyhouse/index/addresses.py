@@ -7,15 +7,10 @@ is taken out of everything that people wrote.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import quote
 
 HERE: Final = "\x7f"
 _ENCODED: Final = HERE.encode()
-
-# Addresses of files stand in several forms of a page, and in each new rendering of it.
-quote_path = lru_cache(maxsize=8192)(quote)
 
 
 def fill_in(body: bytes, base_url: str) -> bytes:

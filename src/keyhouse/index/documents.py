@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote
 
-from keyhouse.index.addresses import HERE, quote_path, without_mark
+from keyhouse.index.addresses import HERE, without_mark
 from keyhouse.index.model import IndexFile, ReleaseDocument, Totals
 
 _TEXTS: Final = (
@@ -40,22 +41,23 @@ _CONSTANTS: Final = {
 
 def render_project_json(document: ReleaseDocument) -> bytes:
     """Render `/pypi/{project}/json`: the document of its newest release, and the files of all releases."""
-    releases: dict[str, list[dict[str, Any]]] = {}
+    files: dict[str, list[str]] = {}
     for file in document.page.offered:
-        releases.setdefault(file.version, []).append(_file(file))
-    body = _release(document, releases.get(document.version, []))
-    return _encode({**body, "releases": releases})
+        files.setdefault(file.version, []).append(_file(file))
+    releases = ",".join(f"{_text(version)}:[{','.join(some)}]" for version, some in files.items())
+    own = _release(document, files.get(document.version, []))
+    return _bytes(f'{own},"releases":{{{releases}}}}}')
 
 
 def render_release_json(document: ReleaseDocument) -> bytes:
     """Render `/pypi/{project}/{version}/json`."""
     files = [_file(file) for file in document.page.offered if file.version == document.version]
-    return _encode(_release(document, files))
+    return _bytes(_release(document, files) + "}")
 
 
 def render_stats(totals: Totals) -> bytes:
     """Render `/stats.json`; sizes in bytes."""
-    return _encode(
+    totals_as_json = _text(
         {
             "projects": totals.projects,
             "releases": totals.releases,
@@ -65,15 +67,13 @@ def render_stats(totals: Totals) -> bytes:
             "last_serial": totals.serial,
         }
     )
+    return _bytes(totals_as_json)
 
 
-def _release(document: ReleaseDocument, files: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "info": _info(document),
-        "last_serial": document.page.serial,
-        "urls": files,
-        "vulnerabilities": [],
-    }
+def _release(document: ReleaseDocument, files: list[str]) -> str:
+    """Return the JSON of a release without the brace at its end; `files` are written already."""
+    info, serial = _text(_info(document)), document.page.serial
+    return f'{{"info":{info},"last_serial":{serial},"urls":[{",".join(files)}],"vulnerabilities":[]'
 
 
 def _info(document: ReleaseDocument) -> dict[str, Any]:
@@ -101,9 +101,11 @@ def _strings(metadata: Mapping[str, Any], key: str) -> list[str]:
     return [str(part) for part in value] if isinstance(value, (list, tuple)) else [str(value)]
 
 
-def _file(file: IndexFile) -> dict[str, Any]:
+# A publish renders all files of its project, and nearly all of them are as they were.
+@lru_cache(maxsize=4096)
+def _file(file: IndexFile) -> str:
     uploaded_at = file.uploaded_at.astimezone(UTC)
-    return {
+    entry = {
         "comment_text": "",
         "digests": {"blake2b_256": file.blake2, "md5": file.md5, "sha256": file.sha256},
         "downloads": -1,
@@ -116,12 +118,16 @@ def _file(file: IndexFile) -> dict[str, Any]:
         "size": file.size,
         "upload_time": uploaded_at.strftime("%Y-%m-%dT%H:%M:%S"),
         "upload_time_iso_8601": uploaded_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-        "url": f"{HERE}/files/{quote_path(file.path)}",
+        "url": f"{HERE}/files/{quote(file.path)}",
         "yanked": file.yanked is not None,
         "yanked_reason": without_mark(file.yanked) or None,
     }
+    return _text(entry)
 
 
-def _encode(body: object) -> bytes:
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+def _text(body: object) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+
+
+def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "replace")

@@ -12,11 +12,12 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from html import escape
 from json.encoder import encode_basestring
 from typing import Any, Final
+from urllib.parse import quote
 
-from keyhouse.index.addresses import quote_path
 from keyhouse.index.documents import render_project_json, render_release_json, render_stats
 from keyhouse.index.feeds import render_rss
 from keyhouse.index.model import IndexFile, ListedProject, ProjectPage
@@ -74,22 +75,25 @@ def _project_json(page: ProjectPage, files: list[IndexFile]) -> bytes:
     status = {"status": page.status}
     if page.status_reason:
         status["reason"] = page.status_reason
-    return _compact(
+    own = _compact(
         {
             "meta": {"api-version": API_VERSION, "_last-serial": page.serial},
             "name": page.normalized,
             "project-status": status,
             "versions": list(dict.fromkeys(file.version for file in files)),
-            "files": [_file_json(file) for file in files],
         }
     )
+    text = f'{own[:-1]},"files":[{",".join(map(_file_json, files))}]}}'
+    return text.encode("utf-8", "replace")
 
 
-def _file_json(file: IndexFile) -> dict[str, Any]:
+# A publish renders all files of its project, and nearly all of them are as they were.
+@lru_cache(maxsize=4096)
+def _file_json(file: IndexFile) -> str:
     metadata = {"sha256": file.metadata_sha256} if file.metadata_sha256 else False
     entry: dict[str, Any] = {
         "filename": file.filename,
-        "url": _FILES + quote_path(file.path),
+        "url": _FILES + quote(file.path),
         "hashes": {"sha256": file.sha256},
         "size": file.size,
         "upload-time": instant_with_fraction(file.uploaded_at),
@@ -99,7 +103,7 @@ def _file_json(file: IndexFile) -> dict[str, Any]:
     }
     if file.requires_python:
         entry["requires-python"] = file.requires_python
-    return entry
+    return _compact(entry)
 
 
 def instant_with_fraction(instant: datetime) -> str:
@@ -111,12 +115,13 @@ def _project_html(page: ProjectPage, files: list[IndexFile]) -> bytes:
     metas = _meta("pypi:project-status", page.status)
     if page.status_reason:
         metas += _meta("pypi:project-status-reason", page.status_reason)
-    links = "".join(_file_html(file) for file in files)
+    links = "".join(map(_file_html, files))
     return _document(f"Links for {page.normalized}", metas, links, page.serial)
 
 
+@lru_cache(maxsize=4096)
 def _file_html(file: IndexFile) -> str:
-    attributes = f'href="{_FILES}{quote_path(file.path)}#sha256={file.sha256}"'
+    attributes = f'href="{_FILES}{quote(file.path)}#sha256={file.sha256}"'
     if file.requires_python:
         attributes += f' data-requires-python="{escape(file.requires_python)}"'
     if file.metadata_sha256:
@@ -141,5 +146,5 @@ def _document(title: str, metas: str, links: str, serial: int) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _compact(body: object) -> bytes:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+def _compact(body: object) -> str:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
