@@ -123,7 +123,8 @@ def _project_of(filename: str) -> str:
 
 def _metadata(path: Path) -> bytes:
     with zipfile.ZipFile(path) as archive:
-        return archive.read(next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA")))
+        own = (name for name in archive.namelist() if name.count("/") == 1)  # some carry others' as test data
+        return archive.read(next(name for name in own if name.endswith(".dist-info/METADATA")))
 
 
 def _pip_finds(server: Server, path: Path, row: Listed) -> str:
@@ -136,6 +137,7 @@ def _pip_finds(server: Server, path: Path, row: Listed) -> str:
         requirements.write_text(f"{name}=={version} --hash=sha256:{row.sha256}\n")
         command = [
             str(PEERS / "pip"), "download", "-q", "--no-deps", "--no-cache-dir", "--only-binary", ":all:",
+            "--ignore-requires-python",
             "--index-url", f"{server.url}/simple/", "--require-hashes", "-r", str(requirements), "-d", target,
             *_target(python, abi, platform),
         ]  # fmt: skip
@@ -147,6 +149,9 @@ def _pip_finds(server: Server, path: Path, row: Listed) -> str:
 
 
 def _target(python: str, abi: str, platform: str) -> list[str]:
+    """Ask for the platform of a wheel; one for any needs no asking."""
+    if (abi, platform) == ("none", "any"):
+        return []
     words = [word for part in platform.split(".") for word in ("--platform", part)]
     version = python.rsplit(".", maxsplit=1)[-1].removeprefix("py").removeprefix("cp")
     implementation = "cp" if python.startswith("cp") else "py"
