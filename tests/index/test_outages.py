@@ -69,3 +69,20 @@ def test_a_snapshot_shows_one_state(client: Any, index: Any) -> None:
         before = ask("SELECT COUNT(*) FROM projects_project")
         index.publish()
         assert ask("SELECT COUNT(*) FROM projects_project") == before
+
+
+def test_who_began_on_a_read_only_database_writes_again_when_it_is_none(
+    client: Any, index: Any, is_sqlite: bool
+) -> None:
+    if not is_sqlite:
+        pytest.skip("a server of its own has its own disk")
+    database = client.plane._database
+    with database.transaction() as ask:
+        ask("SELECT 1")
+    database._own.writer.execute(
+        "PRAGMA query_only=ON"
+    )  # as a connection is that was opened on a read-only disk
+    with pytest.raises(UnavailableError), database.transaction() as ask:
+        ask("UPDATE projects_indexpage SET etag = 'never'")
+    with database.transaction() as ask:
+        ask("UPDATE projects_indexpage SET etag = 'again'")

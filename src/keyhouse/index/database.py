@@ -100,8 +100,13 @@ class SqliteDatabase:
         What is written here may be lost with the power (counts of the last moments, forms that can be made again);
         commits of others stay as durable as they are.
         """
-        with _sqlite_trouble(), _bracketed(self._writer(), "BEGIN IMMEDIATE") as ask:
-            yield ask
+        with _sqlite_trouble():
+            try:
+                with _bracketed(self._writer(), "BEGIN IMMEDIATE") as ask:
+                    yield ask
+            except sqlite3.Error:  # one that was opened while nothing could be written would stay read-only
+                self._drop_writer()
+                raise
 
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:
@@ -139,6 +144,12 @@ class SqliteDatabase:
             self._own.writer.execute("PRAGMA foreign_keys=ON")
         writer: sqlite3.Connection = self._own.writer
         return writer
+
+    def _drop_writer(self) -> None:
+        if hasattr(self._own, "writer"):
+            self._own.writer.close()
+            self._opened.remove(self._own.writer)
+            del self._own.writer
 
     def _connect(self, mode: str, seconds: float) -> sqlite3.Connection:
         address = f"{self._path.absolute().as_uri()}?mode={mode}"

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, TypeVar
 
-from django.db import connections
+from django.db import OperationalError, connections
 
 _JUDGES: Final = 4
 _WRITERS: Final = 4
@@ -39,6 +39,10 @@ class Threads:
 def _with_database(work: Callable[[], Result]) -> Result:
     try:
         return work()
+    except (OperationalError, OSError):
+        # one that was opened while nothing could be written would stay read-only; a rolled-back one looks healthy
+        connections.close_all()
+        raise
     finally:
         _settle_connections()
 
