@@ -12,6 +12,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import all_refusals
 from keyhouse.distfiles.findings import CODES
 from keyhouse.web import explanations
+from keyhouse.web.templatetags.shown import with_code
 from keyhouse.web.views.help import clients
 
 Configure = Callable[..., None]
@@ -132,3 +133,14 @@ def test_the_page_of_a_defect_needs_nothing() -> None:
     page = render_to_string("500.html")
     assert "Something broke on our side." in page
     assert "{" not in page
+
+
+def test_commands_in_a_refusal_are_shown_as_code_and_nothing_gets_out_of_it() -> None:
+    assert with_code("`a <b>` & `c`") == "<code>a &lt;b&gt;</code> &amp; <code>c</code>"
+    assert with_code("one ` alone") == "one ` alone"
+
+
+def test_the_page_of_a_code_shows_commands_as_code(client: Client) -> None:
+    page = client.get("/help/codes/link-expired/").content.decode()
+    assert "<code>keyhouse setup-link</code>" in page
+    assert "`" not in page

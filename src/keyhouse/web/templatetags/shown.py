@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
 from django import template
 from django.template import Context
-from django.utils.html import format_html
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from keyhouse.core import clock
@@ -16,6 +17,7 @@ register = template.Library()
 
 _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
 _STEP: Final = 1000
+_BACKTICKED: Final = re.compile("`([^`]+)`")
 _ONE_DIGIT_BELOW: Final = 10
 _AGES: Final = (
     (365 * 86400, "year"),
@@ -61,6 +63,12 @@ def size(value: int | None) -> str:
         amount, unit = amount / _STEP, unit + 1
     digits = 1 if unit and amount < _ONE_DIGIT_BELOW else 0
     return f"{amount:.{digits}f} {_UNITS[unit]}"
+
+
+@register.filter
+def with_code(value: str) -> SafeString:
+    """Show what stands between backticks as code; everything is escaped first."""
+    return mark_safe(_BACKTICKED.sub(r"<code>\1</code>", escape(value)))  # noqa: S308 - escaped just here
 
 
 @register.simple_tag(takes_context=True)
