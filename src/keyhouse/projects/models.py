@@ -1,6 +1,6 @@
 """Rows of projects, releases and files, and the ready index pages that installers are sent.
 
-The read plane reads `IndexPage`, `File` and `Serial` by plain SQL (`index.store`); their table and column names are
+The read plane reads these tables by plain SQL (`index.database`, `index.store`); their table and column names are
 part of its contract. A foreign key has no index of its own (`db_index=False`) where a wider one begins with it.
 """
 
