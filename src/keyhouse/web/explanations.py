@@ -202,9 +202,9 @@ def grouped() -> list[tuple[str, list[Explanation]]]:
 
 
 def _load_families() -> None:
-    """Import the `errors` module of every feature, so that all refusal classes exist."""
+    """Import the `errors` module of every feature, so that all refusal classes exist, and those with refusals beside."""
     for module in pkgutil.walk_packages(keyhouse.__path__, "keyhouse."):
-        if module.name.endswith(".errors"):
+        if module.name.endswith((".errors", ".web.control_plane")):
             importlib.import_module(module.name)
 
 
