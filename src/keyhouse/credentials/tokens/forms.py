@@ -18,9 +18,9 @@ REASONS: Final = (
     ("reads the whole index", "It reads the whole index (private indexes)"),
     ("several purposes", "Several purposes"),
 )
+# tokens can carry `yank`, too; it is offered once programs have a door for it
 ACTION_CHOICES: Final = (
     ("upload", "Upload files"),
-    ("yank", "Yank releases"),
     ("read", "Read, where the index is private"),
 )
 
@@ -58,7 +58,7 @@ class MintForm(forms.Form):
         label="What may it do?",
         choices=ACTION_CHOICES,
         widget=forms.CheckboxSelectMultiple,
-        help_text="Deleting and taking back a yank always need you in person.",
+        help_text="Yanking and deleting need you in person, in the pages.",
     )
     expires_in_days = forms.IntegerField(
         label="Ends after how many days?",
