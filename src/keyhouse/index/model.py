@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
 from packaging.version import InvalidVersion, Version
@@ -41,7 +41,7 @@ class IndexFile:
     python_tag: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProjectPage:
     """One project as installers see it; `status` is a marker of PEP 792.
 
@@ -55,12 +55,12 @@ class ProjectPage:
     status_reason: str
     files: tuple[IndexFile, ...]
 
-    @property
-    def offered(self) -> list[IndexFile]:
-        """Return the files that installers may see, by version (PEP 440) and name, oldest version first."""
+    @cached_property
+    def offered(self) -> tuple[IndexFile, ...]:
+        """The files that installers may see, by version (PEP 440) and name, oldest version first."""
         if self.status == QUARANTINED:
-            return []
-        return sorted(self.files, key=lambda file: (version_key(file.version), file.filename))
+            return ()
+        return tuple(sorted(self.files, key=lambda file: (version_key(file.version), file.filename)))
 
 
 @dataclass(frozen=True, slots=True)

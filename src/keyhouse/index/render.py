@@ -71,7 +71,7 @@ def render_root(projects: Iterable[ListedProject], serial: int) -> Rendered:
     return Rendered(json=body.encode("utf-8", "replace"), html=_document("Simple index", "", links, serial))
 
 
-def _project_json(page: ProjectPage, files: list[IndexFile]) -> bytes:
+def _project_json(page: ProjectPage, files: tuple[IndexFile, ...]) -> bytes:
     status = {"status": page.status}
     if page.status_reason:
         status["reason"] = page.status_reason
@@ -111,7 +111,7 @@ def instant_with_fraction(instant: datetime) -> str:
     return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _project_html(page: ProjectPage, files: list[IndexFile]) -> bytes:
+def _project_html(page: ProjectPage, files: tuple[IndexFile, ...]) -> bytes:
     metas = _meta("pypi:project-status", page.status)
     if page.status_reason:
         metas += _meta("pypi:project-status-reason", page.status_reason)

@@ -10,8 +10,9 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property, lru_cache
 from itertools import chain, islice
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from django.db import connection
 
@@ -41,7 +42,7 @@ class ShownRelease:
     summary: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Contents:
     """What a project holds: its releases by version, the files installers may see, the size of all files in bytes."""
 
@@ -49,9 +50,9 @@ class Contents:
     files: tuple[IndexFile, ...]
     size: int
 
-    @property
+    @cached_property
     def latest(self) -> str | None:
-        """Return the version that stands for the project; one without files only where none has any."""
+        """The version that stands for the project; one without files only where none has any."""
         return find_latest_version(self.files) or max(self.releases, key=version_key, default=None)
 
 
@@ -109,7 +110,7 @@ def read_contents(project: Project) -> Contents:
         for pk, version, yanked_at, reason, summary in sql.select(_RELEASES, project.pk)
     }
     rows = sql.select(_FILES, project.pk)
-    shown = tuple(_index_file(known[row[0]], *row[3:]) for row in rows if not row[1])
+    shown = tuple(_shown_file(known[row[0]], row[3:]) for row in rows if not row[1])
     return Contents(
         {release.version: release for release in known.values()}, shown, sum(row[2] for row in rows)
     )
@@ -122,8 +123,15 @@ _FILES: Final = (
 )
 
 
+def _shown_file(release: ShownRelease, row: tuple[Any, ...]) -> IndexFile:
+    return _index_file(release.version, release.yanked, *row)
+
+
+# The same object for the same row: what was rendered of it is found by it.
+@lru_cache(maxsize=4096)
 def _index_file(  # noqa: PLR0913, PLR0917 - the columns of `_FILES` in their order
-    release: ShownRelease,
+    version: str,
+    yanked: str | None,
     filename: str,
     size: int,
     sha256: str,
@@ -142,9 +150,9 @@ def _index_file(  # noqa: PLR0913, PLR0917 - the columns of `_FILES` in their or
         sha256=sha256,
         requires_python=requires_python,
         uploaded_at=sql.read_instant(uploaded_at),
-        yanked=release.yanked,
+        yanked=yanked,
         metadata_sha256=metadata_sha256,
-        version=release.version,
+        version=version,
         kind=kind,
         md5=md5,
         blake2=blake2,
