@@ -168,9 +168,10 @@ def _compare_peers(ours: Server, peers: dict[str, Server], rounds: int) -> str:
     for project in ("ten", "thousand"):
         asks = {"Keyhouse": _asker(f"{ours.url}/simple/{project}/")}
         asks |= {name: _asker(server.url + paths[name].format(project)) for name, server in peers.items()}
-        rates = {name: median(r.rate for r in found) for name, found in _in_turn(asks, rounds).items()}
-        best = max(rate for name, rate in rates.items() if name != "Keyhouse")
-        rows.append([_TITLES[project], *rates.values(), rates["Keyhouse"] / best, 50])
+        found = {name: [r.rate for r in results] for name, results in _in_turn(asks, rounds).items()}
+        rates = {name: median(values) for name, values in found.items()}
+        best = max(peers, key=lambda name: rates[name])
+        rows.append([_TITLES[project], *rates.values(), paired(found["Keyhouse"], found[best]), 50])
     return markdown(
         "Index pages against peers", ["what", "Keyhouse /s", *peers, "ratio to the best", "goal"], rows
     )

@@ -118,17 +118,42 @@ def _stream(head: bytes, path: Path, tail: bytes) -> Iterator[bytes]:
 
 
 def _small(servers: dict[str, Server], folder: Path, rounds: int) -> str:
-    alone: dict[str, list[float]] = {name: [] for name in servers}
-    eight: dict[str, list[float]] = {name: [] for name in servers}
-    for number in range(rounds):
-        for name, server in servers.items():
-            alone[name].append(_rate(server, _batch(folder, f"{number}a"), 1))
-            eight[name].append(_rate(server, _batch(folder, f"{number}b"), 8))
-    rows = []
-    for title, found, goal in (("one after another", alone, 2), ("eight at once", eight, 3)):
-        rates = {name: median(values) for name, values in found.items()}
-        rows.append([title, *rates.values(), paired(found["Keyhouse"], found["devpi-server"]), goal])
+    rows = [
+        _row(
+            "one after another", servers, lambda tag: _rates(servers, _batch(folder, f"a{tag}"), 1), rounds, 2
+        ),
+        _row("eight at once", servers, lambda tag: _rates(servers, _batch(folder, f"b{tag}"), 8), rounds, 3),
+        _row(
+            "to one project of 200 releases and more", servers, _to_one_project(servers, folder), rounds, ""
+        ),
+    ]
     return markdown("Small wheels a second", ["what", *servers, "ratio to devpi-server", "goal"], rows)
+
+
+def _row(
+    title: str, servers: dict[str, Server], measure: Callable[[str], list[float]], rounds: int, goal: object
+) -> list[object]:
+    found = dict(
+        zip(servers, zip(*(measure(str(number)) for number in range(rounds)), strict=True), strict=True)
+    )
+    rates = [median(values) for values in found.values()]
+    return [title, *rates, paired(found["Keyhouse"], found["devpi-server"]), goal]
+
+
+def _rates(servers: dict[str, Server], paths: list[Path], at_once: int) -> list[float]:
+    return [_rate(server, paths, at_once) for server in servers.values()]
+
+
+def _to_one_project(servers: dict[str, Server], folder: Path) -> Callable[[str], list[float]]:
+    """Fill a project, and return what measures its next twenty releases."""
+    made = folder / "batch-many"
+    made.mkdir()
+
+    def releases(first: str, count: int) -> list[Path]:
+        return [write_wheel(made, "many", f"{first}.{n}", secrets.token_bytes(300)) for n in range(count)]
+
+    _rates(servers, releases("0", 200), 1)
+    return lambda tag: _rates(servers, releases(f"1.{tag}", 20), 1)
 
 
 def _batch(folder: Path, tag: str) -> list[Path]:
