@@ -178,7 +178,7 @@ def _compare_peers(ours: Server, peers: dict[str, Server], rounds: int) -> str:
 
 
 def _asker(url: str) -> Callable[[], Result]:
-    return lambda: wrk(url, AS_PIP, connections=8)
+    return lambda: wrk(url, AS_PIP)
 
 
 if __name__ == "__main__":
