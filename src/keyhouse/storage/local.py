@@ -26,7 +26,8 @@ _LONGEST_NAME: Final = 255  # bytes of one name, on every file system in use
 _SPLIT: Final = 200
 _LONG: Final = "~"  # ends the folder that holds the rest of a long name; never part of a key
 _SHARED_LEVELS: Final = 2  # `ab/cd`; the folder below holds one blob and what belongs to it
-_ATTEMPTS: Final = 5
+_ATTEMPTS: Final = 40
+_PAUSE: Final = 0.001  # seconds, longer at each attempt, so that two who meet don't go on in step
 _SYNCERS: Final = 8  # threads that wait for the disk
 
 
@@ -143,6 +144,7 @@ def _move(temp: Path, place: Path) -> None:
         except FileNotFoundError:
             if attempt == _ATTEMPTS - 1 or not temp.exists():
                 raise
+            time.sleep(_PAUSE * attempt)
         else:
             return
 
