@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol, TypeVar
 
 from keyhouse.core.actor import Actor
@@ -17,6 +17,7 @@ from keyhouse.core.errors import GateUnavailable, RoleRequired
 
 ActionSet = Literal["management", "publishing", "credentials", "open"]
 STEP_UP_AGE: Final = timedelta(minutes=15)
+REMOVE_LAST: Final = "second-factor.remove-last"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +46,21 @@ class Thing:
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Allowed now, and not for ever: the line to tell, from when on it is refused (None: not yet known), by what."""
+
+    line: str
+    until: datetime | None = None
+    mandate: str = ""
+    path: str = ""
+
+
 class Gate(Protocol):
     """Tells whether this session or credential is strong enough for this action now."""
 
-    def require(self, actor: Actor, action: Action, thing: Thing | None) -> None:
-        """Raise a `Refusal` with a stable code and the fix, or return."""
+    def require(self, actor: Actor, action: Action, thing: Thing | None) -> Caution | None:
+        """Raise a `Refusal` with a stable code and the fix, or return what there is to be told."""
 
 
 class Authority(Protocol):
@@ -123,12 +134,14 @@ CATALOGUE: Final[dict[str, Action]] = {
         # enrolling is open to everybody signed in; the proof asked for is the strongest the account has
         _own("second-factor.add", "Add a second factor", step_up=True),
         _own("second-factor.remove", "Remove a second factor while another stays", step_up=True),
-        _own("second-factor.remove-last", "Remove the last second factor", step_up=True),
         _own("recovery-codes.replace", "Make a new set of recovery codes", step_up=True),
         _own("password.change", "Change one's password", step_up=True),
         _own("email.add", "Add an e-mail address", step_up=True),
         Action("second-factor.disable", "Switch an authenticator app off after a hundred wrong codes"),
+        _open("mandate.check", "Ask what would be allowed, with the session or token in hand"),
+        _own("mandate.read-own", "See what is asked of oneself, since when, until when, and why"),
         # gated
+        _gated(REMOVE_LAST, "Remove the last second factor", "management", step_up=True),
         _gated("token.mint", "Create an API token", "credentials", step_up=True),
         Action("token.use", "Use an API token", "credentials", gated=True),
         Action("index.read-private", "Read an index that is private", "credentials", gated=True),
@@ -140,9 +153,16 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("file.delete", "Delete a file of a release", "management", step_up=True),
         _gated("release.delete", "Delete a release", "management", step_up=True),
         _gated("project.delete", "Delete a project", "management", step_up=True),
+        _gated("project.ask-deletion", "Ask for the deletion of a project, where that is held", "management"),
         _gated("project.archive", "Archive a project", "management", step_up=True),
         _gated("project.unarchive", "Take a project out of the archive", "management", step_up=True),
         _operator("audit.read-all", "See the audit log of the whole index"),
+        _operator("mandate.read-all", "See mandates with their plans, proposals, exemptions and weak tokens"),
+        _operator("mandate.propose", "Propose a version of a mandate", step_up=True),
+        _operator("mandate.approve", "Approve what somebody else proposed about a mandate", step_up=True),
+        _operator("mandate.withdraw", "Withdraw a proposal, or an exemption", step_up=True),
+        _operator("exemption.propose", "Propose to exempt somebody for a while", step_up=True),
+        _operator("exemption.approve", "Approve an exemption that somebody else proposed", step_up=True),
         _operator("user.invite", "Invite somebody by a one-time link", step_up=True),
         _operator("user.create", "Make an account", step_up=True),
         _operator("setup.link", "Make the link for setting up the first operator", step_up=True),
@@ -199,20 +219,20 @@ def require_authority(actor: Actor, name: str, thing: Thing | None = None) -> No
     _wiring.authority.require(actor, action, thing)
 
 
-def require_gate(actor: Actor, name: str, thing: Thing | None = None) -> None:
+def require_gate(actor: Actor, name: str, thing: Thing | None = None) -> Caution | None:
     """Raise unless the session or credential in hand is strong enough for this action now."""
     action = get_action(name)
     if not action.gated:
-        return
+        return None
     if _wiring.gate is None:
         raise GateUnavailable
-    _wiring.gate.require(actor, action, thing)
+    return _wiring.gate.require(actor, action, thing)
 
 
-def require(actor: Actor, name: str, thing: Thing | None = None) -> None:
+def require(actor: Actor, name: str, thing: Thing | None = None) -> Caution | None:
     """Ask authority, then the gate; services call this inside their own transaction."""
     require_authority(actor, name, thing)
-    require_gate(actor, name, thing)
+    return require_gate(actor, name, thing)
 
 
 def find_reader() -> Reader | None:

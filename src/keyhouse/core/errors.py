@@ -6,6 +6,7 @@ read plane, command line) has one table from situation to answer.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
 from typing import ClassVar
 
@@ -28,7 +29,8 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a defect
     """A refusal somebody outside may read.
 
     Subclasses set `code`, `situation` and a default `sentence`; a raiser may give a more exact sentence.
-    `fix` says what to do, `retry_after` (whole seconds) when it may help to try again.
+    `fix` says what to do, `retry_after` (whole seconds) when it may help to try again. A refusal by the gate carries
+    the whole `decision` as JSON has it, for machines.
     """
 
     code: ClassVar[str] = "refused"
@@ -36,6 +38,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a defect
     sentence: str = "This was refused."
     fix: str = ""
     retry_after: int | None = None
+    decision: Mapping[str, object] | None = None
 
     def __init__(
         self,
@@ -108,8 +111,17 @@ class SecondFactorRequired(Refusal):
     fix = "Set up an authenticator app on your account page, then sign in with it."
 
 
+class StrongerFactorRequired(Refusal):
+    """A second factor was proven, and a mandate asks for a stronger one."""
+
+    code = "stronger-factor-required"
+    situation = Situation.FORBIDDEN
+    sentence = "This needs a stronger second factor than the one proven."
+    fix = "Sign in with a security key or passkey."
+
+
 class CredentialWeak(Refusal):
-    """The credential was made in a session that had not proven a second factor."""
+    """The credential was made in a session that had proven less than is asked for."""
 
     code = "credential-weak"
     situation = Situation.FORBIDDEN

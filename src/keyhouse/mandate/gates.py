@@ -1,10 +1,15 @@
-"""The gate: the one place that says whether a session or credential is strong enough for an action."""
+"""The gate: gathers the facts, asks `rules.decide`, and turns its answer into a refusal, a caution or nothing."""
 
 from __future__ import annotations
 
+import logging
+from dataclasses import replace
+
 from django.db import DatabaseError
 
-from keyhouse.core.actions import Action, Thing
+from keyhouse.accounts.errors import SecondFactorLast
+from keyhouse.core import clock
+from keyhouse.core.actions import Action, Caution, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import (
     AccountFrozen,
@@ -16,9 +21,15 @@ from keyhouse.core.errors import (
     RoleRequired,
     SecondFactorRequired,
     SignInRequired,
+    StepUpRequired,
+    StrongerFactorRequired,
 )
-from keyhouse.mandate import queries
-from keyhouse.mandate.rules import Decision, Facts, Person, decide
+from keyhouse.mandate import history, queries
+from keyhouse.mandate.errors import DeletionHeld
+from keyhouse.mandate.facts import Facts, Object
+from keyhouse.mandate.rules import Decision, Policy, decide
+
+_log = logging.getLogger("keyhouse.mandate")
 
 REFUSALS: dict[str, type[Refusal]] = {
     refusal.code: refusal
@@ -26,37 +37,71 @@ REFUSALS: dict[str, type[Refusal]] = {
         AccountFrozen,
         AccountHeld,
         CredentialWeak,
+        DeletionHeld,
         EmailUnverified,
         RoleRequired,
+        SecondFactorLast,
         SecondFactorRequired,
         SignInRequired,
+        StepUpRequired,
+        StrongerFactorRequired,
     )
 }
 
 
-class SecondFactorGate:
+class MandateGate:
     """Implements `core.actions.Gate`."""
 
-    def require(self, actor: Actor, action: Action, thing: Thing | None) -> None:
-        """Raise the refusal of the decision, or return; where facts can't be gathered, GateUnavailable."""
-        del thing
+    def require(self, actor: Actor, action: Action, thing: Thing | None) -> Caution | None:
+        """Raise the refusal of the decision, or return its caution.
+
+        Where facts can't be gathered, GateUnavailable: privileged acts are refused, and the log says so loudly.
+        """
         try:
-            decision = decide(facts_of(actor, action))
+            decision = judge(actor, action.name, thing)
         except DatabaseError as error:
+            _log.exception("the gate can't gather facts, so %s is refused", action.name)
             raise GateUnavailable from error
         if decision.verdict == "deny":
             raise refusal_of(decision)
+        return caution_of(decision)
 
 
-def facts_of(actor: Actor, action: Action) -> Facts:
-    """Gather what the decision needs; the factors are looked up only where the actor's own proof doesn't settle it."""
-    is_settled = actor.state == "active" and actor.strength.has_second_factor
-    has_factor = is_settled or queries.has_second_factor(actor.user_id)
-    person = Person(actor.state, actor.email_is_verified, has_factor)
-    return Facts(actor.kind, actor.strength, person, action.name)
+def judge(actor: Actor, action: str, thing: Thing | None) -> Decision:
+    """Decide about an act now, and keep what it rested on; raises DatabaseError."""
+    now = clock.now()
+    facts, policies = queries.gather(actor, action, thing, now)
+    decision = decide(facts, policies, now)
+    if decision.verdict == "deny" and action == "release.upload":
+        facts, decision = _look_for_beginning(facts, decision, policies, actor, thing)
+    history.note(facts, decision, now)
+    return decision
+
+
+def _look_for_beginning(
+    facts: Facts, decision: Decision, policies: tuple[Policy, ...], actor: Actor, thing: Thing | None
+) -> tuple[Facts, Decision]:
+    """Look once more whether this release was begun before the deadline; asked only where it matters."""
+    begun_at = queries.begun_at(actor, thing)
+    if begun_at is None or facts.object is None:
+        return facts, decision
+    facts = replace(facts, object=Object(facts.object.kind, facts.object.name, begun_at))
+    return facts, decide(facts, policies, clock.now())
 
 
 def refusal_of(decision: Decision) -> Refusal:
     """Return the refusal that a denial is told by; a code nobody here knows closes the gate."""
-    refusal = REFUSALS.get(decision.code, GateUnavailable)
-    return refusal(decision.reason, fix=decision.fix.text if decision.fix else None)
+    refusal = REFUSALS.get(decision.code, GateUnavailable)(
+        decision.reason, fix=decision.fix.text if decision.fix else None
+    )
+    refusal.decision = decision.as_dict()
+    return refusal
+
+
+def caution_of(decision: Decision) -> Caution | None:
+    """Return what is told beside an act that is still allowed."""
+    if decision.verdict != "warn":
+        return None
+    fix = decision.fix
+    line = f"{decision.code}: {decision.reason}" + (f" {fix.text}" if fix else "")
+    return Caution(line, decision.until, decision.mandate or "", fix.path if fix else "")

@@ -1,45 +1,66 @@
-"""Who may do what under the rule that is in force: whoever can change something holds a second factor. Pure.
+"""The one function that says whether a session or credential is strong enough for an action. Pure.
 
-`decide` takes facts and gives a decision; gate, pages and dry runs ask this one function. The rule of this version is
-fixed: the session or credential in hand was proven with a second factor, the primary address is verified, the account
-is in good order.
+`decide(facts, policies, now)` serves gates, pages, dry runs, plans and reports alike, so what a dry run says is what the
+gate will do. No database, no clock, no request: the same facts and mandates at the same instant give the same decision.
+
+Rules in their order: the account is in good order; then each mandate in force objects or not, and the union of their
+objections holds; operators hold a second factor whatever any mandate says; then a fresh proof where the action needs one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import Any, Final, Literal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, NamedTuple
 
-from keyhouse.core.actor import Strength
+from keyhouse.core import clock
+from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, STEP_UP_AGE, Action
+from keyhouse.core.actor import SECOND_FACTOR_METHODS
+from keyhouse.mandate.documents import BEFORE_FORCE, Mandate, Stage
+from keyhouse.mandate.facts import NEEDING_FACTOR, Authority, Facts, Person
+from keyhouse.mandate.selectors import View
 
 Verdict = Literal["allow", "warn", "deny"]
 
+FLOOR: Final = "operators-floor"  # the name that decisions of the floor carry; no mandate can have it
+FINISH_WITHIN: Final = timedelta(
+    minutes=15
+)  # a release that was begun before a deadline may be finished so long after
+HELD_ACTIONS: Final = frozenset({"project.delete"})
+# Acts by which somebody gains authority; for these there is no grace.
+GAINING: Final = frozenset({"project.create"})
 PERSONAL: Final = frozenset({"session", "token"})
-# Done by the index itself or by whoever has the machine. They propose what needs two people and never approve it.
-OF_THE_HOST: Final = frozenset({"host"})
 OF_A_JOB: Final = frozenset({"host.command"})
 # A hold stops publishing and changes of the account; installing goes on.
 OPEN_WHILE_HELD: Final = frozenset({"index.read-private", "token.use"})
+_FACTORS_OF: Final = {
+    "security-key": frozenset({"security-key"}),
+    "passkey": frozenset({"passkey"}),
+    "authenticator-app": frozenset({"authenticator-app"}),
+    "phishing-resistant": frozenset({"security-key", "passkey"}),
+    "device-bound": frozenset(),
+}
+_PHISHING_RESISTANT: Final = frozenset({"webauthn", "passkey"})
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """What is known of the account. `has_factor`: a second factor is enrolled now, whoever is asking."""
+class Policy:
+    """One version of a mandate that is live. `is_floor_exempt`: the default, or a seeded history, waits for no notice."""
 
-    state: str
-    email_is_verified: bool
-    has_factor: bool
+    mandate: Mandate
+    version: int = 1
+    is_floor_exempt: bool = False
 
+    @property
+    def name(self) -> str:
+        """Return the mandate's name."""
+        return self.mandate.name
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What a decision rests on: the asking kind with its proven strength, the person behind it, the action."""
-
-    kind: str
-    proved: Strength
-    person: Person
-    action: str
+    @property
+    def label(self) -> str:
+        """Return name and version as ledgers write it."""
+        return f"{self.mandate.name}@{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,118 +73,472 @@ class Fix:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer. `code` is empty where nothing stands in the way."""
+    """The answer. `code` is empty where nothing stands in the way.
+
+    `since`: from when on it is refused so. `until`: how long it is still allowed, or when a hold ends.
+    """
 
     verdict: Verdict
     code: str = ""
+    mandate: str | None = None
+    version: int | None = None
+    since: datetime | None = None
+    until: datetime | None = None
     reason: str = ""
     fix: Fix | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Return it as JSON has it."""
-        return asdict(self)
+        """Return it as JSON has it, keys in one order."""
+        return {
+            "verdict": self.verdict,
+            "code": self.code,
+            "mandate": self.mandate,
+            "version": self.version,
+            "since": None if self.since is None else clock.format_instant(self.since),
+            "until": None if self.until is None else clock.format_instant(self.until),
+            "reason": self.reason,
+            "fix": {"text": self.fix.text, "path": self.fix.path} if self.fix else None,
+        }
 
 
 ALLOWED: Final = Decision("allow")
 
 
-def decide(facts: Facts) -> Decision:
-    """Return the first objection among the rules, in their order, or that it is allowed."""
-    if facts.kind in OF_THE_HOST or (facts.kind == "job" and facts.action in OF_A_JOB):
+def decide(facts: Facts, policies: Iterable[Policy], now: datetime) -> Decision:
+    """Return what the gate answers at `now` while these policies are live."""
+    action = CATALOGUE.get(facts.action)
+    if action is None:
+        return _deny("gate-unavailable", "There is no such action.", Fix("Ask for another one.", "/help/"))
+    if not action.gated or facts.asking.kind == "host" or _is_own_job(facts):
         return ALLOWED
-    for rule in RULES:
-        if decision := rule(facts):
-            return decision
-    return ALLOWED
+    for rule in _RULES:
+        if refusal := rule(facts, action):
+            return refusal
+    return _decide_by_mandates(facts, action, policies, now)
 
 
-def _deny(code: str, reason: str, fix: str, path: str) -> Decision:
-    return Decision("deny", code, reason, Fix(fix, path))
+def _decide_by_mandates(facts: Facts, action: Action, policies: Iterable[Policy], now: datetime) -> Decision:
+    view = View(facts.person, _prospective(facts))
+    objections = [found for one in policies if (found := objection(one, facts, view, now)) is not None]
+    denials = [found for found in objections if found.is_denial]
+    if denials:
+        return _worded(min(denials, key=_order), facts)
+    refusal = _operators_floor(facts, action) or _stale_proof(facts, action, now)
+    if refusal is not None:
+        return refusal
+    return _worded(min(objections, key=_order), facts) if objections else ALLOWED
 
 
-def _somebody(facts: Facts) -> Decision | None:
-    if facts.kind in PERSONAL:
+_FAR: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def _order(objection: Objection) -> tuple[datetime, str]:
+    return objection.at or _FAR, objection.policy.name
+
+
+def _is_own_job(facts: Facts) -> bool:
+    return facts.asking.kind == "job" and facts.action in OF_A_JOB
+
+
+def _deny(code: str, reason: str, fix: Fix) -> Decision:
+    return Decision("deny", code, reason=reason, fix=fix)
+
+
+# ---- whatever any mandate says
+
+
+def _somebody(facts: Facts, action: Action) -> Decision | None:
+    kind = facts.asking.kind
+    if kind in PERSONAL or (kind == "publisher" and action.set == "publishing"):
         return None
-    if facts.kind == "nobody":
-        return _deny("sign-in-required", "Nobody is signed in.", "Sign in to go on.", "/account/sign-in/")
+    if kind == "nobody":
+        return _deny(
+            "sign-in-required", "Nobody is signed in.", Fix("Sign in to go on.", "/account/sign-in/")
+        )
     return _deny(
-        "role-required", "This isn't done without a person.", "Sign in and do it on the pages.", "/account/"
+        "role-required",
+        "This isn't done without a person.",
+        Fix("Sign in and do it on the pages.", "/account/"),
     )
 
 
-def _open_account(facts: Facts) -> Decision | None:
+def _open_account(facts: Facts, action: Action) -> Decision | None:
     """Refuse frozen accounts, and every state that isn't known here."""
+    del action
     if facts.person.state in {"active", "held", "password-disabled"}:
         return None
     return _deny(
-        "account-frozen",
-        "This account is frozen.",
-        "Talk to the operators of this index.",
-        "/account/",
+        "account-frozen", "This account is frozen.", Fix("Talk to the operators of this index.", "/account/")
     )
 
 
-def _no_hold(facts: Facts) -> Decision | None:
-    if facts.person.state != "held" or facts.action in OPEN_WHILE_HELD:
+def _no_hold(facts: Facts, action: Action) -> Decision | None:
+    if facts.person.state != "held" or action.name in OPEN_WHILE_HELD or facts.asking.kind == "publisher":
         return None
     return _deny(
-        "account-held", "This account is on hold.", "Sign in to see why and until when.", "/account/"
+        "account-held",
+        "This account is on hold.",
+        Fix("Sign in to see why and until when.", "/account/"),
     )
 
 
-def _good_password(facts: Facts) -> Decision | None:
-    """Let tokens go on after a leak of the password, where the password alone opens nothing."""
-    if facts.person.state != "password-disabled" or (facts.kind == "token" and facts.person.has_factor):
+def _good_password(facts: Facts, action: Action) -> Decision | None:
+    """Let credentials go on after a leak of the password, where the password alone opens nothing."""
+    del action
+    is_guarded = facts.asking.kind in {"token", "publisher"} and bool(facts.person.factors)
+    if facts.person.state != "password-disabled" or is_guarded:
         return None
     return _deny(
         "account-held",
         "This account rests: its password is known to others and was disabled.",
-        "Set a new password.",
-        "/account/password/",
+        Fix("Set a new password.", "/account/password/"),
     )
 
 
-def _verified_address(facts: Facts) -> Decision | None:
-    if facts.person.email_is_verified:
+def _verified_address(facts: Facts, action: Action) -> Decision | None:
+    """Ask people who manage something for a verified address; for credentials in use the mandate decides."""
+    is_managing = action.set == "management" or action.name == "token.mint"
+    if facts.asking.kind != "session" or not is_managing or facts.person.verified_email:
         return None
+    return _unverified()
+
+
+def _unverified() -> Decision:
     return _deny(
         "email-unverified",
         "The primary e-mail address of this account is not verified.",
-        "Verify it on your account page.",
-        "/account/",
+        Fix("Verify it on your account page.", "/account/"),
     )
 
 
-def _second_factor(facts: Facts) -> Decision | None:
-    if facts.proved.has_second_factor:
+def _operators_floor(facts: Facts, action: Action) -> Decision | None:
+    """Ask operators, moderators and auditors for a second factor: nothing lowers this."""
+    if NEEDING_FACTOR.isdisjoint(facts.person.roles):
         return None
-    if facts.kind == "token":
-        return _deny(
-            "credential-weak",
-            "This credential was made without a second factor.",
-            "Sign in with your second factor and create a new one.",
-            "/account/tokens/",
-        )
-    if facts.person.has_factor:
-        return _deny(
-            "second-factor-required",
-            "This needs a second factor, and this session was started without one.",
-            "Prove your second factor.",
-            "/account/step-up/",
-        )
-    return _deny(
-        "second-factor-required",
-        "This needs a second factor.",
-        "Set up an authenticator app on your account page.",
-        "/account/second-factors/",
-    )
+    if action.name == REMOVE_LAST:
+        return _last_factor(FLOOR, None, None)
+    if has_second_factor(facts):
+        return None
+    code, sentence, fix = _weakness(facts, is_any_enough=True)
+    return Decision("deny", code, FLOOR, reason=f"{sentence} Operators always need one.", fix=fix)
 
 
-RULES: Final[tuple[Callable[[Facts], Decision | None], ...]] = (
+_RULES: Final[tuple[Callable[[Facts, Action], Decision | None], ...]] = (
     _somebody,
     _open_account,
     _no_hold,
     _good_password,
     _verified_address,
-    _second_factor,
 )
+
+
+def _stale_proof(facts: Facts, action: Action, now: datetime) -> Decision | None:
+    """Ask for a fresh proof of a session (ASVS 7.5.3)."""
+    at = facts.asking.at
+    if facts.asking.kind != "session" or not action.step_up or (at is not None and now - at <= STEP_UP_AGE):
+        return None
+    return _deny(
+        "step-up-required",
+        "Prove once more that it is you.",
+        Fix("Confirm with your second factor.", "/account/step-up/"),
+    )
+
+
+# ---- one mandate
+
+
+class Objection(NamedTuple):
+    """What one mandate has against an act: a denial since `at`, or a warning until then. `why` names its words."""
+
+    policy: Policy
+    is_denial: bool
+    at: datetime | None
+    why: Literal["weak", "last-factor", "deletion-held"] = "weak"
+
+
+def objection(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
+    """Return what one live mandate has against it, or None; `view` is of the same facts."""
+    mandate = policy.mandate
+    is_met = facts.person.verified_email and satisfies(mandate, facts)
+    is_special = facts.action == REMOVE_LAST or facts.action in HELD_ACTIONS
+    if now < mandate.announced_at or (is_met and not is_special) or _is_exempt(policy, facts, now):
+        return None
+    view = view.at(mandate.announced_at)
+    if not mandate.who.matches(view):
+        return None
+    if facts.action == REMOVE_LAST:
+        since = denied_since(mandate, view, REMOVE_LAST, now)
+        return None if since is None else Objection(policy, True, since, "last-factor")
+    if facts.action in HELD_ACTIONS and _is_deletion_held(policy, facts, now):
+        return Objection(policy, True, mandate.announced_at, "deletion-held")
+    return None if is_met else _weigh(policy, facts, view, now)
+
+
+def covers(policy: Policy, facts: Facts) -> bool:
+    """Tell whether the mandate is about this person."""
+    return policy.mandate.who.matches(View(facts.person, facts.authority, policy.mandate.announced_at))
+
+
+def is_compliant(mandate: Mandate, person: Person) -> bool:
+    """Tell whether the person holds what the mandate asks for, and can be reached."""
+    accepted = frozenset().union(*(_FACTORS_OF[method] for method in mandate.accept))
+    is_bound = "device-bound" in mandate.accept and person.has_device_bound
+    return person.verified_email and (is_bound or not accepted.isdisjoint(person.factors))
+
+
+def has_second_factor(facts: Facts) -> bool:
+    """Tell whether any second factor stands behind what asks."""
+    return not SECOND_FACTOR_METHODS.isdisjoint(facts.asking.proved)
+
+
+def satisfies(mandate: Mandate, facts: Facts) -> bool:
+    """Tell whether what was proven is among the accepted methods, or the mandate lets this credential be."""
+    proved = facts.asking.proved
+    if not mandate.proofs.isdisjoint(proved):
+        return True
+    is_bound = facts.asking.device_bound and not _PHISHING_RESISTANT.isdisjoint(proved)
+    if is_bound and "device-bound" in mandate.accept:
+        return True
+    return _disposition(mandate, facts) == "keep"
+
+
+def _disposition(mandate: Mandate, facts: Facts) -> str:
+    """Return what becomes of a token below the accepted strength; a person's own session gets no such thing."""
+    if facts.asking.kind != "token":
+        return "refuse"
+    is_old = facts.asking.at is not None and facts.asking.at < mandate.announced_at
+    return mandate.credentials.before if is_old else mandate.credentials.grace
+
+
+def _is_exempt(policy: Policy, facts: Facts, now: datetime) -> bool:
+    return any(
+        one.mandate == policy.name
+        and one.version in {None, policy.version}
+        and (one.since is None or one.since <= now)
+        and now < one.until
+        for one in facts.exemptions
+    )
+
+
+def _prospective(facts: Facts) -> tuple[Authority, ...]:
+    """Return the authority, with what this very act would give: the first upload makes an owner."""
+    if facts.action not in GAINING:
+        return facts.authority
+    name = facts.object.name if facts.object else ""
+    return (*facts.authority, Authority("project", name, "owner", None, "prospective"))
+
+
+def stages_in_force(mandate: Mandate, view: View, now: datetime) -> list[Stage]:
+    """Return the stages that hold for a covered person, the general one first."""
+    at = _last_begun(mandate, now)
+    return (
+        [] if at is None else [one for one in mandate.holding[at] if one.who is None or one.who.matches(view)]
+    )
+
+
+def _last_begun(mandate: Mandate, now: datetime) -> int | None:
+    return next((at for at in range(len(mandate.stages) - 1, -1, -1) if mandate.stages[at].at <= now), None)
+
+
+def _is_denied_while(mandate: Mandate, at: int, view: View, action: str) -> bool:
+    """Tell whether the schedule refuses an action to a covered person while that stage is the last begun."""
+    for stage in mandate.holding[at]:
+        if action in stage.deny and (stage.who is None or stage.who.matches(view)):
+            return True
+    return False
+
+
+def denied_since(mandate: Mandate, view: View, action: str, now: datetime) -> datetime | None:
+    """Return from when on, without a break, the schedule refuses an action to a covered person; None: not now."""
+    since, at = None, _last_begun(mandate, now)
+    while at is not None and at >= 0 and _is_denied_while(mandate, at, view, action):
+        since, at = mandate.stages[at].at, at - 1
+    return since
+
+
+def next_denial(mandate: Mandate, view: View, action: str, now: datetime) -> datetime | None:
+    """Return when the schedule will begin to refuse an action to a covered person, or None."""
+    return next(
+        (
+            stage.at
+            for at, stage in enumerate(mandate.stages)
+            if stage.at > now and _is_denied_while(mandate, at, view, action)
+        ),
+        None,
+    )
+
+
+def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -> datetime:
+    """Return when a refusal scheduled for that instant is real for this person.
+
+    Whoever held authority before the mandate covered them has the notice floor from their first delivered notice on;
+    somebody no notice reaches waits for the hard cap. Authority gained since, and what was minted since, has no grace.
+    """
+    if policy.is_floor_exempt or not _has_grace(policy.mandate, facts):
+        return scheduled
+    cap = scheduled + policy.mandate.unreached_cap
+    told = min(
+        (one.delivered_at for one in facts.notices if one.mandate == policy.name and one.delivered_at <= now),
+        default=None,
+    )
+    if told is None or told > cap:
+        return cap
+    return max(scheduled, told + policy.mandate.floor)
+
+
+def _has_grace(mandate: Mandate, facts: Facts) -> bool:
+    if facts.action in GAINING:
+        return False
+    is_token = facts.asking.kind == "token"
+    if is_token and facts.asking.at is not None and facts.asking.at >= mandate.announced_at:
+        return False  # A6: a weak token made in the grace period dies with it
+    entries = _entries_of_object(facts) or facts.authority
+    if entries:
+        return any(_was_held_before(one, mandate, facts) for one in entries)
+    joined = facts.person.joined_at
+    return joined is not None and joined < mandate.announced_at
+
+
+def _was_held_before(one: Authority, mandate: Mandate, facts: Facts) -> bool:
+    since = one.since or facts.person.joined_at
+    covered = max(mandate.announced_at, one.covered_since or mandate.announced_at)
+    return since is not None and since < covered
+
+
+def _entries_of_object(facts: Facts) -> tuple[Authority, ...]:
+    if facts.object is None or not facts.object.name:
+        return ()
+    return tuple(one for one in facts.authority if one.name == facts.object.name)
+
+
+def _weigh(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
+    """Refuse from the deadline on; before it, or where the stage says so, warn."""
+    mandate, disposition = policy.mandate, _disposition(policy.mandate, facts)
+    scheduled = denied_since(mandate, view, facts.action, now)
+    if disposition == "expire" and mandate.credentials.at is not None:
+        since = max(mandate.announced_at, mandate.credentials.at)
+    elif scheduled is not None:
+        since = deadline(policy, facts, scheduled, now)
+    else:
+        return _warn_early(policy, facts, view, now)
+    if disposition == "warn":
+        return Objection(policy, is_denial=False, at=None)
+    if _is_finishing(facts, since, now):
+        return Objection(policy, is_denial=False, at=since + FINISH_WITHIN)
+    return Objection(policy, is_denial=now >= since, at=since)
+
+
+def _warn_early(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
+    if not any(facts.action in stage.warn for stage in stages_in_force(policy.mandate, view, now)):
+        return None
+    coming = next_denial(policy.mandate, view, facts.action, now)
+    until = None if coming is None else deadline(policy, facts, coming, now)
+    return Objection(policy, is_denial=False, at=until)
+
+
+def _is_finishing(facts: Facts, since: datetime, now: datetime) -> bool:
+    """Let a release that this credential began before the instant be finished, so that none is published by half."""
+    begun = facts.object.begun_at if facts.object else None
+    is_begun = facts.action == "release.upload" and begun is not None and begun < since
+    return is_begun and since <= now < since + FINISH_WITHIN
+
+
+def _is_deletion_held(policy: Policy, facts: Facts, now: datetime) -> bool:
+    """Tell whether deleting this project waits: covered, by a mandate announced and not yet enforced (S5, A18)."""
+    mandate = policy.mandate
+    entries = _entries_of_object(facts)
+    general = [stage for stage in mandate.stages if stage.at <= now and stage.who is None]
+    is_on_the_way = bool(general) and general[-1].state in BEFORE_FORCE
+    if not (entries and is_on_the_way):
+        return False
+    if not mandate.who.matches(View(facts.person, entries, mandate.announced_at)):
+        return False
+    ends = _hold_ends(policy, facts)
+    return ends is None or now < ends
+
+
+def _hold_ends(policy: Policy, facts: Facts) -> datetime | None:
+    asked = facts.object.deletion_asked_at if facts.object else None
+    return None if asked is None else asked + policy.mandate.deletion_hold
+
+
+# ---- words
+
+
+def _worded(found: Objection, facts: Facts) -> Decision:
+    """Say what an objection means and what to do about it."""
+    policy = found.policy
+    if found.why == "deletion-held":
+        return _worded_hold(policy, facts)
+    if found.why == "last-factor":
+        return _last_factor(policy.name, policy.version, found.at)
+    code, sentence, fix = _told(policy, facts)
+    if found.is_denial:
+        reason = f"{sentence} Mandate {policy.name} refuses that since {_written(found.at)}."
+        return Decision("deny", code, policy.name, policy.version, found.at, None, reason, fix)
+    told = f"will refuse that from {_written(found.at)} on" if found.at else "asks for more"
+    reason = f"{sentence} Mandate {policy.name} {told}."
+    return Decision("warn", code, policy.name, policy.version, None, found.at, reason, fix)
+
+
+def _worded_hold(policy: Policy, facts: Facts) -> Decision:
+    ends, days = _hold_ends(policy, facts), policy.mandate.deletion_hold.days
+    told = f"until {_written(ends)}" if ends else f"for {days} days after you ask for it"
+    advice = "Wait for that day, or archive the project." if ends else "Ask for the deletion, or archive it."
+    return Decision(
+        "deny",
+        "deletion-held",
+        policy.name,
+        policy.version,
+        policy.mandate.announced_at,
+        ends,
+        f"Deleting a project that the mandate {policy.name} covers is held {told}.",
+        Fix(advice, f"/mandate/deletion/{facts.object.name if facts.object else ''}/"),
+    )
+
+
+def _last_factor(mandate: str, version: int | None, since: datetime | None) -> Decision:
+    return Decision(
+        "deny",
+        "second-factor-last",
+        mandate,
+        version,
+        since,
+        reason="This is the last second factor of an account that needs one.",
+        fix=Fix("Add the new one first, then remove this one.", "/account/second-factors/"),
+    )
+
+
+def _written(instant: datetime | None) -> str:
+    return "" if instant is None else clock.format_instant(instant)
+
+
+def _told(policy: Policy, facts: Facts) -> tuple[str, str, Fix]:
+    if satisfies(policy.mandate, facts):
+        unverified = _unverified()
+        return unverified.code, unverified.reason, unverified.fix or Fix("", "/account/")
+    return _weakness(facts, is_any_enough=not has_second_factor(facts))
+
+
+def _weakness(facts: Facts, *, is_any_enough: bool) -> tuple[str, str, Fix]:
+    """Return code, sentence and fix for what was proven being too little."""
+    if facts.asking.kind == "token":
+        return _weak_token(is_any_enough=is_any_enough)
+    if facts.asking.kind == "publisher":
+        sentence = "This publisher was set up in a session that proved too little."
+        return "credential-weak", sentence, Fix("Let a compliant owner confirm it.", "/account/publishers/")
+    if not is_any_enough:
+        sentence = "This needs a stronger second factor than this session has proven."
+        fix = Fix("Sign in with a security key or passkey.", "/account/second-factors/")
+        return "stronger-factor-required", sentence, fix
+    if facts.person.factors:
+        sentence = "This needs a second factor, and this session has proven none."
+        return "second-factor-required", sentence, Fix("Prove your second factor.", "/account/step-up/")
+    fix = Fix("Set one up on your account page.", "/account/second-factors/")
+    return "second-factor-required", "This needs a second factor.", fix
+
+
+def _weak_token(*, is_any_enough: bool) -> tuple[str, str, Fix]:
+    lack = "without a second factor" if is_any_enough else "with too weak a second factor"
+    fix = Fix("Sign in with your second factor and make a new one.", "/account/tokens/")
+    return "credential-weak", f"This token was made {lack}.", fix

@@ -39,6 +39,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "file.delete",
             "release.delete",
             "project.delete",
+            "project.ask-deletion",
             "project.archive",
             "project.unarchive",
         }

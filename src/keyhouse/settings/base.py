@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "keyhouse.accounts",
     "keyhouse.projects",
     "keyhouse.credentials.tokens",
+    "keyhouse.mandate",
     "keyhouse.web",
 ]
 SECRET_KEY = keys.ensure_ring(_configuration.key_file).derive("django").hex()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from keyhouse.core import actions
 from keyhouse.credentials.tokens.reader import TokenReader
-from keyhouse.mandate.gates import SecondFactorGate
+from keyhouse.mandate.gates import MandateGate
 from keyhouse.projects.authority import ProjectAuthority
 
 
 def wire_all() -> None:
     """Install gate, authority and reader; until this has run, everything is refused."""
-    actions.wire(gate=SecondFactorGate(), authority=ProjectAuthority(), reader=TokenReader())
+    actions.wire(gate=MandateGate(), authority=ProjectAuthority(), reader=TokenReader())

@@ -1,0 +1,68 @@
+"""What can be wrong with mandates, their making and their exceptions."""
+
+from __future__ import annotations
+
+from keyhouse.core.errors import Refusal, Situation
+
+
+class MandateInvalid(Refusal):
+    """A mandate that is written down can't be one."""
+
+    code = "mandate-invalid"
+    situation = Situation.INVALID
+    sentence = "This mandate can't be read."
+    fix = "Mend the line that is named; nothing was applied."
+
+
+class MandateRefused(Refusal):
+    """The mandate is well-formed and must not be applied as things are."""
+
+    code = "mandate-refused"
+    situation = Situation.CONFLICT
+    sentence = "This mandate can't be applied now."
+    fix = "`keyhouse mandate plan FILE` shows what it would do."
+
+
+class MandateMissing(Refusal):
+    """There is no mandate of that name, or no such version of it."""
+
+    code = "mandate-missing"
+    situation = Situation.MISSING
+    sentence = "There is no such mandate."
+    fix = "`keyhouse mandate status` and the page /mandate/ list them."
+
+
+class ApprovalRefused(Refusal):
+    """A two-person act lacks its second person (ASVS 2.3.5)."""
+
+    code = "approval-refused"
+    situation = Situation.FORBIDDEN
+    sentence = "Somebody else must approve this."
+    fix = "Ask another operator of this index."
+
+
+class ProposalOver(Refusal):
+    """The proposal was approved, withdrawn or overtaken meanwhile."""
+
+    code = "proposal-over"
+    situation = Situation.CONFLICT
+    sentence = "This proposal is no longer open."
+    fix = "Look at the list of mandates for what holds now."
+
+
+class ExemptionInvalid(Refusal):
+    """An exemption lacks what makes it accountable, or lasts too long."""
+
+    code = "exemption-invalid"
+    situation = Situation.INVALID
+    sentence = "This exemption can't be made."
+    fix = "Name a person, a mandate in force, a reason, evidence, a compensating control, and an end within 90 days."
+
+
+class DeletionHeld(Refusal):
+    """Deleting a covered project waits, so that nobody deletes it to shed a mandate."""
+
+    code = "deletion-held"
+    situation = Situation.FORBIDDEN
+    sentence = "Deleting is held while a mandate is between its announcement and its enforcement."
+    fix = "Ask for the deletion first; after the hold it may be done."

@@ -1,0 +1,374 @@
+"""What a decision rests on: the person, what they may do, what asks in their name, what it asks for. Pure.
+
+The JSON form is part of the contract with checks from outside; `read_facts` and `Facts.as_dict` are each other's inverse.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from keyhouse.core import clock
+
+NEEDING_FACTOR: Final = frozenset({"operator", "moderator", "auditor"})  # roles under the operators' floor
+ASKING_KINDS: Final = ("session", "token", "publisher", "host", "job", "nobody")
+PROOFS: Final = ("password", "totp", "webauthn", "passkey", "recovery_code")
+FACTORS: Final = ("authenticator-app", "security-key", "passkey")
+
+
+class FactsMalformed(ValueError):  # noqa: N818 - it names what is wrong
+    """Facts can't be read; the message names the field."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """An account as it is now. `factors` are enrolled ones; `name` is the user name where it is known."""
+
+    id: str
+    joined_at: datetime | None = None
+    state: str = "active"
+    verified_email: bool = False
+    factors: tuple[str, ...] = ()
+    recovery_codes: int = 0
+    roles: tuple[str, ...] = ()
+    name: str = ""
+    has_device_bound: bool = False
+
+    @property
+    def known_as(self) -> str:
+        """Return what a mandate that names people calls this one."""
+        return self.name or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """One thing that a person may do something to: `via` is `own`, or the team that gives it.
+
+    `critical`: under which criteria (`Criterion.key`) the project is critical; `*` stands for all.
+    `covered_since`: from when on a criterion covers it, where that was later than the mandate.
+    """
+
+    kind: str
+    name: str
+    role: str
+    since: datetime | None = None
+    via: str = "own"
+    critical: frozenset[str] = frozenset()
+    covered_since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """The session or credential in hand: what was proven, when; for a token, by the session that minted it.
+
+    A publisher has the proof of whoever configured it.
+    """
+
+    kind: str
+    proved: frozenset[str] = frozenset()
+    user_verified: bool = False
+    at: datetime | None = None
+    configured_by: str | None = None
+    device_bound: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """What the action is done to. `begun_at`: when this very credential first put a file into this release.
+
+    `deletion_asked_at`: when its people asked for its deletion, which may be held.
+    """
+
+    kind: str
+    name: str = ""
+    begun_at: datetime | None = None
+    deletion_asked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A notice of a mandate that reached the person."""
+
+    mandate: str
+    kind: str
+    delivered_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Exempted:
+    """An exemption in the ledger: from one mandate (None as version: from the one asked about), for a while."""
+
+    mandate: str
+    version: int | None
+    until: datetime
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that a decision rests on, but for the mandates and the instant."""
+
+    person: Person
+    asking: Asking
+    action: str
+    authority: tuple[Authority, ...] = ()
+    object: Object | None = None
+    notices: tuple[Notice, ...] = ()
+    exemptions: tuple[Exempted, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form, keys and lists in one order."""
+        return {
+            "person": _person_dict(self.person),
+            "authority": [_authority_dict(one) for one in self.authority],
+            "asking": _asking_dict(self.asking),
+            "action": self.action,
+            "object": _object_dict(self.object),
+            "notices": [
+                {"mandate": one.mandate, "kind": one.kind, "delivered_at": _written(one.delivered_at)}
+                for one in self.notices
+            ],
+            "exemptions": [_exempted_dict(one) for one in self.exemptions],
+        }
+
+    def as_text(self) -> str:
+        """Return canonical JSON: the same facts give the same bytes."""
+        return json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+    @property
+    def digest(self) -> str:
+        """Return SHA-256 of the canonical JSON, hex."""
+        return hashlib.sha256(self.as_text().encode()).hexdigest()
+
+
+def _written(instant: datetime | None) -> str | None:
+    return None if instant is None else clock.format_instant(instant)
+
+
+def _person_dict(person: Person) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "id": person.id,
+        "joined_at": _written(person.joined_at),
+        "state": person.state,
+        "verified_email": person.verified_email,
+        "factors": list(person.factors),
+        "recovery_codes": person.recovery_codes,
+        "roles": list(person.roles),
+    }
+    if person.name:
+        told["name"] = person.name
+    if person.has_device_bound:
+        told["has_device_bound"] = True
+    return told
+
+
+def _authority_dict(one: Authority) -> dict[str, Any]:
+    critical: bool | list[str] = sorted(one.critical - {"*"}) or ("*" in one.critical)
+    told: dict[str, Any] = {
+        "kind": one.kind,
+        "name": one.name,
+        "role": one.role,
+        "since": _written(one.since),
+        "via": one.via,
+        "critical": critical,
+    }
+    if one.covered_since is not None:
+        told["covered_since"] = _written(one.covered_since)
+    return told
+
+
+def _asking_dict(asking: Asking) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "kind": asking.kind,
+        "proved": sorted(asking.proved),
+        "user_verified": asking.user_verified,
+        "at": _written(asking.at),
+        "configured_by": asking.configured_by,
+    }
+    if asking.device_bound:
+        told["device_bound"] = True
+    return told
+
+
+def _object_dict(thing: Object | None) -> dict[str, Any] | None:
+    if thing is None:
+        return None
+    told: dict[str, Any] = {"kind": thing.kind, "name": thing.name}
+    if thing.begun_at is not None:
+        told["begun_at"] = _written(thing.begun_at)
+    if thing.deletion_asked_at is not None:
+        told["deletion_asked_at"] = _written(thing.deletion_asked_at)
+    return told
+
+
+def _exempted_dict(one: Exempted) -> dict[str, Any]:
+    told: dict[str, Any] = {"mandate": one.mandate, "until": _written(one.until)}
+    if one.version is not None:
+        told["version"] = one.version
+    if one.since is not None:
+        told["since"] = _written(one.since)
+    return told
+
+
+class _Reader:
+    """Takes values out of a JSON object by name and type; what is missing, odd or unknown raises FactsMalformed."""
+
+    def __init__(self, body: object, where: str, known: Sequence[str]) -> None:
+        if not isinstance(body, Mapping):
+            raise FactsMalformed(f"{where} must be an object")
+        for key in body:
+            if key not in known:
+                raise FactsMalformed(f"{where}: unknown key {key!r}")
+        self._body, self._where = body, where
+
+    def has(self, key: str) -> bool:
+        return self._body.get(key) is not None
+
+    def value(self, key: str) -> Any:
+        return self._body.get(key)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self._body.get(key, default)
+        if value is None:
+            value = default
+        if not isinstance(value, str):
+            raise FactsMalformed(f"{self._where}.{key} must be a string")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._body.get(key, False)
+        if not isinstance(value, bool):
+            raise FactsMalformed(f"{self._where}.{key} must be true or false")
+        return value
+
+    def number(self, key: str) -> int:
+        value = self._body.get(key, 0)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise FactsMalformed(f"{self._where}.{key} must be a whole number")
+        return value
+
+    def instant(self, key: str) -> datetime | None:
+        if not self.has(key):
+            return None
+        try:
+            return clock.parse_instant(self.text(key))
+        except ValueError as error:
+            raise FactsMalformed(f"{self._where}.{key}: {error}") from error
+
+    def needed_instant(self, key: str) -> datetime:
+        found = self.instant(key)
+        if found is None:
+            raise FactsMalformed(f"{self._where}.{key} is missing")
+        return found
+
+    def texts(self, key: str, allowed: Sequence[str] = ()) -> tuple[str, ...]:
+        value = self._body.get(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise FactsMalformed(f"{self._where}.{key} must be a list of strings")
+        for one in value:
+            if allowed and one not in allowed:
+                raise FactsMalformed(f"{self._where}.{key}: {one!r} is none of {', '.join(allowed)}")
+        return tuple(value)
+
+    def each(self, key: str, read: Callable[[object, str], Any]) -> tuple[Any, ...]:
+        value = self._body.get(key, [])
+        if not isinstance(value, list):
+            raise FactsMalformed(f"{self._where}.{key} must be a list")
+        return tuple(read(one, f"{self._where}.{key}[{number}]") for number, one in enumerate(value))
+
+
+def read_facts(body: object) -> Facts:
+    """Read the JSON form; raises FactsMalformed with the field."""
+    keys = ("person", "authority", "asking", "action", "object", "notices", "exemptions")
+    reader = _Reader(body, "facts", keys)
+    return Facts(
+        person=_read_person(reader.value("person")),
+        asking=_read_asking(reader.value("asking")),
+        action=reader.text("action"),
+        authority=reader.each("authority", _read_authority),
+        object=_read_object(reader.value("object")) if reader.has("object") else None,
+        notices=reader.each("notices", _read_notice),
+        exemptions=reader.each("exemptions", _read_exempted),
+    )
+
+
+def _read_person(body: object) -> Person:
+    keys = ("id", "joined_at", "state", "verified_email", "factors", "recovery_codes", "roles", "name")
+    reader = _Reader(body, "person", (*keys, "has_device_bound"))
+    return Person(
+        id=reader.text("id"),
+        joined_at=reader.instant("joined_at"),
+        state=reader.text("state", "active"),
+        verified_email=reader.flag("verified_email"),
+        factors=reader.texts("factors", FACTORS),
+        recovery_codes=reader.number("recovery_codes"),
+        roles=reader.texts("roles"),
+        name=reader.text("name", ""),
+        has_device_bound=reader.flag("has_device_bound"),
+    )
+
+
+def _read_authority(body: object, where: str) -> Authority:
+    reader = _Reader(body, where, ("kind", "name", "role", "since", "via", "critical", "covered_since"))
+    return Authority(
+        kind=reader.text("kind"),
+        name=reader.text("name", ""),
+        role=reader.text("role"),
+        since=reader.instant("since"),
+        via=reader.text("via", "own"),
+        critical=_read_critical(reader),
+        covered_since=reader.instant("covered_since"),
+    )
+
+
+def _read_critical(reader: _Reader) -> frozenset[str]:
+    if isinstance(reader.value("critical"), list):
+        return frozenset(reader.texts("critical"))
+    return frozenset({"*"}) if reader.flag("critical") else frozenset()
+
+
+def _read_asking(body: object) -> Asking:
+    keys = ("kind", "proved", "user_verified", "at", "configured_by", "device_bound")
+    reader = _Reader(body, "asking", keys)
+    kind = reader.text("kind")
+    if kind not in ASKING_KINDS:
+        raise FactsMalformed(f"asking.kind is one of {', '.join(ASKING_KINDS)}")
+    return Asking(
+        kind=kind,
+        proved=frozenset(reader.texts("proved", PROOFS)),
+        user_verified=reader.flag("user_verified"),
+        at=reader.instant("at"),
+        configured_by=reader.text("configured_by") if reader.has("configured_by") else None,
+        device_bound=reader.flag("device_bound"),
+    )
+
+
+def _read_object(body: object) -> Object:
+    reader = _Reader(body, "object", ("kind", "name", "id", "begun_at", "deletion_asked_at"))
+    return Object(
+        kind=reader.text("kind"),
+        name=reader.text("name", ""),
+        begun_at=reader.instant("begun_at"),
+        deletion_asked_at=reader.instant("deletion_asked_at"),
+    )
+
+
+def _read_notice(body: object, where: str) -> Notice:
+    reader = _Reader(body, where, ("mandate", "kind", "delivered_at"))
+    return Notice(reader.text("mandate"), reader.text("kind", ""), reader.needed_instant("delivered_at"))
+
+
+def _read_exempted(body: object, where: str) -> Exempted:
+    # what the ledger holds besides (reason, approver, …) says nothing to a decision
+    keys = ("mandate", "version", "until", "since", "user", "reason", "evidence", "control", "approved_by")
+    reader = _Reader(body, where, keys)
+    return Exempted(
+        mandate=reader.text("mandate"),
+        version=reader.number("version") if reader.has("version") else None,
+        until=reader.needed_instant("until"),
+        since=reader.instant("since"),
+    )
