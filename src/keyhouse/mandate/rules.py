@@ -389,8 +389,9 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
 def _has_grace(mandate: Mandate, facts: Facts) -> bool:
     if facts.action in GAINING:
         return False
-    is_token = facts.asking.kind == "token"
-    if is_token and facts.asking.at is not None and facts.asking.at >= mandate.announced_at:
+    asking = facts.asking
+    is_late = asking.kind == "token" and asking.at is not None and asking.at >= mandate.announced_at
+    if is_late and not satisfies(mandate, facts):
         return False  # A6: a weak token made in the grace period dies with it
     entries = _entries_of_object(facts) or facts.authority
     if entries:
@@ -413,7 +414,9 @@ def _entries_of_object(facts: Facts) -> tuple[Authority, ...]:
 
 def _weigh(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
     """Refuse from the deadline on; before it, or where the stage says so, warn."""
-    mandate, disposition = policy.mandate, _disposition(policy.mandate, facts)
+    mandate = policy.mandate
+    is_strong = satisfies(mandate, facts)  # then it is the address that is missing
+    disposition = "refuse" if is_strong else _disposition(mandate, facts)
     scheduled = denied_since(mandate, view, facts.action, now)
     if disposition == "expire" and mandate.credentials.at is not None:
         since = max(mandate.announced_at, mandate.credentials.at)
