@@ -66,3 +66,12 @@ class DeletionHeld(Refusal):
     situation = Situation.FORBIDDEN
     sentence = "Deleting is held while a mandate is between its announcement and its enforcement."
     fix = "Ask for the deletion first; after the hold it may be done."
+
+
+class QuestionMalformed(Refusal):
+    """What was asked about can't be: an unknown act, an instant without a zone, a parameter twice."""
+
+    code = "question-malformed"
+    situation = Situation.INVALID
+    sentence = "This question can't be read."
+    fix = "Ask with `action`, `project` and `at`, each at most once; `at` looks like 2027-01-01T00:00:00Z."

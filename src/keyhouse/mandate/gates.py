@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from datetime import datetime
 
 from django.db import DatabaseError
 
@@ -27,7 +28,7 @@ from keyhouse.core.errors import (
 from keyhouse.mandate import history, queries
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Facts, Object
-from keyhouse.mandate.rules import Decision, Policy, decide
+from keyhouse.mandate.rules import Decision, decide
 
 _log = logging.getLogger("keyhouse.mandate")
 
@@ -70,23 +71,30 @@ class MandateGate:
 def judge(actor: Actor, action: str, thing: Thing | None) -> Decision:
     """Decide about an act now, and keep what it rested on; raises DatabaseError."""
     now = clock.now()
-    facts, policies = queries.gather(actor, action, thing, now)
-    decision = decide(facts, policies, now)
-    if decision.verdict == "deny" and action == "release.upload":
-        facts, decision = _look_for_beginning(facts, decision, policies, actor, thing)
+    facts, decision = weigh(actor, action, thing, now)
     history.note(facts, decision, now)
     return decision
 
 
-def _look_for_beginning(
-    facts: Facts, decision: Decision, policies: tuple[Policy, ...], actor: Actor, thing: Thing | None
-) -> tuple[Facts, Decision]:
-    """Look once more whether this release was begun before the deadline; asked only where it matters."""
+def weigh(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tuple[Facts, Decision]:
+    """Return what an act rests on, and the decision at `now`, which may lie ahead; keeps nothing.
+
+    Gates and dry runs both ask this, so that they agree. Raises DatabaseError.
+    """
+    facts, policies = queries.gather(actor, action, thing, now)
+    decision = decide(facts, policies, now)
+    if decision.verdict == "deny" and action == "release.upload":
+        facts = _look_for_beginning(facts, actor, thing)
+        decision = decide(facts, policies, now)
+    return facts, decision
+
+
+def _look_for_beginning(facts: Facts, actor: Actor, thing: Thing | None) -> Facts:
+    """Look whether this release was begun before the deadline; asked only where it matters."""
     begun_at = queries.begun_at(actor, thing)
     if begun_at is None or facts.object is None:
-        return facts, decision
-    facts = replace(facts, object=Object(facts.object.kind, facts.object.name, begun_at))
-    return facts, decide(facts, policies, clock.now())
+        return facts
+    return replace(facts, object=Object(facts.object.kind, facts.object.name, begun_at))
 
 
 def refusal_of(decision: Decision) -> Refusal:
