@@ -28,7 +28,7 @@ from keyhouse.core import actions, clock, configuration, keys
 from keyhouse.core.actor import host
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal
-from keyhouse.mandate.gates import SecondFactorGate
+from keyhouse.mandate.gates import MandateGate
 from keyhouse.projects.authority import ProjectAuthority
 
 PASSWORD = "velvet-anchor-93-tundra"
@@ -40,7 +40,7 @@ START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 def wired() -> Iterator[None]:
     keys.ensure_ring(configuration.current().key_file)
     before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
-    actions.wire(gate=SecondFactorGate(), authority=ProjectAuthority())
+    actions.wire(gate=MandateGate(), authority=ProjectAuthority())
     yield
     actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
 

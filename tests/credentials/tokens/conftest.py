@@ -14,7 +14,7 @@ from keyhouse.core import actions, clock, configuration, keys
 from keyhouse.core.actor import Actor, Strength
 from keyhouse.credentials.tokens import services
 from keyhouse.credentials.tokens.models import Token
-from keyhouse.mandate.gates import SecondFactorGate
+from keyhouse.mandate.gates import MandateGate
 from keyhouse.projects.authority import ProjectAuthority
 from keyhouse.projects.models import Project, Role
 
@@ -26,7 +26,7 @@ SetClock = Callable[[datetime], None]
 def wired() -> Iterator[None]:
     keys.ensure_ring(configuration.current().key_file)
     before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
-    actions.wire(gate=SecondFactorGate(), authority=ProjectAuthority())
+    actions.wire(gate=MandateGate(), authority=ProjectAuthority())
     yield
     actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
 
