@@ -30,6 +30,7 @@ from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.projects.authority import ProjectAuthority
+from keyhouse.projects.models import Project, Role
 
 PASSWORD = "velvet-anchor-93-tundra"
 SECRET = b"12345678901234567890"
@@ -160,6 +161,15 @@ def make_person(username: str = "ada", *, factors: int = 1, **facts: Any) -> Use
 def ada(db: None) -> User:
     """Return somebody with a password and an authenticator app."""
     return make_person()
+
+
+def give_project(user: User, name: str = "alpha") -> Project:
+    """Make a project of that person: who has authority is covered by the mandate that an index starts with."""
+    project = Project.objects.create(
+        name=name, normalized_name=name, folded_name=name, created_at=clock.now()
+    )
+    Role.objects.create(project=project, user=user, kind="owner", since_at=clock.now())
+    return project
 
 
 def signed_in(user: User, *methods: str, at: datetime | None = None) -> tuple[Session, Browser]:

@@ -6,7 +6,17 @@ from urllib.parse import urlencode
 
 import pytest
 from django.test import Client
-from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, code, make_person, refused, signed_in
+from tests.accounts.conftest import (
+    PASSWORD,
+    Browser,
+    Clock,
+    Configure,
+    code,
+    give_project,
+    make_person,
+    refused,
+    signed_in,
+)
 
 from keyhouse.accounts import services, signing_in
 from keyhouse.accounts.cookies import cookie_name
@@ -149,14 +159,15 @@ def test_nothing_of_a_password_is_cut(browser: Browser) -> None:
 
 
 def test_who_has_no_second_factor_gets_in_and_is_led_to_set_one_up(browser: Browser) -> None:
-    make_person(factors=0)
+    ada = make_person(factors=0)
     page = browser.sign_in()
     assert page["Location"] == "/account/second-factors/"
     session = Session.objects.get()
     assert (session.is_complete, session.methods) == (True, ["password"])
     assert browser.get("/account/second-factors/").status_code == 200
-    page = browser.client.get("/manage/projects/")
-    assert refused(page) == "second-factor-required"
+    assert browser.client.get("/manage/projects/").status_code == 200, "who can change nothing is left alone"
+    give_project(ada)
+    assert refused(browser.client.get("/manage/projects/")) == "second-factor-required"
 
 
 @pytest.mark.parametrize(

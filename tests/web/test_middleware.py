@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 
 from keyhouse.accounts.errors import TooManyAttempts
+from keyhouse.accounts.models import Email, User
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import NOBODY, Actor, Strength
@@ -64,11 +65,11 @@ def request_of(
     return request
 
 
-def ada(*methods: str, minutes_ago: int = 0, is_operator: bool = False) -> Actor:
+def ada(*methods: str, minutes_ago: int = 0, is_operator: bool = False, user_id: int = 1) -> Actor:
     proved = Strength(frozenset(methods), clock.now() - timedelta(minutes=minutes_ago))
     return Actor(
         kind="session",
-        user_id=1,
+        user_id=user_id,
         name="ada",
         strength=proved,
         email_is_verified=True,
@@ -116,9 +117,16 @@ def test_pages_of_a_private_index_are_for_who_is_signed_in(monkeypatch: pytest.M
     private = configuration.read({"KEYHOUSE_READS": "private", "KEYHOUSE_ENVIRONMENT": "test"})
     monkeypatch.setattr(configuration, "_current", private)
     assert knock(public, request_of())["Location"].startswith("/account/sign-in/")
-    assert knock(public, request_of(actor=ada("password", "totp"))) is None
+    reader = User.objects.create(username="ada", joined_at=clock.now())
+    Email.objects.create(
+        user=reader, address="ada@example.org", is_primary=True, verified_at=clock.now(), added_at=clock.now()
+    )
+    assert knock(public, request_of(actor=ada("password", "totp", user_id=reader.pk))) is None
     for methods in (["password"], ["password", "recovery_code"]):
-        assert knock(public, request_of(actor=ada(*methods)))["X-Refusal"] == "second-factor-required"
+        weak = ada(*methods, user_id=reader.pk)
+        assert knock(public, request_of(actor=weak))["X-Refusal"] == "second-factor-required"
+    gone = ada("password", "totp", user_id=reader.pk + 1)
+    assert knock(public, request_of(actor=gone))["X-Refusal"] == "account-frozen"
 
 
 def test_a_view_without_a_class_is_closed() -> None:

@@ -4,7 +4,17 @@ from functools import partial
 
 import pytest
 from django.db import transaction
-from tests.accounts.conftest import Browser, Clock, Configure, at_once, code, make_person, refused, signed_in
+from tests.accounts.conftest import (
+    Browser,
+    Clock,
+    Configure,
+    at_once,
+    code,
+    give_project,
+    make_person,
+    refused,
+    signed_in,
+)
 
 from keyhouse.accounts import signing_in, strength
 from keyhouse.accounts.errors import RecoveryCodeWrong
@@ -111,6 +121,7 @@ def test_of_many_who_use_one_code_at_once_one_gets_in(configure: Configure) -> N
 
 def test_a_recovery_code_lets_in_and_leads_to_a_new_factor(ada: User, browser: Browser) -> None:
     codes = codes_of(ada)
+    give_project(ada)
     browser.sign_in()
     browser.get(RECOVERY)
     page = browser.post(RECOVERY, {"recovery_code": rules.shown_code(codes[0]), "next": "/project/alpha/"})

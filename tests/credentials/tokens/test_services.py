@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from tests.credentials.tokens.conftest import MakeToken, SetClock, make_user, session_of
 
-from keyhouse.accounts.models import User
+from keyhouse.accounts.models import Email, User
 from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import NOBODY, Actor, Strength, host
@@ -122,7 +122,6 @@ def test_somebody_elses_project_and_an_unknown_one_are_refused_alike(
     [
         ({"strength": Strength(frozenset({"password"}), clock.now())}, SecondFactorRequired),
         ({"strength": Strength(frozenset({"password", "recovery_code"}), clock.now())}, SecondFactorRequired),
-        ({"email_is_verified": False}, EmailUnverified),
         ({"kind": "token"}, RoleRequired),
         ({"user_id": None, "kind": "nobody"}, RoleRequired),
     ],
@@ -131,6 +130,12 @@ def test_weak_sessions_and_other_credentials_mint_nothing(
     mint: MakeToken, ada: User, changes: dict[str, Any], refusal: type[Refusal]
 ) -> None:
     refused(refusal, mint, by=session_of(ada, **changes))
+
+
+def test_an_unverified_address_mints_nothing_whatever_the_session_says(mint: MakeToken, ada: User) -> None:
+    Email.objects.filter(user=ada).update(verified_at=None)
+    for is_said in (True, False):
+        refused(EmailUnverified, mint, by=session_of(ada, email_is_verified=is_said))
 
 
 def test_an_old_proof_asks_for_a_new_one(mint: MakeToken, ada: User) -> None:

@@ -153,7 +153,7 @@ def refused_to_mint(browser: Browser, code: str) -> None:
     assert not Token.objects.exists()
 
 
-def test_a_session_without_a_second_factor_mints_nothing(ada: User) -> None:
+def test_a_session_without_a_second_factor_mints_nothing(ada: User, alpha: Project) -> None:
     refused_to_mint(Browser(ada, "password"), "second-factor-required")
     refused_to_mint(Browser(ada, "password", "recovery_code"), "second-factor-required")
 
