@@ -260,6 +260,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "new projects from one network, in which time",
         read_windows,
     ),
+    Setting(
+        "mandate_history_days",
+        "400",
+        "facts of attempts at the gate are kept this many days for replays; 0: none are kept",
+        _number(0, 3650),
+    ),
 )
 
 
@@ -304,6 +310,7 @@ class Configuration:
     second_factor_network_limit: tuple[Window, ...]
     project_create_limit: tuple[Window, ...]
     project_create_network_limit: tuple[Window, ...]
+    mandate_history_days: int
     sources: Mapping[str, str]
 
     @property

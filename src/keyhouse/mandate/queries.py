@@ -231,7 +231,8 @@ _STANDING: Final = (
 )
 _DELETION_ASKED: Final = (
     "SELECT ask.asked_at FROM mandate_deletionask ask JOIN projects_project project ON project.lineage = ask.lineage"
-    " WHERE project.normalized_name = %s"
+    # what was asked about a former life of the name is used up
+    " WHERE project.normalized_name = %s AND ask.asked_at >= project.created_at"
 )
 _BEGUN: Final = (
     "SELECT MIN(file.uploaded_at) FROM projects_file file JOIN projects_release release ON release.id = file.release_id"

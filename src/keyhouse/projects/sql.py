@@ -48,4 +48,5 @@ def locking(statement: str) -> str:
 
 def read_instant(value: str | datetime) -> datetime:
     """Return an instant as the driver gave it, in UTC."""
-    return datetime.fromisoformat(value).replace(tzinfo=UTC) if isinstance(value, str) else value
+    instant = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return instant if instant.tzinfo else instant.replace(tzinfo=UTC)  # SQLite knows no zones

@@ -48,12 +48,16 @@ class Route:
 class Application:
     """Sends each request to its plane."""
 
-    def __init__(self, settings: Configuration, pages: App, index: Any, upload: Any) -> None:
-        """Join the planes; `index` is the read plane, `upload` the ASGI callable of `POST /legacy/`."""
+    def __init__(self, settings: Configuration, pages: App, index: Any, upload: Any, *beside: Any) -> None:
+        """Join the planes; `index` is the read plane, `upload` the ASGI callable of `POST /legacy/`.
+
+        What else lives as long as this process does stands in `beside`: it has `startup` and `shutdown`.
+        """
         self._settings = settings
         self._index = index
         self._upload = upload
         self._pages = pages
+        self._beside = beside
         self._measurements = Measurements(settings)
         self._private_port = port_of(settings.metrics_listen)
         self.routes = _routes(Health(), self._measurements, upload)
@@ -63,7 +67,7 @@ class Application:
         if scope["type"] == "http":
             await self._answer(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await Lifespan(self._index, self._upload).follow(receive, send)
+            await Lifespan(*self._beside, self._index, self._upload).follow(receive, send)
         else:
             await send({"type": "websocket.close", "code": 1000})
 
@@ -118,11 +122,11 @@ def port_of(listen: str) -> int:
 
 
 class Lifespan:
-    """Start and stop of what lives in each process: the read plane's state, the counting of reads."""
+    """Start and stop of what lives in each process: the read plane's state, the counting of reads, the gate's history."""
 
-    def __init__(self, index: Any, upload: Any) -> None:
-        """Take the planes that have a life of their own."""
-        self._parts = [part for part in (index, upload) if hasattr(part, "startup")]
+    def __init__(self, *parts: Any) -> None:
+        """Take the planes and what else may have a life of its own."""
+        self._parts = [part for part in parts if hasattr(part, "startup")]
         self._counting: asyncio.Task[None] | None = None
 
     async def follow(self, receive: Receive, send: Send) -> None:
@@ -186,9 +190,10 @@ def make_application(settings: Configuration) -> Application:
     """Build the callable of this process: Django first, since the upload's checks are its code."""
     os.environ["DJANGO_SETTINGS_MODULE"] = "keyhouse.settings.base"
     pages = Observed(ControlPlane(make_handler(), settings), "pages")
-    from keyhouse.publishing.upload.asgi import Upload  # noqa: PLC0415 - it stands on models
+    from keyhouse.mandate.history import Writer  # noqa: PLC0415 - it stands on models
+    from keyhouse.publishing.upload.asgi import Upload  # noqa: PLC0415 - beside it
 
-    return Application(settings, pages, ReadPlane(settings), Upload())
+    return Application(settings, pages, ReadPlane(settings), Upload(), Writer())
 
 
 def __getattr__(name: str) -> Application:
