@@ -9,8 +9,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, OperationalError
-from tests.mandate.stored import ANNOUNCED, ENFORCED, document, make_project, make_user, session_of, store
+from django.db import DatabaseError, OperationalError, connection
+from tests.mandate.stored import (
+    ANNOUNCED,
+    ENFORCED,
+    document,
+    make_project,
+    make_user,
+    retire_default,
+    session_of,
+    store,
+)
 
 from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Thing, get_action
@@ -95,6 +104,7 @@ def test_no_secret_no_address_and_no_network_is_in_what_is_kept() -> None:
 
 
 def test_the_very_same_mandates_give_the_very_same_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    retire_default()
     store(document())
     people = [make_user(f"person-{number}", joined_at=ANNOUNCED - timedelta(days=1)) for number in range(3)]
     make_project("alpha", *people[:2])
@@ -262,7 +272,7 @@ def test_two_processes_that_write_the_same_facts_agree() -> None:
         try:
             history._write(part)
         finally:
-            history.connection.close()
+            connection.close()
 
     threads = [threading.Thread(target=write, args=(batch[::step],)) for step in (1, -1, 1, -1)]
     for thread in threads:
