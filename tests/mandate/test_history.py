@@ -121,7 +121,7 @@ def test_the_very_same_mandates_give_the_very_same_answers(monkeypatch: pytest.M
     ledger = queries.ledger()
     found = list(history.replayed(ledger.live_at))
     assert [json.dumps(decision.as_dict()).encode() for _, decision in found] == given
-    assert len({*given}) > 5
+    assert {decision.verdict for _, decision in found} == {"allow", "warn", "deny"}
     assert all(row.verdict == decision.verdict for row, decision in found)
 
 
