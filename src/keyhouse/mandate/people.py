@@ -1,0 +1,98 @@
+"""The facts of all people, some thousand at a time, for plans and counts. In bounded memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from keyhouse.accounts.models import Authenticator, Email, User
+from keyhouse.core import configuration
+from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person
+from keyhouse.mandate.models import CriticalProject, Exemption
+from keyhouse.mandate.models import Notice as NoticeRow
+from keyhouse.projects.models import Role
+
+_AT_ONCE: Final = 2000  # people of one question
+
+
+def all_facts() -> Iterator[Facts]:
+    """Yield the facts of everybody whose account isn't deleted, by id; the asking is a session that proved nothing."""
+    last, critical = 0, _criticals()
+    while rows := _people_after(last):
+        last = rows[-1]["pk"]
+        yield from _with_standing(rows, critical)
+
+
+def _people_after(last: int) -> list[dict[str, Any]]:
+    email = Email.objects.filter(user=OuterRef("pk"), is_primary=True, verified_at__isnull=False)
+    # one that was disabled by wrong codes still makes the account one with a factor
+    app = Authenticator.objects.filter(user=OuterRef("pk"))
+    people = User.objects.filter(pk__gt=last).exclude(state=User.State.DELETED).order_by("pk")
+    rows = people.annotate(is_verified=Exists(email), has_app=Exists(app)).values(
+        "pk", "username", "joined_at", "state", "is_operator", "is_verified", "has_app"
+    )
+    found: list[Any] = list(rows[:_AT_ONCE])
+    return found
+
+
+def _criticals() -> dict[str, dict[str, datetime]]:
+    found: dict[str, dict[str, datetime]] = defaultdict(dict)
+    rows = CriticalProject.objects.values_list("normalized_name", "criterion", "since_at")
+    for name, criterion, since in rows.iterator(chunk_size=_AT_ONCE):
+        found[name][criterion] = since
+    return found
+
+
+def _with_standing(
+    rows: Sequence[dict[str, Any]], critical: dict[str, dict[str, datetime]]
+) -> Iterator[Facts]:
+    first, last = rows[0]["pk"], rows[-1]["pk"]
+    roles = _by_person(Role.objects.all(), first, last, "project__normalized_name", "kind", "since_at")
+    notices = _by_person(NoticeRow.objects.all(), first, last, "mandate", "kind", "delivered_at")
+    live = Exemption.objects.filter(effective_at__isnull=False, withdrawn_at__isnull=True)
+    exemptions = _by_person(live, first, last, "version__name", "version__version", "until", "effective_at")
+    for row in rows:
+        key = row["pk"]
+        yield Facts(
+            _person(row),
+            Asking("session"),
+            "",
+            authority=tuple(_role(one, critical) for one in roles[key]),
+            notices=tuple(Notice(*one) for one in notices[key]),
+            exemptions=tuple(Exempted(*one) for one in exemptions[key]),
+        )
+
+
+def _by_person(
+    rows: QuerySet[Any, Any], first: int, last: int, *fields: str
+) -> dict[int, list[tuple[Any, ...]]]:
+    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
+    chosen = rows.filter(user_id__gte=first, user_id__lte=last).order_by("user_id", *fields)
+    for key, *values in chosen.values_list("user_id", *fields).iterator(chunk_size=_AT_ONCE):
+        found[key].append(tuple(values))
+    return found
+
+
+def _person(row: dict[str, Any]) -> Person:
+    operator = ("operator",) if row["is_operator"] else ()
+    reader = ("reader",) if configuration.current().is_private else ()
+    return Person(
+        id=f"u{row['pk']}",
+        joined_at=row["joined_at"],
+        state=row["state"],
+        verified_email=row["is_verified"],
+        factors=("authenticator-app",) if row["has_app"] else (),
+        roles=operator + reader,
+        name=row["username"],
+    )
+
+
+def _role(row: tuple[Any, ...], critical: dict[str, dict[str, datetime]]) -> Authority:
+    name, kind, since = row
+    criteria = critical.get(name, {})
+    covered = min(criteria.values(), default=None)
+    return Authority("project", name, kind, since, "own", frozenset(criteria), covered)

@@ -1,0 +1,548 @@
+"""What a change of mandates would do: differences, people touched, refusals at each coming stage, loosening. Pure.
+
+Everything is asked of `rules.decide`, before and after the change, at every instant at which its answer can turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import product
+from typing import Any, Final, NamedTuple, Protocol
+
+from keyhouse.core import clock
+from keyhouse.core.actions import REMOVE_LAST
+from keyhouse.mandate import populations
+from keyhouse.mandate.documents import DocumentInvalid, Path, read_mandate, shown
+from keyhouse.mandate.facts import Asking, Facts
+from keyhouse.mandate.populations import Group
+from keyhouse.mandate.rules import FLOOR, GAINING, Policy, covers, decide, is_compliant, objection
+from keyhouse.mandate.selectors import Selector, View
+
+# Sections of a document that decide something; the others only say why.
+SECTIONS: Final = ("who", "methods", "notice", "credentials", "stages", "replaces")
+MOST_EXAMPLES: Final = 5
+_APPROVING: Final = "mandate.approve"  # what an operator must be able to do, or nothing can be mended
+
+
+class Timeline(Protocol):
+    """Mandates with the instants from which on each version holds."""
+
+    @property
+    def versions(self) -> tuple[tuple[datetime, Policy], ...]:
+        """Return each version with its instant."""
+
+    def live_at(self, now: datetime) -> tuple[Policy, ...]:
+        """Return the versions that hold at an instant."""
+
+
+Add = Callable[[Policy], Timeline]
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """Something to be told about a mandate; `path` is that of the key it is about."""
+
+    path: Path
+    reason: str
+
+    def __str__(self) -> str:
+        """Return it as a sentence."""
+        return f"{shown(self.path)}: {self.reason}" if self.path else self.reason
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"path": shown(self.path), "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field that is another one than before; None: it isn't there."""
+
+    path: Path
+    before: Any
+    after: Any
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"path": shown(self.path), "before": self.before, "after": self.after}
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A section that changes, and how many people it alone would touch (None: it can't stand alone)."""
+
+    section: str
+    people: int | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"section": self.section, "people": self.people}
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """How the people who are here now would stand at an instant, with what they have enrolled now."""
+
+    at: datetime
+    what: str
+    covered: int
+    compliant: int
+    exempt: int
+    refused: int
+    first_refused: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "at": clock.format_instant(self.at),
+            "what": self.what,
+            "covered": self.covered,
+            "compliant": self.compliant,
+            "exempt": self.exempt,
+            "refused": self.refused,
+            "first_refused": list(self.first_refused),
+        }
+
+
+class Case(NamedTuple):
+    """A person, a credential, an act and an instant."""
+
+    facts: Facts
+    at: datetime
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        asking, thing = self.facts.asking, self.facts.object
+        proved = " and ".join(sorted(asking.proved))
+        about = f" of {thing.name}" if thing and thing.name else ""
+        return f"{self.facts.action}{about} by a {asking.kind} proven by {proved}, at {_written(self.at)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a version of a mandate would change. `people` is the denominator of all counts."""
+
+    name: str
+    version: int
+    is_new: bool
+    is_loosening: bool
+    people: int
+    touched: int
+    loosened: int
+    tightened: int
+    differences: tuple[Difference, ...]
+    touches: tuple[Touch, ...]
+    forecasts: tuple[Forecast, ...]
+    loosenings: tuple[str, ...]
+    warnings: tuple[Remark, ...]
+    refusals: tuple[Remark, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "mandate": self.name,
+            "version": self.version,
+            "is_new": self.is_new,
+            "is_loosening": self.is_loosening,
+            "people": self.people,
+            "touched": self.touched,
+            "loosened": self.loosened,
+            "tightened": self.tightened,
+            "differences": [one.as_dict() for one in self.differences],
+            "touches": [one.as_dict() for one in self.touches],
+            "forecasts": [one.as_dict() for one in self.forecasts],
+            "loosenings": list(self.loosenings),
+            "warnings": [one.as_dict() for one in self.warnings],
+            "refusals": [one.as_dict() for one in self.refusals],
+        }
+
+
+def _written(at: datetime) -> str:
+    return clock.format_instant(at)
+
+
+# ---- the ground of a comparison
+
+
+class Ground:
+    """Both sides of a comparison, and between whom, what and when they could tell."""
+
+    def __init__(self, before: Timeline, after: Timeline, now: datetime) -> None:
+        """Take both sides; nothing before `now` is looked at."""
+        self.now = now
+        self._sides = before, after
+        self._live: dict[datetime, tuple[tuple[Policy, ...], tuple[Policy, ...]]] = {}
+        self._differing: dict[datetime, tuple[frozenset[Policy], frozenset[Policy]]] = {}
+        changes = {at for side in self._sides for at, _ in side.versions if at > now}
+        seen = (policy for at in (now, *changes) for side in self._sides for policy in side.live_at(at))
+        self.policies = tuple(dict.fromkeys(seen))
+        self._turns = changes | populations.turning_points(self.policies)
+        self.actions = populations.distinct_actions(self.policies)
+
+    def live(self, at: datetime) -> tuple[tuple[Policy, ...], tuple[Policy, ...]]:
+        """Return what holds at an instant, before and after the change."""
+        if at not in self._live:
+            before, after = self._sides
+            self._live[at] = before.live_at(at), after.live_at(at)
+        return self._live[at]
+
+    def instants(self, group: Group | None = None) -> list[datetime]:
+        """Return now and every later instant at which an answer for this group can turn.
+
+        Between two of them nothing turns: all that `decide` compares with an instant begins with it, inclusive.
+        """
+        personal = group.deadlines if group else frozenset()
+        return [self.now, *sorted(at for at in self._turns | personal if at > self.now)]
+
+    def telling_instants(self, group: Group) -> list[datetime]:
+        """Return those at which the two sides aren't the same mandates."""
+        return [at for at in self.instants(group) if self.lost(at) or self.gained(at)]
+
+    def lost(self, at: datetime) -> frozenset[Policy]:
+        """Return what holds at an instant before the change only."""
+        return self._only(at)[0]
+
+    def gained(self, at: datetime) -> frozenset[Policy]:
+        """Return what holds at an instant after the change only."""
+        return self._only(at)[1]
+
+    def _only(self, at: datetime) -> tuple[frozenset[Policy], frozenset[Policy]]:
+        if at not in self._differing:
+            before, after = self.live(at)
+            self._differing[at] = frozenset(before) - frozenset(after), frozenset(after) - frozenset(before)
+        return self._differing[at]
+
+
+def plan_change(before: Timeline, add: Add, proposed: Policy, people: Iterable[Facts], now: datetime) -> Plan:
+    """Compare the mandates as they are with what they are once `proposed` holds; `add` gives them with one more version.
+
+    `people` are streamed once, and kept only as groups of those who get the same decisions.
+    """
+    ground = Ground(before, add(proposed), now)
+    former = next((one for one in before.live_at(now) if one.name == proposed.name), None)
+    parts = _parts(former, proposed)
+    groups = populations.group_people(people, (*ground.policies, *(policy for _, policy in parts if policy)))
+    found = [(group, compare(ground, group)) for group in groups]
+    loosenings = _loosenings(ground, found)
+    return Plan(
+        name=proposed.name,
+        version=proposed.version,
+        is_new=former is None,
+        is_loosening=bool(loosenings),
+        people=sum(group.count for group in groups),
+        touched=sum(group.count for group, change in found if change.is_any),
+        loosened=sum(group.count for group, change in found if change.looser),
+        tightened=sum(group.count for group, change in found if change.tighter),
+        differences=tuple(
+            differences(former.mandate.as_dict() if former else {}, proposed.mandate.as_dict())
+        ),
+        touches=tuple(_touch(before, add, section, policy, groups, now) for section, policy in parts),
+        forecasts=tuple(forecasts(ground, proposed, groups)),
+        loosenings=loosenings,
+        warnings=tuple(_warnings(proposed, groups, now)),
+        refusals=tuple(_refusals(before, ground, proposed, groups)),
+    )
+
+
+# ---- looser, tighter
+
+
+class Change(NamedTuple):
+    """The first case that is allowed after and was refused before, and the first the other way round."""
+
+    looser: Case | None = None
+    tighter: Case | None = None
+
+    @property
+    def is_any(self) -> bool:
+        """Tell whether anything is decided otherwise."""
+        return self.looser is not None or self.tighter is not None
+
+
+def compare(ground: Ground, group: Group) -> Change:
+    """Compare what is decided about people of a group, by whatever they can hold in hand."""
+    return _compare(ground, group, populations.likely_askings(group, ground.policies, ground.now))
+
+
+def _compare(ground: Ground, group: Group, askings: Sequence[Asking], *, only_looser: bool = False) -> Change:
+    looser = tighter = None
+    for case, is_before, is_after in _cases(ground, group, askings, only_looser=only_looser):
+        if is_before and not is_after:
+            looser = looser or case
+        elif is_after and not is_before:
+            tighter = tighter or case
+        if looser and (tighter or only_looser):
+            break
+    return Change(looser, tighter)
+
+
+def _cases(
+    ground: Ground, group: Group, askings: Sequence[Asking], *, only_looser: bool
+) -> Iterator[tuple[Case, bool, bool]]:
+    """Yield each case with whether it is refused before, and after."""
+    joined = group.facts.person.joined_at
+    for at in ground.telling_instants(group):
+        if joined is not None and at < joined:
+            continue
+        before, after = ground.live(at)
+        for facts in _asked(group, askings, ground.actions, at):
+            is_before = _is_refused(facts, before, at)
+            if is_before or not only_looser:
+                yield Case(facts, at), is_before, _is_refused(facts, after, at)
+
+
+def _asked(group: Group, askings: Sequence[Asking], names: Sequence[str], at: datetime) -> Iterator[Facts]:
+    """Yield the facts of every act by every credential at an instant; a session was proven just then."""
+    present = [one if one.kind == "token" else replace(one, at=at) for one in askings]
+    usable = [one for one in present if one.at is not None and one.at <= at]
+    for asking, name, thing in product(usable, names, group.objects):
+        yield replace(group.facts, asking=asking, action=name, object=thing)
+
+
+def _is_refused(facts: Facts, policies: Sequence[Policy], at: datetime) -> bool:
+    return decide(facts, policies, at).verdict == "deny"
+
+
+def _loosenings(ground: Ground, found: Sequence[tuple[Group, Change]]) -> tuple[str, ...]:
+    """Return examples of what was refused before and would be allowed, by people here and by those who may come."""
+    seen = [str(change.looser) for _, change in found if change.looser]
+    return tuple(seen[:MOST_EXAMPLES] or _made_up_loosenings(ground))
+
+
+def _made_up_loosenings(ground: Ground) -> list[str]:
+    if not any(ground.lost(at) for at in ground.instants()):
+        return []  # only added to: what some mandate refuses stays refused
+    askings = populations.all_askings(ground.policies, ground.now)
+    made_up = populations.made_up_people(ground.policies, ground.now)
+    seen: list[str] = []
+    for group in populations.group_people(made_up, ground.policies):
+        case = _compare(ground, group, askings, only_looser=True).looser
+        if case is not None:
+            seen.append(str(case))
+        if len(seen) == MOST_EXAMPLES:
+            break
+    return seen
+
+
+# ---- differences
+
+
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
+    """Return field by field what two documents say differently."""
+    left, right = dict(_fields(before, ())), dict(_fields(after, ()))
+    return [
+        Difference(path, left.get(path), right.get(path))
+        for path in dict.fromkeys((*left, *right))
+        if left.get(path) != right.get(path)
+    ]
+
+
+def _fields(body: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield the values of a document; a list of texts is one value."""
+    if isinstance(body, Mapping):
+        for key, value in body.items():
+            yield from _fields(value, (*path, key))
+    elif isinstance(body, list) and any(isinstance(one, Mapping) for one in body):
+        for number, value in enumerate(body):
+            yield from _fields(value, (*path, number))
+    else:
+        yield path, body
+
+
+def _parts(former: Policy | None, proposed: Policy) -> list[tuple[str, Policy | None]]:
+    """Return each section that changes, with the former version changed in that alone where it can be."""
+    if former is None:
+        return []
+    old, new = former.mandate.as_dict(), proposed.mandate.as_dict()
+    return [
+        (section, _changed_in(section, old, new, proposed))
+        for section in SECTIONS
+        if old.get(section) != new.get(section)
+    ]
+
+
+def _changed_in(section: str, old: dict[str, Any], new: dict[str, Any], proposed: Policy) -> Policy | None:
+    document = {key: value for key, value in old.items() if key != section}
+    if section in new:
+        document[section] = new[section]
+    try:
+        mandate = read_mandate(document)
+    except DocumentInvalid:
+        return None
+    return replace(proposed, mandate=mandate)
+
+
+def _touch(  # noqa: PLR0913, PLR0917 - what a comparison is made of
+    before: Timeline, add: Add, section: str, policy: Policy | None, groups: Sequence[Group], now: datetime
+) -> Touch:
+    if policy is None:
+        return Touch(section, None)
+    ground = Ground(before, add(policy), now)
+    return Touch(section, sum(group.count for group in groups if compare(ground, group).is_any))
+
+
+# ---- stages to come
+
+
+def forecasts(ground: Ground, policy: Policy, groups: Sequence[Group]) -> list[Forecast]:
+    """Count who would be refused by a mandate now, at each of its coming stages, and at the last deadline of each."""
+    return [_forecast(ground, policy, groups, at, what) for at, what in sorted(_marks(policy, ground.now))]
+
+
+def _marks(policy: Policy, now: datetime) -> Iterator[tuple[datetime, str]]:
+    yield now, "now"
+    mandate = policy.mandate
+    for number, stage in enumerate(mandate.stages):
+        if stage.at > now:
+            yield stage.at, f"{stage.state} (stages[{number}])"
+        last = stage.at + mandate.unreached_cap
+        if stage.deny and last > max(now, stage.at) and not policy.is_floor_exempt:
+            yield last, f"last deadline of {stage.state} (stages[{number}])"
+
+
+def _forecast(ground: Ground, policy: Policy, groups: Sequence[Group], at: datetime, what: str) -> Forecast:
+    covered = [group for group in groups if covers(policy, group.facts)]
+    refused = [group for group in covered if is_refused_by(policy, group, ground.actions, at)]
+    exempt = [group for group in covered if _is_exempt(policy, group.facts, at)]
+    return Forecast(
+        at=at,
+        what=what,
+        covered=sum(group.count for group in covered),
+        compliant=sum(group.count for group in covered if is_compliant(policy.mandate, group.facts.person)),
+        exempt=sum(group.count for group in exempt),
+        refused=sum(group.count for group in refused),
+        first_refused=tuple(name for group in refused for name in group.names)[:MOST_EXAMPLES],
+    )
+
+
+def _is_exempt(policy: Policy, facts: Facts, at: datetime) -> bool:
+    return any(
+        one.mandate == policy.name
+        and one.version in {None, policy.version}
+        and (one.since or at) <= at < one.until
+        for one in facts.exemptions
+    )
+
+
+def is_refused_by(policy: Policy, group: Group, names: Sequence[str], at: datetime) -> bool:
+    """Tell whether a mandate refuses people of a group anything by the most that they can prove.
+
+    That a last factor can't be removed, and that a deletion waits, isn't counted.
+    """
+    return any(_denies(policy, facts, at) for facts in _asked(group, [group.best], names, at))
+
+
+def _denies(policy: Policy, facts: Facts, at: datetime) -> bool:
+    if facts.action == REMOVE_LAST:
+        return False
+    found = objection(policy, facts, View(facts.person, facts.authority), at)
+    return found is not None and found.is_denial and found.why == "weak"
+
+
+# ---- what to warn of, what to refuse
+
+
+def _warnings(policy: Policy, groups: Sequence[Group], now: datetime) -> Iterator[Remark]:
+    for number, stage in enumerate(policy.mandate.stages):
+        if stage.at < now:
+            yield Remark(("stages", number, "at"), f"{_written(stage.at)} is past; the stage begins at once")
+        if stage.who is not None and not _matches_anybody(policy, stage.who, groups):
+            yield Remark(("stages", number, "who"), "nobody is in this set now")
+    if not any(covers(policy, group.facts) for group in groups):
+        yield Remark(("who",), "nobody is in this set now")
+
+
+def _matches_anybody(policy: Policy, who: Selector, groups: Sequence[Group]) -> bool:
+    announced = policy.mandate.announced_at
+    return any(who.matches(View(one.facts.person, one.facts.authority, announced)) for one in groups)
+
+
+def _refusals(before: Timeline, ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterator[Remark]:
+    if policy.name == FLOOR:
+        yield Remark(("name",), f"no mandate can be called {FLOOR}")
+    yield from _bad_replacements(before, policy, ground.now)
+    yield from _too_soon(ground, policy, groups)
+    yield from _locked_out(ground, groups)
+
+
+def _bad_replacements(before: Timeline, policy: Policy, now: datetime) -> Iterator[Remark]:
+    """Refuse names that aren't there, and mandates that would replace each other, so that none of them holds."""
+    newest = {one.name: one for at, one in before.versions if at <= now} | {
+        one.name: one for one in before.live_at(now)
+    }
+    for name in policy.mandate.replaces:
+        if name not in newest:
+            yield Remark(("replaces",), f"there is no mandate {name}")
+        elif _leads_to(name, policy.name, newest):
+            yield Remark(("replaces",), f"{name} itself replaces {policy.name}")
+
+
+def _leads_to(name: str, target: str, newest: Mapping[str, Policy]) -> bool:
+    waiting, seen = [name], set[str]()
+    while waiting:
+        found = waiting.pop()
+        if found == target:
+            return True
+        if found in newest and found not in seen:
+            seen.add(found)
+            waiting.extend(newest[found].mandate.replaces)
+    return False
+
+
+def _too_soon(ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterator[Remark]:
+    """Refuse what would gate somebody who is covered now sooner than the notice floor after they were told of it."""
+    if policy.is_floor_exempt:
+        return
+    gated = [(group, at) for group in groups if (at := _gated_too_soon(ground, policy, group)) is not None]
+    if gated:
+        count = sum(group.count for group, _ in gated)
+        names = [name for group, _ in gated for name in group.names][:MOST_EXAMPLES]
+        first = min(at for _, at in gated)
+        yield Remark(
+            ("stages",),
+            f"{count:,} people would be refused from {_written(first)} on, less than"
+            f" {policy.mandate.floor.days} days after their notice: {', '.join(names)}",
+        )
+
+
+def _gated_too_soon(ground: Ground, policy: Policy, group: Group) -> datetime | None:
+    told = min((one.delivered_at for one in group.facts.notices if one.mandate == policy.name), default=None)
+    earliest = (told or ground.now) + policy.mandate.floor
+    names = [name for name in ground.actions if name not in GAINING]
+    askings = _held_by(group, ground)
+    for at in ground.instants(group):
+        if at >= earliest:
+            return None
+        before, _ = ground.live(at)
+        for facts in _asked(group, askings, names, at):
+            if _denies(policy, facts, at) and not _is_refused(facts, before, at):
+                return at
+    return None
+
+
+def _held_by(group: Group, ground: Ground) -> list[Asking]:
+    """Return what these people have in hand: the best session; old tokens only where those can't be any stronger."""
+    if group.best.proved != {"password"}:
+        return [group.best]
+    return populations.likely_askings(group, ground.policies, ground.now)
+
+
+def _locked_out(ground: Ground, groups: Sequence[Group]) -> Iterator[Remark]:
+    """Refuse what would leave no operator who could approve anything, with what they have enrolled."""
+    operators = [one for one in groups if "operator" in one.facts.person.roles]
+    points = {at for group in operators for at in ground.telling_instants(group)}
+    for at in sorted(points):
+        before, after = ground.live(at)
+        if _can_any_approve(operators, before, at) and not _can_any_approve(operators, after, at):
+            yield Remark(
+                ("methods", "accept"),
+                f"no operator could act any more from {_written(at)} on, with the factors that they have now",
+            )
+            return
+
+
+def _can_any_approve(operators: Sequence[Group], policies: Sequence[Policy], at: datetime) -> bool:
+    facts = (one for group in operators for one in _asked(group, [group.best], [_APPROVING], at))
+    return any(not _is_refused(one, policies, at) for one in facts)

@@ -1,0 +1,328 @@
+"""Who and what a comparison of mandates asks about: people grouped, made-up people, credentials, acts, instants. Pure.
+
+`rules.decide` looks at little of a person: which sets they are in, when their deadlines are, in what state the account
+is. People alike in all of that get the same decisions, so one of them is asked for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import product
+from typing import Any, Final
+
+from keyhouse.core.actions import CATALOGUE, REMOVE_LAST
+from keyhouse.core.actor import SECOND_FACTOR_METHODS
+from keyhouse.mandate.documents import Mandate
+from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Notice, Object, Person
+from keyhouse.mandate.rules import GAINING, HELD_ACTIONS, OPEN_WHILE_HELD, Policy, deadline
+from keyhouse.mandate.selectors import (
+    Cohort,
+    JoinedFrom,
+    Named,
+    OfCriticalProjects,
+    OfOrganizations,
+    OfProjects,
+    Selector,
+    View,
+    leaves,
+)
+
+MOST_NAMED: Final = 5  # of a group, told as examples
+TICK: Final = timedelta(microseconds=1)
+_HOUR: Final = timedelta(hours=1)
+_FAR: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+_LONG_AGO: Final = datetime(1990, 1, 1, tzinfo=UTC)
+_IDS_TRIED: Final = 400  # made-up ids among which cohorts look for members and others
+
+# What a session or the session behind a token can have proven: (proofs, device-bound).
+PROVEN: Final = (
+    (frozenset({"password"}), False),
+    (frozenset({"password", "totp"}), False),
+    (frozenset({"password", "webauthn"}), False),
+    (frozenset({"passkey"}), False),
+    (frozenset({"password", "webauthn"}), True),
+    (frozenset({"passkey"}), True),
+)
+PROOF_OF_FACTOR: Final = {"authenticator-app": "totp", "security-key": "webauthn", "passkey": "passkey"}
+
+
+@dataclass(slots=True)
+class Group:
+    """People who get the same decisions: one of them, how many they are, some names, and when their deadlines are."""
+
+    facts: Facts
+    objects: tuple[Object | None, ...]
+    deadlines: frozenset[datetime]
+    count: int = 0
+    names: tuple[str, ...] = ()
+
+    @property
+    def best(self) -> Asking:
+        """Return a session that proved everything the person has enrolled."""
+        proofs = {"password"} | {PROOF_OF_FACTOR[factor] for factor in self.facts.person.factors}
+        return Asking("session", frozenset(proofs), device_bound=self.facts.person.has_device_bound)
+
+
+def group_people(people: Iterable[Facts], policies: Sequence[Policy]) -> list[Group]:
+    """Put people together who get the same decisions from any of these policies, whatever they do and when.
+
+    Notices count as delivered at the next full hour, so that those delivered in one hour stay together.
+    """
+    groups: dict[Any, Group] = {}
+    for one in people:
+        facts = _rounded(one)
+        names = _classes_of_names(facts, policies)
+        times = tuple(_deadlines(facts, policy) for policy in policies)
+        key = (_about_person(facts, policies), times, frozenset(names))
+        group = groups.get(key)
+        if group is None:
+            objects = (None, *(Object("project", name) for name in names.values()))
+            group = groups[key] = Group(facts, objects, _all_instants(times, names, facts))
+        group.count += 1
+        if len(group.names) < MOST_NAMED:
+            group.names = (*group.names, facts.person.known_as)
+    return list(groups.values())
+
+
+def _rounded(facts: Facts) -> Facts:
+    if not facts.notices:
+        return facts
+    return replace(facts, notices=tuple(replace(one, delivered_at=_next_hour(one)) for one in facts.notices))
+
+
+def _next_hour(notice: Notice) -> datetime:
+    full = notice.delivered_at.replace(minute=0, second=0, microsecond=0)
+    return full if full == notice.delivered_at else full + _HOUR
+
+
+def _about_person(facts: Facts, policies: Sequence[Policy]) -> tuple[Any, ...]:
+    person, view = facts.person, View(facts.person, facts.authority)
+    gained = View(person, (*facts.authority, Authority("project", "", "owner", None, "prospective")))
+    return (
+        person.state,
+        person.verified_email,
+        person.factors,
+        person.has_device_bound,
+        not NEEDING_FACTOR.isdisjoint(person.roles),
+        tuple((_memberships(one.mandate, view), _memberships(one.mandate, gained)) for one in policies),
+        frozenset(facts.exemptions) if facts.exemptions else frozenset(),
+    )
+
+
+def _memberships(mandate: Mandate, view: View) -> tuple[bool, ...]:
+    """Tell of each set that a mandate names whether the person is in it."""
+    view = view.at(mandate.announced_at)
+    return tuple(one.matches(view) for one in _selectors(mandate))
+
+
+def _selectors(mandate: Mandate) -> Iterator[Selector]:
+    yield mandate.who
+    yield from (stage.who for stage in mandate.stages if stage.who is not None)
+
+
+def _deadlines(facts: Facts, policy: Policy) -> tuple[datetime, ...]:
+    """Return when each stage is real for this person, asked about the object of the facts."""
+    if policy.is_floor_exempt:
+        return ()
+    return tuple(deadline(policy, facts, stage.at, _FAR) for stage in policy.mandate.stages)
+
+
+def _classes_of_names(facts: Facts, policies: Sequence[Policy]) -> dict[Any, str]:
+    """Return of the projects between which a policy could tell one each, by what it sees in them."""
+    found: dict[Any, str] = {}
+    for name in {one.name: None for one in facts.authority if one.name}:
+        entries = tuple(one for one in facts.authority if one.name == name)
+        narrowed = replace(facts, object=Object("project", name))
+        key = tuple(
+            (
+                policy.mandate.who.matches(View(facts.person, entries, policy.mandate.announced_at)),
+                _deadlines(narrowed, policy),
+            )
+            for policy in policies
+        )
+        found.setdefault(key, name)
+    return found
+
+
+def _all_instants(
+    times: Iterable[Sequence[datetime]], names: Iterable[Any], facts: Facts
+) -> frozenset[datetime]:
+    found = {at for some in times for at in some}
+    found |= {at for key in names for _, some in key for at in some}
+    for one in facts.exemptions:
+        found |= {one.until, one.since or one.until}
+    return frozenset(found)
+
+
+# ---- credentials
+
+
+def all_askings(policies: Sequence[Policy], now: datetime) -> list[Asking]:
+    """Return sessions and tokens between which a policy could tell; the session's proof is as old as nothing."""
+    minted = _instants_of_minting(policies)
+    every = [Asking("session", proved, device_bound=bound) for proved, bound in PROVEN]
+    every += [
+        Asking("token", proved, False, at, None, bound) for (proved, bound), at in product(PROVEN, minted)
+    ]
+    return _distinct(every, policies, now)
+
+
+def likely_askings(group: Group, policies: Sequence[Policy], now: datetime) -> list[Asking]:
+    """Return the sessions and tokens that these people can have by now: by their password, and by what they enrolled."""
+    weak = Asking("session", frozenset({"password"}))
+    sessions = (weak, group.best)
+    minted = [at for at in _instants_of_minting(policies) if at <= now]
+    tokens = [replace(one, kind="token", at=at) for one, at in product(sessions, minted)]
+    return _distinct([*sessions, *tokens], policies, now)
+
+
+def _instants_of_minting(policies: Sequence[Policy]) -> list[datetime]:
+    announced = sorted({policy.mandate.announced_at for policy in policies})
+    return [announced[0] - TICK, *announced] if announced else []
+
+
+def _distinct(askings: Iterable[Asking], policies: Sequence[Policy], now: datetime) -> list[Asking]:
+    found: dict[Any, Asking] = {}
+    for one in askings:
+        key = (
+            one.kind,
+            not SECOND_FACTOR_METHODS.isdisjoint(one.proved),
+            one.at is not None and one.at > now and one.at,
+            tuple(_is_accepted(policy.mandate, one) for policy in policies),
+            tuple(one.at is not None and one.at >= policy.mandate.announced_at for policy in policies),
+        )
+        found.setdefault(key, one)
+    return list(found.values())
+
+
+def _is_accepted(mandate: Mandate, asking: Asking) -> bool:
+    bound = asking.device_bound and "device-bound" in mandate.accept
+    return bound or not mandate.proofs.isdisjoint(asking.proved)
+
+
+# ---- acts
+
+
+def distinct_actions(policies: Sequence[Policy]) -> list[str]:
+    """Return one action for each way in which the schedules and rules tell actions apart."""
+    found: dict[Any, str] = {}
+    for name, action in CATALOGUE.items():
+        if action.gated:
+            listed = tuple(
+                (name in stage.warn, name in stage.deny) for one in policies for stage in one.mandate.stages
+            )
+            is_managing = action.set == "management" or name == "token.mint"
+            special = (name in GAINING, name in HELD_ACTIONS, name == REMOVE_LAST, name in OPEN_WHILE_HELD)
+            found.setdefault((listed, is_managing, special), name)
+    return list(found.values())
+
+
+# ---- instants
+
+
+def turning_points(policies: Sequence[Policy]) -> set[datetime]:
+    """Return the instants at which what these policies say can change, for whomever."""
+    found: set[datetime] = set()
+    for policy in policies:
+        mandate = policy.mandate
+        found |= {stage.at for stage in mandate.stages}
+        found |= {stage.at + mandate.unreached_cap for stage in mandate.stages}
+        if mandate.credentials.at is not None:
+            found.add(mandate.credentials.at)
+    return found
+
+
+# ---- made-up people
+
+
+def made_up_people(policies: Sequence[Policy], now: datetime) -> Iterator[Facts]:
+    """Yield people who may not exist yet: in each role, account old and new, told and untold, in each set that is named."""
+    named = [leaf for one in policies for selector in _selectors(one.mandate) for leaf in leaves(selector)]
+    cuts = _cuts(policies, named)
+    notices = _notices(policies, now)
+    for (person, authority), joined, is_verified, told in product(
+        _standings(named), cuts, (True, False), notices
+    ):
+        for since in {joined, cuts[-1]}:
+            yield Facts(
+                replace(person, joined_at=joined, verified_email=is_verified),
+                Asking("session"),
+                "",
+                authority=tuple(replace(one, since=since) for one in authority),
+                notices=told,
+            )
+
+
+def _cuts(policies: Sequence[Policy], named: Iterable[Selector]) -> list[datetime]:
+    """Return instants of joining: long ago, and each one that a mandate tells from the moment before it."""
+    cuts = {policy.mandate.announced_at for policy in policies}
+    cuts |= {leaf.at for leaf in named if isinstance(leaf, JoinedFrom)}
+    return [_LONG_AGO, *sorted(cuts)]
+
+
+def _notices(policies: Sequence[Policy], now: datetime) -> list[tuple[Notice, ...]]:
+    names = sorted({policy.name for policy in policies if not policy.is_floor_exempt})
+    if not names:
+        return [()]
+    first = min(policy.mandate.announced_at for policy in policies if not policy.is_floor_exempt)
+    return [
+        (),
+        *(tuple(Notice(name, "announcement", at) for name in names) for at in {first, now} if at <= now),
+    ]
+
+
+def _standings(named: Sequence[Selector]) -> Iterator[tuple[Person, tuple[Authority, ...]]]:
+    """Yield persons with what they may do: one for each role, and one for each set of names that is told apart."""
+    ids = _ids_by_cohort([leaf for leaf in named if isinstance(leaf, Cohort)])
+    users = ["", *_one_of_each([leaf.names for leaf in named if isinstance(leaf, Named)])]
+    for id_, user in product(ids, users):
+        person = Person(id_, name=user)
+        yield person, ()
+        yield from _in_roles(person)
+        yield from _in_places(person, named)
+
+
+def _in_roles(person: Person) -> Iterator[tuple[Person, tuple[Authority, ...]]]:
+    for role in ("operator", "moderator", "auditor", "invited", "reader"):
+        yield replace(person, roles=(role,)), ()
+        yield replace(person, roles=(role,)), (Authority("project", "some-project", "owner"),)
+    for kind, role in (
+        ("project", "owner"),
+        ("project", "maintainer"),
+        ("publisher", "configurer"),
+        ("organization", "owner"),
+        ("organization", "manager"),
+        ("organization", "member"),
+        ("organization", "billing"),
+    ):
+        yield person, (Authority(kind, f"some-{kind}", role),)
+
+
+def _in_places(person: Person, named: Sequence[Selector]) -> Iterator[tuple[Person, tuple[Authority, ...]]]:
+    for name in _one_of_each([leaf.names for leaf in named if isinstance(leaf, OfProjects)]):
+        yield person, (Authority("project", name, "owner"),)
+        yield person, (Authority("project", name, "maintainer"),)
+    for name in _one_of_each([leaf.names for leaf in named if isinstance(leaf, OfOrganizations)]):
+        yield person, (Authority("organization", name, "member"),)
+    for key in {leaf.criterion.key for leaf in named if isinstance(leaf, OfCriticalProjects)}:
+        yield person, (Authority("project", "critical-project", "owner", critical=frozenset({key})),)
+
+
+def _one_of_each(sets: Sequence[frozenset[str]]) -> list[str]:
+    """Return one name of each combination of sets that holds names."""
+    found: dict[tuple[bool, ...], str] = {}
+    for name in sorted(frozenset().union(*sets)):
+        found.setdefault(tuple(name in one for one in sets), name)
+    return list(found.values())
+
+
+def _ids_by_cohort(cohorts: Sequence[Cohort]) -> list[str]:
+    """Return made-up ids, one for each combination of cohorts that was met among some hundred."""
+    found: dict[tuple[bool, ...], str] = {}
+    for number in range(_IDS_TRIED if cohorts else 1):
+        id_ = f"made-up-{number}"
+        view = View(Person(id_), ())
+        found.setdefault(tuple(one.matches(view) for one in cohorts), id_)
+    return list(found.values())

@@ -1,0 +1,497 @@
+"""Writing the ledger of mandates: proposing, approving and withdrawing versions and exemptions.
+
+A version that loosens nothing takes effect at once. One by which anything refused before would be allowed waits for a
+second operator; where there is at most one operator it takes effect a day later, announced meanwhile (ASVS 2.3.5).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
+
+from django.db import transaction
+from django.db.models import Max
+
+from keyhouse.accounts.models import User
+from keyhouse.audit import services as audit
+from keyhouse.core import actions, clock
+from keyhouse.core.actions import STEP_UP_AGE, Thing
+from keyhouse.core.actor import Actor, job
+from keyhouse.core.errors import RoleRequired, StepUpRequired
+from keyhouse.mandate import defaults, previews
+from keyhouse.mandate.documents import Mandate, read_mandate
+from keyhouse.mandate.errors import (
+    ApprovalRefused,
+    ExemptionInvalid,
+    MandateMissing,
+    MandateRefused,
+    ProposalOver,
+)
+from keyhouse.mandate.models import Change, Exemption, MandateVersion, Notice
+from keyhouse.mandate.planning import Plan
+from keyhouse.mandate.queries import THE_CHANGE, live_policies, read_change
+from keyhouse.mandate.rules import FLOOR
+
+ALONE: Final = timedelta(
+    hours=24
+)  # how long what a sole operator loosens is announced before it takes effect
+LONGEST_EXEMPTION: Final = timedelta(days=90)
+_LONGEST_TEXT: Final = 500
+_RANDOM_BITS: Final = 62
+_OVER: Final = "Mandates changed a moment ago, so this was not written."
+
+
+# ---- versions
+
+
+def propose_version(mandate: Mandate, *, by: Actor) -> MandateVersion:
+    """Write the next version of a mandate, or return the one that says the same and holds or waits already.
+
+    It takes effect at once, waits for an operator's approval (`effective_at` is null), or, with at most one operator,
+    takes effect a day later. Raises MandateRefused with every reason, ProposalOver where another change was faster,
+    and what the gate says.
+    """
+    _require(by, "mandate.propose", mandate.name)
+    change, now = read_change(), clock.now()
+    plan = previews.preview(mandate, now)
+    _refuse_by(plan)
+    with transaction.atomic():
+        _require(by, "mandate.propose", mandate.name)
+        _lock(change)
+        if same := _find_same(mandate, now):
+            return same
+        row = _new_version(mandate, origin=MandateVersion.Origin.APPLIED, by=by, now=now)
+        row.is_loosening, row.plan = plan.is_loosening, plan.as_dict()
+        row.effective_at = _when_effective(by, now, is_loosening=plan.is_loosening)
+        _keep(row, by, {"loosens": row.is_loosening})
+    return row
+
+
+def _refuse_by(plan: Plan) -> None:
+    if plan.refusals:
+        raise MandateRefused(" ".join(str(one) for one in plan.refusals))
+
+
+def _when_effective(by: Actor, now: datetime, *, is_loosening: bool) -> datetime | None:
+    if not is_loosening:
+        return now
+    del by  # also the host's own word waits for an operator
+    return None if len(_active_operators()) > 1 else now + ALONE
+
+
+def _active_operators() -> list[str]:
+    """Return the names of operators who can act, in lower case."""
+    people = User.objects.filter(is_operator=True, state=User.State.ACTIVE, kind="person")
+    return [name.lower() for name in people.values_list("username", flat=True)]
+
+
+def _find_same(mandate: Mandate, now: datetime) -> MandateVersion | None:
+    """Return the version with this very document that holds, or will, or waits; None where it says something new."""
+    digest = mandate.digest
+    live = next((one for one in live_policies(now) if one.name == mandate.name), None)
+    if live is not None and live.mandate.digest == digest and not _has_coming(mandate.name, live.version):
+        return _stored(mandate.name, live.version)
+    rows = MandateVersion.objects.filter(name=mandate.name, digest=digest, withdrawn_at__isnull=True)
+    return next((row for row in rows.order_by("-version") if is_open(row, now)), None)
+
+
+def _has_coming(name: str, version: int) -> bool:
+    """Tell whether a later version is bound to take effect; one that waits for approval may never do so."""
+    later = MandateVersion.objects.filter(name=name, version__gt=version, withdrawn_at__isnull=True)
+    return later.filter(effective_at__isnull=False).exists()
+
+
+def _stored(name: str, version: int) -> MandateVersion:
+    """Return a version's row; the default, which also holds unwritten, is written where it is missing."""
+    row = MandateVersion.objects.filter(name=name, version=version).first()
+    if row is None and (name, version) == (defaults.NAME, 1):
+        store_default()
+        row = MandateVersion.objects.filter(name=name, version=version).first()
+    if row is None:
+        raise MandateMissing
+    return row
+
+
+def is_open(row: MandateVersion, now: datetime) -> bool:
+    """Tell whether a version is still on its way: waiting for approval, or for its instant, and not overtaken."""
+    if row.withdrawn_at is not None or (row.effective_at is not None and row.effective_at <= now):
+        return False
+    later = MandateVersion.objects.filter(name=row.name, version__gt=row.version, withdrawn_at__isnull=True)
+    return not later.filter(effective_at__isnull=False).exists()
+
+
+def approve_version(name: str, version: int, *, by: Actor) -> MandateVersion:
+    """Let a waiting version take effect: another operator than its proposer, by a session that was proven just now.
+
+    It is planned anew. Raises ApprovalRefused, StepUpRequired, MandateMissing, ProposalOver, MandateRefused.
+    """
+    _require_second(by, "mandate.approve", f"{name}@{version}")
+    change, now = read_change(), clock.now()
+    row = _get_version(name, version)
+    plan = previews.preview(read_mandate(row.document), now)
+    with transaction.atomic():
+        _require_second(by, "mandate.approve", str(row))
+        row = _get_version(name, version)
+        if row.effective_at is not None or not is_open(row, now):
+            raise ProposalOver
+        _require_other(by, row.proposed_by)
+        _lock(change)
+        _refuse_by(plan)
+        row.plan, row.approved_at, row.approved_by, row.effective_at = plan.as_dict(), now, [by.name], now
+        row.save(update_fields=["plan", "approved_at", "approved_by", "effective_at"])
+        _mark_change()
+        _record("mandate.approve", row, by, {"proposed_by": row.proposed_by})
+    return row
+
+
+def withdraw_version(name: str, version: int, *, by: Actor) -> MandateVersion:
+    """Take back a version that is not yet in effect; raises MandateMissing, ProposalOver."""
+    _require(by, "mandate.withdraw", f"{name}@{version}")
+    now = clock.now()
+    with transaction.atomic():
+        _require(by, "mandate.withdraw", f"{name}@{version}")
+        _lock()
+        row = _get_version(name, version)
+        if row.withdrawn_at is not None or (row.effective_at is not None and row.effective_at <= now):
+            raise ProposalOver
+        row.withdrawn_at, row.withdrawn_by = now, by.name
+        row.save(update_fields=["withdrawn_at", "withdrawn_by"])
+        _mark_change()
+        _record("mandate.withdraw", row, by, {"proposed_by": row.proposed_by})
+    return row
+
+
+def seed_version(mandate: Mandate, *, approved_by: Sequence[str], by: Actor) -> MandateVersion:
+    """Write a version of a history that somebody builds, in effect since the beginning; for the host only.
+
+    Nothing is planned, and no notice is waited for. Where nothing but the untouched default holds, the seeded history
+    takes its place. Raises RoleRequired, MandateRefused.
+    """
+    _require_host(by, "mandate.propose")
+    now = clock.now()
+    with transaction.atomic():
+        _lock()
+        _refuse_taken_name(mandate)
+        if mandate.name != defaults.NAME:
+            _take_default_out(by, now)
+        row = _new_version(mandate, origin=MandateVersion.Origin.SEEDED, by=by, now=now)
+        row.approved_by, row.approved_at, row.effective_at = list(approved_by), now, defaults.BEGINNING
+        _keep(row, by, {"seeded": True})
+    return row
+
+
+def _refuse_taken_name(mandate: Mandate) -> None:
+    if mandate.name == FLOOR:
+        raise MandateRefused(f"No mandate can be called {FLOOR}.")
+    is_there = MandateVersion.objects.filter(name=mandate.name)
+    if is_there.exclude(origin=MandateVersion.Origin.DEFAULT).exists():
+        raise MandateRefused(f"The mandate {mandate.name} exists already.")
+
+
+def _take_default_out(by: Actor, now: datetime) -> None:
+    """Retire the default by a version of it, where it is what a new index starts with and nothing else holds."""
+    live = live_policies(now)
+    if [(one.name, one.version) for one in live] != [(defaults.NAME, 1)]:
+        return
+    _stored(defaults.NAME, 1)
+    retired = {"state": "retired", "at": defaults.BEGINNING}
+    row = _new_version(
+        read_mandate(defaults.DOCUMENT | {"stages": [retired]}),
+        origin=MandateVersion.Origin.SEEDED,
+        by=by,
+        now=now,
+    )
+    row.effective_at = defaults.BEGINNING
+    row.save(force_insert=True)
+
+
+def store_default() -> None:
+    """Write version 1 of the default where the ledger has none; twice, or in parallel, it is written once."""
+    by, now = job("mandate"), clock.now()
+    actions.require(by, "host.command")
+    defaults_there = MandateVersion.objects.filter(name=defaults.NAME)
+    if defaults_there.exists():
+        return
+    with transaction.atomic():
+        _lock()
+        if defaults_there.exists():  # somebody else was faster
+            return
+        origin = MandateVersion.Origin.DEFAULT
+        row = _new_version(read_mandate(defaults.DOCUMENT), origin=origin, by=by, now=now)
+        row.effective_at = defaults.BEGINNING
+        _keep(row, by, {"default": True})
+
+
+def _new_version(mandate: Mandate, *, origin: str, by: Actor, now: datetime) -> MandateVersion:
+    last = MandateVersion.objects.filter(name=mandate.name).aggregate(last=Max("version"))["last"]
+    first = 2 if mandate.name == defaults.NAME and origin != MandateVersion.Origin.DEFAULT else 1
+    return MandateVersion(
+        name=mandate.name,
+        version=max((last or 0) + 1, first),
+        document=mandate.as_dict(),
+        digest=mandate.digest,
+        origin=origin,
+        proposed_at=now,
+        proposed_by=by.name,
+    )
+
+
+def _keep(row: MandateVersion, by: Actor, details: dict[str, audit.Detail]) -> None:
+    row.save(force_insert=True)
+    _mark_change()
+    _record("mandate.propose", row, by, details)
+
+
+def _record(action: str, row: MandateVersion, by: Actor, details: dict[str, audit.Detail]) -> None:
+    effective = None if row.effective_at is None else clock.format_instant(row.effective_at)
+    told = {"digest": row.digest, "effective_at": effective, **details}
+    audit.record(action, by=by, about=Thing("mandate", row.pk, str(row)), details=told)
+
+
+def _get_version(name: str, version: int) -> MandateVersion:
+    row = MandateVersion.objects.filter(name=name, version=version).first()
+    if row is None:
+        raise MandateMissing(f"There is no version {version} of a mandate {name}.")
+    return row
+
+
+# ---- exemptions
+
+
+class _Terms(NamedTuple):
+    """What makes an exemption accountable (E1)."""
+
+    until: datetime
+    reason: str
+    evidence: str
+    control: str
+
+
+def propose_exemption(  # noqa: PLR0913 - what makes an exemption accountable, one keyword each
+    user: User,
+    mandate_name: str,
+    *,
+    until: datetime,
+    reason: str,
+    evidence: str,
+    control: str,
+    by: Actor,
+) -> Exemption:
+    """Propose to exempt one person from the live version of one mandate, for at most 90 days.
+
+    It waits for another operator; where there is none besides the proposer and the person, it takes effect a day
+    later. The same proposal again is the same one. Raises ExemptionInvalid, MandateMissing, ApprovalRefused.
+    """
+    _require(by, "exemption.propose", mandate_name)
+    now = clock.now()
+    terms = _Terms(until, reason.strip(), evidence.strip(), control.strip())
+    _judge_terms(terms, now)
+    _refuse_own_gain(by, user.pk)
+    _judge_exempted(user)
+    with transaction.atomic():
+        _require(by, "exemption.propose", mandate_name)
+        _lock()
+        version = _live_version(mandate_name, now)
+        if same := _find_same_exemption(user, version, terms):
+            return same
+        row = Exemption(user=user, version=version, proposed_at=now, proposed_by=by.name, **terms._asdict())
+        row.effective_at = None if _can_be_approved(by, user) else now + ALONE
+        _keep_exemption(row, by)
+    return row
+
+
+def _judge_terms(terms: _Terms, now: datetime) -> None:
+    for name, text in terms._asdict().items():
+        if name != "until" and not (text and len(text) <= _LONGEST_TEXT and text.isprintable()):
+            raise ExemptionInvalid(f"An exemption needs a {name} of at most {_LONGEST_TEXT} characters.")
+    if not now < terms.until <= now + LONGEST_EXEMPTION:
+        raise ExemptionInvalid(f"An exemption ends within {LONGEST_EXEMPTION.days} days from now.")
+
+
+def _judge_exempted(user: User) -> None:
+    if user.kind != "person":
+        raise ExemptionInvalid(
+            "An account of a service can't be exempted.", fix="Use a credential made for machines."
+        )
+    if user.state == User.State.DELETED:
+        raise ExemptionInvalid("This account was deleted.")
+
+
+def _refuse_own_gain(by: Actor, user_id: int) -> None:
+    if by.user_id is not None and by.user_id == user_id:
+        raise ApprovalRefused("Nobody has a part in their own exemption.")
+
+
+def _live_version(mandate_name: str, now: datetime) -> MandateVersion:
+    if mandate_name == FLOOR:
+        raise ExemptionInvalid("Nobody is exempt from what operators are always asked for.")
+    live = next((one for one in live_policies(now) if one.name == mandate_name), None)
+    if live is None:
+        raise MandateMissing(f"No mandate {mandate_name} is live.")
+    return _stored(live.name, live.version)
+
+
+def _find_same_exemption(user: User, version: MandateVersion, terms: _Terms) -> Exemption | None:
+    rows = Exemption.objects.filter(user=user, version=version, withdrawn_at__isnull=True)
+    return rows.filter(**terms._asdict()).first()
+
+
+def _can_be_approved(by: Actor, user: User) -> bool:
+    """Tell whether there is an operator who neither proposed it nor gains by it."""
+    return bool(
+        set(_active_operators()) - {by.name.lower() if by.kind != "host" else "", user.username.lower()}
+    )
+
+
+def approve_exemption(exemption_id: int, *, by: Actor) -> Exemption:
+    """Let an exemption take effect: another operator than its proposer, and not the person, proven just now.
+
+    Raises ApprovalRefused, StepUpRequired, MandateMissing, ProposalOver.
+    """
+    _require_second(by, "exemption.approve", str(exemption_id))
+    now = clock.now()
+    with transaction.atomic():
+        _require_second(by, "exemption.approve", str(exemption_id))
+        _lock()
+        row = _get_exemption(exemption_id)
+        _refuse_own_gain(by, row.user_id)
+        _require_other(by, row.proposed_by)
+        is_live = any((one.name, one.version) == _named(row.version) for one in live_policies(now))
+        if row.effective_at is not None or row.withdrawn_at is not None or row.until <= now or not is_live:
+            raise ProposalOver
+        row.approved_at, row.approved_by, row.effective_at = now, by.name, now
+        row.save(update_fields=["approved_at", "approved_by", "effective_at"])
+        _record_exemption("exemption.approve", row, by)
+    return row
+
+
+def _named(version: MandateVersion) -> tuple[str, int]:
+    return version.name, version.version
+
+
+def withdraw_exemption(exemption_id: int, *, by: Actor) -> Exemption:
+    """End an exemption, or a proposal of one, now; raises MandateMissing, ProposalOver."""
+    _require(by, "mandate.withdraw", str(exemption_id))
+    now = clock.now()
+    with transaction.atomic():
+        _require(by, "mandate.withdraw", str(exemption_id))
+        _lock()
+        row = _get_exemption(exemption_id)
+        if row.withdrawn_at is not None or row.until <= now:
+            raise ProposalOver
+        row.withdrawn_at, row.withdrawn_by = now, by.name
+        row.save(update_fields=["withdrawn_at", "withdrawn_by"])
+        _record_exemption("mandate.withdraw", row, by)
+    return row
+
+
+def seed_exemption(  # noqa: PLR0913 - one keyword for each thing the ledger holds
+    user: User, mandate_name: str, *, until: datetime, reason: str, approved_by: str, by: Actor
+) -> Exemption:
+    """Write an exemption of a history that somebody builds, in effect since the beginning; for the host only.
+
+    Raises RoleRequired, ExemptionInvalid, MandateMissing.
+    """
+    _require_host(by, "exemption.propose")
+    _judge_exempted(user)
+    if approved_by.lower() == user.username.lower():
+        raise ExemptionInvalid("Somebody else approves an exemption.")
+    now = clock.now()
+    with transaction.atomic():
+        _lock()
+        row = Exemption(
+            user=user,
+            version=_live_version(mandate_name, now),
+            reason=reason,
+            until=until,
+            proposed_at=now,
+            proposed_by=by.name,
+            approved_at=now,
+            approved_by=approved_by,
+            effective_at=defaults.BEGINNING,
+        )
+        _keep_exemption(row, by)
+    return row
+
+
+def _keep_exemption(row: Exemption, by: Actor) -> None:
+    row.save(force_insert=True)
+    _record_exemption("exemption.propose", row, by)
+
+
+def _record_exemption(action: str, row: Exemption, by: Actor) -> None:
+    details: dict[str, Any] = {
+        "mandate": str(row.version),
+        "until": clock.format_instant(row.until),
+        "reason": row.reason,
+        "proposed_by": row.proposed_by,
+    }
+    thing = Thing("exemption", row.pk, row.user.username)
+    audit.record(action, by=by, about=thing, account_id=row.user_id, details=details)
+
+
+def _get_exemption(exemption_id: int) -> Exemption:
+    row = Exemption.objects.select_related("version", "user").filter(pk=exemption_id).first()
+    if row is None:
+        raise MandateMissing("There is no such exemption.", fix="`keyhouse mandate exemptions` lists them.")
+    return row
+
+
+# ---- notices
+
+
+def note_shown(user_id: int, mandate_names: Iterable[str], kind: str, *, now: datetime) -> None:
+    """Write down that a notice of these mandates stood in a page that this person was shown, the first time only.
+
+    Like a token's last use it is not audited.
+    """
+    names = set(mandate_names)
+    known = Notice.objects.filter(user_id=user_id, kind=kind, mandate__in=names)
+    names -= set(known.values_list("mandate", flat=True))
+    rows = [Notice(user_id=user_id, mandate=name, kind=kind, delivered_at=now) for name in sorted(names)]
+    if rows:
+        Notice.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+# ---- who may, and one at a time
+
+
+def _require(by: Actor, action: str, name: str) -> None:
+    """Ask authority and gate, and a person for a fresh proof (ASVS 7.5.3)."""
+    actions.require(by, action, Thing("mandate", None, name))
+    if by.kind != "host" and not by.strength.is_fresh(clock.now(), STEP_UP_AGE):
+        raise StepUpRequired
+
+
+def _require_second(by: Actor, action: str, name: str) -> None:
+    if by.kind != "session":
+        raise ApprovalRefused("An operator approves this, signed in, and in person.")
+    _require(by, action, name)
+
+
+def _require_other(by: Actor, proposer: str) -> None:
+    if by.name.lower() == proposer.lower():
+        raise ApprovalRefused("Whoever proposed it can't approve it.")
+
+
+def _require_host(by: Actor, action: str) -> None:
+    if by.kind != "host":
+        raise RoleRequired("This is for the operator at the host.", fix="Run it on the machine itself.")
+    actions.require(by, action)
+
+
+def _lock(change: int | None = None) -> None:
+    """Let one transaction at a time write to the ledger; raises ProposalOver where it changed since it said `change`."""
+    Change.objects.bulk_create([Change(pk=THE_CHANGE)], ignore_conflicts=True)
+    found = Change.objects.select_for_update().get(pk=THE_CHANGE)
+    if change is not None and found.value != change:
+        raise ProposalOver(_OVER, fix="Look at what holds now, then try again.")
+
+
+def _mark_change() -> None:
+    """Let every process notice that mandates changed: by a random value, so that no restored copy repeats one."""
+    value = secrets.randbits(_RANDOM_BITS) or 1
+    Change.objects.bulk_create([Change(pk=THE_CHANGE)], ignore_conflicts=True)
+    Change.objects.filter(pk=THE_CHANGE).update(value=value)
