@@ -62,6 +62,9 @@ _MOST_STAGES: Final = 50
 _DEEPEST: Final = 16
 _MOST_DAYS: Final = 365
 _LONGEST_WINDOW: Final = 730
+# An instant and what is counted from it stay within every calendar: no gate may fall over a date.
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2999
 
 
 class DocumentInvalid(ValueError):  # noqa: N818 - it names what is wrong
@@ -266,6 +269,16 @@ class _Table:
 
 
 def _instant(value: object, path: Path) -> datetime:
+    try:
+        instant = _parsed(value, path)
+    except OverflowError:  # in UTC it lies beyond the calendar
+        instant = None
+    if instant is None or not _FIRST_YEAR <= instant.year <= _LAST_YEAR:
+        raise DocumentInvalid(path, f"must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
+    return instant
+
+
+def _parsed(value: object, path: Path) -> datetime:
     if isinstance(value, datetime):
         if value.tzinfo is None:
             raise DocumentInvalid(path, "an instant needs a zone, for example 2024-01-01T00:00:00Z")

@@ -118,7 +118,7 @@ def decide(facts: Facts, policies: Iterable[Policy], now: datetime) -> Decision:
 
 
 def _decide_by_mandates(facts: Facts, action: Action, policies: Iterable[Policy], now: datetime) -> Decision:
-    view = View(facts.person, _prospective(facts))
+    view = View(facts.person, prospective(facts))
     objections = [found for one in policies if (found := objection(one, facts, view, now)) is not None]
     denials = [found for found in objections if found.is_denial]
     if denials:
@@ -320,7 +320,7 @@ def _is_exempt(policy: Policy, facts: Facts, now: datetime) -> bool:
     )
 
 
-def _prospective(facts: Facts) -> tuple[Authority, ...]:
+def prospective(facts: Facts) -> tuple[Authority, ...]:
     """Return the authority, with what this very act would give: the first upload makes an owner."""
     if facts.action not in GAINING:
         return facts.authority
@@ -371,14 +371,19 @@ def next_denial(mandate: Mandate, view: View, action: str, now: datetime) -> dat
 def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -> datetime:
     """Return when a refusal scheduled for that instant is real for this person.
 
-    Whoever held authority before the mandate covered them has the notice floor from their first delivered notice on;
-    somebody no notice reaches waits for the hard cap. Authority gained since, and what was minted since, has no grace.
+    Whoever held authority before the mandate covered them has the notice floor from their first delivered notice on
+    (one of an earlier announcement doesn't count: a tightened mandate gives its grace anew); somebody no notice reaches
+    waits for the hard cap. Authority gained since, and what was minted since, has no grace.
     """
     if policy.is_floor_exempt or not _has_grace(policy.mandate, facts):
         return scheduled
-    cap = scheduled + policy.mandate.unreached_cap
+    cap, announced_at = scheduled + policy.mandate.unreached_cap, policy.mandate.announced_at
     told = min(
-        (one.delivered_at for one in facts.notices if one.mandate == policy.name and one.delivered_at <= now),
+        (
+            one.delivered_at
+            for one in facts.notices
+            if one.mandate == policy.name and announced_at <= one.delivered_at <= now
+        ),
         default=None,
     )
     if told is None or told > cap:
@@ -419,7 +424,7 @@ def _weigh(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection
     disposition = "refuse" if is_strong else _disposition(mandate, facts)
     scheduled = denied_since(mandate, view, facts.action, now)
     if disposition == "expire" and mandate.credentials.at is not None:
-        since = max(mandate.announced_at, mandate.credentials.at)
+        since = deadline(policy, facts, max(mandate.announced_at, mandate.credentials.at), now)
     elif scheduled is not None:
         since = deadline(policy, facts, scheduled, now)
     else:
