@@ -235,6 +235,11 @@ def require(actor: Actor, name: str, thing: Thing | None = None) -> Caution | No
     return require_gate(actor, name, thing)
 
 
+def find_gate() -> Gate | None:
+    """Return the wired gate, or None; `core.foresight` looks whether it can tell more."""
+    return _wiring.gate
+
+
 def find_reader() -> Reader | None:
     """Return the wired reader, or None: then a private index is readable by nobody."""
     return _wiring.reader

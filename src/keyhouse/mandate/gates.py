@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -25,7 +26,8 @@ from keyhouse.core.errors import (
     StepUpRequired,
     StrongerFactorRequired,
 )
-from keyhouse.mandate import history, queries
+from keyhouse.core.foresight import Credential, Outlook
+from keyhouse.mandate import dispositions, history, queries
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Facts, Object
 from keyhouse.mandate.rules import Decision, decide
@@ -51,7 +53,7 @@ REFUSALS: dict[str, type[Refusal]] = {
 
 
 class MandateGate:
-    """Implements `core.actions.Gate`."""
+    """Implements `core.actions.Gate` and `core.foresight.Foresight`."""
 
     def require(self, actor: Actor, action: Action, thing: Thing | None) -> Caution | None:
         """Raise the refusal of the decision, or return its caution.
@@ -66,6 +68,19 @@ class MandateGate:
         if decision.verdict == "deny":
             raise refusal_of(decision)
         return caution_of(decision)
+
+    def live_mandates(self, at: datetime) -> list[str]:
+        """Return the versions that are live at that instant, as ledgers write them."""
+        return [policy.label for policy in queries.live_policies(at)]
+
+    def outlooks(self, user_id: int, credentials: Sequence[Credential]) -> list[Outlook]:
+        """Tell what becomes of these credentials of one person; raises DatabaseError."""
+        owner = queries.facts_of_person(user_id)
+        return dispositions.ends_of(owner, credentials, queries.ledger(), clock.now())
+
+    def would_refuse(self, actor: Actor, action: str) -> bool:
+        """Tell whether an act would be refused now; nothing is kept of the question."""
+        return weigh(actor, action, None, clock.now())[1].verdict == "deny"
 
 
 def judge(actor: Actor, action: str, thing: Thing | None) -> Decision:

@@ -54,8 +54,8 @@ class Token(models.Model):
 
     @property
     def strength(self) -> Strength:
-        """Return what the session that minted it had proven; the token is never stronger."""
-        return Strength(frozenset(self.minted_methods), self.minted_proof_at, self.minted_user_verified)
+        """Return what the session that minted it had proven; the token is never stronger, and as old as its minting."""
+        return Strength(frozenset(self.minted_methods), self.minted_at, self.minted_user_verified)
 
 
 class Change(models.Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -11,12 +12,15 @@ from django.db.models import QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
+from keyhouse.core import configuration
 from keyhouse.core.actor import Actor
+from keyhouse.core.foresight import Credential
 from keyhouse.credentials.tokens.errors import TokenNotFound
 from keyhouse.credentials.tokens.models import Change, Token
 from keyhouse.projects.models import Project
 
 ENDED_SHOWN = 20
+_AT_ONCE: Final = 1000
 
 
 def tokens_of(user_id: int, now: datetime) -> list[Token]:
@@ -31,6 +35,29 @@ def ended_tokens_of(user_id: int, now: datetime) -> list[Token]:
     return list(
         rows.exclude(revoked_at__isnull=True, expires_at__gt=now).order_by("-minted_at")[:ENDED_SHOWN]
     )
+
+
+def live_tokens(now: datetime) -> Iterator[Token]:
+    """Yield every token of the index that is neither revoked nor expired, by owner."""
+    rows = Token.objects.filter(revoked_at__isnull=True, expires_at__gt=now)
+    return rows.order_by("user_id", "pk").iterator(chunk_size=_AT_ONCE)
+
+
+def gated_actions_of(token: Token) -> tuple[str, ...]:
+    """Return the actions of a token that the gate is asked about; reading is one where the index is private."""
+    is_private = configuration.current().is_private
+    names = (_GATED[act] for act in token.actions)
+    return tuple(name for name in names if is_private or name != _READING)
+
+
+def credential_of(token: Token) -> Credential:
+    """Return a token as the gate foresees it; asks for the projects it is limited to."""
+    projects = () if token.is_for_all_projects else tuple(one.normalized_name for one in token.projects.all())
+    return Credential(token.strength, gated_actions_of(token), projects)
+
+
+_READING: Final = "index.read-private"
+_GATED: Final = {"upload": "release.upload", "yank": "release.yank", "read": _READING}
 
 
 def get_own_token(actor: Actor, token_id: UUID) -> Token:

@@ -15,6 +15,7 @@ from keyhouse.core import actions, clock, configuration, keys
 from keyhouse.core.actions import STEP_UP_AGE, Thing
 from keyhouse.core.actor import Actor, Strength
 from keyhouse.core.errors import RoleRequired, StepUpRequired
+from keyhouse.core.foresight import find_foresight
 from keyhouse.credentials.tokens import caveats, macaroons, queries
 from keyhouse.credentials.tokens.errors import DescriptionTaken, TokenAlreadyMade, TokenNotFound
 from keyhouse.credentials.tokens.models import Change, Token
@@ -23,6 +24,7 @@ from keyhouse.projects.models import Project
 
 KEY_PURPOSE = "api-token"
 EXPIRED = "expired"
+_LONGEST_MANDATES = 100
 
 
 def mint_token(  # noqa: PLR0913 - what a token is, one keyword each
@@ -66,6 +68,7 @@ def mint_token(  # noqa: PLR0913 - what a token is, one keyword each
     )
     draft.pk = token_id or uuid.uuid4()
     draft.minted_session = "" if told else by.credential
+    draft.minted_mandate = _live_mandates(draft.minted_at)
     try:
         with transaction.atomic():
             _require_mint(user, by)
@@ -100,6 +103,17 @@ def _judge_projects(user: User, terms: Terms, by: Actor) -> list[int]:
     if found != set(terms.project_ids):
         raise RoleRequired("You can make tokens for your own projects only.", fix="Pick one of them.")
     return sorted(found)
+
+
+def _live_mandates(at: datetime) -> str:
+    """Return the mandates under which a token is made, as many as fit into the ledger's column."""
+    foresight = find_foresight()
+    labels = foresight.live_mandates(at) if foresight else []
+    text = " ".join(labels)
+    while len(text) > _LONGEST_MANDATES:
+        labels = labels[:-1]
+        text = " ".join([*labels, "…"])
+    return text
 
 
 def _draft(user: User, terms: Terms, minted_at: datetime, strength: Strength) -> Token:
@@ -205,6 +219,25 @@ def revoke_token(token: Token, *, by: Actor, reason: str = "") -> None:
         if ended:
             _count_change()
             audit.record("token.revoke", by=by, about=thing_of(token), account_id=token.user_id)
+
+
+def end_token(token: Token, *, by: Actor, reason: str) -> bool:
+    """End somebody's token by a job of the index; False where it had ended already. The reason is kept and audited."""
+    with transaction.atomic():
+        actions.require(by, "host.command")
+        ended = Token.objects.filter(pk=token.pk, revoked_at__isnull=True).update(
+            revoked_at=clock.now(), revoked_reason=reason[:100]
+        )
+        if ended:
+            _count_change()
+            audit.record(
+                "token.revoke",
+                by=by,
+                about=thing_of(token),
+                account_id=token.user_id,
+                details={"reason": reason},
+            )
+    return bool(ended)
 
 
 def revoke_all_tokens(*, by: Actor, reason: str) -> int:

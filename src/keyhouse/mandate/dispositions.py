@@ -1,0 +1,241 @@
+"""What becomes of API tokens that were made below the strength a mandate asks for (G5, A5, A6).
+
+When a token ends is derived from the mandates at each use and each look, by the very rules of the gate; nothing is
+stored with the token. Only where a mandate says `revoke` a job ends it for good, and that is audited.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from keyhouse.core.actor import Strength, job
+from keyhouse.core.foresight import Credential, Outlook
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.tokens.queries import gated_actions_of, live_tokens
+from keyhouse.credentials.tokens.services import end_token
+from keyhouse.mandate import people, queries
+from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Facts, Object, Person
+from keyhouse.mandate.populations import turning_points
+from keyhouse.mandate.queries import Ledger
+from keyhouse.mandate.rules import (
+    FINISH_WITHIN,
+    FLOOR,
+    Decision,
+    Policy,
+    covers,
+    deadline,
+    decide,
+    has_second_factor,
+    objection,
+    satisfies,
+    stages_in_force,
+)
+from keyhouse.mandate.selectors import View
+
+JOB: Final = "token-disposition"
+_FEW: Final = 200  # owners; more than that are read in one go with everybody else
+
+
+# ---- one person's
+
+
+def ends_of(owner: Facts, credentials: Sequence[Credential], ledger: Ledger, now: datetime) -> list[Outlook]:
+    """Tell what becomes of one person's tokens by the mandates that are live, and those that will be."""
+    return [_outlook(owner, one, ledger, now) for one in credentials]
+
+
+def _outlook(owner: Facts, credential: Credential, ledger: Ledger, now: datetime) -> Outlook:
+    facts = replace(owner, asking=_asking(credential.strength))
+    weak = [one for one in _known(ledger, now) if is_below(one, facts) and covers(one, facts)]
+    if not weak and not _is_under_floor(facts):
+        return Outlook()
+    uses = _uses(facts, credential, weak, now)
+    ends = [end for one in uses for end in [_first_refusal(one, ledger, now)] if end is not None]
+    if not ends:
+        label, title = (weak[0].label, weak[0].mandate.title) if weak else (FLOOR, "")
+        return Outlook(is_weak=True, mandate=label, title=title)
+    at, decision = min(ends, key=lambda end: end[0])
+    titles = {(one.name, one.version): one.mandate.title for one in weak}
+    title = titles.get((decision.mandate or "", decision.version or 0), "")
+    return Outlook(is_weak=True, ends_at=at, mandate=label_of(decision), title=title)
+
+
+def _asking(strength: Strength) -> Asking:
+    return Asking("token", strength.methods, strength.user_verified, strength.at)
+
+
+def _is_under_floor(facts: Facts) -> bool:
+    """Tell whether the operators' floor refuses this, whatever any mandate says."""
+    return not NEEDING_FACTOR.isdisjoint(facts.person.roles) and not has_second_factor(facts)
+
+
+def label_of(decision: Decision) -> str:
+    """Return the mandate of a decision as ledgers write it; the operators' floor has no version."""
+    return f"{decision.mandate}@{decision.version}" if decision.version else decision.mandate or ""
+
+
+def is_below(policy: Policy, facts: Facts) -> bool:
+    """Tell whether what was proven is less than the mandate accepts, whatever it lets be."""
+    return not satisfies(policy.mandate, replace(facts, asking=replace(facts.asking, kind="session")))
+
+
+def _known(ledger: Ledger, now: datetime) -> list[Policy]:
+    """Return the versions that are live, and those that will be."""
+    coming = [policy for at, policy in ledger.versions if at > now]
+    return [*ledger.live_at(now), *coming]
+
+
+def _uses(facts: Facts, credential: Credential, weak: Sequence[Policy], now: datetime) -> Iterator[Facts]:
+    """Yield each thing that the token is for and the mandates tell apart."""
+    things: dict[tuple[datetime, ...], Object | None] = {}
+    for name in credential.projects or ("",):
+        thing = Object("project", name) if name else None
+        asked = replace(facts, object=thing)
+        last = (deadline(one, asked, one.mandate.stages[-1].at, now) for one in weak)
+        things.setdefault(tuple(last), thing)
+    for action in credential.actions:
+        yield from (replace(facts, action=action, object=thing) for thing in things.values())
+
+
+def _first_refusal(facts: Facts, ledger: Ledger, now: datetime) -> tuple[datetime, Decision] | None:
+    """Return since when, or from when on, a mandate refuses this, or None."""
+    for at in (now, *_instants(facts, ledger, now)):
+        decision = decide(facts, ledger.live_at(at), at)
+        if decision.verdict == "deny" and decision.mandate is not None:
+            return decision.since or at, decision
+    return None
+
+
+def _instants(facts: Facts, ledger: Ledger, now: datetime) -> list[datetime]:
+    """Return the coming instants at which the answer to this person may change."""
+    policies = _known(ledger, now)
+    found = turning_points(policies) | {at for at, _ in ledger.versions}
+    found |= {one.until for one in facts.exemptions}
+    for policy in policies:
+        found |= {deadline(policy, facts, stage.at, now) for stage in policy.mandate.stages}
+    return sorted(at for at in found if at > now)
+
+
+# ---- everybody's
+
+
+@dataclass(frozen=True, slots=True)
+class ClassCounts:
+    """Live API tokens, and how many of them are below what a live mandate asks of their owners.
+
+    `before` were made before that mandate was announced, `grace` since. Exempted owners count like others: an exemption
+    doesn't make a token stronger.
+    """
+
+    live: int
+    before: int
+    grace: int
+
+    @property
+    def accepted(self) -> int:
+        """Return how many are strong enough, or of people whom no mandate covers."""
+        return self.live - self.before - self.grace
+
+    def as_dict(self) -> dict[str, int]:
+        """Return it as JSON has it, with the denominator first."""
+        return {
+            "live": self.live,
+            "accepted": self.accepted,
+            "weak_before": self.before,
+            "weak_in_grace": self.grace,
+        }
+
+
+def count_by_class(now: datetime) -> ClassCounts:
+    """Count the live tokens of the index by strength and the time of their making."""
+    policies = [one for one in queries.live_policies(now) if one.mandate.announced_at <= now]
+    weak, live = _weak_by_owner(policies, now)
+    before = grace = 0
+    for owner, tokens in _with_facts(weak):
+        for token in tokens:
+            facts = replace(owner, asking=_asking(token.strength))
+            asked = [one for one in policies if is_below(one, facts) and covers(one, facts)]
+            if any(token.minted_at >= one.mandate.announced_at for one in asked):
+                grace += 1
+            elif asked or _is_under_floor(facts):
+                before += 1
+    return ClassCounts(live, before, grace)
+
+
+def _weak_by_owner(policies: Sequence[Policy], now: datetime) -> tuple[dict[int, list[Token]], int]:
+    """Return the live tokens that one of these mandates doesn't accept, by owner, and how many live ones there are."""
+    found: dict[int, list[Token]] = defaultdict(list)
+    live = 0
+    for token in live_tokens(now):
+        live += 1
+        facts = Facts(Person(""), _asking(token.strength), "")
+        if not has_second_factor(facts) or any(is_below(one, facts) for one in policies):
+            found[token.user_id].append(token)
+    return found, live
+
+
+def _with_facts(tokens: Mapping[int, list[Token]]) -> Iterator[tuple[Facts, list[Token]]]:
+    """Join tokens with the facts of their owners."""
+    if len(tokens) <= _FEW:
+        for user_id, own in tokens.items():
+            yield queries.facts_of_person(user_id), own
+        return
+    for facts in people.all_facts():
+        own = tokens.get(int(facts.person.id.removeprefix("u")), [])
+        if own:
+            yield facts, own
+
+
+# ---- revoking
+
+
+def revoke_due_tokens(now: datetime) -> int:
+    """End the tokens whose mandate says `revoke` and refuses them by now; returns how many.
+
+    A release that was begun before the deadline may be finished first. A brownout is no deadline.
+    """
+    policies = [one for one in queries.live_policies(now) if _may_revoke(one, now)]
+    if not policies:
+        return 0
+    weak, _ = _weak_by_owner(policies, now)
+    ended = 0
+    for owner, tokens in _with_facts(weak):
+        for token in tokens:
+            policy = _revoking(owner, token, policies, now)
+            if policy is not None:
+                ended += end_token(token, by=job(JOB), reason=f"mandate {policy.label}")
+    return ended
+
+
+def _may_revoke(policy: Policy, now: datetime) -> bool:
+    """Tell whether a mandate revokes at all, and has begun to refuse anything."""
+    mandate = policy.mandate
+    has_begun = any(stage.at <= now and stage.deny and stage.state != "brownout" for stage in mandate.stages)
+    return has_begun and "revoke" in {mandate.credentials.before, mandate.credentials.grace}
+
+
+def _revoking(owner: Facts, token: Token, policies: Iterable[Policy], now: datetime) -> Policy | None:
+    """Return the mandate that ends this token now, or None."""
+    for policy in policies:
+        credentials = policy.mandate.credentials
+        is_old = token.minted_at < policy.mandate.announced_at
+        if (credentials.before if is_old else credentials.grace) != "revoke":
+            continue
+        for action in gated_actions_of(token):
+            if _is_over(policy, replace(owner, asking=_asking(token.strength), action=action), now):
+                return policy
+    return None
+
+
+def _is_over(policy: Policy, facts: Facts, now: datetime) -> bool:
+    view = View(facts.person, facts.authority, policy.mandate.announced_at)
+    found = objection(policy, facts, view, now)
+    if found is None or not found.is_denial or found.at is None or not is_below(policy, facts):
+        return False
+    stages = stages_in_force(policy.mandate, view, now)
+    is_lasting = any(facts.action in stage.deny and stage.state != "brownout" for stage in stages)
+    return is_lasting and found.at + FINISH_WITHIN <= now
