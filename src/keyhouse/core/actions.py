@@ -271,9 +271,3 @@ def takes(*fields: str) -> Callable[[View], View]:
         return view
 
     return mark
-
-
-def for_programs(view: View) -> View:
-    """Say that a view answers programs: what is refused there is told as problem+json (RFC 9457), not as a page."""
-    view.is_for_programs = True  # type: ignore[attr-defined]  # functions take attributes; mypy doesn't know
-    return view

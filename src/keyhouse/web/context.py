@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from django.http import HttpRequest
 
 from keyhouse import __version__
-from keyhouse.core import configuration
+from keyhouse.core import clock, configuration
+from keyhouse.core.actions import Caution
 from keyhouse.core.actor import NOBODY, Actor
+from keyhouse.mandate import cautions
+from keyhouse.mandate.asked import Standing, read_standing
+from keyhouse.web import notices, ways_on
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,17 @@ class Site:
     is_private: bool
     version: str
     actor: Actor
+    warning: Warned | None
+    find_standing: Callable[[], Standing | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """What this page would be refused one day, in words, and where to mend it."""
+
+    text: str
+    caution: Caution
+    address: str
 
 
 def site(request: HttpRequest) -> dict[str, Site]:
@@ -34,5 +51,25 @@ def site(request: HttpRequest) -> dict[str, Site]:
             is_private=settings.is_private,
             version=__version__,
             actor=getattr(request, "actor", NOBODY),
+            warning=_warning_on(request),
+            find_standing=partial(_show_standing, request),
         )
     }
+
+
+def _warning_on(request: HttpRequest) -> Warned | None:
+    caution = notices.caution_of(request)
+    if caution is None:
+        return None
+    address = ways_on.with_way_back(caution.path or "/account/mandate/", request)
+    return Warned(cautions.text_of(caution), caution, address)
+
+
+def _show_standing(request: HttpRequest) -> Standing | None:
+    """Return what is asked of whoever looks, for a page that shows it; None for nobody."""
+    actor = ways_on.actor_of(request)
+    if actor.kind != "session":
+        return None
+    standing = read_standing(actor, clock.now())
+    notices.show(request, [one.policy.name for one in standing.open])
+    return standing

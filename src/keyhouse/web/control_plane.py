@@ -7,6 +7,7 @@ once the whole body is here: ten clients that send their forms slowly would othe
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from a2wsgi import WSGIMiddleware
 
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal, Situation
+from keyhouse.web import problems
 from keyhouse.web.asgi_types import App, Message, Receive, Scope, Send, answer, find_header, refuse
 
 THREADS: Final = 8
@@ -22,7 +24,7 @@ BODY_LIMIT: Final = 2**20
 BODY_SECONDS: Final = 20.0
 TOO_EARLY_TO_KNOW: Final = -1
 _LOCAL_HOSTS: Final = (b"127.0.0.1", b"[::1]")
-_MACHINES_PATHS: Final = ("/_/", "/.well-known/", "/static/")
+_MACHINES_PATHS: Final = ("/_/", "/.well-known/", "/static/", "/mandate/check")
 
 
 class BodyTooLarge(Refusal):
@@ -82,11 +84,11 @@ class ControlPlane:
         except DisconnectedError:
             return
         except BodyTooLarge as refusal:
-            await refuse(send, 413, refusal)
+            await _refuse(scope, send, 413, refusal)
         except BodyLate as refusal:
-            await refuse(send, 408, refusal)
+            await _refuse(scope, send, 408, refusal)
         except Malformed as refusal:
-            await refuse(send, 400, refusal)
+            await _refuse(scope, send, 400, refusal)
         else:
             await self._run(scope, body, send)
 
@@ -115,6 +117,17 @@ class ControlPlane:
         query = b"?" + scope["query_string"] if scope["query_string"] else b""
         raw_path: bytes = scope["raw_path"]
         return self._base_url.encode() + raw_path + query
+
+
+async def _refuse(scope: Scope, send: Send, status: int, refusal: Refusal) -> None:
+    """Tell a refusal before Django is asked: as a problem to programs that take JSON, else as one line."""
+    accepted = (find_header(scope, b"accept") or b"*/*").decode("latin-1")
+    if not problems.is_wanted(scope["path"], accepted):
+        await refuse(send, status, refusal)
+        return
+    body = json.dumps(problems.problem_of(refusal, status)).encode()
+    closing = [(b"connection", b"close")]
+    await answer(send, status, body, problems.CONTENT_TYPE.encode(), closing)
 
 
 async def _accept(scope: Scope, receive: Receive) -> bytes:

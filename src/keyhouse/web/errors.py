@@ -8,12 +8,12 @@ import sys
 from typing import Final
 
 from django.db import OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from keyhouse.core.errors import NotFound, Refusal, Situation
-from keyhouse.web import metrics
+from keyhouse.web import metrics, notices, problems, ways_on
 
 STATUS: Final = {
     Situation.INVALID: 400,
@@ -86,30 +86,50 @@ def refusal_of(error: BaseException | None) -> Refusal | None:
 
 
 def answer(request: HttpRequest, refusal: Refusal, status: int | None = None) -> HttpResponse:
-    """Return the page of a refusal: status, `code`, sentence, fix; `Retry-After` where waiting helps."""
+    """Return the answer that tells a refusal: status, `code`, sentence, fix; `Retry-After` where waiting helps.
+
+    People get a page, programs that take JSON a problem, others one plain line.
+    """
     status = status or STATUS[refusal.situation]
     metrics.count_refusal("pages", refusal.code)
-    context = {
-        "status": status,
-        "code": refusal.code,
-        "sentence": refusal.sentence,
-        "fix": refusal.fix,
-        "retry_after": refusal.retry_after,
-    }
-    response = _page(request, context, status)
+    response = _form_of(request, refusal, status)
     response["X-Refusal"] = refusal.code
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
     return response
 
 
-def _page(request: HttpRequest, context: dict[str, object], status: int) -> HttpResponse:
-    """Make a page for people, or one plain line for programs that don't ask for HTML."""
+def _form_of(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
     accepted = request.headers.get("Accept", "*/*")
+    if problems.is_wanted(request.path, accepted):
+        return _problem(refusal, status)
     if "html" in accepted:
-        return render(request, "errors/refusal.html", context, status=status)
-    line = f"{context['code']}: {context['sentence']} {context['fix']}".rstrip()
+        return _page(request, refusal, status)
+    line = f"{refusal.line} {refusal.fix}".rstrip()
     return HttpResponse(line + "\n", status=status, content_type="text/plain; charset=utf-8")
+
+
+def _problem(refusal: Refusal, status: int) -> HttpResponse:
+    body = problems.problem_of(refusal, status)
+    response = JsonResponse(body, status=status, content_type=problems.CONTENT_TYPE)
+    response["Cache-Control"] = "no-store"
+    if status == STATUS[Situation.UNAUTHENTICATED]:
+        response["WWW-Authenticate"] = problems.CHALLENGE
+    return response
+
+
+def _page(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
+    context = {
+        "status": status,
+        "code": refusal.code,
+        "sentence": refusal.sentence,
+        "fix": refusal.fix,
+        "retry_after": refusal.retry_after,
+        "way_on": ways_on.find_way_on(request, refusal),
+        "mandate": (refusal.decision or {}).get("mandate"),
+    }
+    notices.show_denial(request, refusal)
+    return render(request, "errors/refusal.html", context, status=status)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

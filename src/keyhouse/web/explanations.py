@@ -35,6 +35,21 @@ MEANINGS: Final[dict[str, str]] = {
     "can publish nothing. Your session was started without one.",
     "credential-weak": "A token is never stronger than the session that made it. "
     "This one was made in a session without a second factor.",
+    "stronger-factor-required": "A mandate accepts other second factors than the one your session was proven with. "
+    "The page of your account says which.",
+    "second-factor-last": "Without it a stolen password would be enough again. A new one can take its place first.",
+    "deletion-held": "Between its announcement and its enforcement a mandate holds the deletion of the projects it covers, "
+    "so that nobody deletes one and makes it anew to shed what is asked. Whoever asks for the deletion may do it after the hold.",
+    "mandate-invalid": "The file breaks the grammar of mandates. The line and the reason stand in the answer.",
+    "mandate-refused": "The file can be read, and what it says would harm: it would lock somebody out without the notice they "
+    "are due, or leave nobody who could mend it.",
+    "mandate-missing": "The name is misspelt, or that version was never written.",
+    "approval-refused": "What loosens a mandate takes two operators, so that no single one, and nobody who has taken over one "
+    "account, opens the index alone.",
+    "proposal-over": "Somebody approved, withdrew or replaced it a moment ago, or you clicked twice. Nothing was done now.",
+    "exemption-invalid": "Nobody is exempt without somebody who answers for it: a reason, evidence, what compensates "
+    "meanwhile, and an end.",
+    "question-malformed": "A dry run must not guess: what it would answer to a misread question could be wrong.",
     "email-unverified": "The index must be able to reach whoever can change a project.",
     "account-held": "Something about the account needs to be cleared up first. Nothing was deleted.",
     "account-frozen": "Nobody can sign in or publish with this account until it is opened again.",
@@ -170,6 +185,7 @@ _TOPICS: Final[dict[str, str]] = {
     "keyhouse.accounts": "Accounts and signing in",
     "keyhouse.credentials": "API tokens",
     "keyhouse.projects": "Projects",
+    "keyhouse.mandate": "Mandates",
     "keyhouse.publishing": "Uploading",
     "keyhouse.index": _READING,
     "keyhouse.storage": "The server",

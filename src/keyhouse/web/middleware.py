@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import STEP_UP_AGE, Action
-from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.core.configuration import Configuration
-from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired
-from keyhouse.web import errors
+from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired, StepUpRequired
+from keyhouse.mandate import cautions
+from keyhouse.web import errors, notices, problems, ways_on
+from keyhouse.web.ways_on import SIGN_IN, STEP_UP, actor_of
 
 Next = Callable[[HttpRequest], HttpResponseBase]
 
@@ -32,8 +32,6 @@ HEADERS: Final[Mapping[str, str]] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 TRANSPORT_SECURITY: Final = "max-age=31536000"
-SIGN_IN: Final = "/account/sign-in/"
-STEP_UP: Final = "/account/step-up/"
 _PERSONAL_PATHS: Final = ("/account/", "/setup/", "/invitation/", "/enrolment/")
 
 
@@ -84,10 +82,26 @@ class Refusals:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer a refusal, or what means one; anything else is a defect and stays one."""
-        if isinstance(exception, SignInRequired) and request.method in {"GET", "HEAD"}:
-            return _to(SIGN_IN, request)
         refusal = errors.refusal_of(exception)
-        return errors.answer(request, refusal) if refusal else None
+        return _refused(request, refusal) if refusal else None
+
+
+def _refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """Lead people to the proof that mends it and back to the page they were on, or tell the refusal."""
+    if problems.is_wanted(request.path, request.headers.get("Accept", "*/*")):
+        return errors.answer(request, refusal)
+    if isinstance(refusal, SignInRequired) and request.method in {"GET", "HEAD"}:
+        return _to(SIGN_IN, request, refusal)
+    if ways_on.is_mended_by_proof(request, refusal):
+        return _to(STEP_UP, request, refusal)
+    return errors.answer(request, refusal)
+
+
+def _to(path: str, request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """Send somebody to prove something, and back to the page they were on (never to a form's own sending)."""
+    response = HttpResponseRedirect(ways_on.with_way_back(path, request))
+    response["X-Refusal"] = refusal.code
+    return response
 
 
 class Doors:
@@ -98,8 +112,14 @@ class Doors:
         self._next = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        """Pass through."""
-        return self._next(request)
+        """Pass through; tell of what will be refused one day, and keep which notices were shown."""
+        response = self._next(request)
+        caution = notices.caution_of(request)
+        if caution is not None:
+            for name, value in cautions.headers_of(caution).items():
+                response.headers.setdefault(name, value)
+        notices.keep_shown(request, response)
+        return response
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., HttpResponseBase], args: Any, kwargs: Any
@@ -113,24 +133,23 @@ class Doors:
         if name is None:
             return _method_not_allowed(request, classes)
         try:
-            return _enter(request, actions.get_action(name))
+            _enter(request, actions.get_action(name))
         except Refusal as refusal:
-            return errors.answer(request, refusal)
+            return _refused(request, refusal)
+        return None
 
 
-def _enter(request: HttpRequest, action: Action) -> HttpResponseBase | None:
-    """Return None where the way is open, a redirect to the proof that is missing, or raise the refusal."""
+def _enter(request: HttpRequest, action: Action) -> None:
+    """Return where the way is open, or raise the refusal; what will be refused one day is kept for the page."""
     actor = actor_of(request)
     if _needs_somebody(action) and actor.kind == "nobody":
-        if request.method in {"GET", "HEAD"}:
-            return _to(SIGN_IN, request)
         raise SignInRequired
     if action.operators_only and not actor.is_operator:
         raise RoleRequired(fix="Only operators of this index can open this.")
-    actions.require_gate(actor, "index.read-private" if _is_private_reading(action) else action.name)
+    asked = "index.read-private" if _is_private_reading(action) else action.name
+    notices.keep_caution(request, actions.require_gate(actor, asked))
     if action.step_up and not actor.strength.is_fresh(clock.now(), STEP_UP_AGE):
-        return _to(STEP_UP, request)
-    return None
+        raise StepUpRequired
 
 
 def _needs_somebody(action: Action) -> bool:
@@ -142,20 +161,8 @@ def _is_private_reading(action: Action) -> bool:
     return action.name == "site.read" and configuration.current().is_private
 
 
-def _to(path: str, request: HttpRequest) -> HttpResponse:
-    """Send somebody to prove something, and back to the page they were on (never to a form's own sending)."""
-    back = request.get_full_path() if request.method in {"GET", "HEAD"} else request.path
-    return HttpResponseRedirect(f"{path}?{urlencode({'next': back})}")
-
-
 def _method_not_allowed(request: HttpRequest, classes: Mapping[str, str]) -> HttpResponse:
     response = errors.answer(request, errors.MethodNotAllowed(), status=405)
     allowed = {*classes, "HEAD"} if "GET" in classes else set(classes)
     response["Allow"] = ", ".join(sorted(allowed))
     return response
-
-
-def actor_of(request: HttpRequest) -> Actor:
-    """Return who asks; nobody where no session was looked for."""
-    actor: Actor = getattr(request, "actor", NOBODY)
-    return actor

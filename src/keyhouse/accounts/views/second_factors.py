@@ -15,11 +15,20 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
 from keyhouse.accounts.second_factors.totp.services import remove_authenticator
-from keyhouse.accounts.views.answers import SeeOther, session_of, show_form, with_session
+from keyhouse.accounts.views.answers import (
+    HOME,
+    SeeOther,
+    next_of,
+    session_of,
+    show_form,
+    with_next,
+    with_session,
+)
 from keyhouse.core import actions, clock, configuration
 
 LIST = "/account/second-factors/"
 CODES = "/account/recovery-codes/"
+ADD = "/account/second-factors/add/"
 
 
 @actions.classified(GET="account.read")
@@ -33,15 +42,16 @@ def second_factors(request: AskedRequest) -> HttpResponse:
         "last": able[0] if len(able) == 1 else None,
         "codes_left": strength.codes_left(session.user_id),
         "by_recovery_code": "recovery_code" in session.methods and "totp" not in session.methods,
+        "add_address": with_next(ADD, next_of(request)),
     }
     return render(request, "accounts/second_factors.html", context)
 
 
-@actions.takes(*EnrolmentForm.base_fields)
+@actions.takes(*EnrolmentForm.base_fields, "next")
 @actions.classified(GET="second-factor.add", POST="second-factor.add")
 def add_authenticator(request: AskedRequest) -> HttpResponse:
-    """Show the secret of a new authenticator app and take its first code."""
-    session = session_of(request)
+    """Show the secret of a new authenticator app and take its first code; then go on to where one was."""
+    session, way_on = session_of(request), next_of(request)
     form = EnrolmentForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         done = form.carry_out(
@@ -54,12 +64,10 @@ def add_authenticator(request: AskedRequest) -> HttpResponse:
             )
         )
         if done is not None:
-            way_on = LIST if strength.codes_left(session.user_id) else CODES
-            return with_session(SeeOther(way_on), done[1])
-    secret = begin_enrolment(session)
-    return show_form(
-        request, "accounts/add_authenticator.html", form, enrolment_context(secret, session.user.username)
-    )
+            usual = LIST if strength.codes_left(session.user_id) else CODES
+            return with_session(SeeOther(usual if way_on == HOME else way_on), done[1])
+    context = enrolment_context(begin_enrolment(session), session.user.username) | {"next": way_on}
+    return show_form(request, "accounts/add_authenticator.html", form, context)
 
 
 def enrolment_context(secret: bytes, username: str) -> dict[str, str]:

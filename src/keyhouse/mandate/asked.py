@@ -1,0 +1,257 @@
+"""What is asked of one person: by which mandate, since when, until when, whether they comply, and the one next step.
+
+All of it comes from the rules that the gate asks, so that a page promises nothing the gate doesn't keep.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from keyhouse.core import clock
+from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
+from keyhouse.core.actor import Actor
+from keyhouse.mandate import queries, words
+from keyhouse.mandate.defaults import BEGINNING
+from keyhouse.mandate.documents import METHODS, Mandate
+from keyhouse.mandate.facts import Asking, Facts
+from keyhouse.mandate.rules import (
+    GAINING,
+    OF_A_JOB,
+    Objection,
+    Policy,
+    covers,
+    is_compliant,
+    objection,
+    prospective,
+    satisfies,
+)
+from keyhouse.mandate.selectors import View
+
+ADD_FACTOR: Final = "/account/second-factors/add/"
+FACTORS: Final = "/account/second-factors/"
+STEP_UP: Final = "/account/step-up/"
+ACCOUNT: Final = "/account/"
+_FAR: Final = datetime.max.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The one thing to do next, and the page where it is done."""
+
+    text: str
+    path: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a mandate does to somebody who lacks what it asks: these acts are refused since `at`, or from then on.
+
+    `at` is None where a warning has no day yet.
+    """
+
+    is_refused: bool
+    at: datetime | None
+    acts: tuple[str, ...]  # what the catalogue says of them
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One live mandate as it concerns one person; `since` and `until` are theirs, not the schedule's."""
+
+    policy: Policy
+    is_met: bool
+    exempt_until: datetime | None
+    since: datetime | None
+    until: datetime | None
+    effects: tuple[Effect, ...]
+
+    @property
+    def mandate(self) -> Mandate:
+        """Return the mandate itself."""
+        return self.policy.mandate
+
+    @property
+    def accepts(self) -> str:
+        """Say what it accepts."""
+        return words.accepted(self.mandate)
+
+    @property
+    def is_from_the_beginning(self) -> bool:
+        """Whether it has held for as long as this index exists."""
+        return self.mandate.announced_at <= BEGINNING
+
+    @property
+    def is_open(self) -> bool:
+        """Whether something is still to be done about it."""
+        return not self.is_met and self.exempt_until is None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        mandate = self.mandate
+        return {
+            "mandate": mandate.name,
+            "version": self.policy.version,
+            "title": mandate.title,
+            "reason": mandate.reason,
+            "link": mandate.link or None,
+            "accept": sorted(mandate.accept, key=METHODS.index),
+            "prefer": mandate.prefer,
+            "announced_at": clock.format_instant(mandate.announced_at),
+            "is_met": self.is_met,
+            "exempt_until": _written(self.exempt_until),
+            "since": _written(self.since),
+            "until": _written(self.until),
+            "effects": [
+                {"refused": one.is_refused, "at": _written(one.at), "acts": list(one.acts)}
+                for one in self.effects
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Everything that is asked of one person, the most pressing first, and what else is live."""
+
+    asked: tuple[Asked, ...]
+    others: tuple[Policy, ...]
+    step: Step | None
+
+    @property
+    def is_met(self) -> bool:
+        """Whether nothing is left to do."""
+        return not self.open
+
+    @property
+    def open(self) -> tuple[Asked, ...]:
+        """Return what is still to be done."""
+        return tuple(one for one in self.asked if one.is_open)
+
+    @property
+    def since(self) -> datetime | None:
+        """Return from when on something is refused, or None."""
+        return min((one.since for one in self.open if one.since), default=None)
+
+    @property
+    def until(self) -> datetime | None:
+        """Return when something will be refused, or None."""
+        return min((one.until for one in self.open if one.until), default=None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        step = self.step
+        return {
+            "is_met": self.is_met,
+            "next": {"text": step.text, "path": step.path} if step else None,
+            "asked": [one.as_dict() for one in self.asked],
+            "others": [{"mandate": one.name, "title": one.mandate.title} for one in self.others],
+        }
+
+
+def _written(instant: datetime | None) -> str | None:
+    return None if instant is None else clock.format_instant(instant)
+
+
+def read_standing(actor: Actor, now: datetime) -> Standing:
+    """Return what is asked of whoever is signed in; raises DatabaseError."""
+    facts, policies = queries.gather(actor, "", None, now)
+    return standing_of(facts, policies, now)
+
+
+def standing_of(facts: Facts, policies: Iterable[Policy], now: datetime) -> Standing:
+    """Return what live mandates ask of the person of these facts, in the session that asks."""
+    known = tuple(policies)
+    mine = [one for one in known if one.mandate.announced_at <= now and covers(one, facts)]
+    asked = tuple(sorted((_asked(one, facts, now) for one in mine), key=_urgency))
+    others = tuple(one for one in known if one not in mine)
+    return Standing(asked, others, _next_step(asked, facts))
+
+
+def _urgency(one: Asked) -> tuple[bool, datetime, str]:
+    return not one.is_open, one.since or one.until or _FAR, one.policy.name
+
+
+def _asked(policy: Policy, facts: Facts, now: datetime) -> Asked:
+    is_met = is_compliant(policy.mandate, facts.person)
+    effects = () if is_met else tuple(_effects(policy, facts, now))
+    mine = [one for one in effects if one.acts != _GAINED] or list(effects)
+    return Asked(
+        policy,
+        is_met,
+        _exempt_until(policy, facts, now),
+        since=min((one.at for one in mine if one.is_refused and one.at), default=None),
+        until=min((one.at for one in mine if not one.is_refused and one.at), default=None),
+        effects=effects,
+    )
+
+
+_GAINED: Final = tuple(sorted(CATALOGUE[name].summary for name in GAINING))
+
+
+def _exempt_until(policy: Policy, facts: Facts, now: datetime) -> datetime | None:
+    ends = [
+        one.until
+        for one in facts.exemptions
+        if one.mandate == policy.name
+        and one.version in {None, policy.version}
+        and (one.since is None or one.since <= now)
+        and now < one.until
+    ]
+    return max(ends, default=None)
+
+
+def _effects(policy: Policy, facts: Facts, now: datetime) -> Iterable[Effect]:
+    """Yield what becomes of the acts of a session that proved a password only, by instant."""
+    found: dict[tuple[bool, datetime | None], list[str]] = defaultdict(list)
+    for action in _acts_of(facts):
+        against = _objection(policy, facts, action.name, now)
+        if against is not None:
+            found[against.is_denial, against.at].append(action.summary)
+    for (is_refused, at), acts in sorted(found.items(), key=_place_of):
+        yield Effect(is_refused, at, tuple(sorted(acts)))
+
+
+def _place_of(pair: tuple[tuple[bool, datetime | None], list[str]]) -> tuple[bool, datetime]:
+    (is_refused, at), _ = pair
+    return not is_refused, at or _FAR
+
+
+def _acts_of(facts: Facts) -> list[Action]:
+    is_operator = "operator" in facts.person.roles
+    return [
+        action
+        for name, action in CATALOGUE.items()
+        if action.gated
+        and name != REMOVE_LAST
+        and name not in OF_A_JOB
+        and (is_operator or not action.operators_only)
+    ]
+
+
+def _objection(policy: Policy, facts: Facts, action: str, now: datetime) -> Objection | None:
+    asked = replace(facts, action=action, asking=Asking("session", frozenset({"password"}), at=now))
+    return objection(policy, asked, View(asked.person, prospective(asked)), now)
+
+
+def _next_step(asked: Sequence[Asked], facts: Facts) -> Step | None:
+    for one in asked:
+        if one.is_open:
+            return _step_for(one.mandate, facts)
+        is_proven = satisfies(one.mandate, facts)
+        if one.is_met and not is_proven and facts.asking.kind == "session":
+            return Step("This session was started without it.", STEP_UP, "Prove your second factor")
+    return None
+
+
+def _step_for(mandate: Mandate, facts: Facts) -> Step:
+    if not facts.person.verified_email:
+        text = "Your primary e-mail address is not verified. Ask the operators of this index."
+        return Step(text, ACCOUNT, "Look at your account")
+    if "authenticator-app" in mandate.accept:
+        text = "Set up an authenticator app; it takes two minutes."
+        return Step(text, ADD_FACTOR, "Set it up")
+    return Step(f"Set up {words.accepted(mandate)}.", FACTORS, "See your second factors")

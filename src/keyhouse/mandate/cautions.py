@@ -1,0 +1,30 @@
+"""How what will be refused one day is told beside an answer that is still a yes."""
+
+from __future__ import annotations
+
+from email.utils import format_datetime
+
+from keyhouse.core import configuration
+from keyhouse.core.actions import Caution
+
+
+def headers_of(caution: Caution) -> dict[str, str]:
+    """Return the headers that programs may heed: `Deprecation`, `Sunset` (RFC 8594) where the day is known, `Link`."""
+    base, code = configuration.current().base_url, code_of(caution)
+    told = {
+        "Deprecation": "true",
+        "Link": f'<{base}/help/codes/{code}/>; rel="help", <{base}/mandate/>; rel="sunset"',
+    }
+    if caution.until is not None:
+        told["Sunset"] = format_datetime(caution.until.replace(microsecond=0), usegmt=True)
+    return told
+
+
+def code_of(caution: Caution) -> str:
+    """Return the code that the refusal will have."""
+    return caution.line.partition(":")[0]
+
+
+def text_of(caution: Caution) -> str:
+    """Return the sentence for people, without the code."""
+    return caution.line.partition(": ")[2]

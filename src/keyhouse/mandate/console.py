@@ -1,0 +1,119 @@
+"""What operators see of mandates: what is live, what waits and what comes, exemptions, and weak tokens with their whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count
+
+from keyhouse.accounts.models import User
+from keyhouse.core.actor import Actor
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.mandate import queries
+from keyhouse.mandate.errors import MandateMissing
+from keyhouse.mandate.models import Exemption, MandateVersion
+from keyhouse.mandate.rules import Policy
+from keyhouse.mandate.services import is_open
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A version that waits for approval or for its instant, with what its plan said. `is_mine`: proposed by who looks."""
+
+    row: MandateVersion
+    is_mine: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether another operator has to approve it."""
+        return self.row.effective_at is None
+
+    @property
+    def plan(self) -> dict[str, Any]:
+        """Return the plan, as it was when the version was proposed."""
+        plan: dict[str, Any] = self.row.plan
+        return plan
+
+
+@dataclass(frozen=True, slots=True)
+class WeakTokens:
+    """How many working tokens prove less than a mandate accepts, out of how many."""
+
+    policy: Policy
+    weak: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenExemption:
+    """An exemption that holds or waits; `may_approve` of who looks."""
+
+    row: Exemption
+    is_mine: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether another operator has to approve it."""
+        return self.row.effective_at is None
+
+
+def proposals_for(actor: Actor, now: datetime) -> list[Proposal]:
+    """Return every version that is still on its way, the oldest first."""
+    rows = MandateVersion.objects.filter(withdrawn_at__isnull=True).order_by("proposed_at", "pk")
+    return [Proposal(row, _is_by(row.proposed_by, actor)) for row in rows if is_open(row, now)]
+
+
+def get_proposal(name: str, version: int, actor: Actor) -> Proposal:
+    """Return one version, open or not; raises MandateMissing."""
+    row = MandateVersion.objects.filter(name=name, version=version).first()
+    if row is None:
+        raise MandateMissing
+    return Proposal(row, _is_by(row.proposed_by, actor))
+
+
+def exemptions_for(actor: Actor, now: datetime) -> list[OpenExemption]:
+    """Return every exemption that holds or waits, the first to end first."""
+    rows = Exemption.objects.filter(withdrawn_at__isnull=True, until__gt=now).select_related(
+        "user", "version"
+    )
+    return [_open_exemption(row, actor) for row in rows.order_by("until", "pk")]
+
+
+def get_exemption(exemption_id: int, actor: Actor) -> OpenExemption:
+    """Return one exemption, open or not; raises MandateMissing."""
+    row = Exemption.objects.filter(pk=exemption_id).select_related("user", "version").first()
+    if row is None:
+        raise MandateMissing("There is no such exemption.")
+    return _open_exemption(row, actor)
+
+
+def _open_exemption(row: Exemption, actor: Actor) -> OpenExemption:
+    return OpenExemption(row, _is_by(row.proposed_by, actor) or row.user_id == actor.user_id)
+
+
+def _is_by(proposer: str, actor: Actor) -> bool:
+    return proposer.lower() == actor.name.lower()
+
+
+def approvers(besides: str) -> list[str]:
+    """Return the operators who could approve what somebody proposed."""
+    people = User.objects.filter(is_operator=True, state=User.State.ACTIVE).order_by("username")
+    names = people.values_list("username", flat=True)
+    return [name for name in names if name.lower() != besides.lower()]
+
+
+def weak_tokens(now: datetime) -> list[WeakTokens]:
+    """Return for each live mandate how many of all working tokens prove less than it accepts."""
+    working = Token.objects.filter(revoked_at__isnull=True, expires_at__gt=now)
+    counts = [
+        (frozenset(methods), count)
+        for methods, count in working.values_list("minted_methods").annotate(count=Count("pk")).order_by()
+    ]
+    total = sum(count for _, count in counts)
+    return [WeakTokens(policy, _sum_of_weak(policy, counts), total) for policy in queries.live_policies(now)]
+
+
+def _sum_of_weak(policy: Policy, counts: list[tuple[frozenset[str], int]]) -> int:
+    return sum(count for methods, count in counts if policy.mandate.proofs.isdisjoint(methods))

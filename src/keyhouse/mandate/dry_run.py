@@ -1,0 +1,141 @@
+"""What the gate would say, now or at another instant, to whoever asks with the session or credential in hand.
+
+Authority is asked first, as every door does, and then the very function that the gate asks. Nothing is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import DatabaseError
+from packaging.version import InvalidVersion, Version
+
+from keyhouse.core import actions, clock, configuration
+from keyhouse.core.actions import CATALOGUE, Thing
+from keyhouse.core.actor import Actor
+from keyhouse.core.errors import GateUnavailable, Refusal, SignInRequired, Situation
+from keyhouse.credentials.tokens import queries as tokens
+from keyhouse.credentials.tokens.authentication import for_release
+from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
+from keyhouse.distfiles.names import normalise
+from keyhouse.mandate import gates
+from keyhouse.mandate.errors import QuestionMalformed
+from keyhouse.mandate.rules import ALLOWED, Decision, Fix
+
+UPLOAD: Final = "release.upload"
+CREATION: Final = "project.create"
+_PATHS: Final = {"release.upload": "/account/tokens/", "project.create": "/account/tokens/"}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: one act (or, empty, all gated ones), on a project or none, at an instant."""
+
+    at: datetime
+    action: str = ""
+    project: str = ""  # normalised
+    version: str = ""  # canonical; a token may be narrowed to one release
+
+
+def read_question(asked: dict[str, str], now: datetime) -> Question:
+    """Read the parts of a question, each a text that was given once; raises QuestionMalformed."""
+    action, project = asked.get("action", ""), asked.get("project", "")
+    if ("action" in asked) and action not in CATALOGUE:
+        raise QuestionMalformed("There is no such action.", fix="The documentation lists all of them.")
+    if "project" in asked and not (len(project) <= LONGEST_NAME and is_valid_name(project)):
+        raise QuestionMalformed("No project can have that name.")
+    at = _read_instant(asked["at"]) if "at" in asked else now
+    version = _read_version(asked["version"]) if "version" in asked else ""
+    return Question(at, action, normalise(project), version)
+
+
+def _read_instant(text: str) -> datetime:
+    try:
+        return clock.parse_instant(text)
+    except (ValueError, OverflowError) as error:
+        raise QuestionMalformed("`at` is no instant with a zone.") from error
+
+
+def _read_version(text: str) -> str:
+    try:
+        return str(Version(text))
+    except InvalidVersion as error:
+        raise QuestionMalformed("That is no version.") from error
+
+
+def decision_on(actor: Actor, question: Question) -> Decision:
+    """Return what the doors would answer to one act.
+
+    Raises SignInRequired for nobody, and GateUnavailable where it can't be found out.
+    """
+    actor = (
+        for_release(_at(actor, question.at), question.version)
+        if question.version
+        else _at(actor, question.at)
+    )
+    try:
+        return _decide(actor, question)
+    except DatabaseError as error:
+        raise GateUnavailable from error
+
+
+def decisions_on(actor: Actor, question: Question) -> dict[str, Decision]:
+    """Return what the doors would answer to each gated act, by its name; raises as `decision_on`."""
+    gated = [name for name, action in sorted(CATALOGUE.items()) if action.gated]
+    return {name: decision_on(actor, replace(question, action=name)) for name in gated}
+
+
+def _at(actor: Actor, at: datetime) -> Actor:
+    """Return who asks as they would stand there then.
+
+    A session that will have ended by then is taken as one that was started anew and proven alike; otherwise every
+    question about the future would be answered by `step-up-required`.
+    """
+    proved_at, life = actor.strength.at, timedelta(hours=configuration.current().session_hours)
+    if actor.kind != "session" or proved_at is None or at - proved_at < life:
+        return actor
+    return replace(actor, strength=replace(actor.strength, at=at))
+
+
+def _decide(actor: Actor, question: Question) -> Decision:
+    asked, thing = _asked_of(question)
+    refusal = _find_refusal(actor, asked[0], thing)
+    if refusal is not None:
+        return _denial(refusal, asked[0])
+    found = [gates.weigh(actor, name, thing, question.at)[1] for name in asked]
+    return min(found, key=_severity, default=ALLOWED)
+
+
+def _asked_of(question: Question) -> tuple[tuple[str, ...], Thing | None]:
+    """Return the acts that doors ask about, and the thing: an upload to a new name makes a project, too."""
+    if not question.project:
+        return (question.action,), None
+    project_id = tokens.find_project_id(question.project)
+    thing = Thing("project", project_id, question.project)
+    is_new = question.action == UPLOAD and project_id is None
+    return ((CREATION, UPLOAD) if is_new else (question.action,)), thing
+
+
+def _find_refusal(actor: Actor, action: str, thing: Thing | None) -> Refusal | None:
+    try:
+        actions.require_authority(actor, action, thing)
+    except Refusal as refusal:
+        if isinstance(refusal, SignInRequired) or refusal.situation is Situation.UNAVAILABLE:
+            raise
+        return refusal
+    return None
+
+
+def _denial(refusal: Refusal, action: str) -> Decision:
+    fix = Fix(refusal.fix, _PATHS.get(action, "/manage/projects/"))
+    return Decision("deny", refusal.code, reason=refusal.sentence, fix=fix)
+
+
+def _severity(decision: Decision) -> tuple[int, bool, float]:
+    """Order: what is refused, then what will be refused soonest, then what is allowed. Of equals the first wins."""
+    rank = ("deny", "warn", "allow").index(decision.verdict)
+    if rank == 0 or decision.until is None:
+        return rank, True, 0.0
+    return rank, False, decision.until.timestamp()

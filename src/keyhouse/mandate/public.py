@@ -1,0 +1,126 @@
+"""What everybody may know of mandates: what is asked of whom, since when. No names of people or projects, no counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from keyhouse.core import clock
+from keyhouse.mandate import queries, words
+from keyhouse.mandate.defaults import BEGINNING
+from keyhouse.mandate.documents import METHODS, Mandate, Stage
+from keyhouse.mandate.rules import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class PublicStage:
+    """One stage in words; `who` is empty where it is about everybody whom the mandate is about."""
+
+    stage: Stage
+    is_begun: bool
+
+    @property
+    def state(self) -> str:
+        """Name its state."""
+        return words.state(self.stage)
+
+    @property
+    def effect(self) -> str:
+        """Say what it does."""
+        return words.effect(self.stage)
+
+    @property
+    def who(self) -> str:
+        """Say whom it narrows to."""
+        return words.who(self.stage.who) if self.stage.who else ""
+
+    @property
+    def is_from_the_beginning(self) -> bool:
+        """Whether it has held for as long as this index exists."""
+        return self.stage.at <= BEGINNING
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        stage = self.stage
+        who = {"text": self.who, "data": words.public_data(stage.who)} if stage.who else None
+        return {
+            "state": stage.state,
+            "at": clock.format_instant(stage.at),
+            "who": who,
+            "warn": list(stage.written.get("warn", ())),
+            "deny": list(stage.written.get("deny", ())),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class PublicMandate:
+    """A version of a mandate as everybody may see it; `effective_at` where it is announced and not yet live."""
+
+    policy: Policy
+    now: datetime
+    effective_at: datetime | None = None
+
+    @property
+    def mandate(self) -> Mandate:
+        """Return the mandate itself."""
+        return self.policy.mandate
+
+    @property
+    def who(self) -> str:
+        """Say who it is about."""
+        return words.who(self.mandate.who)
+
+    @property
+    def accepts(self) -> str:
+        """Say what it accepts."""
+        return words.accepted(self.mandate)
+
+    @property
+    def is_from_the_beginning(self) -> bool:
+        """Whether it has held for as long as this index exists."""
+        return self.mandate.announced_at <= BEGINNING
+
+    @property
+    def stages(self) -> list[PublicStage]:
+        """Return its stages in their order."""
+        return [PublicStage(stage, stage.at <= self.now) for stage in self.mandate.stages]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        mandate = self.mandate
+        told: dict[str, Any] = {
+            "name": mandate.name,
+            "version": self.policy.version,
+            "title": mandate.title,
+            "reason": mandate.reason,
+            "link": mandate.link or None,
+            "satisfies": list(mandate.satisfies),
+            "announced_at": clock.format_instant(mandate.announced_at),
+            "since_the_beginning": self.is_from_the_beginning,
+            "who": {"text": self.who, "data": words.public_data(mandate.who)},
+            "accept": sorted(mandate.accept, key=METHODS.index),
+            "prefer": mandate.prefer,
+            "notice": mandate.as_dict()["notice"],
+            "credentials": mandate.as_dict()["credentials"],
+            "stages": [stage.as_dict() for stage in self.stages],
+            "digest": mandate.digest,
+        }
+        if self.effective_at is not None:
+            told["effective_at"] = clock.format_instant(self.effective_at)
+            told["can_be_withdrawn"] = True
+        return told
+
+
+def live_mandates(now: datetime) -> list[PublicMandate]:
+    """Return what is live, by name."""
+    return [PublicMandate(policy, now) for policy in queries.live_policies(now)]
+
+
+def coming_mandates(now: datetime) -> list[PublicMandate]:
+    """Return the versions that are announced and take effect later, the next one first; until then they can be withdrawn."""
+    coming = [(at, policy) for at, policy in queries.ledger().versions if at > now]
+    return [
+        PublicMandate(policy, now, at)
+        for at, policy in sorted(coming, key=lambda one: (one[0], one[1].label))
+    ]

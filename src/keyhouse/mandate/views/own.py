@@ -1,0 +1,48 @@
+"""What is asked of whoever looks: the page, and the same as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.core import actions, clock
+from keyhouse.core.actor import Actor
+from keyhouse.mandate import services
+from keyhouse.mandate.asked import Standing, read_standing
+from keyhouse.mandate.own_ledger import exemptions_of, weak_tokens_of
+
+
+@actions.classified(GET="mandate.read-own")
+def page(request: AskedRequest) -> HttpResponse:
+    """Show what is asked of oneself; what is still open counts as told from here on."""
+    now = clock.now()
+    standing = _shown_standing(request.actor, now)
+    context = {
+        "standing": standing,
+        "exemptions": exemptions_of(request.actor, now),
+        "tokens": weak_tokens_of(request.actor, now),
+        "now": now,
+    }
+    return render(request, "mandate/own.html", context)
+
+
+@actions.classified(GET="mandate.read-own")
+def data(request: AskedRequest) -> HttpResponse:
+    """Answer the same as JSON."""
+    now = clock.now()
+    told: dict[str, Any] = _shown_standing(request.actor, now).as_dict()
+    told["exemptions"] = [one.as_dict() for one in exemptions_of(request.actor, now)]
+    told["tokens"] = [one.as_dict() for one in weak_tokens_of(request.actor, now)]
+    return JsonResponse(told)
+
+
+def _shown_standing(actor: Actor, now: datetime) -> Standing:
+    standing = read_standing(actor, now)
+    names = [one.policy.name for one in standing.open]
+    if names and actor.user_id is not None:
+        services.note_shown(actor.user_id, names, "shown", now=now)
+    return standing

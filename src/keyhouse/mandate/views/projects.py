@@ -1,0 +1,80 @@
+"""What concerns a project: who holds it up, and asking for its deletion where that is held."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.rules import safe_next
+from keyhouse.core import actions, clock
+from keyhouse.core.actions import Thing
+from keyhouse.distfiles.names import normalise
+from keyhouse.mandate import gates
+from keyhouse.mandate.blockers import blockers_of
+from keyhouse.mandate.deletion import ask_deletion, withdraw_deletion_ask
+from keyhouse.mandate.rules import Decision
+from keyhouse.projects import queries
+from keyhouse.projects.errors import ProjectNotFound
+from keyhouse.projects.models import Project
+
+DELETE = "project.delete"
+WITHDRAW = "withdraw"
+
+
+@actions.classified(GET="project.manage")
+def blockers(request: AskedRequest, name: str) -> HttpResponse:
+    """Show which of a project's people don't have what is asked of them; never what they have."""
+    found = _project_of(request, "project.manage", name)
+    context = {"project": found, "blockers": blockers_of(found, clock.now())}
+    return render(request, "mandate/project.html", context)
+
+
+@actions.takes("next", "act")
+@actions.classified(GET="project.ask-deletion", POST="project.ask-deletion")
+def deletion(request: AskedRequest, name: str) -> HttpResponse:
+    """Explain why deleting waits, and take what starts the wait; `act` may be `withdraw`."""
+    found = _project_of(request, "project.ask-deletion", name)
+    way_on = safe_next(request.POST.get("next") or request.GET.get("next", ""), _delete_page(found))
+    if request.method == "POST":
+        if request.POST.get("act") == WITHDRAW:
+            withdraw_deletion_ask(found.normalized_name, by=request.actor)
+        else:
+            ask_deletion(found.normalized_name, by=request.actor)
+        return HttpResponseRedirect(request.path, status=303)
+    context = {"project": found, "hold": _hold_on(request, found), "next": way_on}
+    return render(request, "mandate/deletion.html", context)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """How deleting stands: held by a mandate until an instant (None: nobody has asked yet)."""
+
+    decision: Decision
+    until: datetime | None
+
+
+def _hold_on(request: AskedRequest, found: Project) -> Hold | None:
+    """Return what holds the deletion, or None where nothing does; a proof that is too old is no hold."""
+    now, actor = clock.now(), request.actor
+    fresh = replace(actor, strength=replace(actor.strength, at=now))
+    thing = Thing("project", found.pk, found.normalized_name)
+    _, decision = gates.weigh(fresh, DELETE, thing, now)
+    return Hold(decision, decision.until) if decision.code == "deletion-held" else None
+
+
+def _delete_page(found: Project) -> str:
+    return f"/manage/project/{found.normalized_name}/delete/"
+
+
+def _project_of(request: AskedRequest, action: str, name: str) -> Project:
+    """Return the project; whoever has no role gets one answer, be it here or not."""
+    normalized = normalise(name) if name.isascii() and name.isprintable() else ""
+    actions.require_authority(request.actor, action, Thing("project", None, normalized))
+    found = queries.find_project(normalized)
+    if found is None:
+        raise ProjectNotFound
+    return found

@@ -1,0 +1,56 @@
+"""What everybody may see: what is asked of whom, and, of one project, only the good news, a day late."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Final
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from keyhouse.core import actions, clock
+from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
+from keyhouse.distfiles.names import normalise
+from keyhouse.mandate.models import ProtectedProject
+from keyhouse.mandate.public import coming_mandates, live_mandates
+
+LATE: Final = timedelta(days=1)
+
+
+@actions.classified(GET="site.read")
+def page(request: HttpRequest) -> HttpResponse:
+    """Show what this index asks of whom, since when."""
+    now = clock.now()
+    context = {"live": live_mandates(now), "coming": coming_mandates(now)}
+    return render(request, "mandate/public.html", context)
+
+
+@actions.classified(GET="site.read")
+def data(request: HttpRequest) -> HttpResponse:
+    """Answer the same as JSON."""
+    del request
+    now = clock.now()
+    return JsonResponse(
+        {
+            "mandates": [one.as_dict() for one in live_mandates(now)],
+            "coming": [one.as_dict() for one in coming_mandates(now)],
+        }
+    )
+
+
+@actions.classified(GET="site.read")
+def project(request: HttpRequest, name: str) -> HttpResponse:
+    """Tell whether everybody with authority over a project held what is asked, as of the day before.
+
+    `null` stands for no, for unknown, for not covered and for no such project alike: nobody can read targets off it.
+    """
+    del request
+    is_name = len(name) <= LONGEST_NAME and is_valid_name(name)
+    day = (clock.now() - LATE).date()
+    is_protected = is_name and _protected_on(normalise(name), day)
+    return JsonResponse({"project": normalise(name) if is_name else name, "protected": is_protected or None})
+
+
+def _protected_on(name: str, day: date) -> bool:
+    kept = ProtectedProject.objects.filter(normalized_name=name, first_on__lte=day, last_on__gte=day)
+    return kept.exists()

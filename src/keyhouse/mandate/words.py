@@ -1,0 +1,159 @@
+"""Mandates in plain words, for pages and notices. Pure.
+
+Names of people and projects are left out, also as data: whoever is named, or excepted, could be a target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from keyhouse.mandate.documents import METHODS, Mandate, Stage
+from keyhouse.mandate.selectors import (
+    ROLES,
+    AllOf,
+    AnyOf,
+    Cohort,
+    Criterion,
+    Everyone,
+    HasRole,
+    JoinedFrom,
+    Named,
+    NotOf,
+    OfCriticalProjects,
+    OfOrganizations,
+    OfProjects,
+    Selector,
+)
+
+WITHHELD: Final = "withheld"
+_NAMING: Final = frozenset({"user", "project", "organization"})
+_ROLES: Final = {
+    "project.owner": "owners of a project",
+    "project.maintainer": "maintainers of a project",
+    "publisher.configurer": "people who set up a publisher",
+    "organization.owner": "owners of an organization",
+    "organization.manager": "managers of an organization",
+    "organization.member": "members of an organization",
+    "organization.billing": "people who pay for an organization",
+    "operator": "operators",
+    "moderator": "moderators",
+    "auditor": "auditors",
+    "invited": "people with a pending invitation",
+    "reader": "readers of this index where it is private",
+}
+_METHODS: Final = {
+    "security-key": "a security key",
+    "passkey": "a passkey",
+    "authenticator-app": "an authenticator app",
+    "phishing-resistant": "any security key or passkey",
+    "device-bound": "a security key whose secret never leaves it",
+}
+_STATES: Final = {
+    "announced": "Announced",
+    "reminding": "Reminders",
+    "brownout": "Trial run",
+    "early": "Early for some",
+    "enforced": "In force",
+    "completed": "Complete",
+    "retired": "Retired",
+    "paused": "Paused",
+}
+_SETS: Final = {
+    "management": "managing projects and this index",
+    "publishing": "publishing",
+    "credentials": "making and using credentials",
+    "all": "everything that changes something",
+}
+_METRICS: Final = {"unique-clients": "distinct installers", "dependents": "projects that depend on it"}
+
+
+def listed(words: Sequence[str], joint: str = "and") -> str:
+    """Join words as a sentence does: `a, b and c`."""
+    if len(words) <= 1:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joint} {words[-1]}"
+
+
+def who(selector: Selector) -> str:
+    """Say who a selector is about."""
+    if isinstance(selector, AnyOf):
+        return listed([_bracketed(part) for part in selector.parts], "and")
+    if isinstance(selector, AllOf):
+        return listed([_bracketed(part) for part in selector.parts], "who are also")
+    if isinstance(selector, NotOf):
+        return f"everybody but {_bracketed(selector.part)}"
+    return _who_of_leaf(selector)
+
+
+def _bracketed(part: Selector) -> str:
+    return f"({who(part)})" if isinstance(part, AllOf | NotOf) else who(part)
+
+
+def _who_of_leaf(leaf: Selector) -> str:
+    if isinstance(leaf, HasRole):
+        return listed([_ROLES[role] for role in sorted(leaf.roles, key=ROLES.index)])
+    if isinstance(leaf, JoinedFrom):
+        return f"people who joined on {_instant(leaf.at)} or later"
+    if isinstance(leaf, Cohort):
+        return f"a share of {leaf.percent:g} % of all accounts"
+    if isinstance(leaf, OfCriticalProjects):
+        return f"people with a role in a project {_critical(leaf.criterion)}"
+    return _PLAIN[type(leaf)]
+
+
+_PLAIN: Final[dict[type, str]] = {
+    Everyone: "everybody",
+    Named: "people it names",
+    OfProjects: "people with a role in a project it names",
+    OfOrganizations: "people with a role in an organization it names",
+}
+
+
+def _critical(criterion: Criterion) -> str:
+    metric = f"{_METRICS[criterion.metric]} within {criterion.window_days} days"
+    if criterion.top is not None:
+        return f"among the {criterion.top:,} with the most {metric}"
+    return f"with at least {criterion.at_least or 0:,} {metric}"
+
+
+def _instant(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def public_data(selector: Selector) -> Any:
+    """Return a selector as data, without names and seeds."""
+    return _without_names(selector.as_dict())
+
+
+def _without_names(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_names(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: WITHHELD if key in _NAMING or key == "seed" else _without_names(part)
+        for key, part in value.items()
+    }
+
+
+def accepted(mandate: Mandate) -> str:
+    """Say which second factors a mandate accepts, the preferred one marked."""
+    words = [_METHODS[method] for method in sorted(mandate.accept, key=METHODS.index)]
+    return f"{listed(words, 'or')}; best is {_METHODS[mandate.prefer]}" if len(words) > 1 else listed(words)
+
+
+def state(stage: Stage) -> str:
+    """Name the state of a stage."""
+    return _STATES[stage.state]
+
+
+def effect(stage: Stage) -> str:
+    """Say what a stage does to people who lack what is asked."""
+    parts = [
+        f"{verb} {listed([_SETS.get(word, word) for word in stage.written[key]])}"
+        for key, verb in (("deny", "refuses"), ("warn", "warns at"))
+        if stage.written.get(key)
+    ]
+    return listed(parts) or "nothing is refused"

@@ -1,0 +1,95 @@
+"""From a refusal to what can be done about it, and back to where one was.
+
+A form that was refused is not sent again by itself: the way back leads to its page, which shows it once more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+
+from keyhouse.accounts import strength
+from keyhouse.core import clock
+from keyhouse.core.actions import STEP_UP_AGE
+from keyhouse.core.actor import NOBODY, Actor
+from keyhouse.core.errors import Refusal, StepUpRequired
+
+SIGN_IN: Final = "/account/sign-in/"
+STEP_UP: Final = "/account/step-up/"
+FACTORS: Final = "/account/second-factors/"
+ADD_FACTOR: Final = "/account/second-factors/add/"
+# Where a code leads when no decision names the page.
+_PAGES: Final = {
+    "sign-in-required": SIGN_IN,
+    "second-factor-required": FACTORS,
+    "stronger-factor-required": FACTORS,
+    "step-up-required": FACTORS,
+    "credential-weak": "/account/tokens/",
+    "email-unverified": "/account/",
+    "account-held": "/account/",
+}
+_LABELS: Final = {
+    SIGN_IN: "Sign in",
+    STEP_UP: "Prove your second factor",
+    FACTORS: "Second factors",
+    ADD_FACTOR: "Set up a second factor",
+    "/account/tokens/": "API tokens",
+    "/account/password/": "Set a new password",
+    "/account/": "Your account",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WayOn:
+    """The one next step: the page with the way back in its address, and what its link says."""
+
+    address: str
+    label: str
+
+
+def find_way_on(request: HttpRequest, refusal: Refusal) -> WayOn | None:
+    """Return the next step after a refusal, or None where there is none to take."""
+    decision: Any = refusal.decision or {}
+    path = (decision.get("fix") or {}).get("path") or _PAGES.get(refusal.code)
+    if path is None or path == request.path:
+        return None
+    if path == FACTORS and refusal.code == "second-factor-required" and not _has_factor(request):
+        path = ADD_FACTOR
+    label = _LABELS.get(path, "Ask for the deletion" if refusal.code == "deletion-held" else "Go on")
+    return WayOn(with_way_back(path, request), label)
+
+
+def with_way_back(path: str, request: HttpRequest) -> str:
+    """Return the address of a page that leads back to where somebody is now."""
+    return f"{path}?{urlencode({'next': place_of(request)})}"
+
+
+def place_of(request: HttpRequest) -> str:
+    """Return the page somebody is on: of a form that was sent, the page that shows it."""
+    return request.get_full_path() if request.method in {"GET", "HEAD"} else request.path
+
+
+def is_mended_by_proof(request: HttpRequest, refusal: Refusal) -> bool:
+    """Tell whether proving once more can mend it; a recovery code alone, proven just now, can't be outdone that way."""
+    if not isinstance(refusal, StepUpRequired):
+        return False
+    actor = actor_of(request)
+    if actor.kind != "session" or actor.user_id is None:
+        return False
+    return not actor.strength.is_fresh(clock.now(), STEP_UP_AGE) or (
+        not actor.strength.has_second_factor and strength.strongest_proof(actor.user_id) == "totp"
+    )
+
+
+def _has_factor(request: HttpRequest) -> bool:
+    user_id = actor_of(request).user_id
+    return user_id is not None and strength.has_second_factor(user_id)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return who asks; nobody where no session was looked for."""
+    actor: Actor = getattr(request, "actor", NOBODY)
+    return actor
