@@ -41,7 +41,7 @@ def _one_round() -> Mapping[str, int]:
 
 def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
     """Return every work that the product does beside requests."""
-    return (_keep_index, _forget_old, _sweep_incoming)
+    return (_keep_index, _keep_mandates, _forget_old, _sweep_incoming)
 
 
 def _keep_index() -> Mapping[str, int]:
@@ -52,6 +52,12 @@ def _keep_index() -> Mapping[str, int]:
         return keeper.settle()
     finally:
         keeper.stop()
+
+
+def _keep_mandates() -> Mapping[str, int]:
+    from keyhouse.mandate.keeping import keep  # noqa: PLC0415 - Django is set up by now
+
+    return keep(clock.now())
 
 
 def _forget_old() -> Mapping[str, int]:

@@ -145,13 +145,13 @@ def _settle_address(wishes: Wishes, settings: Configuration, port: int) -> Confi
 
 
 def _run(wishes: Wishes, settings: Configuration, sockets: list[socket]) -> None:
-    """Run the index keeper here and the server here or in workers, until told to stop."""
+    """Run the keepers here and the server here or in workers, until told to stop."""
     config = _server_configuration(wishes, settings)
     server = uvicorn.Server(config)
     if wishes.workers == 1:
         # The server takes the signals itself once it runs and raises them again when it has stopped: obeyed by then.
         _on_stop(server.handle_exit)
-    with _keeper(settings), _metrics_folder(wishes):
+    with _keeper(settings), _mandate_keeper(), _metrics_folder(wishes):
         announcement.announce(settings, wishes.host)
         _close_connections()
         if wishes.workers == 1:
@@ -206,6 +206,19 @@ def _keeper(settings: Configuration) -> Iterator[None]:
     from keyhouse.index.keeper import Keeper  # noqa: PLC0415 - only a server needs it
 
     keeper = Keeper(settings)
+    keeper.start()
+    try:
+        yield
+    finally:
+        keeper.stop()
+
+
+@contextmanager
+def _mandate_keeper() -> Iterator[None]:
+    """Do what mandates need beside requests, from this one process."""
+    from keyhouse.mandate.keeping import Keeper  # noqa: PLC0415 - Django is set up by now
+
+    keeper = Keeper()
     keeper.start()
     try:
         yield

@@ -1,0 +1,109 @@
+"""What the mandates need done beside requests: by one process at a time, deciding by the clock.
+
+A server looks once a minute in real time; `dev settle` does it until nothing is left. Each work looks anew at what is
+due, and a round that is cut off leaves nothing half-done.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+
+from django.db import close_old_connections
+
+from keyhouse.core import clock, configuration
+from keyhouse.index.database import UnavailableError, open_database
+from keyhouse.mandate import criticality, dispositions, history, protection
+
+POLL_SECONDS: Final = 60.0
+FIRST_SECONDS: Final = 2.0  # after the start, which has more urgent things to do
+TURN_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 5.0
+WAIT_SECONDS: Final = 0.05
+LOCK: Final = "mandate-keeping"
+
+# What is critical is worked out first: it says whom the mandates cover.
+WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
+    "criteria": criticality.renew_critical_projects,
+    "tokens": dispositions.revoke_due_tokens,
+    "protection": protection.renew_protection,
+    "history": history.prune,
+}
+
+_log = logging.getLogger("keyhouse.mandate")
+
+
+def keep(now: datetime) -> dict[str, int]:
+    """Do all that is due at `now` and return how much of what; waits for another process that is at it.
+
+    Raises UnavailableError where that one doesn't finish, and DatabaseError.
+    """
+    deadline = time.monotonic() + TURN_SECONDS
+    while time.monotonic() < deadline:
+        done = keep_unless_busy(now)
+        if done is not None:
+            return done
+        time.sleep(WAIT_SECONDS)
+    raise UnavailableError("another process keeps the mandates and doesn't finish")
+
+
+def keep_unless_busy(now: datetime) -> dict[str, int] | None:
+    """Do all that is due at `now`; None where another process is at it."""
+    database = open_database(configuration.current())
+    try:
+        with database.alone(LOCK) as is_mine:
+            return _do_all(now) if is_mine else None
+    finally:
+        database.close()
+
+
+def _do_all(now: datetime) -> dict[str, int]:
+    """Do every work, also where an earlier one fails; the first failure is raised at the end."""
+    done: dict[str, int] = {}
+    failures: list[Exception] = []
+    for name, work in WORKS.items():
+        try:
+            done[name] = work(now)
+        except Exception as error:  # noqa: BLE001 - raised below
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
+
+
+class Keeper:
+    """Does it in the background of a server, on a thread of its own."""
+
+    def __init__(self) -> None:
+        """Begin when told to."""
+        self._is_stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to work in the background."""
+        self._thread = threading.Thread(target=self._run, name="mandate-keeper", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop; a round that takes long is cut off with the process and done again by the next one."""
+        self._is_stopping.set()
+        if self._thread is not None:
+            self._thread.join(STOP_SECONDS)
+
+    def _run(self) -> None:
+        rest = FIRST_SECONDS
+        while not self._is_stopping.wait(rest):
+            self._do_round()
+            rest = POLL_SECONDS
+
+    def _do_round(self) -> None:
+        try:
+            keep_unless_busy(clock.now())
+        except Exception:  # noqa: BLE001 - whatever is wrong now may be right in a minute
+            _log.warning("what the mandates need can't be done right now", exc_info=True)
+        finally:
+            close_old_connections()
