@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from email.utils import format_datetime
 
 from keyhouse.core import configuration
@@ -18,6 +19,11 @@ def headers_of(caution: Caution) -> dict[str, str]:
     if caution.until is not None:
         told["Sunset"] = format_datetime(caution.until.replace(microsecond=0), usegmt=True)
     return told
+
+
+def soonest(cautions: Sequence[Caution]) -> Caution:
+    """Return the caution whose day comes first; those without a day come last."""
+    return min(cautions, key=lambda one: (one.until is None, one.until.timestamp() if one.until else 0.0))
 
 
 def code_of(caution: Caution) -> str:

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 
 from keyhouse.core.errors import NotFound, Refusal, Situation
+from keyhouse.mandate import denials
 from keyhouse.web import metrics, notices, problems, ways_on
 
 STATUS: Final = {
@@ -122,11 +123,11 @@ def _page(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
     context = {
         "status": status,
         "code": refusal.code,
-        "sentence": refusal.sentence,
+        "sentence": denials.sentence_of(refusal),
         "fix": refusal.fix,
         "retry_after": refusal.retry_after,
         "way_on": ways_on.find_way_on(request, refusal),
-        "mandate": (refusal.decision or {}).get("mandate"),
+        "mandate": denials.mandate_of(refusal) if (refusal.decision or {}).get("mandate") else "",
     }
     notices.show_denial(request, refusal)
     return render(request, "errors/refusal.html", context, status=status)

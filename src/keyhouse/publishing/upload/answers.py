@@ -6,12 +6,16 @@ The first line of the answer is also the reason phrase, because that line is all
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from django.db import DatabaseError, InterfaceError
 
+from keyhouse.core.actions import Caution
 from keyhouse.core.errors import Refusal, Situation
+from keyhouse.mandate import cautions as telling
+from keyhouse.mandate import denials
 from keyhouse.publishing.upload.errors import BodyStalled, DatabaseUnavailable, UploadFailed
 from keyhouse.storage.errors import StorageFull, StorageReadOnly, refusal_of
 
@@ -45,19 +49,24 @@ class Answer:
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
-def accepted(text: str) -> Answer:
-    """Answer a file that is published."""
-    return Answer(200, "OK", text + "\n")
+def accepted(text: str, cautions: Sequence[Caution] = ()) -> Answer:
+    """Answer a file that is published, and tell what will be refused one day: in the body, and as headers."""
+    lines = dict.fromkeys([text, *(f"warning: {caution.line}" for caution in cautions)])
+    headers = telling.headers_of(telling.soonest(cautions)) if cautions else {}
+    pairs = tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+    return Answer(200, "OK", "\n".join(lines) + "\n", pairs)
 
 
 def refused(refusal: Refusal) -> Answer:
-    """Answer a refusal: `code: sentence`, then what to do."""
+    """Answer a refusal: `code: sentence`, then what to do; one by the gate says that in its first line already."""
     status = _STATUS_OF_CLASS.get(type(refusal), _STATUS[refusal.situation])
-    line = readable_line(refusal.line)
+    is_denial = refusal.decision is not None
+    line = readable_line(denials.line_of(refusal) if is_denial else refusal.line)
+    rest = "\n".join(denials.details_of(refusal)) if is_denial else refusal.fix
     headers: list[tuple[bytes, bytes]] = [_CHALLENGE] if status == _STATUS[Situation.UNAUTHENTICATED] else []
     if refusal.retry_after is not None:
         headers.append((b"retry-after", str(refusal.retry_after).encode()))
-    return Answer(status, line, f"{line}\n{refusal.fix}".rstrip() + "\n", tuple(headers))
+    return Answer(status, line, f"{line}\n{rest}".rstrip() + "\n", tuple(headers))
 
 
 def readable_line(line: str) -> str:

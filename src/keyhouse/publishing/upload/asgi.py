@@ -83,7 +83,7 @@ class Upload:
         async with self._places:
             file = await receive_upload(submission, body, content_type, self._threads, self._bounds)
         _log.info("uploaded %s by %s", file.filename, submission.actor.name)
-        return accepted(f"{file.filename} is published.")
+        return accepted(f"{file.filename} is published.", submission.cautions)
 
     async def _sweep_for_ever(self) -> None:
         while True:

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from keyhouse.accounts.limits import Counted
 from keyhouse.core import configuration
+from keyhouse.core.actions import Caution
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.distfiles.filenames import DistributionName
 from keyhouse.distfiles.judge import Examination
@@ -59,6 +60,7 @@ class Submission:
     existing: File | None = None
     examination: Examination | None = None
     passed: set[str] = field(default_factory=set)
+    cautions: list[Caution] = field(default_factory=list)  # what the gate tells beside its yes
 
     @property
     def file_limit(self) -> int:

@@ -19,7 +19,9 @@ class Gate(Check):
         return "project" in submission.passed
 
     def check(self, submission: Submission) -> None:
-        """Raise what the gate says, with its code and fix."""
+        """Raise what the gate says, with its code and fix; keep what it tells beside a yes."""
         action, thing = asked_of(submission)
         for name in dict.fromkeys((action, "release.upload")):
-            actions.require_gate(submission.actor, name, thing)
+            caution = actions.require_gate(submission.actor, name, thing)
+            if caution is not None:
+                submission.cautions.append(caution)
