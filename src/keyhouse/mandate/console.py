@@ -1,4 +1,4 @@
-"""What operators see of mandates: what is live, what waits and what comes, exemptions, and weak tokens with their whole."""
+"""What operators see of mandates: what is live, what waits and what comes, and exemptions."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count
-
 from keyhouse.accounts.models import User
 from keyhouse.core.actor import Actor
-from keyhouse.credentials.tokens.models import Token
-from keyhouse.mandate import queries
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.models import Exemption, MandateVersion
-from keyhouse.mandate.rules import Policy
 from keyhouse.mandate.services import is_open
 
 
@@ -35,15 +30,6 @@ class Proposal:
         """Return the plan, as it was when the version was proposed."""
         plan: dict[str, Any] = self.row.plan
         return plan
-
-
-@dataclass(frozen=True, slots=True)
-class WeakTokens:
-    """How many working tokens prove less than a mandate accepts, out of how many."""
-
-    policy: Policy
-    weak: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +88,3 @@ def approvers(besides: str) -> list[str]:
     people = User.objects.filter(is_operator=True, state=User.State.ACTIVE).order_by("username")
     names = people.values_list("username", flat=True)
     return [name for name in names if name.lower() != besides.lower()]
-
-
-def weak_tokens(now: datetime) -> list[WeakTokens]:
-    """Return for each live mandate how many of all working tokens prove less than it accepts."""
-    working = Token.objects.filter(revoked_at__isnull=True, expires_at__gt=now)
-    counts = [
-        (frozenset(methods), count)
-        for methods, count in working.values_list("minted_methods").annotate(count=Count("pk")).order_by()
-    ]
-    total = sum(count for _, count in counts)
-    return [WeakTokens(policy, _sum_of_weak(policy, counts), total) for policy in queries.live_policies(now)]
-
-
-def _sum_of_weak(policy: Policy, counts: list[tuple[frozenset[str], int]]) -> int:
-    return sum(count for methods, count in counts if policy.mandate.proofs.isdisjoint(methods))

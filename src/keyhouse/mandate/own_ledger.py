@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
+from keyhouse.core.foresight import Outlook
 from keyhouse.credentials.tokens.models import Token
-from keyhouse.credentials.tokens.queries import tokens_of
+from keyhouse.credentials.tokens.queries import credential_of, tokens_of
 from keyhouse.mandate import queries
-from keyhouse.mandate.facts import Asking
+from keyhouse.mandate.dispositions import ends_of
 from keyhouse.mandate.models import Exemption
-from keyhouse.mandate.rules import Decision, decide
-
-_USES: Final = ("release.upload", "token.use")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +41,21 @@ class OwnExemption:
 
 @dataclass(frozen=True, slots=True)
 class WeakToken:
-    """A token that is refused, or will be: by what, since or from when on."""
+    """A token below what is asked of its owner. `ends_at`: from when on it is refused; None where no day is set."""
 
     token: Token
-    decision: Decision
+    outlook: Outlook
+    is_refused: bool
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        return {"description": self.token.description, "decision": self.decision.as_dict()}
+        ends_at = self.outlook.ends_at
+        return {
+            "description": self.token.description,
+            "mandate": self.outlook.mandate,
+            "refused": self.is_refused,
+            "ends_at": None if ends_at is None else clock.format_instant(ends_at),
+        }
 
 
 def exemptions_of(actor: Actor, now: datetime) -> list[OwnExemption]:
@@ -67,16 +72,14 @@ def exemptions_of(actor: Actor, now: datetime) -> list[OwnExemption]:
 
 
 def weak_tokens_of(actor: Actor, now: datetime) -> list[WeakToken]:
-    """Return the person's working tokens that a mandate refuses or will refuse, newest first."""
+    """Return the person's working tokens that are weaker than is asked, newest first."""
     if actor.user_id is None:
         return []
-    facts, policies = queries.gather(actor, "", None, now)
-    found = []
-    for token in tokens_of(actor.user_id, now):
-        strength = token.strength
-        asking = Asking("token", strength.methods, strength.user_verified, strength.at)
-        decisions = [decide(replace(facts, action=use, asking=asking), policies, now) for use in _USES]
-        worst = next((one for one in decisions if one.verdict == "deny"), decisions[0])
-        if worst.mandate is not None:
-            found.append(WeakToken(token, worst))
-    return found
+    tokens = tokens_of(actor.user_id, now)
+    owner = queries.facts_of_person(actor.user_id)
+    outlooks = ends_of(owner, [credential_of(token) for token in tokens], queries.ledger(), now)
+    return [
+        WeakToken(token, outlook, outlook.ends_at is not None and outlook.ends_at <= now)
+        for token, outlook in zip(tokens, outlooks, strict=True)
+        if outlook.is_weak
+    ]

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
 from keyhouse.mandate import console, services
+from keyhouse.mandate.dispositions import count_by_class
 from keyhouse.mandate.public import coming_mandates, live_mandates
 
 LIST: Final = "/mandate/proposals/"
@@ -27,7 +28,7 @@ def proposals(request: AskedRequest) -> HttpResponse:
         "coming": coming_mandates(now),
         "proposals": console.proposals_for(request.actor, now),
         "exemptions": console.exemptions_for(request.actor, now),
-        "tokens": console.weak_tokens(now),
+        "tokens": count_by_class(now),
     }
     return render(request, "mandate/proposals.html", context)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -11,7 +11,7 @@ from django.shortcuts import render
 from keyhouse.core import actions, clock
 from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 from keyhouse.distfiles.names import normalise
-from keyhouse.mandate.models import ProtectedProject
+from keyhouse.mandate.protection import protected_on
 from keyhouse.mandate.public import coming_mandates, live_mandates
 
 LATE: Final = timedelta(days=1)
@@ -47,10 +47,5 @@ def project(request: HttpRequest, name: str) -> HttpResponse:
     del request
     is_name = len(name) <= LONGEST_NAME and is_valid_name(name)
     day = (clock.now() - LATE).date()
-    is_protected = is_name and _protected_on(normalise(name), day)
+    is_protected = is_name and protected_on(normalise(name), day)
     return JsonResponse({"project": normalise(name) if is_name else name, "protected": is_protected or None})
-
-
-def _protected_on(name: str, day: date) -> bool:
-    kept = ProtectedProject.objects.filter(normalized_name=name, first_on__lte=day, last_on__gte=day)
-    return kept.exists()
