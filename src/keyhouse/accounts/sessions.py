@@ -22,7 +22,7 @@ from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.errors import SignInExpired
 from keyhouse.accounts.models import Email, Session, User
 from keyhouse.core import clock, configuration
-from keyhouse.core.actor import Actor, Strength
+from keyhouse.core.actor import SECOND_FACTOR_METHODS, Actor, Strength
 
 WAITING_LIFE: Final = timedelta(minutes=15)  # between the password and the second factor
 TOUCH_AT_LEAST_EVERY: Final = timedelta(minutes=1)
@@ -180,6 +180,14 @@ def end_sessions(user_id: int) -> int:
 def end_other_sessions(by: Actor, user_id: int) -> int:
     """End all sessions of an account but the one that acts; returns how many."""
     return Session.objects.filter(user_id=user_id).exclude(public_id=by.credential).delete()[0]
+
+
+def forget_second_factor(by: Actor) -> None:
+    """Let the session that acts count as one of a password: the factor it proved is the account's no longer."""
+    session = Session.objects.filter(public_id=by.credential).first()
+    if session is not None and session.user_id == by.user_id:
+        session.methods = sorted(set(session.methods) - SECOND_FACTOR_METHODS)
+        session.save(update_fields=["methods"])
 
 
 def prune_sessions(now: datetime) -> int:

@@ -19,6 +19,7 @@ from tests.accounts.conftest import (
     refused,
     signed_in,
 )
+from tests.mandate.stored import make_project
 
 from keyhouse.accounts import signing_in, strength
 from keyhouse.accounts.errors import (
@@ -43,6 +44,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor, host
 from keyhouse.core.errors import Refusal, RoleRequired, StepUpRequired
+from keyhouse.mandate.models import MandateVersion
 
 ADD = "/account/second-factors/add/"
 
@@ -368,7 +370,8 @@ def test_one_of_two_apps_is_removed_after_asking_once_more() -> None:
 
 
 @pytest.mark.django_db
-def test_the_last_app_stays_by_every_door(ada: User) -> None:
+def test_the_last_app_of_a_covered_person_stays_by_every_door(ada: User) -> None:
+    make_project("alpha", ada)
     last = Authenticator.objects.get()
     _, browser = signed_in(ada)
     browser.get("/account/")
@@ -380,6 +383,38 @@ def test_the_last_app_stays_by_every_door(ada: User) -> None:
     assert Authenticator.objects.get() == last
     assert Record.objects.filter(action="second-factor.remove-last", outcome="refused").count() == 3
     assert not Record.objects.filter(action="second-factor.remove").exists()
+    assert Session.objects.filter(methods=["password", "totp"]).count() == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("by_host", [False, True])
+def test_the_last_app_of_somebody_no_mandate_covers_may_go(ada: User, by_host: bool) -> None:
+    session, browser = signed_in(ada)
+    other, _ = signed_in(ada)
+    last = Authenticator.objects.get()
+    if by_host:
+        remove_authenticator(ada.pk, last.pk, by=host())
+        assert not Session.objects.exists()
+    else:
+        browser.get("/account/")
+        assert browser.post(f"/account/second-factors/{last.pk}/remove/").status_code == 303
+        # what the session had proven is worth nothing any more
+        session.refresh_from_db()
+        assert session.methods == ["password"]
+        assert not Session.objects.filter(pk=other.pk).exists()
+    assert not Authenticator.objects.exists()
+    record = Record.objects.get(action="second-factor.remove-last")
+    assert (record.outcome, record.account_id) == ("done", ada.pk)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("by_host", [False, True])
+def test_operators_keep_their_last_app_whatever_mandates_say(by_host: bool) -> None:
+    root = make_person("root", is_operator=True)
+    MandateVersion.objects.all().delete()
+    with pytest.raises(SecondFactorLast):
+        remove_authenticator(root.pk, Authenticator.objects.get().pk, by=host() if by_host else acting(root))
+    assert Authenticator.objects.exists()
 
 
 @pytest.mark.django_db
@@ -394,13 +429,36 @@ def test_an_app_that_is_off_does_not_count_as_another_one() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_removals_at_once_leave_one() -> None:
-    ada = make_person(factors=2)
+@pytest.mark.parametrize("number", [2, 3])
+def test_removals_of_all_at_once_leave_a_covered_person_one(number: int) -> None:
+    ada = make_person(factors=number)
+    make_project("alpha", ada)
     actor = acting(ada)
     rows = list(Authenticator.objects.all())
     results = at_once(partial(remove_authenticator, ada.pk, row.pk, by=actor) for row in rows)
-    assert sorted(type(one).__name__ for one in results) == ["NoneType", "SecondFactorLast"]
+    names = sorted(type(one).__name__ for one in results)
+    assert names == ["NoneType"] * (number - 1) + ["SecondFactorLast"]
     assert Authenticator.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_enrolling_lifts_the_session_that_proved_it_and_ends_the_others_g4() -> None:
+    ada = make_person(factors=0)
+    make_project("alpha", ada)
+    ours, browser = signed_in(ada, "password")
+    theirs, old = signed_in(ada, "password")
+    managing = "/manage/project/alpha/"
+    assert {refused(one.get(managing)) for one in (browser, old)} == {"second-factor-required"}
+    browser.get(ADD)
+    browser.post(ADD, {"code": code(secret=secret_on(browser)), "name": "phone"})
+    assert list(Session.objects.values_list("pk", flat=True)) == [ours.pk]
+    assert browser.get(managing).status_code == 200
+    page = old.get(managing)
+    assert (page.status_code, page["Location"].partition("?")[0]) == (302, "/account/sign-in/")
+    # signing in by the password alone doesn't lift anything, though the account has a factor now
+    _, weak = signed_in(ada, "password")
+    assert refused(weak.get(managing)) == "second-factor-required"
+    assert theirs.pk not in Session.objects.values_list("pk", flat=True)
 
 
 @pytest.mark.django_db

@@ -20,11 +20,11 @@ from keyhouse.accounts.errors import (
 )
 from keyhouse.accounts.models import Authenticator, User
 from keyhouse.accounts.second_factors.totp import rules
-from keyhouse.accounts.sessions import end_other_sessions
+from keyhouse.accounts.sessions import end_other_sessions, forget_second_factor
 from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions, clock, keys
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Actor, job
+from keyhouse.core.actor import Actor, Strength, job
 
 PURPOSE: Final = "totp"  # what secrets are sealed for
 MOST: Final = 10
@@ -133,17 +133,18 @@ def count_failure(user_id: int, *, now: datetime) -> None:
 
 
 def remove_authenticator(user_id: int, authenticator_id: int, *, by: Actor) -> None:
-    """Remove one authenticator app while another works; ends the other sessions of the account.
+    """Remove one authenticator app; ends the other sessions of the account.
 
-    Two parallel removals take turns at the lock of the account, so the last one stays.
-    Raises SecondFactorMissing, SecondFactorLast (recorded), StepUpRequired.
+    The last one goes only where the gate lets it: never that of somebody whom a mandate covers. Two parallel removals
+    take turns at the lock of the account, so that the second one is the last.
+    Raises SecondFactorMissing, SecondFactorLast (recorded), StepUpRequired and what the gate raises.
     """
     try:
         with transaction.atomic():
             actions.require(by, "second-factor.remove", Thing("account", user_id))
             _remove(user_id, authenticator_id, by)
     except SecondFactorLast as refusal:
-        record_refusal("second-factor.remove-last", by=by, code=refusal.code, account_id=user_id)
+        record_refusal(actions.REMOVE_LAST, by=by, code=refusal.code, account_id=user_id)
         raise
 
 
@@ -153,9 +154,28 @@ def _remove(user_id: int, authenticator_id: int, by: Actor) -> None:
     found = Authenticator.objects.filter(user_id=user_id, pk=authenticator_id).first()
     if found is None:
         raise SecondFactorMissing
-    if not Authenticator.objects.filter(user_id=user_id, disabled_at=None).exclude(pk=found.pk).exists():
-        raise SecondFactorLast
+    is_last = _require_another(found, by)
     about = Thing("authenticator", found.pk, found.name)
     found.delete()
     end_other_sessions(by, user_id)
-    record("second-factor.remove", by=by, about=about, account_id=user_id)
+    if is_last:
+        forget_second_factor(by)
+    action = actions.REMOVE_LAST if is_last else "second-factor.remove"
+    record(action, by=by, about=about, account_id=user_id)
+
+
+def _require_another(removed: Authenticator, by: Actor) -> bool:
+    """Return whether the app is the very last one, after asking the gate about that.
+
+    One that was switched off stands in for nothing: with it alone, nobody could sign in.
+    """
+    others = Authenticator.objects.filter(user_id=removed.user_id).exclude(pk=removed.pk)
+    if others.filter(disabled_at=None).exists():
+        return False
+    if others.exists():
+        raise SecondFactorLast
+    # the host is let through every gate, and must not take from somebody what a mandate asks of them
+    by_themselves = Actor("session", removed.user_id, strength=Strength(frozenset({"totp"}), clock.now()))
+    asker = by_themselves if by.kind == "host" else by
+    actions.require_gate(asker, actions.REMOVE_LAST, Thing("account", removed.user_id))
+    return True
