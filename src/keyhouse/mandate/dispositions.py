@@ -106,7 +106,7 @@ def _first_refusal(facts: Facts, ledger: Ledger, now: datetime) -> tuple[datetim
     for at in (now, *_instants(facts, ledger, now)):
         decision = decide(facts, ledger.live_at(at), at)
         if decision.verdict == "deny" and decision.mandate is not None:
-            return decision.since or at, decision
+            return (decision.since or at) if at == now else at, decision
     return None
 
 
