@@ -32,5 +32,6 @@ def code_of(caution: Caution) -> str:
 
 
 def text_of(caution: Caution) -> str:
-    """Return the sentence for people, without the code."""
-    return caution.line.partition(": ")[2]
+    """Return what is lacking and what to do, without code, mandate and day, which a page shows in its own way."""
+    told, _, of_mandate = caution.line.partition(": ")[2].partition(f" Mandate {caution.mandate} ")
+    return f"{told} {of_mandate.partition('. ')[2]}".rstrip()

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
+from keyhouse.core.actions import CATALOGUE
 from keyhouse.mandate.documents import METHODS, Mandate, Stage
 from keyhouse.mandate.selectors import (
     ROLES,
@@ -79,12 +80,22 @@ def listed(words: Sequence[str], joint: str = "and") -> str:
 def who(selector: Selector) -> str:
     """Say who a selector is about."""
     if isinstance(selector, AnyOf):
-        return listed([_bracketed(part) for part in selector.parts], "and")
+        return listed([_bracketed(part) for part in _joined(selector)])
     if isinstance(selector, AllOf):
         return listed([_bracketed(part) for part in selector.parts], "who are also")
     if isinstance(selector, NotOf):
         return f"everybody but {_bracketed(selector.part)}"
     return _who_of_leaf(selector)
+
+
+def _joined(selector: AnyOf) -> list[Selector]:
+    """Return the parts of an `any` with those of an `any` within it, all roles as one part."""
+    flat: list[Selector] = []
+    for part in selector.parts:
+        flat += _joined(part) if isinstance(part, AnyOf) else [part]
+    roles = frozenset().union(*(part.roles for part in flat if isinstance(part, HasRole)))
+    others = [part for part in flat if not isinstance(part, HasRole)]
+    return [HasRole(roles), *others] if roles else others
 
 
 def _bracketed(part: Selector) -> str:
@@ -152,8 +163,13 @@ def state(stage: Stage) -> str:
 def effect(stage: Stage) -> str:
     """Say what a stage does to people who lack what is asked."""
     parts = [
-        f"{verb} {listed([_SETS.get(word, word) for word in stage.written[key]])}"
-        for key, verb in (("deny", "refuses"), ("warn", "warns at"))
+        f"{verb} {listed([_acts(word) for word in stage.written[key]])}"
+        for key, verb in (("deny", "refuses"), ("warn", "warns about"))
         if stage.written.get(key)
     ]
     return listed(parts) or "nothing is refused"
+
+
+def _acts(word: str) -> str:
+    """Name a set of actions, or one action by what the catalogue says of it."""
+    return _SETS.get(word) or f"“{CATALOGUE[word].summary}”"

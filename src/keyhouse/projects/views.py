@@ -82,8 +82,10 @@ def unarchive(request: HttpRequest, name: str) -> HttpResponse:
 @actions.takes(*ConfirmationForm.base_fields)
 @actions.classified(GET="project.delete", POST="project.delete")
 def delete_project(request: HttpRequest, name: str) -> HttpResponse:
-    """Delete a project."""
+    """Delete a project; where that is held, the page says so before anybody fills it in."""
     found = _project_of(request, "project.delete", name)
+    thing = Thing("project", found.pk, found.normalized_name)
+    actions.require_gate(_actor_of(request), "project.delete", thing)
     form = ConfirmationForm(_sent(request), expected=found.name)
     if form.is_valid():
         services.delete_project(found.normalized_name, by=_actor_of(request))
