@@ -28,6 +28,7 @@ from keyhouse.core.errors import (
 )
 from keyhouse.core.foresight import Credential, Outlook
 from keyhouse.mandate import dispositions, history, queries
+from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Facts, Object
 from keyhouse.mandate.rules import Decision, decide
@@ -62,7 +63,7 @@ class MandateGate:
         """
         try:
             decision = judge(actor, action.name, thing)
-        except DatabaseError as error:
+        except (DatabaseError, DocumentInvalid) as error:  # the latter: the ledger was written by another hand
             _log.exception("the gate can't gather facts, so %s is refused", action.name)
             raise GateUnavailable from error
         if decision.verdict == "deny":
