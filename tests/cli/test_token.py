@@ -13,6 +13,7 @@ from keyhouse.cli.dev_sowing import sow
 from keyhouse.core import clock
 from keyhouse.core.errors import CredentialInvalid, NotFound
 from keyhouse.credentials.tokens.authentication import identify
+from keyhouse.credentials.tokens.models import Token
 from keyhouse.web.wiring import wire_all
 
 pytestmark = pytest.mark.django_db
@@ -71,3 +72,16 @@ def test_a_token_that_is_not_there_is_refused() -> None:
     assert isinstance(run("revoke", "0" * 32).exception, NotFound)
     assert run("revoke", "nonsense").exit_code == 2
     assert not Record.objects.filter(action="token.revoke").exists()
+
+
+def test_the_list_tells_how_tokens_were_made_and_when_a_mandate_refuses_them() -> None:
+    alpha, everything = sorted(listed(), key=lambda one: str(one["user"]))
+    assert (alpha["minted_under"], alpha["weak"], alpha["refused_from"]) == (["default@1"], False, None)
+    Token.objects.filter(user__username="ada").update(minted_methods=["password"])
+    weak, other = sorted(listed(), key=lambda one: str(one["user"]))
+    assert (weak["weak"], weak["refused_by"]) == (True, "default@1")
+    assert weak["refused_from"] == "2000-01-01T00:00:00Z"
+    assert other == everything
+    line = next(one for one in run("list").stdout.splitlines() if "for alpha" in one)
+    assert "made with password" in line
+    assert "until 2000-01-01T00:00:00Z by default@1" in line

@@ -3,19 +3,21 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from django.http import HttpResponse
 from django.test import Client
 from tests.credentials.tokens.conftest import MakeToken, make_project, make_user, session_of
+from tests.mandate.stored import document, retire_default, store
 
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.models import Email, User
 from keyhouse.accounts.sessions import csrf_token_for, start_session
 from keyhouse.audit.models import Record
-from keyhouse.core import clock
+from keyhouse.core import actions, clock
+from keyhouse.core.actor import Strength, host
 from keyhouse.credentials.tokens import services
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.projects.models import Project
@@ -262,3 +264,75 @@ def test_a_token_of_a_deleted_project_stays_listed(browser: Browser, ada: User, 
     mint(project_ids=[gone.pk])
     gone.delete()
     assert "projects that were deleted" in body(browser.get(LIST))
+
+
+# ---- what mandates make of tokens ----
+
+
+def begin_campaign(**changes: Any) -> datetime:
+    """Announce a campaign yesterday, and return when it refuses."""
+    retire_default()
+    announced, enforced = clock.now() - timedelta(days=1), clock.now() + timedelta(days=20)
+    stages = [
+        {"state": "announced", "at": announced, "warn": ["all"]},
+        {"state": "enforced", "at": enforced, "deny": ["all"]},
+    ]
+    store(document(stages=stages, **changes))
+    return enforced
+
+
+def test_a_weak_session_is_told_what_becomes_of_the_token_it_makes(ada: User, alpha: Project) -> None:
+    enforced = begin_campaign()
+    weak, strong = Browser(ada, "password"), Browser(ada)
+    assert "proven too little" not in body(strong.get(NEW))
+    page = body(weak.get(NEW))
+    assert "A token made now is made without a second factor and ends on" in " ".join(page.split())
+    assert f"{enforced:%Y-%m-%d %H:%M} UTC" in page
+    assert "campaign@1" in page
+    made = body(weak.mint(description="weak", project=str(alpha.pk), reason="", expires_in_days="90"))
+    assert f"{enforced:%Y-%m-%d %H:%M} UTC, before its term" in made
+    assert "before its term" not in body(strong.mint(description="strong"))
+    # the form tells it again where something was wrong with it
+    again = weak.mint(description="", project=str(alpha.pk))
+    assert again.status_code == 400
+    assert "ends on" in body(again)
+
+
+def test_the_list_tells_how_each_token_was_made_and_why_it_ends(ada: User, mint: MakeToken) -> None:
+    weak = session_of(ada, "password")
+    begin_campaign(methods={"accept": ["security-key"]})
+    mint(description="by app", expires_in_days=90)
+    mint(description="by password", by=weak, expires_in_days=90)
+    mint(description="short", by=weak, expires_in_days=5)
+    mint(description="by key", by=session_of(ada, "password", "webauthn"), expires_in_days=90)
+    page = body(Browser(ada).get(LIST))
+    rows = {
+        name: " ".join(re.sub(r"<[^>]+>", " ", row).split())
+        for row in page.split("<tr>")
+        for name in ("by app", "by password", "short", "by key")
+        if f">{name}</strong>" in row
+    }
+    assert "with password and authenticator app too weak a factor while campaign@1 held" in rows["by app"]
+    assert "with password without a second factor" in rows["by password"]
+    assert "by campaign@1: A second factor for maintainers" in rows["by password"]
+    assert "by campaign@1" not in rows["short"]
+    assert "with password and security key while" in rows["by key"]
+    assert "by campaign@1" not in rows["by key"]
+    assert "refused" not in page
+
+
+def test_a_token_that_a_mandate_refuses_by_now_is_marked(ada: User, mint: MakeToken) -> None:
+    mint(strength=Strength(frozenset({"password"}), clock.now()), by=host())
+    page = " ".join(re.sub(r"<[^>]+>", " ", body(Browser(ada).get(LIST))).split())
+    assert "refused since 2000-01-01 by default@1" in page
+
+
+def test_a_gate_without_foresight_shows_tokens_all_the_same(browser: Browser, mint: MakeToken) -> None:
+    class Plain:
+        def require(self, *asked: object) -> None:
+            return None
+
+    token, _ = mint()
+    actions.wire(gate=Plain())
+    assert token.description in body(browser.get(LIST))
+    assert browser.get(NEW).status_code == 200

@@ -13,6 +13,7 @@ from keyhouse.core import actions, clock, configuration
 from keyhouse.credentials.tokens import queries, services
 from keyhouse.credentials.tokens.caveats import ACTS
 from keyhouse.credentials.tokens.forms import MintForm, first_values
+from keyhouse.credentials.tokens.ledger import lines_of, outlook_of_new
 from keyhouse.credentials.tokens.models import Token
 
 LIST = "/account/tokens/"
@@ -28,7 +29,8 @@ def tokens(request: AskedRequest) -> HttpResponse:
     """List one's tokens."""
     now = clock.now()
     context = {
-        "tokens": queries.tokens_of(_user_id(request), now),
+        "lines": lines_of(queries.tokens_of(_user_id(request), now)),
+        "now": now,
         "ended": queries.ended_tokens_of(_user_id(request), now),
         "acts": ACTS,
     }
@@ -41,13 +43,21 @@ def mint(request: AskedRequest) -> HttpResponse:
     """Ask what a new token shall be; make it and show it, this once."""
     if request.method != "POST":
         form = MintForm(initial=first_values(_asked_project(request)), user_id=_user_id(request))
-        return render(request, "tokens/mint.html", {"form": form})
+        return _asked(request, form)
     form = MintForm(request.POST, user_id=_user_id(request))
     if not form.is_valid():
-        return render(request, "tokens/mint.html", {"form": form}, status=400)
+        return _asked(request, form, status=400)
     user = get_object_or_404(User, pk=_user_id(request))
     token, text = services.mint_token(user, **form.terms(), by=request.actor)
     return _shown_once(request, token, text)
+
+
+def _asked(request: AskedRequest, form: MintForm, status: int = 200) -> HttpResponse:
+    """Show the form, and what would become of the token where the session has proven little."""
+    strength = request.actor.strength
+    outlook = outlook_of_new(_user_id(request), strength, clock.now())
+    context = {"form": form, "outlook": outlook, "has_second_factor": strength.has_second_factor}
+    return render(request, "tokens/mint.html", context, status=status)
 
 
 def _asked_project(request: AskedRequest) -> int | None:
@@ -60,6 +70,7 @@ def _shown_once(request: AskedRequest, token: Token, text: str) -> HttpResponse:
     settings = configuration.current()
     context = {
         "token": token,
+        "line": lines_of([token])[0],
         "text": text,
         "base": settings.base_url,
         "may_upload": "upload" in token.actions,
