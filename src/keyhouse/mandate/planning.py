@@ -17,7 +17,17 @@ from keyhouse.mandate import populations
 from keyhouse.mandate.documents import DocumentInvalid, Path, read_mandate, shown
 from keyhouse.mandate.facts import Asking, Facts
 from keyhouse.mandate.populations import Group
-from keyhouse.mandate.rules import FLOOR, GAINING, Policy, covers, decide, is_compliant, objection
+from keyhouse.mandate.rules import (
+    FLOOR,
+    GAINING,
+    HELD_ACTIONS,
+    Policy,
+    covers,
+    decide,
+    is_compliant,
+    objection,
+    prospective,
+)
 from keyhouse.mandate.selectors import Selector, View
 
 # Sections of a document that decide something; the others only say why.
@@ -174,11 +184,12 @@ class Ground:
         self.now = now
         self._sides = before, after
         self._live: dict[datetime, tuple[tuple[Policy, ...], tuple[Policy, ...]]] = {}
-        self._differing: dict[datetime, tuple[frozenset[Policy], frozenset[Policy]]] = {}
+        self._differing: dict[datetime, tuple[tuple[Policy, ...], tuple[Policy, ...]]] = {}
         changes = {at for side in self._sides for at, _ in side.versions if at > now}
         seen = (policy for at in (now, *changes) for side in self._sides for policy in side.live_at(at))
         self.policies = tuple(dict.fromkeys(seen))
-        self._turns = changes | populations.turning_points(self.policies)
+        held = {now + policy.mandate.deletion_hold for policy in self.policies}
+        self._turns = changes | held | populations.turning_points(self.policies)
         self.actions = populations.distinct_actions(self.policies)
 
     def live(self, at: datetime) -> tuple[tuple[Policy, ...], tuple[Policy, ...]]:
@@ -197,22 +208,33 @@ class Ground:
         return [self.now, *sorted(at for at in self._turns | personal if at > self.now)]
 
     def telling_instants(self, group: Group) -> list[datetime]:
-        """Return those at which the two sides aren't the same mandates."""
+        """Return those at which the two sides don't say the same to this group."""
+        if group.facts.exemptions:  # bound to a version, whatever that says
+            return self.instants(group)
         return [at for at in self.instants(group) if self.lost(at) or self.gained(at)]
 
-    def lost(self, at: datetime) -> frozenset[Policy]:
-        """Return what holds at an instant before the change only."""
+    def lost(self, at: datetime) -> tuple[Policy, ...]:
+        """Return what holds at an instant before the change, and after it not in these terms."""
         return self._only(at)[0]
 
-    def gained(self, at: datetime) -> frozenset[Policy]:
-        """Return what holds at an instant after the change only."""
+    def gained(self, at: datetime) -> tuple[Policy, ...]:
+        """Return what holds at an instant after the change, and before it not in these terms."""
         return self._only(at)[1]
 
-    def _only(self, at: datetime) -> tuple[frozenset[Policy], frozenset[Policy]]:
+    def _only(self, at: datetime) -> tuple[tuple[Policy, ...], tuple[Policy, ...]]:
         if at not in self._differing:
-            before, after = self.live(at)
-            self._differing[at] = frozenset(before) - frozenset(after), frozenset(after) - frozenset(before)
+            before, after = ({_terms(one): one for one in side} for side in self.live(at))
+            self._differing[at] = (
+                tuple(one for terms, one in before.items() if terms not in after),
+                tuple(one for terms, one in after.items() if terms not in before),
+            )
         return self._differing[at]
+
+
+def _terms(policy: Policy) -> tuple[Any, ...]:
+    """Return what of a version decides anything; its words and its number don't."""
+    mandate = replace(policy.mandate, title="", reason="", link="", satisfies=(), prefer="")
+    return mandate, policy.is_floor_exempt
 
 
 def plan_change(before: Timeline, add: Add, proposed: Policy, people: Iterable[Facts], now: datetime) -> Plan:
@@ -268,37 +290,51 @@ def compare(ground: Ground, group: Group) -> Change:
 
 def _compare(ground: Ground, group: Group, askings: Sequence[Asking], *, only_looser: bool = False) -> Change:
     looser = tighter = None
-    for case, is_before, is_after in _cases(ground, group, askings, only_looser=only_looser):
-        if is_before and not is_after:
+    for case in _cases(ground, group, askings):
+        before, after = (_is_refused(case.facts, side, case.at) for side in ground.live(case.at))
+        if before and not after:
             looser = looser or case
-        elif is_after and not is_before:
+        elif after and not before:
             tighter = tighter or case
         if looser and (tighter or only_looser):
             break
     return Change(looser, tighter)
 
 
-def _cases(
-    ground: Ground, group: Group, askings: Sequence[Asking], *, only_looser: bool
-) -> Iterator[tuple[Case, bool, bool]]:
-    """Yield each case with whether it is refused before, and after."""
+def _cases(ground: Ground, group: Group, askings: Sequence[Asking]) -> Iterator[Case]:
+    """Yield each case that can be decided otherwise after the change.
+
+    Where what is lost and what is gained refuse alike, both sides do, since a refusal of any mandate holds, and all
+    the rest is the same. This is asked first because it spares nearly every question to both sides as a whole.
+    """
     joined = group.facts.person.joined_at
     for at in ground.telling_instants(group):
         if joined is not None and at < joined:
             continue
-        before, after = ground.live(at)
-        for facts in _asked(group, askings, ground.actions, at):
-            is_before = _is_refused(facts, before, at)
-            if is_before or not only_looser:
-                yield Case(facts, at), is_before, _is_refused(facts, after, at)
+        lost, gained = ground.lost(at), ground.gained(at)
+        for facts in _asked(ground, group, askings, ground.actions, at):
+            if group.facts.exemptions or _objects(lost, facts, at) != _objects(gained, facts, at):
+                yield Case(facts, at)
 
 
-def _asked(group: Group, askings: Sequence[Asking], names: Sequence[str], at: datetime) -> Iterator[Facts]:
+def _objects(policies: Sequence[Policy], facts: Facts, at: datetime) -> bool:
+    view = View(facts.person, prospective(facts))
+    return any(
+        (found := objection(policy, facts, view, at)) is not None and found.is_denial for policy in policies
+    )
+
+
+def _asked(
+    ground: Ground, group: Group, askings: Sequence[Asking], names: Sequence[str], at: datetime
+) -> Iterator[Facts]:
     """Yield the facts of every act by every credential at an instant; a session was proven just then."""
     present = [one if one.kind == "token" else replace(one, at=at) for one in askings]
     usable = [one for one in present if one.at is not None and one.at <= at]
     for asking, name, thing in product(usable, names, group.objects):
-        yield replace(group.facts, asking=asking, action=name, object=thing)
+        facts = replace(group.facts, asking=asking, action=name, object=thing)
+        yield facts
+        if name in HELD_ACTIONS and thing is not None:
+            yield replace(facts, object=replace(thing, deletion_asked_at=ground.now))
 
 
 def _is_refused(facts: Facts, policies: Sequence[Policy], at: datetime) -> bool:
@@ -404,7 +440,7 @@ def _marks(policy: Policy, now: datetime) -> Iterator[tuple[datetime, str]]:
 
 def _forecast(ground: Ground, policy: Policy, groups: Sequence[Group], at: datetime, what: str) -> Forecast:
     covered = [group for group in groups if covers(policy, group.facts)]
-    refused = [group for group in covered if is_refused_by(policy, group, ground.actions, at)]
+    refused = [group for group in covered if is_refused_by(ground, policy, group, at)]
     exempt = [group for group in covered if _is_exempt(policy, group.facts, at)]
     return Forecast(
         at=at,
@@ -426,12 +462,13 @@ def _is_exempt(policy: Policy, facts: Facts, at: datetime) -> bool:
     )
 
 
-def is_refused_by(policy: Policy, group: Group, names: Sequence[str], at: datetime) -> bool:
+def is_refused_by(ground: Ground, policy: Policy, group: Group, at: datetime) -> bool:
     """Tell whether a mandate refuses people of a group anything by the most that they can prove.
 
     That a last factor can't be removed, and that a deletion waits, isn't counted.
     """
-    return any(_denies(policy, facts, at) for facts in _asked(group, [group.best], names, at))
+    asked = _asked(ground, group, [group.best], ground.actions, at)
+    return any(_denies(policy, facts, at) for facts in asked)
 
 
 def _denies(policy: Policy, facts: Facts, at: datetime) -> bool:
@@ -508,15 +545,19 @@ def _too_soon(ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterat
 
 
 def _gated_too_soon(ground: Ground, policy: Policy, group: Group) -> datetime | None:
-    told = min((one.delivered_at for one in group.facts.notices if one.mandate == policy.name), default=None)
-    earliest = (told or ground.now) + policy.mandate.floor
+    told = (
+        one.delivered_at
+        for one in group.facts.notices
+        if one.mandate == policy.name and one.delivered_at >= policy.mandate.announced_at
+    )
+    earliest = min(told, default=ground.now) + policy.mandate.floor
     names = [name for name in ground.actions if name not in GAINING]
     askings = _held_by(group, ground)
     for at in ground.instants(group):
         if at >= earliest:
             return None
         before, _ = ground.live(at)
-        for facts in _asked(group, askings, names, at):
+        for facts in _asked(ground, group, askings, names, at):
             if _denies(policy, facts, at) and not _is_refused(facts, before, at):
                 return at
     return None
@@ -535,7 +576,9 @@ def _locked_out(ground: Ground, groups: Sequence[Group]) -> Iterator[Remark]:
     points = {at for group in operators for at in ground.telling_instants(group)}
     for at in sorted(points):
         before, after = ground.live(at)
-        if _can_any_approve(operators, before, at) and not _can_any_approve(operators, after, at):
+        if _can_any_approve(ground, operators, before, at) and not _can_any_approve(
+            ground, operators, after, at
+        ):
             yield Remark(
                 ("methods", "accept"),
                 f"no operator could act any more from {_written(at)} on, with the factors that they have now",
@@ -543,6 +586,8 @@ def _locked_out(ground: Ground, groups: Sequence[Group]) -> Iterator[Remark]:
             return
 
 
-def _can_any_approve(operators: Sequence[Group], policies: Sequence[Policy], at: datetime) -> bool:
-    facts = (one for group in operators for one in _asked(group, [group.best], [_APPROVING], at))
+def _can_any_approve(
+    ground: Ground, operators: Sequence[Group], policies: Sequence[Policy], at: datetime
+) -> bool:
+    facts = (one for group in operators for one in _asked(ground, group, [group.best], [_APPROVING], at))
     return any(not _is_refused(one, policies, at) for one in facts)

@@ -71,8 +71,9 @@ def group_people(people: Iterable[Facts], policies: Sequence[Policy]) -> list[Gr
     Notices count as delivered at the next full hour, so that those delivered in one hour stay together.
     """
     groups: dict[Any, Group] = {}
+    announced = {policy.mandate.announced_at for policy in policies}
     for one in people:
-        facts = _rounded(one)
+        facts = _rounded(one, announced)
         names = _classes_of_names(facts, policies)
         times = tuple(_deadlines(facts, policy) for policy in policies)
         key = (_about_person(facts, policies), times, frozenset(names))
@@ -86,15 +87,18 @@ def group_people(people: Iterable[Facts], policies: Sequence[Policy]) -> list[Gr
     return list(groups.values())
 
 
-def _rounded(facts: Facts) -> Facts:
+def _rounded(facts: Facts, announced: Iterable[datetime]) -> Facts:
     if not facts.notices:
         return facts
-    return replace(facts, notices=tuple(replace(one, delivered_at=_next_hour(one)) for one in facts.notices))
+    told = tuple(replace(one, delivered_at=_next_hour(one.delivered_at, announced)) for one in facts.notices)
+    return replace(facts, notices=told)
 
 
-def _next_hour(notice: Notice) -> datetime:
-    full = notice.delivered_at.replace(minute=0, second=0, microsecond=0)
-    return full if full == notice.delivered_at else full + _HOUR
+def _next_hour(at: datetime, announced: Iterable[datetime]) -> datetime:
+    """Return the next full hour, or the instant itself where a mandate is announced in between: that tells notices apart."""
+    full = at.replace(minute=0, second=0, microsecond=0)
+    later = full if full == at else full + _HOUR
+    return at if any(at < one <= later for one in announced) else later
 
 
 def _about_person(facts: Facts, policies: Sequence[Policy]) -> tuple[Any, ...]:
@@ -123,10 +127,19 @@ def _selectors(mandate: Mandate) -> Iterator[Selector]:
 
 
 def _deadlines(facts: Facts, policy: Policy) -> tuple[datetime, ...]:
-    """Return when each stage is real for this person, asked about the object of the facts."""
+    """Return when each stage that refuses something is real for this person, asked about the object of the facts."""
     if policy.is_floor_exempt:
         return ()
-    return tuple(deadline(policy, facts, stage.at, _FAR) for stage in policy.mandate.stages)
+    return tuple(deadline(policy, facts, at, _FAR) for at in _scheduled(policy.mandate))
+
+
+def _scheduled(mandate: Mandate) -> Iterator[datetime]:
+    """Yield the instants from which on something is to be refused."""
+    for stage, holding in zip(mandate.stages, mandate.holding, strict=True):
+        if any(one.deny for one in holding):
+            yield stage.at
+    if mandate.credentials.at is not None:
+        yield max(mandate.announced_at, mandate.credentials.at)
 
 
 def _classes_of_names(facts: Facts, policies: Sequence[Policy]) -> dict[Any, str]:
@@ -226,11 +239,9 @@ def turning_points(policies: Sequence[Policy]) -> set[datetime]:
     """Return the instants at which what these policies say can change, for whomever."""
     found: set[datetime] = set()
     for policy in policies:
-        mandate = policy.mandate
-        found |= {stage.at for stage in mandate.stages}
-        found |= {stage.at + mandate.unreached_cap for stage in mandate.stages}
-        if mandate.credentials.at is not None:
-            found.add(mandate.credentials.at)
+        scheduled = set(_scheduled(policy.mandate))
+        found |= {stage.at for stage in policy.mandate.stages} | scheduled
+        found |= {at + policy.mandate.unreached_cap for at in scheduled}
     return found
 
 
@@ -263,14 +274,21 @@ def _cuts(policies: Sequence[Policy], named: Iterable[Selector]) -> list[datetim
 
 
 def _notices(policies: Sequence[Policy], now: datetime) -> list[tuple[Notice, ...]]:
-    names = sorted({policy.name for policy in policies if not policy.is_floor_exempt})
+    """Return what may have been delivered: nothing, or a notice of one mandate, or of all, early or just now."""
+    told = [policy for policy in policies if not policy.is_floor_exempt]
+    names = sorted({policy.name for policy in told})
     if not names:
         return [()]
-    first = min(policy.mandate.announced_at for policy in policies if not policy.is_floor_exempt)
+    first = min(policy.mandate.announced_at for policy in told)
+    some = {tuple(names), *((name,) for name in names)}
     return [
         (),
-        *(tuple(Notice(name, "announcement", at) for name in names) for at in {first, now} if at <= now),
+        *(_delivered(one, at) for one, at in product(sorted(some), sorted({first, now})) if at <= now),
     ]
+
+
+def _delivered(names: Sequence[str], at: datetime) -> tuple[Notice, ...]:
+    return tuple(Notice(name, "announcement", at) for name in names)
 
 
 def _standings(named: Sequence[Selector]) -> Iterator[tuple[Person, tuple[Authority, ...]]]:
