@@ -23,9 +23,17 @@ from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import gates
 from keyhouse.mandate.errors import QuestionMalformed
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
+from keyhouse.projects.rules import MAINTAINER, OWNER, ROLE_ACTIONS, ROLELESS_ACTIONS
 
 UPLOAD: Final = "release.upload"
 CREATION: Final = "project.create"
+# Acts that are done to a project; whatever project is named, others are asked about without it.
+_ABOUT_PROJECTS: Final = frozenset(
+    {*ROLE_ACTIONS[OWNER], *ROLE_ACTIONS[MAINTAINER], *ROLELESS_ACTIONS, "index.read-private"}
+)
+# The doors ask for the right to read, and the gate for the strength that a private index needs. Using a token takes no
+# right of its own.
+_RIGHTS: Final[dict[str, str | None]] = {"index.read-private": "index.read", "token.use": None}
 _PATHS: Final = {"release.upload": "/account/tokens/", "project.create": "/account/tokens/"}
 
 
@@ -110,7 +118,7 @@ def _decide(actor: Actor, question: Question) -> Decision:
 
 def _asked_of(question: Question) -> tuple[tuple[str, ...], Thing | None]:
     """Return the acts that doors ask about, and the thing: an upload to a new name makes a project, too."""
-    if not question.project:
+    if not question.project or question.action not in _ABOUT_PROJECTS:
         return (question.action,), None
     project_id = tokens.find_project_id(question.project)
     thing = Thing("project", project_id, question.project)
@@ -119,8 +127,10 @@ def _asked_of(question: Question) -> tuple[tuple[str, ...], Thing | None]:
 
 
 def _find_refusal(actor: Actor, action: str, thing: Thing | None) -> Refusal | None:
+    right = _RIGHTS.get(action, action)
     try:
-        actions.require_authority(actor, action, thing)
+        if right is not None:
+            actions.require_authority(actor, right, thing)
     except Refusal as refusal:
         if isinstance(refusal, SignInRequired) or refusal.situation is Situation.UNAVAILABLE:
             raise
