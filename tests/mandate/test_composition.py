@@ -46,27 +46,33 @@ def begun(mandate: Mandate, now: datetime) -> list[Stage]:
     return [one for one in mandate.stages if one.at <= now]
 
 
-def refuses(mandate: Mandate, view: View, action: str, now: datetime) -> bool:
+def refuses(mandate: Mandate, view: View, acts: frozenset[str], now: datetime) -> bool:
     """Tell by the grammar alone: the last general stage, and what for some people was added to it since."""
     past = begun(mandate, now)
     for number in range(len(past) - 1, -1, -1):
         one = past[number]
         is_over = one.state == "brownout" and one.who is not None and number < len(past) - 1
         is_meant = one.who is None or one.who.matches(view)
-        if is_meant and not is_over and action in one.deny:
+        if is_meant and not is_over and not acts.isdisjoint(one.deny):
             return True
         if one.who is None:
             return False
     return False
 
 
-def refused_since(mandate: Mandate, view: View, action: str, now: datetime) -> datetime | None:
+def refused_since(mandate: Mandate, view: View, acts: frozenset[str], now: datetime) -> datetime | None:
     since = None
     for one in reversed(begun(mandate, now)):
-        if not refuses(mandate, view, action, one.at):
+        if not refuses(mandate, view, acts, one.at):
             break
         since = one.at
     return since
+
+
+def acts_of(given_facts: Facts) -> frozenset[str]:
+    """Return what the schedule may name to hit it: whatever a token does is also a use of it."""
+    use = {"token.use"} if given_facts.asking.kind == "token" else set()
+    return frozenset({given_facts.action, *use})
 
 
 def view_of(given_facts: Facts, mandate: Mandate) -> View:
@@ -195,7 +201,7 @@ def test_nobody_with_grace_is_refused_before_a_delivered_notice_and_its_floor(
     }
     if not (decision.verdict == "deny" and is_by_time and has_grace(given_facts, mandate)):
         return
-    scheduled = refused_since(mandate, view_of(given_facts, mandate), given_facts.action, now)
+    scheduled = refused_since(mandate, view_of(given_facts, mandate), acts_of(given_facts), now)
     expiry = mandate.credentials.at
     first = min(one for one in (scheduled, expiry) if one is not None)
     told = told_at(given_facts, rule, now)
@@ -228,11 +234,11 @@ def test_being_told_earlier_never_brings_the_deadline_under_the_floor_of_the_not
 def causes(given_facts: Facts, rule: Policy, earlier: datetime, later: datetime) -> list[str]:
     """Name what lets a mandate stop refusing while time goes on; nothing else may."""
     mandate, action, found = rule.mandate, given_facts.action, []
-    view = view_of(given_facts, mandate)
+    acts, view = acts_of(given_facts), view_of(given_facts, mandate)
     between = [one for one in mandate.stages if earlier < one.at <= later]
     last = begun(mandate, earlier)[-1:]
     for number, one in enumerate(between):
-        if not refuses(mandate, view, action, one.at):
+        if not refuses(mandate, view, acts, one.at):
             former = between[number - 1] if number else (last[0] if last else None)
             is_brownout = former is not None and former.state == "brownout"
             found.append("a brownout ended" if is_brownout else "a later stage refuses less")
@@ -272,10 +278,10 @@ def test_time_turns_a_refusal_into_anything_else_by_named_causes_only(
 @given(any_facts(), policies(), instants())
 def test_the_schedule_is_what_the_grammar_says(given_facts: Facts, rule: Policy, now: datetime) -> None:
     mandate = rule.mandate
-    view, action = view_of(given_facts, mandate), given_facts.action
-    assert denied_since(mandate, view, action, now) == refused_since(mandate, view, action, now)
-    coming = [one.at for one in mandate.stages if one.at > now and refuses(mandate, view, action, one.at)]
-    assert next_denial(mandate, view, action, now) == min(coming, default=None)
+    view, acts = view_of(given_facts, mandate), acts_of(given_facts)
+    assert denied_since(mandate, view, acts, now) == refused_since(mandate, view, acts, now)
+    coming = [one.at for one in mandate.stages if one.at > now and refuses(mandate, view, acts, one.at)]
+    assert next_denial(mandate, view, acts, now) == min(coming, default=None)
 
 
 @thorough

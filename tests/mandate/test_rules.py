@@ -42,6 +42,7 @@ from keyhouse.mandate.rules import (
 from keyhouse.mandate.selectors import View
 
 NOW = at("2026-01-01")
+UPLOAD = frozenset({"release.upload"})
 STRONG = [{"password", "totp"}, {"password", "webauthn"}, {"passkey"}, {"password", "totp", "recovery_code"}]
 WEAK: list[set[str]] = [set(), {"password"}, {"recovery_code"}, {"password", "recovery_code"}]
 BEFORE_ANY = [name for name in GATED if name != "second-factor.remove-last"]
@@ -298,10 +299,22 @@ def test_a_stage_for_some_adds_to_the_general_one_for_these_only() -> None:
 def test_a_denial_that_goes_on_through_stages_began_with_the_first() -> None:
     rule = policy(stages=EARLY).mandate
     view = View(weak(joined_at=at("2023-08-08")).person, ALPHA, rule.announced_at)
-    assert denied_since(rule, view, "project.manage", NOW) == at("2023-08-08")
-    assert denied_since(rule, view, "release.upload", NOW) == ENFORCED
-    assert next_denial(rule, view, "release.upload", ANNOUNCED) == ENFORCED
-    assert next_denial(rule, view, "release.upload", NOW) is None
+    assert denied_since(rule, view, frozenset({"project.manage"}), NOW) == at("2023-08-08")
+    assert denied_since(rule, view, UPLOAD, NOW) == ENFORCED
+    assert next_denial(rule, view, UPLOAD, ANNOUNCED) == ENFORCED
+    assert next_denial(rule, view, UPLOAD, NOW) is None
+
+
+def test_a_mandate_on_the_use_of_tokens_hits_whatever_a_token_does() -> None:
+    stages = [
+        stage("announced", ANNOUNCED, warn=["token.use"]),
+        stage("enforced", ENFORCED, deny=["token.use"]),
+    ]
+    rule = [policy(stages=stages)]
+    for action in ("release.upload", "project.create", "index.read-private", "token.use"):
+        assert short(facts("token", action=action), rule, ANNOUNCED) == "warn:credential-weak"
+        assert short(facts("token", action=action), rule, ENFORCED) == "deny:credential-weak"
+    assert short(weak(), rule, ENFORCED) == "allow"
 
 
 BROWNOUT = [

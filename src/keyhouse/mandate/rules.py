@@ -267,7 +267,7 @@ def objection(policy: Policy, facts: Facts, view: View, now: datetime) -> Object
     if not mandate.who.matches(view):
         return None
     if facts.action == REMOVE_LAST:
-        since = denied_since(mandate, view, REMOVE_LAST, now)
+        since = denied_since(mandate, view, acts_of(facts), now)
         return None if since is None else Objection(policy, True, since, "last-factor")
     if facts.action in HELD_ACTIONS and _is_deletion_held(policy, facts, now):
         return Objection(policy, True, mandate.announced_at, "deletion-held")
@@ -340,29 +340,38 @@ def _last_begun(mandate: Mandate, now: datetime) -> int | None:
     return next((at for at in range(len(mandate.stages) - 1, -1, -1) if mandate.stages[at].at <= now), None)
 
 
-def _is_denied_while(mandate: Mandate, at: int, view: View, action: str) -> bool:
-    """Tell whether the schedule refuses an action to a covered person while that stage is the last begun."""
+def acts_of(facts: Facts) -> frozenset[str]:
+    """Return the actions that this is, by name: whatever a token does is also a use of it."""
+    return _BY_TOKEN[facts.action] if facts.asking.kind == "token" else _BY_OTHERS[facts.action]
+
+
+_BY_OTHERS: Final = {name: frozenset({name}) for name in CATALOGUE}
+_BY_TOKEN: Final = {name: frozenset({name, "token.use"}) for name in CATALOGUE}
+
+
+def _is_denied_while(mandate: Mandate, at: int, view: View, acts: frozenset[str]) -> bool:
+    """Tell whether the schedule refuses any of these to a covered person while that stage is the last begun."""
     for stage in mandate.holding[at]:
-        if action in stage.deny and (stage.who is None or stage.who.matches(view)):
+        if not acts.isdisjoint(stage.deny) and (stage.who is None or stage.who.matches(view)):
             return True
     return False
 
 
-def denied_since(mandate: Mandate, view: View, action: str, now: datetime) -> datetime | None:
-    """Return from when on, without a break, the schedule refuses an action to a covered person; None: not now."""
+def denied_since(mandate: Mandate, view: View, acts: frozenset[str], now: datetime) -> datetime | None:
+    """Return from when on, without a break, the schedule refuses any of these to a covered person; None: not now."""
     since, at = None, _last_begun(mandate, now)
-    while at is not None and at >= 0 and _is_denied_while(mandate, at, view, action):
+    while at is not None and at >= 0 and _is_denied_while(mandate, at, view, acts):
         since, at = mandate.stages[at].at, at - 1
     return since
 
 
-def next_denial(mandate: Mandate, view: View, action: str, now: datetime) -> datetime | None:
-    """Return when the schedule will begin to refuse an action to a covered person, or None."""
+def next_denial(mandate: Mandate, view: View, acts: frozenset[str], now: datetime) -> datetime | None:
+    """Return when the schedule will begin to refuse any of these to a covered person, or None."""
     return next(
         (
             stage.at
             for at, stage in enumerate(mandate.stages)
-            if stage.at > now and _is_denied_while(mandate, at, view, action)
+            if stage.at > now and _is_denied_while(mandate, at, view, acts)
         ),
         None,
     )
@@ -422,7 +431,7 @@ def _weigh(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection
     mandate = policy.mandate
     is_strong = satisfies(mandate, facts)  # then it is the address that is missing
     disposition = "refuse" if is_strong else _disposition(mandate, facts)
-    scheduled = denied_since(mandate, view, facts.action, now)
+    scheduled = denied_since(mandate, view, acts_of(facts), now)
     if disposition == "expire" and mandate.credentials.at is not None:
         since = deadline(policy, facts, max(mandate.announced_at, mandate.credentials.at), now)
     elif scheduled is not None:
@@ -437,9 +446,10 @@ def _weigh(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection
 
 
 def _warn_early(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
-    if not any(facts.action in stage.warn for stage in stages_in_force(policy.mandate, view, now)):
+    acts = acts_of(facts)
+    if all(acts.isdisjoint(stage.warn) for stage in stages_in_force(policy.mandate, view, now)):
         return None
-    coming = next_denial(policy.mandate, view, facts.action, now)
+    coming = next_denial(policy.mandate, view, acts, now)
     until = None if coming is None else deadline(policy, facts, coming, now)
     return Objection(policy, is_denial=False, at=until)
 
