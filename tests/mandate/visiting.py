@@ -24,7 +24,8 @@ class Visit:
 
     def __init__(self, user: User | None = None, *methods: str, accept: str = "text/html") -> None:
         self.client = Client(enforce_csrf_checks=True)
-        self.accept, self.answer, self.mark = accept, None, ""  # type: Any
+        self.accept, self.mark = accept, ""
+        self.answer: Any = None
         if user is not None:
             session, value = start_session(user, methods or ("password", "totp"), at=clock.now())
             self.client.cookies[cookie_name()] = value
@@ -43,7 +44,7 @@ class Visit:
     def text(self) -> str:
         """Return what the last page says, tags left out."""
         body = re.sub(r"<[^>]+>", " ", self.answer.content.decode())
-        return " ".join(html.unescape(body).split())
+        return re.sub(r" ([.,:;])", r"\1", " ".join(html.unescape(body).split()))
 
     @property
     def page(self) -> str:
