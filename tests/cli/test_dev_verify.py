@@ -116,7 +116,7 @@ def test_text_that_is_no_macaroon_is_an_invalid_credential() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["webauthn-registration", "webauthn-assertion", "jws", "oidc", "attestation", "decide", "", None, 7],
+    ["webauthn-registration", "webauthn-assertion", "jws", "oidc", "attestation", "", None, 7],
 )
 def test_other_kinds_are_told_as_unknown(kind: object) -> None:
     assert code_of(kind=kind) == "kind-unknown"
@@ -171,3 +171,98 @@ def test_it_is_closed_in_production(tmp_path: Path) -> None:
     done = run(b"{}\n", tmp_path / "data", "production")
     assert (done.returncode, done.stdout) == (2, b"")
     assert len(done.stderr.splitlines()) == 1
+
+
+# ---- decide
+
+KEYS = {
+    "name": "keys",
+    "title": "A second factor",
+    "reason": "A stolen password alone must not be able to publish.",
+    "who": {"role": ["project.owner"]},
+    "methods": {"accept": ["authenticator-app"]},
+    "stages": [
+        {"state": "announced", "at": "2023-05-25T16:00:00Z", "warn": ["all"]},
+        {"state": "enforced", "at": "2024-01-01T00:00:00Z", "deny": ["all"]},
+    ],
+}
+FACTS: dict[str, Any] = {
+    "person": {
+        "id": "u1",
+        "joined_at": "2020-01-01T00:00:00Z",
+        "state": "active",
+        "verified_email": True,
+        "factors": [],
+        "recovery_codes": 0,
+        "roles": [],
+    },
+    "authority": [
+        {
+            "kind": "project",
+            "name": "alpha",
+            "role": "owner",
+            "since": "2020-01-02T00:00:00Z",
+            "via": "own",
+            "critical": False,
+        }
+    ],
+    "asking": {
+        "kind": "token",
+        "proved": ["password"],
+        "user_verified": False,
+        "at": "2023-03-01T00:00:00Z",
+        "configured_by": None,
+    },
+    "action": "release.upload",
+    "object": {"kind": "project", "name": "alpha"},
+    "notices": [
+        {"mandate": "keys", "kind": "announcement", "delivered_at": "2023-05-26T00:00:00Z"},
+    ],
+    "exemptions": [],
+}
+
+
+def test_a_decision_is_that_of_the_documents_given_alone() -> None:
+    at = "2024-01-01T00:00:00Z"
+    found = ask(kind="decide", facts=FACTS, mandates=[KEYS], at=at)
+    assert found == {
+        "ok": True,
+        "verdict": "deny",
+        "code": "credential-weak",
+        "mandate": "keys",
+        "version": 1,
+        "since": at,
+        "until": None,
+        "reason": found["reason"],
+        "fix": found["fix"],
+    }
+    assert found["reason"]
+    before = ask(kind="decide", facts=FACTS, mandates=[KEYS], at="2023-12-31T23:59:59.999999Z")
+    assert (before["verdict"], before["until"]) == ("warn", at)
+    assert ask(kind="decide", facts=FACTS, mandates=[], at=at)["verdict"] == "allow"
+
+
+def test_operators_are_always_asked_for_a_factor() -> None:
+    facts = FACTS | {"person": FACTS["person"] | {"roles": ["operator"]}}
+    found = ask(kind="decide", facts=facts, mandates=[], at="2024-01-01T00:00:00Z")
+    assert (found["verdict"], found["mandate"]) == ("deny", "operators-floor")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"facts": None}, "facts-malformed"),
+        ({"facts": FACTS | {"surprise": 1}}, "facts-malformed"),
+        ({"facts": FACTS | {"asking": {"kind": "ghost"}}}, "facts-malformed"),
+        ({"mandates": None}, "fields-wrong"),
+        ({"mandates": ["keys"]}, "mandate-invalid"),
+        ({"mandates": [KEYS | {"who": {"role": ["boss"]}}]}, "mandate-invalid"),
+        ({"mandates": [KEYS, KEYS]}, "mandate-invalid"),
+        ({"mandates": [KEYS | {"name": "operators-floor"}]}, "mandate-invalid"),
+        ({"at": "2024-01-01T00:00:00"}, "fields-wrong"),
+        ({"at": None}, "fields-wrong"),
+    ],
+)
+def test_malformed_questions_for_a_decision_have_a_code(changes: dict[str, Any], code: str) -> None:
+    question = {"facts": FACTS, "mandates": [KEYS], "at": "2024-01-01T00:00:00Z"}
+    assert code_of(kind="decide", **(question | changes)) == code

@@ -10,14 +10,16 @@ from typing import Any, ClassVar, Final, Literal, Self
 
 from keyhouse.core import clock
 from keyhouse.core.errors import Refusal, Situation
+from keyhouse.mandate.documents import DocumentInvalid, Mandate, read_mandate
 
 METHODS: Final = ("password", "totp", "webauthn", "passkey", "recovery_code")
 STATES: Final = ("active", "held", "frozen", "password-disabled", "deleted")
 FACTORS: Final = ("totp", "recovery_codes")
 ACTS: Final = ("upload", "yank", "read")
 LONGEST_PASSWORD: Final = 4096
+LONGEST_REASON: Final = 500
 # Words of the document whose features this version does not have.
-UNBUILT_LISTS: Final = ("organizations", "issuers", "publishers", "mandates", "exemptions")
+UNBUILT_LISTS: Final = ("organizations", "issuers", "publishers")
 
 Reader = Callable[[Any], Any]
 
@@ -38,6 +40,12 @@ def _text(value: Any) -> str:
     except UnicodeEncodeError as error:
         raise ValueError("a string of characters") from error
     return value
+
+
+def _line(value: Any) -> str:
+    if len(_text(value)) > LONGEST_REASON or not value.isprintable():
+        raise ValueError(f"a printable string of at most {LONGEST_REASON} characters")
+    return str(value)
 
 
 def _password(value: Any) -> str:
@@ -134,6 +142,8 @@ class Item:
     def _read_one(cls, key: str, value: Any, where: str) -> Any:
         try:
             return cls.READERS[key](value)
+        except DocumentInvalid as error:
+            raise SeedRefused(f"{where}.{key}: {error}.") from error
         except ValueError as error:
             raise SeedRefused(f"{where}: {key!r} takes {error}.") from error
 
@@ -228,13 +238,42 @@ class SeedToken(Item):
     description: str = ""
 
 
-ListName = Literal["users", "sessions", "projects", "files", "tokens"]
+@dataclass(frozen=True, slots=True)
+class SeedMandate(Item):
+    """A version of a mandate that is in effect since the beginning, and who approved it."""
+
+    READERS: ClassVar = {"document": read_mandate, "approved_by": _list_of(_text)}
+    document: Mandate
+    approved_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SeedExemption(Item):
+    """An exemption of a person from a mandate, in effect since the beginning."""
+
+    READERS: ClassVar = {
+        "user": _text,
+        "mandate": _text,
+        "until": _instant,
+        "reason": _line,
+        "approved_by": _text,
+    }
+    user: str
+    mandate: str
+    until: datetime
+    reason: str
+    approved_by: str
+
+
+ListName = Literal["users", "sessions", "projects", "files", "tokens", "mandates", "exemptions"]
 LISTS: Final[Mapping[str, type[Item]]] = {
     "users": SeedUser,
     "sessions": SeedSession,
     "projects": SeedProject,
     "files": SeedFile,
     "tokens": SeedToken,
+    "mandates": SeedMandate,
+    "exemptions": SeedExemption,
 }
 
 
@@ -248,6 +287,8 @@ class Document:
     projects: tuple[SeedProject, ...] = ()
     files: tuple[SeedFile, ...] = ()
     tokens: tuple[SeedToken, ...] = ()
+    mandates: tuple[SeedMandate, ...] = ()
+    exemptions: tuple[SeedExemption, ...] = ()
 
 
 def read_document(text: bytes) -> Document:

@@ -31,7 +31,9 @@ from keyhouse.accounts.sessions import csrf_token_for, start_session
 from keyhouse.audit.services import record
 from keyhouse.cli.dev_document import (
     Document,
+    SeedExemption,
     SeedFile,
+    SeedMandate,
     SeedProject,
     SeedRefused,
     SeedSession,
@@ -44,6 +46,7 @@ from keyhouse.core.actor import Strength, host
 from keyhouse.core.errors import Refusal
 from keyhouse.credentials.tokens.services import mint_token
 from keyhouse.distfiles.names import normalise
+from keyhouse.mandate.services import seed_exemption, seed_version
 from keyhouse.projects import queries as project_queries
 from keyhouse.projects.models import Project
 from keyhouse.projects.populating import NewProject, create_projects
@@ -101,7 +104,7 @@ def sow(document: Document) -> Answer:
         prepare(sowing)
     try:
         with transaction.atomic(durable=True):
-            for make in (_make_users, _make_sessions, _make_projects, _publish_files, _archive, _mint_tokens):
+            for make in _MAKERS:
                 make(sowing)
     except IntegrityError as error:  # somebody else was faster, or two entries name the same thing
         raise SeedRefused(f"Something of this name exists already: {str(error).splitlines()[0]}.") from error
@@ -322,3 +325,50 @@ def _project_ids(names: Iterable[str], where: str) -> list[int]:
         if name not in found:
             raise SeedRefused(f"{where}: there is no project {name!r}.")
     return [found[name] for name in dict.fromkeys(wanted)]
+
+
+# ---- mandates
+
+
+def _enact_mandates(sowing: Sowing) -> None:
+    entries = enumerate(sowing.document.mandates)
+    sowing.tell("mandates", [_enact(sowing, entry, f"mandates[{number}]") for number, entry in entries])
+
+
+def _enact(sowing: Sowing, entry: SeedMandate, where: str) -> dict[str, Any]:
+    approvers = [sowing.person(name, where).username for name in entry.approved_by]
+    with _named(where):
+        row = seed_version(entry.document, approved_by=approvers, by=_BY)
+    return {"id": row.pk, "version": row.version, "digest": row.digest}
+
+
+def _exempt_people(sowing: Sowing) -> None:
+    entries = enumerate(sowing.document.exemptions)
+    sowing.tell("exemptions", [_exempt(sowing, entry, f"exemptions[{number}]") for number, entry in entries])
+
+
+def _exempt(sowing: Sowing, entry: SeedExemption, where: str) -> dict[str, Any]:
+    person, approver = sowing.person(entry.user, where), sowing.person(entry.approved_by, where)
+    with _named(where):
+        row = seed_exemption(
+            person,
+            entry.mandate,
+            until=entry.until,
+            reason=entry.reason,
+            approved_by=approver.username,
+            by=_BY,
+        )
+    return {"id": row.pk, "version": row.version.version}
+
+
+# in this order: later ones refer to what earlier ones made
+_MAKERS: Final = (
+    _make_users,
+    _make_sessions,
+    _make_projects,
+    _publish_files,
+    _archive,
+    _mint_tokens,
+    _enact_mandates,
+    _exempt_people,
+)

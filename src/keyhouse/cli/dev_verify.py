@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,10 @@ from keyhouse.credentials.tokens.macaroons import Macaroon, MacaroonMalformed
 from keyhouse.distfiles.description import find_format, render
 from keyhouse.distfiles.findings import UnacceptableError
 from keyhouse.distfiles.names import judge_new_name, normalise
+from keyhouse.mandate.documents import DocumentInvalid, read_mandate
+from keyhouse.mandate.errors import MandateInvalid
+from keyhouse.mandate.facts import FactsMalformed, read_facts
+from keyhouse.mandate.rules import FLOOR, Policy, decide
 
 Answer = dict[str, Any]
 
@@ -55,6 +60,17 @@ class Line:
         if not isinstance(value, int) or isinstance(value, bool):
             raise LineError("fields-wrong", f"`{name}` must be a whole number.")
         return value
+
+    def instant(self, name: str) -> datetime:
+        """Return an instant; raises LineError where it is none, or has no zone."""
+        try:
+            return clock.parse_instant(self.text(name))
+        except (ValueError, OverflowError) as error:
+            raise LineError("fields-wrong", f"`{name}`: {error}.") from error
+
+    def value(self, name: str) -> Any:
+        """Return whatever stands there, None where nothing does."""
+        return self._body.get(name)
 
     def texts(self, name: str) -> list[str]:
         """Return a list of strings, empty where it is missing; raises LineError for anything else."""
@@ -144,10 +160,7 @@ def _password(line: Line) -> Answer:
 
 def _totp(line: Line) -> Answer:
     secret = totp.decode_secret(line.text("secret"))
-    try:
-        at = clock.parse_instant(line.text("at"))
-    except ValueError as error:
-        raise LineError("fields-wrong", f"`at`: {error}.") from error
+    at = line.instant("at")
     return {"step": totp.verify(secret, line.text("code"), at, line.number("last_step", 0)).step}
 
 
@@ -182,6 +195,30 @@ def _read_doubled(text: str) -> Macaroon:
         raise CredentialInvalid from error
 
 
+def _decide(line: Line) -> Answer:
+    """Decide by the mandates that are given, and no others; what operators are always asked for holds beside them."""
+    try:
+        facts = read_facts(line.value("facts"))
+    except FactsMalformed as error:
+        raise LineError("facts-malformed", f"{error}.") from error
+    return decide(facts, _policies(line.value("mandates")), line.instant("at")).as_dict()
+
+
+def _policies(documents: Any) -> list[Policy]:
+    if not isinstance(documents, list):
+        raise LineError("fields-wrong", "`mandates` must be a list of documents.")
+    found: dict[str, Policy] = {}
+    for number, body in enumerate(documents):
+        try:
+            mandate = read_mandate(body)
+        except DocumentInvalid as error:
+            raise MandateInvalid(f"mandates[{number}]: {error}.") from error
+        if mandate.name in {*found, FLOOR}:
+            raise MandateInvalid(f"mandates[{number}]: the name {mandate.name} is taken.")
+        found[mandate.name] = Policy(mandate)
+    return list(found.values())
+
+
 KINDS: Final[dict[str, Callable[[Line], Answer]]] = {
     "archive": _archive,
     "description": _description,
@@ -189,4 +226,5 @@ KINDS: Final[dict[str, Callable[[Line], Answer]]] = {
     "password": _password,
     "totp": _totp,
     "macaroon": _macaroon,
+    "decide": _decide,
 }

@@ -32,11 +32,12 @@ def prepare_folder(settings: Configuration) -> None:
 
 
 def prepare_database(settings: Configuration) -> bool:
-    """Apply the migrations that are missing; returns whether there were any."""
+    """Apply the migrations that are missing and write the default mandate; returns whether there were any migrations."""
     with data_folder.exclusively(settings.data, "migrate"), _one_at_a_time():
         if settings.sqlite_path:  # before SQLite makes it, readable by whoever may enter the folder
             settings.sqlite_path.touch(mode=0o600)
         had_work = _migrate()
+        _store_default_mandate()
     instance.mark_version(settings)
     return had_work
 
@@ -51,6 +52,12 @@ def _migrate() -> bool:
     if missing:
         call_command("migrate", interactive=False, verbosity=0)
     return bool(missing)
+
+
+def _store_default_mandate() -> None:
+    from keyhouse.mandate.services import store_default  # noqa: PLC0415 - Django is set up by now
+
+    store_default()
 
 
 @contextmanager
