@@ -7,6 +7,7 @@ from typing import Any, Final
 from keyhouse.core import clock, configuration
 from keyhouse.core.errors import Refusal
 from keyhouse.mandate.defaults import BEGINNING
+from keyhouse.mandate.rules import FLOOR
 
 LONGEST_LINE: Final = 200  # characters that a status line carries through every client
 
@@ -31,10 +32,15 @@ def is_from_the_beginning(refusal: Refusal) -> bool:
     return since is not None and clock.parse_instant(str(since)) <= BEGINNING
 
 
+def is_by_mandate(refusal: Refusal) -> bool:
+    """Whether a mandate stands behind it that can be read about; the operators' floor is none."""
+    return _decision_of(refusal).get("mandate") not in {None, FLOOR}
+
+
 def details_of(refusal: Refusal) -> list[str]:
     """Return further lines: which mandate since when, and where to read and mend it, as full addresses."""
     decision, base = _decision_of(refusal), configuration.current().base_url
-    lines = [f"Mandate: {mandate_of(refusal)}"] if decision.get("mandate") else []
+    lines = [f"Mandate: {mandate_of(refusal)}"] if is_by_mandate(refusal) else []
     if decision.get("until"):
         lines.append(f"Until: {decision['until']}")
     path = (decision.get("fix") or {}).get("path")

@@ -127,7 +127,7 @@ def _page(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
         "fix": refusal.fix,
         "retry_after": refusal.retry_after,
         "way_on": ways_on.find_way_on(request, refusal),
-        "mandate": denials.mandate_of(refusal) if (refusal.decision or {}).get("mandate") else "",
+        "mandate": denials.mandate_of(refusal) if denials.is_by_mandate(refusal) else "",
     }
     notices.show_denial(request, refusal)
     return render(request, "errors/refusal.html", context, status=status)
