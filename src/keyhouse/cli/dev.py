@@ -14,6 +14,7 @@ COMMANDS: Final[dict[str, str]] = {
     "seed": "Fill an index from a JSON document, all or nothing.",
     "settle": "Do everything that is due now, until nothing is left.",
     "routes": "Print every route and method as a JSON line.",
+    "decisions": "Print the tables of what is gated and what the gate answers, as Markdown.",
     "verify": "Answer JSON lines with the verdicts of the very code that serves users.",
 }
 

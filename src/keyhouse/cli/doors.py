@@ -1,0 +1,75 @@
+"""Which action each command and each job of the index is: the part of the catalogue that has no address.
+
+Pages say it on their views, the ASGI routes in their table, the read plane in `dev_routes.READS`; a test walks all of
+them, every command and every job, and fails on one that is missing here.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+HOST: Final = "host.command"
+
+# Command → action. The host isn't gated (whoever has the machine has the database); the services that these call ask
+# authority by the same name, and write it into the audit log.
+COMMANDS: Final[dict[str, str]] = {
+    "serve": HOST,
+    "settings": HOST,
+    "setup-link": "setup.link",
+    "user list": HOST,
+    "user invite": "user.invite",
+    "user enrol": "enrolment.link",
+    "token list": HOST,
+    "token revoke": HOST,
+    "mandate plan": HOST,
+    "mandate apply": "mandate.propose",
+    "mandate status": HOST,
+    "mandate show": HOST,
+    "mandate check": HOST,
+    "mandate explain": HOST,
+    "mandate exempt": "exemption.propose",
+    "mandate exemptions": HOST,
+    "mandate withdraw": "mandate.withdraw",
+    "mandate tokens": HOST,
+    "audit": HOST,
+    "check": HOST,
+    "storage verify": HOST,
+    "rebuild-pages": HOST,
+    "backup": HOST,
+    "restore": HOST,
+    "keys list": HOST,
+    "keys retire": HOST,
+    "keys rotate": HOST,
+    "dev seed": HOST,
+    "dev settle": HOST,
+    "dev routes": HOST,
+    "dev decisions": HOST,
+    "dev verify": HOST,
+}
+
+# Action → where it is asked beside another one's door, or inside it.
+INSIDE: Final[dict[str, str]] = {
+    "site.static": "files under `/static/`, beside Django's routes",
+    "email.add": "`keyhouse dev seed`, and the making of an account",
+    "user.create": "`keyhouse dev seed`, and the making of an account",
+    "second-factor.disable": "the job `second-factor`",
+    "second-factor.remove-last": "the removal of an authenticator app, when it is the last",
+    "token.use": "whatever is gated and done with a token",
+    "index.read-private": "every read of a private index, by installers and in pages",
+    "project.create": "the first upload to a name",
+}
+
+# Job, as the audit log names it → what it does.
+JOBS: Final[dict[str, str]] = {
+    "mandate": "writes the mandate that a new index starts with",
+    "token-disposition": "ends weak tokens that a mandate revokes",
+    "second-factor": "switches an authenticator app off after a hundred wrong codes",
+}
+# Threads beside requests → what they do. They act for nobody and change nothing that has an audit record.
+LOOPS: Final[dict[str, str]] = {
+    "index-keeper": "renders what installers will ask for",
+    "index-follower": "notices changes that other processes made",
+    "mandate-history": "writes the facts of gated attempts",
+    "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",
+    "parent": "ends a worker whose parent is gone",
+}
