@@ -137,6 +137,11 @@ class Mandate:
         return tuple(_holding(self.stages[: at + 1]) for at in range(len(self.stages)))
 
     @cached_property
+    def timetables(self) -> dict[Any, Any]:
+        """Return a place where `timetables` keeps what it worked out, for as long as the mandate is in memory."""
+        return {}
+
+    @cached_property
     def proofs(self) -> frozenset[str]:
         """Return the kinds of proof that are accepted; a device-bound one is told by the credential itself."""
         return frozenset().union(*(PROOFS_OF[method] for method in self.accept))

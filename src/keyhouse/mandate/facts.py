@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from keyhouse.core import clock
+from keyhouse.mandate.once import Once
 
 NEEDING_FACTOR: Final = frozenset({"operator", "moderator", "auditor"})  # roles under the operators' floor
 ASKING_KINDS: Final = ("session", "token", "publisher", "host", "job", "nobody")
@@ -108,7 +109,7 @@ class Exempted:
     since: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is worked out once stays with it
 class Facts:
     """Everything that a decision rests on, but for the mandates and the instant."""
 
@@ -119,6 +120,37 @@ class Facts:
     object: Object | None = None
     notices: tuple[Notice, ...] = ()
     exemptions: tuple[Exempted, ...] = ()
+
+    @Once
+    def entries_of_object(self) -> tuple[Authority, ...]:
+        """Return the authority over the very thing that is asked about."""
+        if self.object is None or not self.object.name:
+            return ()
+        name = self.object.name
+        return tuple([one for one in self.authority if one.name == name])
+
+    @Once
+    def held_since(self) -> tuple[datetime | None, bool]:
+        """Return since when authority was held, and whether any was held before a criterion covered it.
+
+        Authority over the thing that is asked about counts, or, where there is none, all of it, or the account.
+        """
+        joined = self.person.joined_at
+        entries = self.entries_of_object or self.authority
+        instants = [(one.since or joined, one.covered_since) for one in entries] or [(joined, None)]
+        known = [(since, covered) for since, covered in instants if since is not None]
+        return (
+            min([since for since, _ in known], default=None),
+            any(covered is not None and since < covered for since, covered in known),
+        )
+
+    @Once
+    def told_at(self) -> dict[str, list[datetime]]:
+        """Return for each mandate when its notices were delivered, in order."""
+        found: dict[str, list[datetime]] = {}
+        for one in sorted(self.notices, key=lambda notice: notice.delivered_at):
+            found.setdefault(one.mandate, []).append(one.delivered_at)
+        return found
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form, keys and lists in one order."""

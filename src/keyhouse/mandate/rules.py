@@ -20,6 +20,7 @@ from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import BEFORE_FORCE, Mandate, Stage
 from keyhouse.mandate.facts import NEEDING_FACTOR, Authority, Facts, Person
 from keyhouse.mandate.selectors import View
+from keyhouse.mandate.timetables import Timetable, timetable_of
 
 Verdict = Literal["allow", "warn", "deny"]
 
@@ -259,11 +260,14 @@ class Objection(NamedTuple):
 def objection(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
     """Return what one live mandate has against it, or None; `view` is of the same facts."""
     mandate = policy.mandate
-    is_met = facts.person.verified_email and satisfies(mandate, facts)
-    is_special = facts.action == REMOVE_LAST or facts.action in HELD_ACTIONS
-    if now < mandate.announced_at or (is_met and not is_special) or _is_exempt(policy, facts, now):
+    if now < mandate.announced_at:
         return None
-    view = view.at(mandate.announced_at)
+    is_strong = satisfies(mandate, facts)
+    is_met = is_strong and facts.person.verified_email
+    is_special = facts.action == REMOVE_LAST or facts.action in HELD_ACTIONS
+    if (is_met and not is_special) or _is_exempt(policy, facts, now):
+        return None
+    view.announced_at = mandate.announced_at  # turned to this mandate; what was worked out for others stays
     if not mandate.who.matches(view):
         return None
     if facts.action == REMOVE_LAST:
@@ -271,7 +275,7 @@ def objection(policy: Policy, facts: Facts, view: View, now: datetime) -> Object
         return None if since is None else Objection(policy, True, since, "last-factor")
     if facts.action in HELD_ACTIONS and _is_deletion_held(policy, facts, now):
         return Objection(policy, True, mandate.announced_at, "deletion-held")
-    return None if is_met else _weigh(policy, facts, view, now)
+    return None if is_met else _weigh(policy, facts, view, now, is_strong=is_strong)
 
 
 def covers(policy: Policy, facts: Facts) -> bool:
@@ -311,7 +315,7 @@ def _disposition(mandate: Mandate, facts: Facts) -> str:
 
 
 def _is_exempt(policy: Policy, facts: Facts, now: datetime) -> bool:
-    return any(
+    return bool(facts.exemptions) and any(
         one.mandate == policy.name
         and one.version in {None, policy.version}
         and (one.since is None or one.since <= now)
@@ -337,7 +341,10 @@ def stages_in_force(mandate: Mandate, view: View, now: datetime) -> list[Stage]:
 
 
 def _last_begun(mandate: Mandate, now: datetime) -> int | None:
-    return next((at for at in range(len(mandate.stages) - 1, -1, -1) if mandate.stages[at].at <= now), None)
+    at = len(mandate.stages) - 1
+    while at >= 0 and mandate.stages[at].at > now:
+        at -= 1
+    return None if at < 0 else at
 
 
 def acts_of(facts: Facts) -> frozenset[str]:
@@ -349,32 +356,14 @@ _BY_OTHERS: Final = {name: frozenset({name}) for name in CATALOGUE}
 _BY_TOKEN: Final = {name: frozenset({name, "token.use"}) for name in CATALOGUE}
 
 
-def _is_denied_while(mandate: Mandate, at: int, view: View, acts: frozenset[str]) -> bool:
-    """Tell whether the schedule refuses any of these to a covered person while that stage is the last begun."""
-    for stage in mandate.holding[at]:
-        if not acts.isdisjoint(stage.deny) and (stage.who is None or stage.who.matches(view)):
-            return True
-    return False
-
-
 def denied_since(mandate: Mandate, view: View, acts: frozenset[str], now: datetime) -> datetime | None:
     """Return from when on, without a break, the schedule refuses any of these to a covered person; None: not now."""
-    since, at = None, _last_begun(mandate, now)
-    while at is not None and at >= 0 and _is_denied_while(mandate, at, view, acts):
-        since, at = mandate.stages[at].at, at - 1
-    return since
+    return timetable_of(mandate, acts).denied_since(view, now)
 
 
 def next_denial(mandate: Mandate, view: View, acts: frozenset[str], now: datetime) -> datetime | None:
     """Return when the schedule will begin to refuse any of these to a covered person, or None."""
-    return next(
-        (
-            stage.at
-            for at, stage in enumerate(mandate.stages)
-            if stage.at > now and _is_denied_while(mandate, at, view, acts)
-        ),
-        None,
-    )
+    return timetable_of(mandate, acts).next_denial(view, now)
 
 
 def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -> datetime:
@@ -386,18 +375,17 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
     """
     if policy.is_floor_exempt or not _has_grace(policy.mandate, facts):
         return scheduled
-    cap, announced_at = scheduled + policy.mandate.unreached_cap, policy.mandate.announced_at
-    told = min(
-        (
-            one.delivered_at
-            for one in facts.notices
-            if one.mandate == policy.name and announced_at <= one.delivered_at <= now
-        ),
-        default=None,
-    )
+    cap, told = scheduled + policy.mandate.unreached_cap, _first_told(policy.mandate, facts, now)
     if told is None or told > cap:
         return cap
     return max(scheduled, told + policy.mandate.floor)
+
+
+def _first_told(mandate: Mandate, facts: Facts, now: datetime) -> datetime | None:
+    for at in facts.told_at.get(mandate.name, ()):
+        if mandate.announced_at <= at <= now:
+            return at
+    return None
 
 
 def _has_grace(mandate: Mandate, facts: Facts) -> bool:
@@ -407,37 +395,25 @@ def _has_grace(mandate: Mandate, facts: Facts) -> bool:
     is_late = asking.kind == "token" and asking.at is not None and asking.at >= mandate.announced_at
     if is_late and not satisfies(mandate, facts):
         return False  # A6: a weak token made in the grace period dies with it
-    entries = _entries_of_object(facts) or facts.authority
-    if entries:
-        return any(_was_held_before(one, mandate, facts) for one in entries)
-    joined = facts.person.joined_at
-    return joined is not None and joined < mandate.announced_at
+    since, is_covered_late = facts.held_since
+    return is_covered_late or (since is not None and since < mandate.announced_at)
 
 
-def _was_held_before(one: Authority, mandate: Mandate, facts: Facts) -> bool:
-    since = one.since or facts.person.joined_at
-    covered = max(mandate.announced_at, one.covered_since or mandate.announced_at)
-    return since is not None and since < covered
+def _weigh(policy: Policy, facts: Facts, view: View, now: datetime, *, is_strong: bool) -> Objection | None:
+    """Refuse from the deadline on; before it, or where the stage says so, warn.
 
-
-def _entries_of_object(facts: Facts) -> tuple[Authority, ...]:
-    if facts.object is None or not facts.object.name:
-        return ()
-    return tuple(one for one in facts.authority if one.name == facts.object.name)
-
-
-def _weigh(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
-    """Refuse from the deadline on; before it, or where the stage says so, warn."""
+    `is_strong`: what was proven is enough, and it is the address that is missing.
+    """
     mandate = policy.mandate
-    is_strong = satisfies(mandate, facts)  # then it is the address that is missing
     disposition = "refuse" if is_strong else _disposition(mandate, facts)
-    scheduled = denied_since(mandate, view, acts_of(facts), now)
+    timetable = timetable_of(mandate, acts_of(facts))
+    scheduled = timetable.denied_since(view, now)
     if disposition == "expire" and mandate.credentials.at is not None:
         since = deadline(policy, facts, max(mandate.announced_at, mandate.credentials.at), now)
     elif scheduled is not None:
         since = deadline(policy, facts, scheduled, now)
     else:
-        return _warn_early(policy, facts, view, now)
+        return _warn_early(policy, facts, view, timetable, now)
     if disposition == "warn":
         return Objection(policy, is_denial=False, at=None)
     if _is_finishing(facts, since, now):
@@ -445,11 +421,12 @@ def _weigh(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection
     return Objection(policy, is_denial=now >= since, at=since)
 
 
-def _warn_early(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
-    acts = acts_of(facts)
-    if all(acts.isdisjoint(stage.warn) for stage in stages_in_force(policy.mandate, view, now)):
+def _warn_early(
+    policy: Policy, facts: Facts, view: View, timetable: Timetable, now: datetime
+) -> Objection | None:
+    if not timetable.is_warned(view, now):
         return None
-    coming = next_denial(policy.mandate, view, acts, now)
+    coming = timetable.next_denial(view, now)
     until = None if coming is None else deadline(policy, facts, coming, now)
     return Objection(policy, is_denial=False, at=until)
 
@@ -464,7 +441,7 @@ def _is_finishing(facts: Facts, since: datetime, now: datetime) -> bool:
 def _is_deletion_held(policy: Policy, facts: Facts, now: datetime) -> bool:
     """Tell whether deleting this project waits: covered, by a mandate announced and not yet enforced (S5, A18)."""
     mandate = policy.mandate
-    entries = _entries_of_object(facts)
+    entries = facts.entries_of_object
     general = [stage for stage in mandate.stages if stage.at <= now and stage.who is None]
     is_on_the_way = bool(general) and general[-1].state in BEFORE_FORCE
     if not (entries and is_on_the_way):
