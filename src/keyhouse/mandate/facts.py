@@ -146,10 +146,13 @@ class Facts:
 
     @Once
     def told_at(self) -> dict[str, list[datetime]]:
-        """Return for each mandate when its notices were delivered, in order."""
+        """Return for each mandate when its notices were delivered."""
         found: dict[str, list[datetime]] = {}
-        for one in sorted(self.notices, key=lambda notice: notice.delivered_at):
-            found.setdefault(one.mandate, []).append(one.delivered_at)
+        for one in self.notices:
+            if one.mandate in found:
+                found[one.mandate].append(one.delivered_at)
+            else:
+                found[one.mandate] = [one.delivered_at]
         return found
 
     def as_dict(self) -> dict[str, Any]:

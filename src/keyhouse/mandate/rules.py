@@ -382,10 +382,8 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
 
 
 def _first_told(mandate: Mandate, facts: Facts, now: datetime) -> datetime | None:
-    for at in facts.told_at.get(mandate.name, ()):
-        if mandate.announced_at <= at <= now:
-            return at
-    return None
+    told, announced_at = facts.told_at.get(mandate.name, ()), mandate.announced_at
+    return min([at for at in told if announced_at <= at <= now], default=None)
 
 
 def _has_grace(mandate: Mandate, facts: Facts) -> bool:
