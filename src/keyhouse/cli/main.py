@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "setup-link": (True, "Print a new one-time link for the first operator."),
     "user": (True, "Invite people, list accounts, lead people through enrolling anew."),
     "token": (True, "List and revoke API tokens."),
+    "mandate": (True, "Say who must hold a second factor: plan, apply, explain, exempt."),
     "audit": (True, "Print and export the audit log."),
     "check": (False, "Judge files by the rules of an upload."),
     "storage": (True, "Compare rows, files and pages; take away what nobody needs."),

@@ -535,11 +535,12 @@ def _too_soon(ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterat
     gated = [(group, at) for group in groups if (at := _gated_too_soon(ground, policy, group)) is not None]
     if gated:
         count = sum(group.count for group, _ in gated)
+        people = sum(group.count for group in groups)
         names = [name for group, _ in gated for name in group.names][:MOST_EXAMPLES]
         first = min(at for _, at in gated)
         yield Remark(
             ("stages",),
-            f"{count:,} people would be refused from {_written(first)} on, less than"
+            f"{count:,} of {people:,} people would be refused from {_written(first)} on, less than"
             f" {policy.mandate.floor.days} days after their notice: {', '.join(names)}",
         )
 

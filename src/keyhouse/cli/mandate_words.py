@@ -1,0 +1,302 @@
+"""What `keyhouse mandate` prints: the same facts as data and as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from keyhouse.core import clock
+from keyhouse.mandate import words
+from keyhouse.mandate.defaults import BEGINNING
+from keyhouse.mandate.documents import read_mandate
+from keyhouse.mandate.models import Exemption, MandateVersion
+
+Data = Mapping[str, Any]
+
+
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else clock.format_instant(at)
+
+
+def _lines(lines: Iterable[str]) -> str:
+    return "\n".join(lines)
+
+
+# ---- plans
+
+
+def plan(told: Data) -> str:
+    """Return a plan as lines."""
+    return _lines(_plan_lines(told))
+
+
+def _plan_lines(told: Data) -> Iterator[str]:
+    label = f"{told['mandate']}@{told['version']}"
+    yield f"{label}, a new mandate" if told["is_new"] else f"{label}, a new version"
+    for one in told["differences"]:
+        yield from _difference(one)
+    if not told["differences"]:
+        yield "  nothing is different"
+    yield f"People: {told['touched']} of {told['people']} touched, {told['tightened']} refused more, {told['loosened']} refused less."
+    for one in told["touches"]:
+        alone = (
+            "can't stand alone" if one["people"] is None else f"{one['people']} of {told['people']} people"
+        )
+        yield f"  by {one['section']} alone: {alone}"
+    yield from _forecast_lines(told)
+    yield from _verdict(told)
+
+
+def _difference(one: Data) -> Iterator[str]:
+    before, after = one["before"], one["after"]
+    if isinstance(before, list) and isinstance(after, list):
+        signed = [f"-{name}" for name in before if name not in after]
+        signed += [f"+{name}" for name in after if name not in before]
+        yield f"  ~ {one['path']}: {' '.join(signed) or 'in another order'}"
+    elif before is None:
+        yield f"  + {one['path']}: {_shown(after)}"
+    elif after is None:
+        yield f"  - {one['path']}: {_shown(before)}"
+    else:
+        yield f"  ~ {one['path']}: {_shown(before)} -> {_shown(after)}"
+
+
+def _shown(value: Any) -> str:
+    return " ".join(str(one) for one in value) if isinstance(value, list) else str(value)
+
+
+def _forecast_lines(told: Data) -> Iterator[str]:
+    for one in told["forecasts"]:
+        names = f": {', '.join(one['first_refused'])}" if one["first_refused"] else ""
+        more = ", …" if one["refused"] > len(one["first_refused"]) > 0 else ""
+        yield (
+            f"  {one['at']}  {one['what']}: {one['covered']} of {told['people']} people covered,"
+            f" {one['compliant']} compliant, {one['exempt']} exempt, {one['refused']} refused{names}{more}"
+        )
+
+
+def _verdict(told: Data) -> Iterator[str]:
+    for one in told["warnings"]:
+        yield f"Warning: {_remark(one)}"
+    for one in told["refusals"]:
+        yield f"Refused: {_remark(one)}"
+    if told["is_loosening"]:
+        yield "It loosens: what is refused now would be allowed, for example"
+        for case in told["loosenings"]:
+            yield f"  {case}"
+    else:
+        yield "It loosens nothing."
+
+
+def _remark(one: Data) -> str:
+    line = f"line {one['line']}: " if one.get("line") else ""
+    path = f"{one['path']}: " if one["path"] else ""
+    return f"{line}{path}{one['reason']}"
+
+
+def outcome(row: MandateVersion, *, is_new: bool, now: datetime) -> str:
+    """Return what became of a file that was applied."""
+    if row.effective_at is None:
+        known = "" if is_new else " already"
+        return f"{row} waits for an operator{known}, at /mandate/proposals/."
+    if row.effective_at > now:
+        return f"{row} takes effect at {_written(row.effective_at)}, and can be withdrawn until then."
+    return f"{row} is in effect." if is_new else f"Nothing changes: {row} says the same."
+
+
+# ---- versions
+
+
+def version_dict(row: MandateVersion) -> dict[str, Any]:
+    """Return a version as JSON has it."""
+    return {
+        "name": row.name,
+        "version": row.version,
+        "origin": row.origin,
+        "digest": row.digest,
+        "is_loosening": row.is_loosening,
+        "proposed_at": _written(row.proposed_at),
+        "proposed_by": row.proposed_by,
+        "approved_at": _written(row.approved_at),
+        "approved_by": row.approved_by,
+        "effective_at": _written(row.effective_at),
+        "withdrawn_at": _written(row.withdrawn_at),
+        "withdrawn_by": row.withdrawn_by,
+        "document": row.document,
+    }
+
+
+def version(row: MandateVersion) -> str:
+    """Return a version as lines."""
+    mandate = read_mandate(row.document)
+    stages = [
+        f"  {_since(stage.at)}  {words.state(stage)}{_narrowed(stage.who)}: {words.effect(stage)}"
+        for stage in mandate.stages
+    ]
+    return _lines(
+        [
+            f"{row}: {mandate.title}",
+            f"Why: {mandate.reason}" + (f" ({mandate.link})" if mandate.link else ""),
+            f"Who: {words.who(mandate.who)}",
+            f"What: {words.accepted(mandate)}",
+            (
+                f"Notice: {mandate.floor.days} days, the unreached at most {mandate.unreached_cap.days};"
+                f" deletions are held for {mandate.deletion_hold.days}"
+            ),
+            f"Weak tokens: {mandate.credentials.before} those from before, {mandate.credentials.grace} later ones",
+            "Stages:",
+            *stages,
+            f"Proposed by {row.proposed_by} at {_written(row.proposed_at)}" + _approval(row),
+            _effect_of(row),
+        ]
+    )
+
+
+def _narrowed(who: Any) -> str:
+    return f" for {words.who(who)}" if who is not None else ""
+
+
+def _approval(row: MandateVersion) -> str:
+    return f", approved by {', '.join(row.approved_by)}" if row.approved_by else ""
+
+
+def _effect_of(row: MandateVersion) -> str:
+    if row.withdrawn_at is not None:
+        return f"Withdrawn by {row.withdrawn_by} at {_written(row.withdrawn_at)}"
+    if row.effective_at is None:
+        return "Waits for an operator at /mandate/proposals/"
+    return f"In effect from {_since(row.effective_at)} on"
+
+
+def _since(at: datetime) -> str:
+    return "the beginning" if at <= BEGINNING else clock.format_instant(at)
+
+
+# ---- how people stand
+
+
+def status(told: Data) -> str:
+    """Return what is live, waiting and coming as lines."""
+    lines = [line for one in told["live"] for line in _adoption_lines(one, most=1)]
+    if not lines:
+        lines = ["No mandate is live."]
+    lines += [
+        f"Waiting: {one['name']}@{one['version']}, proposed by {one['proposed_by']} at {one['proposed_at']};"
+        " an operator approves it at /mandate/proposals/"
+        for one in told["waiting"]
+    ]
+    lines += [
+        f"Coming: {one['name']}@{one['version']} takes effect at {one['effective_at']},"
+        f" proposed by {one['proposed_by']}"
+        for one in told["coming"]
+    ]
+    return _lines(lines)
+
+
+def adoption(told: Data) -> str:
+    """Return how people stand by a mandate as lines."""
+    return _lines(_adoption_lines(told))
+
+
+def _adoption_lines(told: Data, most: int | None = None) -> Iterator[str]:
+    yield f"{told['mandate']}@{told['version']}: {told['title']}"
+    yield from _forecast_lines({**told, "forecasts": told["forecasts"][:most]})
+
+
+def standing(told: Data) -> str:
+    """Return what is asked of a person as lines."""
+    lines = [f"{told['user']}: " + ("nothing is left to do" if told["is_met"] else "something is to be done")]
+    for one in told["asked"]:
+        lines.append(f"  {one['mandate']}@{one['version']}: {one['title']} ({_state(one)})")
+        lines += [
+            f"    {'refused since' if effect['refused'] else 'will be refused from'} {effect['at'] or 'some day on'}:"
+            f" {'; '.join(effect['acts'])}"
+            for effect in one["effects"]
+        ]
+    if told["next"]:
+        lines.append(f"Next: {told['next']['text']} {told['next']['path']}")
+    return _lines(lines)
+
+
+def _state(one: Data) -> str:
+    if one["exempt_until"]:
+        return f"exempt until {one['exempt_until']}"
+    return "met" if one["is_met"] else "not met"
+
+
+def decision(told: Data) -> str:
+    """Return what the gate would answer as lines."""
+    verdict = {"allow": "allowed", "warn": "allowed with a warning", "deny": "refused"}[told["verdict"]]
+    lines = [f"{told['action']} by {told['user']} at {told['at']}: {verdict}"]
+    if told["code"]:
+        lines.append(f"  {told['code']}: {told['reason']}")
+    if told["mandate"]:
+        number = f"@{told['version']}" if told["version"] else ""
+        lines.append(f"  by {told['mandate']}{number}" + _span(told))
+    if told["fix"]:
+        lines.append(f"  {told['fix']['text']} {told['fix']['path']}")
+    return _lines(lines)
+
+
+def _span(told: Data) -> str:
+    since = f" since {told['since']}" if told["since"] else ""
+    until = f" until {told['until']}" if told["until"] else ""
+    return since + until
+
+
+def tokens(told: Data) -> str:
+    """Return the counts of tokens as lines."""
+    live = told["live"]
+    return _lines(
+        [
+            f"{told['accepted']} of {live} live API tokens are strong enough, or of people whom no mandate covers.",
+            f"{told['weak_before']} of {live} are weaker and were made before the mandate was announced.",
+            f"{told['weak_in_grace']} of {live} are weaker and were made since.",
+        ]
+    )
+
+
+# ---- exemptions
+
+
+def exemption_dict(row: Exemption) -> dict[str, Any]:
+    """Return an exemption as JSON has it."""
+    return {
+        "id": row.pk,
+        "user": row.user.username,
+        "mandate": row.version.name,
+        "version": row.version.version,
+        "until": _written(row.until),
+        "reason": row.reason,
+        "evidence": row.evidence,
+        "control": row.control,
+        "proposed_at": _written(row.proposed_at),
+        "proposed_by": row.proposed_by,
+        "approved_at": _written(row.approved_at),
+        "approved_by": row.approved_by,
+        "effective_at": _written(row.effective_at),
+        "withdrawn_at": _written(row.withdrawn_at),
+        "withdrawn_by": row.withdrawn_by,
+    }
+
+
+def exemption(row: Exemption, now: datetime) -> str:
+    """Return an exemption as a line."""
+    by = f"proposed by {row.proposed_by}" + (f", approved by {row.approved_by}" if row.approved_by else "")
+    return (
+        f"{row.pk}  {row.user.username} from {row.version}  {_phase(row, now)}  {row.reason}"
+        f"  ({row.control or 'nothing else protects meanwhile'})  {by}"
+    )
+
+
+def _phase(row: Exemption, now: datetime) -> str:
+    if row.withdrawn_at is not None:
+        return f"withdrawn at {_written(row.withdrawn_at)}"
+    if row.until <= now:
+        return f"ended at {_written(row.until)}"
+    if row.effective_at is None:
+        return f"waits for an operator at /mandate/proposals/, until {_written(row.until)}"
+    if row.effective_at > now:
+        return f"takes effect at {_written(row.effective_at)}, until {_written(row.until)}"
+    return f"until {_written(row.until)}"
