@@ -466,6 +466,17 @@ def test_operators_see_what_waits_with_its_plan_and_counts_with_their_whole(ada:
     assert f'href="{WITHDRAW}"' in visit.page
 
 
+def test_operators_see_whole_documents_with_their_names(campaign: MandateVersion) -> None:
+    store(document(name="named", who={"user": ["victor"]}))
+    store(document(name="named", who={"user": ["victor", "vera"]}), version=2, effective_at=None)
+    visit = Visit(operator("ops"))
+    visit.get("/mandate/proposals/")
+    assert "victor" in visit.text
+    assert "vera" in visit.text
+    visit.get("/mandate/")
+    assert "victor" not in visit.text
+
+
 @pytest.mark.usefixtures("waiting")
 def test_the_proposer_is_told_who_may_approve_and_may_not() -> None:
     visit = Visit(person("ops"))

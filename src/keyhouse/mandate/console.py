@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from keyhouse.accounts.models import User
+from keyhouse.core import clock
 from keyhouse.core.actor import Actor
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.models import Exemption, MandateVersion
+from keyhouse.mandate.public import PublicMandate, live_mandates
 from keyhouse.mandate.services import is_open
 
 
@@ -30,6 +33,49 @@ class Proposal:
         """Return the plan, as it was when the version was proposed."""
         plan: dict[str, Any] = self.row.plan
         return plan
+
+    @property
+    def differences(self) -> list[tuple[str, str, str]]:
+        """Return field, former and later value of what changes, values as JSON; empty where there is none."""
+        found = self.plan.get("differences", [])
+        return [(one["path"], _told(one["before"]), _told(one["after"])) for one in found]
+
+    @property
+    def forecasts(self) -> list[dict[str, Any]]:
+        """Return how people would stand at each coming stage, instants as such."""
+        found = self.plan.get("forecasts", [])
+        return [{**one, "at": clock.parse_instant(one["at"])} for one in found]
+
+    @property
+    def document(self) -> str:
+        """Return the whole document, with all names."""
+        return document_text(self.row.document)
+
+
+def _told(value: Any) -> str:
+    return "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def document_text(document: dict[str, Any]) -> str:
+    """Write a document for operators to read."""
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LiveMandate:
+    """What is live, as everybody sees it, and the whole document, which only operators do."""
+
+    shown: PublicMandate
+
+    @property
+    def document(self) -> str:
+        """Return the whole document, with all names."""
+        return document_text(self.shown.mandate.as_dict())
+
+
+def live_for_operators(now: datetime) -> list[LiveMandate]:
+    """Return what is live, by name."""
+    return [LiveMandate(one) for one in live_mandates(now)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
 from keyhouse.mandate import console, services
 from keyhouse.mandate.dispositions import count_by_class
-from keyhouse.mandate.public import coming_mandates, live_mandates
 
 LIST: Final = "/mandate/proposals/"
 
@@ -24,8 +23,7 @@ def proposals(request: AskedRequest) -> HttpResponse:
     """Show what is live, what waits for approval, what comes, exemptions, and how many tokens are weak."""
     now = clock.now()
     context = {
-        "live": live_mandates(now),
-        "coming": coming_mandates(now),
+        "live": console.live_for_operators(now),
         "proposals": console.proposals_for(request.actor, now),
         "exemptions": console.exemptions_for(request.actor, now),
         "tokens": count_by_class(now),
