@@ -445,14 +445,21 @@ def _get_exemption(exemption_id: int) -> Exemption:
 def note_shown(user_id: int, mandate_names: Iterable[str], kind: str, *, now: datetime) -> None:
     """Write down that a notice of these mandates stood in a page that this person was shown, the first time only.
 
-    Like a token's last use it is not audited.
+    A mandate that was announced anew since then is told anew. Like a token's last use it is not audited.
     """
     names = set(mandate_names)
     known = Notice.objects.filter(user_id=user_id, kind=kind, mandate__in=names)
-    names -= set(known.values_list("mandate", flat=True))
-    rows = [Notice(user_id=user_id, mandate=name, kind=kind, delivered_at=now) for name in sorted(names)]
+    told = dict(known.values_list("mandate", "delivered_at"))
+    rows = [
+        Notice(user_id=user_id, mandate=name, kind=kind, delivered_at=now)
+        for name in sorted(names - told.keys())
+    ]
     if rows:
         Notice.objects.bulk_create(rows, ignore_conflicts=True)
+    for policy in live_policies(now) if told else ():
+        announced_at = policy.mandate.announced_at
+        if policy.name in told and told[policy.name] < announced_at <= now:
+            known.filter(mandate=policy.name, delivered_at__lt=announced_at).update(delivered_at=now)
 
 
 # ---- who may, and one at a time
