@@ -179,6 +179,11 @@ def test_every_bad_token_gets_one_answer_whoever_else_is_signed_in(ada: User) ->
     assert b'"credential-invalid"' in body
 
 
+def test_a_password_is_no_credential(ada: User) -> None:
+    answer = Client().get("/mandate/check" + UPLOAD, headers={"authorization": "Basic YWRhOnBhc3N3b3Jk"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "password-not-accepted")
+
+
 @pytest.mark.parametrize(
     "query",
     [

@@ -249,6 +249,7 @@ def test_a_held_deletion_leads_to_asking_and_back(ada: User, clocked: SetClock) 
     visit = Visit(ada)
     answer = visit.get("/manage/project/alpha/delete/")
     assert (answer.status_code, code_of(answer)) == (403, "deletion-held")
+    assert "By the mandate campaign, version 1, since 2024-06-03 00:00 UTC." in visit.text
     assert 'href="/mandate/deletion/alpha/?next=%2Fmanage%2Fproject%2Falpha%2Fdelete%2F"' in visit.page
     visit.get("/mandate/deletion/alpha/?next=/manage/project/alpha/delete/")
     assert "held for 14 days after you ask for it" in visit.text

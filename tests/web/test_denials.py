@@ -261,5 +261,5 @@ def test_the_operators_floor_is_no_mandate_to_be_told_of(ada: User) -> None:
     visit = Visit(ops, "password")
     assert code_of(visit.get("/operator/audit/")) == "second-factor-required"
     assert "Operators always need one." in visit.text
-    assert "Asked for by the mandate" not in visit.text
+    assert "By the mandate" not in visit.text
     assert not Notice.objects.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final
 
 from keyhouse.core import clock, configuration
@@ -28,8 +29,14 @@ def sentence_of(refusal: Refusal) -> str:
 
 def is_from_the_beginning(refusal: Refusal) -> bool:
     """Whether it has been refused for as long as this index exists, so that no day need be told."""
+    since = since_of(refusal)
+    return since is not None and since <= BEGINNING
+
+
+def since_of(refusal: Refusal) -> datetime | None:
+    """Return since when it is refused, where that is known."""
     since = _decision_of(refusal).get("since")
-    return since is not None and clock.parse_instant(str(since)) <= BEGINNING
+    return None if since is None else clock.parse_instant(str(since))
 
 
 def is_by_mandate(refusal: Refusal) -> bool:
@@ -51,13 +58,19 @@ def details_of(refusal: Refusal) -> list[str]:
     return lines
 
 
+def label_of(refusal: Refusal) -> str:
+    """Return name and version of the mandate behind a denial; nothing where there is none."""
+    decision = _decision_of(refusal)
+    return f"{decision['mandate']}, version {decision['version']}" if is_by_mandate(refusal) else ""
+
+
 def mandate_of(refusal: Refusal) -> str:
     """Return name, version and since when the mandate behind a denial refuses it."""
-    decision = _decision_of(refusal)
-    version = f", version {decision['version']}" if decision.get("version") else ""
-    since = decision.get("since")
-    told = "this index began" if is_from_the_beginning(refusal) else since
-    return f"{decision.get('mandate')}{version}" + (f", since {told}" if since else "")
+    since = since_of(refusal)
+    if since is None:
+        return label_of(refusal)
+    told = "this index began" if is_from_the_beginning(refusal) else clock.format_instant(since)
+    return f"{label_of(refusal)}, since {told}"
 
 
 def _decision_of(refusal: Refusal) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from django.template.loader import render_to_string
 
 from keyhouse.core.errors import NotFound, Refusal, Situation
 from keyhouse.mandate import denials
+from keyhouse.mandate.shown import mandates_of
 from keyhouse.web import metrics, notices, problems, ways_on
 
 STATUS: Final = {
@@ -127,9 +128,11 @@ def _page(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
         "fix": refusal.fix,
         "retry_after": refusal.retry_after,
         "way_on": ways_on.find_way_on(request, refusal),
-        "mandate": denials.mandate_of(refusal) if denials.is_by_mandate(refusal) else "",
+        "mandate": denials.label_of(refusal),
+        "since": denials.since_of(refusal),
+        "is_from_the_beginning": denials.is_from_the_beginning(refusal),
     }
-    notices.show_denial(request, refusal)
+    notices.show(request, mandates_of(refusal))
     return render(request, "errors/refusal.html", context, status=status)
 
 

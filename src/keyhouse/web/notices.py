@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import DatabaseError
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from keyhouse.core import clock
 from keyhouse.core.actions import Caution
-from keyhouse.core.errors import Refusal
-from keyhouse.mandate.rules import FLOOR
-from keyhouse.mandate.services import note_shown
+from keyhouse.mandate import shown
 from keyhouse.web.ways_on import actor_of
-
-_log = logging.getLogger("keyhouse.web")
 
 
 def keep_caution(request: HttpRequest, caution: Caution | None) -> None:
@@ -38,28 +31,15 @@ def show(request: HttpRequest, mandates: Iterable[str]) -> None:
     asked.shown_mandates = shown_in(request) | frozenset(mandates)
 
 
-def show_denial(request: HttpRequest, refusal: Refusal) -> None:
-    """Note that the page shows a denial by a mandate."""
-    name = (refusal.decision or {}).get("mandate")
-    if isinstance(name, str):
-        show(request, [name])
-
-
 def shown_in(request: HttpRequest) -> frozenset[str]:
     """Return the names of the mandates that the page shows."""
-    shown: frozenset[str] = getattr(request, "shown_mandates", frozenset())
-    return shown
+    names: frozenset[str] = getattr(request, "shown_mandates", frozenset())
+    return names
 
 
 def keep_shown(request: HttpRequest, response: HttpResponseBase) -> None:
-    """Record what a page has shown; a database that can't be written stops no reading."""
-    if not response.headers.get("Content-Type", "").startswith("text/html"):
-        return
-    caution, user_id = caution_of(request), actor_of(request).user_id
-    names = shown_in(request) | ({caution.mandate} if caution else set())
-    if user_id is None or not names - {"", FLOOR}:
-        return
-    try:
-        note_shown(user_id, sorted(names - {"", FLOOR}), "shown", now=clock.now())
-    except DatabaseError:
-        _log.warning("what a page has shown of mandates could not be noted", exc_info=True)
+    """Record what a page has shown; answers to programs are seen by nobody."""
+    if response.headers.get("Content-Type", "").startswith("text/html"):
+        caution = caution_of(request)
+        banner = {caution.mandate} if caution else set()
+        shown.keep_shown(actor_of(request), shown_in(request) | banner)

@@ -66,6 +66,14 @@ def test_a_weak_token_is_told_in_the_status_line_what_to_do(ada: User, tmp_path:
     assert not UsedFileName.objects.exists()
 
 
+def test_a_denial_counts_as_told_since_clients_show_its_line(ada: User, tmp_path: Path) -> None:
+    token, wheel = weak_token(ada), build_wheel(tmp_path)
+    for _ in range(2):
+        upload_with(token, wheel)
+    notice = Notice.objects.get()
+    assert (notice.user, notice.mandate, notice.kind) == (ada, "default", "shown")
+
+
 @pytest.mark.parametrize("name", ["everyone-2023", LONG_NAME])
 def test_the_status_line_fits_whatever_the_mandate_is_called(ada: User, tmp_path: Path, name: str) -> None:
     retire_default()

@@ -11,9 +11,9 @@ from django.shortcuts import render
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
-from keyhouse.mandate import services
 from keyhouse.mandate.asked import Standing, read_standing
 from keyhouse.mandate.own_ledger import exemptions_of, weak_tokens_of
+from keyhouse.mandate.shown import keep_shown
 
 
 @actions.classified(GET="mandate.read-own")
@@ -42,7 +42,5 @@ def data(request: AskedRequest) -> HttpResponse:
 
 def _shown_standing(actor: Actor, now: datetime) -> Standing:
     standing = read_standing(actor, now)
-    names = [one.policy.name for one in standing.open]
-    if names and actor.user_id is not None:
-        services.note_shown(actor.user_id, names, "shown", now=now)
+    keep_shown(actor, [one.policy.name for one in standing.open])
     return standing

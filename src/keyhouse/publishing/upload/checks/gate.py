@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from keyhouse.core import actions
+from keyhouse.core.errors import Refusal
+from keyhouse.mandate.shown import keep_shown, mandates_of
 from keyhouse.publishing.upload.checks.check import Check
 from keyhouse.publishing.upload.checks.project import asked_of
 from keyhouse.publishing.upload.submission import Stage, Submission
@@ -22,6 +24,10 @@ class Gate(Check):
         """Raise what the gate says, with its code and fix; keep what it tells beside a yes."""
         action, thing = asked_of(submission)
         for name in dict.fromkeys((action, "release.upload")):
-            caution = actions.require_gate(submission.actor, name, thing)
+            try:
+                caution = actions.require_gate(submission.actor, name, thing)
+            except Refusal as refusal:
+                keep_shown(submission.actor, mandates_of(refusal))  # clients show the line of a refusal
+                raise
             if caution is not None:
                 submission.cautions.append(caution)

@@ -1,0 +1,34 @@
+"""What was shown of mandates to whom it concerns counts as a notice (N3): banners, pages, and denials that clients show."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+
+from django.db import DatabaseError
+
+from keyhouse.core import clock
+from keyhouse.core.actor import Actor
+from keyhouse.core.errors import Refusal
+from keyhouse.mandate.rules import FLOOR
+from keyhouse.mandate.services import note_shown
+
+_log = logging.getLogger("keyhouse.mandate")
+SHOWN = "shown"
+
+
+def keep_shown(actor: Actor, mandates: Iterable[str]) -> None:
+    """Note that these mandates, by name, were shown; a database that can't be written stops nobody's reading."""
+    names = sorted(set(mandates) - {"", FLOOR})
+    if actor.user_id is None or not names:
+        return
+    try:
+        note_shown(actor.user_id, names, SHOWN, now=clock.now())
+    except DatabaseError:
+        _log.warning("what was shown of mandates could not be noted", exc_info=True)
+
+
+def mandates_of(refusal: Refusal) -> list[str]:
+    """Return the name of the mandate behind a denial, if there is one."""
+    name = (refusal.decision or {}).get("mandate")
+    return [name] if isinstance(name, str) else []
