@@ -23,7 +23,6 @@ from keyhouse.core.networks import client_address
 from keyhouse.index.asgi import ReadPlane
 from keyhouse.web.asgi_types import App, Receive, Scope, Send, answer, find_header, refuse
 from keyhouse.web.control_plane import ControlPlane
-from keyhouse.web.errors import MethodNotAllowed
 from keyhouse.web.health import Health, Measurements
 from keyhouse.web.metrics import hand_over_reads
 from keyhouse.web.observed import Observed
@@ -89,6 +88,8 @@ class Application:
         elif ("GET" if scope["method"] == "HEAD" else scope["method"]) in route.actions:
             await route.app(scope, receive, send)
         else:
+            from keyhouse.web.errors import MethodNotAllowed  # noqa: PLC0415 - it stands on models, set up by now
+
             allowed = ", ".join(sorted(route.actions)).encode()
             await refuse(send, 405, MethodNotAllowed(), [(b"allow", allowed)])
 
