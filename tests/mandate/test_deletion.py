@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -200,7 +201,7 @@ def test_what_was_asked_can_be_taken_back(ada: User, at: SetTime) -> None:
 def test_strangers_learn_nothing_and_change_nothing(ada: User) -> None:
     eve = session_of(make_user("eve"))
     lines = {
-        refuses(RoleRequired, lambda act=act, name=name: act(name, by=eve)).line  # type: ignore[misc]
+        refuses(RoleRequired, partial(act, name, by=eve)).line
         for act in (ask_deletion, withdraw_deletion_ask)
         for name in ("alpha", "nothing-there")
     }
