@@ -84,12 +84,24 @@ def test_a_campaign_shows_title_reason_link_since_when_until_when(ada: User) -> 
         "A second factor for maintainers",
         "A stolen password alone must not be able to publish.",
         "Announced 2024-06-03 00:00 UTC",
-        "Your deadline 2024-10-31 00:00 UTC",  # nobody was told yet: the hard cap
+        "Your deadline 2024-09-01 00:00 UTC",
     ):
         assert told in visit.text
     assert 'href="https://example.org/why"' in visit.page
-    visit.get(OWN)
-    assert "Your deadline 2024-09-01 00:00 UTC" in visit.text  # told just now, and the floor is over by then
+
+
+@pytest.mark.usefixtures("campaign")
+@pytest.mark.parametrize("path", [OWN, "/account/", "/manage/projects/"])
+def test_the_deadline_is_the_one_that_holds_once_it_was_shown(
+    ada: User, clocked: SetClock, path: str
+) -> None:
+    clocked(ENFORCED - 10 * DAY)
+    visit = Visit(ada, "password")
+    visit.get(path)
+    first = visit.text
+    visit.get(path)
+    assert visit.text == first
+    assert "2024-09-21 00:00 UTC" in first  # thirty days from now, not the cap of who was never told
 
 
 @pytest.mark.usefixtures("campaign")
@@ -196,6 +208,23 @@ def test_the_account_page_leaves_alone_whoever_is_asked_nothing(bob: User) -> No
     visit.get("/account/")
     assert "Your next step." not in visit.text
     assert "What this index asks of you" not in visit.text
+
+
+def test_a_ledger_that_cannot_be_read_closes_the_gate_and_not_the_account(ada: User) -> None:
+    row = store(document())
+    MandateVersion.objects.filter(pk=row.pk).update(document={"name": "campaign"})
+    visit = Visit(ada)
+    assert visit.get("/account/").status_code == 200
+    for path in (
+        OWN,
+        "/account/mandate.json",
+        "/mandate/",
+        "/mandate.json",
+        "/mandate/check",
+        "/manage/projects/",
+    ):
+        answer = visit.get(path)
+        assert (answer.status_code, code_of(answer)) == (503, "gate-unavailable"), path
 
 
 # ---- a project's people

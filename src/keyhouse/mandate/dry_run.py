@@ -21,6 +21,7 @@ from keyhouse.credentials.tokens.authentication import for_release
 from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import gates
+from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.errors import QuestionMalformed
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
 from keyhouse.projects.rules import MAINTAINER, OWNER, ROLE_ACTIONS, ROLELESS_ACTIONS
@@ -85,7 +86,7 @@ def decision_on(actor: Actor, question: Question) -> Decision:
     )
     try:
         return _decide(actor, question)
-    except DatabaseError as error:
+    except (DatabaseError, DocumentInvalid) as error:
         raise GateUnavailable from error
 
 

@@ -442,10 +442,10 @@ def _get_exemption(exemption_id: int) -> Exemption:
 # ---- notices
 
 
-def note_shown(user_id: int, mandate_names: Iterable[str], kind: str, *, now: datetime) -> None:
-    """Write down that a notice of these mandates stood in a page that this person was shown, the first time only.
+def note_shown(user_id: int, mandate_names: Iterable[str], kind: str, *, now: datetime) -> bool:
+    """Write down that a notice of these mandates stood in a page that this person was shown; tell whether that is new.
 
-    A mandate that was announced anew since then is told anew. Like a token's last use it is not audited.
+    A mandate that was announced anew since the last time is told anew. Like a token's last use it is not audited.
     """
     names = set(mandate_names)
     known = Notice.objects.filter(user_id=user_id, kind=kind, mandate__in=names)
@@ -456,10 +456,13 @@ def note_shown(user_id: int, mandate_names: Iterable[str], kind: str, *, now: da
     ]
     if rows:
         Notice.objects.bulk_create(rows, ignore_conflicts=True)
+    is_new = bool(rows)
     for policy in live_policies(now) if told else ():
         announced_at = policy.mandate.announced_at
         if policy.name in told and told[policy.name] < announced_at <= now:
             known.filter(mandate=policy.name, delivered_at__lt=announced_at).update(delivered_at=now)
+            is_new = True
+    return is_new
 
 
 # ---- who may, and one at a time

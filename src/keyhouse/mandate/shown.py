@@ -17,15 +17,19 @@ _log = logging.getLogger("keyhouse.mandate")
 SHOWN = "shown"
 
 
-def keep_shown(actor: Actor, mandates: Iterable[str]) -> None:
-    """Note that these mandates, by name, were shown; a database that can't be written stops nobody's reading."""
+def keep_shown(actor: Actor, mandates: Iterable[str]) -> bool:
+    """Note that these mandates, by name, were shown, and tell whether that is new, so that deadlines count from now on.
+
+    A database that can't be written stops nobody's reading.
+    """
     names = sorted(set(mandates) - {"", FLOOR})
     if actor.user_id is None or not names:
-        return
+        return False
     try:
-        note_shown(actor.user_id, names, SHOWN, now=clock.now())
+        return note_shown(actor.user_id, names, SHOWN, now=clock.now())
     except DatabaseError:
         _log.warning("what was shown of mandates could not be noted", exc_info=True)
+        return False
 
 
 def mandates_of(refusal: Refusal) -> list[str]:

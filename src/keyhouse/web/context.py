@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,11 @@ from keyhouse.core.actions import Caution
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.mandate import cautions
 from keyhouse.mandate.asked import Standing, read_standing
+from keyhouse.mandate.documents import DocumentInvalid
+from keyhouse.mandate.shown import keep_shown
 from keyhouse.web import notices, ways_on
+
+_log = logging.getLogger("keyhouse.web")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +71,14 @@ def _warning_on(request: HttpRequest) -> Warned | None:
 
 
 def _show_standing(request: HttpRequest) -> Standing | None:
-    """Return what is asked of whoever looks, for a page that shows it; None for nobody."""
+    """Return what is asked of whoever looks, for a page that shows it, which counts as told; None for nobody."""
     actor = ways_on.actor_of(request)
     if actor.kind != "session":
         return None
-    standing = read_standing(actor, clock.now())
-    notices.show(request, [one.policy.name for one in standing.open])
-    return standing
+    try:
+        standing = read_standing(actor, clock.now())
+        is_new = keep_shown(actor, [one.policy.name for one in standing.open])
+        return read_standing(actor, clock.now()) if is_new else standing
+    except DocumentInvalid:  # the account page must open whatever another hand wrote into the ledger
+        _log.exception("what is asked of people can't be told")
+        return None

@@ -12,8 +12,9 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from keyhouse.core.errors import NotFound, Refusal, Situation
+from keyhouse.core.errors import GateUnavailable, NotFound, Refusal, Situation
 from keyhouse.mandate import denials
+from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.shown import mandates_of
 from keyhouse.web import metrics, notices, problems, ways_on
 
@@ -81,6 +82,9 @@ def refusal_of(error: BaseException | None) -> Refusal | None:
     """Return the refusal that an exception is, or that it means; None for a defect of ours."""
     if isinstance(error, Refusal):
         return error
+    if isinstance(error, DocumentInvalid):
+        _logger.error("the ledger of mandates can't be read", exc_info=error)
+        return GateUnavailable()
     if isinstance(error, OperationalError) or (isinstance(error, OSError) and error.errno in _DISK):
         _logger.error("the disk or the database refuses", exc_info=error)
         return WritingImpossible(retry_after=RETRY_SECONDS)

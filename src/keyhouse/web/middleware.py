@@ -147,7 +147,10 @@ def _enter(request: HttpRequest, action: Action) -> None:
     if action.operators_only and not actor.is_operator:
         raise RoleRequired(fix="Only operators of this index can open this.")
     asked = "index.read-private" if _is_private_reading(action) else action.name
-    notices.keep_caution(request, actions.require_gate(actor, asked))
+    caution = actions.require_gate(actor, asked)
+    if caution is not None and notices.is_new_to_reader(request, caution):
+        caution = actions.require_gate(actor, asked)  # being told now, they may have another deadline
+    notices.keep_caution(request, caution)
     if action.step_up and not actor.strength.is_fresh(clock.now(), STEP_UP_AGE):
         raise StepUpRequired
 

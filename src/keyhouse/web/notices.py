@@ -25,6 +25,12 @@ def caution_of(request: HttpRequest) -> Caution | None:
     return caution
 
 
+def is_new_to_reader(request: HttpRequest, caution: Caution) -> bool:
+    """Note that somebody who opens a page is told by its banner, and tell whether it is the first time."""
+    is_page = request.method == "GET" and "html" in request.headers.get("Accept", "")
+    return is_page and shown.keep_shown(actor_of(request), [caution.mandate])
+
+
 def show(request: HttpRequest, mandates: Iterable[str]) -> None:
     """Note that the page that answers shows these mandates, by name, to whoever asks."""
     asked: Any = request

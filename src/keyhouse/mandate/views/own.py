@@ -42,5 +42,5 @@ def data(request: AskedRequest) -> HttpResponse:
 
 def _shown_standing(actor: Actor, now: datetime) -> Standing:
     standing = read_standing(actor, now)
-    keep_shown(actor, [one.policy.name for one in standing.open])
-    return standing
+    is_new = keep_shown(actor, [one.policy.name for one in standing.open])
+    return read_standing(actor, now) if is_new else standing
