@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
+from tests.cli.started import keyhouse, serving
 
 from keyhouse.core import clock, configuration
 from keyhouse.index.database import UnavailableError, open_database
@@ -76,3 +80,31 @@ def test_a_server_looks_again_and_again_and_outlives_failures(monkeypatch: pytes
     keeper.stop()
     assert len(rounds) >= 3
     assert "mandate-keeper" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_server_keeps_what_the_gate_answered_until_its_last_moment(tmp_path: Path) -> None:
+    data = tmp_path / "index"
+    document = {
+        "users": [{"username": "ada", "password": None, "verified": True}],
+        "projects": [{"name": "alpha", "owners": ["ada"]}],
+        "sessions": [{"user": "ada", "proved": ["password"]}],
+    }
+    (tmp_path / "seed.json").write_text(json.dumps(document))
+    seeded = keyhouse("dev", "seed", tmp_path / "seed.json", KEYHOUSE_DATA=str(data))
+    assert seeded.returncode == 0, seeded.stderr
+    cookie = json.loads(seeded.stdout)["sessions"][0]["cookie"]
+    with serving(data, KEYHOUSE_DATA=str(data)) as server:
+        assert server.get("/manage/project/alpha/", Cookie=cookie)[0] == 403
+    rows = sqlite3.connect(data / "keyhouse.sqlite3").execute(
+        "SELECT verdict, code, mandate FROM mandate_gatedattempt"
+    )
+    assert ("deny", "second-factor-required", "default@1") in rows.fetchall()
+
+
+def test_dev_settle_does_it_until_nothing_is_left(tmp_path: Path) -> None:
+    data = tmp_path / "index"
+    (tmp_path / "seed.json").write_text("{}")
+    assert keyhouse("dev", "seed", tmp_path / "seed.json", KEYHOUSE_DATA=str(data)).returncode == 0
+    first, second = (json.loads(keyhouse("dev", "settle", KEYHOUSE_DATA=str(data)).stdout) for _ in range(2))
+    assert first["protection"] == 1
+    assert set(second.values()) == {0}
