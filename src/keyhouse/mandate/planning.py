@@ -8,19 +8,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import product
+from itertools import chain, product
 from typing import Any, Final, NamedTuple, Protocol
 
 from keyhouse.core import clock
 from keyhouse.core.actions import REMOVE_LAST
 from keyhouse.mandate import populations
-from keyhouse.mandate.documents import DocumentInvalid, Path, read_mandate, shown
+from keyhouse.mandate.documents import DocumentInvalid, Mandate, Path, read_mandate, shown
+from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Asking, Facts
 from keyhouse.mandate.populations import Group
 from keyhouse.mandate.rules import (
     FLOOR,
     GAINING,
     HELD_ACTIONS,
+    Decision,
     Policy,
     covers,
     decide,
@@ -33,6 +35,7 @@ from keyhouse.mandate.selectors import Selector, View
 # Sections of a document that decide something; the others only say why.
 SECTIONS: Final = ("who", "methods", "notice", "credentials", "stages", "replaces")
 MOST_EXAMPLES: Final = 5
+IN_FORCE: Final = frozenset({"enforced", "completed"})
 _APPROVING: Final = "mandate.approve"  # what an operator must be able to do, or nothing can be mended
 
 
@@ -291,14 +294,29 @@ def compare(ground: Ground, group: Group) -> Change:
 def _compare(ground: Ground, group: Group, askings: Sequence[Asking], *, only_looser: bool = False) -> Change:
     looser = tighter = None
     for case in _cases(ground, group, askings):
-        before, after = (_is_refused(case.facts, side, case.at) for side in ground.live(case.at))
-        if before and not after:
-            looser = looser or case
-        elif after and not before:
+        before, after = (decide(case.facts, side, case.at) for side in ground.live(case.at))
+        if before.verdict == after.verdict or "deny" not in {before.verdict, after.verdict}:
+            continue
+        if after.verdict == "deny":
             tighter = tighter or case
+        elif not _is_hold_over(before, ground, case.at):
+            looser = looser or case
         if looser and (tighter or only_looser):
             break
     return Change(looser, tighter)
+
+
+def _is_hold_over(before: Decision, ground: Ground, at: datetime) -> bool:
+    """Tell whether what is let go is a deletion that waited, and only because its mandate comes into force sooner."""
+    _, after = ground.live(at)
+    return before.code == DeletionHeld.code and any(
+        one.name == before.mandate and _is_in_force(one.mandate, at) for one in after
+    )
+
+
+def _is_in_force(mandate: Mandate, at: datetime) -> bool:
+    general = [stage.state for stage in mandate.stages if stage.at <= at and stage.who is None]
+    return bool(general) and general[-1] in IN_FORCE
 
 
 def _cases(ground: Ground, group: Group, askings: Sequence[Asking]) -> Iterator[Case]:
@@ -344,16 +362,19 @@ def _is_refused(facts: Facts, policies: Sequence[Policy], at: datetime) -> bool:
 def _loosenings(ground: Ground, found: Sequence[tuple[Group, Change]]) -> tuple[str, ...]:
     """Return examples of what was refused before and would be allowed, by people here and by those who may come."""
     seen = [str(change.looser) for _, change in found if change.looser]
-    return tuple(seen[:MOST_EXAMPLES] or _made_up_loosenings(ground))
+    return tuple(seen[:MOST_EXAMPLES] or _loosenings_to_come(ground, [group for group, _ in found]))
 
 
-def _made_up_loosenings(ground: Ground) -> list[str]:
+def _loosenings_to_come(ground: Ground, groups: Sequence[Group]) -> list[str]:
+    """Look among people who may come, and people here who may be told of a mandate yet."""
     if not any(ground.lost(at) for at in ground.instants()):
         return []  # only added to: what some mandate refuses stays refused
-    askings = populations.all_askings(ground.policies, ground.now)
+    told = populations.notices_to_come(ground.policies, ground.now)
+    later = (replace(group.facts, notices=notices) for group in groups for notices in told)
     made_up = populations.made_up_people(ground.policies, ground.now)
+    askings = populations.all_askings(ground.policies, ground.now)
     seen: list[str] = []
-    for group in populations.group_people(made_up, ground.policies):
+    for group in populations.group_people(chain(made_up, later), ground.policies):
         case = _compare(ground, group, askings, only_looser=True).looser
         if case is not None:
             seen.append(str(case))
@@ -465,9 +486,11 @@ def _is_exempt(policy: Policy, facts: Facts, at: datetime) -> bool:
 def is_refused_by(ground: Ground, policy: Policy, group: Group, at: datetime) -> bool:
     """Tell whether a mandate refuses people of a group anything by the most that they can prove.
 
-    That a last factor can't be removed, and that a deletion waits, isn't counted.
+    What they have already is meant: that a project can't be begun, a last factor not be removed, and that a deletion
+    waits, isn't counted.
     """
-    asked = _asked(ground, group, [group.best], ground.actions, at)
+    names = [name for name in ground.actions if name not in GAINING]
+    asked = _asked(ground, group, [group.best], names, at)
     return any(_denies(policy, facts, at) for facts in asked)
 
 

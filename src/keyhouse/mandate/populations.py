@@ -252,7 +252,7 @@ def made_up_people(policies: Sequence[Policy], now: datetime) -> Iterator[Facts]
     """Yield people who may not exist yet: in each role, account old and new, told and untold, in each set that is named."""
     named = [leaf for one in policies for selector in _selectors(one.mandate) for leaf in leaves(selector)]
     cuts = _cuts(policies, named)
-    notices = _notices(policies, now)
+    notices = notices_to_come(policies, now)
     for (person, authority), joined, is_verified, told in product(
         _standings(named), cuts, (True, False), notices
     ):
@@ -273,18 +273,23 @@ def _cuts(policies: Sequence[Policy], named: Iterable[Selector]) -> list[datetim
     return [_LONG_AGO, *sorted(cuts)]
 
 
-def _notices(policies: Sequence[Policy], now: datetime) -> list[tuple[Notice, ...]]:
-    """Return what may have been delivered: nothing, or a notice of one mandate, or of all, early or just now."""
+def notices_to_come(policies: Sequence[Policy], now: datetime) -> list[tuple[Notice, ...]]:
+    """Return what may have been delivered to somebody: nothing, or a notice of one mandate, or of all, at a telling instant.
+
+    A deadline is a line with two bends over the instant of the notice: where it leaves the schedule, and at the cap.
+    Which of two deadlines is later shows at a bend or right behind it.
+    """
     told = [policy for policy in policies if not policy.is_floor_exempt]
     names = sorted({policy.name for policy in told})
-    if not names:
-        return [()]
-    first = min(policy.mandate.announced_at for policy in told)
-    some = {tuple(names), *((name,) for name in names)}
-    return [
-        (),
-        *(_delivered(one, at) for one, at in product(sorted(some), sorted({first, now})) if at <= now),
-    ]
+    some = sorted({tuple(names), *((name,) for name in names)}) if names else []
+    bends = {now, *(at for policy in told for at in _bends(policy.mandate))}
+    return [(), *(_delivered(one, at) for one, at in product(some, sorted(bends)))]
+
+
+def _bends(mandate: Mandate) -> Iterator[datetime]:
+    yield mandate.announced_at
+    for at in set(_scheduled(mandate)):
+        yield from (at, at - mandate.floor, at + mandate.unreached_cap, at + mandate.unreached_cap + TICK)
 
 
 def _delivered(names: Sequence[str], at: datetime) -> tuple[Notice, ...]:
