@@ -85,7 +85,7 @@ def test_a_server_looks_again_and_again_and_outlives_failures(monkeypatch: pytes
 def test_a_server_keeps_what_the_gate_answered_until_its_last_moment(tmp_path: Path) -> None:
     data = tmp_path / "index"
     document = {
-        "users": [{"username": "ada", "password": None, "verified": True}],
+        "users": [{"username": "ada", "email": "ada@example.org", "password": None, "verified": True}],
         "projects": [{"name": "alpha", "owners": ["ada"]}],
         "sessions": [{"user": "ada", "proved": ["password"]}],
     }
