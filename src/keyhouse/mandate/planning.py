@@ -293,7 +293,7 @@ def compare(ground: Ground, group: Group) -> Change:
 
 def _compare(ground: Ground, group: Group, askings: Sequence[Asking], *, only_looser: bool = False) -> Change:
     looser = tighter = None
-    for case in _cases(ground, group, askings):
+    for case in _cases(ground, group, askings, only_looser=only_looser):
         before, after = (decide(case.facts, side, case.at) for side in ground.live(case.at))
         if before.verdict == after.verdict or "deny" not in {before.verdict, after.verdict}:
             continue
@@ -319,24 +319,27 @@ def _is_in_force(mandate: Mandate, at: datetime) -> bool:
     return bool(general) and general[-1] in IN_FORCE
 
 
-def _cases(ground: Ground, group: Group, askings: Sequence[Asking]) -> Iterator[Case]:
+def _cases(ground: Ground, group: Group, askings: Sequence[Asking], *, only_looser: bool) -> Iterator[Case]:
     """Yield each case that can be decided otherwise after the change.
 
     Where what is lost and what is gained refuse alike, both sides do, since a refusal of any mandate holds, and all
     the rest is the same. This is asked first because it spares nearly every question to both sides as a whole.
     """
-    joined = group.facts.person.joined_at
+    joined, has_exemptions = group.facts.person.joined_at, bool(group.facts.exemptions)
+    view = View(group.facts.person, group.facts.authority)
     for at in ground.telling_instants(group):
         if joined is not None and at < joined:
             continue
         lost, gained = ground.lost(at), ground.gained(at)
         for facts in _asked(ground, group, askings, ground.actions, at):
-            if group.facts.exemptions or _objects(lost, facts, at) != _objects(gained, facts, at):
+            seen = View(facts.person, prospective(facts)) if facts.action in GAINING else view
+            was_refused = _objects(lost, facts, seen, at)
+            can_differ = (was_refused or not only_looser) and was_refused != _objects(gained, facts, seen, at)
+            if has_exemptions or can_differ:
                 yield Case(facts, at)
 
 
-def _objects(policies: Sequence[Policy], facts: Facts, at: datetime) -> bool:
-    view = View(facts.person, prospective(facts))
+def _objects(policies: Sequence[Policy], facts: Facts, view: View, at: datetime) -> bool:
     return any(
         (found := objection(policy, facts, view, at)) is not None and found.is_denial for policy in policies
     )

@@ -221,7 +221,9 @@ def _is_accepted(mandate: Mandate, asking: Asking) -> bool:
 def distinct_actions(policies: Sequence[Policy]) -> list[str]:
     """Return one action for each way in which the schedules and rules tell actions apart."""
     found: dict[Any, str] = {}
-    for name, action in CATALOGUE.items():
+    for name, action in sorted(
+        CATALOGUE.items(), key=lambda one: one[0] == "token.use"
+    ):  # no session does that
         if action.gated:
             listed = tuple(
                 (name in stage.warn, name in stage.deny) for one in policies for stage in one.mandate.stages
