@@ -50,8 +50,8 @@ class Foresight(Protocol):
     def outlooks(self, user_id: int, credentials: Sequence[Credential]) -> list[Outlook]:
         """Tell what becomes of these credentials of one person."""
 
-    def would_refuse(self, actor: Actor, action: str) -> bool:
-        """Tell whether an act would be refused now, without anybody trying it."""
+    def refusal_code(self, actor: Actor, action: str) -> str:
+        """Return the code by which an act would be refused now, or nothing; nobody tries it by this."""
 
 
 def find_foresight() -> Foresight | None:

@@ -63,7 +63,10 @@ class MandateGate:
         """
         try:
             decision = judge(actor, action.name, thing)
-        except (DatabaseError, DocumentInvalid) as error:  # the latter: the ledger was written by another hand
+        except (
+            DatabaseError,
+            DocumentInvalid,
+        ) as error:  # the latter: the ledger was written by another hand
             _log.exception("the gate can't gather facts, so %s is refused", action.name)
             raise GateUnavailable from error
         if decision.verdict == "deny":
@@ -79,9 +82,10 @@ class MandateGate:
         owner = queries.facts_of_person(user_id)
         return dispositions.ends_of(owner, credentials, queries.ledger(), clock.now())
 
-    def would_refuse(self, actor: Actor, action: str) -> bool:
-        """Tell whether an act would be refused now; nothing is kept of the question."""
-        return weigh(actor, action, None, clock.now())[1].verdict == "deny"
+    def refusal_code(self, actor: Actor, action: str) -> str:
+        """Return the code by which an act would be refused now, or nothing; nothing is kept of the question."""
+        decision = weigh(actor, action, None, clock.now())[1]
+        return decision.code if decision.verdict == "deny" else ""
 
 
 def judge(actor: Actor, action: str, thing: Thing | None) -> Decision:

@@ -408,6 +408,19 @@ def test_the_last_app_of_somebody_no_mandate_covers_may_go(ada: User, by_host: b
 
 
 @pytest.mark.django_db
+def test_the_page_offers_to_remove_the_last_app_only_to_who_may(ada: User) -> None:
+    last = Authenticator.objects.get()
+    link = f'href="/account/second-factors/{last.pk}/remove/"'
+    _, browser = signed_in(ada, at=clock.now() - timedelta(minutes=30))
+    browser.get("/account/second-factors/")
+    assert link in browser.text
+    make_project("alpha", ada)
+    browser.get("/account/second-factors/")
+    assert link not in browser.text
+    assert "your last one" in browser.text
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize("by_host", [False, True])
 def test_operators_keep_their_last_app_whatever_mandates_say(by_host: bool) -> None:
     root = make_person("root", is_operator=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import segno
@@ -9,9 +10,10 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from keyhouse.accounts import queries, strength
-from keyhouse.accounts.errors import SecondFactorMissing
+from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing
 from keyhouse.accounts.forms import EnrolmentForm
 from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.models import Authenticator
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
 from keyhouse.accounts.second_factors.totp.services import remove_authenticator
@@ -25,6 +27,7 @@ from keyhouse.accounts.views.answers import (
     with_session,
 )
 from keyhouse.core import actions, clock, configuration
+from keyhouse.core.foresight import find_foresight
 
 LIST = "/account/second-factors/"
 CODES = "/account/recovery-codes/"
@@ -39,12 +42,20 @@ def second_factors(request: AskedRequest) -> HttpResponse:
     able = [one for one in authenticators if one.disabled_at is None]
     context = {
         "authenticators": authenticators,
-        "last": able[0] if len(able) == 1 else None,
+        "last": able[0] if len(able) == 1 and not _may_remove_last(request, authenticators) else None,
         "codes_left": strength.codes_left(session.user_id),
         "by_recovery_code": "recovery_code" in session.methods and "totp" not in session.methods,
         "add_address": with_next(ADD, next_of(request)),
     }
     return render(request, "accounts/second_factors.html", context)
+
+
+def _may_remove_last(request: AskedRequest, authenticators: Sequence[Authenticator]) -> bool:
+    """Tell whether the one app of this account may go: where no mandate covers its owner."""
+    foresight = find_foresight()
+    if foresight is None or len(authenticators) != 1:
+        return False
+    return foresight.refusal_code(request.actor, actions.REMOVE_LAST) != SecondFactorLast.code
 
 
 @actions.takes(*EnrolmentForm.base_fields, "next")
