@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import base64
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
 from tests.accounts.conftest import Browser, refused
+from tests.distfiles.builders import build_wheel
 from tests.mandate.stored import (
     ANNOUNCED,
     ENFORCED,
@@ -19,6 +23,7 @@ from tests.mandate.stored import (
     session_of,
     store,
 )
+from tests.publishing.driver import upload
 
 from keyhouse.accounts.models import Authenticator, User
 from keyhouse.accounts.sessions import start_session
@@ -26,6 +31,8 @@ from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock, configuration, keys
 from keyhouse.core.actor import NOBODY, host
 from keyhouse.core.errors import Refusal, RoleRequired, SecondFactorRequired, SignInRequired
+from keyhouse.credentials.tokens.services import mint_token
+from keyhouse.mandate.criticality import renew_critical_projects
 from keyhouse.mandate.deletion import ask_deletion, find_deletion_ask, withdraw_deletion_ask
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.models import DeletionAsk
@@ -149,6 +156,44 @@ def test_a18_a_sock_puppet_that_takes_the_name_is_covered_through_the_page(ada: 
     page = browser_of(eve, "password").get("/manage/project/alpha/")
     assert (page.status_code, refused(page)) == (403, "second-factor-required")
     assert "named" in page.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a18_a_critical_project_made_anew_by_an_upload_is_critical_at_once(
+    ada: User, at: SetTime, tmp_path: Path
+) -> None:
+    criterion = {"metric": "dependents", "window_days": 30, "at_least": 1}
+    stages = [{"state": "enforced", "at": ANNOUNCED, "deny": ["management"]}]
+    store(document(name="critical", who={"critical": criterion}, stages=stages), origin="seeded")
+    depends = make_project("beta").releases.create(
+        version="1", created_at=ANNOUNCED, metadata={"requires_dist": ["alpha"]}
+    )
+    Project.objects.filter(name="beta").update(latest_version="1")
+    renew_critical_projects(clock.now())
+    services.delete_project("alpha", by=host())
+    depends.delete()  # and nobody depends on it any more
+    eve = make_user("eve", joined_at=clock.now())
+    at(clock.now() + DAY)
+    shutil.rmtree(configuration.current().files_folder, ignore_errors=True)
+    strength = session_of(eve, "password", "totp").strength
+    _, text = mint_token(
+        eve,
+        description="ci",
+        project_ids=None,
+        expires_in_days=9,
+        actions=["upload"],
+        by=host(),
+        strength=strength,
+    )
+    sent = base64.b64encode(f"__token__:{text}".encode()).decode()
+    answer = upload(build_wheel(tmp_path), headers={"authorization": f"Basic {sent}"})
+    assert (answer.status, Project.objects.filter(name="alpha").count()) == (200, 1)
+    page = browser_of(eve, "password").get("/manage/project/alpha/")
+    assert refused(page) == "second-factor-required"
+    renew_critical_projects(clock.now())
+    page = browser_of(eve, "password").get("/manage/project/alpha/")
+    assert (page.status_code, refused(page)) == (403, "second-factor-required")
+    assert "critical" in page.content.decode()
 
 
 def test_nothing_is_held_before_the_announcement_after_enforcement_or_elsewhere(

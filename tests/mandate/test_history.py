@@ -188,6 +188,19 @@ def test_a_database_that_is_away_stops_nothing_and_loses_nothing(monkeypatch: py
     assert len(kept) == 2
 
 
+@pytest.mark.parametrize("name", ["lone \ud800", "nul \0"])
+def test_one_that_no_database_takes_holds_up_no_other(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    now = clock.now()
+    for one in ("u1", name, "u2"):
+        history.note(facts_of(one), ALLOWED, now)
+    takes_it = name.endswith("\0") and connection.vendor == "sqlite"
+    assert history.write_waiting() == (3 if takes_it else 2)
+    assert history.count_waiting() == 0
+    assert {facts_of(one).digest for one in ("u1", "u2")} <= set(
+        KnownFacts.objects.values_list("digest", flat=True)
+    )
+
+
 def test_what_waits_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     now = clock.now()
     for _ in range(history.MOST_WAITING + 10):

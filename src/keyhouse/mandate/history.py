@@ -19,7 +19,14 @@ from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
-from django.db import DatabaseError, close_old_connections, connection, transaction
+from django.db import (
+    DatabaseError,
+    InterfaceError,
+    OperationalError,
+    close_old_connections,
+    connection,
+    transaction,
+)
 
 from keyhouse.core import configuration
 from keyhouse.mandate.facts import Facts, read_facts
@@ -40,7 +47,8 @@ _MOST_READERS: Final = 4096
 _LOCK: Final = crc32(b"keyhouse:mandate-history")
 
 _log = logging.getLogger("keyhouse.mandate")
-_waiting: deque[tuple[Facts, Decision, datetime]] = deque(maxlen=MOST_WAITING)
+Noted = tuple[Facts, Decision, datetime]
+_waiting: deque[Noted] = deque(maxlen=MOST_WAITING)
 _writing = threading.Lock()
 
 
@@ -64,17 +72,30 @@ def write_waiting() -> int:
                 break
             try:
                 written += _write(batch)
-            except DatabaseError:
+            except (OperationalError, InterfaceError):
                 _waiting.extendleft(reversed(batch))
                 raise
+            except (DatabaseError, ValueError):
+                written += _write_one_by_one(batch)
     return written
 
 
-def _take() -> list[tuple[Facts, Decision, datetime]]:
+def _write_one_by_one(batch: Sequence[Noted]) -> int:
+    """Write what can be written; an attempt that no database takes must not keep the others waiting for ever."""
+    written = 0
+    for one in batch:
+        try:
+            written += _write([one])
+        except (DatabaseError, ValueError):
+            _log.warning("an attempt at the gate can't be kept", exc_info=True)
+    return written
+
+
+def _take() -> list[Noted]:
     return [_waiting.popleft() for _ in range(min(len(_waiting), AT_ONCE))]
 
 
-def _write(batch: Sequence[tuple[Facts, Decision, datetime]]) -> int:
+def _write(batch: Sequence[Noted]) -> int:
     if configuration.current().mandate_history_days == 0:
         return 0
     kept = [(facts, decision, at) for facts, decision, at in batch if _readers.is_worth_keeping(facts, at)]
