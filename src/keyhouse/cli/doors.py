@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, str]] = {
     "mandate exempt": "exemption.propose",
     "mandate exemptions": HOST,
     "mandate withdraw": "mandate.withdraw",
+    "mandate withdraw-exemption": "mandate.withdraw",
     "mandate tokens": HOST,
     "audit": HOST,
     "check": HOST,
