@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from django.db import DatabaseError
 
@@ -34,6 +35,8 @@ from keyhouse.mandate.facts import Facts, Object
 from keyhouse.mandate.rules import Decision, decide
 
 _log = logging.getLogger("keyhouse.mandate")
+# What keeps facts from being gathered; the latter where another hand wrote the ledger.
+UNREADABLE: Final = (DatabaseError, DocumentInvalid)
 
 REFUSALS: dict[str, type[Refusal]] = {
     refusal.code: refusal
@@ -63,10 +66,7 @@ class MandateGate:
         """
         try:
             decision = judge(actor, action.name, thing)
-        except (
-            DatabaseError,
-            DocumentInvalid,
-        ) as error:  # the latter: the ledger was written by another hand
+        except UNREADABLE as error:
             _log.exception("the gate can't gather facts, so %s is refused", action.name)
             raise GateUnavailable from error
         if decision.verdict == "deny":
@@ -78,13 +78,24 @@ class MandateGate:
         return [policy.label for policy in queries.live_policies(at)]
 
     def outlooks(self, user_id: int, credentials: Sequence[Credential]) -> list[Outlook]:
-        """Tell what becomes of these credentials of one person; raises DatabaseError."""
-        owner = queries.facts_of_person(user_id)
-        return dispositions.ends_of(owner, credentials, queries.ledger(), clock.now())
+        """Tell what becomes of these credentials of one person; where it can't be found out, nothing is told.
+
+        Whoever revokes a token must see the list, also while the ledger can't be read.
+        """
+        try:
+            owner = queries.facts_of_person(user_id)
+            return dispositions.ends_of(owner, credentials, queries.ledger(), clock.now())
+        except UNREADABLE:
+            _log.exception("what becomes of tokens can't be told")
+            return [Outlook()] * len(credentials)
 
     def refusal_code(self, actor: Actor, action: str) -> str:
         """Return the code by which an act would be refused now, or nothing; nothing is kept of the question."""
-        decision = weigh(actor, action, None, clock.now())[1]
+        try:
+            decision = weigh(actor, action, None, clock.now())[1]
+        except UNREADABLE:
+            _log.exception("whether %s would be refused can't be told", action)
+            return GateUnavailable.code
         return decision.code if decision.verdict == "deny" else ""
 
 
