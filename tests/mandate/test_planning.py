@@ -121,6 +121,34 @@ def test_more_methods_and_fewer_held_days_are_loosenings() -> None:
     assert not plan(KEYS, changed("notice", to={"deletion_hold_days": 15})).is_loosening
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            {"all": [{"role": ["operator"]}, {"project": ["alpha"]}]},
+            {"all": [{"role": ["operator"]}, {"project": ["beta"]}]},
+        ),
+        (
+            {"all": [{"organization": ["acme"]}, {"project": ["alpha"]}]},
+            {"all": [{"organization": ["acme"]}, {"project": ["alpha"]}, {"not": {"role": ["auditor"]}}]},
+        ),
+        (
+            {"all": [{"critical": {"metric": "dependents", "top": 9}}, {"not": {"user": ["eve"]}}]},
+            {"all": [{"critical": {"metric": "dependents", "top": 9}}, {"not": {"user": ["eve", "bob"]}}]},
+        ),
+        (
+            {"cohort": {"percent": 20, "seed": "x"}},
+            {"all": [{"cohort": {"percent": 20, "seed": "x"}}, {"cohort": {"percent": 40, "seed": "y"}}]},
+        ),
+    ],
+)
+def test_whoever_is_in_a_mix_of_sets_is_thought_of(before: Any, after: Any) -> None:
+    old = with_version(NOBODY, Policy(changed("who", to=before), 1), LONG_AGO)
+    assert plan(old, changed("who", to=after)).is_loosening
+    new = with_version(NOBODY, Policy(changed("who", to=after), 1), LONG_AGO)
+    assert plan(new, changed("who", to=before)).is_loosening == ("beta" in str(after))
+
+
 def test_replacing_another_mandate_is_a_loosening_where_it_asks_less() -> None:
     assert plan(KEYS, mandate("less", who={"user": ["eve"]}, replaces=["keys"])).is_loosening
     same = document("other", replaces=["keys"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import combinations, product
 from typing import Any, Final
 
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST
@@ -19,6 +19,7 @@ from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Not
 from keyhouse.mandate.rules import GAINING, HELD_ACTIONS, OPEN_WHILE_HELD, Policy, deadline
 from keyhouse.mandate.selectors import (
     Cohort,
+    HasRole,
     JoinedFrom,
     Named,
     OfCriticalProjects,
@@ -34,6 +35,7 @@ TICK: Final = timedelta(microseconds=1)
 _HOUR: Final = timedelta(hours=1)
 _FAR: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 _LONG_AGO: Final = datetime(1990, 1, 1, tzinfo=UTC)
+_MIXED_FULLY: Final = 7  # so many traits are mixed in every way: 128 mixes
 _IDS_TRIED: Final = 400  # made-up ids among which cohorts look for members and others
 
 # What a session or the session behind a token can have proven: (proofs, device-bound).
@@ -251,16 +253,12 @@ def turning_points(policies: Sequence[Policy]) -> set[datetime]:
 
 
 def made_up_people(policies: Sequence[Policy], now: datetime) -> Iterator[Facts]:
-    """Yield people who may not exist yet: in each role, account old and new, told and untold, in each set that is named."""
-    named = [leaf for one in policies for selector in _selectors(one.mandate) for leaf in leaves(selector)]
-    cuts = _cuts(policies, named)
-    notices = notices_to_come(policies, now)
-    for (person, authority), joined, is_verified, told in product(
-        _standings(named), cuts, (True, False), notices
-    ):
-        for since in {joined, cuts[-1]}:
+    """Yield people who may not exist yet: with each mix of roles and names, account old and new, told and untold."""
+    cuts, notices = _cuts(policies), notices_to_come(policies, now)
+    for person, authority in _standings(policies, cuts):
+        for since, is_verified, told in product({person.joined_at, cuts[-1]}, (True, False), notices):
             yield Facts(
-                replace(person, joined_at=joined, verified_email=is_verified),
+                replace(person, verified_email=is_verified),
                 Asking("session"),
                 "",
                 authority=tuple(replace(one, since=since) for one in authority),
@@ -268,10 +266,14 @@ def made_up_people(policies: Sequence[Policy], now: datetime) -> Iterator[Facts]
             )
 
 
-def _cuts(policies: Sequence[Policy], named: Iterable[Selector]) -> list[datetime]:
+def _named(policies: Iterable[Policy]) -> list[Selector]:
+    return [leaf for one in policies for selector in _selectors(one.mandate) for leaf in leaves(selector)]
+
+
+def _cuts(policies: Sequence[Policy]) -> list[datetime]:
     """Return instants of joining: long ago, and each one that a mandate tells from the moment before it."""
     cuts = {policy.mandate.announced_at for policy in policies}
-    cuts |= {leaf.at for leaf in named if isinstance(leaf, JoinedFrom)}
+    cuts |= {leaf.at for leaf in _named(policies) if isinstance(leaf, JoinedFrom)}
     return [_LONG_AGO, *sorted(cuts)]
 
 
@@ -298,41 +300,46 @@ def _delivered(names: Sequence[str], at: datetime) -> tuple[Notice, ...]:
     return tuple(Notice(name, "announcement", at) for name in names)
 
 
-def _standings(named: Sequence[Selector]) -> Iterator[tuple[Person, tuple[Authority, ...]]]:
-    """Yield persons with what they may do: one for each role, and one for each set of names that is told apart."""
+_Standing = tuple[Person, tuple[Authority, ...]]
+
+
+def _standings(policies: Sequence[Policy], cuts: Sequence[datetime]) -> Iterator[_Standing]:
+    """Yield persons with what they may do, one of all those that no selector and no rule tells apart."""
+    named, seen = _named(policies), set[Any]()
     ids = _ids_by_cohort([leaf for leaf in named if isinstance(leaf, Cohort)])
     users = ["", *_one_of_each([leaf.names for leaf in named if isinstance(leaf, Named)])]
-    for id_, user in product(ids, users):
-        person = Person(id_, name=user)
-        yield person, ()
-        yield from _in_roles(person)
-        yield from _in_places(person, named)
+    for traits, id_, user, joined in product(_mixes(_traits(named)), ids, users, cuts):
+        roles = tuple(trait for trait in traits if isinstance(trait, str))
+        authority = tuple(trait for trait in traits if isinstance(trait, Authority))
+        facts = Facts(Person(id_, joined, roles=roles, name=user), Asking("session"), "", authority)
+        key = (joined, _about_person(facts, policies), frozenset(_classes_of_names(facts, policies)))
+        if key not in seen:
+            seen.add(key)
+            yield facts.person, authority
 
 
-def _in_roles(person: Person) -> Iterator[tuple[Person, tuple[Authority, ...]]]:
-    for role in ("operator", "moderator", "auditor", "invited", "reader"):
-        yield replace(person, roles=(role,)), ()
-        yield replace(person, roles=(role,)), (Authority("project", "some-project", "owner"),)
-    for kind, role in (
-        ("project", "owner"),
-        ("project", "maintainer"),
-        ("publisher", "configurer"),
-        ("organization", "owner"),
-        ("organization", "manager"),
-        ("organization", "member"),
-        ("organization", "billing"),
-    ):
-        yield person, (Authority(kind, f"some-{kind}", role),)
-
-
-def _in_places(person: Person, named: Sequence[Selector]) -> Iterator[tuple[Person, tuple[Authority, ...]]]:
+def _traits(named: Sequence[Selector]) -> list[str | Authority]:
+    """Return what selectors can see in somebody: roles of the index, and roles in a named place or in any."""
+    asked = frozenset().union(*(leaf.roles for leaf in named if isinstance(leaf, HasRole)))
+    found: list[str | Authority] = []
+    for name in sorted({*asked, "project.owner", "operator"}):
+        kind, _, role = name.partition(".")
+        found.append(Authority(kind, f"some-{kind}", role) if role else kind)
     for name in _one_of_each([leaf.names for leaf in named if isinstance(leaf, OfProjects)]):
-        yield person, (Authority("project", name, "owner"),)
-        yield person, (Authority("project", name, "maintainer"),)
+        found += [Authority("project", name, role) for role in ("owner", "maintainer")]
     for name in _one_of_each([leaf.names for leaf in named if isinstance(leaf, OfOrganizations)]):
-        yield person, (Authority("organization", name, "member"),)
-    for key in {leaf.criterion.key for leaf in named if isinstance(leaf, OfCriticalProjects)}:
-        yield person, (Authority("project", "critical-project", "owner", critical=frozenset({key})),)
+        found += [Authority("organization", name, role) for role in ("member", "billing")]
+    for key in sorted({leaf.criterion.key for leaf in named if isinstance(leaf, OfCriticalProjects)}):
+        found.append(Authority("project", f"critical-by-{key}", "maintainer", critical=frozenset({key})))
+    return found
+
+
+def _mixes(traits: Sequence[str | Authority]) -> Iterator[tuple[str | Authority, ...]]:
+    """Yield every mix of few traits; of many: none, one, two, all but one, all."""
+    most = len(traits)
+    sizes = range(most + 1) if most <= _MIXED_FULLY else sorted({0, 1, 2, most - 1, most})
+    for size in sizes:
+        yield from combinations(traits, size)
 
 
 def _one_of_each(sets: Sequence[frozenset[str]]) -> list[str]:
