@@ -45,7 +45,7 @@ class Foresight(Protocol):
     """A gate that tells what is live and what will be."""
 
     def live_mandates(self, at: datetime) -> list[str]:
-        """Return the versions that are live at that instant as ledgers write them: `name@version`."""
+        """Return the versions that are live and announced at that instant as ledgers write them: `name@version`."""
 
     def outlooks(self, user_id: int, credentials: Sequence[Credential]) -> list[Outlook]:
         """Tell what becomes of these credentials of one person."""

@@ -74,8 +74,8 @@ class MandateGate:
         return caution_of(decision)
 
     def live_mandates(self, at: datetime) -> list[str]:
-        """Return the versions that are live at that instant, as ledgers write them."""
-        return [policy.label for policy in queries.live_policies(at)]
+        """Return the versions that are live and announced at that instant, as ledgers write them."""
+        return [one.label for one in queries.live_policies(at) if one.mandate.announced_at <= at]
 
     def outlooks(self, user_id: int, credentials: Sequence[Credential]) -> list[Outlook]:
         """Tell what becomes of these credentials of one person; where it can't be found out, nothing is told.
