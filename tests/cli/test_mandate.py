@@ -151,7 +151,7 @@ def test_what_loosens_nothing_is_in_effect_at_once(file: Path) -> None:
 def test_what_loosens_waits_for_an_operator(tmp_path: Path) -> None:
     path = looser_default(tmp_path)
     text = done("apply", path)
-    assert "It loosens: what is refused now would be allowed" in text
+    assert "It loosens: what is refused now would be allowed, for example\n  somebody (organization." in text
     assert text.endswith("default@2 waits for an operator, at /mandate/proposals/.\n")
     assert done("apply", path).endswith("default@2 waits for an operator already, at /mandate/proposals/.\n")
     told = data("apply", path)
@@ -283,6 +283,8 @@ def test_a_check_of_a_person_tells_what_is_asked_of_them(file: Path) -> None:
     text = done("check", "EVE")
     assert text.startswith("eve: something is to be done\n")
     assert "keys@1: A second factor for owners (not met)" in text
+    assert "refused since the beginning: " in text
+    assert " acts more\n" in text
     told = data("check", "bob")
     assert (told["user"], told["is_met"]) == ("bob", True)
     assert isinstance(run("check", "nobody-here").exception, NotFound)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from keyhouse.core import clock
 from keyhouse.mandate import words
@@ -13,6 +13,7 @@ from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.models import Exemption, MandateVersion
 
 Data = Mapping[str, Any]
+MOST_ACTS: Final = 3  # told of many
 
 
 def _written(at: datetime | None) -> str | None:
@@ -209,14 +210,18 @@ def standing(told: Data) -> str:
     lines = [f"{told['user']}: " + ("nothing is left to do" if told["is_met"] else "something is to be done")]
     for one in told["asked"]:
         lines.append(f"  {one['mandate']}@{one['version']}: {one['title']} ({_state(one)})")
-        lines += [
-            f"    {'refused since' if effect['refused'] else 'will be refused from'} {effect['at'] or 'some day on'}:"
-            f" {'; '.join(effect['acts'])}"
-            for effect in one["effects"]
-        ]
+        lines += [f"    {_effect(effect)}" for effect in one["effects"]]
     if told["next"]:
         lines.append(f"Next: {told['next']['text']} {told['next']['path']}")
     return _lines(lines)
+
+
+def _effect(effect: Data) -> str:
+    at = _since(clock.parse_instant(effect["at"])) if effect["at"] else "some day"
+    when = f"refused since {at}" if effect["refused"] else f"will be refused from {at} on"
+    acts = effect["acts"]
+    more = f", and {len(acts) - MOST_ACTS} acts more" if len(acts) > MOST_ACTS else ""
+    return f"{when}: {'; '.join(acts[:MOST_ACTS])}{more}"
 
 
 def _state(one: Data) -> str:

@@ -364,26 +364,33 @@ def _is_refused(facts: Facts, policies: Sequence[Policy], at: datetime) -> bool:
 
 def _loosenings(ground: Ground, found: Sequence[tuple[Group, Change]]) -> tuple[str, ...]:
     """Return examples of what was refused before and would be allowed, by people here and by those who may come."""
-    seen = [str(change.looser) for _, change in found if change.looser]
-    return tuple(seen[:MOST_EXAMPLES] or _loosenings_to_come(ground, [group for group, _ in found]))
+    seen = dict.fromkeys(_told(change.looser) for _, change in found if change.looser)
+    return tuple(seen)[:MOST_EXAMPLES] or _loosenings_to_come(ground, [group for group, _ in found])
 
 
-def _loosenings_to_come(ground: Ground, groups: Sequence[Group]) -> list[str]:
+def _told(case: Case) -> str:
+    """Tell a case with who it is about: somebody here by name, somebody who may come by their roles."""
+    facts = case.facts
+    roles = sorted({*facts.person.roles, *(f"{one.kind}.{one.role}" for one in facts.authority)})
+    return f"{facts.person.name or 'somebody'} ({', '.join(roles) or 'no role'}): {case}"
+
+
+def _loosenings_to_come(ground: Ground, groups: Sequence[Group]) -> tuple[str, ...]:
     """Look among people who may come, and people here who may be told of a mandate yet."""
     if not any(ground.lost(at) for at in ground.instants()):
-        return []  # only added to: what some mandate refuses stays refused
+        return ()  # only added to: what some mandate refuses stays refused
     told = populations.notices_to_come(ground.policies, ground.now)
     later = (replace(group.facts, notices=notices) for group in groups for notices in told)
     made_up = populations.made_up_people(ground.policies, ground.now)
     askings = populations.all_askings(ground.policies, ground.now)
-    seen: list[str] = []
+    seen: dict[str, None] = {}
     for group in populations.group_people(chain(made_up, later), ground.policies):
         case = _compare(ground, group, askings, only_looser=True).looser
         if case is not None:
-            seen.append(str(case))
+            seen[_told(case)] = None
         if len(seen) == MOST_EXAMPLES:
             break
-    return seen
+    return tuple(seen)
 
 
 # ---- differences

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
 from typing import Any, Final
 
-from keyhouse.core.actions import CATALOGUE, REMOVE_LAST
+from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Notice, Object, Person
@@ -35,6 +35,7 @@ TICK: Final = timedelta(microseconds=1)
 _HOUR: Final = timedelta(hours=1)
 _FAR: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 _LONG_AGO: Final = datetime(1990, 1, 1, tzinfo=UTC)
+_FAMILIAR: Final = ("release.upload", "project.manage", "token.mint", "project.create")
 _MIXED_FULLY: Final = 7  # so many traits are mixed in every way: 128 mixes
 _IDS_TRIED: Final = 400  # made-up ids among which cohorts look for members and others
 
@@ -223,9 +224,7 @@ def _is_accepted(mandate: Mandate, asking: Asking) -> bool:
 def distinct_actions(policies: Sequence[Policy]) -> list[str]:
     """Return one action for each way in which the schedules and rules tell actions apart."""
     found: dict[Any, str] = {}
-    for name, action in sorted(
-        CATALOGUE.items(), key=lambda one: one[0] == "token.use"
-    ):  # no session does that
+    for name, action in sorted(CATALOGUE.items(), key=_familiarity):
         if action.gated:
             listed = tuple(
                 (name in stage.warn, name in stage.deny) for one in policies for stage in one.mandate.stages
@@ -234,6 +233,12 @@ def distinct_actions(policies: Sequence[Policy]) -> list[str]:
             special = (name in GAINING, name in HELD_ACTIONS, name == REMOVE_LAST, name in OPEN_WHILE_HELD)
             found.setdefault((listed, is_managing, special), name)
     return list(found.values())
+
+
+def _familiarity(entry: tuple[str, Action]) -> int:
+    """Order acts so that those that everybody knows stand for others, and the use of tokens, which no session does, for none."""
+    name = entry[0]
+    return _FAMILIAR.index(name) if name in _FAMILIAR else len(_FAMILIAR) + (name == "token.use")
 
 
 # ---- instants
