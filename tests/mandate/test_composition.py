@@ -28,8 +28,10 @@ from keyhouse.mandate.rules import (
     denied_since,
     next_denial,
     satisfies,
+    stages_in_force,
 )
 from keyhouse.mandate.selectors import View
+from keyhouse.mandate.timetables import timetable_of
 
 RANK = {"allow": 0, "warn": 1, "deny": 2}
 thorough = settings(max_examples=300, deadline=None)
@@ -46,18 +48,21 @@ def begun(mandate: Mandate, now: datetime) -> list[Stage]:
     return [one for one in mandate.stages if one.at <= now]
 
 
-def refuses(mandate: Mandate, view: View, acts: frozenset[str], now: datetime) -> bool:
+def holding(mandate: Mandate, view: View, now: datetime) -> list[Stage]:
     """Tell by the grammar alone: the last general stage, and what for some people was added to it since."""
-    past = begun(mandate, now)
+    past, found = begun(mandate, now), []
     for number in range(len(past) - 1, -1, -1):
         one = past[number]
         is_over = one.state == "brownout" and one.who is not None and number < len(past) - 1
-        is_meant = one.who is None or one.who.matches(view)
-        if is_meant and not is_over and not acts.isdisjoint(one.deny):
-            return True
+        if (one.who is None or one.who.matches(view)) and not is_over:
+            found.append(one)
         if one.who is None:
-            return False
-    return False
+            break
+    return found[::-1]
+
+
+def refuses(mandate: Mandate, view: View, acts: frozenset[str], now: datetime) -> bool:
+    return any(not acts.isdisjoint(one.deny) for one in holding(mandate, view, now))
 
 
 def refused_since(mandate: Mandate, view: View, acts: frozenset[str], now: datetime) -> datetime | None:
@@ -282,6 +287,11 @@ def test_the_schedule_is_what_the_grammar_says(given_facts: Facts, rule: Policy,
     assert denied_since(mandate, view, acts, now) == refused_since(mandate, view, acts, now)
     coming = [one.at for one in mandate.stages if one.at > now and refuses(mandate, view, acts, one.at)]
     assert next_denial(mandate, view, acts, now) == min(coming, default=None)
+    in_force = stages_in_force(mandate, view, now)
+    assert in_force == holding(mandate, view, now)
+    assert timetable_of(mandate, acts).is_warned(view, now) is any(
+        not acts.isdisjoint(one.warn) for one in in_force
+    )
 
 
 @thorough
