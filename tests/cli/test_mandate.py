@@ -199,6 +199,29 @@ def test_a_file_that_leaves_no_time_is_refused(file: Path) -> None:
     assert not Record.objects.exists()
 
 
+def test_a_weak_token_of_somebody_who_complies_is_not_cut_off_without_notice(file: Path) -> None:
+    dan = {
+        **ADA,
+        "username": "dan",
+        "email": "dan@example.org",
+        "password": None,
+        "joined_at": "2020-01-01T00:00:00Z",
+    }
+    token = {"user": "dan", "minted_with": "password", "minted_at": "2026-05-20T00:00:00Z"}
+    sow(read_document(json.dumps({"users": [dan], "tokens": [token]}).encode()))
+    services.seed_version(read_mandate(_nobody()), approved_by=[], by=host())
+    file.write_text(
+        KEYS.replace("2026-06-01", "2026-05-30")
+        .replace("2026-09-01", "2026-05-31")
+        .replace('role = ["project.owner"]', 'user = ["dan"]')
+        + "[notice]\nfloor_days = 20\nunreached_cap_days = 20\n"
+    )
+    found = run("plan", file)
+    assert found.exit_code == 1
+    assert "1 of 4 people would be refused from 2026-06-20T00:00:00Z on" in found.stdout
+    assert "20 days after their notice: dan" in found.stdout
+
+
 def _nobody() -> dict[str, Any]:
     return {
         "name": "nobody",

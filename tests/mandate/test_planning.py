@@ -297,6 +297,20 @@ def test_nobody_is_gated_sooner_than_the_floor_after_their_notice() -> None:
     assert len(reasons(plan(NOBODY, past, just_told))) == (1 if _is_gated(past, just_told) else 0)
 
 
+def test_a_token_in_use_is_not_refused_sooner_than_its_owner_was_told() -> None:
+    past = mandate(stages=[{"state": "announced", "at": NOW - 200 * DAY}, enforced(NOW - 100 * DAY)])
+
+    def refusals(*tokens: Asking) -> list[str]:
+        held = {"id-ada": set(tokens)}
+        add = lambda one: with_version(NOBODY, one)  # noqa: E731 - as `plan` does
+        return reasons(plan_change(NOBODY, add, Policy(past, 1), [person()], NOW, tokens=held))
+
+    weak = Asking("token", frozenset({"password"}), at=LONG_AGO)
+    strong = Asking("token", frozenset({"password", "totp"}), at=LONG_AGO)
+    assert refusals(strong) == []
+    assert "1 of 1 people would be refused" in refusals(strong, weak)[0]
+
+
 def _is_gated(proposed: Mandate, facts: Facts) -> bool:
     asked = replace(facts, asking=Asking("session", frozenset({"password"}), at=NOW), action="project.manage")
     return decide(asked, [Policy(proposed)], NOW).verdict == "deny"

@@ -17,7 +17,7 @@ from keyhouse.mandate import populations
 from keyhouse.mandate.documents import DocumentInvalid, Mandate, Path, read_mandate, shown
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Asking, Facts
-from keyhouse.mandate.populations import Group
+from keyhouse.mandate.populations import Group, Tokens
 from keyhouse.mandate.rules import (
     FLOOR,
     GAINING,
@@ -36,6 +36,7 @@ from keyhouse.mandate.selectors import Selector, View
 SECTIONS: Final = ("who", "methods", "notice", "credentials", "stages", "replaces")
 MOST_EXAMPLES: Final = 5
 IN_FORCE: Final = frozenset({"enforced", "completed"})
+_BY_TOKEN: Final = ("release.upload", "release.yank", "index.read-private")
 _APPROVING: Final = "mandate.approve"  # what an operator must be able to do, or nothing can be mended
 
 
@@ -240,15 +241,24 @@ def _terms(policy: Policy) -> tuple[Any, ...]:
     return mandate, policy.is_floor_exempt
 
 
-def plan_change(before: Timeline, add: Add, proposed: Policy, people: Iterable[Facts], now: datetime) -> Plan:
+def plan_change(  # noqa: PLR0913 - both sides, who is here, with what in hand, and when
+    before: Timeline,
+    add: Add,
+    proposed: Policy,
+    people: Iterable[Facts],
+    now: datetime,
+    *,
+    tokens: Tokens | None = None,
+) -> Plan:
     """Compare the mandates as they are with what they are once `proposed` holds; `add` gives them with one more version.
 
-    `people` are streamed once, and kept only as groups of those who get the same decisions.
+    `people` are streamed once, and kept only as groups of those who get the same decisions; `tokens` are their live ones.
     """
     ground = Ground(before, add(proposed), now)
     former = next((one for one in before.live_at(now) if one.name == proposed.name), None)
     parts = _parts(former, proposed)
-    groups = populations.group_people(people, (*ground.policies, *(policy for _, policy in parts if policy)))
+    policies = (*ground.policies, *(policy for _, policy in parts if policy))
+    groups = populations.group_people(people, policies, tokens)
     found = [(group, compare(ground, group)) for group in groups]
     loosenings = _loosenings(ground, found)
     return Plan(
@@ -586,22 +596,15 @@ def _gated_too_soon(ground: Ground, policy: Policy, group: Group) -> datetime | 
     )
     earliest = min(told, default=ground.now) + policy.mandate.floor
     names = [name for name in ground.actions if name not in GAINING]
-    askings = _held_by(group, ground)
     for at in ground.instants(group):
         if at >= earliest:
             return None
         before, _ = ground.live(at)
-        for facts in _asked(ground, group, askings, names, at):
+        in_session = _asked(ground, group, [group.best], names, at)
+        for facts in chain(in_session, _asked(ground, group, group.tokens, _BY_TOKEN, at)):
             if _denies(policy, facts, at) and not _is_refused(facts, before, at):
                 return at
     return None
-
-
-def _held_by(group: Group, ground: Ground) -> list[Asking]:
-    """Return what these people have in hand: the best session; old tokens only where those can't be any stronger."""
-    if group.best.proved != {"password"}:
-        return [group.best]
-    return populations.likely_askings(group, ground.policies, ground.now)
 
 
 def _locked_out(ground: Ground, groups: Sequence[Group]) -> Iterator[Remark]:

@@ -6,7 +6,7 @@ is. People alike in all of that get the same decisions, so one of them is asked 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
@@ -51,13 +51,20 @@ PROVEN: Final = (
 PROOF_OF_FACTOR: Final = {"authenticator-app": "totp", "security-key": "webauthn", "passkey": "passkey"}
 
 
+Tokens = Mapping[str, Collection[Asking]]  # live ones, by the id of the person
+
+
 @dataclass(slots=True)
 class Group:
-    """People who get the same decisions: one of them, how many they are, some names, and when their deadlines are."""
+    """People who get the same decisions: one of them, how many they are, some names, and when their deadlines are.
+
+    `tokens` are live ones that each of them has, one of those that no policy tells apart.
+    """
 
     facts: Facts
     objects: tuple[Object | None, ...]
     deadlines: frozenset[datetime]
+    tokens: tuple[Asking, ...] = ()
     count: int = 0
     names: tuple[str, ...] = ()
 
@@ -68,7 +75,9 @@ class Group:
         return Asking("session", frozenset(proofs), device_bound=self.facts.person.has_device_bound)
 
 
-def group_people(people: Iterable[Facts], policies: Sequence[Policy]) -> list[Group]:
+def group_people(
+    people: Iterable[Facts], policies: Sequence[Policy], tokens: Tokens | None = None
+) -> list[Group]:
     """Put people together who get the same decisions from any of these policies, whatever they do and when.
 
     Notices count as delivered at the next full hour, so that those delivered in one hour stay together.
@@ -79,11 +88,14 @@ def group_people(people: Iterable[Facts], policies: Sequence[Policy]) -> list[Gr
         facts = _rounded(one, announced)
         names = _classes_of_names(facts, policies)
         times = tuple(_deadlines(facts, policy) for policy in policies)
-        key = (_about_person(facts, policies), times, frozenset(names))
+        held = _classes_of_tokens((tokens or {}).get(facts.person.id, ()), policies)
+        key = (_about_person(facts, policies), times, frozenset(names), frozenset(held))
         group = groups.get(key)
         if group is None:
             objects = (None, *(Object("project", name) for name in names.values()))
-            group = groups[key] = Group(facts, objects, _all_instants(times, names, facts))
+            group = groups[key] = Group(
+                facts, objects, _all_instants(times, names, facts), tuple(held.values())
+            )
         group.count += 1
         if len(group.names) < MOST_NAMED:
             group.names = (*group.names, facts.person.known_as)
@@ -202,15 +214,23 @@ def _instants_of_minting(policies: Sequence[Policy]) -> list[datetime]:
 def _distinct(askings: Iterable[Asking], policies: Sequence[Policy], now: datetime) -> list[Asking]:
     found: dict[Any, Asking] = {}
     for one in askings:
-        key = (
-            one.kind,
-            not SECOND_FACTOR_METHODS.isdisjoint(one.proved),
-            one.at is not None and one.at > now and one.at,
-            tuple(_is_accepted(policy.mandate, one) for policy in policies),
-            tuple(one.at is not None and one.at >= policy.mandate.announced_at for policy in policies),
-        )
-        found.setdefault(key, one)
+        not_before = one.at if one.at is not None and one.at > now else None
+        found.setdefault((_class_of(one, policies), not_before), one)
     return list(found.values())
+
+
+def _classes_of_tokens(tokens: Iterable[Asking], policies: Sequence[Policy]) -> dict[Any, Asking]:
+    return {_class_of(one, policies): one for one in tokens}
+
+
+def _class_of(asking: Asking, policies: Sequence[Policy]) -> tuple[Any, ...]:
+    """Return what policies can see in a session or token."""
+    return (
+        asking.kind,
+        not SECOND_FACTOR_METHODS.isdisjoint(asking.proved),
+        tuple(_is_accepted(policy.mandate, asking) for policy in policies),
+        tuple(asking.at is not None and asking.at >= policy.mandate.announced_at for policy in policies),
+    )
 
 
 def _is_accepted(mandate: Mandate, asking: Asking) -> bool:

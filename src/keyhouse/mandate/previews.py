@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Max
 
+from keyhouse.credentials.tokens.queries import live_tokens
 from keyhouse.mandate.documents import Mandate
+from keyhouse.mandate.facts import Asking
 from keyhouse.mandate.models import MandateVersion
 from keyhouse.mandate.people import all_facts
 from keyhouse.mandate.planning import Plan, plan_change
@@ -19,7 +22,24 @@ def preview(mandate: Mandate, now: datetime) -> Plan:
     """Return the plan for a mandate; reads everything, writes nothing."""
     before = ledger()
     policy = Policy(mandate, _next_version(mandate, before, now))
-    return plan_change(before, lambda one: _with(before, one, now), policy, all_facts(), now)
+    return plan_change(
+        before,
+        lambda one: _with(before, one, now),
+        policy,
+        all_facts(),
+        now,
+        tokens=_live_tokens(now),
+    )
+
+
+def _live_tokens(now: datetime) -> dict[str, set[Asking]]:
+    """Return what stands behind the live tokens of each person."""
+    found: dict[str, set[Asking]] = defaultdict(set)
+    for token in live_tokens(now):
+        strength = token.strength
+        asking = Asking("token", strength.methods, strength.user_verified, strength.at)
+        found[f"u{token.user_id}"].add(asking)
+    return found
 
 
 def _with(before: Ledger, policy: Policy, now: datetime) -> Ledger:
