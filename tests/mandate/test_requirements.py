@@ -294,7 +294,7 @@ def test_c2_a_tightening_that_leaves_no_time_is_not_made(ada: User) -> None:
     )
     sudden["notice"] = {"floor_days": 0, "unreached_cap_days": 0}
     before = MandateVersion.objects.count()
-    in_the_past = document(name="past", stages=enforced(at=ANNOUNCED - DAY))
+    in_the_past = document(name="past", stages=enforced(at=ANNOUNCED - 100 * DAY))
     with pytest.raises(MandateRefused):
         services.propose_version(read_mandate(in_the_past), by=session_of(ops))
     assert MandateVersion.objects.count() == before
