@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from keyhouse.core import actions
-from keyhouse.core.actions import Action, Thing
+from keyhouse.core.actions import Action, Caution, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import GateUnavailable, RoleRequired
 
@@ -46,6 +46,20 @@ def test_operators_only_means_operators_only() -> None:
     actions.wire(gate=Yes(), authority=Yes())
     with pytest.raises(RoleRequired):
         actions.require(ADA, "user.invite")
+
+
+class Warns:
+    def require(self, actor: Actor, action: Action, thing: Thing | None) -> Caution | None:
+        return Caution(f"soon: {action.name} will be refused.", mandate="everyone")
+
+
+def test_what_the_gate_has_to_tell_is_handed_on_and_nothing_is_asked_about_what_is_open() -> None:
+    actions.wire(gate=Warns(), authority=Yes())
+    for ask in (actions.require, actions.require_gate):
+        told = ask(ADA, "release.upload")
+        assert told is not None
+        assert (told.line, told.mandate) == ("soon: release.upload will be refused.", "everyone")
+        assert ask(ADA, "session.end") is None
 
 
 def test_a_credential_reaches_no_further_than_its_restrictions() -> None:

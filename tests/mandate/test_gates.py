@@ -89,6 +89,14 @@ def test_what_an_actor_says_of_itself_is_not_believed(ada: User) -> None:
     assert isinstance(refusal(session_of(ada)), AccountFrozen)
 
 
+def test_it_is_the_primary_address_that_must_be_verified(ada: User) -> None:
+    Email.objects.update(verified_at=None)
+    now = clock.now()
+    Email.objects.create(user=ada, address="other@example.org", verified_at=now, added_at=now)
+    assert isinstance(refusal(session_of(ada)), EmailUnverified)
+    assert isinstance(refusal(token_of(ada), "release.upload", ALPHA), EmailUnverified)
+
+
 def test_an_account_that_is_gone_opens_nothing(db: None) -> None:
     gone = Actor("session", 999, "ghost", strength=Strength(frozenset({"password", "totp"}), clock.now()))
     assert isinstance(refusal(gone), AccountFrozen)

@@ -392,6 +392,22 @@ def test_g5_a_token_carries_the_strength_of_the_session_that_made_it(ada: User, 
     assert (used.last_used_network, bool(used.last_used_client)) == ("192.0.2.1", True)
 
 
+def test_a_release_that_was_begun_before_the_instant_is_finished_and_no_other_is_begun(
+    ada: User, clocked: SetClock, tmp_path: Path
+) -> None:
+    campaign()
+    clocked(ENFORCED - timedelta(minutes=2))
+    mine, other = (token_of(ada, "password", minted_at=ANNOUNCED - days * DAY) for days in (1, 2))
+    assert push(mine, build_wheel(tmp_path)) == ""
+    clocked(ENFORCED + timedelta(minutes=14))
+    assert push(mine, build_wheel(tmp_path, tag="py2-none-any")) == ""
+    assert push(other, build_wheel(tmp_path, tag="cp311-none-any")) == "credential-weak", "it began nothing"
+    assert push(mine, build_wheel(tmp_path, version="2.0")) == "credential-weak", "another release"
+    clocked(ENFORCED + timedelta(minutes=15))
+    assert push(mine, build_wheel(tmp_path, tag="cp311-none-any")) == "credential-weak"
+    assert File.objects.count() == 2
+
+
 def test_g6_a_denial_tells_code_mandate_date_and_fix_in_the_form_of_each_door(
     ada: User, tmp_path: Path, clocked: SetClock
 ) -> None:

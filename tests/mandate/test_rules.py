@@ -445,6 +445,12 @@ def test_a_notice_of_an_earlier_announcement_does_not_count_for_a_new_one() -> N
     assert answer(given, [FLOORED], NOW).since == CAP
 
 
+def test_a_notice_that_is_still_to_come_does_not_count() -> None:
+    given = weak(notices=[told_on("2024-02-01")])
+    assert answer(given, [FLOORED], "2024-01-15").until == CAP
+    assert answer(given, [FLOORED], "2024-02-01").until == at("2024-03-02")
+
+
 def test_an_unreached_warning_tells_the_personal_deadline() -> None:
     assert answer(weak(), [FLOORED], ANNOUNCED).until == CAP
     assert answer(weak(notices=[told_on("2023-12-12")]), [FLOORED], "2023-12-13").until == at("2024-01-11")
