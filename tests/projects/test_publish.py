@@ -32,7 +32,7 @@ from keyhouse.projects.errors import (
     ReleaseClosed,
     SecondSourceDistribution,
 )
-from keyhouse.projects.models import File, IndexPage, Project, Release, Role, Serial, UsedFileName
+from keyhouse.projects.models import IndexPage, Project, Release, Role, Serial, UsedFileName
 
 pytestmark = pytest.mark.django_db
 
@@ -270,18 +270,6 @@ def _plan_of(sql: str) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("EXPLAIN QUERY PLAN " + sql.replace("%", "%%"))
         return [str(row[3]) for row in cursor.fetchall()]
-
-
-def test_bytes_that_turn_out_not_to_be_safe_leave_nothing(ada: Actor) -> None:
-    def fail() -> None:
-        raise OSError(28, "no space")
-
-    with pytest.raises(OSError, match="no space"):
-        services.publish_file(make_file(), by=ada, before_commit=fail)
-    assert not File.objects.exists()
-    assert not Project.objects.exists()
-    assert not Record.objects.filter(action="release.upload").exists()
-    assert services.publish_file(make_file(), by=ada).filename
 
 
 def test_creating_a_project_names_its_people(ada: Actor, bob: Actor) -> None:

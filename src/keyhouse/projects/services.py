@@ -83,18 +83,16 @@ def _settled(act: Callable[[], _Result]) -> _Result:
     return act()
 
 
-def publish_file(new: NewFile, *, by: Actor, before_commit: Callable[[], object] = lambda: None) -> File:
+def publish_file(new: NewFile, *, by: Actor) -> File:
     """Make a stored file visible; the very same file again changes nothing and is returned as it is.
-
-    `before_commit` returns once the bytes are safe, or raises, and then nothing is changed.
 
     A project that doesn't exist is made, owned by the actor. Everything that another upload may have changed since the
     checks is judged once more. Raises refusals of `projects.errors`, RoleRequired, and what the gate raises.
     """
-    return _settled(lambda: _publish(new, by, before_commit))
+    return _settled(lambda: _publish(new, by))
 
 
-def _publish(new: NewFile, by: Actor, before_commit: Callable[[], object]) -> File:
+def _publish(new: NewFile, by: Actor) -> File:
     at = new.uploaded_at or clock.now()
     with transaction.atomic():
         project = queries.lock_project(new.normalized_name)
@@ -120,7 +118,6 @@ def _publish(new: NewFile, by: Actor, before_commit: Callable[[], object]) -> Fi
             touches_listing=is_new_project,
             metadata={} if joined else {release.version: new.metadata},
         )
-        before_commit()
         faults.reach("upload.rows-written")
     return file
 

@@ -1,14 +1,12 @@
-"""The last step: the blob is synced, and rows and pages are written in one transaction that is committed after that.
+"""The last step: blob first and synced, then the rows and pages in one transaction.
 
-While a small file is on its way to the disk its rows are written: the transaction waits for it before its commit. A
-crash anywhere leaves nothing half-visible: a blob without a row is seen by nobody, and the same upload succeeds after.
+A crash anywhere leaves nothing half-visible: a blob without a row is seen by nobody, and the same upload succeeds after.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
@@ -41,10 +39,6 @@ _INDISPENSABLE: Final = frozenset(
 )
 # Inside one process uploads queue here rather than in SQLite, whose waiters sleep for longer and longer times.
 _queue: Final = threading.Lock()
-_storers: Final = ThreadPoolExecutor(4, "upload-storer")
-_SMALL: Final = (
-    2**20
-)  # bytes; what takes the disk longer must not hold others up, who wait for the transaction
 
 
 def publish(submission: Submission) -> File:
@@ -57,16 +51,10 @@ def publish(submission: Submission) -> File:
 
 
 def store_and_publish(submission: Submission, new: NewFile) -> File:
-    """Store the bytes and make them visible as `new`; raises as `publish` does."""
-    storing = _storers.submit(store, submission)
-    try:
-        if submission.received.size > _SMALL:
-            storing.result()
-        with _turn():
-            file = publish_file(new, by=submission.actor, before_commit=storing.result)
-    finally:
-        wait([storing])  # the caller takes the temporary file away
-    storing.result()
+    """Store the bytes, then make them visible as `new`; raises as `publish` does."""
+    store(submission)
+    with _turn():
+        file = publish_file(new, by=submission.actor)
     faults.reach("upload.committed")
     return file
 
