@@ -25,6 +25,6 @@ def test_a_record_vanishes_with_the_change_it_tells_of() -> None:
 @pytest.mark.django_db
 def test_what_is_personal_stands_beside_the_record_and_is_committed_to() -> None:
     with transaction.atomic():
-        row = record("session.start", by=Actor(kind="session", user_id=5, name="ada", network="192.0.2.1"))
-    assert "ada" not in str(Record.objects.values().get())
+        row = record("session.start", by=Actor(kind="session", user_id=5, name="quinn", network="192.0.2.1"))
+    assert "quinn" not in str(Record.objects.values().get())
     assert digest_of(row.personal) == row.personal_digest

@@ -6,12 +6,15 @@ through the fields' own conversions. It stands here because every feature with a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from keyhouse.audit import statements
 
 if TYPE_CHECKING:
     Field = models.Field[Any, Any]
@@ -25,14 +28,11 @@ def read(model: type[_Row], statement: str, *values: Any) -> _Row | None:
     Fields that the statement leaves out are read when somebody asks for them; columns that are no fields become
     plain attributes.
     """
-    connection = connections[DEFAULT_DB_ALIAS]
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        found = cursor.fetchone()
-        columns = tuple(column[0] for column in cursor.description) if found else ()
-    if found is None:
+    outcome = statements.run(statement, values)
+    if not outcome.rows:
         return None
-    plan = _reading(model, columns, connection.vendor)
+    connection, found = connections[DEFAULT_DB_ALIAS], outcome.rows[0]
+    plan = _reading(model, outcome.columns, connection.vendor)
     instance = model.from_db(
         connection.alias, plan.names, [_converted(found[at], by, connection) for at, by in plan.fields]
     )
@@ -48,13 +48,13 @@ def insert(row: models.Model) -> None:
     """
     connection = connections[DEFAULT_DB_ALIAS]
     plan = _insertion(type(row), connection.vendor)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            plan.statement,
-            [field.get_db_prep_save(getattr(row, field.attname), connection) for field in plan.fields],
-        )
-        if plan.gets_key:
-            row.pk = cursor.fetchone()[0] if plan.returns_key else cursor.lastrowid
+    told = vars(row)
+    outcome = statements.run(
+        plan.statement,
+        [told[name] if prepare is None else prepare(told[name], connection) for name, prepare in plan.fields],
+    )
+    if plan.gets_key:
+        row.pk = outcome.rows[0][0] if plan.returns_key else outcome.last_key
     row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - how Django names its model interface
 
 
@@ -72,7 +72,7 @@ class _Insertion:
     """How an instance becomes a row."""
 
     statement: str
-    fields: tuple[Field, ...]
+    fields: tuple[tuple[str, Callable[[Any, BaseDatabaseWrapper], Any] | None], ...]
     gets_key: bool
     returns_key: bool
 
@@ -112,4 +112,23 @@ def _insertion(model: type[models.Model], vendor: str) -> _Insertion:
     gets_key = meta.auto_field is not None
     returns_key = gets_key and connections[DEFAULT_DB_ALIAS].features.can_return_columns_from_insert
     key = f" RETURNING {meta.pk.column}" if returns_key else ""
-    return _Insertion(statement + key, fields, gets_key, returns_key)
+    prepared = tuple((field.attname, _preparation(field)) for field in fields)
+    return _Insertion(statement + key, prepared, gets_key, returns_key)
+
+
+def _preparation(field: Field) -> Callable[[Any, BaseDatabaseWrapper], Any] | None:
+    """Return what makes of a value what the driver takes, or None where it takes it as it is."""
+    if isinstance(field, models.ForeignKey):
+        return _preparation(field.target_field)
+    if isinstance(field, _TAKEN_AS_THEY_ARE):
+        return None
+    prepare: Callable[[Any, BaseDatabaseWrapper], Any] = field.get_db_prep_save
+    return prepare
+
+
+_TAKEN_AS_THEY_ARE: Final = (
+    models.BooleanField,
+    models.CharField,
+    models.IntegerField,
+    models.TextField,
+)

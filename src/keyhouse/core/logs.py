@@ -12,6 +12,7 @@ import re
 import sys
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from keyhouse.core import configuration
@@ -47,10 +48,14 @@ def hide_secrets(text: str) -> str:
     """Return the text without what could open something: tokens, cookies, one-time links, passwords in addresses."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
-    prefixes = "|".join(
-        re.escape(prefix) for prefix in {configuration.current().token_prefix, "pypi-"} if prefix
-    )
-    return re.sub(rf"(?:{prefixes})[A-Za-z0-9_-]{{16,}}", HIDDEN, text)
+    return _tokens(configuration.current().token_prefix).sub(HIDDEN, text)
+
+
+@lru_cache(maxsize=8)
+def _tokens(prefix: str) -> re.Pattern[str]:
+    """Return what API tokens look like, with this prefix or the one of the index that most people know."""
+    prefixes = "|".join(re.escape(some) for some in {prefix, "pypi-"} if some)
+    return re.compile(rf"(?:{prefixes})[A-Za-z0-9_-]{{16,}}")
 
 
 def _made_visible(text: str, unwanted: re.Pattern[str]) -> str:
@@ -116,5 +121,7 @@ def configured(settings: Configuration) -> dict[str, Any]:
 
 
 def set_up(settings: Configuration) -> None:
-    """Set logging of this process up."""
+    """Set logging of this process up; nobody is told the line, thread and process that no line here shows."""
+    logging._srcfile = None  # noqa: SLF001 - how the documentation of `logging` switches this off
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.config.dictConfig(configured(settings))

@@ -6,6 +6,7 @@ spelling, and so that the name alone says which project, version and tags a file
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, NoReturn
 
 from packaging.utils import canonicalize_name
@@ -57,6 +58,7 @@ def parse_filename(filename: str) -> DistributionName:
     return name
 
 
+@lru_cache(maxsize=8)  # an upload asks three times; few, since a name of many tags is large
 def parse_any_spelling(filename: str) -> DistributionName:
     """Read a file name that may be spelt as older tools did; raise where it cannot be read."""
     _check_characters(filename)

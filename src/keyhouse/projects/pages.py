@@ -7,12 +7,13 @@ row, so that of two changes at once the later one renders what both did.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
-from typing import Any, Final, TypeVar
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeVar
 
 from django.db import connection
 
@@ -26,34 +27,51 @@ from keyhouse.index.model import (
     find_latest_version,
     version_key,
 )
-from keyhouse.projects import sql
-from keyhouse.projects.models import IndexPage, Project, Serial, path_of
+from keyhouse.projects import queries, sql
+from keyhouse.projects.models import File, Project, Serial, path_of
+from keyhouse.projects.rules import KnownRelease
+
+Metadata = dict[str, object]
+_Read = Callable[[Collection[str]], Iterator[tuple[str, Metadata]]]
 
 _COUNTER: Final = 1  # key of the one row of `Serial`
 _AT_ONCE: Final = 100  # releases whose metadata is in memory at the same time
 
 
-@dataclass(frozen=True, slots=True)
-class ShownRelease:
-    """What the pages of a project show of a release; `yanked` is the reason of its yank, None where there is none."""
+class ReadyPage(NamedTuple):
+    """A rendered page that isn't stored yet; its fields are the first columns of `IndexPage`."""
 
-    version: str
-    yanked: str | None
-    summary: str
+    kind: str
+    name: str
+    form: str
+    serial: int
+    is_gone: bool
+    body: bytes
+    etag: str
+
+    def __str__(self) -> str:
+        """Return the address of the page."""
+        return f"{self.kind}/{self.name}.{self.form}"
 
 
 @dataclass(frozen=True)
 class Contents:
     """What a project holds: its releases by version, the files installers may see, the size of all files in bytes."""
 
-    releases: dict[str, ShownRelease]
-    files: tuple[IndexFile, ...]
-    size: int
+    releases: dict[str, KnownRelease] = field(default_factory=dict)
+    files: tuple[IndexFile, ...] = ()
+    size: int = 0
 
     @cached_property
     def latest(self) -> str | None:
         """The version that stands for the project; one without files only where none has any."""
         return find_latest_version(self.files) or max(self.releases, key=version_key, default=None)
+
+    def with_file(self, file: IndexFile, release: KnownRelease) -> Contents:
+        """Return them with one more file, whose release may be a new one."""
+        return Contents(
+            {**self.releases, release.version: release}, (*self.files, file), self.size + file.size
+        )
 
 
 def refresh_pages(
@@ -65,9 +83,21 @@ def refresh_pages(
     is no longer there gets an empty document. `touches_listing`: the list of all projects is no longer right.
     """
     contents = read_contents(project)
-    serial = next_serial(touches_listing=touches_listing)
     touched = contents.releases if versions is None else versions
-    store_pages(render_pages(project, contents, serial, dict.fromkeys(touched, serial)))
+    return write_pages(project, contents, touched, touches_listing=touches_listing)
+
+
+def write_pages(
+    project: Project,
+    contents: Contents,
+    versions: Collection[str],
+    *,
+    touches_listing: bool = False,
+    metadata: Mapping[str, Metadata] = MappingProxyType({}),
+) -> int:
+    """Do what `refresh_pages` does for who knows what the project holds now, and maybe `metadata` of some versions."""
+    serial = next_serial(touches_listing=touches_listing)
+    store_pages(render_pages(project, contents, serial, dict.fromkeys(versions, serial), metadata))
     _note(project, contents, serial)
     wake(serial)
     return serial
@@ -93,38 +123,56 @@ def next_serial(*, touches_listing: bool) -> int:
     The counter's row stays locked until the caller commits. So serials become visible in their order, and nobody who
     follows them skips one.
     """
-    if not sql.change(_COUNT_LISTING if touches_listing else _COUNT, _COUNTER):
-        Serial.objects.create(pk=_COUNTER, value=1, listing=1)
-    return int(sql.find_value(_COUNTED, _COUNTER))
+    count = _COUNT_LISTING if touches_listing else _COUNT
+    if connection.features.can_return_columns_from_insert:
+        value = sql.find_value(count + _RETURNING, _COUNTER)
+    else:
+        value = sql.find_value(_COUNTED, _COUNTER) if sql.change(count, _COUNTER) else None
+    return int(value or Serial.objects.create(pk=_COUNTER, value=1, listing=1).value)
 
 
 _COUNT: Final = "UPDATE projects_serial SET value = value + 1 WHERE id = %s"
 _COUNT_LISTING: Final = "UPDATE projects_serial SET value = value + 1, listing = value + 1 WHERE id = %s"
+_RETURNING: Final = " RETURNING value"
 _COUNTED: Final = "SELECT value FROM projects_serial WHERE id = %s"
 
 
 def read_contents(project: Project) -> Contents:
     """Read what the pages are made of, in two questions. Files in quarantine count by their size only."""
-    known = {
-        pk: ShownRelease(version, None if yanked_at is None else reason, summary)
-        for pk, version, yanked_at, reason, summary in sql.select(_RELEASES, project.pk)
-    }
+    releases = queries.known_releases(project.pk)
+    known = {release.pk: release for release in releases.values()}
     rows = sql.select(_FILES, project.pk)
-    shown = tuple(_shown_file(known[row[0]], row[3:]) for row in rows if not row[1])
-    return Contents(
-        {release.version: release for release in known.values()}, shown, sum(row[2] for row in rows)
-    )
+    shown = tuple([_shown_file(known[row[0]], row[3:]) for row in rows if not row[1]])
+    return Contents(releases, shown, sum([row[2] for row in rows]))
 
 
-_RELEASES: Final = "SELECT id, version, yanked_at, yanked_reason, summary FROM projects_release WHERE project_id = %s ORDER BY id"
 _FILES: Final = (
     "SELECT release_id, is_quarantined, size, filename, size, sha256, requires_python, uploaded_at, metadata_sha256,"
     " kind, md5, blake2, python_tag FROM projects_file WHERE project_id = %s ORDER BY id"
 )
 
 
-def _shown_file(release: ShownRelease, row: tuple[Any, ...]) -> IndexFile:
+def _shown_file(release: KnownRelease, row: tuple[Any, ...]) -> IndexFile:
     return _index_file(release.version, release.yanked, *row)
+
+
+def shown_file(file: File, release: KnownRelease) -> IndexFile:
+    """Return a file that was just added as installers see it."""
+    return IndexFile(
+        filename=file.filename,
+        path=file.path,
+        size=file.size,
+        sha256=file.sha256,
+        requires_python=file.requires_python,
+        uploaded_at=file.uploaded_at,
+        yanked=release.yanked,
+        metadata_sha256=file.metadata_sha256,
+        version=release.version,
+        kind=file.kind,
+        md5=file.md5,
+        blake2=file.blake2,
+        python_tag=file.python_tag,
+    )
 
 
 # The same object for the same row: what was rendered of it is found by it.
@@ -136,7 +184,7 @@ def _index_file(  # noqa: PLR0913, PLR0917 - the columns of `_FILES` in their or
     size: int,
     sha256: str,
     requires_python: str,
-    uploaded_at: str | datetime,
+    uploaded_at: datetime,
     metadata_sha256: str,
     kind: str,
     md5: str,
@@ -178,26 +226,32 @@ def document_name(normalized_name: str, version: str) -> str:
 
 
 def render_pages(
-    project: Project, contents: Contents, serial: int, versions: Mapping[str, int]
-) -> Iterator[IndexPage]:
+    project: Project,
+    contents: Contents,
+    serial: int,
+    versions: Mapping[str, int],
+    metadata: Mapping[str, Metadata] = MappingProxyType({}),
+) -> Iterator[ReadyPage]:
     """Render both forms of the project's page, its document and those of releases, as rows not yet stored.
 
-    `versions` holds the serial of each release's document, which stays what it was while others change.
+    `versions` holds the serial of each release's document, which stays what it was while others change; `metadata` what
+    needn't be read.
     """
     page = page_of(project, contents, serial)
     simple = render.render_simple(page)
     yield _ready("simple", page.normalized, "json", serial, simple.json)
     yield _ready("simple", page.normalized, "html", serial, simple.html)
-    yield from _render_documents(project, contents, page, versions)
+    read = partial(_metadata_of, project, metadata)
+    yield from _render_documents(contents, page, versions, read)
 
 
 def _render_documents(
-    project: Project, contents: Contents, page: ProjectPage, wanted: Mapping[str, int]
-) -> Iterator[IndexPage]:
+    contents: Contents, page: ProjectPage, wanted: Mapping[str, int], read: _Read
+) -> Iterator[ReadyPage]:
     """Render the documents of releases, and by its latest release that of the project; in quarantine there are none."""
     latest, is_shown = contents.latest, page.status != QUARANTINED
     shown = {version for version in wanted if is_shown and version in contents.releases}
-    for version, metadata in _metadata_of(project, shown | ({latest} if latest and is_shown else set())):
+    for version, metadata in read(shown | ({latest} if latest and is_shown else set())):
         document = ReleaseDocument(page, version, metadata, contents.releases[version].yanked)
         if version == latest:
             yield _ready("json", page.normalized, "json", page.serial, render.render_project_json(document))
@@ -210,7 +264,7 @@ def _render_documents(
         yield gone_page("json", name, "json", serial)
 
 
-def _release_document(document: ReleaseDocument, serial: int) -> IndexPage:
+def _release_document(document: ReleaseDocument, serial: int) -> ReadyPage:
     files = tuple(file for file in document.page.files if file.version == document.version)
     body = render.render_release_json(
         replace(document, page=replace(document.page, serial=serial, files=files))
@@ -219,8 +273,13 @@ def _release_document(document: ReleaseDocument, serial: int) -> IndexPage:
     return _ready("json", name, "json", serial, body)
 
 
-def _metadata_of(project: Project, versions: Iterable[str]) -> Iterator[tuple[str, dict[str, object]]]:
-    for some in batches(versions):
+def _metadata_of(
+    project: Project, at_hand: Mapping[str, Metadata], versions: Collection[str]
+) -> Iterator[tuple[str, Metadata]]:
+    if connection.vendor == "postgresql":
+        at_hand = {}  # it keeps the keys of JSON in an order of its own, and pages are made of what is kept
+    yield from ((version, at_hand[version]) for version in versions if version in at_hand)
+    for some in batches(version for version in versions if version not in at_hand):
         wanted = f"{_METADATA} IN ({sql.placeholders(some)})"
         for version, metadata in sql.select(wanted, project.pk, *some):
             yield version, json.loads(metadata)
@@ -229,26 +288,20 @@ def _metadata_of(project: Project, versions: Iterable[str]) -> Iterator[tuple[st
 _METADATA: Final = "SELECT version, metadata FROM projects_release WHERE project_id = %s AND version"
 
 
-def _ready(kind: str, name: str, form: str, serial: int, body: bytes) -> IndexPage:
-    etag = render.etag_of(body)
-    return IndexPage(kind=kind, name=name, form=form, serial=serial, body=body, etag=etag)
+def _ready(kind: str, name: str, form: str, serial: int, body: bytes) -> ReadyPage:
+    return ReadyPage(kind, name, form, serial, is_gone=False, body=body, etag=render.etag_of(body))
 
 
-def gone_page(kind: str, name: str, form: str, serial: int) -> IndexPage:
+def gone_page(kind: str, name: str, form: str, serial: int) -> ReadyPage:
     """Return an empty page, which tells whoever follows the serials that there is none any more."""
-    return IndexPage(kind=kind, name=name, form=form, serial=serial, is_gone=True)
+    return ReadyPage(kind, name, form, serial, is_gone=True, body=b"", etag="")
 
 
-def store_pages(pages: Iterable[IndexPage]) -> None:
+def store_pages(pages: Iterable[ReadyPage]) -> None:
     """Write pages over those at the same addresses; their compressed forms are made anew by others."""
     for some in batches(pages):
         rows = ", ".join([_PAGE] * len(some))
-        values = chain.from_iterable(_values_of(page) for page in some)
-        sql.change(f"{_INTO_PAGES} VALUES {rows} {_OVER_PAGES}", *values)
-
-
-def _values_of(page: IndexPage) -> tuple[sql.Value, ...]:
-    return page.kind, page.name, page.form, page.serial, page.is_gone, bytes(page.body), page.etag
+        sql.change(f"{_INTO_PAGES} VALUES {rows} {_OVER_PAGES}", *chain.from_iterable(some))
 
 
 _INTO_PAGES: Final = (

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
 from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
-from packaging.utils import canonicalize_version
 
 from keyhouse.audit import rows
 from keyhouse.core.actions import Thing
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects import sql
 from keyhouse.projects.models import File, Project, Release, Role, Tombstone
-from keyhouse.projects.rules import Neighbours
+from keyhouse.projects.rules import KnownRelease, Neighbours
 
 # Whole descriptions stand in these; lists and look-ups don't load them.
 _HEAVY: Final = ("metadata", "description_html")
@@ -88,24 +88,24 @@ _RELEASE: Final = (
 )
 
 
-def find_equal_release(project: Project, version: str) -> Release | None:
-    """Return the release of that canonical version, or the one of an equal version with other zeros at its end.
-
-    To installers 1.0 and 1.0.0 are one version (PEP 440), so a file of either belongs to one release.
-    """
-    found = find_release(project, version)
-    if found is not None:
-        return found
-    wanted = _without_zeros(version)
-    versions = (row[0] for row in sql.select(_VERSIONS, project.pk))
-    equal = next((other for other in versions if _without_zeros(other) == wanted), None)
-    return None if equal is None else find_release(project, equal)
+def known_releases(project_id: int) -> dict[str, KnownRelease]:
+    """Return what is to be known of every release of a project, by version, the one made first first."""
+    return {row[1]: _known_release(*row) for row in sql.select(_KNOWN, project_id)}
 
 
-# asked for each version of a project at each upload to it
-_without_zeros = lru_cache(maxsize=65536)(canonicalize_version)
+_KNOWN: Final = (
+    "SELECT id, version, created_at, yanked_at, yanked_reason, summary FROM projects_release"
+    " WHERE project_id = %s ORDER BY id"
+)
 
-_VERSIONS: Final = "SELECT version FROM projects_release WHERE project_id = %s ORDER BY id"
+
+# asked for each release of a project at each upload to it, and nearly all of them are as they were
+@lru_cache(maxsize=4096)
+def _known_release(  # noqa: PLR0913, PLR0917 - the columns of `_KNOWN` in their order
+    pk: int, version: str, created_at: datetime, yanked_at: object, reason: str, summary: str
+) -> KnownRelease:
+    yanked = None if yanked_at is None else reason
+    return KnownRelease(pk, version, sql.read_instant(created_at), yanked, summary)
 
 
 def releases_of(project: Project) -> QuerySet[Release]:
@@ -123,27 +123,26 @@ def files_of(release: Release) -> QuerySet[File]:
     return release.files.order_by("-kind", "filename")
 
 
-def is_file_name_used(filename: str) -> bool:
-    """Tell whether a file ever had this name, be it deleted since."""
-    return sql.find_value(_USED, filename) is not None
-
-
-def gather_neighbours(filename: str, blake2: str, kind: str, release: Release | None) -> Neighbours:
+def gather_neighbours(filename: str, blake2: str, kind: str, release: KnownRelease | None) -> Neighbours:
     """Gather what stands in the index beside a new file; `release` is the one it joins, where there is one."""
-    digests = dict(sql.select(_ALIKE, filename, blake2))
+    alike = sql.select(_ALIKE, filename, blake2, filename)
+    digests = {name: sha256 for name, sha256 in alike if sha256}
     others = [name for name in digests if name != filename]
     return Neighbours(
         same_name_sha256=digests.get(filename),
-        is_name_used=filename in digests or is_file_name_used(filename),
+        is_name_used=any(name == filename for name, _ in alike),
         same_content=others[0] if others else None,
         sdist=sql.find_value(_SDIST, release.pk) if release and kind == "sdist" else None,
         release_created_at=release.created_at if release else None,
     )
 
 
-_ALIKE: Final = "SELECT filename, sha256 FROM projects_file WHERE filename = %s OR blake2 = %s"
+# files that are here, then the name alone where it was ever used
+_ALIKE: Final = (
+    "SELECT filename, sha256 FROM projects_file WHERE filename = %s OR blake2 = %s"
+    " UNION ALL SELECT filename, '' FROM projects_usedfilename WHERE filename = %s"
+)
 _SDIST: Final = "SELECT filename FROM projects_file WHERE release_id = %s AND kind = 'sdist'"
-_USED: Final = "SELECT 1 FROM projects_usedfilename WHERE filename = %s"
 
 
 def visible_projects() -> QuerySet[Project]:

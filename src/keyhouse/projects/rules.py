@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Final
+
+from packaging.utils import canonicalize_version
 
 from keyhouse.core.errors import Refusal
 from keyhouse.projects.errors import (
@@ -79,6 +83,33 @@ def judge_project_size(size: int, added: int, limit: int) -> Refusal | None:
     return ProjectTooLarge(
         f"The project's files would become {size + added:,} bytes; its limit is {limit:,}."
     )
+
+
+@dataclass(frozen=True, slots=True)
+class KnownRelease:
+    """A release beside which a file is judged and pages are made; `yanked` is the reason of its yank, None: it is not."""
+
+    pk: int
+    version: str
+    created_at: datetime
+    yanked: str | None
+    summary: str
+
+
+def find_equal_release(releases: Mapping[str, KnownRelease], version: str) -> KnownRelease | None:
+    """Return the release of that canonical version, or the one of an equal version with other zeros at its end.
+
+    To installers 1.0 and 1.0.0 are one version (PEP 440), so a file of either belongs to one release.
+    """
+    found = releases.get(version)
+    if found is not None:
+        return found
+    wanted = _without_zeros(version)
+    return next((release for other, release in releases.items() if _without_zeros(other) == wanted), None)
+
+
+# asked for each version of a project at each upload to it
+_without_zeros = lru_cache(maxsize=65536)(canonicalize_version)
 
 
 @dataclass(frozen=True, slots=True)

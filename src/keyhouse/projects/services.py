@@ -25,6 +25,8 @@ from keyhouse.distfiles.names import fold, judge_new_name, normalise
 from keyhouse.projects import pages, queries, rules, verification
 from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role, Tombstone, UsedFileName
+from keyhouse.projects.pages import Contents
+from keyhouse.projects.rules import KnownRelease
 
 _TRIES: Final = 4
 
@@ -96,19 +98,26 @@ def _publish(new: NewFile, by: Actor) -> File:
         project = queries.lock_project(new.normalized_name)
         is_new_project = project is None
         project = _let_in(project, by) if project else _found_project(new, by, at)
-        release = queries.find_equal_release(project, new.version)
-        repeated = _find_repeated(new, project, release, by)
+        contents = Contents() if is_new_project else pages.read_contents(project)
+        joined = rules.find_equal_release(contents.releases, new.version)
+        repeated = _find_repeated(new, project, joined, by)
         if repeated is not None:
             return repeated
-        release, is_new_release = (release, False) if release else (_add_release(new, project, at), True)
-        file = _add_file(new, release, by, at)
+        release = joined or _add_release(new, project, at)
+        file = _add_file(new, project, release, by, at)
         record(
             "release.upload",
             by=by,
             about=_thing(project),
-            details=_told(new, release.version, is_new_project=is_new_project, is_new_release=is_new_release),
+            details=_told(new, release.version, is_new_project=is_new_project, is_new_release=joined is None),
         )
-        pages.refresh_pages(project, versions=[release.version], touches_listing=is_new_project)
+        pages.write_pages(
+            project,
+            contents.with_file(pages.shown_file(file, release), release),
+            [release.version],
+            touches_listing=is_new_project,
+            metadata={} if joined else {release.version: new.metadata},
+        )
         faults.reach("upload.rows-written")
     return file
 
@@ -129,7 +138,7 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
     return project
 
 
-def _find_repeated(new: NewFile, project: Project, release: Release | None, by: Actor) -> File | None:
+def _find_repeated(new: NewFile, project: Project, release: KnownRelease | None, by: Actor) -> File | None:
     beside = queries.gather_neighbours(new.filename, new.blake2, new.kind, release)
     if rules.is_repeat(new.candidate, beside):
         return queries.find_file(new.filename)
@@ -142,9 +151,9 @@ def _find_repeated(new: NewFile, project: Project, release: Release | None, by: 
     return None
 
 
-def _add_release(new: NewFile, project: Project, at: datetime) -> Release:
+def _add_release(new: NewFile, project: Project, at: datetime) -> KnownRelease:
     release = Release(
-        project=project,
+        project_id=project.pk,
         version=new.version,
         created_at=at,
         summary=str(new.metadata.get("summary") or "")[: rules.LONGEST_SUMMARY],
@@ -152,18 +161,18 @@ def _add_release(new: NewFile, project: Project, at: datetime) -> Release:
         description_html=new.description_html,
     )
     rows.insert(release)
-    return release
+    return KnownRelease(release.pk, release.version, at, None, release.summary)
 
 
-def _add_file(new: NewFile, release: Release, by: Actor, at: datetime) -> File:
+def _add_file(new: NewFile, project: Project, release: KnownRelease, by: Actor, at: datetime) -> File:
     rows.insert(
         UsedFileName(
             filename=new.filename, normalized_name=new.normalized_name, blake2=new.blake2, used_at=at
         )
     )
     file = File(
-        release=release,
-        project_id=release.project_id,
+        release_id=release.pk,
+        project_id=project.pk,
         filename=new.filename,
         kind=new.kind,
         python_tag=new.python_tag,

@@ -7,33 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
 
 from django.db import connection
 
+from keyhouse.audit.statements import change, find_value, select
+
+__all__ = ["Value", "change", "find_value", "locking", "placeholders", "read_instant", "select"]
+
 Value = str | int | bytes | None
-
-
-def select(statement: str, *values: Value) -> list[tuple[Any, ...]]:
-    """Return all rows as the driver gives them: on SQLite, instants are text and booleans are numbers."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return list(cursor.fetchall())
-
-
-def find_value(statement: str, *values: Value) -> Any:
-    """Return the first column of the first row, or None."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        row = cursor.fetchone()
-    return row[0] if row else None
-
-
-def change(statement: str, *values: Value) -> int:
-    """Run a statement that changes rows and return how many it changed."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, values)
-        return int(cursor.rowcount)
 
 
 def placeholders(values: Sequence[object]) -> str:

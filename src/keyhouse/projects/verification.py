@@ -96,17 +96,17 @@ def _stored(names: list[str]) -> Iterable[IndexPage]:
     return IndexPage.objects.filter(kind__in=_OWN_KINDS, name__in=names)
 
 
-def _address(page: IndexPage) -> tuple[str, str, str]:
+def _address(page: IndexPage | pages.ReadyPage) -> tuple[str, str, str]:
     return page.kind, page.name, page.form
 
 
-def _problem_of(stored: IndexPage | None, fresh: IndexPage) -> str:
+def _problem_of(stored: IndexPage | None, fresh: pages.ReadyPage) -> str:
     if fresh.is_gone:
         return (
             "The page shows something that installers may not see." if stored and not stored.is_gone else ""
         )
     if stored is None or stored.is_gone:
         return "The page is missing."
-    if bytes(stored.body) != bytes(fresh.body) or stored.serial != fresh.serial:
+    if bytes(stored.body) != fresh.body or stored.serial != fresh.serial:
         return "The page doesn't show what the index holds."
     return "" if stored.etag == fresh.etag else "The page's tag doesn't belong to its content."

@@ -37,7 +37,7 @@ class LocalBlobs:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._incoming = root / INCOMING
-        self._durable: set[Path] = set()  # folders whose names are known to survive a power cut
+        self._durable: set[str] = set()  # folders whose names are known to survive a power cut
         self._syncers = ThreadPoolExecutor(_SYNCERS, "blobs-sync")
 
     def incoming(self) -> Path:
@@ -53,11 +53,11 @@ class LocalBlobs:
     def keep_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
         """Do what `keep` does for several files, syncing each folder once."""
         moves = [(temp, self._place(key)) for temp, key in pairs]
-        self._sync_all([temp for temp, _ in moves])
+        self._sync_all([str(temp) for temp, _ in moves])
         for temp, place in moves:
             _move(temp, place)
-        own = {self.root / key.rpartition("/")[0] for _, key in pairs}
-        self._sync_folders(own | {place.parent for _, place in moves})
+        own = {key.rpartition("/")[0] for _, key in pairs}
+        self._sync_folders(own, {os.path.dirname(place) for _, place in moves})  # noqa: PTH120 - as below
 
     def path_of(self, key: str) -> Path | None:
         """Return where the blob lies, or None where there is no such blob."""
@@ -96,14 +96,20 @@ class LocalBlobs:
         before = time.time() - older_than.total_seconds()
         return sum(_sweep(path, before) for path in self._temporary_files())
 
-    def _sync_folders(self, leaves: set[Path]) -> None:
-        """Sync the folders of new files, and upwards; somebody else's new folder may not be synced yet."""
+    # Folders are texts here: paths would cost more than what is done with them.
+
+    def _sync_folders(self, leaves: set[str], parents: set[str]) -> None:
+        """Sync the folders of new files, and upwards; somebody else's new folder may not be synced yet.
+
+        `leaves` are named from the root on; `parents` hold the files, and are others only where names are long.
+        """
         shared = {above for leaf in leaves for above in self._above(leaf)}
-        unsure = {leaf.parent for leaf in leaves} | {above.parent for above in shared - self._durable}
-        self._sync_all([*leaves, *(unsure - leaves)])
+        own = parents | {f"{self.root}/{leaf}" for leaf in leaves}
+        unsure = {os.path.dirname(some) for some in own | (shared - self._durable)}  # noqa: PTH120 - as above
+        self._sync_all([*own, *(unsure - own)])
         self._durable |= shared
 
-    def _sync_all(self, paths: Sequence[Path]) -> None:
+    def _sync_all(self, paths: Sequence[str]) -> None:
         """Sync several at the same time: the file system writes its journal once for all that wait for it."""
         others = [self._syncers.submit(_sync, path) for path in paths[1:]]
         for path in paths[:1]:  # this thread has nothing else to do
@@ -111,10 +117,10 @@ class LocalBlobs:
         for done in others:
             done.result()
 
-    def _above(self, leaf: Path) -> list[Path]:
+    def _above(self, leaf: str) -> list[str]:
         """Return the folders above a leaf that many blobs share, the root among them; they are never removed."""
-        below_root = leaf.relative_to(self.root).parts[:_SHARED_LEVELS]
-        return [self.root.joinpath(*below_root[:level]) for level in range(len(below_root) + 1)]
+        below_root = leaf.split("/")[:_SHARED_LEVELS]
+        return ["/".join([str(self.root), *below_root[:level]]) for level in range(len(below_root) + 1)]
 
     def _temporary_files(self) -> list[Path]:
         try:
@@ -127,7 +133,7 @@ class LocalBlobs:
         folder, _, name = check_key(key).rpartition("/")
         if len(name) > _LONGEST_NAME:
             return self.root / folder / (name[:_SPLIT] + _LONG) / name[_SPLIT:]
-        return self.root / folder / name
+        return Path(f"{self.root}/{folder}/{name}")
 
 
 def hold(descriptor: int) -> None:
@@ -137,8 +143,9 @@ def hold(descriptor: int) -> None:
 
 def _move(temp: Path, place: Path) -> None:
     """Rename into place; the removal of a blob may take the empty folder away in between."""
+    folder = place.parent
     for attempt in range(_ATTEMPTS):
-        _make_folders(place.parent)
+        _make_folders(folder)
         try:
             temp.replace(place)
         except FileNotFoundError:
@@ -160,7 +167,7 @@ def _make_folders(folder: Path) -> None:
         _make_folders(folder)
 
 
-def _sync(path: Path) -> None:
+def _sync(path: str) -> None:
     """Make a file's bytes, or a folder's list of names, durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Literal
 
 from packaging.version import Version
@@ -184,6 +185,7 @@ def _write(tag: str, *fields: object) -> bytes:
 # ---- reading
 
 
+@lru_cache(maxsize=64)  # of a token in use, the same at every use
 def parse_caveat(data: bytes) -> Caveat:
     """Read one caveat; raises CaveatUnknown for an unknown tag, wrong types or the wrong number of fields."""
     try:

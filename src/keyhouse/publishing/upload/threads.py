@@ -16,15 +16,25 @@ Result = TypeVar("Result")
 
 
 class Threads:
-    """Two groups: judges use the database, writers only files, so that a busy database never stops receiving."""
+    """Two groups: judges use the database, writers only files, so that a busy database never stops receiving.
+
+    Of the judges the one that worked last comes first: its connection holds the pages of the database that the others
+    would have to read anew after each commit of somebody else.
+    """
 
     def __init__(self) -> None:
-        self._judges = ThreadPoolExecutor(_JUDGES, "upload-judge")
+        self._judges = [ThreadPoolExecutor(1, f"upload-judge-{number}") for number in range(_JUDGES)]
+        self._resting = list(self._judges)
+        self._turns = asyncio.Semaphore(_JUDGES)
         self._writers = ThreadPoolExecutor(_WRITERS, "upload-writer")
 
     async def judge(self, work: Callable[[], Result]) -> Result:
-        """Do work that uses the database."""
-        return await asyncio.get_running_loop().run_in_executor(self._judges, _with_database, work)
+        """Do work that uses the database, to its end also where nobody waits for it any more."""
+        async with self._turns:
+            judge = self._resting.pop()
+            doing = asyncio.get_running_loop().run_in_executor(judge, _with_database, work)
+            doing.add_done_callback(lambda _: self._resting.append(judge))
+            return await doing
 
     def write(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
         """Begin work that uses files only."""
@@ -32,7 +42,8 @@ class Threads:
 
     def close(self) -> None:
         """Let running work end and take no more."""
-        self._judges.shutdown()
+        for judge in self._judges:
+            judge.shutdown()
         self._writers.shutdown()
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from keyhouse.core import clock, configuration
 from keyhouse.projects import queries
-from keyhouse.projects.rules import Candidate, Neighbours, is_repeat, judge_file, judge_release_age
+from keyhouse.projects.rules import (
+    Candidate,
+    Neighbours,
+    find_equal_release,
+    is_repeat,
+    judge_file,
+    judge_release_age,
+)
 from keyhouse.publishing.upload.checks.check import Check, refuse
 from keyhouse.publishing.upload.submission import Stage, Submission
 
@@ -54,6 +61,7 @@ def _candidate(submission: Submission, sha256: str) -> Candidate:
 def _neighbours(submission: Submission) -> Neighbours:
     release = None
     if submission.project is not None and submission.name is not None:
-        release = queries.find_equal_release(submission.project, str(submission.name.version))
+        known = queries.known_releases(submission.project.pk)
+        release = find_equal_release(known, str(submission.name.version))
     kind = _candidate(submission, "").kind
     return queries.gather_neighbours(submission.filename or "", submission.received.blake2, kind, release)

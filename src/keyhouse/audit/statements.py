@@ -1,0 +1,67 @@
+"""Statements as they go to the driver, for what every upload asks and writes.
+
+On SQLite a statement costs the driver a few microseconds and Django's cursors around it four times that, so there it
+is given to the driver itself. Django's connection stays the one that is asked: its transactions hold, its exceptions
+are raised, and whoever captures or wraps queries sees these as well. On PostgreSQL the way there and back costs more
+than any of this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+
+class Outcome(NamedTuple):
+    """What a statement gave: rows as the driver gives them, names of their columns, rows changed, key made by SQLite."""
+
+    rows: list[tuple[Any, ...]]
+    columns: tuple[str, ...]
+    changed: int
+    last_key: int | None
+
+
+def run(statement: str, values: Sequence[Any]) -> Outcome:
+    """Run one statement, written with `%s`, to its end; raises the exceptions of `django.db`."""
+    connection: BaseDatabaseWrapper = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor != "sqlite" or connection.force_debug_cursor or connection.execute_wrappers:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return _outcome(cursor, cursor.fetchall() if cursor.description else [])
+    connection.ensure_connection()
+    connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors, closing(connection.connection.cursor()) as cursor:
+        cursor.execute(_as_sqlite_writes(statement), values)
+        return _outcome(cursor, cursor.fetchall())
+
+
+def _outcome(cursor: Any, rows: list[tuple[Any, ...]]) -> Outcome:
+    columns = tuple([column[0] for column in cursor.description]) if cursor.description else ()
+    return Outcome(rows, columns, cursor.rowcount, getattr(cursor, "lastrowid", None))
+
+
+@lru_cache(maxsize=512)
+def _as_sqlite_writes(statement: str) -> str:
+    """Return the statement with SQLite's own placeholders; ours hold no other percent sign."""
+    return statement.replace("%s", "?")
+
+
+def select(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Return all rows as the driver gives them: on SQLite, instants have no zone (it is UTC)."""
+    return run(statement, values).rows
+
+
+def find_value(statement: str, *values: Any) -> Any:
+    """Return the first column of the first row, or None."""
+    rows = run(statement, values).rows
+    return rows[0][0] if rows else None
+
+
+def change(statement: str, *values: Any) -> int:
+    """Run a statement that changes rows and return how many it changed."""
+    return run(statement, values).changed

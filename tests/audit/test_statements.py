@@ -1,0 +1,69 @@
+"""Statements that go to the driver keep what Django's connection promises."""
+
+from __future__ import annotations
+
+import pytest
+from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
+from django.db.transaction import TransactionManagementError
+from django.test.utils import CaptureQueriesContext
+
+from keyhouse.accounts.models import User
+from keyhouse.audit import statements
+from keyhouse.core import clock
+
+pytestmark = [pytest.mark.database, pytest.mark.django_db]
+
+
+def test_values_are_parameters_whatever_they_hold() -> None:
+    odd = "it's 100 %s \u2028 or ? \N{SNOWMAN}"
+    User.objects.create(username=odd[:50], joined_at=clock.now())
+    assert (
+        statements.find_value("SELECT username FROM accounts_user WHERE username = %s", odd[:50]) == odd[:50]
+    )
+    assert statements.select("SELECT id FROM accounts_user WHERE username = %s", "nobody") == []
+    assert statements.find_value("SELECT id FROM accounts_user WHERE username = %s", "nobody") is None
+
+
+def test_a_change_tells_how_many_rows_it_changed() -> None:
+    for name in ("ada", "bob"):
+        User.objects.create(username=name, joined_at=clock.now())
+    assert statements.change("UPDATE accounts_user SET kind = %s WHERE username <> %s", "service", "ada") == 1
+
+
+def test_errors_are_those_of_django() -> None:
+    with pytest.raises((OperationalError, ProgrammingError)), transaction.atomic():
+        statements.select("SELECT 1 FROM no_such_table")
+    User.objects.create(username="ada", joined_at=clock.now())
+    again = "INSERT INTO accounts_user SELECT * FROM accounts_user WHERE username = %s"
+    with pytest.raises(IntegrityError), transaction.atomic():
+        statements.change(again, "ada")
+
+
+def test_nothing_is_asked_inside_a_transaction_that_is_to_be_rolled_back() -> None:
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            statements.select("SELECT id FROM accounts_user")
+
+
+def test_what_is_rolled_back_is_gone() -> None:
+    User.objects.create(username="ada", joined_at=clock.now())
+    with transaction.atomic():
+        statements.change("UPDATE accounts_user SET kind = %s", "service")
+        transaction.set_rollback(True)
+    assert User.objects.get().kind == "person"
+
+
+def test_whoever_captures_or_wraps_queries_sees_them() -> None:
+    with CaptureQueriesContext(connection) as captured:
+        statements.select("SELECT id FROM accounts_user WHERE username = %s", "ada")
+    assert len(captured) == 1
+    seen: list[str] = []
+
+    def wrap(execute: object, sql: str, *rest: object) -> object:
+        seen.append(sql)
+        return execute(sql, *rest)  # type: ignore[operator]  # what Django hands over
+
+    with connection.execute_wrapper(wrap):
+        statements.select("SELECT id FROM accounts_user WHERE username = %s", "ada")
+    assert len(seen) == 1
