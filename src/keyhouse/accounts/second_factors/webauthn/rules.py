@@ -81,6 +81,20 @@ class NewKey:
     aaguid: str
     transports: tuple[str, ...] = ()
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON values, for a draft."""
+        told = {name: getattr(self, name) for name in self.__slots__}
+        return told | {name: encode(told[name]) for name in _BINARY} | {"transports": list(self.transports)}
+
+    @classmethod
+    def read(cls, told: Mapping[str, Any]) -> NewKey:
+        """Read it as `as_dict` wrote it."""
+        binary = {name: decode(told[name]) for name in _BINARY}
+        return cls(**{**told, **binary, "transports": tuple(told["transports"])})
+
+
+_BINARY: Final = ("id", "public_key", "user_handle")
+
 
 @dataclass(frozen=True, slots=True)
 class KnownKey:

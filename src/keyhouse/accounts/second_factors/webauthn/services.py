@@ -14,7 +14,7 @@ from keyhouse.accounts.models import SecurityKey, Session, User, UserHandle
 from keyhouse.accounts.second_factors.webauthn import ceremonies, rules
 from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyKnown, KeyUnknown
 from keyhouse.accounts.second_factors.webauthn.rules import Assertion, KnownKey, NewKey
-from keyhouse.accounts.sessions import end_other_sessions, prove
+from keyhouse.accounts.sessions import end_other_sessions, forget_second_factor, prove
 from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions
 from keyhouse.core.actions import Thing
@@ -159,9 +159,11 @@ def _remove(user_id: int, key_id: int, by: Actor) -> None:
     found = SecurityKey.objects.filter(user_id=user_id, pk=key_id).first()
     if found is None:
         raise SecondFactorMissing
-    if not strength.has_other_factor(user_id, key_id=found.pk):
-        strength.require_may_remove_last(by, user_id)
+    is_last = strength.require_another(user_id, by, key_id=found.pk)
     about = thing_of(found)
     found.delete()
     end_other_sessions(by, user_id)
-    record("second-factor.remove", by=by, about=about, account_id=user_id)
+    if is_last:
+        forget_second_factor(by)
+    action = actions.REMOVE_LAST if is_last else "second-factor.remove"
+    record(action, by=by, about=about, account_id=user_id)
