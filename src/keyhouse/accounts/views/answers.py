@@ -75,6 +75,7 @@ def body_of(request: HttpRequest) -> Mapping[str, Any]:
 
 
 def response_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the browser's answer in it; raises KeyAnswerMalformed."""
     response = body.get("response")
     if not isinstance(response, dict):
         raise KeyAnswerMalformed

@@ -20,7 +20,7 @@ from keyhouse.accounts.views.answers import SeeOther, body_of, response_in, show
 from keyhouse.accounts.views.recovery_codes import codes_context
 from keyhouse.accounts.views.second_factors import enrolment_context
 from keyhouse.accounts.visitor import remember_browser, visitor_of
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration
 
 ARRIVED: Final = "/help/clients/"
 STEPS: Final = (
@@ -91,7 +91,11 @@ def _authenticator(request: AskedRequest, door: Door) -> HttpResponse:
         if not form.errors:
             return SeeOther(_path(door, "recovery-codes"))
     shown = enrolment_context(totp_rules.decode_secret(draft.totp_secret), draft.username)
-    context = _context(door, "authenticator") | shown | {"finish": _path(door, "security-key")}
+    context = _context(door, "authenticator") | shown
+    context |= {
+        "finish": _path(door, "security-key"),
+        "is_local": configuration.current().host == "localhost",
+    }
     return show_form(request, "accounts/newcomer_authenticator.html", form, context)
 
 

@@ -352,7 +352,21 @@ def _is_good_curve(key: Mapping[int, Any], algorithm: int) -> bool:
     names = (_X,) if algorithm == EDDSA else (_X, _Y)
     kty = _OKP if algorithm == EDDSA else _EC2
     are_right = all(isinstance(key.get(name), bytes) and len(key[name]) == _SIZES[curve] for name in names)
-    return key.get(_KTY) == kty and key.get(_CRV) == curve and are_right
+    is_right = key.get(_KTY) == kty and key.get(_CRV) == curve and are_right
+    return is_right and (algorithm == EDDSA or _is_on_curve(key, curve))
+
+
+def _is_on_curve(key: Mapping[int, Any], curve: int) -> bool:
+    """Tell whether the point lies on its curve (SP 800-186, D.1.1)."""
+    from cryptography.hazmat.primitives.asymmetric import ec  # noqa: PLC0415 - only enrolment needs it
+
+    curves = {1: ec.SECP256R1, 3: ec.SECP521R1}
+    numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(key[_X]), int.from_bytes(key[_Y]), curves[curve]())
+    try:
+        numbers.public_key()
+    except ValueError:
+        return False
+    return True
 
 
 def _is_good_rsa(key: Mapping[int, Any]) -> bool:
