@@ -118,7 +118,7 @@ def test_fields_say_what_they_are_for(ada: User, path: str, wanted: list[str]) -
 
 def test_the_sign_in_fields_say_what_they_are_for(ada: User, browser: Browser) -> None:
     browser.get("/account/sign-in/")
-    assert purposes_on(browser) == ["username", "current-password"]
+    assert purposes_on(browser) == ["username webauthn", "current-password"]
     browser.sign_in()
     browser.get("/account/second-factor/")
     assert re.search(r'<input[^>]*name="code"[^>]*inputmode="numeric"', browser.text)

@@ -26,7 +26,7 @@ class Item:
 
 def items_for(user: User) -> list[Item]:
     """Return the checklist of a person; the first line that is not done is the next step."""
-    items = [_email(user), _second_factor(user), _codes(user), _security_key(user), _second_method(user)]
+    items = [_email(user), _second_factor(user), _codes(user), _second_method(user)]
     following = next((item for item in items if not item.is_done), None)
     return [
         Item(item.title, item.is_done, item.text, item.path, item.label, is_next=item is following)
@@ -46,7 +46,7 @@ def _email(user: User) -> Item:
 
 def _second_factor(user: User) -> Item:
     able = _usable(user)
-    text = ", ".join(able) if able else "With it a stolen password is worth nothing. Publishing needs one."
+    text = ", ".join(able) if able else "A security key, or an authenticator app. With it a stolen password is worth nothing."
     return Item(
         "Second factor", bool(able), text, "/account/second-factors/", "Manage" if able else "Set one up"
     )
@@ -75,14 +75,6 @@ def _second_method(user: User) -> Item:
     return Item(
         "Second method", is_done, text, "/account/second-factors/", "Manage" if is_done else "Add one"
     )
-
-
-def _security_key(user: User) -> Item:
-    """Offer what can't be talked out of somebody by a false page; an app is a second factor as well."""
-    keys = [one.name for one in queries.keys_of(user) if one.cloned_at is None]
-    text = ", ".join(keys) if keys else "The strongest there is: a false page can't use what it answers."
-    path = "/account/second-factors/" if keys else "/account/security-keys/add/"
-    return Item("Security key or passkey", bool(keys), text, path, "Manage" if keys else "Add one")
 
 
 def _usable(user: User) -> list[str]:
