@@ -100,7 +100,7 @@ def test_a_service_refuses_a_stale_proof_and_somebody_else(ada: User, time: Cloc
 
 def purposes_on(browser: Browser) -> list[str]:
     main = browser.text.partition("<main")[2]
-    return re.findall(r'<input[^>]*autocomplete="([\w-]+)"', main)
+    return re.findall(r'<input[^>]*autocomplete="([\w -]+)"', main)
 
 
 @pytest.mark.parametrize(
