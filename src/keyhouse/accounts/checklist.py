@@ -46,7 +46,11 @@ def _email(user: User) -> Item:
 
 def _second_factor(user: User) -> Item:
     able = _usable(user)
-    text = ", ".join(able) if able else "A security key, or an authenticator app. With it a stolen password is worth nothing."
+    text = (
+        ", ".join(able)
+        if able
+        else "A security key, or an authenticator app. With it a stolen password is worth nothing."
+    )
     return Item(
         "Second factor", bool(able), text, "/account/second-factors/", "Manage" if able else "Set one up"
     )

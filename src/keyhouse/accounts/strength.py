@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from keyhouse.accounts.errors import SecondFactorLast
-from keyhouse.accounts.models import Authenticator, RecoveryCode, SecurityKey
+from keyhouse.accounts.models import Authenticator, RecoveryCode, SecurityKey, User
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import REMOVE_LAST, STEP_UP_AGE, Thing
 from keyhouse.core.actor import Actor, Strength
@@ -38,14 +38,14 @@ def has_usable_app(user_id: int) -> bool:
 def require_another(user_id: int, by: Actor, *, app_id: int = 0, key_id: int = 0) -> bool:
     """Return whether this is the very last second factor of the account, after asking the gate about that.
 
-    The caller holds the lock of the account. One that was switched off stands in for nothing: with it alone, nobody
-    could sign in. Raises SecondFactorLast and what the gate raises.
+    The caller holds the lock of the account. One that was switched off stands in for nothing: with it alone, or
+    with no password either, nobody could sign in. Raises SecondFactorLast and what the gate raises.
     """
     apps = Authenticator.objects.filter(user_id=user_id).exclude(pk=app_id)
     keys = SecurityKey.objects.filter(user_id=user_id).exclude(pk=key_id)
     if apps.filter(disabled_at=None).exists() or keys.filter(cloned_at=None).exists():
         return False
-    if apps.exists() or keys.exists():
+    if apps.exists() or keys.exists() or not User.objects.get(pk=user_id).has_usable_password():
         raise SecondFactorLast
     # the host is let through every gate, and must not take from somebody what a mandate asks of them
     by_themselves = Actor("session", user_id, strength=Strength(frozenset({"totp"}), clock.now()))

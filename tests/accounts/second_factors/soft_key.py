@@ -64,12 +64,14 @@ class SoftKey:
         """Return the public key as COSE (RFC 9053)."""
         numbers = self.private.public_key().public_numbers()
         key = {1: 2, 3: -7, -1: 1, -2: numbers.x.to_bytes(32), -3: numbers.y.to_bytes(32)}
-        return cbor2.dumps({**key, **changed.get("labels", {})})
+        encoded: bytes = cbor2.dumps({**key, **changed.get("labels", {})})
+        return encoded
 
     def _data(self, faults: Mapping[str, Any], more: int) -> bytes:
         site = hashlib.sha256(faults.get("rp_id", self.rp_id).encode()).digest()
         flags = faults.get("flags", self.flags) | more
-        return site + bytes([flags]) + faults.get("count", self.count).to_bytes(4)
+        count: int = faults.get("count", self.count)
+        return site + bytes([flags]) + count.to_bytes(4)
 
     def _client(self, kind: str, options: Mapping[str, Any], faults: Mapping[str, Any]) -> bytes:
         told = {

@@ -17,7 +17,7 @@ from tests.accounts.conftest import (
     refused,
     signed_in,
 )
-from tests.accounts.second_factors.soft_key import BE, UP, SoftKey
+from tests.accounts.second_factors.soft_key import BE, UP, UV, SoftKey
 from tests.accounts.test_newcomers import codes_on
 
 from keyhouse.accounts import services
@@ -33,6 +33,7 @@ from keyhouse.core.errors import Refusal
 
 pytestmark = pytest.mark.django_db
 
+GOOD = UP | UV
 ENROL = "/account/security-keys/options/"
 ADD = "/account/security-keys/add/"
 PASSKEY = "/account/sign-in/passkey/"
@@ -71,7 +72,7 @@ def answer(browser: Browser, path: str, key: SoftKey, **faults: Any) -> Any:
 def enrolled(user: User, *, flags: int = 0, count: int = 0) -> tuple[SoftKey, Browser]:
     """Return a key that was just enrolled in a browser, which has proven password, app and key."""
     _, browser = signed_in(user)
-    key = SoftKey(count=count, **({"flags": flags} if flags else {}))
+    key = SoftKey(count=count, flags=flags or GOOD)
     page = answer(browser, ADD, key)
     assert page.status_code == 200, page.content
     return key, browser
@@ -484,7 +485,7 @@ def test_setting_up_anew_voids_the_keys_of_before(ada: User, browser: Browser) -
 
 
 def test_a_synced_passkey_is_not_bound_to_its_device(ada: User) -> None:
-    enrolled(ada, flags=UP | 4 | BE)
+    enrolled(ada, flags=UP | UV | BE)
     assert not Session.objects.get(user=ada).device_bound
     assert SecurityKey.objects.get().backup_eligible
 
