@@ -139,7 +139,7 @@ def _read_person(actor: Actor) -> tuple[Person, int | None]:
         joined_at=_instant(joined_at),
         state=state,
         verified_email=bool(is_verified),
-        factors=tuple(name for name, has in zip(_FACTORS, held, strict=True) if has),
+        factors=tuple(factor for factor, has in zip(_FACTORS, held, strict=True) if has),
         has_device_bound=bool(held[1]),
         recovery_codes=int(codes),
         roles=roles,

@@ -86,7 +86,10 @@ def add_authenticator(request: AskedRequest) -> HttpResponse:
         if done is not None:
             usual = LIST if strength.codes_left(session.user_id) else CODES
             return with_session(SeeOther(usual if way_on == HOME else way_on), done[1])
-    context = enrolment_context(begin_enrolment(session), session.user.username) | {"next": way_on}
+    context = enrolment_context(begin_enrolment(session), session.user.username) | {
+        "next": way_on,
+        "add_key_address": with_next(ADD_KEY, way_on),
+    }
     return show_form(request, "accounts/add_authenticator.html", form, context)
 
 
