@@ -100,7 +100,7 @@ def test_a_service_refuses_a_stale_proof_and_somebody_else(ada: User, time: Cloc
 
 def purposes_on(browser: Browser) -> list[str]:
     main = browser.text.partition("<main")[2]
-    return re.findall(r'<input[^>]*autocomplete="([\w-]+)"', main)
+    return re.findall(r'<input[^>]*autocomplete="([\w -]+)"', main)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_fields_say_what_they_are_for(ada: User, path: str, wanted: list[str]) -
 
 def test_the_sign_in_fields_say_what_they_are_for(ada: User, browser: Browser) -> None:
     browser.get("/account/sign-in/")
-    assert purposes_on(browser) == ["username", "current-password"]
+    assert purposes_on(browser) == ["username webauthn", "current-password"]
     browser.sign_in()
     browser.get("/account/second-factor/")
     assert re.search(r'<input[^>]*name="code"[^>]*inputmode="numeric"', browser.text)

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from tests.accounts.second_factors.soft_key import SoftKey
 from tests.cli.places import Place
 from tests.cli.started import keyhouse, serving
 from tests.distfiles.builders import build_sdist, build_wheel
@@ -17,7 +20,11 @@ from keyhouse.accounts.models import Authenticator, Email, RecoveryCodeSet, Sess
 from keyhouse.accounts.second_factors.recovery_codes.services import hash_guess, use_code
 from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.second_factors.totp.services import accept_code
+from keyhouse.accounts.second_factors.webauthn.ceremonies import ask_anybody
+from keyhouse.accounts.second_factors.webauthn.rules import decode
 from keyhouse.accounts.sessions import find_actor_by_cookie
+from keyhouse.accounts.signing_in import PasskeyAnswer, sign_in_by_passkey
+from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.models import Personal, Record
 from keyhouse.cli.dev_document import SeedRefused, read_document
 from keyhouse.cli.dev_sowing import sow
@@ -161,7 +168,7 @@ def test_passwords_and_secrets_are_nowhere_in_the_audit_log() -> None:
     [
         ([{**ADA, "colour": "red"}], "users[0]: unknown key 'colour'"),
         ([{"email": "a@example.org"}], "users[0]: the key 'username' is missing"),
-        ([BOB, {**ADA, "second_factors": ["webauthn"]}], "users[1]: 'second_factors' takes"),
+        ([BOB, {**ADA, "second_factors": ["sms"]}], "users[1]: 'second_factors' takes"),
         ([{**ADA, "state": "asleep"}], "users[0]: 'state' takes one of active"),
         ([{**ADA, "joined_at": "2020-01-01"}], "users[0]: 'joined_at' takes an instant"),
         ([{**ADA, "operator": "yes"}], "users[0]: 'operator' takes true or false"),
@@ -553,3 +560,16 @@ def test_exemptions_that_can_not_be_are_refused_by_their_place() -> None:
     assert "no user 'eve'" in refused(exemptions=[EXEMPTION | {"user": "eve"}])
     assert "'until' takes" in refused(exemptions=[EXEMPTION | {"until": None}])
     assert "'reason' takes" in refused(exemptions=[EXEMPTION | {"reason": "x" * 501}])
+
+
+def test_a_seeded_security_key_signs_in_by_the_private_key_that_was_told() -> None:
+    seeded = sow(read_document(json.dumps({"users": [{**ADA, "second_factors": ["webauthn"]}]}).encode()))[
+        "users"
+    ][0]["webauthn"]
+    private = load_pem_private_key(seeded["private_key_pem"].encode(), None)
+    assert isinstance(private, EllipticCurvePrivateKey)
+    key = SoftKey(id=decode(seeded["credential_id"]), handle=decode(seeded["user_handle"]), private=private)
+    now = clock.now()
+    answer = key.get(ask_anybody("a browser", now))
+    signed_in = sign_in_by_passkey(PasskeyAnswer(answer, "a browser", Visitor(), now))
+    assert signed_in.session.user.username == "ada"

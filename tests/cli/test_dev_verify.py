@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.accounts.second_factors.soft_key import SoftKey
 from tests.distfiles.builders import build_sdist, build_wheel
 
+from keyhouse.accounts.second_factors.webauthn.rules import encode
 from keyhouse.cli.dev_verify import KINDS, answer
 
 TOTP_SECRET = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"  # RFC 6238 appendix B
@@ -116,7 +118,7 @@ def test_text_that_is_no_macaroon_is_an_invalid_credential() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["webauthn-registration", "webauthn-assertion", "jws", "oidc", "attestation", "", None, 7],
+    ["jws", "oidc", "attestation", "", None, 7],
 )
 def test_other_kinds_are_told_as_unknown(kind: object) -> None:
     assert code_of(kind=kind) == "kind-unknown"
@@ -266,3 +268,35 @@ def test_operators_are_always_asked_for_a_factor() -> None:
 def test_malformed_questions_for_a_decision_have_a_code(changes: dict[str, Any], code: str) -> None:
     question = {"facts": FACTS, "mandates": [KEYS], "at": "2024-01-01T00:00:00Z"}
     assert code_of(kind="decide", **(question | changes)) == code
+
+
+def soft(**faults: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a registration and an assertion of a key made of code, as lines."""
+    key = SoftKey(origin="https://index.example", rp_id="index.example")
+    enrol = {"challenge": encode(b"c" * 32), "user": {"id": encode(b"h" * 64)}}
+    prove = {"challenge": encode(b"d" * 32), "allowCredentials": []}
+    site = {"origin": "https://index.example", "rp_id": "index.example", "user_verification": "required"}
+    first = {"kind": "webauthn-registration", "options": enrol, "response": key.create(enrol), **site}
+    credential = ask(**first)["credential"]
+    second = {"kind": "webauthn-assertion", "options": prove, "response": key.get(prove, **faults), **site}
+    return first, {**second, "credential": credential}
+
+
+def test_security_keys_get_the_verdicts_of_the_server() -> None:
+    first, second = soft()
+    made = ask(**first)["credential"]
+    assert (made["algorithm"], made["sign_count"], made["backup_eligible"]) == (-7, 0, False)
+    assert ask(**second) == {"ok": True, "sign_count": 0, "user_verified": True, "backup_state": False}
+    assert code_of(**{**first, "origin": "https://evil.example"}) == "key-origin-wrong"
+    assert code_of(**{**second, "credential": {**made, "sign_count": 3}}) == "key-cloned"
+    assert code_of(**{**second, "credential": {**made, "user_handle": "YQ"}}) == "key-unknown"
+    _, unverified = soft(flags=1)
+    assert code_of(**unverified) == "user-not-verified"
+    assert ask(**{**unverified, "user_verification": "preferred"})["ok"]
+
+
+@pytest.mark.parametrize("name", ["options", "response", "credential", "origin", "rp_id"])
+def test_security_keys_need_their_fields(name: str) -> None:
+    _, second = soft()
+    assert code_of(**{**second, name: 7}) == "fields-wrong"
+    assert code_of(**{key: value for key, value in second.items() if key != name}) == "fields-wrong"

@@ -45,11 +45,11 @@ def _email(user: User) -> Item:
 
 
 def _second_factor(user: User) -> Item:
-    able = [one for one in queries.authenticators_of(user) if one.disabled_at is None]
+    able = _usable(user)
     text = (
-        ", ".join(one.name for one in able)
+        ", ".join(able)
         if able
-        else "With it a stolen password is worth nothing. Publishing needs one."
+        else "A security key, or an authenticator app. With it a stolen password is worth nothing."
     )
     return Item(
         "Second factor", bool(able), text, "/account/second-factors/", "Manage" if able else "Set one up"
@@ -72,11 +72,16 @@ def _codes(user: User) -> Item:
 
 
 def _second_method(user: User) -> Item:
-    able = [one for one in queries.authenticators_of(user) if one.disabled_at is None]
-    is_done = len(able) >= TWO
+    is_done = len(_usable(user)) >= TWO
     text = (
-        "You have more than one." if is_done else "An app on another device, for the day you lose this one."
+        "You have more than one." if is_done else "A key or an app elsewhere, for the day you lose this one."
     )
     return Item(
-        "Second method", is_done, text, "/account/second-factors/add/", "Manage" if is_done else "Add one"
+        "Second method", is_done, text, "/account/second-factors/", "Manage" if is_done else "Add one"
     )
+
+
+def _usable(user: User) -> list[str]:
+    """Return the names of the second factors that work, keys first."""
+    keys = [one.name for one in queries.keys_of(user) if one.cloned_at is None]
+    return keys + [one.name for one in queries.authenticators_of(user) if one.disabled_at is None]

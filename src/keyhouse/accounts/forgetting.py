@@ -8,6 +8,7 @@ from typing import Final
 
 from keyhouse.accounts.limits import prune_attempts
 from keyhouse.accounts.models import OneTimeLink
+from keyhouse.accounts.second_factors.webauthn.ceremonies import prune_ceremonies
 from keyhouse.accounts.sessions import prune_sessions
 
 EVERY: Final = timedelta(minutes=10)
@@ -23,6 +24,7 @@ def forget_old(now: datetime) -> dict[str, int]:
     return {
         "attempts": prune_attempts(now),
         "sessions": prune_sessions(now),
+        "ceremonies": prune_ceremonies(now),
         "drafts": over.exclude(draft_sealed="").update(draft_sealed=""),
         "links": over.filter(expires_at__lte=now - LINKS_KEPT).delete()[0],
     }

@@ -74,7 +74,7 @@ class SignInForm(PageForm):
         label="User name or e-mail address",
         max_length=LONGEST_ADDRESS,
         widget=forms.TextInput(
-            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+            attrs={"autocomplete": "username webauthn", "autocapitalize": "none", "spellcheck": "false"}
         ),
     )
     password = _password_field("Password", "current-password")

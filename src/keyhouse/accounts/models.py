@@ -17,6 +17,15 @@ from keyhouse.accounts.second_factors.recovery_codes.models import (
 from keyhouse.accounts.second_factors.totp.models import (
     Authenticator as Authenticator,  # noqa: PLC0414 - Django finds models here
 )
+from keyhouse.accounts.second_factors.webauthn.models import (
+    Ceremony as Ceremony,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.accounts.second_factors.webauthn.models import (
+    SecurityKey as SecurityKey,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.accounts.second_factors.webauthn.models import (
+    UserHandle as UserHandle,  # noqa: PLC0414 - Django finds models here
+)
 
 
 class User(AbstractBaseUser):
@@ -96,6 +105,7 @@ class Session(models.Model):
     methods = models.JSONField(default=list)
     proved_at = models.DateTimeField()
     user_verified = models.BooleanField(default=False)
+    device_bound = models.BooleanField(default=False)  # a key that can't leave its device was proven
     csrf_secret = models.CharField(max_length=64)
     created_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""Making an account by a one-time link: account, authenticator app, recovery codes, and only then a row of anything.
+"""Making an account by a one-time link: account, second factor, recovery codes, and only then a row of anything.
 
 What is entered waits sealed in the link's row, bound to the browser that began. The last step writes everything in one
 transaction, so nothing half-made is ever seen, and of several who try one wins.
@@ -6,6 +6,7 @@ transaction, so nothing half-made is ever seen, and of several who try one wins.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -15,7 +16,15 @@ from django.db import transaction
 from keyhouse.accounts import links, queries, rules
 from keyhouse.accounts.errors import AddressTaken, LinkUnknown, StepMissing, UsernameTaken
 from keyhouse.accounts.hashing import hash_password
-from keyhouse.accounts.models import Authenticator, OneTimeLink, RecoveryCodeSet, Session, User
+from keyhouse.accounts.models import (
+    Authenticator,
+    OneTimeLink,
+    RecoveryCodeSet,
+    SecurityKey,
+    Session,
+    User,
+    UserHandle,
+)
 from keyhouse.accounts.second_factors.recovery_codes import rules as code_rules
 from keyhouse.accounts.second_factors.recovery_codes.services import (
     HashedCodes,
@@ -25,8 +34,11 @@ from keyhouse.accounts.second_factors.recovery_codes.services import (
 )
 from keyhouse.accounts.second_factors.totp import rules as totp_rules
 from keyhouse.accounts.second_factors.totp.services import new_authenticator
+from keyhouse.accounts.second_factors.webauthn import ceremonies
+from keyhouse.accounts.second_factors.webauthn.rules import NewKey, encode, verify_registration
+from keyhouse.accounts.second_factors.webauthn.services import new_key
 from keyhouse.accounts.services import new_email, new_user
-from keyhouse.accounts.sessions import actor_of, start_session
+from keyhouse.accounts.sessions import actor_of, digest_of, start_session
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
 from keyhouse.core import configuration
@@ -38,7 +50,6 @@ ACTION: Final = {
     links.INVITATION: "invitation.accept",
     links.ENROLMENT: "enrolment.finish",
 }
-PROVEN: Final = ("password", "totp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +62,20 @@ class Draft:
     totp_secret: str = ""
     totp_step: int = 0
     codes: tuple[str, ...] = ()
+    user_handle: str = ""
+    key: dict[str, Any] | None = None  # a `NewKey`, where a security key was enrolled instead of an app
 
     @property
     def next_step(self) -> Step:
         """Return the first step that is not done."""
         if not self.password_hash:
             return "account"
-        return "recovery-codes" if self.totp_step else "authenticator"
+        return "recovery-codes" if self.has_factor else "authenticator"
+
+    @property
+    def has_factor(self) -> bool:
+        """Whether a second factor was proven."""
+        return bool(self.totp_step or self.key)
 
     @classmethod
     def read(cls, parts: dict[str, Any]) -> Draft:
@@ -109,7 +127,8 @@ def enter_account(door: Door, username: str, address: str, password: str, now: d
         browser = links.bind_browser(link, door.browser)
         draft = replace(_draft_of(link, browser), username=username, address=address, password_hash=hashed)
         secret = draft.totp_secret or totp_rules.encode_secret(totp_rules.new_secret())
-        links.keep_link_draft(link, replace(draft, totp_secret=secret).parts)
+        handle = draft.user_handle or ceremonies.new_handle()
+        links.keep_link_draft(link, replace(draft, totp_secret=secret, user_handle=handle).parts)
     return browser
 
 
@@ -140,12 +159,39 @@ def enter_code(door: Door, typed: str, now: datetime) -> None:
         draft = _draft_of(link, door.browser)
         if not draft.password_hash:
             raise StepMissing
-        if draft.totp_step:
+        if draft.has_factor:
             return
         secret = totp_rules.decode_secret(draft.totp_secret)
         accepted = totp_rules.verify(secret, typed, now, 0)
         codes = tuple(code_rules.new_codes())
         links.keep_link_draft(link, replace(draft, totp_step=accepted.step, codes=codes).parts)
+
+
+def ask_for_key(door: Door, now: datetime) -> dict[str, Any]:
+    """Begin the enrolment of a security key; returns the options for the browser. Raises StepMissing before the account step."""
+    _, draft = look(door, now)
+    if not draft.password_hash:
+        raise StepMissing
+    return ceremonies.ask_newcomer(draft.user_handle, draft.username, digest_of(door.browser), now)
+
+
+def enter_key(door: Door, response: Mapping[str, Any], now: datetime) -> None:
+    """Take the browser's answer for a security key instead of an app. A second click changes nothing.
+
+    Raises StepMissing, a KeyRefused, the refusals of links.
+    """
+    look(door, now)
+    asked = ceremonies.take(ceremonies.ENROL, digest_of(door.browser), response, now)
+    made = verify_registration(asked.options, response, ceremonies.site())
+    with transaction.atomic():
+        link = links.lock_link(door.purpose, door.secret, now)
+        draft = _draft_of(link, door.browser)
+        if not draft.password_hash or encode(made.user_handle) != draft.user_handle:
+            raise StepMissing
+        if draft.has_factor:
+            return
+        codes = tuple(code_rules.new_codes())
+        links.keep_link_draft(link, replace(draft, key=made.as_dict(), codes=codes).parts)
 
 
 def finish(door: Door, typed: str, visitor: Visitor, now: datetime) -> tuple[Session, str]:
@@ -166,8 +212,15 @@ def finish(door: Door, typed: str, visitor: Visitor, now: datetime) -> tuple[Ses
         links.use_link(link, now)
         make = _renew_account if link.purpose == links.ENROLMENT else _make_account
         user = make(link, draft, hashed, now)
+        key = NewKey.read(draft.key) if draft.key else None
         session, cookie = start_session(
-            user, PROVEN, at=now, network=visitor.network, user_agent=visitor.user_agent
+            user,
+            ("password", "webauthn" if key else "totp"),
+            at=now,
+            user_verified=bool(key and key.user_verified),
+            device_bound=bool(key and not key.backup_eligible),
+            network=visitor.network,
+            user_agent=visitor.user_agent,
         )
         _record(link, session, visitor)
     return session, cookie
@@ -183,10 +236,19 @@ def _make_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: dat
     User.objects.filter(pk=user.pk).update(last_seen_at=now)
     # both links were handed over by somebody who has the host or runs the index: that is what vouches for the address
     new_email(user, draft.address, verified_by="host", at=now)
-    secret = totp_rules.decode_secret(draft.totp_secret)
-    new_authenticator(user, secret, last_step=draft.totp_step, at=now)
+    _give_factor(user, draft, now)
     new_code_set(user, hashed, at=now)
     return user
+
+
+def _give_factor(user: User, draft: Draft, now: datetime) -> None:
+    """Enrol what was proven on the way: a security key, or an app."""
+    if draft.key is None:
+        secret = totp_rules.decode_secret(draft.totp_secret)
+        new_authenticator(user, secret, last_step=draft.totp_step, at=now)
+        return
+    UserHandle.objects.update_or_create(user=user, defaults={"handle": draft.user_handle})
+    new_key(user, NewKey.read(draft.key), at=now)
 
 
 def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: datetime) -> User:
@@ -199,9 +261,9 @@ def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: da
     )
     Session.objects.filter(user=user).delete()
     Authenticator.objects.filter(user=user).delete()
+    SecurityKey.objects.filter(user=user).delete()
     RecoveryCodeSet.objects.filter(user=user).delete()
-    secret = totp_rules.decode_secret(draft.totp_secret)
-    new_authenticator(user, secret, last_step=draft.totp_step, at=now)
+    _give_factor(user, draft, now)
     new_code_set(user, hashed, at=now)
     return user
 

@@ -15,9 +15,19 @@ from django.db import models, transaction
 
 from keyhouse.accounts import rules
 from keyhouse.accounts.hashing import CODE_HASH
-from keyhouse.accounts.models import Authenticator, Email, RecoveryCode, RecoveryCodeSet, User
+from keyhouse.accounts.models import (
+    Authenticator,
+    Email,
+    RecoveryCode,
+    RecoveryCodeSet,
+    SecurityKey,
+    User,
+    UserHandle,
+)
 from keyhouse.accounts.second_factors.recovery_codes.services import HashedCodes
 from keyhouse.accounts.second_factors.totp.services import DEFAULT_NAME, PURPOSE
+from keyhouse.accounts.second_factors.webauthn.ceremonies import site
+from keyhouse.accounts.second_factors.webauthn.rules import NewKey, encode
 from keyhouse.audit.services import Act, record_all
 from keyhouse.core import actions, clock, keys
 from keyhouse.core.actions import Thing
@@ -43,6 +53,7 @@ class NewAccount:
     last_seen_at: datetime | None = None
     totp_secret: bytes | None = field(default=None, repr=False)
     codes: HashedCodes | None = field(default=None, repr=False)
+    key: NewKey | None = None  # a security key; its user handle becomes the person's
 
 
 def create_users(accounts: Iterable[NewAccount], *, by: Actor) -> list[User]:
@@ -58,6 +69,7 @@ def create_users(accounts: Iterable[NewAccount], *, by: Actor) -> list[User]:
         acts = [Act("user.create", _thing(user), user.pk) for user in users]
         acts += _add_emails(made, now)
         acts += _add_authenticators(made, now)
+        acts += _add_keys(made, now)
         acts += _add_codes(made, now)
         record_all(acts, by=by)
     return users
@@ -123,6 +135,30 @@ def _add_authenticators(made: Sequence[tuple[User, NewAccount]], now: datetime) 
         Act("second-factor.add", Thing("authenticator", row.pk, row.name), row.user_id)
         for row in _insert(Authenticator, rows)
     ]
+
+
+def _add_keys(made: Sequence[tuple[User, NewAccount]], now: datetime) -> list[Act]:
+    owners = [(user, account, account.key) for user, account in made if account.key is not None]
+    _insert(UserHandle, [UserHandle(user=user, handle=encode(key.user_handle)) for user, _, key in owners])
+    rows = _insert(SecurityKey, [_key(user, key, account.joined_at or now) for user, account, key in owners])
+    return [Act("second-factor.add", Thing("security-key", row.pk, row.name), row.user_id) for row in rows]
+
+
+def _key(user: User, key: NewKey, at: datetime) -> SecurityKey:
+    return SecurityKey(
+        user=user,
+        name="Security key",
+        credential_id=encode(key.id),
+        public_key=key.public_key,
+        algorithm=key.algorithm,
+        rp_id=site().rp_id,
+        sign_count=key.sign_count,
+        user_verified=key.user_verified,
+        backup_eligible=key.backup_eligible,
+        backup_state=key.backup_state,
+        aaguid=key.aaguid,
+        created_at=at,
+    )
 
 
 def _add_codes(made: Sequence[tuple[User, NewAccount]], now: datetime) -> list[Act]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from keyhouse.accounts.models import Authenticator, Email, OneTimeLink, RecoveryCodeSet, User
+from keyhouse.accounts.models import Authenticator, Email, OneTimeLink, RecoveryCodeSet, SecurityKey, User
 
 LONGEST_IDENTIFIER = 254
 
@@ -47,6 +47,11 @@ def emails_of(user: User) -> list[Email]:
 def authenticators_of(user: User) -> list[Authenticator]:
     """Return a person's authenticator apps, the oldest first."""
     return list(Authenticator.objects.filter(user=user).order_by("pk"))
+
+
+def keys_of(user: User) -> list[SecurityKey]:
+    """Return a person's security keys and passkeys, the oldest first."""
+    return list(SecurityKey.objects.filter(user=user).order_by("pk"))
 
 
 def find_code_set(user: User) -> RecoveryCodeSet | None:

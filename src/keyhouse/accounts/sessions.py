@@ -43,6 +43,7 @@ def start_session(  # noqa: PLR0913 - what was proven, when, where
     at: datetime | None = None,
     is_complete: bool = True,
     user_verified: bool = False,
+    device_bound: bool = False,
     network: str = "",
     user_agent: str = "",
 ) -> tuple[Session, str]:
@@ -60,6 +61,7 @@ def start_session(  # noqa: PLR0913 - what was proven, when, where
         methods=sorted(methods),
         proved_at=now,
         user_verified=user_verified,
+        device_bound=device_bound,
         csrf_secret=_new_csrf_secret(),
         created_at=now,
         last_seen_at=now,
@@ -69,7 +71,14 @@ def start_session(  # noqa: PLR0913 - what was proven, when, where
     return session, value
 
 
-def prove(session: Session, methods: Iterable[str], *, now: datetime) -> str:
+def prove(
+    session: Session,
+    methods: Iterable[str],
+    *,
+    now: datetime,
+    user_verified: bool = False,
+    device_bound: bool = False,
+) -> str:
     """Add a proof to a session and return its new cookie's value; the old one is dead from here on.
 
     Raises SignInExpired when the session ended or was proven by a parallel request meanwhile.
@@ -85,11 +94,15 @@ def prove(session: Session, methods: Iterable[str], *, now: datetime) -> str:
         proved_at=now,
         last_seen_at=now,
         is_complete=True,
+        user_verified=session.user_verified or user_verified,
+        device_bound=session.device_bound or device_bound,
     )
     if not changed:
         raise SignInExpired
     session.digest, session.csrf_secret, session.methods = digest_of(value), csrf, proven
     session.proved_at, session.is_complete = now, True
+    session.user_verified |= user_verified
+    session.device_bound |= device_bound
     return value
 
 
@@ -141,7 +154,9 @@ def actor_of(session: Session, *, network: str = "", user_agent: str = "") -> Ac
         user_id=user.pk,
         name=user.username,
         credential=session.public_id,
-        strength=Strength(frozenset(session.methods), session.proved_at, session.user_verified),
+        strength=Strength(
+            frozenset(session.methods), session.proved_at, session.user_verified, session.device_bound
+        ),
         network=network,
         user_agent=user_agent[:300],
         is_operator=user.is_operator,

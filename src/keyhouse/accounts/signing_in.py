@@ -6,10 +6,10 @@ Unknown names, unknown addresses and wrong passwords get the same answer after t
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db import transaction
 from django.utils.functional import cached_property
@@ -31,12 +31,16 @@ from keyhouse.accounts.limits import Counted
 from keyhouse.accounts.models import Session, User
 from keyhouse.accounts.second_factors.recovery_codes.services import Guess, hash_guess, use_code
 from keyhouse.accounts.second_factors.totp.services import accept_code, count_failure
+from keyhouse.accounts.second_factors.webauthn import ceremonies
+from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyRefused, KeyUnknown
+from keyhouse.accounts.second_factors.webauthn.services import accept_answer, find_key, mark_clone
 from keyhouse.accounts.sessions import actor_of, prove, start_session
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record, record_refusal
+from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, Strength
-from keyhouse.core.errors import AccountFrozen, Refusal
+from keyhouse.core.errors import AccountFrozen, Refusal, StepUpRequired
 
 _log = logging.getLogger("keyhouse.accounts")
 
@@ -239,6 +243,99 @@ def finish_by_recovery_code(session: Session, typed: str, visitor: Visitor, now:
     return _finish(session, _RecoveryCode(typed), visitor, now)
 
 
+def finish_by_key(session: Session, response: Mapping[str, Any], visitor: Visitor, now: datetime) -> SignedIn:
+    """Finish a waiting sign-in by a security key.
+
+    Raises TooManyAttempts, a KeyRefused, SignInExpired.
+    """
+    return _finish(session, _SecurityKey(response, ceremonies.SECOND_FACTOR, session), visitor, now)
+
+
+def step_up_by_key(session: Session, response: Mapping[str, Any], visitor: Visitor, now: datetime) -> str:
+    """Prove once more by a security key; returns the session's new cookie value.
+
+    Raises TooManyAttempts, a KeyRefused, SignInExpired.
+    """
+    proof = _SecurityKey(response, ceremonies.STEP_UP, session)
+    return _judged(session, proof, visitor, now, "session.step-up")
+
+
+def step_up_by_recovery_code(session: Session, typed: str, visitor: Visitor, now: datetime) -> str:
+    """Prove once more by a recovery code, for whoever lost their key; good for enrolling a new one, and little else.
+
+    Raises TooManyAttempts, RecoveryCodeWrong, SignInExpired.
+    """
+    return _judged(session, _RecoveryCode(typed), visitor, now, "session.step-up")
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyAnswer:
+    """What a browser answered to the question for any passkey: in which browser, at which instant."""
+
+    response: Mapping[str, Any]
+    holder: str
+    visitor: Visitor
+    now: datetime
+    before: Session | None = None
+
+
+def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
+    """Sign somebody in by a passkey alone: it is two factors, as the authenticator verified who holds it.
+
+    Unknown keys and keys of accounts that are gone get one answer. Raises TooManyAttempts, a KeyRefused, AccountFrozen.
+    """
+    forget_old_sometimes(answer.now)
+    counted = limits.count_attempt(
+        now=answer.now,
+        limit=limits.SIGN_IN,
+        subject=limits.typed_subject(str(answer.response.get("id"))[:1400]),
+        network_limit=limits.SIGN_IN_NETWORK,
+        network=answer.visitor.network,
+    )
+    try:
+        asked = ceremonies.take(ceremonies.PASSKEY, answer.holder, answer.response, answer.now)
+        signed_in = _open_by_passkey(answer, asked)
+    except (KeyRefused, AccountFrozen) as refusal:
+        if isinstance(refusal, KeyCloned):
+            mark_clone(answer.response, now=answer.now)
+        _record_refused_passkey(answer, refusal.code)
+        raise
+    counted.give_back()
+    return signed_in
+
+
+def _open_by_passkey(answer: PasskeyAnswer, asked: ceremonies.Asked) -> SignedIn:
+    with transaction.atomic():
+        key, _ = accept_answer(asked, answer.response, needs_user_verified=True, now=answer.now)
+        user = User.objects.select_for_update().get(pk=key.user_id)
+        if user.state == User.State.DELETED:
+            raise KeyUnknown
+        if user.state == User.State.FROZEN:
+            raise AccountFrozen
+        session, cookie = start_session(
+            user,
+            ["passkey"],
+            at=answer.now,
+            user_verified=True,
+            device_bound=not key.backup_eligible,
+            network=answer.visitor.network,
+            user_agent=answer.visitor.user_agent,
+        )
+        leave(answer.before)
+        _note_sign_in(session, answer.visitor, answer.now)
+    return SignedIn(session, cookie)
+
+
+def _record_refused_passkey(answer: PasskeyAnswer, code: str) -> None:
+    try:
+        key = find_key(answer.response)
+    except KeyRefused:
+        key = None
+    record_refusal(
+        "session.start", by=answer.visitor.actor, code=code, account_id=key.user_id if key else None
+    )
+
+
 def _finish(session: Session, proof: _Proof, visitor: Visitor, now: datetime) -> SignedIn:
     if session.is_complete:
         raise SignInExpired
@@ -251,12 +348,15 @@ def step_up(session: Session, typed: str, visitor: Visitor, now: datetime) -> st
 
     Raises TooManyAttempts, the refusals of codes, PasswordWrong, SignInExpired.
     """
-    proofs: dict[str, type[_Proof]] = {
+    proofs: dict[str, Callable[[str], _Proof]] = {
         "totp": _Code,
         "recovery_code": _RecoveryCode,
         "password": _Password,
     }
-    proof = proofs[strength.strongest_proof(session.user_id)](typed)
+    strongest = strength.strongest_proof(session.user_id)
+    if strongest not in proofs:
+        raise StepUpRequired("This account proves itself by a security key.", fix="Use it on this page.")
+    proof = proofs[strongest](typed)
     return _judged(session, proof, visitor, now, "session.step-up")
 
 
@@ -276,8 +376,13 @@ class _Proof:
     def accept(self, user: User, now: datetime) -> None:
         """Accept in the transaction, or raise."""
 
-    def count_failure(self, user: User, now: datetime) -> None:
+    def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
         """Count a refused proof against the factor."""
+
+    @property
+    def marks(self) -> dict[str, bool]:
+        """Return what an accepted proof says beside its method, as `prove` takes it."""
+        return {}
 
 
 class _Code(_Proof):
@@ -286,8 +391,38 @@ class _Code(_Proof):
     def accept(self, user: User, now: datetime) -> None:
         accept_code(user.pk, self.typed, now=now)
 
-    def count_failure(self, user: User, now: datetime) -> None:
+    def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
+        del refusal
         count_failure(user.pk, now=now)
+
+
+class _SecurityKey(_Proof):
+    method = "webauthn"
+    asked: ceremonies.Asked
+
+    def __init__(self, response: Mapping[str, Any], purpose: str, session: Session) -> None:
+        super().__init__("")
+        self.response, self.purpose, self.holder = response, purpose, session.public_id
+        self._marks: dict[str, bool] = {}
+
+    def prepare(self, user: User) -> None:
+        self.asked = ceremonies.take(self.purpose, self.holder, self.response, clock.now())
+        if self.asked.user_id != user.pk:
+            raise KeyUnknown
+
+    def accept(self, user: User, now: datetime) -> None:
+        del user
+        key, proof = accept_answer(self.asked, self.response, now=now)
+        self._marks = {"user_verified": proof.user_verified, "device_bound": not key.backup_eligible}
+
+    def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
+        del user
+        if isinstance(refusal, KeyCloned):
+            mark_clone(self.response, now=now)
+
+    @property
+    def marks(self) -> dict[str, bool]:
+        return self._marks
 
 
 class _RecoveryCode(_Proof):
@@ -322,8 +457,8 @@ def _judged(session: Session, proof: _Proof, visitor: Visitor, now: datetime, ac
     except (TooManyAttempts, PasswordsBusy) as refusal:
         _log_unjudged(action, refusal, counted)
         raise
-    except (CodeRefused, PasswordWrong) as refusal:
-        proof.count_failure(session.user, now)
+    except (CodeRefused, KeyRefused, PasswordWrong) as refusal:
+        proof.count_failure(session.user, refusal, now)
         actor = _actor(session, visitor)
         record_refusal(action, by=actor, code=refusal.code, account_id=session.user_id)
         raise
@@ -344,7 +479,7 @@ def _count(session: Session, proof: _Proof, visitor: Visitor, now: datetime) -> 
 def _accepted(session: Session, proof: _Proof, visitor: Visitor, now: datetime, action: str) -> str:
     with transaction.atomic():
         proof.accept(session.user, now)
-        cookie = prove(session, [proof.method], now=now)
+        cookie = prove(session, [proof.method], now=now, **proof.marks)
         if action == "session.start":
             User.objects.filter(pk=session.user_id).update(last_seen_at=now)
         record(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from keyhouse.accounts.models import Authenticator, RecoveryCode
-from keyhouse.core import clock
-from keyhouse.core.actions import STEP_UP_AGE
-from keyhouse.core.actor import Actor
+from keyhouse.accounts.errors import SecondFactorLast
+from keyhouse.accounts.models import Authenticator, RecoveryCode, SecurityKey, User
+from keyhouse.core import actions, clock
+from keyhouse.core.actions import REMOVE_LAST, STEP_UP_AGE, Thing
+from keyhouse.core.actor import Actor, Strength
 from keyhouse.core.errors import StepUpRequired
 
-Proof = Literal["totp", "recovery_code", "password"]
+Proof = Literal["webauthn", "totp", "recovery_code", "password"]
 
 
 def has_second_factor(user_id: int) -> bool:
@@ -18,12 +19,46 @@ def has_second_factor(user_id: int) -> bool:
 
     Otherwise a hundred wrong codes would turn an account into one that a password opens.
     """
-    return Authenticator.objects.filter(user_id=user_id).exists()
+    return (
+        Authenticator.objects.filter(user_id=user_id).exists()
+        or SecurityKey.objects.filter(user_id=user_id).exists()
+    )
+
+
+def has_usable_key(user_id: int) -> bool:
+    """Whether a security key or passkey of the account can be used."""
+    return SecurityKey.objects.filter(user_id=user_id, cloned_at=None).exists()
+
+
+def has_usable_app(user_id: int) -> bool:
+    """Whether an authenticator app of the account can be used."""
+    return Authenticator.objects.filter(user_id=user_id, disabled_at=None).exists()
+
+
+def require_another(user_id: int, by: Actor, *, app_id: int = 0, key_id: int = 0) -> bool:
+    """Return whether this is the very last second factor of the account, after asking the gate about that.
+
+    The caller holds the lock of the account. One that was switched off stands in for nothing: with it alone, or
+    with no password either, nobody could sign in. Raises SecondFactorLast and what the gate raises.
+    """
+    apps = Authenticator.objects.filter(user_id=user_id).exclude(pk=app_id)
+    keys = SecurityKey.objects.filter(user_id=user_id).exclude(pk=key_id)
+    if apps.filter(disabled_at=None).exists() or keys.filter(cloned_at=None).exists():
+        return False
+    if apps.exists() or keys.exists() or not User.objects.get(pk=user_id).has_usable_password():
+        raise SecondFactorLast
+    # the host is let through every gate, and must not take from somebody what a mandate asks of them
+    by_themselves = Actor("session", user_id, strength=Strength(frozenset({"totp"}), clock.now()))
+    asker = by_themselves if by.kind == "host" else by
+    actions.require_gate(asker, REMOVE_LAST, Thing("account", user_id))
+    return True
 
 
 def strongest_proof(user_id: int) -> Proof:
-    """Return what step-up and sign-in ask for: the strongest the account has, never the password once it has more."""
-    if Authenticator.objects.filter(user_id=user_id, disabled_at=None).exists():
+    """Return what step-up asks for: the strongest the account has, never the password once it has more."""
+    if has_usable_key(user_id):
+        return "webauthn"
+    if has_usable_app(user_id):
         return "totp"
     return "recovery_code" if has_second_factor(user_id) else "password"
 
@@ -42,9 +77,10 @@ def require_strongest(by: Actor, user_id: int, *, recovery_code_is_enough: bool 
         return
     if not by.strength.is_fresh(clock.now(), STEP_UP_AGE):
         raise StepUpRequired
-    is_enough = by.strength.has_second_factor or (
-        recovery_code_is_enough and "recovery_code" in by.strength.methods
-    )
+    if recovery_code_is_enough and "recovery_code" in by.strength.methods:
+        return
+    needs_key = has_usable_key(user_id)
+    is_enough = by.strength.is_phishing_resistant if needs_key else by.strength.has_second_factor
     if has_second_factor(user_id) and not is_enough:
         raise StepUpRequired(
             "Changing this needs your second factor.", fix="Sign in with it, or add a new one."

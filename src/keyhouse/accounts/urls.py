@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from keyhouse.accounts.views import account, newcomers, operator, recovery_codes, second_factors, sign_in
+from keyhouse.accounts.views import (
+    account,
+    newcomers,
+    operator,
+    recovery_codes,
+    second_factors,
+    security_keys,
+    sign_in,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("account/", account.home, name="account"),
@@ -24,6 +32,20 @@ urlpatterns: list[URLPattern | URLResolver] = [
         second_factors.remove,
         name="second-factor-remove",
     ),
+    path("account/security-keys/add/", security_keys.add, name="security-key-add"),
+    path("account/security-keys/options/", security_keys.enrolment_options, name="security-key-options"),
+    path("account/security-keys/<int:key_id>/remove/", security_keys.remove, name="security-key-remove"),
+    path("account/sign-in/passkey/", security_keys.sign_in, name="passkey"),
+    path("account/sign-in/passkey/options/", security_keys.sign_in_options, name="passkey-options"),
+    path("account/second-factor/security-key/", security_keys.second_factor, name="second-factor-key"),
+    path(
+        "account/second-factor/security-key/options/",
+        security_keys.second_factor_options,
+        name="second-factor-key-options",
+    ),
+    path("account/step-up/security-key/", security_keys.step_up, name="step-up-key"),
+    path("account/step-up/security-key/options/", security_keys.step_up_options, name="step-up-key-options"),
+    path("account/step-up/recovery-code/", sign_in.step_up_recovery, name="step-up-recovery"),
     path("account/recovery-codes/", recovery_codes.recovery_codes, name="recovery-codes"),
     path("account/recovery-codes/new/", recovery_codes.new_recovery_codes, name="recovery-codes-new"),
     path("account/password/", account.password, name="password"),
@@ -33,6 +55,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("setup/<str:secret>/", newcomers.setup_begin, name="setup"),
     path("setup/<str:secret>/account/", newcomers.setup_account, name="setup-account"),
     path("setup/<str:secret>/authenticator/", newcomers.setup_authenticator, name="setup-authenticator"),
+    path("setup/<str:secret>/security-key/", newcomers.setup_key, name="setup-key"),
+    path(
+        "setup/<str:secret>/security-key/options/",
+        newcomers.setup_key_options,
+        name="setup-key-options",
+    ),
     path("setup/<str:secret>/recovery-codes/", newcomers.setup_recovery_codes, name="setup-recovery-codes"),
     path("invitation/<str:secret>/", newcomers.invitation_begin, name="invitation"),
     path("invitation/<str:secret>/account/", newcomers.invitation_account, name="invitation-account"),
@@ -40,6 +68,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "invitation/<str:secret>/authenticator/",
         newcomers.invitation_authenticator,
         name="invitation-authenticator",
+    ),
+    path("invitation/<str:secret>/security-key/", newcomers.invitation_key, name="invitation-key"),
+    path(
+        "invitation/<str:secret>/security-key/options/",
+        newcomers.invitation_key_options,
+        name="invitation-key-options",
     ),
     path(
         "invitation/<str:secret>/recovery-codes/",
@@ -52,6 +86,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "enrolment/<str:secret>/authenticator/",
         newcomers.enrolment_authenticator,
         name="enrolment-authenticator",
+    ),
+    path("enrolment/<str:secret>/security-key/", newcomers.enrolment_key, name="enrolment-key"),
+    path(
+        "enrolment/<str:secret>/security-key/options/",
+        newcomers.enrolment_key_options,
+        name="enrolment-key-options",
     ),
     path(
         "enrolment/<str:secret>/recovery-codes/",

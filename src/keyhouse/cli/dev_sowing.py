@@ -40,6 +40,7 @@ from keyhouse.cli.dev_document import (
     SeedToken,
     SeedUser,
 )
+from keyhouse.cli.dev_keys import new_soft_key
 from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Strength, host
@@ -172,6 +173,7 @@ def _hash_secrets(sowing: Sowing) -> None:
 def _account_of(user: SeedUser) -> tuple[NewAccount, dict[str, Any]]:
     secret = new_secret() if "totp" in user.second_factors else None
     codes = new_codes() if "recovery_codes" in user.second_factors else None
+    key = new_soft_key() if "webauthn" in user.second_factors else None
     account = NewAccount(
         user.username,
         hash_password(user.password),
@@ -183,10 +185,13 @@ def _account_of(user: SeedUser) -> tuple[NewAccount, dict[str, Any]]:
         last_seen_at=user.last_seen_at,
         totp_secret=secret,
         codes=hash_codes(codes) if codes else None,
+        key=key.kept if key else None,
     )
     told: dict[str, Any] = {"totp_secret": encode_secret(secret)} if secret else {}
     if codes:
         told["recovery_codes"] = [shown_code(code) for code in codes]
+    if key:
+        told["webauthn"] = key.told
     return account, told
 
 
@@ -206,7 +211,13 @@ def _start(sowing: Sowing, entry: SeedSession, where: str) -> dict[str, Any]:
     user = sowing.person(entry.user, where)
     if not entry.proved:
         raise SeedRefused(f"{where}: a session has proved something.")
-    session, value = start_session(user, entry.proved, at=entry.at, user_verified="passkey" in entry.proved)
+    session, value = start_session(
+        user,
+        entry.proved,
+        at=entry.at,
+        user_verified="passkey" in entry.proved,
+        device_bound=not {"webauthn", "passkey"}.isdisjoint(entry.proved),  # as the keys that are seeded
+    )
     thing = Thing("session", session.public_id)
     record("session.start", by=_BY, about=thing, account_id=user.pk, details={"proved": session.methods})
     return {

@@ -13,7 +13,9 @@ import click
 
 from keyhouse.accounts import rules as account_rules
 from keyhouse.accounts.second_factors.totp import rules as totp
+from keyhouse.accounts.second_factors.webauthn.rules import Site
 from keyhouse.cli.check import judge_as_upload
+from keyhouse.cli.dev_verify_keys import judge_assertion, judge_registration
 from keyhouse.core import clock, configuration
 from keyhouse.core.errors import CredentialInvalid, Refusal
 from keyhouse.credentials.tokens import macaroons
@@ -71,6 +73,13 @@ class Line:
     def value(self, name: str) -> Any:
         """Return whatever stands there, None where nothing does."""
         return self._body.get(name)
+
+    def table(self, name: str) -> Mapping[str, Any]:
+        """Return an object; raises LineError for anything else."""
+        value = self._body.get(name)
+        if not isinstance(value, dict):
+            raise LineError("fields-wrong", f"`{name}` must be an object.")
+        return value
 
     def texts(self, name: str) -> list[str]:
         """Return a list of strings, empty where it is missing; raises LineError for anything else."""
@@ -219,12 +228,29 @@ def _policies(documents: Any) -> list[Policy]:
     return list(found.values())
 
 
+def _site(line: Line) -> Site:
+    verification = line.text("user_verification", "preferred")
+    return Site(line.text("origin"), line.text("rp_id"), needs_user_verified=verification == "required")
+
+
+def _registration(line: Line) -> Answer:
+    return judge_registration(line.table("options"), line.table("response"), _site(line))
+
+
+def _assertion(line: Line) -> Answer:
+    return judge_assertion(
+        line.table("options"), line.table("response"), line.table("credential"), _site(line)
+    )
+
+
 KINDS: Final[dict[str, Callable[[Line], Answer]]] = {
     "archive": _archive,
     "description": _description,
     "name": _name,
     "password": _password,
     "totp": _totp,
+    "webauthn-registration": _registration,
+    "webauthn-assertion": _assertion,
     "macaroon": _macaroon,
     "decide": _decide,
 }

@@ -23,6 +23,7 @@ class Strength:
     methods: frozenset[str] = frozenset()
     at: datetime | None = None
     user_verified: bool = False
+    device_bound: bool = False  # by a security key that can't leave its device
 
     @property
     def has_second_factor(self) -> bool:

@@ -329,6 +329,12 @@ class Configuration:
         return self.base_url.startswith("https://")
 
     @property
+    def origin(self) -> str:
+        """Return scheme, host and port of the base URL, as browsers write an origin (RFC 6454)."""
+        parts = urlsplit(self.base_url)
+        return f"{parts.scheme}://{parts.netloc}".lower()
+
+    @property
     def host(self) -> str:
         """Return the host name of the base URL."""
         return urlsplit(self.base_url).hostname or "localhost"

@@ -252,6 +252,6 @@ def _step_for(mandate: Mandate, facts: Facts) -> Step:
         text = "Your primary e-mail address is not verified. Ask the operators of this index."
         return Step(text, ACCOUNT, "Look at your account")
     if "authenticator-app" in mandate.accept:
-        text = "Set up an authenticator app; it takes two minutes."
+        text = "Set up an authenticator app, or better a security key; it takes two minutes."
         return Step(text, ADD_FACTOR, "Set it up")
     return Step(f"Set up {words.accepted(mandate)}.", FACTORS, "See your second factors")

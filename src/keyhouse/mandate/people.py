@@ -9,13 +9,15 @@ from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, QuerySet
 
-from keyhouse.accounts.models import Authenticator, Email, User
+from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
 from keyhouse.core import configuration
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person
 from keyhouse.mandate.models import CriticalProject, Exemption
 from keyhouse.mandate.models import Notice as NoticeRow
 from keyhouse.projects.models import Role
 
+# columns of the factors somebody holds; a key that can't leave its device is a security key, a synced one a passkey
+_HELD: Final = {"has_app": "authenticator-app", "has_bound": "security-key", "has_synced": "passkey"}
 _AT_ONCE: Final = 2000  # people of one question
 
 
@@ -31,10 +33,14 @@ def _people_after(last: int) -> list[dict[str, Any]]:
     email = Email.objects.filter(user=OuterRef("pk"), is_primary=True, verified_at__isnull=False)
     # one that was disabled by wrong codes still makes the account one with a factor
     app = Authenticator.objects.filter(user=OuterRef("pk"))
+    key = SecurityKey.objects.filter(user=OuterRef("pk"))
     people = User.objects.filter(pk__gt=last).exclude(state=User.State.DELETED).order_by("pk")
-    rows = people.annotate(is_verified=Exists(email), has_app=Exists(app)).values(
-        "pk", "username", "joined_at", "state", "is_operator", "is_verified", "has_app"
-    )
+    rows = people.annotate(
+        is_verified=Exists(email),
+        has_app=Exists(app),
+        has_bound=Exists(key.filter(backup_eligible=False)),
+        has_synced=Exists(key.filter(backup_eligible=True)),
+    ).values("pk", "username", "joined_at", "state", "is_operator", "is_verified", *_HELD)
     found: list[Any] = list(rows[:_AT_ONCE])
     return found
 
@@ -85,7 +91,8 @@ def _person(row: dict[str, Any]) -> Person:
         joined_at=row["joined_at"],
         state=row["state"],
         verified_email=row["is_verified"],
-        factors=("authenticator-app",) if row["has_app"] else (),
+        factors=tuple(factor for column, factor in _HELD.items() if row[column]),
+        has_device_bound=row["has_bound"],
         roles=operator + reader,
         name=row["username"],
     )

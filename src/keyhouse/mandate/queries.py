@@ -19,6 +19,7 @@ from keyhouse.mandate.models import Change, MandateVersion
 from keyhouse.mandate.rules import Policy
 from keyhouse.projects import sql
 
+_FACTORS: Final = ("authenticator-app", "security-key", "passkey")
 THE_CHANGE: Final = 1  # key of the one row of `Change`
 
 
@@ -105,7 +106,13 @@ def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None
 
 def _asking(actor: Actor) -> Asking:
     strength = actor.strength
-    return Asking(actor.kind, strength.methods, strength.user_verified, strength.at)
+    return Asking(
+        actor.kind,
+        strength.methods,
+        strength.user_verified,
+        strength.at,
+        device_bound=strength.device_bound,
+    )
 
 
 def _object(action: str, thing: Thing | None) -> Object | None:
@@ -123,7 +130,7 @@ def _read_person(actor: Actor) -> tuple[Person, int | None]:
     rows = sql.select(_PERSON, actor.user_id)
     if not rows:
         return Person(f"u{actor.user_id}", state="deleted"), None
-    name, joined_at, state, is_operator, is_verified, has_app, codes, change = rows[0]
+    name, joined_at, state, is_operator, is_verified, *held, codes, change = rows[0]
     roles = (("operator",) if is_operator else ()) + (
         ("reader",) if configuration.current().is_private else ()
     )
@@ -132,7 +139,8 @@ def _read_person(actor: Actor) -> tuple[Person, int | None]:
         joined_at=_instant(joined_at),
         state=state,
         verified_email=bool(is_verified),
-        factors=("authenticator-app",) if has_app else (),
+        factors=tuple(factor for factor, has in zip(_FACTORS, held, strict=True) if has),
+        has_device_bound=bool(held[1]),
         recovery_codes=int(codes),
         roles=roles,
         name=name,
@@ -210,6 +218,8 @@ _PERSON: Final = (
     " AND email.verified_at IS NOT NULL),"
     # one that was disabled by wrong codes still makes the account one with a factor
     " EXISTS (SELECT 1 FROM accounts_authenticator app WHERE app.user_id = owner.id),"
+    " EXISTS (SELECT 1 FROM accounts_securitykey kept WHERE kept.user_id = owner.id AND NOT kept.backup_eligible),"
+    " EXISTS (SELECT 1 FROM accounts_securitykey kept WHERE kept.user_id = owner.id AND kept.backup_eligible),"
     " (SELECT COUNT(*) FROM accounts_recoverycode code JOIN accounts_recoverycodeset kept ON kept.id = code.code_set_id"
     " WHERE kept.user_id = owner.id AND code.used_at IS NULL),"
     f" (SELECT value FROM mandate_change WHERE id = {THE_CHANGE})"

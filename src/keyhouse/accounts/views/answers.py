@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -14,6 +15,7 @@ from keyhouse.accounts.cookies import put_cookie
 from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Session
+from keyhouse.accounts.second_factors.webauthn.errors import KeyAnswerMalformed
 from keyhouse.core.errors import SignInRequired
 
 HOME: Final = "/account/"
@@ -58,4 +60,23 @@ def with_next(path: str, way_on: str) -> str:
 def with_session(response: HttpResponse, cookie: str) -> HttpResponse:
     """Give the browser its new session."""
     put_cookie(response, cookie)
+    return response
+
+
+def body_of(request: HttpRequest) -> Mapping[str, Any]:
+    """Read the JSON object that was sent; raises KeyAnswerMalformed."""
+    try:
+        body = json.loads(request.body)
+    except (ValueError, RecursionError) as error:
+        raise KeyAnswerMalformed from error
+    if not isinstance(body, dict):
+        raise KeyAnswerMalformed
+    return body
+
+
+def response_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the browser's answer in it; raises KeyAnswerMalformed."""
+    response = body.get("response")
+    if not isinstance(response, dict):
+        raise KeyAnswerMalformed
     return response

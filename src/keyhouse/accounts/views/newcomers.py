@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Final
 
-from django.http import HttpResponse
+from django.http import HttpResponse, JsonResponse
 
 from keyhouse.accounts import links, newcomers
 from keyhouse.accounts.cookies import NEWCOMER, cookie_name, put_cookie
@@ -16,16 +16,16 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.newcomers import Door, Draft
 from keyhouse.accounts.second_factors.totp import rules as totp_rules
 from keyhouse.accounts.signing_in import leave
-from keyhouse.accounts.views.answers import SeeOther, show_form, with_session
+from keyhouse.accounts.views.answers import SeeOther, body_of, response_in, show_form, with_session
 from keyhouse.accounts.views.recovery_codes import codes_context
 from keyhouse.accounts.views.second_factors import enrolment_context
 from keyhouse.accounts.visitor import remember_browser, visitor_of
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration
 
 ARRIVED: Final = "/help/clients/"
 STEPS: Final = (
     ("account", "Account"),
-    ("authenticator", "Authenticator app"),
+    ("authenticator", "Second factor"),
     ("recovery-codes", "Recovery codes"),
 )
 StepView = Callable[[AskedRequest, Door], HttpResponse]
@@ -91,9 +91,24 @@ def _authenticator(request: AskedRequest, door: Door) -> HttpResponse:
         if not form.errors:
             return SeeOther(_path(door, "recovery-codes"))
     shown = enrolment_context(totp_rules.decode_secret(draft.totp_secret), draft.username)
-    return show_form(
-        request, "accounts/newcomer_authenticator.html", form, _context(door, "authenticator") | shown
-    )
+    context = _context(door, "authenticator") | shown
+    context |= {
+        "finish": _path(door, "security-key"),
+        "is_local": configuration.current().host == "localhost",
+    }
+    return show_form(request, "accounts/newcomer_authenticator.html", form, context)
+
+
+def _key_options(request: AskedRequest, door: Door) -> HttpResponse:
+    """Begin the enrolment of a security key instead of an app."""
+    del request
+    return JsonResponse(newcomers.ask_for_key(door, clock.now()))
+
+
+def _key(request: AskedRequest, door: Door) -> HttpResponse:
+    """Take the browser's answer for a security key."""
+    newcomers.enter_key(door, response_in(body_of(request)), clock.now())
+    return JsonResponse({"location": _path(door, "recovery-codes")})
 
 
 def _recovery_codes(request: AskedRequest, door: Door) -> HttpResponse:
@@ -144,22 +159,32 @@ FORMS: Final[dict[StepView, type[PageForm]]] = {
 }
 
 
+JSON_FIELDS: Final[dict[StepView, tuple[str, ...]]] = {_key: ("response",), _key_options: ()}
+
+
 # one view for each address, so that each carries its own class
 def _view(purpose: str, step: StepView, *methods: str) -> Callable[..., HttpResponse]:
     action = newcomers.ACTION[purpose]
     answer = actions.classified(**dict.fromkeys(methods, action))(_at_door(purpose, step))
-    return actions.takes(*FORMS[step].base_fields)(answer) if step in FORMS else answer
+    fields = tuple(FORMS[step].base_fields) if step in FORMS else JSON_FIELDS.get(step)
+    return answer if fields is None else actions.takes(*fields)(answer)
 
 
 setup_begin = _view(links.SETUP, _begin, "GET")
 setup_account = _view(links.SETUP, _account, "GET", "POST")
 setup_authenticator = _view(links.SETUP, _authenticator, "GET", "POST")
+setup_key = _view(links.SETUP, _key, "POST")
+setup_key_options = _view(links.SETUP, _key_options, "POST")
 setup_recovery_codes = _view(links.SETUP, _recovery_codes, "GET", "POST")
 invitation_begin = _view(links.INVITATION, _begin, "GET")
 invitation_account = _view(links.INVITATION, _account, "GET", "POST")
 invitation_authenticator = _view(links.INVITATION, _authenticator, "GET", "POST")
+invitation_key = _view(links.INVITATION, _key, "POST")
+invitation_key_options = _view(links.INVITATION, _key_options, "POST")
 invitation_recovery_codes = _view(links.INVITATION, _recovery_codes, "GET", "POST")
 enrolment_begin = _view(links.ENROLMENT, _begin, "GET")
 enrolment_account = _view(links.ENROLMENT, _account, "GET", "POST")
 enrolment_authenticator = _view(links.ENROLMENT, _authenticator, "GET", "POST")
+enrolment_key = _view(links.ENROLMENT, _key, "POST")
+enrolment_key_options = _view(links.ENROLMENT, _key_options, "POST")
 enrolment_recovery_codes = _view(links.ENROLMENT, _recovery_codes, "GET", "POST")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import segno
@@ -13,7 +12,7 @@ from keyhouse.accounts import queries, strength
 from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing
 from keyhouse.accounts.forms import EnrolmentForm
 from keyhouse.accounts.middleware import AskedRequest
-from keyhouse.accounts.models import Authenticator
+from keyhouse.accounts.models import Authenticator, SecurityKey
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
 from keyhouse.accounts.second_factors.totp.services import remove_authenticator
@@ -27,10 +26,12 @@ from keyhouse.accounts.views.answers import (
     with_session,
 )
 from keyhouse.core import actions, clock, configuration
+from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.core.foresight import find_foresight
 
 LIST = "/account/second-factors/"
 CODES = "/account/recovery-codes/"
+ADD_KEY = "/account/security-keys/add/"
 ADD = "/account/second-factors/add/"
 
 
@@ -39,21 +40,29 @@ def second_factors(request: AskedRequest) -> HttpResponse:
     """List one's second factors."""
     session = session_of(request)
     authenticators = queries.authenticators_of(session.user)
-    able = [one for one in authenticators if one.disabled_at is None]
+    keys = queries.keys_of(session.user)
     context = {
         "authenticators": authenticators,
-        "last": able[0] if len(able) == 1 and not _may_remove_last(request, authenticators) else None,
+        "keys": keys,
+        "last_stays": _usable(authenticators, keys) == 1
+        and not _may_remove_last(request, len(authenticators) + len(keys)),
         "codes_left": strength.codes_left(session.user_id),
-        "by_recovery_code": "recovery_code" in session.methods and "totp" not in session.methods,
+        "by_recovery_code": "recovery_code" in session.methods
+        and not SECOND_FACTOR_METHODS & set(session.methods),
         "add_address": with_next(ADD, next_of(request)),
+        "add_key_address": with_next(ADD_KEY, next_of(request)),
     }
     return render(request, "accounts/second_factors.html", context)
 
 
-def _may_remove_last(request: AskedRequest, authenticators: Sequence[Authenticator]) -> bool:
-    """Tell whether the one app of this account may go: where no mandate covers its owner."""
+def _usable(authenticators: list[Authenticator], keys: list[SecurityKey]) -> int:
+    return sum(one.disabled_at is None for one in authenticators) + sum(one.cloned_at is None for one in keys)
+
+
+def _may_remove_last(request: AskedRequest, count: int) -> bool:
+    """Tell whether the one factor of this account may go: where no mandate covers its owner."""
     foresight = find_foresight()
-    if foresight is None or len(authenticators) != 1:
+    if foresight is None or count != 1:
         return False
     return foresight.refusal_code(request.actor, actions.REMOVE_LAST) != SecondFactorLast.code
 
@@ -77,7 +86,10 @@ def add_authenticator(request: AskedRequest) -> HttpResponse:
         if done is not None:
             usual = LIST if strength.codes_left(session.user_id) else CODES
             return with_session(SeeOther(usual if way_on == HOME else way_on), done[1])
-    context = enrolment_context(begin_enrolment(session), session.user.username) | {"next": way_on}
+    context = enrolment_context(begin_enrolment(session), session.user.username) | {
+        "next": way_on,
+        "add_key_address": with_next(ADD_KEY, way_on),
+    }
     return show_form(request, "accounts/add_authenticator.html", form, context)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from django.http import HttpResponse
+from django.shortcuts import render
 
 from keyhouse.accounts import services, signing_in, strength
 from keyhouse.accounts.cookies import drop_cookie
@@ -24,6 +25,8 @@ from keyhouse.accounts.views.answers import (
 )
 from keyhouse.accounts.visitor import Visitor, remember_browser, visitor_of
 from keyhouse.core import actions, clock
+from keyhouse.core.actor import SECOND_FACTOR_METHODS
+from keyhouse.core.errors import StepUpRequired
 
 SIGN_IN: Final = "/account/sign-in/"
 SECOND_FACTOR: Final = "/account/second-factor/"
@@ -62,7 +65,7 @@ def _go_on(signed_in: SignedIn, visitor: Visitor, way_on: str) -> HttpResponse:
 
 def _way_in(session: Session, way_on: str) -> str:
     """Lead whoever came without a second factor to enrol one: at once after a recovery code, else where nothing waits."""
-    if "totp" in session.methods:
+    if SECOND_FACTOR_METHODS & set(session.methods):
         return way_on
     return FACTORS if "recovery_code" in session.methods or way_on == HOME else way_on
 
@@ -75,7 +78,7 @@ Finish = Callable[[Session, str, Visitor], SignedIn]
 def second_factor(request: AskedRequest) -> HttpResponse:
     """Take the code of an authenticator app."""
     session = request.account_session
-    if session is not None and strength.strongest_proof(session.user_id) != "totp":
+    if session is not None and not strength.has_usable_app(session.user_id):
         return _second_step(request, RecoveryCodeForm, _by_recovery_code)
     return _second_step(request, CodeForm, _by_code)
 
@@ -109,7 +112,12 @@ def _second_step(request: AskedRequest, form_class: type[PageForm], finish: Fini
         request,
         "accounts/second_factor.html",
         form,
-        {"next": way_on, "person": session.user.username},
+        {
+            "next": way_on,
+            "person": session.user.username,
+            "has_key": strength.has_usable_key(session.user_id),
+            "has_app": strength.has_usable_app(session.user_id),
+        },
     )
 
 
@@ -142,6 +150,8 @@ def step_up(request: AskedRequest) -> HttpResponse:
     """Prove once more that it is you, by the strongest factor the account has."""
     session, way_on = session_of(request), next_of(request)
     proof = strength.strongest_proof(session.user_id)
+    if proof == "webauthn":
+        return _step_up_by_key(request, way_on)
     form = PROOF_FORMS[proof](request.POST if request.method == "POST" else None)
     if request.method == "POST":
         visitor = visitor_of(request)
@@ -149,3 +159,26 @@ def step_up(request: AskedRequest) -> HttpResponse:
         if cookie is not None:
             return with_session(SeeOther(way_on), cookie)
     return show_form(request, "accounts/step_up.html", form, {"next": way_on, "proof": proof})
+
+
+def _step_up_by_key(request: AskedRequest, way_on: str) -> HttpResponse:
+    """Show the page on which the browser asks for the key; what comes as a form is no proof."""
+    if request.method == "POST":
+        raise StepUpRequired("This account proves itself by a security key.", fix="Use it on this page.")
+    return render(request, "accounts/step_up_by_key.html", {"next": way_on})
+
+
+@actions.takes(*RecoveryCodeForm.base_fields, "next")
+@actions.classified(GET="session.step-up", POST="session.step-up")
+def step_up_recovery(request: AskedRequest) -> HttpResponse:
+    """Prove once more by a recovery code, for whoever lost their key: enough to add a new one."""
+    session, way_on = session_of(request), next_of(request, FACTORS)
+    form = RecoveryCodeForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        visitor = visitor_of(request)
+        cookie = form.carry_out(
+            lambda: signing_in.step_up_by_recovery_code(session, _typed(form), visitor, clock.now())
+        )
+        if cookie is not None:
+            return with_session(SeeOther(way_on), cookie)
+    return show_form(request, "accounts/step_up.html", form, {"next": way_on, "proof": "recovery_code"})

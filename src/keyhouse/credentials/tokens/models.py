@@ -27,6 +27,7 @@ class Token(models.Model):
     minted_methods = models.JSONField(default=list)  # what the minting session had proven
     minted_proof_at = models.DateTimeField()
     minted_user_verified = models.BooleanField(default=False)
+    minted_device_bound = models.BooleanField(default=False)
     minted_session = models.CharField(max_length=64, default="", blank=True)  # its public id
     minted_mandate = models.CharField(max_length=100, default="", blank=True)
     expires_at = models.DateTimeField()
@@ -55,7 +56,12 @@ class Token(models.Model):
     @property
     def strength(self) -> Strength:
         """Return what the session that minted it had proven; the token is never stronger, and as old as its minting."""
-        return Strength(frozenset(self.minted_methods), self.minted_at, self.minted_user_verified)
+        return Strength(
+            frozenset(self.minted_methods),
+            self.minted_at,
+            self.minted_user_verified,
+            self.minted_device_bound,
+        )
 
 
 class Change(models.Model):

@@ -129,6 +129,7 @@ def _draft(user: User, terms: Terms, minted_at: datetime, strength: Strength) ->
         minted_methods=sorted(strength.methods),
         minted_proof_at=strength.at or minted_at,
         minted_user_verified=strength.user_verified,
+        minted_device_bound=strength.device_bound,
         expires_at=minted_at + timedelta(days=terms.expires_in_days),
     )
 

@@ -24,7 +24,7 @@ from keyhouse.accounts.sessions import end_other_sessions, forget_second_factor
 from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions, clock, keys
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Actor, Strength, job
+from keyhouse.core.actor import Actor, job
 
 PURPOSE: Final = "totp"  # what secrets are sealed for
 MOST: Final = 10
@@ -154,7 +154,7 @@ def _remove(user_id: int, authenticator_id: int, by: Actor) -> None:
     found = Authenticator.objects.filter(user_id=user_id, pk=authenticator_id).first()
     if found is None:
         raise SecondFactorMissing
-    is_last = _require_another(found, by)
+    is_last = strength.require_another(user_id, by, app_id=found.pk)
     about = Thing("authenticator", found.pk, found.name)
     found.delete()
     end_other_sessions(by, user_id)
@@ -162,20 +162,3 @@ def _remove(user_id: int, authenticator_id: int, by: Actor) -> None:
         forget_second_factor(by)
     action = actions.REMOVE_LAST if is_last else "second-factor.remove"
     record(action, by=by, about=about, account_id=user_id)
-
-
-def _require_another(removed: Authenticator, by: Actor) -> bool:
-    """Return whether the app is the very last one, after asking the gate about that.
-
-    One that was switched off stands in for nothing: with it alone, nobody could sign in.
-    """
-    others = Authenticator.objects.filter(user_id=removed.user_id).exclude(pk=removed.pk)
-    if others.filter(disabled_at=None).exists():
-        return False
-    if others.exists():
-        raise SecondFactorLast
-    # the host is let through every gate, and must not take from somebody what a mandate asks of them
-    by_themselves = Actor("session", removed.user_id, strength=Strength(frozenset({"totp"}), clock.now()))
-    asker = by_themselves if by.kind == "host" else by
-    actions.require_gate(asker, actions.REMOVE_LAST, Thing("account", removed.user_id))
-    return True

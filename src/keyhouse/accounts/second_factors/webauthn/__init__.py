@@ -1,0 +1,1 @@
+"""Security keys and passkeys (WebAuthn Level 3)."""

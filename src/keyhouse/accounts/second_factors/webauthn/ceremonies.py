@@ -1,0 +1,160 @@
+"""Questions to authenticators: asked, and answered once (WebAuthn Level 3, 13.4.3).
+
+A ceremony is bound to its purpose, to the session or browser that asked, and to the person where one is known. Its row
+goes as the answer comes, whatever the answer is worth: nothing is answered twice.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.db import transaction
+
+from keyhouse.accounts.models import Ceremony, SecurityKey, User, UserHandle
+from keyhouse.accounts.second_factors.webauthn import rules
+from keyhouse.accounts.second_factors.webauthn.errors import KeyAnswerMalformed, KeyChallengeWrong
+from keyhouse.accounts.second_factors.webauthn.rules import Site
+from keyhouse.core import configuration
+
+ENROL: Final = "enrol"
+SECOND_FACTOR: Final = "second-factor"
+PASSKEY: Final = "passkey"
+STEP_UP: Final = "step-up"
+LIFE: Final = timedelta(minutes=5)
+_CHALLENGE_BYTES: Final = 32
+_HANDLE_BYTES: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A ceremony that an answer belongs to: its options, and whom it was for."""
+
+    options: Mapping[str, Any]
+    user_id: int | None
+
+
+def site(*, needs_user_verified: bool = False) -> Site:
+    """Return who asks: origin and RP ID as they are configured, never as a request says."""
+    settings = configuration.current()
+    return Site(settings.origin, settings.rp_id or settings.host, needs_user_verified)
+
+
+def ask_to_enrol(user: User, holder: str, now: datetime) -> dict[str, Any]:
+    """Begin an enrolment; returns the options for the browser (JSON form of Level 3)."""
+    known = SecurityKey.objects.filter(user=user, rp_id=site().rp_id)
+    options = creation_options(handle_of(user), user.username, [_descriptor(key) for key in known])
+    return _keep(ENROL, holder, user.pk, options, now)
+
+
+def ask_newcomer(handle: str, username: str, holder: str, now: datetime) -> dict[str, Any]:
+    """Begin an enrolment for somebody who has no account yet."""
+    return _keep(ENROL, holder, None, creation_options(handle, username, []), now)
+
+
+def ask_for_proof(user: User, purpose: str, holder: str, now: datetime) -> dict[str, Any]:
+    """Ask for a proof by one of the person's keys; returns the options for the browser."""
+    keys = SecurityKey.objects.filter(user=user, rp_id=site().rp_id, cloned_at=None)
+    options = _request_options([_descriptor(key) for key in keys], "preferred")
+    return _keep(purpose, holder, user.pk, options, now)
+
+
+def ask_anybody(holder: str, now: datetime) -> dict[str, Any]:
+    """Ask for a passkey of whoever is there: no name, no password, so the user must be verified."""
+    return _keep(PASSKEY, holder, None, _request_options([], "required"), now)
+
+
+def take(purpose: str, holder: str, response: Mapping[str, Any], now: datetime) -> Asked:
+    """Take the ceremony that an answer belongs to, so that it is answered once; raises KeyChallengeWrong.
+
+    In a transaction of its own: a refused answer has used the challenge up as well.
+    """
+    challenge = _challenge_in(response)
+    with transaction.atomic():
+        found = Ceremony.objects.select_for_update().filter(pk=challenge).first()
+        if found is None or not Ceremony.objects.filter(pk=challenge).delete()[0]:
+            raise KeyChallengeWrong
+    is_ours = secrets.compare_digest(found.holder, holder) and found.purpose == purpose
+    if not is_ours or not timedelta(0) <= now - found.begun_at < LIFE:
+        raise KeyChallengeWrong
+    return Asked(found.options, found.user_id)
+
+
+def prune_ceremonies(now: datetime) -> int:
+    """Forget what was never answered; returns how many."""
+    return Ceremony.objects.filter(begun_at__lte=now - LIFE).delete()[0]
+
+
+def handle_of(user: User) -> str:
+    """Return a person's user handle, making it the first time."""
+    kept, _ = UserHandle.objects.get_or_create(user=user, defaults={"handle": new_handle()})
+    return kept.handle
+
+
+def new_handle() -> str:
+    """Return a new random user handle."""
+    return rules.encode(secrets.token_bytes(_HANDLE_BYTES))
+
+
+def creation_options(handle: str, username: str, exclude: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what a browser needs to make a credential."""
+    return {
+        "rp": {"id": site().rp_id, "name": "Keyhouse"},
+        "user": {"id": handle, "name": username, "displayName": username},
+        "pubKeyCredParams": [{"type": "public-key", "alg": alg} for alg in rules.OFFERED],
+        "timeout": _milliseconds(),
+        "excludeCredentials": list(exclude),
+        "authenticatorSelection": {
+            "residentKey": "preferred",
+            "requireResidentKey": False,
+            "userVerification": "preferred",
+        },
+        "attestation": "none",
+        "extensions": {"credProps": True},
+    }
+
+
+def _request_options(allow: Sequence[Mapping[str, Any]], verification: str) -> dict[str, Any]:
+    return {
+        "rpId": site().rp_id,
+        "allowCredentials": list(allow),
+        "userVerification": verification,
+        "timeout": _milliseconds(),
+    }
+
+
+def _milliseconds() -> int:
+    return int(LIFE.total_seconds() * 1000)
+
+
+def _descriptor(key: SecurityKey) -> dict[str, Any]:
+    return {"type": "public-key", "id": key.credential_id, "transports": key.transports}
+
+
+def _keep(
+    purpose: str, holder: str, user_id: int | None, options: dict[str, Any], now: datetime
+) -> dict[str, Any]:
+    challenge = rules.encode(secrets.token_bytes(_CHALLENGE_BYTES))
+    options = {"challenge": challenge, **options}
+    Ceremony.objects.create(
+        challenge=challenge, purpose=purpose, holder=holder, user_id=user_id, options=options, begun_at=now
+    )
+    return options
+
+
+def _challenge_in(response: Mapping[str, Any]) -> str:
+    """Read which challenge an answer claims to belong to; what it proves is judged later."""
+    inner = response.get("response")
+    raw = rules.decode(inner.get("clientDataJSON") if isinstance(inner, Mapping) else None)
+    try:
+        told = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise KeyAnswerMalformed from error
+    challenge = told.get("challenge") if isinstance(told, Mapping) else None
+    if not isinstance(challenge, str) or len(rules.decode(challenge)) != _CHALLENGE_BYTES:
+        raise KeyChallengeWrong
+    return challenge

@@ -1,0 +1,169 @@
+"""Security keys and passkeys: enrol, accept a proof, mark a possible copy, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import transaction
+
+from keyhouse.accounts import strength
+from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing, SecondFactorsMany
+from keyhouse.accounts.models import SecurityKey, Session, User, UserHandle
+from keyhouse.accounts.second_factors.webauthn import ceremonies, rules
+from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyKnown, KeyUnknown
+from keyhouse.accounts.second_factors.webauthn.rules import Assertion, KnownKey, NewKey
+from keyhouse.accounts.sessions import end_other_sessions, forget_second_factor, prove
+from keyhouse.audit.services import record, record_refusal
+from keyhouse.core import actions
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor, job
+
+MOST: Final = 20
+LONGEST_NAME: Final = 64
+
+
+def finish_enrolment(
+    session: Session, response: Mapping[str, Any], *, name: str, by: Actor, now: datetime
+) -> tuple[SecurityKey, str]:
+    """Enrol a key by the browser's answer; returns it and the session's new cookie value.
+
+    The session has proven the key by that; all other sessions of the account end. Raises a KeyRefused,
+    SecondFactorsMany, StepUpRequired.
+    """
+    asked = ceremonies.take(ceremonies.ENROL, session.public_id, response, now)
+    if asked.user_id != session.user_id:
+        raise KeyUnknown
+    made = rules.verify_registration(asked.options, response, ceremonies.site())
+    user = session.user
+    with transaction.atomic():
+        actions.require(by, "second-factor.add", Thing("account", user.pk, user.username))
+        User.objects.select_for_update().get(pk=user.pk)
+        strength.require_strongest(by, user.pk, recovery_code_is_enough=True)
+        key = new_key(user, made, name=name, at=now)
+        end_other_sessions(by, user.pk)
+        record("second-factor.add", by=by, about=thing_of(key), account_id=user.pk)
+        value = prove(
+            session,
+            ["webauthn"],
+            now=now,
+            user_verified=made.user_verified,
+            device_bound=not made.backup_eligible,
+        )
+    return key, value
+
+
+def new_key(user: User, made: NewKey, *, name: str = "", at: datetime) -> SecurityKey:
+    """Write the row alone, for services that record the whole; raises SecondFactorsMany, KeyKnown."""
+    count = SecurityKey.objects.filter(user=user).count()
+    if count >= MOST:
+        raise SecondFactorsMany
+    if SecurityKey.objects.filter(credential_id=rules.encode(made.id)).exists():
+        raise KeyKnown
+    default = "Passkey" if made.backup_eligible else "Security key"
+    return SecurityKey.objects.create(
+        user=user,
+        name=name.strip()[:LONGEST_NAME] or (f"{default} {count + 1}" if count else default),
+        credential_id=rules.encode(made.id),
+        public_key=made.public_key,
+        algorithm=made.algorithm,
+        rp_id=ceremonies.site().rp_id,
+        sign_count=made.sign_count,
+        user_verified=made.user_verified,
+        backup_eligible=made.backup_eligible,
+        backup_state=made.backup_state,
+        aaguid=made.aaguid,
+        transports=list(made.transports),
+        created_at=at,
+    )
+
+
+def thing_of(key: SecurityKey) -> Thing:
+    """Return the key as the audit log names it."""
+    return Thing("security-key", key.pk, key.name)
+
+
+def find_key(response: Mapping[str, Any]) -> SecurityKey | None:
+    """Return the usable key that an answer names, with its owner, or None; nothing is proven by that."""
+    named = response.get("id")
+    if not isinstance(named, str):
+        return None
+    usable = SecurityKey.objects.filter(cloned_at=None, rp_id=ceremonies.site().rp_id)
+    return usable.select_related("user").filter(credential_id=rules.encode(rules.decode(named))).first()
+
+
+def accept_answer(
+    asked: ceremonies.Asked, response: Mapping[str, Any], *, needs_user_verified: bool = False, now: datetime
+) -> tuple[SecurityKey, Assertion]:
+    """Accept the answer of a known key in the caller's transaction, and keep its counter.
+
+    Of two answers with one counter value, in any process, one wins. Raises a KeyRefused; the caller marks a KeyCloned
+    by `mark_clone` after its rollback.
+    """
+    key = find_key(response)
+    if key is None or (asked.user_id is not None and key.user_id != asked.user_id):
+        raise KeyUnknown
+    handle = UserHandle.objects.filter(user_id=key.user_id).values_list("handle", flat=True).first()
+    known = KnownKey(
+        rules.decode(key.credential_id),
+        bytes(key.public_key),
+        rules.decode(handle or ""),
+        key.sign_count,
+        key.backup_eligible,
+    )
+    site = ceremonies.site(needs_user_verified=needs_user_verified)
+    proof = rules.verify_assertion(asked.options, response, known, site)
+    kept = SecurityKey.objects.filter(pk=key.pk, sign_count=key.sign_count, cloned_at=None).update(
+        sign_count=proof.sign_count, backup_state=proof.backup_state, last_used_at=now
+    )
+    if not kept:
+        raise KeyCloned
+    return key, proof
+
+
+def mark_clone(response: Mapping[str, Any], *, now: datetime) -> None:
+    """Put a key aside whose counter did not rise; its owner sees it, and other factors go on."""
+    key = find_key(response)
+    if key is None:
+        return
+    with transaction.atomic():
+        if SecurityKey.objects.filter(pk=key.pk, cloned_at=None).update(cloned_at=now):
+            record(
+                "second-factor.disable",
+                by=job("second-factor"),
+                about=thing_of(key),
+                account_id=key.user_id,
+                details={"reason": "its counter did not rise, so there may be a copy of it"},
+            )
+
+
+def remove_key(user_id: int, key_id: int, *, by: Actor) -> None:
+    """Remove one key while another factor works; ends the other sessions of the account.
+
+    Two parallel removals, of whatever factors, take turns at the lock of the account. Raises SecondFactorMissing,
+    SecondFactorLast (recorded), StepUpRequired.
+    """
+    try:
+        with transaction.atomic():
+            actions.require(by, "second-factor.remove", Thing("account", user_id))
+            User.objects.select_for_update().get(pk=user_id)
+            strength.require_strongest(by, user_id)
+            _remove(user_id, key_id, by)
+    except SecondFactorLast as refusal:
+        record_refusal(actions.REMOVE_LAST, by=by, code=refusal.code, account_id=user_id)
+        raise
+
+
+def _remove(user_id: int, key_id: int, by: Actor) -> None:
+    found = SecurityKey.objects.filter(user_id=user_id, pk=key_id).first()
+    if found is None:
+        raise SecondFactorMissing
+    is_last = strength.require_another(user_id, by, key_id=found.pk)
+    about = thing_of(found)
+    found.delete()
+    end_other_sessions(by, user_id)
+    if is_last:
+        forget_second_factor(by)
+    action = actions.REMOVE_LAST if is_last else "second-factor.remove"
+    record(action, by=by, about=about, account_id=user_id)

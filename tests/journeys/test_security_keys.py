@@ -1,0 +1,139 @@
+"""Security keys and passkeys in a real browser with a virtual authenticator."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, CDPSession, Page, expect
+from tests.journeys.conftest import Server
+
+PASSWORD = "seven otters counted the slow green trains"
+
+
+@dataclass
+class Desk:
+    """A browser page with virtual authenticators that its person can take out and put in."""
+
+    page: Page
+    protocol: CDPSession
+
+    def plug_in(self, **options: Any) -> str:
+        """Plug a key in and return its id; it is touched whenever it is asked."""
+        whole = {
+            "protocol": "ctap2",
+            "transport": "usb",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+            "automaticPresenceSimulation": True,
+            **options,
+        }
+        made = self.protocol.send("WebAuthn.addVirtualAuthenticator", {"options": whole})
+        return str(made["authenticatorId"])
+
+    def take_out(self, key: str) -> None:
+        self.protocol.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": key})
+
+    def credentials(self, key: str) -> list[dict[str, Any]]:
+        found = self.protocol.send("WebAuthn.getCredentials", {"authenticatorId": key})
+        return list(found["credentials"])
+
+
+@pytest.fixture
+def desk(browser: Browser) -> Iterator[Desk]:
+    context = browser.new_context()
+    page = context.new_page()
+    protocol = context.new_cdp_session(page)
+    protocol.send("WebAuthn.enable")
+    yield Desk(page, protocol)
+    context.close()
+
+
+def set_up(desk: Desk, server: Server) -> str:
+    """Make the first operator with a security key; returns the key's id."""
+    page, key = desk.page, desk.plug_in()
+    page.goto((server.data / "setup-link").read_text().split()[-1])
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("E-mail address").fill("ada@example.org")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Use a security key or passkey").click()
+    expect(page).to_have_url(re.compile("/recovery-codes/"))
+    codes = page.locator("pre.secret").inner_text().split()
+    page.get_by_label("One of the codes").fill(codes[3])
+    page.get_by_role("button", name="finish").click()
+    expect(page).to_have_url(re.compile("/help/clients/"))
+    return key
+
+
+def sign_out(desk: Desk, server: Server) -> None:
+    desk.page.goto(f"{server.url}/account/")
+    desk.page.get_by_role("button", name="Sign out").first.click()
+
+
+def add_key(page: Page, server: Server, name: str) -> None:
+    page.goto(f"{server.url}/account/security-keys/add/")
+    page.get_by_label("Name of the key").fill(name)
+    page.get_by_role("button", name="Use a security key or passkey").click()
+    expect(page.get_by_role("cell", name=name, exact=True)).to_be_visible()
+
+
+def test_a_life_with_keys(desk: Desk, server: Server) -> None:
+    """Set-up, passkey sign-in, second factor, two keys, the last one stays."""
+    page, first = desk.page, set_up(desk, server)
+    sign_out(desk, server)
+
+    page.goto(f"{server.url}/account/sign-in/?next=/account/tokens/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page).to_have_url(f"{server.url}/account/tokens/")
+    sign_out(desk, server)
+
+    page.goto(f"{server.url}/account/sign-in/")
+    page.get_by_label("User name or e-mail address").fill("ada")
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Use your security key").click()
+    expect(page).to_have_url(f"{server.url}/account/")
+
+    desk.take_out(first)
+    desk.plug_in(transport="ble")
+    add_key(page, server, "drawer")
+    page.get_by_role("link", name=re.compile("Remove Security key|Remove Passkey")).click()
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_role("cell", name="drawer", exact=True)).to_be_visible()
+    page.get_by_role("link", name="Remove drawer").click()
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_text("second-factor-last")).to_be_visible()
+
+
+def test_a_copied_key_is_found_out(desk: Desk, server: Server) -> None:
+    page, key = desk.page, set_up(desk, server)
+    copy = desk.credentials(key)[0]
+    sign_out(desk, server)
+    page.goto(f"{server.url}/account/sign-in/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page).to_have_url(f"{server.url}/account/")
+    sign_out(desk, server)
+
+    desk.take_out(key)
+    other = desk.plug_in()
+    stale = {**copy, "signCount": max(int(copy["signCount"]) - 1, 0)}
+    desk.protocol.send("WebAuthn.addCredential", {"authenticatorId": other, "credential": stale})
+    page.goto(f"{server.url}/account/sign-in/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("alert").filter(has_text="copied")).to_be_visible()
+    expect(page).to_have_url(re.compile("/account/sign-in/"))
+
+
+def test_a_key_without_pin_does_not_sign_in_alone(desk: Desk, server: Server) -> None:
+    page, key = desk.page, set_up(desk, server)
+    sign_out(desk, server)
+    desk.protocol.send("WebAuthn.setUserVerified", {"authenticatorId": key, "isUserVerified": False})
+    page.goto(f"{server.url}/account/sign-in/")
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("alert").first).to_be_visible()
+    expect(page).to_have_url(re.compile("/account/sign-in/"))
