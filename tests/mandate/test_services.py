@@ -25,6 +25,7 @@ from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
 from keyhouse.core.actor import Actor, host, job
 from keyhouse.core.errors import GateUnavailable, RoleRequired, SecondFactorRequired, StepUpRequired
+from keyhouse.index.sketches import Registers, add, encode
 from keyhouse.mandate import defaults, previews, queries
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.errors import (
@@ -34,7 +35,7 @@ from keyhouse.mandate.errors import (
     MandateRefused,
     ProposalOver,
 )
-from keyhouse.mandate.models import Change, Exemption, MandateVersion, Notice
+from keyhouse.mandate.models import Change, CriticalProject, Exemption, MandateVersion, Notice
 from keyhouse.mandate.services import (
     approve_exemption,
     approve_version,
@@ -47,6 +48,7 @@ from keyhouse.mandate.services import (
     withdraw_exemption,
     withdraw_version,
 )
+from keyhouse.projects.models import ClientSketch, Project
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
 
@@ -544,3 +546,26 @@ def test_documents_are_kept_as_they_are(ops: User) -> None:
     assert read_mandate(row.document) == read_mandate(document())
     assert row.digest == mandate().digest
     assert row.plan["version"] == 1
+
+
+# ---- critical projects
+
+
+def test_a_new_criterion_covers_somebody_in_the_plan_and_at_once(ada: User) -> None:
+    alpha = Project.objects.get(normalized_name="alpha")
+    registers: Registers = {}
+    add(registers, (1).to_bytes(8))
+    ClientSketch.objects.create(project=alpha, day_on=NOW.date(), sketch=encode(registers))
+    lead = {"metric": "unique-clients", "window_days": 30, "at_least": 1}
+    named = mandate(
+        "critical",
+        who={"critical": lead},
+        methods={"accept": ["security-key"]},
+        stages=[enforced(NOW + 90 * DAY)],
+    )
+    plan = previews.preview(named, NOW)
+    assert (plan.touched, plan.forecasts[-1].covered) == (1, 1)
+    assert not CriticalProject.objects.exists()  # a plan writes nothing
+    propose_version(named, by=host())
+    assert [row.normalized_name for row in CriticalProject.objects.all()] == ["alpha"]
+    assert queries.facts_of_person(ada.pk).authority[0].critical

@@ -11,7 +11,7 @@ the window lasts with the value it had (A18).
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
@@ -130,6 +130,18 @@ def renew_critical_projects(now: datetime) -> int:
     last = dict(CriterionRun.objects.values_list("criterion", "run_at"))
     due = [one for one in asked_criteria(now) if is_due(one, last.get(one.key), now)]
     return sum(_renew(one, last.get(one.key), now) for one in due)
+
+
+def foresee(criteria: Iterable[Criterion], now: datetime) -> dict[str, dict[str, datetime]]:
+    """Return which names would be critical by criteria that were never worked out, and since when; writes nothing."""
+    known = set(CriterionRun.objects.values_list("criterion", flat=True))
+    found: dict[str, dict[str, datetime]] = defaultdict(dict)
+    for criterion in criteria:
+        if criterion.key not in known:
+            at = min(now, criterion.frozen_at or now)
+            for name in choose(criterion, measure(criterion, at), {}):
+                found[name][criterion.key] = at
+    return found
 
 
 def asked_criteria(now: datetime) -> list[Criterion]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -21,9 +21,14 @@ _HELD: Final = {"has_app": "authenticator-app", "has_bound": "security-key", "ha
 _AT_ONCE: Final = 2000  # people of one question
 
 
-def all_facts() -> Iterator[Facts]:
-    """Yield the facts of everybody whose account isn't deleted, by id; the asking is a session that proved nothing."""
+def all_facts(foreseen: Mapping[str, Mapping[str, datetime]] | None = None) -> Iterator[Facts]:
+    """Yield the facts of everybody whose account isn't deleted, by id; the asking is a session that proved nothing.
+
+    `foreseen` tells of names that would be critical, by criterion and since when, beside those that are.
+    """
     last, critical = 0, _criticals()
+    for name, criteria in (foreseen or {}).items():
+        critical[name].update(criteria)
     while rows := _people_after(last):
         last = rows[-1]["pk"]
         yield from _with_standing(rows, critical)

@@ -589,12 +589,8 @@ def _too_soon(ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterat
 
 
 def _gated_too_soon(ground: Ground, policy: Policy, group: Group) -> datetime | None:
-    told = (
-        one.delivered_at
-        for one in group.facts.notices
-        if one.mandate == policy.name and one.delivered_at >= policy.mandate.announced_at
-    )
-    earliest = min(told, default=ground.now) + policy.mandate.floor
+    # notices that were delivered told of what held until now; of these terms nobody can have been told before (C2)
+    earliest = ground.now + policy.mandate.floor
     names = [name for name in ground.actions if name not in GAINING]
     for at in ground.instants(group):
         if at >= earliest:

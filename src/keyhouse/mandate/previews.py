@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Max
 
 from keyhouse.credentials.tokens.queries import live_tokens
+from keyhouse.mandate import criticality
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import Asking
 from keyhouse.mandate.models import MandateVersion
@@ -26,7 +27,7 @@ def preview(mandate: Mandate, now: datetime) -> Plan:
         before,
         lambda one: _with(before, one, now),
         policy,
-        all_facts(),
+        all_facts(criticality.foresee(mandate.criteria, now)),
         now,
         tokens=_live_tokens(now),
     )

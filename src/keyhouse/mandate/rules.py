@@ -35,11 +35,14 @@ PERSONAL: Final = frozenset({"session", "token"})
 OF_A_JOB: Final = frozenset({"host.command"})
 # A hold stops publishing and changes of the account; installing goes on.
 OPEN_WHILE_HELD: Final = frozenset({"index.read-private", "token.use"})
+_KEYS: Final = frozenset(
+    {"security-key", "passkey"}
+)  # either signs in as second factor, and alone where it verifies
 _FACTORS_OF: Final = {
-    "security-key": frozenset({"security-key"}),
-    "passkey": frozenset({"passkey"}),
+    "security-key": _KEYS,
+    "passkey": _KEYS,
     "authenticator-app": frozenset({"authenticator-app"}),
-    "phishing-resistant": frozenset({"security-key", "passkey"}),
+    "phishing-resistant": _KEYS,
     "device-bound": frozenset(),
 }
 _PHISHING_RESISTANT: Final = frozenset({"webauthn", "passkey"})

@@ -20,7 +20,7 @@ from keyhouse.core import actions, clock
 from keyhouse.core.actions import STEP_UP_AGE, Thing
 from keyhouse.core.actor import Actor, job
 from keyhouse.core.errors import RoleRequired, StepUpRequired
-from keyhouse.mandate import defaults, previews
+from keyhouse.mandate import criticality, defaults, previews
 from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.mandate.errors import (
     ApprovalRefused,
@@ -66,6 +66,7 @@ def propose_version(mandate: Mandate, *, by: Actor) -> MandateVersion:
         row.is_loosening, row.plan = plan.is_loosening, plan.as_dict()
         row.effective_at = _when_effective(by, now, is_loosening=plan.is_loosening)
         _keep(row, by, {"loosens": row.is_loosening})
+    criticality.renew_critical_projects(now)  # whom a new criterion covers must not wait for the daily round
     return row
 
 
@@ -179,6 +180,7 @@ def seed_version(mandate: Mandate, *, approved_by: Sequence[str], by: Actor) -> 
         row = _new_version(mandate, origin=MandateVersion.Origin.SEEDED, by=by, now=now)
         row.approved_by, row.approved_at, row.effective_at = list(approved_by), now, defaults.BEGINNING
         _keep(row, by, {"seeded": True})
+        criticality.renew_critical_projects(now)
     return row
 
 
