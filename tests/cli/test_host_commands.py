@@ -51,9 +51,9 @@ def test_an_invitation_is_one_link_of_this_index(made: None) -> None:
 def test_people_are_listed_without_secrets(made: None) -> None:
     [line] = run(user.command, "list", "--json").stdout.splitlines()
     row = json.loads(line)
-    assert set(row) == {"username", "state", "operator", "joined_at", "authenticator_apps"}
+    assert set(row) == {"username", "state", "operator", "joined_at", "authenticator_apps", "security_keys"}
     assert (row["username"], row["state"], row["authenticator_apps"]) == ("ada", "active", 1)
-    assert run(user.command, "list").stdout.startswith("ada  active  1 authenticator apps")
+    assert run(user.command, "list").stdout.startswith("ada  active  1 authenticator apps  0 security keys")
 
 
 def test_a_link_for_enrolling_anew_is_printed_for_people_who_exist(made: None) -> None:

@@ -52,17 +52,18 @@ def enrol(name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
     """List accounts: name, state, operator or not, second factors."""
-    for user in User.objects.order_by("username").prefetch_related("authenticators"):
+    for user in User.objects.order_by("username").prefetch_related("authenticators", "security_keys"):
         row = {
             "username": user.username,
             "state": user.state,
             "operator": user.is_operator,
             "joined_at": clock.format_instant(user.joined_at),
             "authenticator_apps": len(user.authenticators.all()),
+            "security_keys": len(user.security_keys.all()),
         }
         click.echo(json.dumps(row) if as_json else _as_line(row))
 
 
 def _as_line(row: dict[str, object]) -> str:
     operator = " operator" if row["operator"] else ""
-    return f"{row['username']}  {row['state']}{operator}  {row['authenticator_apps']} authenticator apps  since {row['joined_at']}"
+    return f"{row['username']}  {row['state']}{operator}  {row['authenticator_apps']} authenticator apps  {row['security_keys']} security keys  since {row['joined_at']}"
