@@ -31,6 +31,8 @@ class Record(models.Model):
     account_id = models.BigIntegerField(null=True)
     details = models.JSONField(default=dict)
     personal_digest = models.CharField(max_length=64)
+    # given by the sealer: its place in the chain, and the link that commits to it and all before it
+    position = models.BigIntegerField(null=True, unique=True)
     chain = models.CharField(max_length=64, null=True)
 
     class Meta:
@@ -40,6 +42,7 @@ class Record(models.Model):
             models.Index(fields=["actor_id", "id"]),
             models.Index(fields=["account_id", "id"]),
             models.Index(fields=["about_kind", "about_name", "id"]),
+            models.Index(fields=["id"], name="audit_unchained", condition=models.Q(position__isnull=True)),
         ]
 
     def __str__(self) -> str:
@@ -59,3 +62,15 @@ class Personal(models.Model):
     def __str__(self) -> str:
         """Return whose data this is."""
         return f"personal data of record {self.record_id}"
+
+
+class ChainHead(models.Model):
+    """The one row that tells how many records are chained and what they commit to, so that a missing end shows."""
+
+    position = models.BigIntegerField(default=0)
+    chain = models.CharField(max_length=64, default="0" * 64)
+    sealed_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        """Return the place."""
+        return str(self.position)

@@ -41,7 +41,7 @@ def _one_round() -> Mapping[str, int]:
 
 def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
     """Return every work that the product does beside requests."""
-    return (_keep_index, _keep_mandates, _forget_old, _sweep_incoming)
+    return (_keep_index, _keep_mandates, _forget_old, _sweep_incoming, _seal_audit)
 
 
 def _keep_index() -> Mapping[str, int]:
@@ -70,3 +70,9 @@ def _sweep_incoming() -> Mapping[str, int]:
     from keyhouse.storage import blobs  # noqa: PLC0415 - beside the others
 
     return {"incoming": blobs().sweep_incoming(LEFT_BY_DEAD_UPLOADS)}
+
+
+def _seal_audit() -> Mapping[str, int]:
+    from keyhouse.audit.sealing import seal  # noqa: PLC0415 - Django is set up by now
+
+    return {"sealed": seal(clock.now())}

@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, str]] = {
     "mandate withdraw-exemption": "mandate.withdraw",
     "mandate tokens": HOST,
     "audit": HOST,
+    "audit verify": HOST,
     "check": HOST,
     "storage verify": HOST,
     "rebuild-pages": HOST,
@@ -71,6 +72,7 @@ LOOPS: Final[dict[str, str]] = {
     "index-keeper": "renders what installers will ask for",
     "index-follower": "notices changes that other processes made",
     "mandate-history": "writes the facts of gated attempts",
+    "audit-sealer": "chains audit records",
     "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",
     "parent": "ends a worker whose parent is gone",
 }

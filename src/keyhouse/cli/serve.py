@@ -151,7 +151,7 @@ def _run(wishes: Wishes, settings: Configuration, sockets: list[socket]) -> None
     if wishes.workers == 1:
         # The server takes the signals itself once it runs and raises them again when it has stopped: obeyed by then.
         _on_stop(server.handle_exit)
-    with _keeper(settings), _mandate_keeper(), _metrics_folder(wishes):
+    with _keeper(settings), _mandate_keeper(), _audit_sealer(), _metrics_folder(wishes):
         announcement.announce(settings, wishes.host)
         _close_connections()
         if wishes.workers == 1:
@@ -224,6 +224,19 @@ def _mandate_keeper() -> Iterator[None]:
         yield
     finally:
         keeper.stop()
+
+
+@contextmanager
+def _audit_sealer() -> Iterator[None]:
+    """Chain audit records a second after they were written, from this one process."""
+    from keyhouse.audit.sealing import Sealer  # noqa: PLC0415 - Django is set up by now
+
+    sealer = Sealer()
+    sealer.start()
+    try:
+        yield
+    finally:
+        sealer.stop()
 
 
 @contextmanager

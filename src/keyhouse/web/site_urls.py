@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django.urls import path
 
+from keyhouse.web.views import audit_head, home, project
 from keyhouse.web.views import help as help_
-from keyhouse.web.views import home, project
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("project/<str:name>/<str:version>/", project.project, name="release"),
     path("project/<str:name>/<str:version>/files/", project.files, name="release-files"),
     path("project/<str:name>/<str:version>/description/", project.description, name="release-description"),
+    path("audit/head", audit_head.head, name="audit-head"),
     path("help/", help_.index, name="help"),
     path("help/clients/", help_.clients, name="help-clients"),
     path("help/codes/", help_.codes, name="help-codes"),
