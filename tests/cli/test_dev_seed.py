@@ -570,6 +570,6 @@ def test_a_seeded_security_key_signs_in_by_the_private_key_that_was_told() -> No
     assert isinstance(private, EllipticCurvePrivateKey)
     key = SoftKey(id=decode(seeded["credential_id"]), handle=decode(seeded["user_handle"]), private=private)
     now = clock.now()
-    answer = key.get(ask_anybody("a browser", now))
-    signed_in = sign_in_by_passkey(PasskeyAnswer(answer, "a browser", Visitor(), now))
+    options, kept = ask_anybody("a browser", now)
+    signed_in = sign_in_by_passkey(PasskeyAnswer(key.get(options), "a browser", kept, Visitor(), now))
     assert signed_in.session.user.username == "ada"

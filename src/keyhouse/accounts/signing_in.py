@@ -274,6 +274,7 @@ class PasskeyAnswer:
 
     response: Mapping[str, Any]
     holder: str
+    asked: str  # what the browser's cookie says it was asked
     visitor: Visitor
     now: datetime
     before: Session | None = None
@@ -293,7 +294,7 @@ def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
         network=answer.visitor.network,
     )
     try:
-        asked = ceremonies.take(ceremonies.PASSKEY, answer.holder, answer.response, answer.now)
+        asked = ceremonies.find_asked(answer.holder, answer.asked, answer.response, answer.now)
         signed_in = _open_by_passkey(answer, asked)
     except (KeyRefused, AccountFrozen) as refusal:
         if isinstance(refusal, KeyCloned):
@@ -307,6 +308,7 @@ def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
 def _open_by_passkey(answer: PasskeyAnswer, asked: ceremonies.Asked) -> SignedIn:
     with transaction.atomic():
         key, _ = accept_answer(asked, answer.response, needs_user_verified=True, now=answer.now)
+        ceremonies.mark_answered(asked, answer.now)
         user = User.objects.select_for_update().get(pk=key.user_id)
         if user.state == User.State.DELETED:
             raise KeyUnknown

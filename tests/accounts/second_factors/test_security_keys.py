@@ -21,6 +21,7 @@ from tests.accounts.second_factors.soft_key import BE, UP, UV, SoftKey
 from tests.accounts.test_newcomers import codes_on
 
 from keyhouse.accounts import services
+from keyhouse.accounts.cookies import CEREMONY, CSRF, cookie_name
 from keyhouse.accounts.forgetting import forget_old
 from keyhouse.accounts.models import Ceremony, SecurityKey, Session, User, UserHandle
 from keyhouse.accounts.second_factors.totp.services import remove_authenticator
@@ -495,3 +496,42 @@ def test_ceremonies_that_nobody_finished_are_forgotten(ada: User, time: Clock) -
     ask(browser, ADD)
     assert Ceremony.objects.count() == 1
     assert forget_old(time.go(minutes=5))["ceremonies"] == 1
+
+
+def test_asking_for_a_passkey_leaves_nothing_behind(ada: User, browser: Browser) -> None:
+    for _ in range(30):
+        ask(browser, PASSKEY)
+    assert not Ceremony.objects.exists()
+
+
+def test_a_passkey_answers_once_and_in_time(ada: User, time: Clock) -> None:
+    key, _ = enrolled(ada)
+    first = Browser()
+    asked = ask(first, PASSKEY)
+    cookies = dict(first.client.cookies.items())
+    assert send(first, PASSKEY, {"response": key.get(asked)}).status_code == 200
+    again = Browser()
+    for name in (cookie_name(CEREMONY), cookie_name(CSRF)):
+        again.client.cookies[name] = cookies[name].value
+    again.get("/account/sign-in/")
+    assert refused(send(again, PASSKEY, {"response": key.get(asked)})) == "key-challenge-wrong"
+    late = Browser()
+    asked = ask(late, PASSKEY)
+    time.go(minutes=5)
+    assert refused(send(late, PASSKEY, {"response": key.get(asked)})) == "key-challenge-wrong"
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "a:b:c", "é", "x" * 5000])
+def test_a_forged_memory_of_a_question_is_none(ada: User, browser: Browser, cookie: str) -> None:
+    key, _ = enrolled(ada)
+    asked = ask(browser, PASSKEY)
+    browser.client.cookies[cookie_name(CEREMONY)] = cookie
+    assert refused(send(browser, PASSKEY, {"response": key.get(asked)})) == "key-challenge-wrong"
+
+
+def test_a_session_has_few_questions_open(ada: User) -> None:
+    key, browser = enrolled(ada)
+    asked = [ask(browser, STEP_UP) for _ in range(8)]
+    assert Ceremony.objects.count() == 5
+    assert refused(send(browser, STEP_UP, {"response": key.get(asked[0])})) == "key-challenge-wrong"
+    assert send(browser, STEP_UP, {"response": key.get(asked[-1])}).status_code == 200

@@ -10,6 +10,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from keyhouse.accounts import queries, rules, signing_in, strength
+from keyhouse.accounts.cookies import CEREMONY, cookie_name, put_cookie
 from keyhouse.accounts.errors import SecondFactorMissing, SignInExpired
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Session
@@ -116,7 +117,10 @@ def remove(request: AskedRequest, key_id: int) -> HttpResponse:
 @actions.classified(POST="session.start")
 def sign_in_options(request: AskedRequest) -> HttpResponse:
     """Ask for any passkey; the answer is the same whoever is there."""
-    return JsonResponse(ceremonies.ask_anybody(_holder(request), clock.now()))
+    options, kept = ceremonies.ask_anybody(_holder(request), clock.now())
+    response = JsonResponse(options)
+    put_cookie(response, kept, CEREMONY, int(ceremonies.LIFE.total_seconds()))
+    return response
 
 
 @actions.takes("response", "next")
@@ -124,7 +128,10 @@ def sign_in_options(request: AskedRequest) -> HttpResponse:
 def sign_in(request: AskedRequest) -> HttpResponse:
     """Sign in by a passkey alone."""
     body, visitor = body_of(request), visitor_of(request)
-    answer = PasskeyAnswer(response_in(body), _holder(request), visitor, clock.now(), request.account_session)
+    asked = request.COOKIES.get(cookie_name(CEREMONY), "")
+    answer = PasskeyAnswer(
+        response_in(body), _holder(request), asked, visitor, clock.now(), request.account_session
+    )
     signed_in = signing_in.sign_in_by_passkey(answer)
     response = _lead_to(_way_on(body))
     remember_browser(response, visitor, signed_in.session.user_id)

@@ -2,6 +2,9 @@
 
 A ceremony is bound to its purpose, to the session or browser that asked, and to the person where one is known. Its row
 goes as the answer comes, whatever the answer is worth: nothing is answered twice.
+
+The question for any passkey is asked of everybody who opens the sign-in page, so it leaves no row: what was asked stands,
+signed, in a cookie of the browser, and a challenge is written down when it was answered well.
 """
 
 from __future__ import annotations
@@ -13,19 +16,24 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from django.db import transaction
+from django.core import signing
+from django.db import IntegrityError, transaction
 
 from keyhouse.accounts.models import Ceremony, SecurityKey, User, UserHandle
 from keyhouse.accounts.second_factors.webauthn import rules
 from keyhouse.accounts.second_factors.webauthn.errors import KeyAnswerMalformed, KeyChallengeWrong
 from keyhouse.accounts.second_factors.webauthn.rules import Site
-from keyhouse.core import configuration
+from keyhouse.core import clock, configuration
 
 ENROL: Final = "enrol"
 SECOND_FACTOR: Final = "second-factor"
 PASSKEY: Final = "passkey"
+ANSWERED: Final = "answered"  # a challenge that was asked of nobody in particular, and was answered
 STEP_UP: Final = "step-up"
 LIFE: Final = timedelta(minutes=5)
+MOST_OPEN: Final = 5  # questions of one session at a time: one for each of some tabs
+_SALT: Final = "keyhouse.accounts.ceremony"
+_LONGEST_COOKIE: Final = 1000
 _CHALLENGE_BYTES: Final = 32
 _HANDLE_BYTES: Final = 64
 
@@ -63,9 +71,43 @@ def ask_for_proof(user: User, purpose: str, holder: str, now: datetime) -> dict[
     return _keep(purpose, holder, user.pk, options, now)
 
 
-def ask_anybody(holder: str, now: datetime) -> dict[str, Any]:
-    """Ask for a passkey of whoever is there: no name, no password, so the user must be verified."""
-    return _keep(PASSKEY, holder, None, _request_options([], "required"), now)
+def ask_anybody(holder: str, now: datetime) -> tuple[dict[str, Any], str]:
+    """Ask for a passkey of whoever is there: no name, no password, so the user must be verified.
+
+    Returns the options for the browser and the text that its cookie keeps until it answers.
+    """
+    challenge = rules.encode(secrets.token_bytes(_CHALLENGE_BYTES))
+    kept = signing.dumps([challenge, holder, clock.format_instant(now)], salt=_SALT)
+    return _options_for_anybody(challenge), kept
+
+
+def find_asked(holder: str, kept: str, response: Mapping[str, Any], now: datetime) -> Asked:
+    """Return what this browser was asked by the text in its cookie; writes nothing. Raises KeyChallengeWrong."""
+    claimed = _challenge_in(response)
+    try:
+        challenge, asked_of, at = signing.loads(kept[:_LONGEST_COOKIE], salt=_SALT)
+        begun_at = clock.parse_instant(at)
+    except (signing.BadSignature, ValueError, TypeError) as error:
+        raise KeyChallengeWrong from error
+    is_ours = secrets.compare_digest(asked_of, holder) and secrets.compare_digest(challenge, claimed)
+    if not is_ours or not timedelta(0) <= now - begun_at < LIFE:
+        raise KeyChallengeWrong
+    return Asked(_options_for_anybody(challenge), None)
+
+
+def mark_answered(asked: Asked, now: datetime) -> None:
+    """Write down that a passkey answered, in the caller's transaction; of two answers one wins (KeyChallengeWrong)."""
+    challenge = asked.options["challenge"]
+    row = Ceremony(pk=challenge, purpose=ANSWERED, holder="", options={}, begun_at=now)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError as error:
+        raise KeyChallengeWrong from error
+
+
+def _options_for_anybody(challenge: str) -> dict[str, Any]:
+    return {"challenge": challenge, **_request_options([], "required")}
 
 
 def take(purpose: str, holder: str, response: Mapping[str, Any], now: datetime) -> Asked:
@@ -140,6 +182,8 @@ def _keep(
 ) -> dict[str, Any]:
     challenge = rules.encode(secrets.token_bytes(_CHALLENGE_BYTES))
     options = {"challenge": challenge, **options}
+    older = Ceremony.objects.filter(holder=holder, purpose=purpose).order_by("-begun_at")
+    Ceremony.objects.filter(pk__in=list(older.values_list("pk", flat=True)[MOST_OPEN - 1 :])).delete()
     Ceremony.objects.create(
         challenge=challenge, purpose=purpose, holder=holder, user_id=user_id, options=options, begun_at=now
     )

@@ -56,7 +56,7 @@ class Ceremony(models.Model):
     """One question to an authenticator, by its challenge: for one purpose, in one browser, once, for five minutes."""
 
     challenge = models.CharField(max_length=43, primary_key=True)  # base64url of 32 bytes
-    purpose = models.CharField(max_length=16)  # enrol, second-factor, passkey, step-up
+    purpose = models.CharField(max_length=16)  # enrol, second-factor, step-up; answered
     holder = models.CharField(max_length=64)  # the session or browser that asked
     user_id = models.BigIntegerField(null=True)  # null: whoever answers
     options = models.JSONField()
