@@ -238,6 +238,8 @@ def test_the_read_plane_is_listed_and_never_gated() -> None:
 
 def leaves(command: click.Command, words: str) -> Iterator[str]:
     if isinstance(command, click.Group):
+        if command.invoke_without_command:
+            yield words
         context = click.Context(command)
         for name in command.list_commands(context):
             found = command.get_command(context, name)

@@ -83,5 +83,5 @@ def _second_method(user: User) -> Item:
 
 def _usable(user: User) -> list[str]:
     """Return the names of the second factors that work, keys first."""
-    keys = [one.name for one in queries.keys_of(user) if one.cloned_at is None]
+    keys = [one.name for one in strength.usable_keys(user.pk).order_by("pk")]
     return keys + [one.name for one in queries.authenticators_of(user) if one.disabled_at is None]

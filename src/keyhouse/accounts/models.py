@@ -106,6 +106,7 @@ class Session(models.Model):
     proved_at = models.DateTimeField()
     user_verified = models.BooleanField(default=False)
     device_bound = models.BooleanField(default=False)  # a key that can't leave its device was proven
+    key_proved_at = models.DateTimeField(null=True)  # when a security key or passkey was proven last
     csrf_secret = models.CharField(max_length=64)
     created_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()

@@ -36,7 +36,7 @@ from keyhouse.accounts.second_factors.totp import rules as totp_rules
 from keyhouse.accounts.second_factors.totp.services import new_authenticator
 from keyhouse.accounts.second_factors.webauthn import ceremonies
 from keyhouse.accounts.second_factors.webauthn.rules import NewKey, encode, verify_registration
-from keyhouse.accounts.second_factors.webauthn.services import new_key
+from keyhouse.accounts.second_factors.webauthn.services import new_key, require_unknown
 from keyhouse.accounts.services import new_email, new_user
 from keyhouse.accounts.sessions import actor_of, digest_of, start_session
 from keyhouse.accounts.visitor import Visitor
@@ -183,6 +183,7 @@ def enter_key(door: Door, response: Mapping[str, Any], now: datetime) -> None:
     look(door, now)
     asked = ceremonies.take(ceremonies.ENROL, digest_of(door.browser), response, now)
     made = verify_registration(asked.options, response, ceremonies.site())
+    require_unknown(made)
     with transaction.atomic():
         link = links.lock_link(door.purpose, door.secret, now)
         draft = _draft_of(link, door.browser)

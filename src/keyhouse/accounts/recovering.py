@@ -10,9 +10,17 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from keyhouse.accounts import links
-from keyhouse.accounts.models import Authenticator, Email, OneTimeLink, RecoveryCode, Session, User
+from keyhouse.accounts.models import (
+    Authenticator,
+    Email,
+    OneTimeLink,
+    RecoveryCode,
+    SecurityKey,
+    Session,
+    User,
+)
 from keyhouse.audit.services import Act, record, record_all
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 
@@ -21,7 +29,7 @@ LINK: Final = "enrolment.link"
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """How somebody comes back in: `path` of a one-time link, empty for whoever has unused recovery codes."""
+    """How somebody comes back in: `path` of a one-time link, empty for whoever has unused recovery codes or a security key."""
 
     username: str
     path: str = ""
@@ -58,7 +66,7 @@ def end_lost_factors(*, by: Actor) -> list[WayBack]:
     """Disable every authenticator app, since the keys of their secrets are lost; returns how each person comes back.
 
     The rows stay, disabled: an account that had a factor must not become one that a password opens. Whoever has
-    unused recovery codes signs in with one and adds an app; the others get a link. Run again, it makes new links.
+    unused recovery codes, or a security key (which needs no root key), signs in with one and adds an app; the others get a link. Run again, it makes new links.
     """
     with transaction.atomic():
         actions.require(by, "host.command")
@@ -72,14 +80,15 @@ def end_lost_factors(*, by: Actor) -> list[WayBack]:
 def _owners_of_factors() -> Iterable[User]:
     codes = RecoveryCode.objects.filter(code_set__user=OuterRef("pk"), used_at=None)
     apps = Authenticator.objects.filter(user=OuterRef("pk"))
+    keys = SecurityKey.usable(configuration.current().key_name).filter(user=OuterRef("pk"))
     people = User.objects.exclude(state=User.State.DELETED).annotate(
-        has_codes=Exists(codes), has_app=Exists(apps)
+        has_codes=Exists(codes), has_app=Exists(apps), has_key=Exists(keys)
     )
     return people.filter(has_app=True).order_by("username")
 
 
 def _is_locked_out(user: User) -> bool:
-    return not vars(user)["has_codes"]
+    return not (vars(user)["has_codes"] or vars(user)["has_key"])
 
 
 def _acts(owners: Iterable[User], ways: Iterable[WayBack]) -> list[Act]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db import DatabaseError, transaction
 from django.db.models import Exists, OuterRef, QuerySet
@@ -20,9 +20,9 @@ from django.utils.crypto import get_random_string
 
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.errors import SignInExpired
-from keyhouse.accounts.models import Email, Session, User
+from keyhouse.accounts.models import Email, SecurityKey, Session, User
 from keyhouse.core import clock, configuration
-from keyhouse.core.actor import SECOND_FACTOR_METHODS, Actor, Strength
+from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, SECOND_FACTOR_METHODS, Actor, Strength
 
 WAITING_LIFE: Final = timedelta(minutes=15)  # between the password and the second factor
 TOUCH_AT_LEAST_EVERY: Final = timedelta(minutes=1)
@@ -62,6 +62,7 @@ def start_session(  # noqa: PLR0913 - what was proven, when, where
         proved_at=now,
         user_verified=user_verified,
         device_bound=device_bound,
+        key_proved_at=None if PHISHING_RESISTANT_METHODS.isdisjoint(methods) else now,
         csrf_secret=_new_csrf_secret(),
         created_at=now,
         last_seen_at=now,
@@ -86,24 +87,42 @@ def prove(
     value = secrets.token_urlsafe(COOKIE_BYTES)
     # forms in other tabs of somebody who is signed in go on working; before that they are somebody else's
     csrf = session.csrf_secret if session.is_complete else _new_csrf_secret()
-    proven = sorted({*session.methods, *methods})
+    kept = _kept(session, methods, now, {"user_verified": user_verified, "device_bound": device_bound})
     changed = Session.objects.filter(pk=session.pk, digest=session.digest).update(
         digest=digest_of(value),
         csrf_secret=csrf,
-        methods=proven,
         proved_at=now,
         last_seen_at=now,
         is_complete=True,
-        user_verified=session.user_verified or user_verified,
-        device_bound=session.device_bound or device_bound,
+        **kept,
     )
     if not changed:
         raise SignInExpired
-    session.digest, session.csrf_secret, session.methods = digest_of(value), csrf, proven
+    session.digest, session.csrf_secret = digest_of(value), csrf
     session.proved_at, session.is_complete = now, True
-    session.user_verified |= user_verified
-    session.device_bound |= device_bound
+    for name, kept_value in kept.items():
+        setattr(session, name, kept_value)
     return value
+
+
+def _kept(
+    session: Session, methods: Iterable[str], now: datetime, marks: Mapping[str, bool]
+) -> dict[str, Any]:
+    """Return what a session has proven after one more proof.
+
+    A recovery code says that the factors are gone: what they proved before counts no longer, so that an old session and
+    a stolen code are no more than that code.
+    """
+    new, old = set(methods), set(session.methods)
+    if "recovery_code" in new:
+        old -= SECOND_FACTOR_METHODS
+        return {"methods": sorted(old | new), "key_proved_at": None, **dict.fromkeys(marks, False)}
+    has_key = not PHISHING_RESISTANT_METHODS.isdisjoint(new)
+    return {
+        "methods": sorted(old | new),
+        "key_proved_at": now if has_key else session.key_proved_at,
+        **{name: mark or getattr(session, name) for name, mark in marks.items()},
+    }
 
 
 def lock_session(session: Session) -> Session:
@@ -155,13 +174,18 @@ def actor_of(session: Session, *, network: str = "", user_agent: str = "") -> Ac
         name=user.username,
         credential=session.public_id,
         strength=Strength(
-            frozenset(session.methods), session.proved_at, session.user_verified, session.device_bound
+            frozenset(session.methods),
+            session.proved_at,
+            session.user_verified,
+            session.device_bound,
+            session.key_proved_at,
         ),
         network=network,
         user_agent=user_agent[:300],
         is_operator=user.is_operator,
         email_is_verified=_email_is_verified(session),
         state=user.state,
+        needs_key=_has_usable_key(session),
     )
 
 
@@ -202,7 +226,26 @@ def forget_second_factor(by: Actor) -> None:
     session = Session.objects.filter(public_id=by.credential).first()
     if session is not None and session.user_id == by.user_id:
         session.methods = sorted(set(session.methods) - SECOND_FACTOR_METHODS)
-        session.save(update_fields=["methods"])
+        session.user_verified = session.device_bound = False
+        session.key_proved_at = None
+        session.save(update_fields=["methods", "user_verified", "device_bound", "key_proved_at"])
+
+
+def forget_key(by: Actor) -> None:
+    """Let the session that acts count as one without a key: the account has none any more."""
+    session = Session.objects.filter(public_id=by.credential).first()
+    if session is not None and session.user_id == by.user_id:
+        session.methods = sorted(set(session.methods) - PHISHING_RESISTANT_METHODS)
+        session.user_verified = session.device_bound = False
+        session.key_proved_at = None
+        session.save(update_fields=["methods", "user_verified", "device_bound", "key_proved_at"])
+
+
+def end_sessions_by_key(user_id: int) -> int:
+    """End the sessions of an account that a key has proven; returns how many."""
+    rows = Session.objects.filter(user_id=user_id)
+    ended = [row.pk for row in rows if not PHISHING_RESISTANT_METHODS.isdisjoint(row.methods)]
+    return Session.objects.filter(pk__in=ended).delete()[0]
 
 
 def prune_sessions(now: datetime) -> int:
@@ -226,7 +269,10 @@ def _new_csrf_secret() -> str:
 
 def _with_user() -> QuerySet[Session]:
     verified = Email.objects.filter(user=OuterRef("user"), is_primary=True, verified_at__isnull=False)
-    return Session.objects.select_related("user").annotate(email_is_verified=Exists(verified))
+    keys = SecurityKey.usable(configuration.current().key_name).filter(user=OuterRef("user"))
+    return Session.objects.select_related("user").annotate(
+        email_is_verified=Exists(verified), has_usable_key=Exists(keys)
+    )
 
 
 def _email_is_verified(session: Session) -> bool:
@@ -234,3 +280,11 @@ def _email_is_verified(session: Session) -> bool:
     if known is not None:
         return bool(known)
     return Email.objects.filter(user_id=session.user_id, is_primary=True, verified_at__isnull=False).exists()
+
+
+def _has_usable_key(session: Session) -> bool:
+    known = getattr(session, "has_usable_key", None)
+    if known is not None:
+        return bool(known)
+    usable = SecurityKey.usable(configuration.current().key_name)
+    return usable.filter(user_id=session.user_id).exists()

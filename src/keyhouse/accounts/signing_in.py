@@ -43,6 +43,7 @@ from keyhouse.core.actor import Actor, Strength
 from keyhouse.core.errors import AccountFrozen, Refusal, StepUpRequired
 
 _log = logging.getLogger("keyhouse.accounts")
+_LONGEST_ID: Final = 1400  # characters of a credential id
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +209,9 @@ def leave(before: Session | None) -> None:
         Session.objects.filter(pk=before.pk).delete()
 
 
-def _note_sign_in(session: Session, visitor: Visitor, now: datetime) -> None:
+def _note_sign_in(
+    session: Session, visitor: Visitor, now: datetime, details: Mapping[str, str] | None = None
+) -> None:
     """Record the proof; a sign-in is also the account's last sight."""
     if session.is_complete:
         User.objects.filter(pk=session.user_id).update(last_seen_at=now)
@@ -217,7 +220,7 @@ def _note_sign_in(session: Session, visitor: Visitor, now: datetime) -> None:
         by=_actor(session, visitor),
         about=Thing("session", session.public_id),
         account_id=session.user_id,
-        details={} if session.is_complete else {"waits_for": "second factor"},
+        details=dict(details or {}) if session.is_complete else {"waits_for": "second factor"},
     )
 
 
@@ -260,6 +263,14 @@ def step_up_by_key(session: Session, response: Mapping[str, Any], visitor: Visit
     return _judged(session, proof, visitor, now, "session.step-up")
 
 
+def step_up_by_app(session: Session, typed: str, visitor: Visitor, now: datetime) -> str:
+    """Prove once more by an authenticator app, for whoever lost their key; good for enrolling a new one.
+
+    Raises TooManyAttempts, CodeWrong, CodeReplayed, ClockOff, SignInExpired.
+    """
+    return _judged(session, _Code(typed), visitor, now, "session.step-up")
+
+
 def step_up_by_recovery_code(session: Session, typed: str, visitor: Visitor, now: datetime) -> str:
     """Prove once more by a recovery code, for whoever lost their key; good for enrolling a new one, and little else.
 
@@ -286,10 +297,12 @@ def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
     Unknown keys and keys of accounts that are gone get one answer. Raises TooManyAttempts, a KeyRefused, AccountFrozen.
     """
     forget_old_sometimes(answer.now)
+    owner = _owner_of(answer.response)
     counted = limits.count_attempt(
         now=answer.now,
         limit=limits.SIGN_IN,
-        subject=limits.typed_subject(str(answer.response.get("id"))[:1400]),
+        # strangers who know the id of a key use up their own bucket, never that of its owner's browsers
+        subject=answer.visitor.subject(owner, str(answer.response.get("id"))[:_LONGEST_ID]),
         network_limit=limits.SIGN_IN_NETWORK,
         network=answer.visitor.network,
     )
@@ -299,7 +312,7 @@ def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
     except (KeyRefused, AccountFrozen) as refusal:
         if isinstance(refusal, KeyCloned):
             mark_clone(answer.response, now=answer.now)
-        _record_refused_passkey(answer, refusal.code)
+        record_refusal("session.start", by=answer.visitor.actor, code=refusal.code, account_id=owner)
         raise
     counted.give_back()
     return signed_in
@@ -307,11 +320,9 @@ def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
 
 def _open_by_passkey(answer: PasskeyAnswer, asked: ceremonies.Asked) -> SignedIn:
     with transaction.atomic():
+        user = _hold_owner(answer)  # before the key: whoever removes one takes the locks in this order, too
         key, _ = accept_answer(asked, answer.response, needs_user_verified=True, now=answer.now)
         ceremonies.mark_answered(asked, answer.now)
-        user = User.objects.select_for_update().get(pk=key.user_id)
-        if user.state == User.State.DELETED:
-            raise KeyUnknown
         if user.state == User.State.FROZEN:
             raise AccountFrozen
         session, cookie = start_session(
@@ -324,18 +335,26 @@ def _open_by_passkey(answer: PasskeyAnswer, asked: ceremonies.Asked) -> SignedIn
             user_agent=answer.visitor.user_agent,
         )
         leave(answer.before)
-        _note_sign_in(session, answer.visitor, answer.now)
+        _note_sign_in(session, answer.visitor, answer.now, {"key": key.name})
     return SignedIn(session, cookie)
 
 
-def _record_refused_passkey(answer: PasskeyAnswer, code: str) -> None:
+def _owner_of(response: Mapping[str, Any]) -> int | None:
+    """Return whose key an answer names; nothing is proven by that."""
     try:
-        key = find_key(answer.response)
+        key = find_key(response)
     except KeyRefused:
-        key = None
-    record_refusal(
-        "session.start", by=answer.visitor.actor, code=code, account_id=key.user_id if key else None
-    )
+        return None
+    return key.user_id if key else None
+
+
+def _hold_owner(answer: PasskeyAnswer) -> User:
+    """Return the owner of the key that is named, with the lock of the account held; raises KeyUnknown."""
+    owner = _owner_of(answer.response)
+    user = User.objects.select_for_update().filter(pk=owner).first() if owner is not None else None
+    if user is None or user.state == User.State.DELETED:
+        raise KeyUnknown
+    return user
 
 
 def _finish(session: Session, proof: _Proof, visitor: Visitor, now: datetime) -> SignedIn:
@@ -386,6 +405,11 @@ class _Proof:
         """Return what an accepted proof says beside its method, as `prove` takes it."""
         return {}
 
+    @property
+    def told(self) -> dict[str, str]:
+        """Return what the audit log tells of an accepted proof."""
+        return {}
+
 
 class _Code(_Proof):
     method = "totp"
@@ -406,6 +430,7 @@ class _SecurityKey(_Proof):
         super().__init__("")
         self.response, self.purpose, self.holder = response, purpose, session.public_id
         self._marks: dict[str, bool] = {}
+        self._told: dict[str, str] = {}
 
     def prepare(self, user: User) -> None:
         self.asked = ceremonies.take(self.purpose, self.holder, self.response, clock.now())
@@ -416,6 +441,7 @@ class _SecurityKey(_Proof):
         del user
         key, proof = accept_answer(self.asked, self.response, now=now)
         self._marks = {"user_verified": proof.user_verified, "device_bound": not key.backup_eligible}
+        self._told = {"key": key.name}
 
     def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
         del user
@@ -425,6 +451,10 @@ class _SecurityKey(_Proof):
     @property
     def marks(self) -> dict[str, bool]:
         return self._marks
+
+    @property
+    def told(self) -> dict[str, str]:
+        return self._told
 
 
 class _RecoveryCode(_Proof):
@@ -489,6 +519,6 @@ def _accepted(session: Session, proof: _Proof, visitor: Visitor, now: datetime, 
             by=_actor(session, visitor),
             about=Thing("session", session.public_id),
             account_id=session.user_id,
-            details={"by": proof.method},
+            details={"by": proof.method, **proof.told},
         )
     return cookie

@@ -45,6 +45,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("account/step-up/security-key/", security_keys.step_up, name="step-up-key"),
     path("account/step-up/security-key/options/", security_keys.step_up_options, name="step-up-key-options"),
+    path("account/step-up/app/", sign_in.step_up_app, name="step-up-app"),
     path("account/step-up/recovery-code/", sign_in.step_up_recovery, name="step-up-recovery"),
     path("account/recovery-codes/", recovery_codes.recovery_codes, name="recovery-codes"),
     path("account/recovery-codes/new/", recovery_codes.new_recovery_codes, name="recovery-codes-new"),

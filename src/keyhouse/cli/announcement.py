@@ -28,8 +28,22 @@ def announce(settings: Configuration, host: str) -> None:
     else:
         sys.stdout.write(_text(settings, file, link))
         sys.stdout.flush()
-    for warning in warnings(settings, host):
+    for warning in (*warnings(settings, host), *_dead_keys(settings)):
         _logger.warning(warning)
+
+
+def _dead_keys(settings: Configuration) -> list[str]:
+    """Tell of security keys that were made for another name and can't be used under this one."""
+    from keyhouse.accounts.models import SecurityKey  # noqa: PLC0415 - Django is set up by now
+
+    dead = SecurityKey.objects.exclude(rp_id=settings.key_name)
+    keys = dead.count()
+    if not keys:
+        return []
+    people = dead.values("user").distinct().count()
+    told = f"{keys} security keys of {people} people were made for another name than {settings.key_name}"
+    advice = "their owners sign in by an app or a recovery code and add them anew, or KEYHOUSE_RP_ID names the old one"
+    return [f"{told} and don't work here; {advice}."]
 
 
 def _setup_path() -> str:

@@ -55,7 +55,7 @@ INSIDE: Final[dict[str, str]] = {
     "email.add": "`keyhouse dev seed`, and the making of an account",
     "user.create": "`keyhouse dev seed`, and the making of an account",
     "second-factor.disable": "the job `second-factor`",
-    "second-factor.remove-last": "the removal of an authenticator app, when it is the last",
+    "second-factor.remove-last": "the removal of an authenticator app or a security key, when it is the last",
     "token.use": "whatever is gated and done with a token",
     "index.read-private": "every read of a private index, by installers and in pages",
     "project.create": "the first upload to a name",
@@ -65,7 +65,7 @@ INSIDE: Final[dict[str, str]] = {
 JOBS: Final[dict[str, str]] = {
     "mandate": "writes the mandate that a new index starts with",
     "token-disposition": "ends weak tokens that a mandate revokes",
-    "second-factor": "switches an authenticator app off after a hundred wrong codes",
+    "second-factor": "switches an app off after a hundred wrong codes, and a key whose counter did not rise",
 }
 # Threads beside requests → what they do. They act for nobody and change nothing that has an audit record.
 LOOPS: Final[dict[str, str]] = {

@@ -25,7 +25,7 @@ class Action:
     """One thing somebody can do.
 
     `gated`: the gate is asked. `needs_session`: pages ask for sign-in first. `step_up`: a proof not older than
-    15 minutes by the strongest factor of the account is needed.
+    15 minutes by the strongest factor of the account is needed (`takes_any_proof`: by any of them).
     """
 
     name: str
@@ -34,6 +34,7 @@ class Action:
     gated: bool = False
     needs_session: bool = False
     step_up: bool = False
+    takes_any_proof: bool = False  # of a step-up: also one that is not by the strongest factor
     operators_only: bool = False
 
 
@@ -132,12 +133,21 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("token.list", "See one's own API tokens"),
         _own("token.revoke", "Revoke one's own API tokens"),
         # enrolling is open to everybody signed in; the proof asked for is the strongest the account has
-        _own("second-factor.add", "Add a second factor", step_up=True),
+        Action(
+            "second-factor.add",
+            "Add a second factor",
+            needs_session=True,
+            step_up=True,
+            takes_any_proof=True,  # whoever lost their key adds a new one by what they have left
+        ),
         _own("second-factor.remove", "Remove a second factor while another stays", step_up=True),
         _own("recovery-codes.replace", "Make a new set of recovery codes", step_up=True),
         _own("password.change", "Change one's password", step_up=True),
         _own("email.add", "Add an e-mail address", step_up=True),
-        Action("second-factor.disable", "Switch an authenticator app off after a hundred wrong codes"),
+        Action(
+            "second-factor.disable",
+            "Switch a factor off: an app after a hundred wrong codes, a key that may have been copied",
+        ),
         _open("mandate.check", "Ask what would be allowed, with the session or token in hand"),
         _own("mandate.read-own", "See what is asked of oneself, since when, until when, and why"),
         # gated
@@ -238,6 +248,15 @@ def require(actor: Actor, name: str, thing: Thing | None = None) -> Caution | No
 def find_gate() -> Gate | None:
     """Return the wired gate, or None; `core.foresight` looks whether it can tell more."""
     return _wiring.gate
+
+
+def is_fresh(actor: Actor, action: Action, now: datetime) -> bool:
+    """Tell whether the actor's proof is as fresh as the action asks (ASVS 7.5.3)."""
+    if not action.step_up:
+        return True
+    if not action.takes_any_proof:
+        return actor.is_fresh(now, STEP_UP_AGE)
+    return actor.strength.at is not None and now - actor.strength.at <= STEP_UP_AGE
 
 
 def find_reader() -> Reader | None:

@@ -24,6 +24,7 @@ class Strength:
     at: datetime | None = None
     user_verified: bool = False
     device_bound: bool = False  # by a security key that can't leave its device
+    key_at: datetime | None = None  # of the last proof by a security key or passkey
 
     @property
     def has_second_factor(self) -> bool:
@@ -34,10 +35,6 @@ class Strength:
     def is_phishing_resistant(self) -> bool:
         """Whether a proof bound to this origin stood behind it (NIST SP 800-63B-4 3.2.5)."""
         return bool(self.methods & PHISHING_RESISTANT_METHODS)
-
-    def is_fresh(self, now: datetime, age: timedelta) -> bool:
-        """Whether the last proof is not older than `age` at `now`."""
-        return self.at is not None and now - self.at <= age
 
 
 class Restrictions(Protocol):
@@ -65,7 +62,17 @@ class Actor:
     is_operator: bool = False
     email_is_verified: bool = False
     state: str = "active"
+    needs_key: bool = False  # the account has a security key that works, so a fresh proof is one by a key
     restrictions: Restrictions | None = None
+
+    @property
+    def proved_at(self) -> datetime | None:
+        """Return the instant of the last proof by the strongest factor that the account has."""
+        return self.strength.key_at if self.needs_key else self.strength.at
+
+    def is_fresh(self, now: datetime, age: timedelta) -> bool:
+        """Whether that proof is not older than `age` at `now` (ASVS 7.5.3)."""
+        return self.proved_at is not None and now - self.proved_at <= age
 
 
 NOBODY: Final = Actor(kind="nobody")

@@ -332,12 +332,20 @@ class Configuration:
     def origin(self) -> str:
         """Return scheme, host and port of the base URL, as browsers write an origin (RFC 6454)."""
         parts = urlsplit(self.base_url)
-        return f"{parts.scheme}://{parts.netloc}".lower()
+        port = "" if parts.port in {None, _PORTS.get(parts.scheme)} else f":{parts.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{parts.scheme.lower()}://{host}{port}"
+
+    @property
+    def key_name(self) -> str:
+        """Return the RP ID: the name that security keys are made for (WebAuthn Level 3, 4)."""
+        return self.rp_id.lower() or self.host
 
     @property
     def host(self) -> str:
-        """Return the host name of the base URL."""
-        return urlsplit(self.base_url).hostname or "localhost"
+        """Return the host name of the base URL, as browsers write it (lower case, IDNA, no dot at its end)."""
+        host = (urlsplit(self.base_url).hostname or "localhost").removesuffix(".")
+        return host if host.isascii() else host.encode("idna").decode()
 
     @property
     def files_folder(self) -> Path:
@@ -373,6 +381,7 @@ def read(environ: Mapping[str, str], options: Mapping[str, str] | None = None) -
     values["key_file"] = values["key_file"] or values["data"] / "keys.json"
     configuration = Configuration(**values, sources=sources)
     _refuse_test_doors(configuration)
+    _refuse_foreign_key_name(configuration)
     return configuration
 
 
@@ -411,6 +420,19 @@ def _refuse_test_doors(configuration: Configuration) -> None:
         if is_open and not configuration.is_test:
             message = f"{name} is for KEYHOUSE_ENVIRONMENT=test only."
             raise ConfigurationError(message)
+
+
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _refuse_foreign_key_name(configuration: Configuration) -> None:
+    """Refuse a name that browsers would never let this host use: it is the host, or a domain that the host lies in."""
+    name, host = configuration.key_name, configuration.host
+    if name != host and not ("." in name and host.endswith(f".{name}")):
+        raise ConfigurationError(
+            f"KEYHOUSE_RP_ID: {name!r} is not allowed here; it takes the host of the base URL ({host}) "
+            f"or a domain that it lies in."
+        )
 
 
 _current: Configuration | None = None

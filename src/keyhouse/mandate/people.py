@@ -38,7 +38,7 @@ def _people_after(last: int) -> list[dict[str, Any]]:
     email = Email.objects.filter(user=OuterRef("pk"), is_primary=True, verified_at__isnull=False)
     # one that was disabled by wrong codes still makes the account one with a factor
     app = Authenticator.objects.filter(user=OuterRef("pk"))
-    key = SecurityKey.objects.filter(user=OuterRef("pk"))
+    key = SecurityKey.usable(configuration.current().key_name).filter(user=OuterRef("pk"))
     people = User.objects.filter(pk__gt=last).exclude(state=User.State.DELETED).order_by("pk")
     rows = people.annotate(
         is_verified=Exists(email),

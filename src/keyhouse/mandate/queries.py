@@ -110,7 +110,7 @@ def _asking(actor: Actor) -> Asking:
         actor.kind,
         strength.methods,
         strength.user_verified,
-        strength.at,
+        actor.proved_at if actor.kind == "session" else strength.at,
         device_bound=strength.device_bound,
     )
 
@@ -127,7 +127,8 @@ def _object(action: str, thing: Thing | None) -> Object | None:
 def _read_person(actor: Actor) -> tuple[Person, int | None]:
     if actor.user_id is None:
         return Person(""), None
-    rows = sql.select(_PERSON, actor.user_id)
+    name = configuration.current().key_name
+    rows = sql.select(_PERSON, name, name, actor.user_id)
     if not rows:
         return Person(f"u{actor.user_id}", state="deleted"), None
     name, joined_at, state, is_operator, is_verified, *held, codes, change = rows[0]
@@ -218,8 +219,10 @@ _PERSON: Final = (
     " AND email.verified_at IS NOT NULL),"
     # one that was disabled by wrong codes still makes the account one with a factor
     " EXISTS (SELECT 1 FROM accounts_authenticator app WHERE app.user_id = owner.id),"
-    " EXISTS (SELECT 1 FROM accounts_securitykey kept WHERE kept.user_id = owner.id AND NOT kept.backup_eligible),"
-    " EXISTS (SELECT 1 FROM accounts_securitykey kept WHERE kept.user_id = owner.id AND kept.backup_eligible),"
+    " EXISTS (SELECT 1 FROM accounts_securitykey kept WHERE kept.user_id = owner.id AND NOT kept.backup_eligible"
+    " AND kept.cloned_at IS NULL AND kept.rp_id = %s),"
+    " EXISTS (SELECT 1 FROM accounts_securitykey kept WHERE kept.user_id = owner.id AND kept.backup_eligible"
+    " AND kept.cloned_at IS NULL AND kept.rp_id = %s),"
     " (SELECT COUNT(*) FROM accounts_recoverycode code JOIN accounts_recoverycodeset kept ON kept.id = code.code_set_id"
     " WHERE kept.user_id = owner.id AND code.used_at IS NULL),"
     f" (SELECT value FROM mandate_change WHERE id = {THE_CHANGE})"

@@ -237,14 +237,17 @@ _RULES: Final[tuple[Callable[[Facts, Action], Decision | None], ...]] = (
 
 
 def _stale_proof(facts: Facts, action: Action, now: datetime) -> Decision | None:
-    """Ask for a fresh proof of a session (ASVS 7.5.3)."""
-    at = facts.asking.at
-    if facts.asking.kind != "session" or not action.step_up or (at is not None and now - at <= STEP_UP_AGE):
+    """Ask for a fresh proof of a session, by a key where the account has one (ASVS 7.5.3)."""
+    if facts.asking.kind != "session" or not action.step_up:
+        return None
+    at, needs_key = facts.asking.at, not _KEYS.isdisjoint(facts.person.factors)
+    is_strongest = not needs_key or not _PHISHING_RESISTANT.isdisjoint(facts.asking.proved)
+    if is_strongest and at is not None and now - at <= STEP_UP_AGE:
         return None
     return _deny(
         "step-up-required",
         "Prove once more that it is you.",
-        Fix("Confirm with your second factor.", "/account/step-up/"),
+        Fix(f"Confirm with your {'security key' if needs_key else 'second factor'}.", "/account/step-up/"),
     )
 
 

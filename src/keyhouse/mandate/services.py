@@ -473,7 +473,7 @@ def note_shown(user_id: int, mandate_names: Iterable[str], kind: str, *, now: da
 def _require(by: Actor, action: str, name: str) -> None:
     """Ask authority and gate, and a person for a fresh proof (ASVS 7.5.3)."""
     actions.require(by, action, Thing("mandate", None, name))
-    if by.kind != "host" and not by.strength.is_fresh(clock.now(), STEP_UP_AGE):
+    if by.kind != "host" and not by.is_fresh(clock.now(), STEP_UP_AGE):
         raise StepUpRequired
 
 

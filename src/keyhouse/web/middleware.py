@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from keyhouse.core import actions, clock, configuration
-from keyhouse.core.actions import STEP_UP_AGE, Action
+from keyhouse.core.actions import Action
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired, StepUpRequired
 from keyhouse.mandate import cautions
@@ -151,7 +151,7 @@ def _enter(request: HttpRequest, action: Action) -> None:
     if caution is not None and notices.is_new_to_reader(request, caution):
         caution = actions.require_gate(actor, asked)  # being told now, they may have another deadline
     notices.keep_caution(request, caution)
-    if action.step_up and not actor.strength.is_fresh(clock.now(), STEP_UP_AGE):
+    if not actions.is_fresh(actor, action, clock.now()):
         raise StepUpRequired
 
 

@@ -79,7 +79,7 @@ def is_mended_by_proof(request: HttpRequest, refusal: Refusal) -> bool:
     actor = actor_of(request)
     if actor.kind != "session" or actor.user_id is None:
         return False
-    return not actor.strength.is_fresh(clock.now(), STEP_UP_AGE) or (
+    return not actor.is_fresh(clock.now(), STEP_UP_AGE) or (
         not actor.strength.has_second_factor and strength.strongest_proof(actor.user_id) == "totp"
     )
 

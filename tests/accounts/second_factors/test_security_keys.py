@@ -10,6 +10,7 @@ from tests.accounts.conftest import (
     PASSWORD,
     Browser,
     Clock,
+    Configure,
     at_once,
     code,
     give_project,
@@ -24,6 +25,8 @@ from keyhouse.accounts import services
 from keyhouse.accounts.cookies import CEREMONY, CSRF, cookie_name
 from keyhouse.accounts.forgetting import forget_old
 from keyhouse.accounts.models import Ceremony, SecurityKey, Session, User, UserHandle
+from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
+from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
 from keyhouse.accounts.second_factors.totp.services import remove_authenticator
 from keyhouse.accounts.second_factors.webauthn.services import remove_key
 from keyhouse.accounts.sessions import actor_of
@@ -136,12 +139,100 @@ def test_a_key_of_somebody_else_is_refused(ada: User) -> None:
     assert SecurityKey.objects.get().user == ada
 
 
-def test_enrolment_needs_the_strongest_proof_there_is(ada: User) -> None:
+def test_enrolment_needs_a_second_factor_where_there_is_one(ada: User) -> None:
     enrolled(ada)
-    _, weaker = signed_in(ada, "password", "totp")
-    page = answer(weaker, ADD, SoftKey())
+    _, weaker = signed_in(ada, "password")
+    page = send(weaker, ADD, {"response": SoftKey().create(ask(weaker, ADD))})
     assert refused(page) == "step-up-required"
     assert SecurityKey.objects.count() == 1
+
+
+def test_whoever_lost_the_key_adds_a_new_one_by_the_app(ada: User, time: Clock) -> None:
+    enrolled(ada)
+    _, browser = signed_in(ada, "password", "totp")
+    first = SecurityKey.objects.get()
+    browser.get("/account/")
+    browser.post(f"/account/security-keys/{first.pk}/remove/")
+    assert SecurityKey.objects.exists()
+    time.go(minutes=16)
+    browser.get("/account/step-up/")
+    assert "/account/step-up/app/" in browser.text
+    page = browser.post("/account/step-up/app/", {"code": code()})
+    assert page["Location"] == "/account/second-factors/"
+    assert browser.get("/account/tokens/new/").status_code == 302  # the app alone does no more
+    assert answer(browser, ADD, SoftKey()).status_code == 200
+    assert browser.post(f"/account/security-keys/{first.pk}/remove/").status_code == 303
+
+
+def test_the_weaker_proof_opens_nothing_that_asks_for_a_fresh_one(ada: User) -> None:
+    """A12: password and app are fresh, and the account has a key."""
+    give_project(ada)
+    enrolled(ada)
+    _, browser = signed_in(ada, "password", "totp")
+    for path in ("/account/tokens/new/", "/account/password/", "/account/recovery-codes/new/"):
+        assert browser.get(path).status_code == 302, path
+        assert "/account/step-up/" in browser.page["Location"], path
+
+
+@pytest.mark.parametrize("methods", [("password", "webauthn"), ("password", "totp"), ("passkey",)])
+def test_a_recovery_code_makes_no_old_proof_new(ada: User, time: Clock, methods: tuple[str, ...]) -> None:
+    codes = new_codes()
+    give_recovery_codes(ada, codes, by=host())
+    enrolled(ada)
+    _, browser = signed_in(ada, *methods)
+    time.go(minutes=40)
+    browser.get("/account/step-up/recovery-code/")
+    assert browser.post("/account/step-up/recovery-code/", {"recovery_code": codes[0]}).status_code == 303
+    session = Session.objects.get(user=ada, proved_at=clock.now())
+    assert not set(session.methods) & {"totp", "webauthn", "passkey"}
+    assert (session.user_verified, session.device_bound, session.key_proved_at) == (False, False, None)
+    for path in ("/account/tokens/new/", "/account/password/", "/account/recovery-codes/new/"):
+        assert browser.get(path).status_code == 302, path
+    key = SecurityKey.objects.get()
+    browser.get("/account/")
+    browser.post(f"/account/security-keys/{key.pk}/remove/")
+    assert SecurityKey.objects.filter(pk=key.pk).exists()
+
+
+def test_a_key_of_another_name_is_none(ada: User, browser: Browser, configure: Configure) -> None:
+    enrolled(ada)
+    configure(base_url="https://packages.example.org", rp_id="example.org")
+    _, session = signed_in(ada, "password", "totp")
+    assert session.get("/account/tokens/new/").status_code == 200  # step-up doesn't ask for it
+    assert "made for localhost" in session.get("/account/second-factors/").content.decode()
+    page = session.get("/account/second-factors/").content.decode()
+    assert "your last one" in page or "Remove" in page
+    asked = send(session, ENROL, {}).json()
+    assert (asked["rp"]["id"], asked["excludeCredentials"]) == ("example.org", [])
+    app = ada.authenticators.get()
+    give_project(ada)
+    assert refused(session.post(f"/account/second-factors/{app.pk}/remove/")) == "second-factor-last"
+
+
+def test_without_a_password_only_a_verifying_key_is_a_way_in(ada: User) -> None:
+    _, browser = enrolled(ada)
+    User.objects.filter(pk=ada.pk).update(password="!")
+    key = SecurityKey.objects.get()
+    assert refused(browser.post(f"/account/security-keys/{key.pk}/remove/")) == "second-factor-last"
+    User.objects.filter(pk=ada.pk).update(state="password-disabled", password="x")
+    assert refused(browser.post(f"/account/security-keys/{key.pk}/remove/")) == "second-factor-last"
+    assert SecurityKey.objects.exists()
+
+
+def test_a_next_that_is_none_does_not_spoil_what_was_done(ada: User) -> None:
+    _, browser = signed_in(ada)
+    asked = ask(browser, ADD)
+    page = send(browser, ADD, {"response": SoftKey().create(asked), "next": "/a\u00ad"})
+    assert page.status_code == 200
+    assert browser.get("/account/").status_code == 200
+
+
+def test_transports_hold_nothing_but_words(ada: User) -> None:
+    _, browser = signed_in(ada)
+    response = SoftKey().create(ask(browser, ADD))
+    response["response"]["transports"] = ["usb", "x\0", "\ud800", 7, "A", "smart-card"]
+    assert send(browser, ADD, {"response": response}).status_code == 200
+    assert SecurityKey.objects.get().transports == ["usb", "smart-card"]
 
 
 @pytest.mark.parametrize(
@@ -352,9 +443,9 @@ def test_a_counter_that_does_not_rise_puts_the_key_aside(ada: User, browser: Bro
     at_second_factor(browser)
     assert refused(answer(browser, FACTOR, key, count=10)) == "key-cloned"
     assert SecurityKey.objects.get().cloned_at == clock.now()
+    assert not Session.objects.filter(user=ada, is_complete=True).exists()  # nobody keeps one by that key
     record = Record.objects.get(action="second-factor.disable")
     assert record.account_id == ada.pk
-    assert refused(answer(browser, FACTOR, key, count=50)) == "key-unknown"
     assert browser.enter(code()).status_code == 303
     assert "switched off" in browser.get("/account/second-factors/").content.decode()
 
@@ -370,6 +461,22 @@ def test_of_two_answers_with_one_counter_one_wins(ada: User) -> None:
     ]
     found = sorted(page.status_code for page in at_once(acts) if not isinstance(page, Refusal))
     assert found == [200, 403]
+
+
+def test_a_later_answer_that_comes_first_is_no_copy(ada: User) -> None:
+    key, _ = enrolled(ada, count=10)
+    browser = at_second_factor(Browser())
+    SecurityKey.objects.update(sign_count=12)  # another tab was faster, with a counter below this one's
+    assert answer(browser, FACTOR, key, count=13).status_code == 200
+
+
+def test_a_key_that_was_removed_meanwhile_is_no_copy(ada: User) -> None:
+    key, _ = enrolled(ada, count=10)
+    browser = at_second_factor(Browser())
+    asked = ask(browser, FACTOR)
+    SecurityKey.objects.all().delete()
+    assert refused(send(browser, FACTOR, {"response": key.get(asked)})) == "key-unknown"
+    assert not Record.objects.filter(code="key-cloned").exists()
 
 
 # ---- removal

@@ -44,6 +44,7 @@ def second_factors(request: AskedRequest) -> HttpResponse:
     context = {
         "authenticators": authenticators,
         "keys": keys,
+        "key_name": configuration.current().key_name,
         "last_stays": _usable(authenticators, keys) == 1
         and not _may_remove_last(request, len(authenticators) + len(keys)),
         "codes_left": strength.codes_left(session.user_id),
@@ -56,7 +57,9 @@ def second_factors(request: AskedRequest) -> HttpResponse:
 
 
 def _usable(authenticators: list[Authenticator], keys: list[SecurityKey]) -> int:
-    return sum(one.disabled_at is None for one in authenticators) + sum(one.cloned_at is None for one in keys)
+    name = configuration.current().key_name
+    working = [one for one in keys if one.cloned_at is None and one.rp_id == name]
+    return sum(one.disabled_at is None for one in authenticators) + len(working)
 
 
 def _may_remove_last(request: AskedRequest, count: int) -> bool:

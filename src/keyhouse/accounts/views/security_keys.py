@@ -41,8 +41,10 @@ def _text(body: Mapping[str, Any], name: str) -> str:
     return value
 
 
-def _way_on(body: Mapping[str, Any]) -> str:
-    return rules.safe_next(_text(body, "next"), HOME)
+def _way_on(body: Mapping[str, Any], default: str = HOME) -> str:
+    """Return where to go on to; whatever is no path of this site is as good as none."""
+    value = body.get("next")
+    return rules.safe_next(value, default) if isinstance(value, str) else default
 
 
 def _lead_to(path: str) -> JsonResponse:
@@ -81,11 +83,10 @@ def add(request: AskedRequest) -> HttpResponse:
         }
         return render(request, "accounts/add_security_key.html", context)
     body = body_of(request)
-    _, cookie = finish_enrolment(
-        session, response_in(body), name=_text(body, "name"), by=request.actor, now=clock.now()
-    )
-    way_on = LIST if strength.codes_left(session.user_id) else CODES
-    return with_session(_lead_to(rules.safe_next(_text(body, "next"), way_on)), cookie)
+    usual = LIST if strength.codes_left(session.user_id) else CODES
+    name, way_on = _text(body, "name"), _way_on(body, usual)  # read before anything is done
+    _, cookie = finish_enrolment(session, response_in(body), name=name, by=request.actor, now=clock.now())
+    return with_session(_lead_to(way_on), cookie)
 
 
 @actions.takes()

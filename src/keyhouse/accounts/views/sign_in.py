@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from django.http import HttpResponse
@@ -165,20 +166,35 @@ def _step_up_by_key(request: AskedRequest, way_on: str) -> HttpResponse:
     """Show the page on which the browser asks for the key; what comes as a form is no proof."""
     if request.method == "POST":
         raise StepUpRequired("This account proves itself by a security key.", fix="Use it on this page.")
-    return render(request, "accounts/step_up_by_key.html", {"next": way_on})
+    context = {"next": way_on, "has_app": strength.has_usable_app(session_of(request).user_id)}
+    return render(request, "accounts/step_up_by_key.html", context)
+
+
+@actions.takes(*CodeForm.base_fields, "next")
+@actions.classified(GET="session.step-up", POST="session.step-up")
+def step_up_app(request: AskedRequest) -> HttpResponse:
+    """Prove once more by an authenticator app, for whoever lost their key: enough to add a new one."""
+    return _lesser_step_up(request, CodeForm, signing_in.step_up_by_app, "totp")
 
 
 @actions.takes(*RecoveryCodeForm.base_fields, "next")
 @actions.classified(GET="session.step-up", POST="session.step-up")
 def step_up_recovery(request: AskedRequest) -> HttpResponse:
     """Prove once more by a recovery code, for whoever lost their key: enough to add a new one."""
+    return _lesser_step_up(request, RecoveryCodeForm, signing_in.step_up_by_recovery_code, "recovery_code")
+
+
+Lesser = Callable[[Session, str, Visitor, datetime], str]
+
+
+def _lesser_step_up(
+    request: AskedRequest, form_class: type[PageForm], prove: Lesser, proof: str
+) -> HttpResponse:
     session, way_on = session_of(request), next_of(request, FACTORS)
-    form = RecoveryCodeForm(request.POST if request.method == "POST" else None)
+    form = form_class(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         visitor = visitor_of(request)
-        cookie = form.carry_out(
-            lambda: signing_in.step_up_by_recovery_code(session, _typed(form), visitor, clock.now())
-        )
+        cookie = form.carry_out(lambda: prove(session, _typed(form), visitor, clock.now()))
         if cookie is not None:
             return with_session(SeeOther(way_on), cookie)
-    return show_form(request, "accounts/step_up.html", form, {"next": way_on, "proof": "recovery_code"})
+    return show_form(request, "accounts/step_up.html", form, {"next": way_on, "proof": proof})

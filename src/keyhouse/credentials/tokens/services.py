@@ -88,7 +88,7 @@ def _require_person(user: User, by: Actor) -> None:
 def _require_mint(user: User, by: Actor) -> None:
     """Ask authority and gate, and for a fresh proof (ASVS 7.5.3)."""
     actions.require(by, "token.mint", Thing("account", user.pk, user.username))
-    if by.kind != "host" and not by.strength.is_fresh(clock.now(), STEP_UP_AGE):
+    if by.kind != "host" and not by.is_fresh(clock.now(), STEP_UP_AGE):
         raise StepUpRequired
 
 

@@ -49,7 +49,7 @@ def enrol_authenticator(  # noqa: PLR0913 - what, whose, by whom, from when on
     with transaction.atomic():
         actions.require(by, "second-factor.add", Thing("account", user.pk, user.username))
         User.objects.select_for_update().get(pk=user.pk)
-        strength.require_strongest(by, user.pk, recovery_code_is_enough=True)
+        strength.require_strongest(by, user.pk, to_enrol=True)
         authenticator = new_authenticator(user, secret, name=name, last_step=last_step, at=at)
         end_other_sessions(by, user.pk)
         record(

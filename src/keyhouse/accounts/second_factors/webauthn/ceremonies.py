@@ -21,7 +21,7 @@ from django.db import IntegrityError, transaction
 
 from keyhouse.accounts.models import Ceremony, SecurityKey, User, UserHandle
 from keyhouse.accounts.second_factors.webauthn import rules
-from keyhouse.accounts.second_factors.webauthn.errors import KeyAnswerMalformed, KeyChallengeWrong
+from keyhouse.accounts.second_factors.webauthn.errors import KeyAnswerMalformed, KeyChallengeWrong, KeyUnknown
 from keyhouse.accounts.second_factors.webauthn.rules import Site
 from keyhouse.core import clock, configuration
 
@@ -49,7 +49,7 @@ class Asked:
 def site(*, needs_user_verified: bool = False) -> Site:
     """Return who asks: origin and RP ID as they are configured, never as a request says."""
     settings = configuration.current()
-    return Site(settings.origin, settings.rp_id or settings.host, needs_user_verified)
+    return Site(settings.origin, settings.key_name, needs_user_verified)
 
 
 def ask_to_enrol(user: User, holder: str, now: datetime) -> dict[str, Any]:
@@ -65,9 +65,11 @@ def ask_newcomer(handle: str, username: str, holder: str, now: datetime) -> dict
 
 
 def ask_for_proof(user: User, purpose: str, holder: str, now: datetime) -> dict[str, Any]:
-    """Ask for a proof by one of the person's keys; returns the options for the browser."""
-    keys = SecurityKey.objects.filter(user=user, rp_id=site().rp_id, cloned_at=None)
-    options = _request_options([_descriptor(key) for key in keys], "preferred")
+    """Ask for a proof by one of the person's keys; returns the options for the browser. Raises KeyUnknown."""
+    keys = [_descriptor(key) for key in SecurityKey.usable(site().rp_id).filter(user=user)]
+    if not keys:  # a browser would offer any passkey where none is named
+        raise KeyUnknown("This account has no security key that works here.")
+    options = _request_options(keys, "preferred")
     return _keep(purpose, holder, user.pk, options, now)
 
 

@@ -88,8 +88,8 @@ class KeyCloned(KeyRefused):
     """The signature counter did not rise: there may be a copy of the key (WebAuthn Level 3, 6.1.1)."""
 
     code = "key-cloned"
-    sentence = "This security key may have been copied: its counter did not rise."
-    fix = "Use another factor, and remove this key."
+    sentence = "This security key may have been copied: its counter did not rise, so it was switched off."
+    fix = "Sign in by another factor or a recovery code, remove this key and add a new one."
 
 
 class KeySignatureWrong(KeyRefused):

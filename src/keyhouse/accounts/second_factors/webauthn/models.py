@@ -35,6 +35,11 @@ class SecurityKey(models.Model):
         """Return the name its owner gave it."""
         return self.name
 
+    @classmethod
+    def usable(cls, rp_id: str) -> models.QuerySet[SecurityKey]:
+        """Return the keys that work under the present name of this site: not put aside, not made for another name."""
+        return cls.objects.filter(cloned_at=None, rp_id=rp_id)
+
 
 class UserHandle(models.Model):
     """What authenticators call a person: random, and nothing else knows it (WebAuthn Level 3, 14.6.1)."""

@@ -11,6 +11,7 @@ import base64
 import binascii
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -43,6 +44,8 @@ _JUDGED_FORMATS: Final = frozenset({"none", "packed"})
 # What registration offers, the preferred one first.
 OFFERED: Final = (ES256, EDDSA, RS256)
 _ACCEPTED: Final = frozenset({ES256, EDDSA, ES512, RS256})
+_TRANSPORT: Final = re.compile(r"[a-z][a-z-]{0,31}")
+_MOST_TRANSPORTS: Final = 8
 _LONGEST_ANSWER: Final = 64 * 1024  # characters of one base64url value
 _LONGEST_ID: Final = 1023  # bytes (WebAuthn Level 3, 4)
 _HANDLE_SIZES: Final = range(1, 65)
@@ -209,7 +212,9 @@ class _Answer:
     def transports(self) -> tuple[str, ...]:
         value = self._inner.get("transports", [])
         named = value if isinstance(value, list) else []
-        return tuple(one for one in named if isinstance(one, str) and len(one) <= 32)[:8]  # noqa: PLR2004 - what a browser may say, bounded
+        return tuple(one for one in named if isinstance(one, str) and _TRANSPORT.fullmatch(one))[
+            :_MOST_TRANSPORTS
+        ]
 
     def require_asked(self, kind: str, challenge: bytes, site: Site) -> None:
         """Judge what the browser signed about itself: purpose, challenge, origin, frames (5.8.1)."""

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from keyhouse.accounts import strength
 from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing, SecondFactorsMany
@@ -14,7 +15,13 @@ from keyhouse.accounts.models import SecurityKey, Session, User, UserHandle
 from keyhouse.accounts.second_factors.webauthn import ceremonies, rules
 from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyKnown, KeyUnknown
 from keyhouse.accounts.second_factors.webauthn.rules import Assertion, KnownKey, NewKey
-from keyhouse.accounts.sessions import end_other_sessions, forget_second_factor, prove
+from keyhouse.accounts.sessions import (
+    end_other_sessions,
+    end_sessions_by_key,
+    forget_key,
+    forget_second_factor,
+    prove,
+)
 from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions
 from keyhouse.core.actions import Thing
@@ -40,7 +47,7 @@ def finish_enrolment(
     with transaction.atomic():
         actions.require(by, "second-factor.add", Thing("account", user.pk, user.username))
         User.objects.select_for_update().get(pk=user.pk)
-        strength.require_strongest(by, user.pk, recovery_code_is_enough=True)
+        strength.require_strongest(by, user.pk, to_enrol=True)
         key = new_key(user, made, name=name, at=now)
         end_other_sessions(by, user.pk)
         record("second-factor.add", by=by, about=thing_of(key), account_id=user.pk)
@@ -59,10 +66,9 @@ def new_key(user: User, made: NewKey, *, name: str = "", at: datetime) -> Securi
     count = SecurityKey.objects.filter(user=user).count()
     if count >= MOST:
         raise SecondFactorsMany
-    if SecurityKey.objects.filter(credential_id=rules.encode(made.id)).exists():
-        raise KeyKnown
+    require_unknown(made)
     default = "Passkey" if made.backup_eligible else "Security key"
-    return SecurityKey.objects.create(
+    key = SecurityKey(
         user=user,
         name=name.strip()[:LONGEST_NAME] or (f"{default} {count + 1}" if count else default),
         credential_id=rules.encode(made.id),
@@ -77,6 +83,18 @@ def new_key(user: User, made: NewKey, *, name: str = "", at: datetime) -> Securi
         transports=list(made.transports),
         created_at=at,
     )
+    try:
+        with transaction.atomic():
+            key.save(force_insert=True)
+    except IntegrityError as error:  # somebody enrols it at this very moment
+        raise KeyKnown from error
+    return key
+
+
+def require_unknown(made: NewKey) -> None:
+    """Raise KeyKnown where somebody has enrolled this key already."""
+    if SecurityKey.objects.filter(credential_id=rules.encode(made.id)).exists():
+        raise KeyKnown
 
 
 def thing_of(key: SecurityKey) -> Thing:
@@ -89,7 +107,7 @@ def find_key(response: Mapping[str, Any]) -> SecurityKey | None:
     named = response.get("id")
     if not isinstance(named, str):
         return None
-    usable = SecurityKey.objects.filter(cloned_at=None, rp_id=ceremonies.site().rp_id)
+    usable = SecurityKey.usable(ceremonies.site().rp_id)
     return usable.select_related("user").filter(credential_id=rules.encode(rules.decode(named))).first()
 
 
@@ -114,21 +132,28 @@ def accept_answer(
     )
     site = ceremonies.site(needs_user_verified=needs_user_verified)
     proof = rules.verify_assertion(asked.options, response, known, site)
-    kept = SecurityKey.objects.filter(pk=key.pk, sign_count=key.sign_count, cloned_at=None).update(
+    # a key without a counter always says zero (6.1.1)
+    rises = Q(sign_count__lt=proof.sign_count) if proof.sign_count else Q(sign_count=0)
+    kept = SecurityKey.objects.filter(rises, pk=key.pk, cloned_at=None).update(
         sign_count=proof.sign_count, backup_state=proof.backup_state, last_used_at=now
     )
-    if not kept:
-        raise KeyCloned
+    if not kept:  # gone meanwhile, or another answer with this counter or a later one was faster
+        is_there = SecurityKey.objects.filter(pk=key.pk, cloned_at=None).exists()
+        raise KeyCloned if is_there else KeyUnknown
     return key, proof
 
 
 def mark_clone(response: Mapping[str, Any], *, now: datetime) -> None:
-    """Put a key aside whose counter did not rise; its owner sees it, and other factors go on."""
+    """Put a key aside whose counter did not rise, and end what keys of the account have opened; other factors go on.
+
+    Which of the two was the copy can't be told, so nobody keeps a session by it.
+    """
     key = find_key(response)
     if key is None:
         return
     with transaction.atomic():
         if SecurityKey.objects.filter(pk=key.pk, cloned_at=None).update(cloned_at=now):
+            end_sessions_by_key(key.user_id)
             record(
                 "second-factor.disable",
                 by=job("second-factor"),
@@ -165,5 +190,7 @@ def _remove(user_id: int, key_id: int, by: Actor) -> None:
     end_other_sessions(by, user_id)
     if is_last:
         forget_second_factor(by)
+    elif not strength.has_usable_key(user_id):
+        forget_key(by)
     action = actions.REMOVE_LAST if is_last else "second-factor.remove"
     record(action, by=by, about=about, account_id=user_id)

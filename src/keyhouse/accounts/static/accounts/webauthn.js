@@ -87,13 +87,55 @@ function tell(form, error) {
   place.hidden = false;
 }
 
+// A challenge lives for five minutes; a page may stand open for longer.
+const ASK_AGAIN = 4 * 60 * 1000;
+
+function visible() {
+  if (document.visibilityState === "visible") return Promise.resolve();
+  return new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+}
+
+// Offers passkeys in the field for the user name, until one is used or the returned function is called.
+function offerInField(form) {
+  let isOver = false;
+  let round = null;
+  const stop = () => {
+    isOver = true;
+    if (round) round.abort();
+  };
+  const offer = async () => {
+    const can = PublicKeyCredential.isConditionalMediationAvailable;
+    if (!can || !(await can.call(PublicKeyCredential))) return;
+    while (!isOver) {
+      await visible();
+      round = new AbortController();
+      const timer = setTimeout(() => round.abort(), ASK_AGAIN);
+      try {
+        await carryOut(form, { mediation: "conditional", signal: round.signal });
+        return;
+      } catch (error) {
+        if (error.name === "NotAllowedError") return;
+        if (error.name !== "AbortError") {
+          tell(form, error);
+          return;
+        }
+      } finally {
+        clearTimeout(timer);
+      }
+    }
+  };
+  offer();
+  return stop;
+}
+
 function setUp(form) {
   const button = form.querySelector("button");
-  let waiting = null;
+  const offer = () => ("autofill" in form.dataset ? offerInField(form) : () => {});
+  let stop = offer();
   form.hidden = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (waiting) waiting.abort();
+    stop();
     button.disabled = true;
     form.querySelector("[data-trouble]").hidden = true;
     try {
@@ -102,22 +144,9 @@ function setUp(form) {
       tell(form, error);
       button.disabled = false;
       button.focus();
+      stop = offer();
     }
   });
-  if ("autofill" in form.dataset) {
-    waiting = new AbortController();
-    offerInField(form, waiting.signal);
-  }
-}
-
-async function offerInField(form, signal) {
-  const can = PublicKeyCredential.isConditionalMediationAvailable;
-  if (!can || !(await can.call(PublicKeyCredential))) return;
-  try {
-    await carryOut(form, { mediation: "conditional", signal });
-  } catch (error) {
-    if (error.name !== "AbortError" && error.name !== "NotAllowedError") tell(form, error);
-  }
 }
 
 if (window.PublicKeyCredential && window.isSecureContext) {
