@@ -35,6 +35,7 @@ from keyhouse.accounts.second_factors.recovery_codes.services import (
 from keyhouse.accounts.second_factors.totp import rules as totp_rules
 from keyhouse.accounts.second_factors.totp.services import new_authenticator
 from keyhouse.accounts.second_factors.webauthn import ceremonies
+from keyhouse.accounts.second_factors.webauthn.errors import KeyKnown
 from keyhouse.accounts.second_factors.webauthn.rules import NewKey, encode, verify_registration
 from keyhouse.accounts.second_factors.webauthn.services import new_key, require_unknown
 from keyhouse.accounts.services import new_email, new_user
@@ -198,33 +199,54 @@ def enter_key(door: Door, response: Mapping[str, Any], now: datetime) -> None:
 def finish(door: Door, typed: str, visitor: Visitor, now: datetime) -> tuple[Session, str]:
     """Make the account, since one of the recovery codes was typed back; returns its session and the cookie's value.
 
-    Raises StepMissing before the other steps, RecoveryCodeWrong, UsernameTaken, AddressTaken, the refusals of links.
+    Raises StepMissing before the other steps, RecoveryCodeWrong, KeyKnown, UsernameTaken, AddressTaken, the refusals of links.
     """
     _, draft = look(door, now)
     if draft.next_step != "recovery-codes":
         raise StepMissing
     require_one_of(draft.codes, typed)
     hashed = hash_codes(draft.codes)
+    try:
+        return _finish(door, draft.codes, hashed, visitor, now)
+    except KeyKnown:  # somebody enrolled that key meanwhile; the step must be open again
+        _forget_key(door, now)
+        raise
+
+
+def _finish(
+    door: Door, typed_back: tuple[str, ...], hashed: HashedCodes, visitor: Visitor, now: datetime
+) -> tuple[Session, str]:
     with transaction.atomic():
         link = links.lock_link(door.purpose, door.secret, now)
-        asked, draft = draft, _draft_of(link, door.browser)
-        if draft.codes != asked.codes:
+        draft = _draft_of(link, door.browser)
+        if draft.codes != typed_back:
             raise StepMissing
         links.use_link(link, now)
         make = _renew_account if link.purpose == links.ENROLMENT else _make_account
         user = make(link, draft, hashed, now)
-        key = NewKey.read(draft.key) if draft.key else None
-        session, cookie = start_session(
-            user,
-            ("password", "webauthn" if key else "totp"),
-            at=now,
-            user_verified=bool(key and key.user_verified),
-            device_bound=bool(key and not key.backup_eligible),
-            network=visitor.network,
-            user_agent=visitor.user_agent,
-        )
+        session, cookie = _start(user, draft, visitor, now)
         _record(link, session, visitor)
     return session, cookie
+
+
+def _start(user: User, draft: Draft, visitor: Visitor, now: datetime) -> tuple[Session, str]:
+    key = NewKey.read(draft.key) if draft.key else None
+    return start_session(
+        user,
+        ("password", "webauthn" if key else "totp"),
+        at=now,
+        user_verified=bool(key and key.user_verified),
+        device_bound=bool(key and not key.backup_eligible),
+        network=visitor.network,
+        user_agent=visitor.user_agent,
+    )
+
+
+def _forget_key(door: Door, now: datetime) -> None:
+    with transaction.atomic():
+        link = links.lock_link(door.purpose, door.secret, now)
+        draft = _draft_of(link, door.browser)
+        links.keep_link_draft(link, replace(draft, key=None, codes=()).parts)
 
 
 def _make_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: datetime) -> User:

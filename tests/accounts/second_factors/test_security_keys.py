@@ -642,3 +642,24 @@ def test_a_session_has_few_questions_open(ada: User) -> None:
     assert Ceremony.objects.count() == 5
     assert refused(send(browser, STEP_UP, {"response": key.get(asked[0])})) == "key-challenge-wrong"
     assert send(browser, STEP_UP, {"response": key.get(asked[-1])}).status_code == 200
+
+
+def test_a_key_that_somebody_else_enrolled_meanwhile_leaves_the_step_open(browser: Browser) -> None:
+    link = services.invite_user("eve", "eve@example.org", by=host())
+    browser.get(link + "account/")
+    browser.post(link + "account/", {"username": "eve", "email": "eve@example.org", "password": PASSWORD})
+    browser.get(link + "authenticator/")
+    key = SoftKey()
+    send(
+        browser,
+        link + "security-key/",
+        {"response": key.create(send(browser, link + "security-key/options/", {}).json())},
+    )
+    browser.get(link + "recovery-codes/")
+    codes = codes_on(browser)
+    _, other = signed_in(make_person())
+    assert answer(other, ADD, key).status_code == 200
+    page = browser.post(link + "recovery-codes/", {"recovery_code": codes[0]})
+    assert refused(page) == "key-known"
+    assert not User.objects.filter(username="eve").exists()
+    assert browser.get(link)["Location"] == link + "authenticator/"
