@@ -8,13 +8,13 @@ import ssl
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from socket import socket
 from types import FrameType
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 import click
@@ -151,7 +151,7 @@ def _run(wishes: Wishes, settings: Configuration, sockets: list[socket]) -> None
     if wishes.workers == 1:
         # The server takes the signals itself once it runs and raises them again when it has stopped: obeyed by then.
         _on_stop(server.handle_exit)
-    with _keeper(settings), _mandate_keeper(), _audit_sealer(), _metrics_folder(wishes):
+    with _accompanied(_companions(settings)), _metrics_folder(wishes):
         announcement.announce(settings, wishes.host)
         _close_connections()
         if wishes.workers == 1:
@@ -200,43 +200,33 @@ def _server_configuration(wishes: Wishes, settings: Configuration) -> uvicorn.Co
     )
 
 
-@contextmanager
-def _keeper(settings: Configuration) -> Iterator[None]:
-    """Keep root list, feeds and compressed forms up to date from this one process."""
-    from keyhouse.index.keeper import Keeper  # noqa: PLC0415 - only a server needs it
+class Companion(Protocol):
+    """Something that works beside the requests for as long as this one process serves."""
 
-    keeper = Keeper(settings)
-    keeper.start()
-    try:
-        yield
-    finally:
-        keeper.stop()
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Come to an end."""
 
 
-@contextmanager
-def _mandate_keeper() -> Iterator[None]:
-    """Do what mandates need beside requests, from this one process."""
-    from keyhouse.mandate.keeping import Keeper  # noqa: PLC0415 - Django is set up by now
-
-    keeper = Keeper()
-    keeper.start()
-    try:
-        yield
-    finally:
-        keeper.stop()
-
-
-@contextmanager
-def _audit_sealer() -> Iterator[None]:
-    """Chain audit records a second after they were written, from this one process."""
+def _companions(settings: Configuration) -> list[Companion]:
+    """Return who works beside requests: on the lists of the index, on what mandates need, on the chain of the audit log."""
     from keyhouse.audit.sealing import Sealer  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.index.keeper import Keeper as IndexKeeper  # noqa: PLC0415 - only a server needs it
+    from keyhouse.mandate.keeping import Keeper as MandateKeeper  # noqa: PLC0415 - Django is set up by now
 
-    sealer = Sealer()
-    sealer.start()
-    try:
+    return [IndexKeeper(settings), MandateKeeper(), Sealer()]
+
+
+@contextmanager
+def _accompanied(companions: Sequence[Companion]) -> Iterator[None]:
+    """Let them work until the server has stopped; the last one begun stops first."""
+    with ExitStack() as stack:
+        for one in companions:
+            one.start()
+            stack.callback(one.stop)
         yield
-    finally:
-        sealer.stop()
 
 
 @contextmanager
