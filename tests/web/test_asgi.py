@@ -99,13 +99,17 @@ def test_measurements_are_not_there_for_the_public() -> None:
         assert ask(tokened, "GET", "/metrics", headers=headers).status == 404
 
 
+@pytest.mark.django_db(transaction=True)
 def test_measurements_are_there_for_who_has_the_token() -> None:
     tokened = application(KEYHOUSE_METRICS_TOKEN="s3cret-of-monitoring")
     found = ask(tokened, "GET", "/metrics", headers={"Authorization": "Bearer s3cret-of-monitoring"})
     assert found.status == 200
     assert b"# TYPE keyhouse_requests_total counter" in found.body
+    assert b"keyhouse_audit_chained 0.0" in found.body
+    assert b"keyhouse_audit_waiting 0.0" in found.body
 
 
+@pytest.mark.django_db(transaction=True)
 def test_the_private_port_serves_measurements_and_nothing_else() -> None:
     app = application(KEYHOUSE_METRICS_LISTEN="127.0.0.1:9464")
     private = ("127.0.0.1", 9464)
@@ -116,6 +120,7 @@ def test_the_private_port_serves_measurements_and_nothing_else() -> None:
     assert port_of("") == 0
 
 
+@pytest.mark.django_db(transaction=True)
 def test_reads_are_handed_over_to_the_counters() -> None:
     metrics.reads[304] += 5
     app = application(KEYHOUSE_METRICS_LISTEN="127.0.0.1:9464")

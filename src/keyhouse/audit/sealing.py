@@ -71,6 +71,12 @@ def find_head() -> ChainHead | None:
     return ChainHead.objects.filter(pk=THE_HEAD, position__gt=0).first()
 
 
+def count() -> tuple[int, int]:
+    """Return how many records are chained, and how many wait."""
+    head = find_head()
+    return (head.position if head else 0), Record.objects.filter(position=None).count()
+
+
 def verify(kept: Head | None = None) -> Iterator[str]:
     """Yield everything that is wrong with the log; `kept` is a head that somebody wrote down earlier.
 

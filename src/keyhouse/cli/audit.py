@@ -97,7 +97,7 @@ def verify_(head: Head | None, *, as_json: bool) -> None:
       keyhouse audit verify --head 1204:4f0c…
     """  # noqa: D301 - \b is click's own mark
     found = list(islice(sealing.verify(head), _MOST_FAULTS))
-    last, waiting = sealing.find_head(), Record.objects.filter(position=None).count()
+    last, (_, waiting) = sealing.find_head(), sealing.count()
     told = f"{last.position}:{last.chain}" if last else None
     if as_json:
         click.echo(json.dumps({"head": told, "waiting": waiting, "faults": found}))

@@ -10,7 +10,7 @@ import os
 from collections import Counter as Tally
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.registry import REGISTRY
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,6 +24,10 @@ SECONDS: Final = Histogram(
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
 REFUSALS: Final = Counter("keyhouse_refusals", "Requests refused, by stable code", ["plane", "code"])
+CHAINED: Final = Gauge("keyhouse_audit_chained", "Audit records in the chain", multiprocess_mode="mostrecent")
+WAITING: Final = Gauge(
+    "keyhouse_audit_waiting", "Audit records that wait to be chained", multiprocess_mode="mostrecent"
+)
 
 # Reads are counted by plain numbers and handed over once a second: an answer costs less than a counter with a lock.
 reads: Final[Tally[int]] = Tally()
