@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import uvicorn
 
@@ -66,6 +67,15 @@ class Raw:
 @dataclass
 class Served:
     port: int
+    app: Any = None
+    server: uvicorn.Server | None = None
+    thread: threading.Thread | None = None
+
+    def stop(self) -> None:
+        """Stop the server, so that what it kept in memory is written."""
+        if self.server is not None and self.thread is not None:
+            self.server.should_exit = True
+            self.thread.join(10)
 
     @contextmanager
     def connect(self, *, buffer: int | None = None) -> Iterator[Raw]:
@@ -83,7 +93,9 @@ class Served:
 
 
 @contextmanager
-def serving(app: App, timeout_keep_alive: int = 30) -> Iterator[Served]:
+def serving(
+    app: App, timeout_keep_alive: int = 30, lifespan: Literal["on", "off"] = "off"
+) -> Iterator[Served]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(100)
@@ -91,7 +103,7 @@ def serving(app: App, timeout_keep_alive: int = 30) -> Iterator[Served]:
             app,
             http=Protocol,
             loop="uvloop",
-            lifespan="off",
+            lifespan=lifespan,
             ws="none",
             access_log=False,
             proxy_headers=False,
@@ -105,6 +117,6 @@ def serving(app: App, timeout_keep_alive: int = 30) -> Iterator[Served]:
         thread.start()
         while not server.started:
             time.sleep(0.01)
-        yield Served(listener.getsockname()[1])
-        server.should_exit = True
-        thread.join(10)
+        served = Served(listener.getsockname()[1], app, server, thread)
+        yield served
+        served.stop()

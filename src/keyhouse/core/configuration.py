@@ -202,6 +202,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _number(2**20, 2**40),
     ),
     Setting(
+        "fast_lane",
+        "on",
+        "whether a request that is byte for byte one answered before gets that answer without being read again",
+        _one_of("on", "off"),
+    ),
+    Setting(
         "log_format",
         "auto",
         "`text`, `json`; `auto`: text on a terminal, JSON otherwise",
@@ -299,6 +305,7 @@ class Configuration:
     session_hours: int
     page_max_age: int
     page_cache_bytes: int
+    fast_lane: Literal["on", "off"]
     log_format: Literal["auto", "text", "json"]
     metrics_token: str
     metrics_listen: str

@@ -45,6 +45,7 @@ from keyhouse.index.errors import (
 )
 from keyhouse.index.follow import make_follower
 from keyhouse.index.holdings import Absent, Holdings
+from keyhouse.index.lane import LEARN_KEY, Item, Lane, Sent, Source
 from keyhouse.index.negotiate import choose_format, number_of
 from keyhouse.index.ranges import OutsideError, Part, find_part, is_known, is_still
 from keyhouse.index.routes import Target
@@ -55,6 +56,8 @@ FLUSH_SECONDS: Final = 1.0
 _ALLOW: Final[Header] = (b"allow", b"GET, HEAD, OPTIONS")
 _REALM: Final[Header] = (b"www-authenticate", b'Basic realm="Keyhouse", charset="UTF-8"')
 _AS_JSON: Final = ("/pypi/", "/integrity/", "/stats.json")
+_SECRET: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
+_OK: Final = 200
 _LOADERS: Final = 4  # threads; they mostly wait for the disk
 
 Headers = dict[bytes, bytes]
@@ -111,6 +114,8 @@ class ReadPlane:
         self._follower = make_follower(self._database)
         self._downloads = DownloadCounter(self._database)
         self._flushing: asyncio.Task[None] | None = None
+        has_lane = configuration.fast_lane == "on" and not (self._is_private or configuration.trusted_proxies)
+        self.lane = Lane(self._follow, self._holdings.get, self._downloads.note) if has_lane else None
 
     def owns(self, path: str) -> bool:
         """Whether an address is answered here."""
@@ -134,18 +139,33 @@ class ReadPlane:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        changes = self._follower.look()
-        if changes:
-            self._holdings.forget(changes)
+        self._follow()
         method = scope["method"]
         headers = _headers_of(scope)
         if not self._is_private and not scope["query_string"] and method in ("GET", "HEAD"):
             item = self._holdings.get(scope["path"])
             answer = None if item is None else item.find(headers)
-            if answer is not None:
+            if item is not None and answer is not None:
                 await self._send(answer, scope, headers, send)
+                if self.lane is not None and LEARN_KEY in scope:
+                    self._teach(self.lane, scope, headers, item, answer)
                 return
         await self._answer_anything(Request(scope, receive, send, headers))
+
+    def _follow(self) -> None:
+        """Drop what changed meanwhile."""
+        changes = self._follower.look()
+        if changes:
+            self._holdings.forget(changes)
+
+    def _teach(self, lane: Lane, scope: Scope, headers: Headers, item: Item, answer: Answer) -> None:
+        """Let the lane remember what was just sent, unless the request held a secret."""
+        sent: Sent | None = scope[LEARN_KEY].sent
+        if sent is None or not _SECRET.isdisjoint(headers):
+            return
+        is_counted = scope["method"] == "GET" and sent.status == _OK
+        file = answer.file if is_counted else None
+        lane.learn(sent, Source(scope["path"], item, file, headers.get(b"user-agent", b"")))
 
     async def _send(self, answer: Answer, scope: Scope, headers: Headers, send: Send) -> None:
         known = headers.get(b"if-none-match")

@@ -21,6 +21,7 @@ from keyhouse.core import configuration, logs
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.networks import client_address
 from keyhouse.index.asgi import ReadPlane
+from keyhouse.index.lane import Lane
 from keyhouse.web.asgi_types import App, Receive, Scope, Send, answer, find_header, refuse
 from keyhouse.web.control_plane import ControlPlane
 from keyhouse.web.health import Health, Measurements
@@ -60,6 +61,11 @@ class Application:
         self._measurements = Measurements(settings)
         self._private_port = port_of(settings.metrics_listen)
         self.routes = _routes(Health(), self._measurements, upload)
+
+    def find_lane(self, port: int) -> Lane | None:
+        """Return the fast lane of a port, or None: measurements have none."""
+        lane: Lane | None = getattr(self._index, "lane", None)
+        return None if self._private_port and port == self._private_port else lane
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or follow the server's life."""

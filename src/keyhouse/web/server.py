@@ -3,7 +3,8 @@
 * a reason phrase of the application's own (`reason` in `http.response.start`): publishing clients show nothing else;
 * bounds for the request line and the header block, deadlines for both and for bodies that stop coming, and for
   readers that stop reading;
-* an answer given before the body was read reaches the client: the connection is closed in two steps (RFC 9112 9.6).
+* an answer given before the body was read reaches the client: the connection is closed in two steps (RFC 9112 9.6);
+* a request that is byte for byte one answered before gets that answer at once (`index.lane`).
 
 The application runs without all this on any ASGI server.
 """
@@ -20,6 +21,7 @@ from typing import Any, Final
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from keyhouse.index.lane import LEARN_KEY, Lane, Sent
 from keyhouse.web import metrics
 from keyhouse.web.observed import PLANE_KEY
 
@@ -68,12 +70,17 @@ class Protocol(HttpToolsProtocol):
     _is_lingering = False
     _linger_until = 0.0
     _refusal = 0
+    _begun = 0  # messages that the last data began
+    _has_body = False  # the last of them
+    _lane: Lane | None = None
 
     # the connection
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # uvicorn says the same
         """Expect a request at once: a connection that says nothing is given up."""
         super().connection_made(transport)
+        find_lane = getattr(self.app, "find_lane", None)
+        self._lane = find_lane((self.server or ("", 0))[1]) if find_lane else None
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -88,6 +95,10 @@ class Protocol(HttpToolsProtocol):
         if self._is_lingering:
             self._linger()
             return
+        is_fresh = self._lane is not None and self._is_idle and not self._in_head
+        if is_fresh and self._answer_by_lane(data):
+            return
+        self._begun = 0
         self._head_bytes = len(data) if not self._in_head else self._head_bytes + len(data)
         self._bytes_beside_body += len(data)
         try:
@@ -97,7 +108,35 @@ class Protocol(HttpToolsProtocol):
         except httptools.HttpParserError:
             self._answer_alone(self._refusal or 400)
             return
+        if is_fresh and self._begun == 1 and isinstance(self.cycle, Cycle):
+            self.cycle.request = data if self._is_plain else None
         self._watch_head()
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether what was read last is a whole request without a body, and nothing else."""
+        return not (self._in_head or self.cycle.more_body or self._has_body or self.expect_100_continue)
+
+    def _answer_by_lane(self, data: bytes) -> bool:
+        """Send what was sent to this very request before; False: it must be read."""
+        if self._lane is None or self.flow.write_paused or self.transport.is_closing():
+            return False
+        sent = self._lane.find(data, self.client[0] if self.client else "")
+        if sent is None:
+            return False
+        metrics.reads[sent.status] += 1
+        moment = [b"%b: %b" % header for header in self.server_state.default_headers]
+        head = b"\r\n".join([sent.first, *moment, sent.rest])
+        if len(sent.body) < JOINED_BYTES:
+            self.transport.write(head + sent.body)
+        else:
+            self.transport.write(head)
+            self.transport.write(sent.body)
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+        self.on_response_complete()
+        return True
 
     def _watch_head(self) -> None:
         """After each piece: a header block still under way has a bound and a deadline."""
@@ -138,6 +177,8 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin the next request."""
         self._in_head = True
+        self._begun += 1
+        self._has_body = False
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -165,6 +206,7 @@ class Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._bytes_beside_body = 0
+        self._has_body = True
         super().on_body(body)
 
     def _check_bounds(self) -> None:
@@ -205,6 +247,8 @@ class Protocol(HttpToolsProtocol):
             on_response=self.on_response_complete,
         )
         cycle.protocol = self
+        if self._lane is not None:
+            self.scope[LEARN_KEY] = cycle  # type: ignore[typeddict-unknown-key]  # a scope takes more than it names
         return cycle
 
     def _queue(self, cycle: Cycle) -> None:
@@ -323,7 +367,12 @@ class Cycle(RequestResponseCycle):
     """One request and its answer. The head waits for the first piece of the body, so that they leave together."""
 
     protocol: Protocol
+    request: bytes | None = None  # as it came, where it came in one piece and alone
+    sent: Sent | None = None  # what was sent to that
     _head: bytes = b""
+    _parts: tuple[int, bytes, bytes] | None = (
+        None  # status, status line and the headers after those of the moment
+    )
     _ends_with_connection = False
 
     async def send(self, message: Any) -> None:
@@ -357,6 +406,9 @@ class Cycle(RequestResponseCycle):
             elif name == b"connection" and value == b"close":
                 self.keep_alive = False
         lines += self._framing(status)
+        if self.request is not None and self.keep_alive and not self.chunked_encoding:
+            own = lines[1 + len(self.default_headers) :]
+            self._parts = (status, lines[0], b"\r\n".join(own) + b"\r\n\r\n")
         head = b"\r\n".join(lines)
         if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
             raise RuntimeError("a header holds the end of a line")
@@ -387,6 +439,8 @@ class Cycle(RequestResponseCycle):
             self.expected_content_length -= len(body)
             if self.expected_content_length < 0 or (is_last and self.expected_content_length):
                 raise RuntimeError("the body is not as long as its Content-Length")
+        if self._parts is not None and self.request is not None and self._head and is_last:
+            self.sent = Sent(self.request, *self._parts, body)
         if self._head:
             body, self._head = (self._head + body, b"") if len(body) < JOINED_BYTES else self._alone(body)
         self.transport.write(body)
