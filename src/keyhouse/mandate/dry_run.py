@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import DatabaseError
 from packaging.version import InvalidVersion, Version
 
 from keyhouse.core import actions, clock, configuration
@@ -21,7 +20,6 @@ from keyhouse.credentials.tokens.authentication import for_release
 from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import gates
-from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.errors import QuestionMalformed
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
 from keyhouse.projects.rules import MAINTAINER, OWNER, ROLE_ACTIONS, ROLELESS_ACTIONS
@@ -86,7 +84,7 @@ def decision_on(actor: Actor, question: Question) -> Decision:
     )
     try:
         return _decide(actor, question)
-    except (DatabaseError, DocumentInvalid) as error:
+    except gates.UNREADABLE as error:
         raise GateUnavailable from error
 
 

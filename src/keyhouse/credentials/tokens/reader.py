@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from keyhouse.accounts.sessions import find_actor_by_cookie
 from keyhouse.core import actions, clock
@@ -105,7 +105,7 @@ class TokenReader:
         close_old_connections()
         try:
             return self._judge(authorization, cookie, project, network)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             raise GateUnavailable from error
         finally:
             close_old_connections()
