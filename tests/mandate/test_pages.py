@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -388,6 +389,23 @@ def test_nobody_who_is_named_or_excepted_is_told_to_everybody() -> None:
         for name in ("crown-jewel", "victor", "weakling", "early-bird", "salt"):
             assert name not in body
     assert visit.data["mandates"][0]["who"]["data"]["all"][1] == {"not": {"user": "withheld"}}
+
+
+def test_the_public_digest_tells_nothing_of_withheld_names() -> None:
+    retire_default()
+    digests = set()
+    for version, name in enumerate(("crown-jewel", "nobodys"), 1):
+        row = store(document(who={"any": [{"project": [name]}, {"user": [name]}]}), version=version)
+        told = Visit().get("/mandate.json").json()["mandates"][0]
+        assert row.digest not in Visit().get("/mandate/").content.decode()
+        shown = {key: value for key, value in told.items() if key not in {"digest", "version"}}
+        digests.add(json.dumps(shown))
+        canonical = {key: value for key, value in told.items() if key != "digest"}
+        text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert told["digest"] == hashlib.sha256(text.encode()).hexdigest()
+        visit = Visit(operator(f"ops-{name}"))
+        assert row.digest in visit.get("/mandate/proposals/").content.decode()
+    assert len(digests) == 1
 
 
 @pytest.fixture
