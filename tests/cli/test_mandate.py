@@ -152,8 +152,10 @@ def test_what_loosens_waits_for_an_operator(tmp_path: Path) -> None:
     path = looser_default(tmp_path)
     text = done("apply", path)
     assert "It loosens: what is refused now would be allowed, for example\n  somebody (organization." in text
-    assert text.endswith("default@2 waits for an operator, at /mandate/proposals/.\n")
-    assert done("apply", path).endswith("default@2 waits for an operator already, at /mandate/proposals/.\n")
+    assert text.endswith(
+        "default@2 waits for approval, at /mandate/proposals/. To be approved by 2 of: ada, bob.\n"
+    )
+    assert "default@2 waits for approval already, at /mandate/proposals/." in done("apply", path)
     told = data("apply", path)
     assert (told["effective_at"], told["is_changed"], told["is_loosening"]) == (None, False, True)
     assert "Waiting: default@2, proposed by host" in done("status")
@@ -374,7 +376,7 @@ def exempt(*changes: str) -> Result:
 
 
 def test_an_exemption_is_proposed_listed_and_withdrawn() -> None:
-    assert "eve from default@1  waits for an operator at /mandate/proposals/" in exempt().stdout
+    assert "eve from default@1  waits for approval at /mandate/proposals/" in exempt().stdout
     row = Exemption.objects.get()
     (told,) = data("exemptions")
     assert (told["id"], told["user"], told["effective_at"]) == (row.pk, "eve", None)

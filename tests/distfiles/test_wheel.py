@@ -2,6 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from keyhouse.distfiles import sdist, wheel
+from keyhouse.distfiles.filenames import parse_filename
 from keyhouse.distfiles.judge import Rules, judge
 from tests.distfiles.builders import build_wheel, metadata_bytes, record_line, wheel_bytes
 
@@ -216,3 +218,9 @@ def test_a_tag_that_stands_for_too_many_is_not_expanded(tmp_path: Path) -> None:
 def test_entry_points_name_a_module_or_an_object(tmp_path: Path, value: str, expected: list[str]) -> None:
     path = build_wheel(tmp_path, entry_points=f"[console_scripts]\nrun = {value}\n")
     assert codes(path) == expected
+
+
+def test_a_folder_with_a_version_of_thousands_of_digits_is_for_no_release() -> None:
+    name = parse_filename("demo-1.0-py3-none-any.whl")
+    assert not wheel._is_for(f"demo-{'1' * 5000}.dist-info", name)
+    assert not sdist._is_for(f"demo-{'1' * 5000}", name)

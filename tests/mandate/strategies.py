@@ -106,7 +106,8 @@ def _asking(chance: Random) -> Asking:
 def _object(chance: Random) -> Object | None:
     if chance.random() < 0.3:
         return None
-    return Object("project", chance.choice(["", *PROJECTS]), _perhaps(chance), _perhaps(chance))
+    held_by = tuple(_some(chance, NAMES, 1))
+    return Object("project", chance.choice(["", *PROJECTS]), _perhaps(chance), _perhaps(chance), held_by)
 
 
 def _notices(chance: Random) -> tuple[Notice, ...]:
@@ -144,7 +145,7 @@ def _telling_facts(chance: Random) -> Facts:
             frozenset(["password", *_some(chance, ["totp"], 1)]),
             at=_instant(chance) if chance.random() < 0.5 else _END,
         ),
-        object=chance.choice([None, Object("project", "one", begun, asked)]),
+        object=chance.choice([None, Object("project", "one", begun, asked, tuple(_some(chance, NAMES, 1)))]),
         action=chance.choice(
             ["project.delete", "project.delete", "release.upload", "project.manage", *GATED]
         ),

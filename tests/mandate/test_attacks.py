@@ -216,7 +216,7 @@ def test_a24_the_operators_floor_has_no_switch() -> None:
     campaign(who={"not": {"everyone": True}})
     Exemption.objects.create(
         user=ops, version=MandateVersion.objects.get(name="campaign"), reason="r", until=ENFORCED,
-        proposed_at=ANNOUNCED, proposed_by="x", approved_at=ANNOUNCED, approved_by="y", effective_at=ANNOUNCED,
+        proposed_at=ANNOUNCED, proposed_by="x", approved_at=ANNOUNCED, approved_by=["y"], effective_at=ANNOUNCED,
     )  # fmt: skip
     assert told(ops, path="/mandate/proposals/") == "second-factor-required"
 

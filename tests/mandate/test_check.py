@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
@@ -22,10 +24,11 @@ from tests.mandate.stored import (
 from tests.mandate.visiting import PROBLEM, Visit, asked_by, code_of, token_of
 
 from keyhouse.accounts.models import Authenticator, User
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal
+from keyhouse.credentials.tokens import macaroons, reader
 from keyhouse.credentials.tokens.authentication import authenticate
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import find_project_id
@@ -200,6 +203,8 @@ def test_a_password_is_no_credential(ada: User) -> None:
         "?action=release.upload&project=" + "a" * 201,
         "?action=release.upload&project=%D0%B0lpha",
         "?action=release.upload&project=alpha&version=not-one",
+        "?action=release.upload&project=alpha&version=" + "1" * 5000,
+        "?action=release.upload&project=alpha&version=1." + "1" * 199,
         "?action=release.upload&projekt=alpha",
     ],
 )
@@ -277,3 +282,104 @@ def test_a_token_that_reads_is_judged_as_the_read_plane_judges_it(ada: User) -> 
     assert asked_by(reading, query).json()["verdict"] == "allow"
     assert asked_by(uploading, query).json()["code"] == "role-required"
     assert asked_by(uploading, "?action=token.use").json()["code"] == "credential-weak"
+
+
+def test_a_long_number_is_no_defect_for_nobody_and_in_no_address() -> None:
+    digits = "1" * 5000
+    for path in (
+        f"/mandate/check?version={digits}",
+        f"/mandate/check?at={digits}",
+        f"/mandate/check?project={digits}",
+        f"/?page={digits}",
+        f"/?q={digits}",
+        f"/project/alpha/{digits}/",
+        f"/project/alpha/?page={digits}",
+        f"/account/history/?before={digits}",
+        f"/manage/projects/?page={digits}",
+    ):
+        assert Client().get(path).status_code < 500, path
+
+
+def test_the_page_numbers_of_projects_may_be_anything(ada: User) -> None:
+    for number in ("1" * 5000, "-1", "x", "9" * 30):
+        for path in ("/manage/projects/", "/manage/project/alpha/"):
+            assert Visit(ada).get(f"{path}?page={number}").status_code == 200
+    assert Visit(ada).get(f"/manage/project/alpha/release/{'1' * 5000}/").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete", "patch"])
+def test_another_method_is_told_so_and_not_asked_for_a_form(ada: User, method: str) -> None:
+    for visit in (Visit(), Visit(ada)):
+        answer = getattr(visit.client, method)("/mandate/check", headers={"accept": "*/*"})
+        assert (answer.status_code, code_of(answer)) == (405, "method-not-allowed")
+        assert answer["Allow"] == "GET, HEAD"
+
+
+# ---- as the read plane has it
+
+
+@pytest.fixture
+def private(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = dataclasses.replace(configuration.current(), reads="private")
+    monkeypatch.setattr(configuration, "_current", settings)
+    monkeypatch.setattr(reader, "close_old_connections", lambda: None)  # the test's own is one of them
+
+
+def may_read(token: str, project: str | None) -> bool:
+    found = actions.find_reader()
+    assert found is not None
+    return found.may_read(f"Bearer {token}", "", project, "127.0.0.1")
+
+
+@pytest.mark.usefixtures("private")
+@pytest.mark.parametrize("project", ["", "alpha", "beta", "nowhere"])
+@pytest.mark.parametrize("acts", [["upload"], ["read"], ["upload", "read"], ["yank"]])
+@pytest.mark.parametrize("methods", [("password",), ("password", "totp")])
+@pytest.mark.parametrize("is_narrow", [False, True])
+def test_what_may_be_read_is_told_as_the_read_plane_does_it(
+    ada: User, project: str, acts: list[str], methods: tuple[str, ...], is_narrow: bool
+) -> None:
+    make_project("beta", make_user("bob"))
+    token = token_of(
+        ada, *methods, actions=acts, project_ids=[find_project_id("alpha")] if is_narrow else None
+    )
+    query = "?action=index.read-private" + (f"&project={project}" if project else "")
+    told = asked_by(token, query).json()["verdict"] == "allow"
+    assert told is may_read(token, project or None)
+
+
+@pytest.mark.usefixtures("private")
+def test_an_uploading_token_reads_no_project_without_a_role(ada: User) -> None:
+    make_project("beta", make_user("bob"))
+    told = asked_by(token_of(ada), "?action=index.read-private&project=beta").json()
+    assert (told["verdict"], told["code"]) == ("deny", "role-required")
+
+
+# ---- the life of a token
+
+
+def narrowed(text: str, caveat: bytes) -> str:
+    """Attenuate a token as its holder can, without any key."""
+    prefix = configuration.current().token_prefix
+    return macaroons.text_of(macaroons.attenuate(macaroons.read_text(text, prefix), caveat), prefix)
+
+
+def test_at_an_instant_outside_a_tokens_life_it_is_not_valid(ada: User) -> None:
+    made_at = clock.now()
+    token = token_of(ada, expires_in_days=10, minted_at=made_at)
+    ends_at = Token.objects.get().expires_at
+    inside = (made_at, ends_at - timedelta(microseconds=1))
+    assert {asked_by(token, UPLOAD + at(one)).json()["verdict"] for one in inside} == {"allow"}
+    for outside in (made_at - timedelta(microseconds=1), ends_at):
+        told = asked_by(token, UPLOAD + at(outside)).json()
+        assert (told["verdict"], told["code"]) == ("deny", "credential-invalid")
+        all_told = asked_by(token, "?project=alpha" + at(outside)).json()["decisions"]
+        assert {one["code"] for one in all_told.values()} == {"credential-invalid"}
+
+
+def test_a_caveat_of_time_is_judged_at_the_instant_asked_about(ada: User) -> None:
+    now = clock.now()
+    caveat = json.dumps(["time", None, int((now + DAY).timestamp())]).encode()
+    narrow = narrowed(token_of(ada), caveat)
+    assert asked_by(narrow, UPLOAD).json()["verdict"] == "allow"
+    assert asked_by(narrow, UPLOAD + at(now + DAY)).json()["code"] == "credential-invalid"

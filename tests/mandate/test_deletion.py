@@ -34,8 +34,8 @@ from keyhouse.core.errors import Refusal, RoleRequired, SecondFactorRequired, Si
 from keyhouse.credentials.tokens.services import mint_token
 from keyhouse.mandate.criticality import renew_critical_projects
 from keyhouse.mandate.deletion import ask_deletion, find_deletion_ask, withdraw_deletion_ask
-from keyhouse.mandate.errors import DeletionHeld
-from keyhouse.mandate.models import DeletionAsk
+from keyhouse.mandate.errors import DeletionHeld, DeletionNotHeld
+from keyhouse.mandate.models import DeletionAsk, Exemption, MandateVersion
 from keyhouse.projects import services
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project
@@ -281,3 +281,89 @@ def test_two_at_once_ask_once(ada: User) -> None:
     assert len(found) == 3
     assert len(set(found)) == 1
     assert Record.objects.filter(action="project.ask-deletion").count() == 1
+
+
+# ---- what the hold counts from, and whom it binds (S5)
+
+
+def campaign_of(name: str, announced: datetime, **changes: Any) -> None:
+    stages = [
+        {"state": "announced", "at": announced, "warn": ["all"]},
+        {"state": "enforced", "at": announced + 90 * DAY, "deny": ["all"]},
+    ]
+    store(document(name=name, stages=stages, **changes))
+
+
+def test_s5_nothing_can_be_asked_before_something_holds_it(ada: User, at: SetTime) -> None:
+    at(ANNOUNCED - DAY)
+    told = refuses(DeletionNotHeld, lambda: ask_deletion("alpha", by=session_of(ada)))
+    assert told.code == "deletion-not-held"
+    browser = browser_of(ada)
+    page = browser.get("/mandate/deletion/alpha/").content.decode()
+    assert "there is nothing to ask for" in page
+    answer = browser.post("/mandate/deletion/alpha/")
+    assert (answer.status_code, refused(answer)) == (409, "deletion-not-held")
+
+
+def test_s5_an_ask_from_before_the_announcement_uses_up_nothing(ada: User, at: SetTime) -> None:
+    project = Project.objects.get()
+    DeletionAsk.objects.create(
+        lineage=project.lineage,
+        normalized_name="alpha",
+        asked_at=ANNOUNCED - timedelta(microseconds=1),
+        asked_by="ada",
+    )
+    at(ANNOUNCED + HOLD + DAY)
+    assert refused(delete_by_page(ada)) == "deletion-held"
+    ask_deletion("alpha", by=session_of(ada))
+    assert DeletionAsk.objects.get().asked_at == ANNOUNCED + HOLD + DAY
+    at(ANNOUNCED + HOLD + DAY + HOLD)
+    assert delete_by_page(ada).status_code == 302
+
+
+def test_s5_a_further_announcement_is_asked_about_anew(ada: User, at: SetTime) -> None:
+    asked = ask_deletion("alpha", by=session_of(ada))
+    second = asked.asked_at + 13 * DAY
+    campaign_of("second", second)
+    at(second)
+    page = browser_of(ada).get("/mandate/deletion/alpha/").content.decode()
+    assert "second" in page
+    assert "held for 14 days after you ask for it" in page
+    at(second + DAY)
+    assert refused(delete_by_page(ada)) == "deletion-held"
+    assert ask_deletion("alpha", by=session_of(ada)).asked_at == second + DAY
+    at(second + DAY + HOLD - timedelta(microseconds=1))
+    assert refused(delete_by_page(ada)) == "deletion-held"
+    at(second + DAY + HOLD)
+    assert delete_by_page(ada).status_code == 302
+
+
+def test_a18_a_co_owner_whom_the_mandate_does_not_cover_waits_as_well(ada: User, at: SetTime) -> None:
+    store(document(stages=[{"state": "retired", "at": ANNOUNCED}]), version=2)
+    campaign_of("chosen", ANNOUNCED, who={"user": ["ada"]})
+    bob = make_user("bob")
+    Authenticator.objects.create(user=bob, name="app", secret_sealed="x", created_at=ANNOUNCED)
+    project = Project.objects.get()
+    project.roles.create(user=bob, kind="owner", since_at=ANNOUNCED)
+    page = delete_by_page(bob)
+    assert (page.status_code, refused(page)) == (403, "deletion-held")
+    refuses(DeletionHeld, lambda: services.delete_project("alpha", by=session_of(bob)))
+    asked = ask_deletion("alpha", by=session_of(bob))
+    at(asked.asked_at + HOLD)
+    assert delete_by_page(bob).status_code == 302
+    make_project("beta", bob)
+    at(ANNOUNCED + DAY)
+    services.delete_project("beta", by=session_of(bob))  # nobody there is covered
+
+
+def test_a18_an_exemption_frees_nobody_from_the_hold_nor_from_keeping_the_last_factor(
+    ada: User, at: SetTime
+) -> None:
+    del at
+    version = MandateVersion.objects.get(name="campaign")
+    facts = {"proposed_at": ANNOUNCED, "effective_at": ANNOUNCED, "until": ENFORCED}
+    Exemption.objects.create(user=ada, version=version, reason="…", **facts)
+    refuses(DeletionHeld, lambda: services.delete_project("alpha", by=session_of(ada)))
+    with pytest.raises(Refusal) as raised:
+        actions.require_gate(session_of(ada), actions.REMOVE_LAST)
+    assert raised.value.code == "second-factor-last"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,21 +22,26 @@ from tests.mandate.stored import (
     session_of,
     store,
 )
+from tests.mandate.visiting import Visit
 from tests.publishing.driver import Answer, upload
 
 from keyhouse import storage
 from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock, configuration, keys
-from keyhouse.core.actor import host
+from keyhouse.core.actor import Strength, host
 from keyhouse.core.errors import RoleRequired
 from keyhouse.core.foresight import Outlook, find_foresight
 from keyhouse.credentials.tokens import services
+from keyhouse.credentials.tokens.ledger import outlook_of_new
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import credential_of
 from keyhouse.mandate import dispositions
 from keyhouse.mandate.dispositions import count_by_class, revoke_due_tokens
+from keyhouse.mandate.facts import Asking
 from keyhouse.mandate.models import Exemption, MandateVersion, Notice
+from keyhouse.mandate.own_ledger import weak_tokens_of
+from keyhouse.mandate.previews import _live_tokens
 from keyhouse.mandate.rules import FINISH_WITHIN
 from keyhouse.projects.models import File
 from keyhouse.web.wiring import wire_all
@@ -148,7 +154,7 @@ def test_a6_the_instant_of_the_announcement_belongs_to_the_grace_period(ada: Use
     begin()
     old, new = mint(ada, ANNOUNCED - DAY), mint(ada, ANNOUNCED)
     at(ANNOUNCED)
-    assert [outlook(one).ends_at for one in (old, new)] == [CAP, ENFORCED]
+    assert [outlook(one).uses_end_at for one in (old, new)] == [CAP, ENFORCED]
 
 
 def test_a6_a_proof_of_before_makes_no_token_of_before(ada: User, at: SetTime) -> None:
@@ -172,7 +178,7 @@ def test_a5_a_weak_token_of_before_dies_at_its_owners_deadline(
     for instant in (ENFORCED, deadline - TICK, deadline):
         at(instant)
         seen.append(pushed(old, tmp_path))
-        assert outlook(old).ends_at == deadline
+        assert outlook(old).uses_end_at == deadline
     assert seen == ["ok", "ok", "credential-weak"]
 
 
@@ -208,19 +214,29 @@ def test_a_token_is_told_its_end_its_mandate_and_the_title(ada: User, at: SetTim
     begin()
     at(GRACE)
     assert outlook(mint(ada, GRACE)) == Outlook(
-        is_weak=True, ends_at=ENFORCED, mandate="campaign@1", title="A second factor for maintainers"
+        True, ENFORCED, "campaign@1", "A second factor for maintainers", uses_end_at=ENFORCED
     )
 
 
 def test_a_mandate_still_to_come_is_told_of(ada: User, at: SetTime) -> None:
     retire_default()
     store(document(), effective_at=ANNOUNCED + DAY)
-    assert outlook(mint(ada, BEFORE)).ends_at == CAP
+    assert outlook(mint(ada, BEFORE)).uses_end_at == CAP
 
 
-def test_a_weak_token_of_somebody_no_mandate_covers_has_no_end(at: SetTime) -> None:
+def test_a_weak_token_of_somebody_no_mandate_covers_has_no_end_but_for_new_projects(
+    at: SetTime, tmp_path: Path
+) -> None:
     begin()
-    assert outlook(mint(make_user("eve"), GRACE)) == Outlook()
+    eve = make_user("eve")
+    ends = [outlook(mint(eve, GRACE, actions=acts)) for acts in (["yank"], ["upload"])]
+    assert ends[0] == Outlook()
+    assert (ends[1].is_weak, ends[1].ends_at, ends[1].uses_end_at) == (True, ENFORCED, None)
+    made = mint(eve, GRACE)
+    at(ENFORCED)
+    assert pushed(made, tmp_path) == "credential-weak"
+    make_project("beta", eve)
+    assert outlook(mint(eve, GRACE, project_ids=[eve.project_roles.get().project_id])).ends_at == ENFORCED
 
 
 @pytest.mark.parametrize(("fate", "end"), [("keep", None), ("warn", None), ("refuse", CAP), ("revoke", CAP)])
@@ -230,7 +246,7 @@ def test_what_the_mandate_says_of_old_tokens_decides(
     begin(credentials={"before": fate})
     at(GRACE)
     found = outlook(mint(ada, BEFORE))
-    assert (found.is_weak, found.ends_at, found.mandate) == (True, end, "campaign@1")
+    assert (found.is_weak, found.uses_end_at, found.mandate) == (True, end, "campaign@1")
 
 
 def test_an_expiry_by_the_mandate_is_told_and_happens(ada: User, at: SetTime, tmp_path: Path) -> None:
@@ -263,13 +279,13 @@ def test_a_token_for_a_project_of_later_ends_sooner_than_one_for_all(ada: User, 
         outlook(mint(ada, BEFORE, project_ids=ids)).ends_at
         for ids in ([alpha.pk], [beta.pk], [alpha.pk, beta.pk], None)
     ]
-    assert ends == [CAP, ENFORCED, ENFORCED, CAP]
+    assert ends == [CAP, ENFORCED, ENFORCED, ENFORCED]
 
 
 def test_operators_floor_needs_no_mandate(at: SetTime) -> None:
     retire_default()
     weak = mint(make_user("root", is_operator=True), BEFORE)
-    assert outlook(weak) == Outlook(is_weak=True, ends_at=BEFORE, mandate="operators-floor")
+    assert outlook(weak) == Outlook(True, BEFORE, "operators-floor", uses_end_at=BEFORE)
 
 
 def test_what_is_foreseen_is_what_the_gate_does(ada: User, at: SetTime, tmp_path: Path) -> None:
@@ -277,12 +293,114 @@ def test_what_is_foreseen_is_what_the_gate_does(ada: User, at: SetTime, tmp_path
     for made_at in (BEFORE, ANNOUNCED, GRACE):
         at(made_at)
         made = mint(ada, made_at)
-        end = outlook(made).ends_at
+        end = outlook(made).uses_end_at
         assert end is not None
         at(end - TICK)
         assert pushed(made, tmp_path) == "ok"
         at(end)
         assert pushed(made, tmp_path) == "credential-weak"
+
+
+def test_the_end_that_is_told_is_that_of_anything_a_token_can_do(
+    ada: User, at: SetTime, tmp_path: Path
+) -> None:
+    """Beginning a project has no grace, and a token for all projects can do that too."""
+    begin()
+    made = mint(ada, BEFORE)
+    at(GRACE)
+    assert (outlook(made).ends_at, outlook(made).uses_end_at) == (ENFORCED, CAP)
+    at(ENFORCED - TICK)
+    assert push(made, build_wheel(tmp_path, name="early")).status == 200
+    at(ENFORCED)
+    assert push(made, build_wheel(tmp_path, name="late")).code == "credential-weak"
+    assert pushed(made, tmp_path) == "ok"
+    told = ENFORCED + 30 * DAY  # the refusal was shown, and is a notice
+    assert outlook(made).uses_end_at == told
+    assert (outlook(made).is_refused(told - TICK), outlook(made).is_refused(told)) == (False, True)
+    page = Visit(ada)
+    page.get("/account/tokens/")
+    assert f"refused for new projects since {ENFORCED:%Y-%m-%d} for others: {told:%Y-%m-%d}" in page.text
+    page.get("/account/mandate/")
+    assert "for new projects until" in page.text
+
+
+# ---- the table: what was proven, and what is accepted; page, ledger, job and gate say the same
+
+PROVEN = {
+    "password": Strength(frozenset({"password"})),
+    "code": Strength(frozenset({"password", "recovery_code"})),
+    "app": Strength(frozenset({"password", "totp"})),
+    "key that syncs": Strength(frozenset({"password", "webauthn"})),
+    "key that stays": Strength(frozenset({"password", "webauthn"}), device_bound=True),
+    "passkey that syncs": Strength(frozenset({"passkey"}), user_verified=True),
+    "passkey that stays": Strength(frozenset({"passkey"}), user_verified=True, device_bound=True),
+    "app and key that stays": Strength(frozenset({"password", "totp", "webauthn"}), device_bound=True),
+}
+KEYS_THAT_STAY = {"key that stays", "app and key that stays"}
+STAYS = KEYS_THAT_STAY | {"passkey that stays"}
+ACCEPTED = {
+    ("device-bound",): STAYS,
+    ("device-bound", "authenticator-app"): STAYS | {"app"},
+    ("security-key",): KEYS_THAT_STAY | {"key that syncs"},
+    ("passkey",): {"passkey that syncs", "passkey that stays"},
+    ("phishing-resistant",): STAYS | {"key that syncs", "passkey that syncs"},
+    ("authenticator-app",): {"app", "app and key that stays"},
+}
+
+
+@pytest.mark.parametrize("accept", ACCEPTED, ids=" ".join)
+def test_page_job_ledger_and_gate_agree_about_every_strength(
+    ada: User, at: SetTime, tmp_path: Path, accept: tuple[str, ...]
+) -> None:
+    begin(methods={"accept": list(accept)}, credentials={"before": "revoke", "grace": "revoke"})
+    at(GRACE)
+    made = {
+        name: mint(ada, GRACE, description=name, strength=replace(strength, at=GRACE))
+        for name, strength in PROVEN.items()
+    }
+    allowed, past = ACCEPTED[accept], ENFORCED + FINISH_WITHIN
+    assert {name for name, one in made.items() if outlook(one).ends_at is None} == allowed
+    foreseen = {name: outlook_of_new(ada.pk, strength, GRACE).is_weak for name, strength in PROVEN.items()}
+    assert {name for name, is_weak in foreseen.items() if not is_weak} == allowed
+    at(past)
+    assert {name for name, one in made.items() if pushed(one, tmp_path) == "ok"} == allowed
+    weak = weak_tokens_of(session_of(ada), past)
+    assert {one.token.description for one in weak if one.is_refused} == set(PROVEN) - allowed
+    counted = count_by_class(past)
+    assert (counted.accepted, counted.grace) == (len(allowed), len(PROVEN) - len(allowed))
+    assert {one for tokens in _live_tokens(past).values() for one in tokens} == {
+        Asking.of("token", one[0].strength) for one in made.values()
+    }
+    assert revoke_due_tokens(past) == len(PROVEN) - len(allowed)
+    assert set(revoked()) == set(PROVEN) - allowed, "what the gate lets through is never revoked"
+
+
+@pytest.mark.parametrize("denied", ["token.use", "release.upload", "publishing", "credentials"])
+def test_a_refused_token_is_revoked_by_whatever_name_it_is_refused(
+    ada: User, at: SetTime, tmp_path: Path, denied: str
+) -> None:
+    stages = [
+        {"state": "announced", "at": ANNOUNCED},
+        {"state": "enforced", "at": ENFORCED, "deny": [denied]},
+    ]
+    begin(stages=stages, credentials={"grace": "revoke"})
+    made = mint(ada, GRACE, description="late")
+    at(ENFORCED + FINISH_WITHIN)
+    assert outlook(made).uses_end_at == ENFORCED
+    assert pushed(made, tmp_path) == "credential-weak"
+    assert revoke_due_tokens(ENFORCED + FINISH_WITHIN) == 1
+
+
+def test_what_is_denied_to_others_revokes_nothing(ada: User, at: SetTime, tmp_path: Path) -> None:
+    stages = [
+        {"state": "announced", "at": ANNOUNCED},
+        {"state": "enforced", "at": ENFORCED, "deny": ["project.manage", "token.mint"]},
+    ]
+    begin(stages=stages, credentials={"grace": "revoke"})
+    made = mint(ada, GRACE)
+    at(CAP + DAY)
+    assert pushed(made, tmp_path) == "ok"
+    assert revoke_due_tokens(CAP + DAY) == 0
 
 
 def test_what_was_live_is_written_down_with_the_token(ada: User, at: SetTime) -> None:

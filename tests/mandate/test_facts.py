@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from tests.mandate.building import at
+from tests.mandate.building import facts as told_facts
 from tests.mandate.strategies import any_facts
 
 from keyhouse.mandate.documents import read_mandate
-from keyhouse.mandate.facts import Facts, FactsMalformed, read_facts
+from keyhouse.mandate.facts import Facts, FactsMalformed, Object, read_facts
 from keyhouse.mandate.rules import Policy, decide
 
 # as outside checks write them: these words may be added to, never changed
@@ -193,3 +194,9 @@ def test_an_exemption_may_be_written_as_the_ledger_shows_it() -> None:
         "approved_by": "bob",
     }
     assert read_facts(changed("exemptions", [row])).exemptions[0].version is None
+
+
+def test_what_holds_a_deletion_is_written_and_read_again() -> None:
+    told = told_facts(action="project.delete", project=Object("project", "alpha", held_by=("everyone",)))
+    assert told.as_dict()["object"] == {"kind": "project", "name": "alpha", "held_by": ["everyone"]}
+    assert read_facts(json.loads(told.as_text())) == told

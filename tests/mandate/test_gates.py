@@ -162,7 +162,7 @@ def test_facts_hold_roles_notices_exemptions_and_criticality(ada: User) -> None:
     NoticeRow.objects.create(user=ada, mandate="campaign", kind="shown", delivered_at=ANNOUNCED)
     exemption = Exemption.objects.create(
         user=ada, version=row, reason="r", until=ENFORCED, proposed_at=LONG_AGO, proposed_by="bob",
-        approved_at=LONG_AGO, approved_by="eve", effective_at=LONG_AGO,
+        approved_at=LONG_AGO, approved_by=["eve"], effective_at=LONG_AGO,
     )  # fmt: skip
     for name in ("alpha", "beta"):
         CriticalProject.objects.create(

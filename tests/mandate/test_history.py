@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection
+from tests.distfiles.builders import build_wheel
 from tests.mandate.stored import (
     ANNOUNCED,
     ENFORCED,
@@ -20,13 +24,16 @@ from tests.mandate.stored import (
     session_of,
     store,
 )
+from tests.mandate.visiting import Visit, token_of
+from tests.publishing.driver import upload
 
-from keyhouse.core import clock, configuration
+from keyhouse import storage
+from keyhouse.core import clock, configuration, keys
 from keyhouse.core.actions import Thing, get_action
 from keyhouse.core.actor import NOBODY, Actor, host
 from keyhouse.core.errors import Refusal
 from keyhouse.mandate import gates, history, queries
-from keyhouse.mandate.facts import Asking, Facts, Person
+from keyhouse.mandate.facts import Asking, Facts, Object, Person
 from keyhouse.mandate.models import GatedAttempt, KnownFacts
 from keyhouse.mandate.rules import ALLOWED, Decision
 
@@ -300,3 +307,74 @@ def test_what_asks_without_a_person_is_kept_too() -> None:
         attempt(actor, "project.manage")
     history.write_waiting()
     assert sorted(GatedAttempt.objects.values_list("verdict", flat=True)) == ["allow", "deny"]
+
+
+# ---- one act, one attempt
+
+
+def kept_acts() -> list[tuple[str, str, str]]:
+    history.write_waiting()
+    acts = [
+        (known.facts["action"], (known.facts["object"] or {}).get("name", ""), one.verdict)
+        for one in GatedAttempt.objects.order_by("pk")
+        for known in [KnownFacts.objects.get(pk=one.digest)]
+    ]
+    GatedAttempt.objects.all().delete()
+    return acts
+
+
+def push(token: str, path: Path) -> Any:
+    credentials = base64.b64encode(f"__token__:{token}".encode()).decode()
+    return upload(path, headers={"authorization": f"Basic {credentials}"})
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.usefixtures("wired")
+def test_an_act_is_one_attempt_however_many_ask_about_it(tmp_path: Path) -> None:
+    """The door asks before the thing is known, the service about the thing; replays count what people did."""
+    keys.ensure_ring(configuration.current().key_file)
+    shutil.rmtree(configuration.current().files_folder, ignore_errors=True)
+    storage._local.cache_clear()
+    ada = make_user("ada")
+    ada.authenticators.create(name="phone", secret_sealed="x", created_at=clock.now())
+    make_project("alpha", ada)
+    strong, weak = Visit(ada), Visit(ada, "password")
+    assert strong.get("/manage/project/alpha/archive/").status_code == 200
+    kept_acts()
+    assert strong.post("/manage/project/alpha/archive/").status_code in {302, 303}
+    assert kept_acts() == [("project.archive", "alpha", "allow")]
+    weak.post("/manage/project/alpha/unarchive/")
+    assert kept_acts() == [("project.unarchive", "", "deny")]
+    assert strong.post("/manage/project/alpha/unarchive/").status_code in {302, 303}
+    kept_acts()
+    token = token_of(ada)
+    kept_acts()
+    assert push(token, build_wheel(tmp_path)).status == 200
+    assert kept_acts() == [("release.upload", "alpha", "allow")]
+    assert push(token, build_wheel(tmp_path, name="beta")).status == 200
+    acts = sorted(kept_acts())
+    assert acts == [("project.create", "beta", "allow"), ("release.upload", "beta", "allow")]
+    assert push(token_of(ada, "password"), build_wheel(tmp_path, version="2.0")).status == 403
+    assert kept_acts()[-1] == ("release.upload", "alpha", "deny")
+
+
+def test_the_last_answer_of_a_request_stands_and_other_things_stay_apart() -> None:
+    with history.one_request():
+        for name, decision in (("", ALLOWED), ("a", ALLOWED), ("b", ALLOWED), ("a", Decision("deny", "x"))):
+            thing = Object("project", name) if name else None
+            history.note(replace(facts_of("ada"), object=thing), decision, ANNOUNCED)
+        history.note(facts_of("bob"), ALLOWED, ANNOUNCED)
+        assert history.count_waiting() == 0
+    seen = [(facts.object.name if facts.object else "", one.verdict) for facts, one, _ in history._waiting]
+    assert seen == [("b", "allow"), ("a", "deny"), ("", "allow")]
+
+
+def test_an_attempt_of_a_request_that_falls_over_is_kept() -> None:
+    @history.one_request()
+    def fall_over() -> None:
+        history.note(facts_of("ada"), ALLOWED, ANNOUNCED)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fall_over()
+    assert history.count_waiting() == 1

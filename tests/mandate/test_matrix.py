@@ -405,7 +405,7 @@ def write_ledgers(
             since = _instant(chance)
             Exemption.objects.create(
                 user=user, version=row, reason="r", until=since + 60 * DAY, proposed_at=START,
-                proposed_by="eve", approved_at=START, approved_by="bob", effective_at=since,
+                proposed_by="eve", approved_at=START, approved_by=["bob"], effective_at=since,
             )  # fmt: skip
             exemptions.append(Exempted(row.name, row.version, since + 60 * DAY, since))
     return tuple(notices), tuple(exemptions)

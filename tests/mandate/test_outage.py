@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from tests.distfiles.builders import build_wheel
 from tests.index.conftest import Client as Reader
 from tests.mandate.conftest import SetClock
@@ -65,15 +65,18 @@ def token(ada: User) -> str:
     return token_of(ada, minted_at=ANNOUNCED - timedelta(days=1))
 
 
-@pytest.fixture(params=["the person", "their standing", "the change", "the ledger"])
+@pytest.fixture(params=["the person", "their standing", "the change", "the ledger", "the connection"])
 def outage(request: pytest.FixtureRequest, token: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let one of the gate's questions fail, and that one only."""
 
     def fail(*given: Any) -> Any:
+        if request.param == "the connection":
+            raise InterfaceError("the database is away")  # what Django has beside DatabaseError
         raise OperationalError("the database is away")
 
     part = {
         "the person": "_read_person",
+        "the connection": "_read_person",
         "their standing": "_with_standing",
         "the change": "ledger",
         "the ledger": "_versions",

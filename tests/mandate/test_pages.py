@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import timedelta
 from typing import Any
@@ -390,6 +391,23 @@ def test_nobody_who_is_named_or_excepted_is_told_to_everybody() -> None:
     assert visit.data["mandates"][0]["who"]["data"]["all"][1] == {"not": {"user": "withheld"}}
 
 
+def test_the_public_digest_tells_nothing_of_withheld_names() -> None:
+    retire_default()
+    digests = set()
+    for version, name in enumerate(("crown-jewel", "nobodys"), 1):
+        row = store(document(who={"any": [{"project": [name]}, {"user": [name]}]}), version=version)
+        told = Visit().get("/mandate.json").json()["mandates"][0]
+        assert row.digest not in Visit().get("/mandate/").content.decode()
+        shown = {key: value for key, value in told.items() if key not in {"digest", "version"}}
+        digests.add(json.dumps(shown))
+        canonical = {key: value for key, value in told.items() if key != "digest"}
+        text = json.dumps(canonical, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        assert told["digest"] == hashlib.sha256(text.encode()).hexdigest()
+        visit = Visit(operator(f"ops-{name}"))
+        assert row.digest in visit.get("/mandate/proposals/").content.decode()
+    assert len(digests) == 1
+
+
 @pytest.fixture
 def protected(bob: User) -> Project:
     """Return a project of which the good news is a day old; two others lack that."""
@@ -513,7 +531,7 @@ def test_the_proposer_is_told_who_may_approve_and_may_not() -> None:
     visit.get("/mandate/proposals/")
     assert APPROVE not in visit.page
     visit.get(APPROVE)
-    assert "Somebody else must approve it. These may: olga." in visit.text
+    assert "Somebody else must approve it. To be approved by one of: olga." in visit.text
     assert code_of(visit.post(APPROVE)) == "approval-refused"
     assert MandateVersion.objects.get(version=2, name="campaign").effective_at is None
 
@@ -531,6 +549,25 @@ def test_another_operator_approves_once_and_a_second_click_does_no_harm() -> Non
     assert Record.objects.filter(action="mandate.approve", outcome="done").count() == 1
     visit.get(APPROVE)
     assert "no longer waits" in visit.text
+
+
+def test_l6_pages_say_who_still_has_to_approve_what_the_host_proposed(waiting: MandateVersion) -> None:
+    MandateVersion.objects.filter(pk=waiting.pk).update(proposed_by="host")
+    first, second = Visit(person("ops")), Visit(person("olga"))
+    first.get("/mandate/proposals/")
+    assert "To be approved by 2 of: olga, ops." in first.text
+    first.get(APPROVE)
+    assert "Another operator has to approve it after you." in first.text
+    assert first.post(APPROVE).status_code == 303
+    assert code_of(first.post(APPROVE)) == "approval-refused"
+    first.get("/mandate/proposals/")
+    assert "Approved by ops. To be approved by one more of: olga." in first.text
+    assert APPROVE not in first.page
+    second.get(APPROVE)
+    assert "With your approval it takes effect at once." in second.text
+    assert second.post(APPROVE).status_code == 303
+    waiting.refresh_from_db()
+    assert (waiting.effective_at, waiting.approved_by) == (NOW, ["ops", "olga"])
 
 
 @pytest.mark.usefixtures("waiting")
@@ -604,7 +641,7 @@ def test_an_exemption_is_approved_by_somebody_else_and_withdrawn(exemption: Exem
     assert code_of(Visit(person("ops")).post(approve)) == "approval-refused"
     assert visit.post(approve).status_code == 303
     exemption.refresh_from_db()
-    assert exemption.approved_by == "olga"
+    assert exemption.approved_by == ["olga"]
     visit.get(withdraw)
     assert "It ends now" in visit.text
     assert visit.post(withdraw).status_code == 303

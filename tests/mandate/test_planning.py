@@ -281,6 +281,24 @@ def test_stages_in_the_past_and_empty_sets_are_warned_of() -> None:
     assert reasons(found) == []
 
 
+@pytest.mark.parametrize(
+    ("accept", "is_warned"),
+    [
+        (["device-bound"], True),
+        (["device-bound", "authenticator-app"], True),
+        (["device-bound", "passkey"], True),
+        (["device-bound", "phishing-resistant"], False),
+        (["device-bound", "security-key", "passkey"], False),
+        (["phishing-resistant"], False),
+    ],
+)
+def test_a_mandate_that_rests_on_the_word_of_keys_is_warned_of(accept: list[str], is_warned: bool) -> None:
+    found = plan(NOBODY, mandate(methods={"accept": accept}), person())
+    told = [str(one) for one in found.warnings if "own word" in one.reason]
+    assert bool(told) is is_warned
+    assert all(one.startswith("methods.accept: ") for one in told)
+
+
 def test_nobody_is_gated_sooner_than_the_floor_after_their_notice() -> None:
     past = mandate(stages=[{"state": "announced", "at": NOW - 200 * DAY}, enforced(NOW - 100 * DAY)])
     bob = person("bob", factors=())

@@ -216,10 +216,40 @@ def test_nobody_approves_what_they_proposed(ops: User, other: User) -> None:
     assert not Record.objects.filter(action="mandate.approve").exists()
 
 
-def test_the_host_proposes_and_an_operator_approves(ops: User, other: User) -> None:
+def test_l6_what_the_host_proposes_takes_two_operators(ops: User, other: User) -> None:
+    """Whoever has the machine may be one of them."""
     assert propose_version(looser_default(), by=host()).effective_at is None
-    approve_version("default", 2, by=session_of(ops))
+    first = approve_version("default", 2, by=session_of(ops))
+    assert (first.effective_at, first.approved_by) == (None, ["ops"])
+    assert live_names(NOW + 1000 * DAY) == [("default", 1)]
+    with pytest.raises(ApprovalRefused):
+        approve_version("default", 2, by=session_of(ops))
+    second = approve_version("default", 2, by=session_of(other))
+    assert (second.effective_at, second.approved_by) == (NOW, ["ops", "other"])
     assert live_names() == [("default", 2)]
+    assert Record.objects.filter(action="mandate.approve").count() == 2
+
+
+def test_l6_an_operator_left_alone_approves_for_a_day_later(ops: User, other: User) -> None:
+    propose_version(looser_default(), by=session_of(ops))
+    User.objects.filter(pk=ops.pk).update(is_operator=False)
+    row = approve_version("default", 2, by=session_of(other))
+    assert (row.effective_at, row.approved_by) == (NOW + DAY, ["other"])
+    assert live_names(NOW + DAY - timedelta(microseconds=1)) == [("default", 1)]
+    with pytest.raises(ProposalOver):
+        approve_version("default", 2, by=session_of(other))  # nobody can hasten it
+
+
+def test_l6_an_approval_of_somebody_who_is_no_operator_any_more_does_not_count(
+    ops: User, other: User
+) -> None:
+    third = make_operator("third")
+    propose_version(looser_default(), by=host())
+    approve_version("default", 2, by=session_of(ops))
+    User.objects.filter(pk=ops.pk).update(state="frozen")
+    assert approve_version("default", 2, by=session_of(other)).effective_at is None
+    User.objects.filter(pk=third.pk).update(is_operator=False)
+    assert approve_version("default", 2, by=session_of(other)).effective_at == NOW + DAY  # alone by now
 
 
 def test_approval_needs_a_fresh_proof_of_an_operator(ada: User, ops: User, other: User) -> None:
@@ -357,7 +387,7 @@ def test_an_exemption_waits_for_another_operator(ada: User, ops: User, other: Us
         approve_exemption(row.pk, by=session_of(other, age=timedelta(minutes=16)))
     assert exempted(ada) == []
     done = approve_exemption(row.pk, by=session_of(other))
-    assert (done.effective_at, done.approved_by, exempted(ada)) == (NOW, "other", ["default"])
+    assert (done.effective_at, done.approved_by, exempted(ada)) == (NOW, ["other"], ["default"])
     assert exempted(ada, NOW + 30 * DAY) == []  # it ends by itself
     with pytest.raises(ProposalOver):
         approve_exemption(row.pk, by=session_of(other))
@@ -365,16 +395,36 @@ def test_an_exemption_waits_for_another_operator(ada: User, ops: User, other: Us
     assert list(acts.values_list("action", flat=True)) == ["exemption.propose", "exemption.approve"]
 
 
-def test_the_hosts_proposal_waits_for_the_one_operator_there_is(ada: User, ops: User) -> None:
+def test_e1_an_exemption_proposed_by_the_host_takes_two_operators(ada: User, ops: User, other: User) -> None:
     row = exempt(ada, host())
     assert row.effective_at is None
-    approve_exemption(row.pk, by=session_of(ops))
-    assert exempted(ada) == ["default"]
+    assert approve_exemption(row.pk, by=session_of(ops)).effective_at is None
+    with pytest.raises(ApprovalRefused):
+        approve_exemption(row.pk, by=session_of(ops))
+    assert exempted(ada) == []
+    done = approve_exemption(row.pk, by=session_of(other))
+    assert (done.approved_by, exempted(ada)) == (["ops", "other"], ["default"])
 
 
-def test_a_sole_operators_exemption_takes_effect_a_day_later(ada: User, ops: User) -> None:
+def test_e1_where_only_one_of_two_can_approve_it_the_day_is_waited_for(ops: User, other: User) -> None:
+    row = exempt(ops, host())
+    assert row.effective_at is None
+    assert approve_exemption(row.pk, by=session_of(other)).effective_at == NOW + DAY
+
+
+def test_e1_an_operator_left_alone_exempts_for_a_day_later(ada: User, ops: User, other: User) -> None:
     row = exempt(ada, session_of(ops))
+    User.objects.filter(pk=ops.pk).update(state="frozen")
+    assert approve_exemption(row.pk, by=session_of(other)).effective_at == NOW + DAY
+    assert (exempted(ada), exempted(ada, NOW + DAY)) == ([], ["default"])
+
+
+@pytest.mark.parametrize("is_host", [True, False])
+def test_e1_a_sole_operators_exemption_takes_effect_a_day_later(ada: User, ops: User, is_host: bool) -> None:
+    row = exempt(ada, host() if is_host else session_of(ops))
     assert row.effective_at == NOW + DAY
+    with pytest.raises(ProposalOver):
+        approve_exemption(row.pk, by=session_of(ops))
     assert (exempted(ada), exempted(ada, NOW + DAY)) == ([], ["default"])
     withdraw_exemption(row.pk, by=session_of(ops))
     assert exempted(ada, NOW + DAY) == []
@@ -459,7 +509,7 @@ def test_an_exemption_that_has_ended_is_neither_approved_nor_withdrawn(
 def test_a_seeded_exemption_holds_from_the_beginning(ada: User, ops: User) -> None:
     row = seed_exemption(ada, "default", until=NOW + DAY, reason="x", approved_by="ops", by=host())
     assert (exempted(ada), exempted(ada, NOW + DAY)) == (["default"], [])
-    assert (row.approved_by, row.effective_at) == ("ops", defaults.BEGINNING)
+    assert (row.approved_by, row.effective_at) == (["ops"], defaults.BEGINNING)
     with pytest.raises(ExemptionInvalid):
         seed_exemption(ada, "default", until=NOW + DAY, reason="x", approved_by="ADA", by=host())
     with pytest.raises(RoleRequired):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseForbidden
 from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 
@@ -17,6 +17,8 @@ from keyhouse.accounts.models import Session
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import NOBODY, Actor
 
+# methods that Django asks no form of (RFC 9110 9.2.1)
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 _SECRET: Final = re.compile(r"[A-Za-z0-9]{32}")
 
 
@@ -63,6 +65,15 @@ class Csrf(CsrfViewMiddleware):
 
     Origins are compared with the base URL and, as Django does, with the host asked.
     """
+
+    def process_view(
+        self, request: HttpRequest, callback: Callable[..., Any], callback_args: Any, callback_kwargs: Any
+    ) -> HttpResponseForbidden | None:
+        """Check the form, unless the view takes no such method: then the doors behind this say so, whatever was sent."""
+        taken: Any = getattr(callback, "actions", None)
+        if taken is not None and request.method not in {*taken, *_SAFE}:
+            return None
+        return super().process_view(request, callback, callback_args, callback_kwargs)
 
     def _get_secret(self, request: HttpRequest) -> str | None:
         """Return the secret that this browser's forms are checked against."""

@@ -36,7 +36,7 @@ class WayBack:
 
 
 def make_enrolment_link(user: User, *, by: Actor) -> str:
-    """Return the path of a link by which a person sets password, app and codes anew (7 days); earlier ones are dead."""
+    """Return the path of a link by which a person sets password, factor and codes anew (7 days); earlier ones are dead."""
     with transaction.atomic():
         actions.require(by, LINK, _thing(user))
         path = _make_link(user)
@@ -65,8 +65,9 @@ def end_all_sessions() -> int:
 def end_lost_factors(*, by: Actor) -> list[WayBack]:
     """Disable every authenticator app, since the keys of their secrets are lost; returns how each person comes back.
 
-    The rows stay, disabled: an account that had a factor must not become one that a password opens. Whoever has
-    unused recovery codes, or a security key (which needs no root key), signs in with one and adds an app; the others get a link. Run again, it makes new links.
+    The rows stay, disabled: an account that had a factor must not become one that a password opens. Security keys need no
+    root key and live on. Whoever has one, or unused recovery codes, signs in by that and adds what is missing; the others
+    get a link. Run again, it makes new links.
     """
     with transaction.atomic():
         actions.require(by, "host.command")

@@ -122,6 +122,6 @@ def _told(manifest: dict[str, Any], folder: Path, keys_file: Path | None) -> str
     else:
         lines.append(
             f"The keys are not in it. Copy {configuration.current().key_file} to another place: without it "
-            "API tokens and authenticator apps die at a restore."
+            "API tokens and authenticator apps die at a restore (security keys don't)."
         )
     return "\n".join(lines)

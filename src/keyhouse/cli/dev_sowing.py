@@ -43,7 +43,7 @@ from keyhouse.cli.dev_document import (
 from keyhouse.cli.dev_keys import new_soft_key
 from keyhouse.core import clock
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Strength, host
+from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, Strength, host
 from keyhouse.core.errors import Refusal
 from keyhouse.credentials.tokens.services import mint_token
 from keyhouse.distfiles.names import normalise
@@ -216,7 +216,7 @@ def _start(sowing: Sowing, entry: SeedSession, where: str) -> dict[str, Any]:
         entry.proved,
         at=entry.at,
         user_verified="passkey" in entry.proved,
-        device_bound=not {"webauthn", "passkey"}.isdisjoint(entry.proved),  # as the keys that are seeded
+        device_bound=_is_by_key(entry.proved),
     )
     thing = Thing("session", session.public_id)
     record("session.start", by=_BY, about=thing, account_id=user.pk, details={"proved": session.methods})
@@ -326,7 +326,13 @@ def _mint(sowing: Sowing, entry: SeedToken, where: str) -> dict[str, Any]:
 
 
 def _strength_of(method: str, at: datetime) -> Strength:
-    return Strength(_PROVEN[method], at, user_verified=method == "passkey")
+    methods = _PROVEN[method]
+    return Strength(methods, at, user_verified=method == "passkey", device_bound=_is_by_key(methods))
+
+
+def _is_by_key(methods: Iterable[str]) -> bool:
+    """Tell whether a key stood behind it: the keys that are seeded can't leave their device."""
+    return not PHISHING_RESISTANT_METHODS.isdisjoint(methods)
 
 
 def _project_ids(names: Iterable[str], where: str) -> list[int]:

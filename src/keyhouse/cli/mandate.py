@@ -17,7 +17,7 @@ from keyhouse.cli.audit import Instant
 from keyhouse.cli.main import FAILED, as_json
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, Thing
-from keyhouse.core.actor import Actor, Strength, host
+from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, Actor, Strength, host
 from keyhouse.core.errors import NotFound
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import asked, console, dispositions, gates, queries, services
@@ -70,7 +70,7 @@ def plan(file: Path, *, is_json: bool) -> None:
 def apply(file: Path, *, is_json: bool) -> None:
     """Make the mandate in FILE the next version of its name.
 
-    What allows nothing that was refused takes effect at once. Anything else waits for an operator at
+    What allows nothing that was refused takes effect at once. Anything else waits for two operators at
     /mandate/proposals/, or, where there is at most one operator, takes effect 24 hours later.
 
     \b
@@ -127,13 +127,17 @@ def status(*, is_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark
     now = clock.now()
     live = [one.as_dict() for one in read_adoption(queries.live_policies(now), now)]
-    opened = [words.version_dict(one.row) for one in console.proposals_for(host(), now)]
+    opened = [_proposal_dict(one) for one in console.proposals_for(host(), now)]
     told = {
         "live": live,
         "waiting": [one for one in opened if one["effective_at"] is None],
         "coming": [one for one in opened if one["effective_at"] is not None],
     }
     click.echo(as_json(told) if is_json else words.status(told))
+
+
+def _proposal_dict(one: console.Proposal) -> dict[str, Any]:
+    return words.version_dict(one.row) | (one.waiting() if one.waits else {})
 
 
 @command.command()
@@ -251,6 +255,11 @@ class Asking(click.ParamType[tuple[str, str]]):
     help="By what, and how that was proven.",
 )
 @click.option(
+    "--device-bound",
+    is_flag=True,
+    help="The security key or passkey can't leave its device; without it, it can.",
+)
+@click.option(
     "--minted", type=Instant(), help="When the token was made; at the instant asked about without it."
 )
 @_JSON
@@ -261,6 +270,7 @@ def explain(  # noqa: PLR0913 - one option for each part of the question
     project: str,
     at: datetime | None,
     asking: tuple[str, str],
+    device_bound: bool,
     minted: datetime | None,
     is_json: bool,
 ) -> None:
@@ -282,13 +292,13 @@ def explain(  # noqa: PLR0913 - one option for each part of the question
         )
     at = at or clock.now()
     thing = Thing("project", None, normalise(project)) if project else None
-    actor = _actor(user, asking, minted or at)
+    actor = _actor(user, asking, minted or at, device_bound=device_bound)
     decision = gates.weigh(actor, action, thing, at)[1].as_dict()
     told = {"user": user.username, "action": action, "at": clock.format_instant(at), **decision}
     click.echo(as_json(told) if is_json else words.decision(told))
 
 
-def _actor(user: User, asking: tuple[str, str], proved_at: datetime) -> Actor:
+def _actor(user: User, asking: tuple[str, str], proved_at: datetime, *, device_bound: bool) -> Actor:
     """Return who would ask; a session has proven it just then."""
     kind, proof = asking
     methods = frozenset({proof}) if proof == "passkey" else frozenset({"password", proof})
@@ -296,7 +306,12 @@ def _actor(user: User, asking: tuple[str, str], proved_at: datetime) -> Actor:
         "session" if kind == "session" else "token",
         user.pk,
         user.username,
-        strength=Strength(methods, proved_at, user_verified=proof == "passkey"),
+        strength=Strength(
+            methods,
+            proved_at,
+            user_verified=proof == "passkey",
+            device_bound=device_bound and proof in PHISHING_RESISTANT_METHODS,
+        ),
         is_operator=user.is_operator,
         state=user.state,
     )
@@ -329,7 +344,7 @@ def tokens(*, is_json: bool) -> None:
 def exempt(  # noqa: PLR0913 - what makes an exemption accountable, one option each
     *, username: str, name: str, until: datetime, reason: str, evidence: str, control: str, is_json: bool
 ) -> None:
-    """Propose to exempt USER from the live mandate NAME for a while; an operator approves it.
+    """Propose to exempt USER from the live mandate NAME for a while; two operators approve it, or it takes effect a day later.
 
     \b
     Example:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from keyhouse.core import clock
-from keyhouse.mandate import words
+from keyhouse.mandate import approvals, console, words
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.models import Exemption, MandateVersion
@@ -100,10 +100,14 @@ def outcome(row: MandateVersion, *, is_new: bool, now: datetime) -> str:
     """Return what became of a file that was applied."""
     if row.effective_at is None:
         known = "" if is_new else " already"
-        return f"{row} waits for an operator{known}, at /mandate/proposals/."
+        return f"{row} waits for approval{known}, at /mandate/proposals/. {_whose_approval(row)}"
     if row.effective_at > now:
         return f"{row} takes effect at {_written(row.effective_at)}, and can be withdrawn until then."
     return f"{row} is in effect." if is_new else f"Nothing changes: {row} says the same."
+
+
+def _whose_approval(row: MandateVersion) -> str:
+    return approvals.standing(row.proposed_by, row.approved_by).sentence
 
 
 # ---- versions
@@ -158,7 +162,7 @@ def _narrowed(who: Any) -> str:
     return f" for {words.who(who)}" if who is not None else ""
 
 
-def _approval(row: MandateVersion) -> str:
+def _approval(row: MandateVersion | Exemption) -> str:
     return f", approved by {', '.join(row.approved_by)}" if row.approved_by else ""
 
 
@@ -166,7 +170,7 @@ def _effect_of(row: MandateVersion) -> str:
     if row.withdrawn_at is not None:
         return f"Withdrawn by {row.withdrawn_by} at {_written(row.withdrawn_at)}"
     if row.effective_at is None:
-        return "Waits for an operator at /mandate/proposals/"
+        return f"Waits for approval at /mandate/proposals/. {_whose_approval(row)}"
     return f"In effect from {_since(row.effective_at)} on"
 
 
@@ -184,7 +188,7 @@ def status(told: Data) -> str:
         lines = ["No mandate is live."]
     lines += [
         f"Waiting: {one['name']}@{one['version']}, proposed by {one['proposed_by']} at {one['proposed_at']};"
-        " an operator approves it at /mandate/proposals/"
+        f" at /mandate/proposals/. {one['told']}"
         for one in told["waiting"]
     ]
     lines += [
@@ -288,7 +292,7 @@ def exemption_dict(row: Exemption) -> dict[str, Any]:
 
 def exemption(row: Exemption, now: datetime) -> str:
     """Return an exemption as a line."""
-    by = f"proposed by {row.proposed_by}" + (f", approved by {row.approved_by}" if row.approved_by else "")
+    by = f"proposed by {row.proposed_by}" + _approval(row)
     return (
         f"{row.pk}  {row.user.username} from {row.version}  {_phase(row, now)}  {row.reason}"
         f"  ({row.control or 'nothing else protects meanwhile'})  {by}"
@@ -301,7 +305,8 @@ def _phase(row: Exemption, now: datetime) -> str:
     if row.until <= now:
         return f"ended at {_written(row.until)}"
     if row.effective_at is None:
-        return f"waits for an operator at /mandate/proposals/, until {_written(row.until)}"
+        whose = console.standing_of(row).sentence
+        return f"waits for approval at /mandate/proposals/, until {_written(row.until)}: {whose}"
     if row.effective_at > now:
         return f"takes effect at {_written(row.effective_at)}, until {_written(row.until)}"
     return f"until {_written(row.until)}"

@@ -74,7 +74,9 @@ class Backup:
     help="The keys kept apart.",
 )
 @click.option(
-    "--without-keys", is_flag=True, help="Go on without the keys: tokens and authenticator apps die."
+    "--without-keys",
+    is_flag=True,
+    help="Go on without the keys: tokens and authenticator apps die; security keys live on.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: Path, *, keys_file: Path | None, without_keys: bool, as_json: bool) -> None:
@@ -287,7 +289,8 @@ def _as_text(told: dict[str, Any]) -> str:
     ]
     if "ways_back" in told:
         lines.append(
-            f"Without the keys {told['tokens_revoked']} API tokens were revoked and every authenticator app died."
+            f"Without the keys {told['tokens_revoked']} API tokens were revoked and every authenticator app died;"
+            " security keys and passkeys live on."
         )
         lines += [_way_as_text(way) for way in told["ways_back"]]
     if told["differences"]:
@@ -297,5 +300,7 @@ def _as_text(told: dict[str, Any]) -> str:
 
 def _way_as_text(way: dict[str, str | None]) -> str:
     if way["link"] is None:
-        return f"{way['username']}: signs in with a recovery code, then adds an app"
+        return (
+            f"{way['username']}: signs in with a security key or a recovery code, then adds what is missing"
+        )
     return f"{way['username']}: one-time link (7 days) {way['link']}"

@@ -92,7 +92,8 @@ def _as_dict(line: Line) -> dict[str, Any]:
         "minted_with": token.minted_methods,
         "minted_under": token.minted_mandate.split(),
         "weak": line.outlook.is_weak,
-        "refused_from": _instant(line.outlook.ends_at),
+        "refused_from": _instant(line.outlook.ends_at),  # for anything that it can do, beginning projects too
+        "uses_refused_from": _instant(line.outlook.uses_end_at),
         "refused_by": line.outlook.mandate if line.outlook.ends_at else None,
         "expires_at": clock.format_instant(token.expires_at),
         "revoked_at": _instant(token.revoked_at),
@@ -123,4 +124,7 @@ def _state(row: dict[str, Any]) -> str:
         return "ended"
     if row["refused_from"] is None or row["refused_from"] >= row["expires_at"]:
         return f"until {row['expires_at']}"
+    if row["uses_refused_from"] != row["refused_from"]:
+        rest = min(row["uses_refused_from"] or row["expires_at"], row["expires_at"])
+        return f"until {rest}, for new projects until {row['refused_from']}, by {row['refused_by']}"
     return f"until {row['refused_from']} by {row['refused_by']}"

@@ -36,7 +36,7 @@ def invite(name: str, address: str) -> None:
 @command.command()
 @click.argument("name")
 def enrol(name: str) -> None:
-    """Print a one-time link by which NAME sets password, authenticator app and recovery codes anew.
+    """Print a one-time link by which NAME sets password, second factor and recovery codes anew.
 
     \b
     Example:

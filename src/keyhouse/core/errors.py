@@ -108,7 +108,7 @@ class SecondFactorRequired(Refusal):
     code = "second-factor-required"
     situation = Situation.FORBIDDEN
     sentence = "This needs a second factor."
-    fix = "Set up an authenticator app on your account page, then sign in with it."
+    fix = "Set up a security key or an authenticator app on your account page, then sign in with it."
 
 
 class StrongerFactorRequired(Refusal):

@@ -30,14 +30,25 @@ class Credential:
 class Outlook:
     """What mandates mean for a credential.
 
-    `is_weak`: it is below what a mandate asks of its owner, now or soon. `ends_at`: from when on it is refused for one
-    of its actions, as far as can be told now; may lie in the past. `mandate` (name@version) and its title say why.
+    `is_weak`: it is below what a mandate asks of its owner, now or soon. `ends_at`: from when on anything that it can do
+    is refused, as far as can be told now; may lie in the past. `mandate` (name@version) and its title say why.
+    `uses_end_at`: from when on that is one of its actions, where beginning new projects is refused before.
     """
 
     is_weak: bool = False
     ends_at: datetime | None = None
     mandate: str = ""
     title: str = ""
+    uses_end_at: datetime | None = None
+
+    @property
+    def is_for_new_first(self) -> bool:
+        """Whether it is refused for new projects at first, and goes on for those that are there."""
+        return self.ends_at is not None and self.uses_end_at != self.ends_at
+
+    def is_refused(self, now: datetime) -> bool:
+        """Tell whether it is refused by now for what is there, not only for new projects."""
+        return self.uses_end_at is not None and self.uses_end_at <= now
 
 
 @runtime_checkable

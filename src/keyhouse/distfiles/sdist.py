@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from keyhouse.distfiles.filenames import DistributionName
 from keyhouse.distfiles.findings import Finding, shown
@@ -41,5 +41,5 @@ def _is_for(folder: str, name: DistributionName) -> bool:
     project, _, release = folder.rpartition("-")
     try:
         return canonicalize_name(project) == name.name and Version(release) == name.version
-    except InvalidVersion:
+    except ValueError:  # also for numbers of thousands of digits
         return False

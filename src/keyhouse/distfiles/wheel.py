@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from keyhouse.distfiles.filenames import DistributionName, expand_tags
 from keyhouse.distfiles.findings import Finding, UnacceptableError, shown
@@ -119,7 +119,7 @@ def _is_for(folder: str, name: DistributionName) -> bool:
     project, hyphen, release = folder.removesuffix(_SUFFIX).rpartition("-")
     try:
         version = Version(release)
-    except InvalidVersion:
+    except ValueError:  # also for numbers of thousands of digits
         return False
     return bool(hyphen) and canonicalize_name(project) == name.name and version == name.version
 

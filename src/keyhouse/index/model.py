@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Final, NamedTuple
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 # PostgreSQL: whoever changes pages says so on this channel (`NOTIFY keyhouse_pages`) in the same transaction.
 CHANNEL: Final = "keyhouse_pages"
@@ -121,7 +121,7 @@ def version_key(version: str) -> tuple[int, Version | str]:
     """Sort by PEP 440; what isn't a version (from an import of old files) comes first, by its letters."""
     try:
         return (1, Version(version))
-    except InvalidVersion:
+    except ValueError:  # also for numbers of thousands of digits
         return (0, version)
 
 

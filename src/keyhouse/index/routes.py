@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 Kind = Literal["root", "simple", "json", "rss", "releases", "stats", "file", "integrity"]
 
@@ -104,7 +104,7 @@ def _release_document(name: str, version: str) -> Target:
 def _canonical(version: str) -> str:
     try:
         return str(Version(version))
-    except InvalidVersion:
+    except ValueError:  # also for numbers of thousands of digits
         return version
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from keyhouse.accounts.models import User
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
+from keyhouse.mandate import approvals
+from keyhouse.mandate.approvals import Standing
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.mandate.public import PublicMandate, live_mandates
@@ -18,15 +20,25 @@ from keyhouse.mandate.services import is_open
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A version that waits for approval or for its instant, with what its plan said. `is_mine`: proposed by who looks."""
+    """A version that waits for approval or for its instant, with what its plan said.
+
+    `is_mine`: proposed by who looks; `may_approve`: they can, now.
+    """
 
     row: MandateVersion
     is_mine: bool
+    may_approve: bool
+    standing: Standing
 
     @property
     def waits(self) -> bool:
         """Whether another operator has to approve it."""
         return self.row.effective_at is None
+
+    def waiting(self) -> dict[str, Any]:
+        """Return whose approval is missing as JSON has it."""
+        found = self.standing
+        return {"approvals_missing": found.missing, "may_approve": list(found.still), "told": found.sentence}
 
     @property
     def plan(self) -> dict[str, Any]:
@@ -80,10 +92,12 @@ def live_for_operators(now: datetime) -> list[LiveMandate]:
 
 @dataclass(frozen=True, slots=True)
 class OpenExemption:
-    """An exemption that holds or waits; `may_approve` of who looks."""
+    """An exemption that holds or waits; `may_approve`: who looks can approve it, now."""
 
     row: Exemption
     is_mine: bool
+    may_approve: bool
+    standing: Standing
 
     @property
     def waits(self) -> bool:
@@ -94,7 +108,8 @@ class OpenExemption:
 def proposals_for(actor: Actor, now: datetime) -> list[Proposal]:
     """Return every version that is still on its way, the oldest first."""
     rows = MandateVersion.objects.filter(withdrawn_at__isnull=True).order_by("proposed_at", "pk")
-    return [Proposal(row, _is_by(row.proposed_by, actor)) for row in rows if is_open(row, now)]
+    operators = approvals.active_operators()
+    return [_proposal(row, actor, operators) for row in rows if is_open(row, now)]
 
 
 def get_proposal(name: str, version: int, actor: Actor) -> Proposal:
@@ -102,7 +117,13 @@ def get_proposal(name: str, version: int, actor: Actor) -> Proposal:
     row = MandateVersion.objects.filter(name=name, version=version).first()
     if row is None:
         raise MandateMissing
-    return Proposal(row, _is_by(row.proposed_by, actor))
+    return _proposal(row, actor, approvals.active_operators())
+
+
+def _proposal(row: MandateVersion, actor: Actor, operators: Sequence[str]) -> Proposal:
+    standing = approvals.standing(row.proposed_by, row.approved_by, operators=operators)
+    may_approve = row.effective_at is None and standing.can_approve(actor.name)
+    return Proposal(row, _is_by(row.proposed_by, actor), may_approve, standing)
 
 
 def exemptions_for(actor: Actor, now: datetime) -> list[OpenExemption]:
@@ -110,7 +131,8 @@ def exemptions_for(actor: Actor, now: datetime) -> list[OpenExemption]:
     rows = Exemption.objects.filter(withdrawn_at__isnull=True, until__gt=now).select_related(
         "user", "version"
     )
-    return [_open_exemption(row, actor) for row in rows.order_by("until", "pk")]
+    operators = approvals.active_operators()
+    return [_open_exemption(row, actor, operators) for row in rows.order_by("until", "pk")]
 
 
 def get_exemption(exemption_id: int, actor: Actor) -> OpenExemption:
@@ -118,19 +140,22 @@ def get_exemption(exemption_id: int, actor: Actor) -> OpenExemption:
     row = Exemption.objects.filter(pk=exemption_id).select_related("user", "version").first()
     if row is None:
         raise MandateMissing("There is no such exemption.")
-    return _open_exemption(row, actor)
+    return _open_exemption(row, actor, approvals.active_operators())
 
 
-def _open_exemption(row: Exemption, actor: Actor) -> OpenExemption:
-    return OpenExemption(row, _is_by(row.proposed_by, actor) or row.user_id == actor.user_id)
+def _open_exemption(row: Exemption, actor: Actor, operators: Sequence[str]) -> OpenExemption:
+    standing = standing_of(row, operators)
+    is_mine = _is_by(row.proposed_by, actor) or row.user_id == actor.user_id
+    may_approve = row.effective_at is None and standing.can_approve(actor.name)
+    return OpenExemption(row, is_mine, may_approve, standing)
+
+
+def standing_of(row: Exemption, operators: Sequence[str] | None = None) -> Standing:
+    """Return how an exemption stands."""
+    return approvals.standing(
+        row.proposed_by, row.approved_by, subject=row.user.username, operators=operators
+    )
 
 
 def _is_by(proposer: str, actor: Actor) -> bool:
     return proposer.lower() == actor.name.lower()
-
-
-def approvers(besides: str) -> list[str]:
-    """Return the operators who could approve what somebody proposed."""
-    people = User.objects.filter(is_operator=True, state=User.State.ACTIVE).order_by("username")
-    names = people.values_list("username", flat=True)
-    return [name for name in names if name.lower() != besides.lower()]

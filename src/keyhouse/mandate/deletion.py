@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import transaction
 
 from keyhouse.audit.services import record
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
+from keyhouse.mandate import queries
+from keyhouse.mandate.errors import DeletionNotHeld
 from keyhouse.mandate.models import DeletionAsk
+from keyhouse.mandate.rules import Decision, hold_on
 from keyhouse.projects import queries as projects
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project
 
 ACTION = "project.ask-deletion"
+DELETE = "project.delete"
 
 
 def ask_deletion(normalized_name: str, *, by: Actor) -> DeletionAsk:
     """Ask for the deletion of a project, so that it may be done after the hold; asking twice changes nothing.
 
-    A project that was made anew since somebody asked is asked about anew. Raises ProjectNotFound, RoleRequired and what
-    the gate raises.
+    An ask is of what was announced by then: after a further announcement, as of a project that was made anew, it is
+    asked anew, and every hold counts from there. Raises DeletionNotHeld where nothing holds it, ProjectNotFound,
+    RoleRequired and what the gate raises.
     """
     with transaction.atomic():
-        project = _lock(normalized_name, by)
+        project, now = _lock(normalized_name, by), clock.now()
+        hold = find_hold(project, by, now)
+        if hold is None:
+            raise DeletionNotHeld
         ask = DeletionAsk.objects.filter(lineage=project.lineage).first()
-        if ask is not None and ask.asked_at >= project.created_at:
+        if ask is not None and hold.until is not None:
             return ask
-        told = {"normalized_name": normalized_name, "asked_at": clock.now(), "asked_by": by.name}
+        told = {"normalized_name": normalized_name, "asked_at": now, "asked_by": by.name}
         ask, _ = DeletionAsk.objects.update_or_create(lineage=project.lineage, defaults=told)
         record(ACTION, by=by, about=_thing(project))
     return ask
@@ -41,6 +51,12 @@ def withdraw_deletion_ask(normalized_name: str, *, by: Actor) -> bool:
         if is_gone:
             record(ACTION, by=by, about=_thing(project), details={"is_withdrawn": True})
     return is_gone
+
+
+def find_hold(project: Project, actor: Actor, now: datetime) -> Decision | None:
+    """Return what holds the deletion of a project, however strong who asks is; `until` is None while it must be asked for."""
+    facts, policies = queries.gather(actor, DELETE, _thing(project), now)
+    return hold_on(facts, policies, now)
 
 
 def find_deletion_ask(normalized_name: str) -> DeletionAsk | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from keyhouse.core.actor import Strength, job
+from keyhouse.core.actor import job
 from keyhouse.core.foresight import Credential, Outlook
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import gated_actions_of, live_tokens
@@ -24,13 +24,16 @@ from keyhouse.mandate.queries import Ledger
 from keyhouse.mandate.rules import (
     FINISH_WITHIN,
     FLOOR,
+    GAINING,
     Decision,
     Policy,
+    acts_of,
     covers,
     deadline,
     decide,
     has_second_factor,
     objection,
+    prospective,
     satisfies,
     stages_in_force,
 )
@@ -49,23 +52,44 @@ def ends_of(owner: Facts, credentials: Sequence[Credential], ledger: Ledger, now
 
 
 def _outlook(owner: Facts, credential: Credential, ledger: Ledger, now: datetime) -> Outlook:
-    facts = replace(owner, asking=_asking(credential.strength))
-    weak = [one for one in _known(ledger, now) if is_below(one, facts) and covers(one, facts)]
+    facts = replace(owner, asking=Asking.of("token", credential.strength))
+    weak = _weak_for(facts, credential, ledger, now)
     if not weak and not _is_under_floor(facts):
         return Outlook()
-    uses = _uses(facts, credential, weak, now)
-    ends = [end for one in uses for end in [_first_refusal(one, ledger, now)] if end is not None]
-    if not ends:
+    uses = _ends(_uses(facts, credential, weak, now), ledger, now)
+    founding = _ends(_foundings(facts, credential), ledger, now)
+    if not uses and not founding:
         label, title = (weak[0].label, weak[0].mandate.title) if weak else (FLOOR, "")
         return Outlook(is_weak=True, mandate=label, title=title)
-    at, decision = min(ends, key=lambda end: end[0])
+    at, decision = min([*uses, *founding], key=_instant_of)
     titles = {(one.name, one.version): one.mandate.title for one in weak}
     title = titles.get((decision.mandate or "", decision.version or 0), "")
-    return Outlook(is_weak=True, ends_at=at, mandate=label_of(decision), title=title)
+    uses_end_at = min(uses, key=_instant_of)[0] if uses else None
+    return Outlook(True, at, label_of(decision), title, uses_end_at)
 
 
-def _asking(strength: Strength) -> Asking:
-    return Asking("token", strength.methods, strength.user_verified, strength.at)
+End = tuple[datetime, Decision]
+
+
+def _instant_of(end: End) -> datetime:
+    return end[0]
+
+
+def _ends(uses: Iterable[Facts], ledger: Ledger, now: datetime) -> list[End]:
+    return [end for one in uses for end in [_first_refusal(one, ledger, now)] if end is not None]
+
+
+def _weak_for(facts: Facts, credential: Credential, ledger: Ledger, now: datetime) -> list[Policy]:
+    """Return the mandates that ask for more than the token has, of its owner or of whoever begins a project."""
+    kinds = [facts, *(replace(one, authority=prospective(one)) for one in _foundings(facts, credential))]
+    below = (one for one in _known(ledger, now) if is_below(one, facts))
+    return [one for one in below if any(covers(one, kind) for kind in kinds)]
+
+
+def _foundings(facts: Facts, credential: Credential) -> list[Facts]:
+    """Return that it begins a project, which only a token for all projects can."""
+    can_begin = not credential.projects and "release.upload" in credential.actions
+    return [replace(facts, action=name) for name in sorted(GAINING)] if can_begin else []
 
 
 def _is_under_floor(facts: Facts) -> bool:
@@ -101,7 +125,7 @@ def _uses(facts: Facts, credential: Credential, weak: Sequence[Policy], now: dat
         yield from (replace(facts, action=action, object=thing) for thing in things.values())
 
 
-def _first_refusal(facts: Facts, ledger: Ledger, now: datetime) -> tuple[datetime, Decision] | None:
+def _first_refusal(facts: Facts, ledger: Ledger, now: datetime) -> End | None:
     """Return since when, or from when on, a mandate refuses this, or None."""
     for at in (now, *_instants(facts, ledger, now)):
         decision = decide(facts, ledger.live_at(at), at)
@@ -157,7 +181,7 @@ def count_by_class(now: datetime) -> ClassCounts:
     before = grace = 0
     for owner, tokens in _with_facts(weak):
         for token in tokens:
-            facts = replace(owner, asking=_asking(token.strength))
+            facts = replace(owner, asking=Asking.of("token", token.strength))
             asked = [one for one in policies if is_below(one, facts) and covers(one, facts)]
             if any(token.minted_at >= one.mandate.announced_at for one in asked):
                 grace += 1
@@ -172,7 +196,7 @@ def _weak_by_owner(policies: Sequence[Policy], now: datetime) -> tuple[dict[int,
     live = 0
     for token in live_tokens(now):
         live += 1
-        facts = Facts(Person(""), _asking(token.strength), "")
+        facts = Facts(Person(""), Asking.of("token", token.strength), "")
         if not has_second_factor(facts) or any(is_below(one, facts) for one in policies):
             found[token.user_id].append(token)
     return found, live
@@ -226,7 +250,9 @@ def _revoking(owner: Facts, token: Token, policies: Iterable[Policy], now: datet
         if (credentials.before if is_old else credentials.grace) != "revoke":
             continue
         for action in gated_actions_of(token):
-            if _is_over(policy, replace(owner, asking=_asking(token.strength), action=action), now):
+            if _is_over(
+                policy, replace(owner, asking=Asking.of("token", token.strength), action=action), now
+            ):
                 return policy
     return None
 
@@ -237,5 +263,6 @@ def _is_over(policy: Policy, facts: Facts, now: datetime) -> bool:
     if found is None or not found.is_denial or found.at is None or not is_below(policy, facts):
         return False
     stages = stages_in_force(policy.mandate, view, now)
-    is_lasting = any(facts.action in stage.deny and stage.state != "brownout" for stage in stages)
+    acts = acts_of(facts)  # whatever a token does is also a use of it
+    is_lasting = any(stage.state != "brownout" and not acts.isdisjoint(stage.deny) for stage in stages)
     return is_lasting and found.at + FINISH_WITHIN <= now

@@ -1,27 +1,29 @@
 """What the gate would say, now or at another instant, to whoever asks with the session or credential in hand.
 
-Authority is asked first, as every door does, and then the very function that the gate asks. Nothing is kept.
+Authority is asked first, as every door does, and then the very function that the gate asks. Of the question nothing is
+kept, neither as a gated attempt nor as a notice; only the token in hand counts as used, as wherever it is shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db import DatabaseError
 from packaging.version import InvalidVersion, Version
 
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import CATALOGUE, Thing
 from keyhouse.core.actor import Actor
-from keyhouse.core.errors import GateUnavailable, Refusal, SignInRequired, Situation
+from keyhouse.core.errors import CredentialInvalid, GateUnavailable, Refusal, SignInRequired, Situation
 from keyhouse.credentials.tokens import queries as tokens
-from keyhouse.credentials.tokens.authentication import for_release
+from keyhouse.credentials.tokens.authentication import for_release, works_at
+from keyhouse.credentials.tokens.reader import READ_PRIVATE, require_right_to_read
+from keyhouse.distfiles.filenames import LONGEST_VERSION
 from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import gates
-from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.errors import QuestionMalformed
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
 from keyhouse.projects.rules import MAINTAINER, OWNER, ROLE_ACTIONS, ROLELESS_ACTIONS
@@ -29,12 +31,8 @@ from keyhouse.projects.rules import MAINTAINER, OWNER, ROLE_ACTIONS, ROLELESS_AC
 UPLOAD: Final = "release.upload"
 CREATION: Final = "project.create"
 # Acts that are done to a project; whatever project is named, others are asked about without it.
-_ABOUT_PROJECTS: Final = frozenset(
-    {*ROLE_ACTIONS[OWNER], *ROLE_ACTIONS[MAINTAINER], *ROLELESS_ACTIONS, "index.read-private"}
-)
-# The doors ask for the right to read, and the gate for the strength that a private index needs. Using a token takes no
-# right of its own.
-_RIGHTS: Final[dict[str, str | None]] = {"index.read-private": "index.read", "token.use": None}
+_ABOUT_PROJECTS: Final = frozenset({*ROLE_ACTIONS[OWNER], *ROLE_ACTIONS[MAINTAINER], *ROLELESS_ACTIONS})
+TOKEN_USE: Final = "token.use"  # noqa: S105 - an action, which takes no right of its own
 _PATHS: Final = {"release.upload": "/account/tokens/", "project.create": "/account/tokens/"}
 
 
@@ -46,6 +44,7 @@ class Question:
     action: str = ""
     project: str = ""  # normalised
     version: str = ""  # canonical; a token may be narrowed to one release
+    is_now: bool = True  # no other instant was asked about
 
 
 def read_question(asked: dict[str, str], now: datetime) -> Question:
@@ -57,7 +56,7 @@ def read_question(asked: dict[str, str], now: datetime) -> Question:
         raise QuestionMalformed("No project can have that name.")
     at = _read_instant(asked["at"]) if "at" in asked else now
     version = _read_version(asked["version"]) if "version" in asked else ""
-    return Question(at, action, normalise(project), version)
+    return Question(at, action, normalise(project), version, is_now="at" not in asked)
 
 
 def _read_instant(text: str) -> datetime:
@@ -69,9 +68,11 @@ def _read_instant(text: str) -> datetime:
 
 def _read_version(text: str) -> str:
     try:
-        return str(Version(text))
-    except InvalidVersion as error:
-        raise QuestionMalformed("That is no version.") from error
+        if len(text) <= LONGEST_VERSION:
+            return str(Version(text))
+    except InvalidVersion:
+        pass
+    raise QuestionMalformed("That is no version.")
 
 
 def decision_on(actor: Actor, question: Question) -> Decision:
@@ -79,21 +80,31 @@ def decision_on(actor: Actor, question: Question) -> Decision:
 
     Raises SignInRequired for nobody, and GateUnavailable where it can't be found out.
     """
-    actor = (
-        for_release(_at(actor, question.at), question.version)
-        if question.version
-        else _at(actor, question.at)
-    )
-    try:
-        return _decide(actor, question)
-    except (DatabaseError, DocumentInvalid) as error:
-        raise GateUnavailable from error
+    return _decisions(actor, question, [question.action])[question.action]
 
 
 def decisions_on(actor: Actor, question: Question) -> dict[str, Decision]:
     """Return what the doors would answer to each gated act, by its name; raises as `decision_on`."""
-    gated = [name for name, action in sorted(CATALOGUE.items()) if action.gated]
-    return {name: decision_on(actor, replace(question, action=name)) for name in gated}
+    return _decisions(actor, question, [name for name, action in sorted(CATALOGUE.items()) if action.gated])
+
+
+def _decisions(actor: Actor, question: Question, names: Sequence[str]) -> dict[str, Decision]:
+    try:
+        if not question.is_now and not works_at(actor, question.at):
+            return dict.fromkeys(names, _OVER)
+        then = _at(actor, question.at)
+        return {name: _decide(then, replace(question, action=name)) for name in names}
+    except gates.UNREADABLE as error:
+        raise GateUnavailable from error
+
+
+# A token that is over by then, or wasn't made yet.
+_OVER: Final = Decision(
+    "deny",
+    CredentialInvalid.code,
+    reason="This token is not valid at that instant.",
+    fix=Fix("Make one that is.", "/account/tokens/"),
+)
 
 
 def _at(actor: Actor, at: datetime) -> Actor:
@@ -110,7 +121,9 @@ def _at(actor: Actor, at: datetime) -> Actor:
 
 def _decide(actor: Actor, question: Question) -> Decision:
     asked, thing = _asked_of(question)
-    refusal = _find_refusal(actor, asked[0], thing)
+    if question.version and question.action != READ_PRIVATE:  # reading is never about one release
+        actor = for_release(actor, question.version)
+    refusal = _find_refusal(actor, asked[0], thing, question.project)
     if refusal is not None:
         return _denial(refusal, asked[0])
     found = [gates.weigh(actor, name, thing, question.at)[1] for name in asked]
@@ -127,11 +140,13 @@ def _asked_of(question: Question) -> tuple[tuple[str, ...], Thing | None]:
     return ((CREATION, UPLOAD) if is_new else (question.action,)), thing
 
 
-def _find_refusal(actor: Actor, action: str, thing: Thing | None) -> Refusal | None:
-    right = _RIGHTS.get(action, action)
+def _find_refusal(actor: Actor, action: str, thing: Thing | None, project: str) -> Refusal | None:
+    """Return why the doors would say no before the gate is asked, or None."""
     try:
-        if right is not None:
-            actions.require_authority(actor, right, thing)
+        if action == READ_PRIVATE:
+            require_right_to_read(actor, project or None)
+        elif action != TOKEN_USE:
+            actions.require_authority(actor, action, thing)
     except Refusal as refusal:
         if isinstance(refusal, SignInRequired) or refusal.situation is Situation.UNAVAILABLE:
             raise

@@ -68,6 +68,15 @@ class DeletionHeld(Refusal):
     fix = "Ask for the deletion first; after the hold it may be done."
 
 
+class DeletionNotHeld(Refusal):
+    """Somebody asked for a deletion that nothing holds; an ask is of one announcement and can't be made beforehand."""
+
+    code = "deletion-not-held"
+    situation = Situation.CONFLICT
+    sentence = "Nothing holds the deletion of this project, so there is nothing to ask for."
+    fix = "An owner may delete it now."
+
+
 class QuestionMalformed(Refusal):
     """What was asked about can't be: an unknown act, an instant without a zone, a parameter twice."""
 

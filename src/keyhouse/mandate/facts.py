@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from keyhouse.core import clock
+from keyhouse.core.actor import Strength
 from keyhouse.mandate.once import Once
 
 NEEDING_FACTOR: Final = frozenset({"operator", "moderator", "auditor"})  # roles under the operators' floor
@@ -76,18 +77,34 @@ class Asking:
     configured_by: str | None = None
     device_bound: bool = False
 
+    @classmethod
+    def of(cls, kind: str, strength: Strength, *, needs_key: bool = False) -> Asking:
+        """Return what asks by a strength, and leave nothing of it out: pages, jobs and gate see the same by this.
+
+        `needs_key`: the person has a security key, so a session is as fresh as its last proof by one.
+        """
+        return cls(
+            kind,
+            strength.methods,
+            strength.user_verified,
+            strength.key_at if needs_key and kind == "session" else strength.at,
+            device_bound=strength.device_bound,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Object:
     """What the action is done to. `begun_at`: when this very credential first put a file into this release.
 
-    `deletion_asked_at`: when its people asked for its deletion, which may be held.
+    `deletion_asked_at`: when its people asked for its deletion, which may be held. `held_by`: the mandates on their way
+    that cover it through any of its people, by name; those that cover it through who asks needn't be among them.
     """
 
     kind: str
     name: str = ""
     begun_at: datetime | None = None
     deletion_asked_at: datetime | None = None
+    held_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +254,8 @@ def _object_dict(thing: Object | None) -> dict[str, Any] | None:
         told["begun_at"] = _written(thing.begun_at)
     if thing.deletion_asked_at is not None:
         told["deletion_asked_at"] = _written(thing.deletion_asked_at)
+    if thing.held_by:
+        told["held_by"] = list(thing.held_by)
     return told
 
 
@@ -383,12 +402,13 @@ def _read_asking(body: object) -> Asking:
 
 
 def _read_object(body: object) -> Object:
-    reader = _Reader(body, "object", ("kind", "name", "id", "begun_at", "deletion_asked_at"))
+    reader = _Reader(body, "object", ("kind", "name", "id", "begun_at", "deletion_asked_at", "held_by"))
     return Object(
         kind=reader.text("kind"),
         name=reader.text("name", ""),
         begun_at=reader.instant("begun_at"),
         deletion_asked_at=reader.instant("deletion_asked_at"),
+        held_by=reader.texts("held_by"),
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from keyhouse.accounts.errors import SecondFactorLast
 from keyhouse.core import clock
@@ -36,7 +36,8 @@ from keyhouse.mandate.rules import Decision, decide
 
 _log = logging.getLogger("keyhouse.mandate")
 # What keeps facts from being gathered; the latter where another hand wrote the ledger.
-UNREADABLE: Final = (DatabaseError, DocumentInvalid)
+# InterfaceError is what a driver says of a connection that is gone; Django has it beside DatabaseError, not under it.
+UNREADABLE: Final = (DatabaseError, InterfaceError, DocumentInvalid)
 
 REFUSALS: dict[str, type[Refusal]] = {
     refusal.code: refusal

@@ -14,6 +14,8 @@ import logging
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
@@ -52,9 +54,40 @@ _waiting: deque[Noted] = deque(maxlen=MOST_WAITING)
 _writing = threading.Lock()
 
 
+_Act = tuple[str, str, str, str]  # person, action, kind and name of the thing
+_request: ContextVar[dict[_Act, Noted] | None] = ContextVar("keyhouse-gated-request", default=None)
+
+
 def note(facts: Facts, decision: Decision, now: datetime) -> None:
     """Note one attempt; nothing is worked out here, since somebody waits."""
-    _waiting.append((facts, decision, now))
+    noted, acts = (facts, decision, now), _request.get()
+    if acts is None:
+        _waiting.append(noted)
+        return
+    act = _act_of(facts)
+    acts.pop(act, None)  # the last answer stands, in its place
+    acts[act] = noted
+
+
+def _act_of(facts: Facts) -> _Act:
+    thing = facts.object
+    return facts.person.id, facts.action, thing.kind if thing else "", thing.name if thing else ""
+
+
+@contextmanager
+def one_request() -> Iterator[None]:
+    """Keep each act of a request once, with its last answer, however many doors and services ask about it.
+
+    A door that asks before the thing is known, and a service that asks about that thing, are one act.
+    """
+    acts: dict[_Act, Noted] = {}
+    token = _request.set(acts)
+    try:
+        yield
+    finally:
+        _request.reset(token)
+        known = {act[:2] for act in acts if act[2]}
+        _waiting.extend(noted for act, noted in acts.items() if act[2] or act[:2] not in known)
 
 
 def count_waiting() -> int:

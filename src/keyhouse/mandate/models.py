@@ -63,7 +63,7 @@ class Exemption(models.Model):
     proposed_at = models.DateTimeField()
     proposed_by = models.CharField(max_length=150)
     approved_at = models.DateTimeField(null=True)
-    approved_by = models.CharField(max_length=150, default="", blank=True)
+    approved_by = models.JSONField(default=list)
     effective_at = models.DateTimeField(null=True)
     withdrawn_at = models.DateTimeField(null=True)
     withdrawn_by = models.CharField(max_length=150, default="", blank=True)

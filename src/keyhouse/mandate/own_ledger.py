@@ -41,7 +41,11 @@ class OwnExemption:
 
 @dataclass(frozen=True, slots=True)
 class WeakToken:
-    """A token below what is asked of its owner. `ends_at`: from when on it is refused; None where no day is set."""
+    """A token below what is asked of its owner.
+
+    `ends_at`: from when on anything that it can do is refused; None where no day is set. `uses_end_at`: from when on
+    that isn't only beginning new projects. `is_refused`: that is so by now.
+    """
 
     token: Token
     outlook: Outlook
@@ -49,12 +53,13 @@ class WeakToken:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        ends_at = self.outlook.ends_at
+        ends_at, uses_end_at = self.outlook.ends_at, self.outlook.uses_end_at
         return {
             "description": self.token.description,
             "mandate": self.outlook.mandate,
             "refused": self.is_refused,
             "ends_at": None if ends_at is None else clock.format_instant(ends_at),
+            "uses_end_at": None if uses_end_at is None else clock.format_instant(uses_end_at),
         }
 
 
@@ -79,7 +84,7 @@ def weak_tokens_of(actor: Actor, now: datetime) -> list[WeakToken]:
     owner = queries.facts_of_person(actor.user_id)
     outlooks = ends_of(owner, [credential_of(token) for token in tokens], queries.ledger(), now)
     return [
-        WeakToken(token, outlook, outlook.ends_at is not None and outlook.ends_at <= now)
+        WeakToken(token, outlook, outlook.is_refused(now))
         for token, outlook in zip(tokens, outlooks, strict=True)
         if outlook.is_weak
     ]

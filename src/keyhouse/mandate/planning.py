@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple, Protocol
 
 from keyhouse.core import clock
 from keyhouse.core.actions import REMOVE_LAST
+from keyhouse.core.actor import PHISHING_RESISTANT_METHODS
 from keyhouse.mandate import populations
 from keyhouse.mandate.documents import DocumentInvalid, Mandate, Path, read_mandate, shown
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Asking, Facts
-from keyhouse.mandate.populations import Group, Tokens
+from keyhouse.mandate.populations import Effort, Group, Tokens
 from keyhouse.mandate.rules import (
     FLOOR,
     GAINING,
@@ -31,11 +32,16 @@ from keyhouse.mandate.rules import (
     prospective,
 )
 from keyhouse.mandate.selectors import Selector, View
+from keyhouse.mandate.strictness import IN_FORCE, is_as_strict
 
 # Sections of a document that decide something; the others only say why.
 SECTIONS: Final = ("who", "methods", "notice", "credentials", "stages", "replaces")
 MOST_EXAMPLES: Final = 5
-IN_FORCE: Final = frozenset({"enforced", "completed"})
+MOST_MADE_UP: Final = 200_000  # worth of questions, for making people up, and again for asking about them
+UNSURE: Final = (
+    "somebody: it could not be excluded that something is allowed that is refused now. The sets of people are too many"
+    " or too mixed to try them all, and it can't be seen from the words that everybody is refused at least as much"
+)
 _BY_TOKEN: Final = ("release.upload", "release.yank", "index.read-private")
 _APPROVING: Final = "mandate.approve"  # what an operator must be able to do, or nothing can be mended
 
@@ -189,6 +195,7 @@ class Ground:
         self._sides = before, after
         self._live: dict[datetime, tuple[tuple[Policy, ...], tuple[Policy, ...]]] = {}
         self._differing: dict[datetime, tuple[tuple[Policy, ...], tuple[Policy, ...]]] = {}
+        self._proven: dict[tuple[int, int], bool] = {}
         changes = {at for side in self._sides for at, _ in side.versions if at > now}
         seen = (policy for at in (now, *changes) for side in self._sides for policy in side.live_at(at))
         self.policies = tuple(dict.fromkeys(seen))
@@ -224,6 +231,20 @@ class Ground:
     def gained(self, at: datetime) -> tuple[Policy, ...]:
         """Return what holds at an instant after the change, and before it not in these terms."""
         return self._only(at)[1]
+
+    def is_seen_as_tightening(self) -> bool:
+        """Tell whether the words alone prove that all that is lost is refused by something that holds after."""
+        pairs = {(id(one), at): (one, at) for at in self.instants() for one in self.lost(at)}
+        return all(self._is_made_up_for(one, at) for one, at in pairs.values())
+
+    def _is_made_up_for(self, lost: Policy, at: datetime) -> bool:
+        return any(self._is_as_strict(one, lost) for one in self.live(at)[1])
+
+    def _is_as_strict(self, new: Policy, old: Policy) -> bool:
+        key = id(new), id(old)
+        if key not in self._proven:
+            self._proven[key] = is_as_strict(new, old)
+        return self._proven[key]
 
     def _only(self, at: datetime) -> tuple[tuple[Policy, ...], tuple[Policy, ...]]:
         if at not in self._differing:
@@ -301,9 +322,10 @@ def compare(ground: Ground, group: Group) -> Change:
     return _compare(ground, group, populations.likely_askings(group, ground.policies, ground.now))
 
 
-def _compare(ground: Ground, group: Group, askings: Sequence[Asking], *, only_looser: bool = False) -> Change:
+def _compare(ground: Ground, group: Group, askings: Sequence[Asking], effort: Effort | None = None) -> Change:
+    """Compare; with an `effort` only what gets looser is looked for, until it is spent."""
     looser = tighter = None
-    for case in _cases(ground, group, askings, only_looser=only_looser):
+    for case in _cases(ground, group, askings, effort):
         before, after = (decide(case.facts, side, case.at) for side in ground.live(case.at))
         if before.verdict == after.verdict or "deny" not in {before.verdict, after.verdict}:
             continue
@@ -311,7 +333,7 @@ def _compare(ground: Ground, group: Group, askings: Sequence[Asking], *, only_lo
             tighter = tighter or case
         elif not _is_hold_over(before, ground, case.at):
             looser = looser or case
-        if looser and (tighter or only_looser):
+        if looser and (tighter or effort):
             break
     return Change(looser, tighter)
 
@@ -329,7 +351,7 @@ def _is_in_force(mandate: Mandate, at: datetime) -> bool:
     return bool(general) and general[-1] in IN_FORCE
 
 
-def _cases(ground: Ground, group: Group, askings: Sequence[Asking], *, only_looser: bool) -> Iterator[Case]:
+def _cases(ground: Ground, group: Group, askings: Sequence[Asking], effort: Effort | None) -> Iterator[Case]:
     """Yield each case that can be decided otherwise after the change.
 
     Where what is lost and what is gained refuse alike, both sides do, since a refusal of any mandate holds, and all
@@ -342,9 +364,11 @@ def _cases(ground: Ground, group: Group, askings: Sequence[Asking], *, only_loos
             continue
         lost, gained = ground.lost(at), ground.gained(at)
         for facts in _asked(ground, group, askings, ground.actions, at):
+            if effort is not None and not effort.spend():
+                return
             seen = View(facts.person, prospective(facts)) if facts.action in GAINING else view
             was_refused = _objects(lost, facts, seen, at)
-            can_differ = (was_refused or not only_looser) and was_refused != _objects(gained, facts, seen, at)
+            can_differ = (was_refused or effort is None) and was_refused != _objects(gained, facts, seen, at)
             if has_exemptions or can_differ:
                 yield Case(facts, at)
 
@@ -386,19 +410,32 @@ def _told(case: Case) -> str:
 
 
 def _loosenings_to_come(ground: Ground, groups: Sequence[Group]) -> tuple[str, ...]:
-    """Look among people who may come, and people here who may be told of a mandate yet."""
-    if not any(ground.lost(at) for at in ground.instants()):
-        return ()  # only added to: what some mandate refuses stays refused
-    told = populations.notices_to_come(ground.policies, ground.now)
-    later = (replace(group.facts, notices=notices) for group in groups for notices in told)
-    made_up = populations.made_up_people(ground.policies, ground.now)
+    """Look among people who may come, and people here who may be told of a mandate yet.
+
+    Where neither the words prove that nothing gets looser, nor all can be tried, it counts as loosening.
+    """
+    if (
+        ground.is_seen_as_tightening()
+    ):  # also where it is only added to: what some mandate refuses stays refused
+        return ()
+    making, asking = Effort(MOST_MADE_UP), Effort(MOST_MADE_UP)
+    found = _examples_to_come(ground, groups, making, asking)
+    is_sure = populations.are_all_made_up(ground.policies) and not (making.is_spent or asking.is_spent)
+    return found if found or is_sure else (UNSURE,)
+
+
+def _examples_to_come(
+    ground: Ground, groups: Sequence[Group], making: Effort, asking: Effort
+) -> tuple[str, ...]:
+    later = populations.told_later((group.facts for group in groups), ground.policies, ground.now, making)
+    made_up = populations.made_up_people(ground.policies, ground.now, making)
     askings = populations.all_askings(ground.policies, ground.now)
     seen: dict[str, None] = {}
-    for group in populations.group_people(chain(made_up, later), ground.policies):
-        case = _compare(ground, group, askings, only_looser=True).looser
+    for group in populations.group_people(chain(later, made_up), ground.policies):
+        case = _compare(ground, group, askings, asking).looser
         if case is not None:
             seen[_told(case)] = None
-        if len(seen) == MOST_EXAMPLES:
+        if len(seen) == MOST_EXAMPLES or asking.is_spent:
             break
     return tuple(seen)
 
@@ -532,6 +569,16 @@ def _warnings(policy: Policy, groups: Sequence[Group], now: datetime) -> Iterato
             yield Remark(("stages", number, "who"), "nobody is in this set now")
     if not any(covers(policy, group.facts) for group in groups):
         yield Remark(("who",), "nobody is in this set now")
+    if _rests_on_own_word(policy.mandate):
+        yield Remark(
+            ("methods", "accept"),
+            "whether a key can leave its device is the key's own word; no maker vouches for it here (attestation)",
+        )
+
+
+def _rests_on_own_word(mandate: Mandate) -> bool:
+    """Tell whether it matters to a mandate that a key is bound to its device: it doesn't take every key anyway."""
+    return "device-bound" in mandate.accept and not mandate.proofs >= PHISHING_RESISTANT_METHODS
 
 
 def _matches_anybody(policy: Policy, who: Selector, groups: Sequence[Group]) -> bool:

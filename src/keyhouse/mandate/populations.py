@@ -16,7 +16,7 @@ from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Notice, Object, Person
-from keyhouse.mandate.rules import GAINING, HELD_ACTIONS, OPEN_WHILE_HELD, Policy, deadline
+from keyhouse.mandate.rules import GAINING, HELD_ACTIONS, OPEN_WHILE_HELD, Policy, deadline, is_accepted
 from keyhouse.mandate.selectors import (
     Cohort,
     HasRole,
@@ -228,14 +228,9 @@ def _class_of(asking: Asking, policies: Sequence[Policy]) -> tuple[Any, ...]:
     return (
         asking.kind,
         not SECOND_FACTOR_METHODS.isdisjoint(asking.proved),
-        tuple(_is_accepted(policy.mandate, asking) for policy in policies),
+        tuple(is_accepted(policy.mandate, asking) for policy in policies),
         tuple(asking.at is not None and asking.at >= policy.mandate.announced_at for policy in policies),
     )
-
-
-def _is_accepted(mandate: Mandate, asking: Asking) -> bool:
-    bound = asking.device_bound and "device-bound" in mandate.accept
-    return bound or not mandate.proofs.isdisjoint(asking.proved)
 
 
 # ---- acts

@@ -37,9 +37,7 @@ def _live_tokens(now: datetime) -> dict[str, set[Asking]]:
     """Return what stands behind the live tokens of each person."""
     found: dict[str, set[Asking]] = defaultdict(set)
     for token in live_tokens(now):
-        strength = token.strength
-        asking = Asking("token", strength.methods, strength.user_verified, strength.at)
-        found[f"u{token.user_id}"].add(asking)
+        found[f"u{token.user_id}"].add(Asking.of("token", token.strength))
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -86,10 +88,26 @@ class PublicMandate:
         """Return its stages in their order."""
         return [PublicStage(stage, stage.at <= self.now) for stage in self.mandate.stages]
 
+    @property
+    def digest(self) -> str:
+        """Return SHA-256 of what is told of it, as canonical JSON, hex.
+
+        Not of the whole document: by that, whoever guesses a withheld name could see whether the guess is right.
+        """
+        text = json.dumps(self._told(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
+
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
+        told = {**self._told(), "digest": self.digest}
+        if self.effective_at is not None:
+            told["effective_at"] = clock.format_instant(self.effective_at)
+            told["can_be_withdrawn"] = True
+        return told
+
+    def _told(self) -> dict[str, Any]:
         mandate = self.mandate
-        told: dict[str, Any] = {
+        return {
             "name": mandate.name,
             "version": self.policy.version,
             "title": mandate.title,
@@ -104,12 +122,7 @@ class PublicMandate:
             "notice": mandate.as_dict()["notice"],
             "credentials": mandate.as_dict()["credentials"],
             "stages": [stage.as_dict() for stage in self.stages],
-            "digest": mandate.digest,
         }
-        if self.effective_at is not None:
-            told["effective_at"] = clock.format_instant(self.effective_at)
-            told["can_be_withdrawn"] = True
-        return told
 
 
 def live_mandates(now: datetime) -> list[PublicMandate]:

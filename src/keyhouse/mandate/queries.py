@@ -16,7 +16,7 @@ from keyhouse.mandate.defaults import DEFAULT, NAME
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person
 from keyhouse.mandate.models import Change, MandateVersion
-from keyhouse.mandate.rules import Policy
+from keyhouse.mandate.rules import HELD_ACTIONS, Policy, covers_through, is_on_its_way
 from keyhouse.projects import sql
 
 _FACTORS: Final = ("authenticator-app", "security-key", "passkey")
@@ -95,7 +95,38 @@ def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tup
     person, change = _read_person(actor)
     policies = ledger(change).live_at(now)
     asked = Facts(person, _asking(actor), action, object=_object(action, thing))
-    return (asked if actor.user_id is None else _with_standing(asked, actor.user_id)), policies
+    facts = asked if actor.user_id is None else _with_standing(asked, actor.user_id)
+    return _with_holds(facts, policies, now), policies
+
+
+def _with_holds(facts: Facts, policies: Iterable[Policy], now: datetime) -> Facts:
+    """Add to the facts of a deletion which mandates on their way cover the project, through any of its people.
+
+    Asked only while there are such mandates; then each of the project's people is read, as far as it matters.
+    """
+    thing = facts.object
+    if facts.action not in HELD_ACTIONS or thing is None or thing.kind != "project":
+        return facts
+    left = [one for one in policies if is_on_its_way(one.mandate, now)]
+    held: list[str] = []
+    for user_id in _people_of(thing.name) if left else ():
+        other = replace(facts_of_person(user_id), object=thing)
+        found = [one for one in left if covers_through(one, other.person, other.entries_of_object)]
+        held += [one.name for one in found]
+        left = [one for one in left if one not in found]
+        if not left:
+            break
+    return replace(facts, object=replace(thing, held_by=tuple(sorted(held)))) if held else facts
+
+
+def _people_of(name: str) -> list[int]:
+    return [int(user_id) for (user_id,) in sql.select(_PEOPLE, name)]
+
+
+_PEOPLE: Final = (
+    "SELECT DISTINCT role.user_id FROM projects_role role JOIN projects_project project"
+    " ON project.id = role.project_id WHERE project.normalized_name = %s ORDER BY role.user_id"
+)
 
 
 def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None) -> Facts:
@@ -105,14 +136,7 @@ def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None
 
 
 def _asking(actor: Actor) -> Asking:
-    strength = actor.strength
-    return Asking(
-        actor.kind,
-        strength.methods,
-        strength.user_verified,
-        actor.proved_at if actor.kind == "session" else strength.at,
-        device_bound=strength.device_bound,
-    )
+    return Asking.of(actor.kind, actor.strength, needs_key=actor.needs_key)
 
 
 def _object(action: str, thing: Thing | None) -> Object | None:

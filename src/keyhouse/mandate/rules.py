@@ -9,7 +9,7 @@ objections holds; operators hold a second factor whatever any mandate says; then
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
@@ -18,7 +18,7 @@ from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, STEP_UP_AGE, Action
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import BEFORE_FORCE, Mandate, Stage
-from keyhouse.mandate.facts import NEEDING_FACTOR, Authority, Facts, Person
+from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Person
 from keyhouse.mandate.selectors import View
 from keyhouse.mandate.timetables import Timetable, timetable_of
 
@@ -126,7 +126,7 @@ def _decide_by_mandates(facts: Facts, action: Action, policies: Iterable[Policy]
     objections = [found for one in policies if (found := objection(one, facts, view, now)) is not None]
     denials = [found for found in objections if found.is_denial]
     if denials:
-        return _worded(min(denials, key=_order), facts)
+        return _worded(_told_first(denials, facts), facts)
     refusal = _operators_floor(facts, action) or _stale_proof(facts, action, now)
     if refusal is not None:
         return refusal
@@ -138,6 +138,15 @@ _FAR: Final = datetime.max.replace(tzinfo=UTC)
 
 def _order(objection: Objection) -> tuple[datetime, str]:
     return objection.at or _FAR, objection.policy.name
+
+
+def _told_first(denials: Sequence[Objection], facts: Facts) -> Objection:
+    """Return the denial to tell: the earliest; of several holds the one that ends last, as until then nothing is gained."""
+    first = min(denials, key=_order)
+    if first.why != "deletion-held":
+        return first
+    holds = sorted((one for one in denials if one.why == "deletion-held"), key=_order)
+    return max(holds, key=lambda one: _hold_ends(one.policy, facts) or _FAR)
 
 
 def _is_own_job(facts: Facts) -> bool:
@@ -263,30 +272,47 @@ class Objection(NamedTuple):
     why: Literal["weak", "last-factor", "deletion-held"] = "weak"
 
 
-def objection(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
-    """Return what one live mandate has against it, or None; `view` is of the same facts."""
+def objection(
+    policy: Policy, facts: Facts, view: View, now: datetime, *, counts_holds: bool = True
+) -> Objection | None:
+    """Return what one live mandate has against it, or None; `view` is of the same facts.
+
+    `counts_holds`: deletions that wait are refused, too; without it the schedule alone is asked.
+    """
     mandate = policy.mandate
     if now < mandate.announced_at:
         return None
+    if facts.action == REMOVE_LAST:
+        return _keeps_last(policy, view, now)
+    if counts_holds and facts.action in HELD_ACTIONS and is_deletion_held(policy, facts, now):
+        return Objection(policy, True, mandate.announced_at, "deletion-held")
     is_strong = satisfies(mandate, facts)
-    is_met = is_strong and facts.person.verified_email
-    is_special = facts.action == REMOVE_LAST or facts.action in HELD_ACTIONS
-    if (is_met and not is_special) or _is_exempt(policy, facts, now):
+    if (is_strong and facts.person.verified_email) or _is_exempt(policy, facts, now):
         return None
     view.announced_at = mandate.announced_at  # turned to this mandate; what was worked out for others stays
     if not mandate.who.matches(view):
         return None
-    if facts.action == REMOVE_LAST:
-        since = denied_since(mandate, view, acts_of(facts), now)
-        return None if since is None else Objection(policy, True, since, "last-factor")
-    if facts.action in HELD_ACTIONS and _is_deletion_held(policy, facts, now):
-        return Objection(policy, True, mandate.announced_at, "deletion-held")
-    return None if is_met else _weigh(policy, facts, view, now, is_strong=is_strong)
+    return _weigh(policy, facts, view, now, is_strong=is_strong)
+
+
+def _keeps_last(policy: Policy, view: View, now: datetime) -> Objection | None:
+    """Keep the last factor of covered people; an exemption is from having one, and never a way to shed it."""
+    mandate = policy.mandate
+    view.announced_at = mandate.announced_at
+    if not mandate.who.matches(view):
+        return None
+    since = denied_since(mandate, view, _REMOVING, now)
+    return None if since is None else Objection(policy, True, since, "last-factor")
 
 
 def covers(policy: Policy, facts: Facts) -> bool:
     """Tell whether the mandate is about this person."""
     return policy.mandate.who.matches(View(facts.person, facts.authority, policy.mandate.announced_at))
+
+
+def covers_through(policy: Policy, person: Person, entries: tuple[Authority, ...]) -> bool:
+    """Tell whether the mandate is about this person by these entries of their authority alone."""
+    return policy.mandate.who.matches(View(person, entries, policy.mandate.announced_at))
 
 
 def is_compliant(mandate: Mandate, person: Person) -> bool:
@@ -303,13 +329,15 @@ def has_second_factor(facts: Facts) -> bool:
 
 def satisfies(mandate: Mandate, facts: Facts) -> bool:
     """Tell whether what was proven is among the accepted methods, or the mandate lets this credential be."""
-    proved = facts.asking.proved
-    if not mandate.proofs.isdisjoint(proved):
+    return is_accepted(mandate, facts.asking) or _disposition(mandate, facts) == "keep"
+
+
+def is_accepted(mandate: Mandate, asking: Asking) -> bool:
+    """Tell whether what was proven is among the accepted methods."""
+    if not mandate.proofs.isdisjoint(asking.proved):
         return True
-    is_bound = facts.asking.device_bound and not _PHISHING_RESISTANT.isdisjoint(proved)
-    if is_bound and "device-bound" in mandate.accept:
-        return True
-    return _disposition(mandate, facts) == "keep"
+    is_bound = asking.device_bound and not _PHISHING_RESISTANT.isdisjoint(asking.proved)
+    return is_bound and "device-bound" in mandate.accept
 
 
 def _disposition(mandate: Mandate, facts: Facts) -> str:
@@ -358,6 +386,7 @@ def acts_of(facts: Facts) -> frozenset[str]:
     return _BY_TOKEN[facts.action] if facts.asking.kind == "token" else _BY_OTHERS[facts.action]
 
 
+_REMOVING: Final = frozenset({REMOVE_LAST})
 _BY_OTHERS: Final = {name: frozenset({name}) for name in CATALOGUE}
 _BY_TOKEN: Final = {name: frozenset({name, "token.use"}) for name in CATALOGUE}
 
@@ -442,23 +471,45 @@ def _is_finishing(facts: Facts, since: datetime, now: datetime) -> bool:
     return is_begun and since <= now < since + FINISH_WITHIN
 
 
-def _is_deletion_held(policy: Policy, facts: Facts, now: datetime) -> bool:
-    """Tell whether deleting this project waits: covered, by a mandate announced and not yet enforced (S5, A18)."""
-    mandate = policy.mandate
-    entries = facts.entries_of_object
+def is_on_its_way(mandate: Mandate, now: datetime) -> bool:
+    """Tell whether it is announced and not yet enforced for everybody it covers."""
     general = [stage for stage in mandate.stages if stage.at <= now and stage.who is None]
-    is_on_the_way = bool(general) and general[-1].state in BEFORE_FORCE
-    if not (entries and is_on_the_way):
-        return False
-    if not mandate.who.matches(View(facts.person, entries, mandate.announced_at)):
+    return bool(general) and general[-1].state in BEFORE_FORCE
+
+
+def is_deletion_held(policy: Policy, facts: Facts, now: datetime) -> bool:
+    """Tell whether deleting this project waits: covered, by a mandate announced and not yet enforced (S5, A18).
+
+    It is the project that is covered, through any of its people: who asks may be outside the mandate, or exempt from it.
+    """
+    if not is_on_its_way(policy.mandate, now) or not _covers_object(policy, facts):
         return False
     ends = _hold_ends(policy, facts)
     return ends is None or now < ends
 
 
+def _covers_object(policy: Policy, facts: Facts) -> bool:
+    if facts.object is not None and policy.name in facts.object.held_by:
+        return True
+    entries = facts.entries_of_object
+    return bool(entries) and covers_through(policy, facts.person, entries)
+
+
 def _hold_ends(policy: Policy, facts: Facts) -> datetime | None:
+    """Return when the hold ends that began with the ask; one from before the announcement was about something else."""
     asked = facts.object.deletion_asked_at if facts.object else None
-    return None if asked is None else asked + policy.mandate.deletion_hold
+    is_of_it = asked is not None and asked >= policy.mandate.announced_at
+    return asked + policy.mandate.deletion_hold if asked is not None and is_of_it else None
+
+
+def hold_on(facts: Facts, policies: Iterable[Policy], now: datetime) -> Decision | None:
+    """Return what holds the deletion of the object of these facts, whoever asks and however strongly; None: nothing."""
+    held = [
+        Objection(one, True, one.mandate.announced_at, "deletion-held")
+        for one in policies
+        if is_deletion_held(one, facts, now)
+    ]
+    return _worded(_told_first(held, facts), facts) if held else None
 
 
 # ---- words

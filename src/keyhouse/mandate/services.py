@@ -1,7 +1,7 @@
 """Writing the ledger of mandates: proposing, approving and withdrawing versions and exemptions.
 
-A version that loosens nothing takes effect at once. One by which anything refused before would be allowed waits for a
-second operator; where there is at most one operator it takes effect a day later, announced meanwhile (ASVS 2.3.5).
+A version that loosens nothing takes effect at once. One by which anything refused before would be allowed waits for
+whom `approvals` says; where there is at most one operator it takes effect a day later, announced meanwhile (ASVS 2.3.5).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from keyhouse.core import actions, clock
 from keyhouse.core.actions import STEP_UP_AGE, Thing
 from keyhouse.core.actor import Actor, job
 from keyhouse.core.errors import RoleRequired, StepUpRequired
-from keyhouse.mandate import criticality, defaults, previews
+from keyhouse.mandate import approvals, criticality, defaults, previews
 from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.mandate.errors import (
     ApprovalRefused,
@@ -34,9 +34,6 @@ from keyhouse.mandate.planning import Plan
 from keyhouse.mandate.queries import THE_CHANGE, live_policies, read_change
 from keyhouse.mandate.rules import FLOOR
 
-ALONE: Final = timedelta(
-    hours=24
-)  # how long what a sole operator loosens is announced before it takes effect
 LONGEST_EXEMPTION: Final = timedelta(days=90)
 _LONGEST_TEXT: Final = 500
 _RANDOM_BITS: Final = 62
@@ -64,7 +61,7 @@ def propose_version(mandate: Mandate, *, by: Actor) -> MandateVersion:
             return same
         row = _new_version(mandate, origin=MandateVersion.Origin.APPLIED, by=by, now=now)
         row.is_loosening, row.plan = plan.is_loosening, plan.as_dict()
-        row.effective_at = _when_effective(by, now, is_loosening=plan.is_loosening)
+        row.effective_at = approvals.effective_unasked(_standing(row), now) if plan.is_loosening else now
         _keep(row, by, {"loosens": row.is_loosening})
     criticality.renew_critical_projects(now)  # whom a new criterion covers must not wait for the daily round
     return row
@@ -75,17 +72,8 @@ def _refuse_by(plan: Plan) -> None:
         raise MandateRefused(" ".join(str(one) for one in plan.refusals))
 
 
-def _when_effective(by: Actor, now: datetime, *, is_loosening: bool) -> datetime | None:
-    if not is_loosening:
-        return now
-    del by  # also the host's own word waits for an operator
-    return None if len(_active_operators()) > 1 else now + ALONE
-
-
-def _active_operators() -> list[str]:
-    """Return the names of operators who can act, in lower case."""
-    people = User.objects.filter(is_operator=True, state=User.State.ACTIVE, kind="person")
-    return [name.lower() for name in people.values_list("username", flat=True)]
+def _standing(row: MandateVersion) -> approvals.Standing:
+    return approvals.standing(row.proposed_by, row.approved_by)
 
 
 def _find_same(mandate: Mandate, now: datetime) -> MandateVersion | None:
@@ -124,9 +112,10 @@ def is_open(row: MandateVersion, now: datetime) -> bool:
 
 
 def approve_version(name: str, version: int, *, by: Actor) -> MandateVersion:
-    """Let a waiting version take effect: another operator than its proposer, by a session that was proven just now.
+    """Approve a waiting version: another operator than its proposer, by a session that was proven just now.
 
-    It is planned anew. Raises ApprovalRefused, StepUpRequired, MandateMissing, ProposalOver, MandateRefused.
+    It is planned anew. It takes effect with the last approval that it takes, or a day later where too few operators are
+    there. Raises ApprovalRefused, StepUpRequired, MandateMissing, ProposalOver, MandateRefused.
     """
     _require_second(by, "mandate.approve", f"{name}@{version}")
     change, now = read_change(), clock.now()
@@ -134,17 +123,22 @@ def approve_version(name: str, version: int, *, by: Actor) -> MandateVersion:
     plan = previews.preview(read_mandate(row.document), now)
     with transaction.atomic():
         _require_second(by, "mandate.approve", str(row))
+        _lock(change)
         row = _get_version(name, version)
         if row.effective_at is not None or not is_open(row, now):
             raise ProposalOver
-        _require_other(by, row.proposed_by)
-        _lock(change)
+        row.effective_at = approvals.effective_approved(_standing(row), by.name, now)
         _refuse_by(plan)
-        row.plan, row.approved_at, row.approved_by, row.effective_at = plan.as_dict(), now, [by.name], now
+        row.plan, row.approved_at, row.approved_by = plan.as_dict(), now, _with(row.approved_by, by)
         row.save(update_fields=["plan", "approved_at", "approved_by", "effective_at"])
-        _mark_change()
-        _record("mandate.approve", row, by, {"proposed_by": row.proposed_by})
+        if row.effective_at is not None:
+            _mark_change()
+        _record("mandate.approve", row, by, {"proposed_by": row.proposed_by, "approved_by": row.approved_by})
     return row
+
+
+def _with(approved_by: Sequence[str], by: Actor) -> list[str]:
+    return [*(name for name in approved_by if name != by.name), by.name]
 
 
 def withdraw_version(name: str, version: int, *, by: Actor) -> MandateVersion:
@@ -283,8 +277,9 @@ def propose_exemption(  # noqa: PLR0913 - what makes an exemption accountable, o
 ) -> Exemption:
     """Propose to exempt one person from the live version of one mandate, for at most 90 days.
 
-    It waits for another operator; where there is none besides the proposer and the person, it takes effect a day
-    later. The same proposal again is the same one. Raises ExemptionInvalid, MandateMissing, ApprovalRefused.
+    It waits for whom `approvals` says; where at most one operator is there, or none besides the proposer and the person,
+    it takes effect a day later. The same proposal again is the same one. Raises ExemptionInvalid, MandateMissing,
+    ApprovalRefused.
     """
     _require(by, "exemption.propose", mandate_name)
     now = clock.now()
@@ -299,7 +294,7 @@ def propose_exemption(  # noqa: PLR0913 - what makes an exemption accountable, o
         if same := _find_same_exemption(user, version, terms):
             return same
         row = Exemption(user=user, version=version, proposed_at=now, proposed_by=by.name, **terms._asdict())
-        row.effective_at = None if _can_be_approved(by, user) else now + ALONE
+        row.effective_at = approvals.effective_unasked(_exemption_standing(row), now)
         _keep_exemption(row, by)
     return row
 
@@ -340,17 +335,14 @@ def _find_same_exemption(user: User, version: MandateVersion, terms: _Terms) -> 
     return rows.filter(**terms._asdict()).first()
 
 
-def _can_be_approved(by: Actor, user: User) -> bool:
-    """Tell whether there is an operator who neither proposed it nor gains by it."""
-    return bool(
-        set(_active_operators()) - {by.name.lower() if by.kind != "host" else "", user.username.lower()}
-    )
+def _exemption_standing(row: Exemption) -> approvals.Standing:
+    return approvals.standing(row.proposed_by, row.approved_by, subject=row.user.username)
 
 
 def approve_exemption(exemption_id: int, *, by: Actor) -> Exemption:
-    """Let an exemption take effect: another operator than its proposer, and not the person, proven just now.
+    """Approve an exemption: another operator than its proposer, and not the person, proven just now.
 
-    Raises ApprovalRefused, StepUpRequired, MandateMissing, ProposalOver.
+    It takes effect like a version. Raises ApprovalRefused, StepUpRequired, MandateMissing, ProposalOver.
     """
     _require_second(by, "exemption.approve", str(exemption_id))
     now = clock.now()
@@ -359,11 +351,11 @@ def approve_exemption(exemption_id: int, *, by: Actor) -> Exemption:
         _lock()
         row = _get_exemption(exemption_id)
         _refuse_own_gain(by, row.user_id)
-        _require_other(by, row.proposed_by)
         is_live = any((one.name, one.version) == _named(row.version) for one in live_policies(now))
         if row.effective_at is not None or row.withdrawn_at is not None or row.until <= now or not is_live:
             raise ProposalOver
-        row.approved_at, row.approved_by, row.effective_at = now, by.name, now
+        row.effective_at = approvals.effective_approved(_exemption_standing(row), by.name, now)
+        row.approved_at, row.approved_by = now, _with(row.approved_by, by)
         row.save(update_fields=["approved_at", "approved_by", "effective_at"])
         _record_exemption("exemption.approve", row, by)
     return row
@@ -411,7 +403,7 @@ def seed_exemption(  # noqa: PLR0913 - one keyword for each thing the ledger hol
             proposed_at=now,
             proposed_by=by.name,
             approved_at=now,
-            approved_by=approved_by,
+            approved_by=[approved_by],
             effective_at=defaults.BEGINNING,
         )
         _keep_exemption(row, by)
@@ -481,11 +473,6 @@ def _require_second(by: Actor, action: str, name: str) -> None:
     if by.kind != "session":
         raise ApprovalRefused("An operator approves this, signed in, and in person.")
     _require(by, action, name)
-
-
-def _require_other(by: Actor, proposer: str) -> None:
-    if by.name.lower() == proposer.lower():
-        raise ApprovalRefused("Whoever proposed it can't approve it.")
 
 
 def _require_host(by: Actor, action: str) -> None:

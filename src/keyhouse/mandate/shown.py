@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
@@ -27,7 +27,7 @@ def keep_shown(actor: Actor, mandates: Iterable[str]) -> bool:
         return False
     try:
         return note_shown(actor.user_id, names, SHOWN, now=clock.now())
-    except DatabaseError:
+    except (DatabaseError, InterfaceError):
         _log.warning("what was shown of mandates could not be noted", exc_info=True)
         return False
 

@@ -23,6 +23,7 @@ MOST_WAITING: Final = 256
 BODY_LIMIT: Final = 2**20
 BODY_SECONDS: Final = 20.0
 TOO_EARLY_TO_KNOW: Final = -1
+_LENGTH_DIGITS: Final = 19  # of a body's announced length; as many as 64 bits have
 _LOCAL_HOSTS: Final = (b"127.0.0.1", b"[::1]")
 _MACHINES_PATHS: Final = ("/_/", "/.well-known/", "/static/", "/mandate/check")
 
@@ -163,7 +164,7 @@ def _announced_length(scope: Scope) -> int:
     text = find_header(scope, b"content-length")
     if text is None:
         return TOO_EARLY_TO_KNOW
-    if not text.isdigit():
+    if not text.isdigit() or len(text) > _LENGTH_DIGITS:
         raise Malformed
     return int(text)
 

@@ -7,7 +7,7 @@ import logging
 import sys
 from typing import Final
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -85,7 +85,8 @@ def refusal_of(error: BaseException | None) -> Refusal | None:
     if isinstance(error, DocumentInvalid):
         _logger.error("the ledger of mandates can't be read", exc_info=error)
         return GateUnavailable()
-    if isinstance(error, OperationalError) or (isinstance(error, OSError) and error.errno in _DISK):
+    is_away = isinstance(error, OperationalError | InterfaceError)
+    if is_away or (isinstance(error, OSError) and error.errno in _DISK):
         _logger.error("the disk or the database refuses", exc_info=error)
         return WritingImpossible(retry_after=RETRY_SECONDS)
     return None

@@ -40,6 +40,8 @@ MEANINGS: Final[dict[str, str]] = {
     "second-factor-last": "Without it a stolen password would be enough again. A new one can take its place first.",
     "deletion-held": "Between its announcement and its enforcement a mandate holds the deletion of the projects it covers, "
     "so that nobody deletes one and makes it anew to shed what is asked. Whoever asks for the deletion may do it after the hold.",
+    "deletion-not-held": "Asking starts the wait that a mandate between its announcement and its enforcement imposes. "
+    "Without one there is no wait, and none can be begun in advance.",
     "mandate-invalid": "The file breaks the grammar of mandates. The line and the reason stand in the answer.",
     "mandate-refused": "The file can be read, and what it says would harm: it would lock somebody out without the notice they "
     "are due, or leave nobody who could mend it.",

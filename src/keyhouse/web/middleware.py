@@ -12,7 +12,7 @@ from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Action
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired, StepUpRequired
-from keyhouse.mandate import cautions
+from keyhouse.mandate import cautions, history
 from keyhouse.web import errors, notices, problems, ways_on
 from keyhouse.web.ways_on import SIGN_IN, STEP_UP, actor_of
 
@@ -113,7 +113,8 @@ class Doors:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Pass through; tell of what will be refused one day, and keep which notices were shown."""
-        response = self._next(request)
+        with history.one_request():
+            response = self._next(request)
         caution = notices.caution_of(request)
         if caution is not None:
             for name, value in cautions.headers_of(caution).items():

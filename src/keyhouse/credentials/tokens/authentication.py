@@ -70,6 +70,16 @@ def identify(
     return dataclasses.replace(actor, network=network, user_agent=user_agent), token.last_used_at
 
 
+def works_at(actor: Actor, at: datetime) -> bool:
+    """Tell whether a token that is taken now would have been, or would be, taken at another instant, as things stand."""
+    if not isinstance(actor.restrictions, Scope):
+        return True
+    token = queries.find_token_for_use(uuid.UUID(actor.credential))
+    if token is None or at < token.minted_at:
+        return False
+    return _is_valid(token, actor.restrictions, Call(at, actor.network))
+
+
 def for_release(actor: Actor, version: str) -> Actor:
     """Return the same actor, asked about one release (canonical version): a token may be narrowed to a single one.
 
@@ -140,10 +150,13 @@ def _scope_of(token: Token, macaroon: Macaroon) -> Scope:
 
 
 def _require_alive(token: Token, scope: Scope, call: Call) -> None:
-    is_met = all(caveat.is_met(call) for caveat in scope.caveats)
-    life = Life(token.expires_at, token.revoked_at, token.suspended_at)
-    if not is_met or not is_alive(life, call.now) or token.user.state == User.State.DELETED:
+    if not _is_valid(token, scope, call) or token.user.state == User.State.DELETED:
         raise CredentialInvalid
+
+
+def _is_valid(token: Token, scope: Scope, call: Call) -> bool:
+    life = Life(token.expires_at, token.revoked_at, token.suspended_at)
+    return is_alive(life, call.now) and all(caveat.is_met(call) for caveat in scope.caveats)
 
 
 def _actor_of(token: Token, scope: Scope) -> Actor:

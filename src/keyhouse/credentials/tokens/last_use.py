@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from keyhouse.credentials.tokens import services
 
@@ -66,7 +66,7 @@ class LastUses:
         time.sleep(self._pause)
         try:
             self.write_now()
-        except DatabaseError:
+        except (DatabaseError, InterfaceError):
             # what is lost is a note for people; the next use is noted again
             _log.warning("last uses of API tokens could not be written", exc_info=True)
         finally:

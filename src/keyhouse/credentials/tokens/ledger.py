@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -36,17 +36,23 @@ class Line:
 
     @property
     def ends_at(self) -> datetime:
-        """Return when it stops working: by its own term, or sooner by a mandate."""
+        """Return when anything that it can do stops working: by its own term, or sooner by a mandate."""
         return min(self.token.expires_at, self.outlook.ends_at or self.token.expires_at)
+
+    @property
+    def uses_end_at(self) -> datetime:
+        """Return when it stops working for projects that are there."""
+        return min(self.token.expires_at, self.outlook.uses_end_at or self.token.expires_at)
+
+    @property
+    def is_for_new_first(self) -> bool:
+        """Whether a mandate ends it for new projects at first."""
+        return self.is_cut_short and self.ends_at < self.uses_end_at
 
     @property
     def is_cut_short(self) -> bool:
         """Whether a mandate ends it before its own term."""
         return self.ends_at < self.token.expires_at
-
-    def is_refused(self, now: datetime) -> bool:
-        """Tell whether a mandate refuses it by now."""
-        return self.is_cut_short and self.ends_at <= now
 
 
 def lines_of(tokens: Sequence[Token]) -> list[Line]:
@@ -64,7 +70,7 @@ def lines_of(tokens: Sequence[Token]) -> list[Line]:
 
 def outlook_of_new(user_id: int, strength: Strength, now: datetime) -> Outlook:
     """Tell what would become of a token for uploads that a session of this strength makes now."""
-    made = Strength(strength.methods, now, strength.user_verified)
+    made = replace(strength, at=now)
     return _outlooks(user_id, [Credential(made, ("release.upload",))])[0]
 
 

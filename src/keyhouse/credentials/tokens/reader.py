@@ -11,19 +11,20 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import Final
 
-from django.db import DatabaseError, close_old_connections
+from django.db import DatabaseError, InterfaceError, close_old_connections
 
 from keyhouse.accounts.sessions import find_actor_by_cookie
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import NOBODY, Actor
-from keyhouse.core.errors import GateUnavailable, Refusal, SignInRequired, Situation
+from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired, Situation
 from keyhouse.credentials.tokens import authentication, queries
 from keyhouse.credentials.tokens.caveats import Scope
 from keyhouse.credentials.tokens.last_use import LastUses, TokenUse
 from keyhouse.credentials.tokens.rules import is_use_due
 from keyhouse.projects.queries import find_role_kind
 
+READ_PRIVATE: Final = "index.read-private"  # about the index as a whole: the gate is asked without a project
 KEPT_AGE: Final = timedelta(seconds=5)
 MAX_KEPT: Final = 10_000
 LOOK_SECONDS: Final = 0.1  # how often, at most, the counter of revocations is read
@@ -105,7 +106,7 @@ class TokenReader:
         close_old_connections()
         try:
             return self._judge(authorization, cookie, project, network)
-        except DatabaseError as error:
+        except (DatabaseError, InterfaceError) as error:
             raise GateUnavailable from error
         finally:
             close_old_connections()
@@ -147,7 +148,12 @@ def _require_reading(actor: Actor, project: str | None) -> None:
     """Raise unless this actor may read this project, or everything where that is None."""
     if actor.kind == "nobody":
         raise SignInRequired
-    actions.require_gate(actor, "index.read-private")
+    actions.require_gate(actor, READ_PRIVATE)
+    require_right_to_read(actor, project)
+
+
+def require_right_to_read(actor: Actor, project: str | None) -> None:
+    """Raise unless this actor has a right to read this project, or all of them; dry runs ask this as the doors do."""
     scope = actor.restrictions
     if project is None or not isinstance(scope, Scope):
         actions.require_authority(actor, "index.read")
@@ -160,4 +166,4 @@ def _require_reading(actor: Actor, project: str | None) -> None:
     thing = Thing("project", project_id, project)
     actions.require_authority(actor, "index.read", thing)
     if scope.reads_own_projects_only and find_role_kind(actor.user_id, thing) is None:
-        raise SignInRequired
+        raise RoleRequired("This credential reads the projects that it may upload to.")

@@ -27,6 +27,7 @@ def proposals(request: AskedRequest) -> HttpResponse:
         "proposals": console.proposals_for(request.actor, now),
         "exemptions": console.exemptions_for(request.actor, now),
         "tokens": count_by_class(now),
+        "now": now,
     }
     return render(request, "mandate/proposals.html", context)
 
@@ -56,7 +57,6 @@ def _about_proposal(request: AskedRequest, template: str, name: str, version: in
     context = {
         "proposal": proposal,
         "is_open": services.is_open(proposal.row, clock.now()),
-        "approvers": console.approvers(proposal.row.proposed_by),
     }
     return render(request, template, context)
 
@@ -87,6 +87,5 @@ def _about_exemption(request: AskedRequest, template: str, exemption_id: int) ->
     context = {
         "exemption": exemption,
         "is_over": is_over,
-        "approvers": console.approvers(exemption.row.proposed_by),
     }
     return render(request, template, context)

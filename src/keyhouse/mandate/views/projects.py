@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import datetime
-
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
@@ -13,15 +10,12 @@ from keyhouse.accounts.rules import safe_next
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.distfiles.names import normalise
-from keyhouse.mandate import gates
 from keyhouse.mandate.blockers import blockers_of
-from keyhouse.mandate.deletion import ask_deletion, withdraw_deletion_ask
-from keyhouse.mandate.rules import Decision
+from keyhouse.mandate.deletion import ask_deletion, find_hold, withdraw_deletion_ask
 from keyhouse.projects import queries
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project
 
-DELETE = "project.delete"
 WITHDRAW = "withdraw"
 
 
@@ -45,25 +39,8 @@ def deletion(request: AskedRequest, name: str) -> HttpResponse:
         else:
             ask_deletion(found.normalized_name, by=request.actor)
         return HttpResponseRedirect(request.path, status=303)
-    context = {"project": found, "hold": _hold_on(request, found), "next": way_on}
+    context = {"project": found, "hold": find_hold(found, request.actor, clock.now()), "next": way_on}
     return render(request, "mandate/deletion.html", context)
-
-
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """How deleting stands: held by a mandate until an instant (None: nobody has asked yet)."""
-
-    decision: Decision
-    until: datetime | None
-
-
-def _hold_on(request: AskedRequest, found: Project) -> Hold | None:
-    """Return what holds the deletion, or None where nothing does; a proof that is too old is no hold."""
-    now, actor = clock.now(), request.actor
-    fresh = replace(actor, strength=replace(actor.strength, at=now))
-    thing = Thing("project", found.pk, found.normalized_name)
-    _, decision = gates.weigh(fresh, DELETE, thing, now)
-    return Hold(decision, decision.until) if decision.code == "deletion-held" else None
 
 
 def _delete_page(found: Project) -> str:

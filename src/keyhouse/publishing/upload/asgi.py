@@ -13,6 +13,7 @@ from typing import Any, Final
 from keyhouse.core import configuration
 from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.findings import shown
+from keyhouse.mandate.history import one_request
 from keyhouse.publishing.upload.answers import Answer, accepted, refusal_for, refused
 from keyhouse.publishing.upload.body import Body, ClientGone, Patience, Receive, Send
 from keyhouse.publishing.upload.errors import UploadsBusy
@@ -59,7 +60,8 @@ class Upload:
         """Take one upload."""
         body = Body(receive, self._patience)
         try:
-            answer = await self._answer(scope, body)
+            with one_request():
+                answer = await self._answer(scope, body)
         except ClientGone:
             return
         await _send(answer, body, send)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Final, TypeVar
 
 from django.db import OperationalError, connections
@@ -32,7 +33,9 @@ class Threads:
         """Do work that uses the database, to its end also where nobody waits for it any more."""
         async with self._turns:
             judge = self._resting.pop()
-            doing = asyncio.get_running_loop().run_in_executor(judge, _with_database, work)
+            # what is noted of this request is noted in its context
+            run = copy_context().run
+            doing = asyncio.get_running_loop().run_in_executor(judge, run, _with_database, work)
             doing.add_done_callback(lambda _: self._resting.append(judge))
             return await doing
 
