@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from keyhouse.core import clock
@@ -34,6 +35,11 @@ ROLES: Final = (
 )
 METRICS: Final = ("unique-clients", "dependents")
 _WHOLE: Final = 2**64
+_OF_PROJECTS: Final = frozenset({"project", "publisher"})
+_KIND: Final = attrgetter("kind")
+_ROLE: Final = attrgetter("role")
+_NAME: Final = attrgetter("name")
+_CRITICAL: Final = attrgetter("critical")
 
 
 class View:
@@ -48,13 +54,24 @@ class View:
     @Once
     def roles(self) -> frozenset[str]:
         """Roles by their names in `ROLES`."""
-        held = {(one.kind, one.role) for one in self.authority}
-        return frozenset([*self.person.roles, *(f"{kind}.{role}" for kind, role in held)])
+        if len(self._kinds) == 1:
+            [kind] = self._kinds
+            held = [f"{kind}.{role}" for role in set(map(_ROLE, self.authority))]
+        else:
+            held = [f"{one.kind}.{one.role}" for one in self.authority]
+        return frozenset([*self.person.roles, *held])
+
+    @Once
+    def _kinds(self) -> set[str]:
+        """Kinds of things with a role; by `map`, since with many projects a decision is mostly this."""
+        return set(map(_KIND, self.authority))
 
     @Once
     def projects(self) -> frozenset[str]:
         """Normalised names of projects with a role."""
-        return frozenset([one.name for one in self.authority if one.kind in {"project", "publisher"}])
+        if self._kinds <= _OF_PROJECTS:
+            return frozenset(map(_NAME, self.authority))
+        return frozenset([one.name for one in self.authority if one.kind in _OF_PROJECTS])
 
     @Once
     def organizations(self) -> frozenset[str]:
@@ -64,7 +81,7 @@ class View:
     @Once
     def criteria(self) -> frozenset[str]:
         """Keys of the criteria by which a project of theirs is critical; `*` is all."""
-        return frozenset().union(*[one.critical for one in self.authority if one.critical])
+        return frozenset().union(*set(map(_CRITICAL, self.authority)))
 
     def at(self, announced_at: datetime | None) -> View:
         """Return the same view for another mandate; what was worked out is kept."""
