@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -350,6 +351,28 @@ def test_an_explanation_is_readable() -> None:
     assert "/account/tokens/" in text
     allowed = done("explain", "--user", "bob", "--action", "project.manage", "--with", "session:totp")
     assert allowed == "project.manage by bob at 2026-06-01T00:00:00Z: allowed\n"
+
+
+def test_a_key_that_stays_on_its_device_is_asked_about_by_name() -> None:
+    bound = KEYS.replace('"security-key", "authenticator-app"', '"device-bound"').replace("06-01", "05-01")
+    document = tomllib.loads(bound.replace("2026-09-01", "2026-05-20"))
+    services.seed_version(read_mandate({**document, "replaces": ["default"]}), approved_by=[], by=host())
+    asked = ("explain", "--user", "eve", "--action", "release.upload", "--project", "alpha", "--with")
+    found = {
+        words: data(*asked, *words.split())["verdict"]
+        for words in (
+            "token:webauthn",
+            "token:webauthn --device-bound",
+            "token:passkey --device-bound",
+            "token:totp --device-bound",
+        )
+    }
+    assert found == {
+        "token:webauthn": "deny",
+        "token:webauthn --device-bound": "allow",
+        "token:passkey --device-bound": "allow",
+        "token:totp --device-bound": "deny",
+    }
 
 
 def test_a_question_that_is_none_is_wrong_use() -> None:
