@@ -214,6 +214,7 @@ class Cohort:
         return {"cohort": {"percent": self.percent, "seed": self.seed}}
 
 
+@lru_cache(maxsize=4096)  # a plan asks about the same person again and again
 def share_of(seed: str, person_id: str) -> float:
     """Return where in [0, 1) a person lies for a seed."""
     digest = hashlib.blake2b(person_id.encode(), key=_key_of(seed), digest_size=8).digest()
@@ -241,10 +242,11 @@ class Criterion:
 
     @property
     def key(self) -> str:
-        """Return a short name that tells criteria apart."""
+        """Return a short name that tells criteria apart, also those that differ by a microsecond or the last digit."""
         limit = f"top-{self.top}" if self.top is not None else f"least-{self.at_least}"
-        frozen = f"-{self.frozen_at:%Y%m%dT%H%M%S}" if self.frozen_at else ""
-        return f"{self.metric}-{self.window_days}-{limit}-{self.keep_above:g}{frozen}"
+        short = f"{self.keep_above:g}"
+        keep = short if float(short) == self.keep_above else repr(self.keep_above)
+        return f"{self.metric}-{self.window_days}-{limit}-{keep}{_frozen(self.frozen_at)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it is written down."""
@@ -257,6 +259,12 @@ class Criterion:
         if self.frozen_at is not None:
             told["frozen_at"] = clock.format_instant(self.frozen_at)
         return told
+
+
+def _frozen(at: datetime | None) -> str:
+    if at is None:
+        return ""
+    return f"-{at:%Y%m%dT%H%M%S}" + (f".{at.microsecond:06}" if at.microsecond else "")
 
 
 @dataclass(frozen=True, slots=True)
