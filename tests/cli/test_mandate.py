@@ -20,7 +20,7 @@ from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, Strength, host
 from keyhouse.core.errors import NotFound
-from keyhouse.mandate import queries, services
+from keyhouse.mandate import previews, queries, services
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.errors import MandateInvalid, MandateMissing, ProposalOver
 from keyhouse.mandate.models import Exemption, MandateVersion
@@ -147,6 +147,19 @@ def test_what_loosens_nothing_is_in_effect_at_once(file: Path) -> None:
     assert again.endswith("Nothing changes: keys@1 says the same.\n")
     assert data("apply", file)["is_changed"] is False
     assert Record.objects.count() == 1
+
+
+def test_a_file_is_planned_once_to_be_applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = []
+    preview = previews.preview
+
+    def counted(*arguments: Any) -> Any:
+        plans.append(arguments)
+        return preview(*arguments)
+
+    monkeypatch.setattr(previews, "preview", counted)
+    done("apply", looser_default(tmp_path))
+    assert len(plans) == 1
 
 
 def test_what_loosens_waits_for_an_operator(tmp_path: Path) -> None:
@@ -314,6 +327,12 @@ def test_a_check_of_a_person_tells_what_is_asked_of_them(file: Path) -> None:
     told = data("check", "bob")
     assert (told["user"], told["is_met"]) == ("bob", True)
     assert isinstance(run("check", "nobody-here").exception, NotFound)
+
+
+def test_a_check_of_an_operator_tells_of_the_floor() -> None:
+    sow(read_document(b'{"users": [{"username": "olga", "operator": true}]}'))
+    text = done("check", "olga")
+    assert "  operators-floor: A second factor for operators, moderators and auditors (not met)" in text
 
 
 def test_a_persons_name_may_be_that_of_a_mandate() -> None:
