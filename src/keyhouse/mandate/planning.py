@@ -288,19 +288,24 @@ def plan_change(  # noqa: PLR0913 - both sides, who is here, with what in hand, 
     groups = populations.group_people(people, policies, tokens)
     found = [(group, compare(ground, group)) for group in groups]
     loosenings = _loosenings(ground, found)
+    touched = sum(group.count for group, change in found if change.is_any)
     return Plan(
         name=proposed.name,
         version=proposed.version,
         is_new=former is None,
         is_loosening=bool(loosenings),
         people=sum(group.count for group in groups),
-        touched=sum(group.count for group, change in found if change.is_any),
+        touched=touched,
         loosened=sum(group.count for group, change in found if change.looser),
         tightened=sum(group.count for group, change in found if change.tighter),
         differences=tuple(
             differences(former.mandate.as_dict() if former else {}, proposed.mandate.as_dict())
         ),
-        touches=tuple(_touch(before, add, section, policy, groups, now) for section, policy in parts),
+        touches=(
+            tuple(_touch(before, add, section, policy, groups, now) for section, policy in parts)
+            if len(parts) > 1
+            else tuple(Touch(section, touched) for section, _ in parts)  # it alone is the whole change
+        ),
         forecasts=tuple(forecasts(ground, proposed, groups)),
         loosenings=loosenings,
         warnings=tuple(_warnings(proposed, groups, now)),
