@@ -361,6 +361,16 @@ def test_a_token_works_with_the_strength_it_was_minted_with() -> None:
     assert acts()[-1] == "token.mint"
 
 
+@pytest.mark.parametrize(
+    ("method", "is_bound"), [("password", False), ("totp", False), ("webauthn", True), ("passkey", True)]
+)
+def test_a_token_by_a_key_is_as_bound_to_its_device_as_the_keys_that_are_seeded(
+    method: str, is_bound: Any
+) -> None:
+    seed(users=[ADA], tokens=[{"user": "ada", "projects": "all", "minted_with": method}])
+    assert Token.objects.get().strength.device_bound is is_bound
+
+
 def test_a_token_for_some_projects_reaches_those_only() -> None:
     told = seed(
         users=[ADA],

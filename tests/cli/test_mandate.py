@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +20,7 @@ from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, Strength, host
 from keyhouse.core.errors import NotFound
-from keyhouse.mandate import queries, services
+from keyhouse.mandate import previews, queries, services
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.errors import MandateInvalid, MandateMissing, ProposalOver
 from keyhouse.mandate.models import Exemption, MandateVersion
@@ -146,6 +147,19 @@ def test_what_loosens_nothing_is_in_effect_at_once(file: Path) -> None:
     assert again.endswith("Nothing changes: keys@1 says the same.\n")
     assert data("apply", file)["is_changed"] is False
     assert Record.objects.count() == 1
+
+
+def test_a_file_is_planned_once_to_be_applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = []
+    preview = previews.preview
+
+    def counted(*arguments: Any) -> Any:
+        plans.append(arguments)
+        return preview(*arguments)
+
+    monkeypatch.setattr(previews, "preview", counted)
+    done("apply", looser_default(tmp_path))
+    assert len(plans) == 1
 
 
 def test_what_loosens_waits_for_an_operator(tmp_path: Path) -> None:
@@ -315,6 +329,12 @@ def test_a_check_of_a_person_tells_what_is_asked_of_them(file: Path) -> None:
     assert isinstance(run("check", "nobody-here").exception, NotFound)
 
 
+def test_a_check_of_an_operator_tells_of_the_floor() -> None:
+    sow(read_document(b'{"users": [{"username": "olga", "operator": true}]}'))
+    text = done("check", "olga")
+    assert "  operators-floor: A second factor for operators, moderators and auditors (not met)" in text
+
+
 def test_a_persons_name_may_be_that_of_a_mandate() -> None:
     sow(read_document(b'{"users": [{"username": "default"}]}'))
     assert "mandate" in data("check", "default")
@@ -350,6 +370,28 @@ def test_an_explanation_is_readable() -> None:
     assert "/account/tokens/" in text
     allowed = done("explain", "--user", "bob", "--action", "project.manage", "--with", "session:totp")
     assert allowed == "project.manage by bob at 2026-06-01T00:00:00Z: allowed\n"
+
+
+def test_a_key_that_stays_on_its_device_is_asked_about_by_name() -> None:
+    bound = KEYS.replace('"security-key", "authenticator-app"', '"device-bound"').replace("06-01", "05-01")
+    document = tomllib.loads(bound.replace("2026-09-01", "2026-05-20"))
+    services.seed_version(read_mandate({**document, "replaces": ["default"]}), approved_by=[], by=host())
+    asked = ("explain", "--user", "eve", "--action", "release.upload", "--project", "alpha", "--with")
+    found = {
+        words: data(*asked, *words.split())["verdict"]
+        for words in (
+            "token:webauthn",
+            "token:webauthn --device-bound",
+            "token:passkey --device-bound",
+            "token:totp --device-bound",
+        )
+    }
+    assert found == {
+        "token:webauthn": "deny",
+        "token:webauthn --device-bound": "allow",
+        "token:passkey --device-bound": "allow",
+        "token:totp --device-bound": "deny",
+    }
 
 
 def test_a_question_that_is_none_is_wrong_use() -> None:

@@ -8,6 +8,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from tests.mandate.conftest import SetClock
 from tests.mandate.stored import ANNOUNCED, ENFORCED, document, make_project, make_user, retire_default, store
 from tests.mandate.visiting import Visit, code_of, token_of
@@ -664,3 +667,147 @@ def test_no_page_holds_inline_code_or_breaks_on_hostile_words(ada: User) -> None
             assert visit.answer.status_code == 200
             assert bad not in body
             assert json.dumps(bad) not in body
+
+
+# ---- what counts as shown (N3)
+
+
+@pytest.mark.usefixtures("campaign")
+@pytest.mark.parametrize("path", [OWN, "/account/", "/manage/projects/", "/manage/project/alpha/"])
+def test_n3_only_a_page_that_was_shown_to_somebody_counts_as_told(ada: User, path: str) -> None:
+    Visit(ada, "password").client.head(path, headers={"accept": "text/html"})
+    Visit(ada, "password", accept="*/*").get(path)
+    Visit(ada, "password", accept="application/json").get("/account/mandate.json")
+    assert not Notice.objects.exists()
+    Visit(ada, "password").get(path)
+    assert Notice.objects.get().mandate == "campaign"
+
+
+@pytest.mark.usefixtures("campaign")
+@pytest.mark.parametrize("path", [OWN, "/manage/projects/"])
+def test_n3_a_page_that_falls_over_has_told_nobody(
+    ada: User, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fall_over(*_: Any, **__: Any) -> None:
+        raise RuntimeError("while the page is made")
+
+    visit = Visit(ada, "password")
+    visit.client.raise_request_exception = False
+    monkeypatch.setattr("keyhouse.mandate.views.own.render", fall_over)
+    monkeypatch.setattr("keyhouse.projects.views.render", fall_over)
+    assert visit.get(path).status_code == 500
+    assert not Notice.objects.exists()
+
+
+@pytest.mark.usefixtures("campaign")
+def test_n3_a_page_that_is_not_there_has_told_nobody(ada: User) -> None:
+    assert Visit(ada, "password").get("/manage/project/alpha/release/9/").status_code == 404
+    assert not Notice.objects.exists()
+
+
+def test_n3_a_denial_that_was_shown_counts_as_told(ada: User) -> None:
+    Visit(ada, "password").client.head("/manage/projects/", headers={"accept": "text/html"})
+    assert not Notice.objects.exists()
+    Visit(ada, "password").get("/manage/projects/")
+    assert Notice.objects.get().mandate == "default"
+
+
+# ---- the operators' floor
+
+
+@pytest.mark.parametrize("is_exempt", [False, True])
+def test_an_operator_without_a_factor_is_told_of_the_floor(is_exempt: bool) -> None:
+    retire_default()
+    ops = make_user("ops", is_operator=True)
+    if is_exempt:
+        who = {"role": ["operator"]}
+        version = store(document(who=who, stages=[{"state": "enforced", "at": ANNOUNCED, "deny": ["all"]}]))
+        facts = {"proposed_at": NOW, "effective_at": NOW, "until": NOW + DAY}
+        Exemption.objects.create(user=ops, version=version, reason="…", **facts)
+    visit = Visit(ops, "password")
+    visit.get(OWN)
+    assert "A second factor for operators, moderators and auditors" in visit.text
+    assert "refused now" in visit.text
+    assert "Nothing is asked of you now" not in visit.text
+    assert 'href="/account/second-factors/add/?next=/account/mandate/"' in visit.page
+    told = visit.get("/account/mandate.json").json()
+    [floor] = [one for one in told["asked"] if one["mandate"] == "operators-floor"]
+    assert (told["is_met"], floor["is_met"], floor["version"], floor["exempt_until"]) == (
+        False,
+        False,
+        None,
+        None,
+    )
+    assert told["next"]["path"] == "/account/second-factors/add/"
+    assert not Notice.objects.filter(mandate="operators-floor").exists()
+    give_app(ops)
+    assert Visit(ops).get("/account/mandate.json").json()["is_met"] is True
+
+
+def test_the_people_of_a_project_are_not_told_who_is_an_operator(bob: User) -> None:
+    retire_default()
+    make_project("beta", bob, make_user("ops", is_operator=True))
+    visit = Visit(bob)
+    visit.get("/mandate/project/beta/")
+    assert "Nobody." in visit.text
+
+
+# ---- projects held since before the announcement, and gained since
+
+
+@pytest.mark.usefixtures("campaign")
+def test_authority_gained_since_has_no_grace_on_page_dry_run_and_account_page(
+    ada: User, clocked: SetClock
+) -> None:
+    make_project("later", ada, since=ANNOUNCED + DAY)
+    clocked(ENFORCED)  # nobody was told, so what was held before waits for the cap
+    visit = Visit(ada, "password")
+    assert code_of(visit.get("/manage/project/later/", accept="*/*")) == "second-factor-required"
+    assert code_of(visit.get("/mandate/project/later/", accept="*/*")) == "second-factor-required"
+    assert visit.get("/manage/project/alpha/", accept="*/*").status_code == 200
+    told = visit.get("/account/mandate.json").json()["asked"][0]
+    by_projects = {
+        tuple(one["projects"] or ()): one for one in told["effects"] if "Yank a release" in one["acts"]
+    }
+    assert by_projects["later",]["refused"] is True
+    assert by_projects["later",]["at"] == told["since"] == clock.format_instant(ENFORCED)
+    assert by_projects["alpha",]["refused"] is False
+    assert by_projects["alpha",]["at"] == clock.format_instant(ENFORCED + 60 * DAY)
+    visit.get(OWN)
+    assert "(only for later)" in visit.text
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    ages=st.lists(st.integers(-40, 120), min_size=1, max_size=3),
+    day=st.integers(0, 200),
+    told_on=st.none() | st.integers(0, 120),
+)
+@pytest.mark.usefixtures("campaign")
+def test_page_dry_run_account_page_and_gate_agree_about_projects_of_any_age(
+    clocked: SetClock, ages: list[int], day: int, told_on: int | None
+) -> None:
+    with transaction.atomic():
+        clocked(ANNOUNCED + day * DAY)
+        user = make_user("eve")
+        if told_on is not None and told_on <= day:
+            delivered_at = ANNOUNCED + told_on * DAY
+            Notice.objects.create(user=user, mandate="campaign", kind="mail", delivered_at=delivered_at)
+        names = [f"p{number}" for number in range(len(ages))]
+        for name, age in zip(names, ages, strict=True):
+            make_project(name, user, since=ANNOUNCED + age * DAY)
+        visit = Visit(user, "password", accept="*/*")
+        asked = visit.get("/account/mandate.json").json()["asked"]
+        for name in names:
+            is_open = visit.get(f"/manage/project/{name}/").status_code == 200
+            assert (visit.get(f"/mandate/project/{name}/").status_code == 200) is is_open
+            decision = visit.get(f"/mandate/check?action=project.manage&project={name}").json()
+            assert (decision["verdict"] != "deny") is is_open
+            effects = [
+                one
+                for one in asked[0]["effects"]
+                if "See the settings of a project" in one["acts"] and name in (one["projects"] or names)
+            ]
+            assert [one["refused"] for one in effects] == [not is_open]
+            assert effects[0]["at"] == (decision["until"] if is_open else decision["since"])
+        transaction.set_rollback(True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.mandate.ledger import DAY, LONG_AGO, NOW, document, enforced, mandate
 
 from keyhouse.core.actions import CATALOGUE
-from keyhouse.mandate import defaults
+from keyhouse.mandate import defaults, planning, rules
 from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person
 from keyhouse.mandate.planning import Ground, Plan, differences, plan_change
@@ -177,6 +177,75 @@ def test_what_is_coming_counts_like_what_is_here() -> None:
     assert plan(coming, changed("who", to={"user": ["bob"]}), version=3).is_loosening
 
 
+MIXED = {"not": {"role": ["operator"]}}, {"not": {"role": ["moderator"]}}
+
+
+def test_l6_what_is_hidden_in_a_mix_too_large_to_try_counts_as_loosening() -> None:
+    """A24: whoever is in three projects at once, and neither operator nor moderator, is let go."""
+    three = [{"project": [name]} for name in ("x1", "x2", "x3")]
+    who = {"all": [defaults.DOCUMENT["who"], {"not": {"all": [*three, *MIXED]}}]}
+    found = plan(Ledger(0, ()), read_mandate(defaults.DOCUMENT | {"who": who}), person())
+    assert (found.is_loosening, found.loosened) == (True, 0)
+    assert found.loosenings
+
+
+def test_a24_what_can_be_neither_tried_nor_proven_counts_as_loosening() -> None:
+    same = {"not": {"not": defaults.DOCUMENT["who"]}}  # nothing changes, but words don't show it
+    found = plan(Ledger(0, ()), read_mandate(defaults.DOCUMENT | {"who": same}))
+    assert found.loosenings == (planning.UNSURE,)
+
+
+def test_l6_a_share_too_small_to_be_met_is_not_thought_away() -> None:
+    tiny = {"not": {"cohort": {"percent": 0.0001, "seed": "x"}}}
+    found = plan(KEYS, changed("who", to={"all": [{"role": ["project.owner", "project.maintainer"]}, tiny]}))
+    assert found.is_loosening
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"title": "Ours"},
+        {"who": {"any": [defaults.DOCUMENT["who"], {"user": ["eve"]}]}},
+        {"who": {"any": [defaults.DOCUMENT["who"], {"cohort": {"percent": 0.0001, "seed": "x"}}]}},
+        {"methods": {"accept": ["security-key", "passkey"]}},
+        {"credentials": {"before": "revoke", "grace": "revoke"}},
+    ],
+)
+def test_what_words_show_to_be_stricter_is_no_loosening_however_mixed(changes: dict[str, Any]) -> None:
+    key = operator(factors=("security-key",))
+    assert not plan(Ledger(0, ()), read_mandate(defaults.DOCUMENT | changes), key).is_loosening
+
+
+def early(number: int, *accept: str, who: Any) -> Mandate:
+    stages = [
+        {"state": "early", "at": NOW + (10 + one) * DAY, "deny": ["all"],
+         "who": {"cohort": {"percent": 10 * (one + 1), "seed": f"s{one}"}}}
+        for one in range(number)
+    ]  # fmt: skip
+    return mandate(
+        who=who, methods={"accept": list(accept)}, stages=[ANNOUNCED, *stages, enforced(NOW + 90 * DAY)]
+    )
+
+
+def test_early_cohorts_make_no_plan_endless(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = 0
+    objection = rules.objection
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return objection(*arguments)
+
+    monkeypatch.setattr(planning, "objection", counted)
+    role = {"role": ["project.owner"]}
+    before = with_version(NOBODY, Policy(early(6, "security-key", "passkey", who=role), 1), LONG_AGO)
+    tighter = plan(before, early(6, "security-key", who=role), version=2)
+    assert (tighter.is_loosening, asked) == (False, 0)  # the words show it
+    mixed = plan(before, early(6, "security-key", "passkey", who={"not": {"not": role}}), version=2)
+    assert mixed.loosenings == (planning.UNSURE,)
+    assert 0 < asked <= 2 * planning.MOST_ASKED
+
+
 def test_an_exemption_that_ends_with_its_version_is_no_loosening() -> None:
     exempt = Exempted("keys", 1, NOW + 500 * DAY, LONG_AGO)
     found = plan(KEYS, changed("title", to="Another"), person(factors=(), exemptions=(exempt,)))
@@ -309,6 +378,36 @@ def test_nobody_is_gated_sooner_than_the_floor_after_their_notice() -> None:
     )
     assert reasons(plan(NOBODY, past, person())) == []  # whoever complies isn't gated
     assert reasons(plan(NOBODY, past, replace(bob, authority=()))) == []
+
+
+def test_a_floor_is_not_lowered_by_the_version_that_gates_nor_by_one_right_before() -> None:
+    """C2: whoever lowers the floor waits for the old one first."""
+    bob, later = person("bob", factors=()), [ANNOUNCED, enforced(NOW + 300 * DAY)]
+    before = with_version(NOBODY, Policy(mandate(stages=later), 1), LONG_AGO)
+    no_days = {"floor_days": 0, "unreached_cap_days": 0}
+    at_once = mandate(stages=[enforced(NOW)], notice=no_days)
+    (refusal,) = reasons(plan(before, at_once, bob))
+    assert "less than 30 days after their notice: bob" in refusal
+    (refusal,) = reasons(plan(before, replace(at_once, name="other", replaces=("keys",)), bob))
+    assert "less than 30 days after their notice: bob" in refusal
+    lowered = Policy(mandate(stages=later, notice=no_days), 2)
+    assert reasons(plan(before, lowered.mandate, bob)) == []
+    assert len(reasons(plan(with_version(before, lowered, NOW - 29 * DAY), at_once, bob))) == 1
+    assert reasons(plan(with_version(before, lowered, NOW - 30 * DAY), at_once, bob)) == []
+
+
+def test_a6_no_token_of_the_grace_period_outlives_the_stage_that_refuses() -> None:
+    stages = [ANNOUNCED | {"deny": ["second-factor.remove-last"]}, enforced(NOW + 90 * DAY)]
+    for day, count in ((90, 0), (91, 1), (5000, 1)):
+        at = NOW + day * DAY
+        found = plan(NOBODY, mandate(stages=stages, credentials={"grace": "expire", "at": at}), person())
+        assert [one.path for one in found.refusals] == [("credentials", "at")] * count
+        older = plan(NOBODY, mandate(stages=stages, credentials={"before": "expire", "at": at}), person())
+        assert [one.path for one in older.warnings] == [("credentials", "at")] * count
+        assert not older.refusals
+    early_only = [ANNOUNCED, enforced(NOW + 90 * DAY) | {"who": {"user": ["ada"]}}]
+    beyond = {"grace": "expire", "at": NOW + 91 * DAY}
+    assert plan(NOBODY, mandate(stages=early_only, credentials=beyond), person()).refusals
 
 
 def test_a_notice_of_earlier_terms_is_none_of_stricter_ones() -> None:

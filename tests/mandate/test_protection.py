@@ -130,3 +130,15 @@ def test_a_name_without_a_project_or_made_anew_is_not_told_of() -> None:
     assert not protected_on("alpha", today)
     make_project("alpha", make_user("eve"), since=NOW + timedelta(hours=1))
     assert not protected_on("alpha", today)
+
+
+def test_an_owner_whom_no_mandate_covers_must_hold_what_is_asked_there_as_well() -> None:
+    campaign(who={"user": ["ada"]})
+    ada, eve = with_app(make_user("ada")), make_user("eve")
+    make_project("alpha", ada)
+    make_project("beta", ada, eve)
+    assert protected() == {"alpha"}
+    with_app(eve)
+    assert protected() == {"alpha", "beta"}
+    Email.objects.filter(user=eve).update(verified_at=None)
+    assert protected(NOW + DAY) == {"alpha"}

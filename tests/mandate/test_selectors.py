@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from keyhouse.mandate.selectors import (
     AllOf,
     AnyOf,
     Cohort,
+    Criterion,
     NotOf,
     OfCriticalProjects,
     Selector,
@@ -201,3 +203,19 @@ def test_different_criteria_have_different_keys() -> None:
     keys = {one.criterion.key for one in read_ones if isinstance(one, OfCriticalProjects)}
     assert len(keys) == len(written)
     assert all(len(key) <= 120 for key in keys), "the ledger has room for that many signs"
+
+
+def test_criteria_that_differ_at_all_have_keys_that_differ() -> None:
+    frozen = datetime(2024, 1, 1, tzinfo=UTC)
+    some = [
+        Criterion("dependents", 30, top=9, keep_above=share)
+        for share in (0.8, 0.80000001, 0.8000000000000002)
+    ]
+    some += [
+        Criterion("dependents", 30, top=9, frozen_at=frozen + number * timedelta(microseconds=1))
+        for number in range(3)
+    ]
+    assert len({one.key for one in some}) == len(some)
+    assert some[0].key == "dependents-30-top-9-0.8"
+    assert some[3].key == "dependents-30-top-9-1-20240101T000000"
+    assert max(len(one.key) for one in some) <= 120

@@ -133,6 +133,46 @@ def test_what_can_not_be_read_is_told_with_its_line(content: bytes, is_json: boo
     assert raised.value.sentence.startswith(told)
 
 
+@pytest.mark.parametrize("start", ["", "[", "x = { "])
+def test_a_key_of_endless_parts_is_refused_before_anything_is_kept_of_it(start: str) -> None:
+    text = f"name = 'a'\n{start}" + "a." * 120_000 + "a = 1"
+    with pytest.raises(MandateInvalid) as raised:
+        read_written(text.encode())
+    assert raised.value.sentence.startswith("line 2: a key has more than 50 parts")
+
+
+BAD_NAMES = ["a\x00b", "\ud800", "x" * 201, "a\nb", "\u202ea", " a"]
+
+
+@pytest.mark.parametrize("name", BAD_NAMES)
+@pytest.mark.parametrize(
+    "place", ["satisfies", "replaces", "who.user", "who.project", "who.organization", "who.cohort.seed"]
+)
+def test_names_that_nothing_can_have_are_refused_where_they_stand(name: str, place: str) -> None:
+    if place.endswith("seed") and name in {" a", "a\nb"}:
+        return  # a seed is a text
+    key = place.rpartition(".")[2]
+    whom = {"cohort": {"percent": 1, "seed": name}} if key == "seed" else {key: [name]}
+    changes = {"who": whom} if place.startswith("who") else {key: [name]}
+    with pytest.raises(MandateInvalid) as raised:
+        read_written(json.dumps(document(**changes), default=str).encode(), is_json=True).read()
+    assert raised.value.sentence.startswith(f"{place}: ")
+    assert raised.value.sentence.encode().isascii()
+    assert len(raised.value.sentence) < 300
+
+
+def test_names_in_toml_are_refused_by_their_line() -> None:
+    with pytest.raises(MandateInvalid, match=r"line 4: who\.user: "):
+        read_written(as_toml(document(who={"user": ["a\x00b"]})).encode()).read()
+
+
+def test_a_key_that_no_terminal_can_print_is_told_so_that_it_can() -> None:
+    for key in ("\ud800", "k" * 10_000):
+        with pytest.raises(MandateInvalid) as raised:
+            read_written(json.dumps(document() | {key: 1}, default=str).encode(), is_json=True).read()
+        assert len(raised.value.sentence.encode()) < 300
+
+
 def test_a_file_that_is_no_table_is_refused() -> None:
     with pytest.raises(MandateInvalid, match="must be a table"):
         read_written(b"[1]", is_json=True).read()

@@ -22,7 +22,6 @@ from keyhouse.core.errors import NotFound
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import asked, console, dispositions, gates, queries, services
 from keyhouse.mandate.adoption import read_adoption
-from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.facts import PROOFS
 from keyhouse.mandate.models import Exemption, MandateVersion
@@ -79,22 +78,22 @@ def apply(file: Path, *, is_json: bool) -> None:
       keyhouse mandate show default --document > default.json; keyhouse mandate apply default.json
     """  # noqa: D301 - \b is click's own mark
     written = _read(file)
-    mandate = written.read()
-    found = preview(mandate, clock.now())
+    planned = services.plan_version(written.read())
+    found = planned.plan
     told = _plan_with_lines(found, written)
     if not is_json or found.refusals:
         click.echo(as_json(told) if is_json else words.plan(told))
     if found.refusals:
         raise click.exceptions.Exit(FAILED)
-    row, is_new = _propose(mandate)
+    row, is_new = _propose(planned)
     outcome = {"plan": told, **words.version_dict(row), "is_changed": is_new}
     click.echo(as_json(outcome) if is_json else words.outcome(row, is_new=is_new, now=clock.now()))
 
 
-def _propose(mandate: Mandate) -> tuple[MandateVersion, bool]:
+def _propose(planned: services.Planned) -> tuple[MandateVersion, bool]:
     """Propose a version; returns its row, and whether it is a new one."""
     last = MandateVersion.objects.aggregate(last=Max("pk"))["last"] or 0
-    row = services.propose_version(mandate, by=host())
+    row = services.propose_version(planned.mandate, by=host(), planned=planned)
     return row, row.pk > last and row.origin != MandateVersion.Origin.DEFAULT
 
 

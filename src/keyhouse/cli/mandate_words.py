@@ -213,7 +213,7 @@ def standing(told: Data) -> str:
     """Return what is asked of a person as lines."""
     lines = [f"{told['user']}: " + ("nothing is left to do" if told["is_met"] else "something is to be done")]
     for one in told["asked"]:
-        lines.append(f"  {one['mandate']}@{one['version']}: {one['title']} ({_state(one)})")
+        lines.append(f"  {one['mandate']}{_number(one)}: {one['title']} ({_state(one)})")
         lines += [f"    {_effect(effect)}" for effect in one["effects"]]
     if told["next"]:
         lines.append(f"Next: {told['next']['text']} {told['next']['path']}")
@@ -225,7 +225,13 @@ def _effect(effect: Data) -> str:
     when = f"refused since {at}" if effect["refused"] else f"will be refused from {at} on"
     acts = effect["acts"]
     more = f", and {len(acts) - MOST_ACTS} acts more" if len(acts) > MOST_ACTS else ""
-    return f"{when}: {'; '.join(acts[:MOST_ACTS])}{more}"
+    where = f" (only for {', '.join(effect['projects'])})" if effect["projects"] else ""
+    return f"{when}{where}: {'; '.join(acts[:MOST_ACTS])}{more}"
+
+
+def _number(told: Data) -> str:
+    """Return the version as ledgers write it; the operators' floor has none."""
+    return f"@{told['version']}" if told["version"] else ""
 
 
 def _state(one: Data) -> str:
@@ -241,8 +247,7 @@ def decision(told: Data) -> str:
     if told["code"]:
         lines.append(f"  {told['code']}: {told['reason']}")
     if told["mandate"]:
-        number = f"@{told['version']}" if told["version"] else ""
-        lines.append(f"  by {told['mandate']}{number}" + _span(told))
+        lines.append(f"  by {told['mandate']}{_number(told)}" + _span(told))
     if told["fix"]:
         lines.append(f"  {told['fix']['text']} {told['fix']['path']}")
     return _lines(lines)

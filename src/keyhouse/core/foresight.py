@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Protocol, runtime_checkable
 
 from keyhouse.core import actions
+from keyhouse.core.actions import Caution, Thing
 from keyhouse.core.actor import Actor, Strength
 
 
@@ -63,6 +64,22 @@ class Foresight(Protocol):
 
     def refusal_code(self, actor: Actor, action: str) -> str:
         """Return the code by which an act would be refused now, or nothing; nobody tries it by this."""
+
+
+@runtime_checkable
+class Teller(Protocol):
+    """A gate that knows what being told of a mandate changes."""
+
+    def once_told(
+        self, actor: Actor, action: str, thing: Thing | None, caution: Caution
+    ) -> tuple[Caution, frozenset[str]]:
+        """Return the caution as it is once the actor is told of it, and the mandates that are then told of, by name."""
+
+
+def find_teller() -> Teller | None:
+    """Return the wired gate where it knows that, or None."""
+    gate = actions.find_gate()
+    return gate if isinstance(gate, Teller) else None
 
 
 def find_foresight() -> Foresight | None:

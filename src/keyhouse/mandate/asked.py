@@ -11,14 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from django.http import HttpRequest
+
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import Actor
-from keyhouse.mandate import queries, words
+from keyhouse.mandate import queries, shown, words
 from keyhouse.mandate.defaults import BEGINNING
-from keyhouse.mandate.documents import METHODS, Mandate
-from keyhouse.mandate.facts import Asking, Facts
+from keyhouse.mandate.documents import METHODS, Mandate, read_mandate
+from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Facts, Object
 from keyhouse.mandate.rules import (
+    FLOOR,
     GAINING,
     OF_A_JOB,
     Objection,
@@ -30,6 +33,7 @@ from keyhouse.mandate.rules import (
     satisfies,
 )
 from keyhouse.mandate.selectors import View
+from keyhouse.projects.rules import MAINTAINER, OWNER, ROLE_ACTIONS
 
 ADD_FACTOR: Final = "/account/second-factors/add/"
 FACTORS: Final = "/account/second-factors/"
@@ -51,12 +55,13 @@ class Step:
 class Effect:
     """What a mandate does to somebody who lacks what it asks: these acts are refused since `at`, or from then on.
 
-    `at` is None where a warning has no day yet.
+    `at` is None where a warning has no day yet. `projects` names those it is about, where others fare otherwise.
     """
 
     is_refused: bool
     at: datetime | None
     acts: tuple[str, ...]  # what the catalogue says of them
+    projects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,11 @@ class Asked:
     def mandate(self) -> Mandate:
         """Return the mandate itself."""
         return self.policy.mandate
+
+    @property
+    def is_floor(self) -> bool:
+        """Whether it is the operators' floor, which is no mandate: nobody made it, and nothing lowers it."""
+        return self.policy is FLOOR_POLICY
 
     @property
     def accepts(self) -> str:
@@ -95,7 +105,7 @@ class Asked:
         mandate = self.mandate
         return {
             "mandate": mandate.name,
-            "version": self.policy.version,
+            "version": None if self.is_floor else self.policy.version,
             "title": mandate.title,
             "reason": mandate.reason,
             "link": mandate.link or None,
@@ -107,7 +117,12 @@ class Asked:
             "since": _written(self.since),
             "until": _written(self.until),
             "effects": [
-                {"refused": one.is_refused, "at": _written(one.at), "acts": list(one.acts)}
+                {
+                    "refused": one.is_refused,
+                    "at": _written(one.at),
+                    "acts": list(one.acts),
+                    "projects": list(one.projects) or None,
+                }
                 for one in self.effects
             ],
         }
@@ -162,17 +177,56 @@ def read_standing(actor: Actor, now: datetime) -> Standing:
     return standing_of(facts, policies, now)
 
 
+def shown_standing(request: HttpRequest, actor: Actor, now: datetime) -> Standing:
+    """Return what is asked of somebody for a page that shows it: what is still open counts as told from here on."""
+    facts, policies = queries.gather(actor, "", None, now)
+    standing = standing_of(facts, policies, now)
+    names = [one.policy.name for one in standing.open]
+    if not shown.is_page(request) or not names:
+        return standing
+    shown.show(request, names)
+    return standing_of(facts.once_told(names, now), policies, now)
+
+
 def standing_of(facts: Facts, policies: Iterable[Policy], now: datetime) -> Standing:
     """Return what live mandates ask of the person of these facts, in the session that asks."""
     known = tuple(policies)
     mine = [one for one in known if one.mandate.announced_at <= now and covers(one, facts)]
-    asked = tuple(sorted((_asked(one, facts, now) for one in mine), key=_urgency))
+    found = [_asked(one, facts, now) for one in mine] + _floor(facts)
+    asked = tuple(sorted(found, key=_urgency))
     others = tuple(one for one in known if one not in mine)
     return Standing(asked, others, _next_step(asked, facts))
 
 
 def _urgency(one: Asked) -> tuple[bool, datetime, str]:
     return not one.is_open, one.since or one.until or _FAR, one.policy.name
+
+
+def _floor(facts: Facts) -> list[Asked]:
+    """Return what the operators' floor asks, which no mandate and no exemption changes."""
+    if NEEDING_FACTOR.isdisjoint(facts.person.roles):
+        return []
+    is_met = bool(facts.person.factors)
+    acts = tuple(sorted(action.summary for action in _acts_of(facts)))
+    effects = () if is_met else (Effect(is_refused=True, at=BEGINNING, acts=acts),)
+    return [Asked(FLOOR_POLICY, is_met, None, None if is_met else BEGINNING, None, effects)]
+
+
+# The floor as a page shows it; the gate has a rule of its own for it.
+FLOOR_POLICY: Final = Policy(
+    read_mandate(
+        {
+            "name": FLOOR,
+            "title": "A second factor for operators, moderators and auditors",
+            "reason": "Whoever rules the index holds one, whatever any mandate or exemption says.",
+            "who": {"role": sorted(NEEDING_FACTOR)},
+            "methods": {"accept": ["security-key", "passkey", "authenticator-app"], "prefer": "security-key"},
+            "notice": {"floor_days": 0, "unreached_cap_days": 0},
+            "stages": [{"state": "enforced", "at": BEGINNING, "deny": ["all"]}],
+        }
+    ),
+    is_floor_exempt=True,
+)
 
 
 def _asked(policy: Policy, facts: Facts, now: datetime) -> Asked:
@@ -205,19 +259,55 @@ def _exempt_until(policy: Policy, facts: Facts, now: datetime) -> datetime | Non
 
 
 def _effects(policy: Policy, facts: Facts, now: datetime) -> Iterable[Effect]:
-    """Yield what becomes of the acts of a session that proved a password only, by instant."""
-    found: dict[tuple[bool, datetime | None], list[str]] = defaultdict(list)
+    """Yield what becomes of the acts of a session that proved a password only, by instant and by project."""
+    found: dict[_Fate, list[str]] = defaultdict(list)
+    alike = _projects_alike(facts)
     for action in _acts_of(facts):
-        against = _objection(policy, facts, action.name, now)
+        for fate in _fates(policy, facts, action.name, alike, now):
+            found[fate].append(action.summary)
+    for (is_refused, at, projects), acts in sorted(found.items(), key=_place_of):
+        yield Effect(is_refused, at, tuple(sorted(acts)), projects)
+
+
+_Fate = tuple[bool, datetime | None, tuple[str, ...]]  # refused or not, since or from when on, which projects
+
+
+def _fates(
+    policy: Policy, facts: Facts, action: str, alike: Sequence[tuple[str, ...]], now: datetime
+) -> Iterable[_Fate]:
+    """Yield what becomes of one act; of one on projects, of each kind of them: one gained lately has no grace."""
+    if action not in _ON_PROJECTS or not alike:
+        against = _objection(policy, facts, action, now)
         if against is not None:
-            found[against.is_denial, against.at].append(action.summary)
-    for (is_refused, at), acts in sorted(found.items(), key=_place_of):
-        yield Effect(is_refused, at, tuple(sorted(acts)))
+            yield against.is_denial, against.at, ()
+        return
+    found: dict[tuple[bool, datetime | None] | None, list[str]] = defaultdict(list)
+    for names in alike:
+        against = _objection(policy, replace(facts, object=Object("project", names[0])), action, now)
+        found[None if against is None else (against.is_denial, against.at)] += names
+    for told, projects in found.items():
+        if told is not None:
+            yield *told, (tuple(sorted(projects)) if len(found) > 1 else ())
 
 
-def _place_of(pair: tuple[tuple[bool, datetime | None], list[str]]) -> tuple[bool, datetime]:
-    (is_refused, at), _ = pair
-    return not is_refused, at or _FAR
+_ON_PROJECTS: Final = frozenset({*ROLE_ACTIONS[OWNER], *ROLE_ACTIONS[MAINTAINER]})
+
+
+def _projects_alike(facts: Facts) -> list[tuple[str, ...]]:
+    """Return the projects of somebody, together those that they have held, and that are covered, since the same instants."""
+    held: dict[str, set[tuple[datetime | None, datetime | None]]] = defaultdict(set)
+    for one in facts.authority:
+        if one.kind == "project":
+            held[one.name].add((one.since, one.covered_since))
+    found: dict[frozenset[tuple[datetime | None, datetime | None]], list[str]] = defaultdict(list)
+    for name, since in sorted(held.items()):
+        found[frozenset(since)].append(name)
+    return [tuple(names) for names in found.values()]
+
+
+def _place_of(pair: tuple[_Fate, list[str]]) -> tuple[bool, datetime, tuple[str, ...]]:
+    (is_refused, at, projects), _ = pair
+    return not is_refused, at or _FAR, projects
 
 
 def _acts_of(facts: Facts) -> list[Action]:
@@ -234,7 +324,7 @@ def _acts_of(facts: Facts) -> list[Action]:
 
 def _objection(policy: Policy, facts: Facts, action: str, now: datetime) -> Objection | None:
     asked = replace(facts, action=action, asking=Asking("session", frozenset({"password"}), at=now))
-    return objection(policy, asked, View(asked.person, prospective(asked)), now)
+    return objection(policy, asked, View(asked.person, prospective(asked)), now, counts_holds=False)
 
 
 def _next_step(asked: Sequence[Asked], facts: Facts) -> Step | None:
@@ -248,7 +338,7 @@ def _next_step(asked: Sequence[Asked], facts: Facts) -> Step | None:
 
 
 def _step_for(mandate: Mandate, facts: Facts) -> Step:
-    if not facts.person.verified_email:
+    if not facts.person.verified_email and mandate.name != FLOOR:
         text = "Your primary e-mail address is not verified. Ask the operators of this index."
         return Step(text, ACCOUNT, "Look at your account")
     if "authenticator-app" in mandate.accept:

@@ -26,7 +26,8 @@ def blockers_of(project: Project, now: datetime) -> list[Blocker]:
     found = []
     for role in roles_of_project(project):
         standing = standing_of(queries.facts_of_person(role.user_id), policies, now)
-        unmet = tuple(one for one in standing.asked if not one.is_met)
+        # who is an operator is nothing to a project's people
+        unmet = tuple(one for one in standing.asked if not (one.is_met or one.is_floor))
         if unmet:
             found.append(Blocker(role.user.username, role.get_kind_display(), unmet))
     return found

@@ -57,6 +57,8 @@ DISPOSITIONS: Final = ("keep", "warn", "refuse", "expire", "revoke")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST_TITLE: Final = 200
 _LONGEST_TEXT: Final = 2000
+_LONGEST_NAME: Final = 200
+_LONGEST_STEP: Final = 60  # of a key, told in a complaint
 _MOST_NAMES: Final = 1000
 _MOST_STAGES: Final = 50
 _DEEPEST: Final = 16
@@ -78,8 +80,14 @@ class DocumentInvalid(ValueError):  # noqa: N818 - it names what is wrong
 
 def shown(path: Path) -> str:
     """Write a path as `stages[1].deny`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{_told(step)}" for step in path)
     return text.removeprefix(".")
+
+
+def _told(key: str) -> str:
+    """Write a key so that every terminal can print it."""
+    short = key if len(key) <= _LONGEST_STEP else f"{key[:_LONGEST_STEP]}…"
+    return short if short.isprintable() else ascii(short)
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +274,9 @@ class _Table:
         if needed and not value:
             raise self.fail(key, "must not be empty")
         for one in value:
+            if len(one) > _LONGEST_NAME or not one.isprintable() or one != one.strip():
+                told = f"{one[:_LONGEST_STEP]!a} is no name"
+                raise self.fail(key, f"{told}; one is printable and has at most {_LONGEST_NAME} characters")
             if allowed and one not in allowed:
                 raise self.fail(key, f"{one!r} is none of {', '.join(allowed)}")
         if len(set(value)) != len(value):

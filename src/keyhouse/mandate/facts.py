@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -171,6 +171,10 @@ class Facts:
             else:
                 found[one.mandate] = [one.delivered_at]
         return found
+
+    def once_told(self, mandates: Iterable[str], at: datetime) -> Facts:
+        """Return the same with notices of these mandates, by name, delivered at an instant."""
+        return replace(self, notices=(*self.notices, *(Notice(name, "shown", at) for name in mandates)))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form, keys and lists in one order."""

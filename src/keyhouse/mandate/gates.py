@@ -74,6 +74,21 @@ class MandateGate:
             raise refusal_of(decision)
         return caution_of(decision)
 
+    def once_told(
+        self, actor: Actor, action: str, thing: Thing | None, caution: Caution
+    ) -> tuple[Caution, frozenset[str]]:
+        """Return the caution as it is once they are told of it: whoever is told at last may have another deadline."""
+        now, told = clock.now(), frozenset[str]()
+        try:
+            facts, policies = queries.gather(actor, action, thing, now)
+        except UNREADABLE:
+            _log.exception("what a notice would change can't be told")
+            return caution, frozenset({caution.mandate})
+        while caution.mandate not in told:
+            told |= {caution.mandate}
+            caution = caution_of(decide(facts.once_told(told, now), policies, now)) or caution
+        return caution, told
+
     def live_mandates(self, at: datetime) -> list[str]:
         """Return the versions that are live and announced at that instant, as ledgers write them."""
         return [one.label for one in queries.live_policies(at) if one.mandate.announced_at <= at]

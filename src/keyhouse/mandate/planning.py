@@ -37,7 +37,8 @@ from keyhouse.mandate.strictness import IN_FORCE, is_as_strict
 # Sections of a document that decide something; the others only say why.
 SECTIONS: Final = ("who", "methods", "notice", "credentials", "stages", "replaces")
 MOST_EXAMPLES: Final = 5
-MOST_MADE_UP: Final = 200_000  # worth of questions, for making people up, and again for asking about them
+MOST_ASKED: Final = 100_000  # questions for making people up, and again for asking about them
+MOST_EXAMPLES_ASKED: Final = 20_000  # where no answer could tell that nothing gets looser
 UNSURE: Final = (
     "somebody: it could not be excluded that something is allowed that is refused now. The sets of people are too many"
     " or too mixed to try them all, and it can't be seen from the words that everybody is refused at least as much"
@@ -186,6 +187,9 @@ def _written(at: datetime) -> str:
 # ---- the ground of a comparison
 
 
+_Key = tuple[frozenset[int], frozenset[int]]
+
+
 class Ground:
     """Both sides of a comparison, and between whom, what and when they could tell."""
 
@@ -194,7 +198,7 @@ class Ground:
         self.now = now
         self._sides = before, after
         self._live: dict[datetime, tuple[tuple[Policy, ...], tuple[Policy, ...]]] = {}
-        self._differing: dict[datetime, tuple[tuple[Policy, ...], tuple[Policy, ...]]] = {}
+        self._differing: dict[_Key, tuple[tuple[Policy, ...], tuple[Policy, ...]]] = {}
         self._proven: dict[tuple[int, int], bool] = {}
         changes = {at for side in self._sides for at, _ in side.versions if at > now}
         seen = (policy for at in (now, *changes) for side in self._sides for policy in side.live_at(at))
@@ -247,13 +251,15 @@ class Ground:
         return self._proven[key]
 
     def _only(self, at: datetime) -> tuple[tuple[Policy, ...], tuple[Policy, ...]]:
-        if at not in self._differing:
-            before, after = ({_terms(one): one for one in side} for side in self.live(at))
-            self._differing[at] = (
+        sides = self.live(at)
+        key = frozenset(map(id, sides[0])), frozenset(map(id, sides[1]))  # few: instants are many
+        if key not in self._differing:
+            before, after = ({_terms(one): one for one in side} for side in sides)
+            self._differing[key] = (
                 tuple(one for terms, one in before.items() if terms not in after),
                 tuple(one for terms, one in after.items() if terms not in before),
             )
-        return self._differing[at]
+        return self._differing[key]
 
 
 def _terms(policy: Policy) -> tuple[Any, ...]:
@@ -282,19 +288,24 @@ def plan_change(  # noqa: PLR0913 - both sides, who is here, with what in hand, 
     groups = populations.group_people(people, policies, tokens)
     found = [(group, compare(ground, group)) for group in groups]
     loosenings = _loosenings(ground, found)
+    touched = sum(group.count for group, change in found if change.is_any)
     return Plan(
         name=proposed.name,
         version=proposed.version,
         is_new=former is None,
         is_loosening=bool(loosenings),
         people=sum(group.count for group in groups),
-        touched=sum(group.count for group, change in found if change.is_any),
+        touched=touched,
         loosened=sum(group.count for group, change in found if change.looser),
         tightened=sum(group.count for group, change in found if change.tighter),
         differences=tuple(
             differences(former.mandate.as_dict() if former else {}, proposed.mandate.as_dict())
         ),
-        touches=tuple(_touch(before, add, section, policy, groups, now) for section, policy in parts),
+        touches=(
+            tuple(_touch(before, add, section, policy, groups, now) for section, policy in parts)
+            if len(parts) > 1
+            else tuple(Touch(section, touched) for section, _ in parts)  # it alone is the whole change
+        ),
         forecasts=tuple(forecasts(ground, proposed, groups)),
         loosenings=loosenings,
         warnings=tuple(_warnings(proposed, groups, now)),
@@ -418,9 +429,11 @@ def _loosenings_to_come(ground: Ground, groups: Sequence[Group]) -> tuple[str, .
         ground.is_seen_as_tightening()
     ):  # also where it is only added to: what some mandate refuses stays refused
         return ()
-    making, asking = Effort(MOST_MADE_UP), Effort(MOST_MADE_UP)
+    are_all = populations.are_all_made_up(ground.policies)
+    most = (MOST_ASKED if are_all else MOST_EXAMPLES_ASKED) // populations.weight_of(ground.policies)
+    making, asking = Effort(most), Effort(most)
     found = _examples_to_come(ground, groups, making, asking)
-    is_sure = populations.are_all_made_up(ground.policies) and not (making.is_spent or asking.is_spent)
+    is_sure = are_all and not (making.is_spent or asking.is_spent)
     return found if found or is_sure else (UNSURE,)
 
 
@@ -569,6 +582,9 @@ def _warnings(policy: Policy, groups: Sequence[Group], now: datetime) -> Iterato
             yield Remark(("stages", number, "who"), "nobody is in this set now")
     if not any(covers(policy, group.facts) for group in groups):
         yield Remark(("who",), "nobody is in this set now")
+    ends, enforced_at = policy.mandate.credentials, _enforced_at(policy.mandate)
+    if ends.before == "expire" and ends.at is not None and enforced_at is not None and ends.at > enforced_at:
+        yield Remark(("credentials", "at"), f"older tokens outlive the stage of {_written(enforced_at)}")
     if _rests_on_own_word(policy.mandate):
         yield Remark(
             ("methods", "accept"),
@@ -590,7 +606,8 @@ def _refusals(before: Timeline, ground: Ground, policy: Policy, groups: Sequence
     if policy.name == FLOOR:
         yield Remark(("name",), f"no mandate can be called {FLOOR}")
     yield from _bad_replacements(before, policy, ground.now)
-    yield from _too_soon(ground, policy, groups)
+    yield from _outlives_enforcement(policy.mandate)
+    yield from _too_soon(before, ground, policy, groups)
     yield from _locked_out(ground, groups)
 
 
@@ -618,11 +635,46 @@ def _leads_to(name: str, target: str, newest: Mapping[str, Policy]) -> bool:
     return False
 
 
-def _too_soon(ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterator[Remark]:
+def _outlives_enforcement(mandate: Mandate) -> Iterator[Remark]:
+    """Refuse what would let a token of the grace period live on once everybody is refused (A6)."""
+    ends, enforced_at = mandate.credentials, _enforced_at(mandate)
+    if ends.grace == "expire" and ends.at is not None and enforced_at is not None and ends.at > enforced_at:
+        yield Remark(
+            ("credentials", "at"),
+            "tokens made since the announcement would outlive the stage that refuses,"
+            f" which begins at {_written(enforced_at)}; `expire` must not be later",
+        )
+
+
+def _enforced_at(mandate: Mandate) -> datetime | None:
+    """Return when the first lasting stage begins that refuses more than to shed the last factor; a general one first."""
+    lasting = [one for one in mandate.stages if one.state != "brownout" and one.deny - {REMOVE_LAST}]
+    general = [one.at for one in lasting if one.who is None]
+    return min(general or [one.at for one in lasting], default=None)
+
+
+def _floor_kept(before: Timeline, policy: Policy, now: datetime) -> tuple[datetime, int]:
+    """Return before when nobody may be gated anew, and by a floor of how many days.
+
+    A version that lowers the floor is itself one that people must be told of: the floors of former versions, and of what
+    is replaced, hold for as long as they are after the last instant of that version.
+    """
+    floors = [(now + policy.mandate.floor, policy.mandate.floor.days)]
+    names = {policy.name, *policy.mandate.replaces}
+    past = [(at, one) for at, one in before.versions if one.name in names and at <= now]
+    for number, (_, one) in enumerate(past):
+        ends = [at for at, later in past[number + 1 :] if later.name == one.name]
+        floors.append((min(ends, default=now) + one.mandate.floor, one.mandate.floor.days))
+    return max(floors)
+
+
+def _too_soon(before: Timeline, ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterator[Remark]:
     """Refuse what would gate somebody who is covered now sooner than the notice floor after they were told of it."""
     if policy.is_floor_exempt:
         return
-    gated = [(group, at) for group in groups if (at := _gated_too_soon(ground, policy, group)) is not None]
+    earliest, days = _floor_kept(before, policy, ground.now)
+    found = ((group, _gated_before(ground, policy, group, earliest)) for group in groups)
+    gated = [(group, at) for group, at in found if at is not None]
     if gated:
         count = sum(group.count for group, _ in gated)
         people = sum(group.count for group in groups)
@@ -631,13 +683,12 @@ def _too_soon(ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterat
         yield Remark(
             ("stages",),
             f"{count:,} of {people:,} people would be refused from {_written(first)} on, less than"
-            f" {policy.mandate.floor.days} days after their notice: {', '.join(names)}",
+            f" {days} days after their notice: {', '.join(names)}",
         )
 
 
-def _gated_too_soon(ground: Ground, policy: Policy, group: Group) -> datetime | None:
+def _gated_before(ground: Ground, policy: Policy, group: Group, earliest: datetime) -> datetime | None:
     # notices that were delivered told of what held until now; of these terms nobody can have been told before (C2)
-    earliest = ground.now + policy.mandate.floor
     names = [name for name in ground.actions if name not in GAINING]
     for at in ground.instants(group):
         if at >= earliest:

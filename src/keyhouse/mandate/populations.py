@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
+from math import prod
 from typing import Any, Final
 
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
@@ -37,7 +38,11 @@ _FAR: Final = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
 _LONG_AGO: Final = datetime(1990, 1, 1, tzinfo=UTC)
 _FAMILIAR: Final = ("release.upload", "project.manage", "token.mint", "project.create")
 _MIXED_FULLY: Final = 7  # so many traits are mixed in every way: 128 mixes
-_IDS_TRIED: Final = 400  # made-up ids among which cohorts look for members and others
+_IDS_TRIED: Final = 4000  # made-up ids among which cohorts look for members and others
+_PER_STANDING: Final = 4  # what it costs to make somebody up, counted in questions to a mandate
+_PER_PERSON: Final = 4
+_STAGES_OF_A_QUESTION: Final = 4
+_WHOLE: Final = 100  # per cent
 
 # What a session or the session behind a token can have proven: (proofs, device-bound).
 PROVEN: Final = (
@@ -52,6 +57,24 @@ PROOF_OF_FACTOR: Final = {"authenticator-app": "totp", "security-key": "webauthn
 
 
 Tokens = Mapping[str, Collection[Asking]]  # live ones, by the id of the person
+
+
+class Effort:
+    """So much may be asked, and no more: what people write must not keep an index busy for long."""
+
+    def __init__(self, most: int) -> None:
+        """Take how much, counted in questions to a mandate."""
+        self._left = most
+
+    def spend(self, count: int = 1) -> bool:
+        """Tell whether so much is left, and take it."""
+        self._left -= count
+        return self._left >= 0
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether more was asked for than is allowed."""
+        return self._left < 0
 
 
 @dataclass(slots=True)
@@ -272,11 +295,29 @@ def turning_points(policies: Sequence[Policy]) -> set[datetime]:
 # ---- made-up people
 
 
-def made_up_people(policies: Sequence[Policy], now: datetime) -> Iterator[Facts]:
-    """Yield people who may not exist yet: with each mix of roles and names, account old and new, told and untold."""
+def weight_of(policies: Sequence[Policy]) -> int:
+    """Return how much more than usual a question costs: it is asked of every stage."""
+    return max(1, sum(len(policy.mandate.stages) for policy in policies) // _STAGES_OF_A_QUESTION)
+
+
+def are_all_made_up(policies: Sequence[Policy]) -> bool:
+    """Tell whether the made-up people stand for all whom selectors can tell apart, and not only for many of them."""
+    named = _named(policies)
+    cohorts = [leaf for leaf in named if isinstance(leaf, Cohort)]
+    is_mixed_fully = len(_traits(named)) <= _MIXED_FULLY
+    return is_mixed_fully and len(_ids_by_cohort(cohorts)) == _combinations_of(cohorts)
+
+
+def made_up_people(policies: Sequence[Policy], now: datetime, effort: Effort) -> Iterator[Facts]:
+    """Yield people who may not exist yet: with each mix of roles and names, account old and new, told and untold.
+
+    It ends early where the effort is spent.
+    """
     cuts, notices = _cuts(policies), notices_to_come(policies, now)
-    for person, authority in _standings(policies, cuts):
+    for person, authority in _standings(policies, cuts, effort):
         for since, is_verified, told in product({person.joined_at, cuts[-1]}, (True, False), notices):
+            if not effort.spend(_PER_PERSON):
+                return
             yield Facts(
                 replace(person, verified_email=is_verified),
                 Asking("session"),
@@ -284,6 +325,16 @@ def made_up_people(policies: Sequence[Policy], now: datetime) -> Iterator[Facts]
                 authority=tuple(replace(one, since=since) for one in authority),
                 notices=told,
             )
+
+
+def told_later(
+    people: Iterable[Facts], policies: Sequence[Policy], now: datetime, effort: Effort
+) -> Iterator[Facts]:
+    """Yield people who are here, by when they may be told of a mandate yet; ends early where the effort is spent."""
+    for facts, told in product(people, notices_to_come(policies, now)):
+        if not effort.spend(_PER_PERSON):
+            return
+        yield replace(facts, notices=told)
 
 
 def _named(policies: Iterable[Policy]) -> list[Selector]:
@@ -323,12 +374,14 @@ def _delivered(names: Sequence[str], at: datetime) -> tuple[Notice, ...]:
 _Standing = tuple[Person, tuple[Authority, ...]]
 
 
-def _standings(policies: Sequence[Policy], cuts: Sequence[datetime]) -> Iterator[_Standing]:
+def _standings(policies: Sequence[Policy], cuts: Sequence[datetime], effort: Effort) -> Iterator[_Standing]:
     """Yield persons with what they may do, one of all those that no selector and no rule tells apart."""
     named, seen = _named(policies), set[Any]()
     ids = _ids_by_cohort([leaf for leaf in named if isinstance(leaf, Cohort)])
     users = ["", *_one_of_each([leaf.names for leaf in named if isinstance(leaf, Named)])]
     for traits, id_, user, joined in product(_mixes(_traits(named)), ids, users, cuts):
+        if not effort.spend(_PER_STANDING):
+            return
         roles = tuple(trait for trait in traits if isinstance(trait, str))
         authority = tuple(trait for trait in traits if isinstance(trait, Authority))
         facts = Facts(Person(id_, joined, roles=roles, name=user), Asking("session"), "", authority)
@@ -371,10 +424,21 @@ def _one_of_each(sets: Sequence[frozenset[str]]) -> list[str]:
 
 
 def _ids_by_cohort(cohorts: Sequence[Cohort]) -> list[str]:
-    """Return made-up ids, one for each combination of cohorts that was met among some hundred."""
+    """Return made-up ids, one for each combination of cohorts that was met among some thousand."""
     found: dict[tuple[bool, ...], str] = {}
-    for number in range(_IDS_TRIED if cohorts else 1):
+    most = _combinations_of(cohorts)
+    for number in range(_IDS_TRIED):
+        if len(found) == most:
+            break
         id_ = f"made-up-{number}"
         view = View(Person(id_), ())
         found.setdefault(tuple(one.matches(view) for one in cohorts), id_)
     return list(found.values())
+
+
+def _combinations_of(cohorts: Sequence[Cohort]) -> int:
+    """Return how many combinations of cohorts there can be: of one seed, the smaller lies within the larger."""
+    shares: dict[str, set[float]] = {}
+    for one in cohorts:
+        shares.setdefault(one.seed, set()).add(one.percent)
+    return prod(1 + sum(percent < _WHOLE for percent in some) for some in shares.values())

@@ -1,4 +1,4 @@
-"""Which projects are protected: everybody with authority over them meets the mandates in force.
+"""Which projects are protected: everybody with authority over them holds what the mandates in force ask for there.
 
 Worked out once a day. Only the positive is kept, and only where a mandate in force covers somebody there, so that nobody
 reads a list of targets off it; whoever shows it asks for the day before.
@@ -6,6 +6,7 @@ reads a list of targets off it; whoever shows it asks for the day before.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -13,10 +14,9 @@ from typing import Final
 from django.db import IntegrityError, transaction
 
 from keyhouse.mandate import people, queries
-from keyhouse.mandate.facts import Facts
+from keyhouse.mandate.facts import Authority, Facts
 from keyhouse.mandate.models import CriterionRun, ProtectedProject
-from keyhouse.mandate.rules import Policy, covers, is_compliant
-from keyhouse.mandate.selectors import View
+from keyhouse.mandate.rules import Policy, covers, covers_through, is_compliant
 from keyhouse.projects.models import Project
 
 RUN: Final = "protected-projects"  # under which the last run is noted, beside those of criteria
@@ -61,26 +61,33 @@ def _last_state(policy: Policy, now: datetime) -> str:
 
 
 def protected_projects(everybody: Iterable[Facts], policies: Sequence[Policy]) -> set[str]:
-    """Return the names whose people all meet every mandate that covers them, and one of them is covered there."""
-    covered: set[str] = set()
+    """Return the names that a mandate covers and whose people all hold what is asked.
+
+    That is what every mandate asks that covers the project through any of them, also of those whom it doesn't cover: one
+    owner without a second factor is a way in, whoever else has one. And what each is asked for other reasons.
+    """
+    asked: dict[str, set[int]] = defaultdict(set)
+    lacked: dict[str, set[int]] = defaultdict(set)
     unmet: set[str] = set()
     for facts in everybody:
-        names = {one.name for one in facts.authority if one.kind == "project"}
-        if not names:
-            continue
-        asked = [one for one in policies if covers(one, facts)]
-        if all(is_compliant(one.mandate, facts.person) for one in asked):
-            covered |= {name for name in names - covered if _is_covered_there(asked, facts, name)}
-        else:
-            unmet |= names
-    return covered - unmet
+        entries = _entries_by_project(facts)
+        lacking = {at for at, one in enumerate(policies) if not is_compliant(one.mandate, facts.person)}
+        if any(covers(policies[at], facts) for at in lacking):
+            unmet |= entries.keys()
+        for name, own in entries.items():
+            lacked[name] |= lacking
+            asked[name] |= {
+                at for at, one in enumerate(policies) if covers_through(one, facts.person, tuple(own))
+            }
+    return {name for name, ats in asked.items() if ats and ats.isdisjoint(lacked[name])} - unmet
 
 
-def _is_covered_there(policies: Iterable[Policy], facts: Facts, name: str) -> bool:
-    entries = tuple(one for one in facts.authority if one.name == name)
-    return any(
-        one.mandate.who.matches(View(facts.person, entries, one.mandate.announced_at)) for one in policies
-    )
+def _entries_by_project(facts: Facts) -> dict[str, list[Authority]]:
+    found: dict[str, list[Authority]] = defaultdict(list)
+    for one in facts.authority:
+        if one.kind == "project":
+            found[one.name].append(one)
+    return found
 
 
 def _claim(last_at: datetime | None, now: datetime) -> bool:

@@ -91,7 +91,10 @@ def live_policies(now: datetime) -> tuple[Policy, ...]:
 
 
 def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tuple[Facts, tuple[Policy, ...]]:
-    """Gather what a decision needs, in at most three questions; raises DatabaseError."""
+    """Gather what a decision needs, in at most three questions; raises DatabaseError.
+
+    A deletion asks more, for the project's other people, while a mandate is on its way.
+    """
     person, change = _read_person(actor)
     policies = ledger(change).live_at(now)
     asked = Facts(person, _asking(actor), action, object=_object(action, thing))
@@ -110,13 +113,17 @@ def _with_holds(facts: Facts, policies: Iterable[Policy], now: datetime) -> Fact
     left = [one for one in policies if is_on_its_way(one.mandate, now)]
     held: list[str] = []
     for user_id in _people_of(thing.name) if left else ():
-        other = replace(facts_of_person(user_id), object=thing)
+        other = facts if _is_about(facts, user_id) else replace(facts_of_person(user_id), object=thing)
         found = [one for one in left if covers_through(one, other.person, other.entries_of_object)]
         held += [one.name for one in found]
         left = [one for one in left if one not in found]
         if not left:
             break
     return replace(facts, object=replace(thing, held_by=tuple(sorted(held)))) if held else facts
+
+
+def _is_about(facts: Facts, user_id: int) -> bool:
+    return facts.person.id == f"u{user_id}"
 
 
 def _people_of(name: str) -> list[int]:

@@ -123,14 +123,19 @@ def decide(facts: Facts, policies: Iterable[Policy], now: datetime) -> Decision:
 
 def _decide_by_mandates(facts: Facts, action: Action, policies: Iterable[Policy], now: datetime) -> Decision:
     view = View(facts.person, prospective(facts))
-    objections = [found for one in policies if (found := objection(one, facts, view, now)) is not None]
-    denials = [found for found in objections if found.is_denial]
+    denials: list[Objection] = []
+    warnings: list[Objection] = []
+    for policy in policies:
+        # once one refuses, nobody is told what others warn of
+        found = objection(policy, facts, view, now, counts_warnings=not denials)
+        if found is not None:
+            (denials if found.is_denial else warnings).append(found)
     if denials:
         return _worded(_told_first(denials, facts), facts)
     refusal = _operators_floor(facts, action) or _stale_proof(facts, action, now)
     if refusal is not None:
         return refusal
-    return _worded(min(objections, key=_order), facts) if objections else ALLOWED
+    return _worded(min(warnings, key=_order), facts) if warnings else ALLOWED
 
 
 _FAR: Final = datetime.max.replace(tzinfo=UTC)
@@ -272,12 +277,19 @@ class Objection(NamedTuple):
     why: Literal["weak", "last-factor", "deletion-held"] = "weak"
 
 
-def objection(
-    policy: Policy, facts: Facts, view: View, now: datetime, *, counts_holds: bool = True
+def objection(  # noqa: PLR0913 - what a decision rests on, and how much of the answer is wanted
+    policy: Policy,
+    facts: Facts,
+    view: View,
+    now: datetime,
+    *,
+    counts_holds: bool = True,
+    counts_warnings: bool = True,
 ) -> Objection | None:
     """Return what one live mandate has against it, or None; `view` is of the same facts.
 
-    `counts_holds`: deletions that wait are refused, too; without it the schedule alone is asked.
+    `counts_holds`: deletions that wait are refused, too; without it the schedule alone is asked. `counts_warnings`:
+    also what a stage only warns of is worked out.
     """
     mandate = policy.mandate
     if now < mandate.announced_at:
@@ -292,7 +304,7 @@ def objection(
     view.announced_at = mandate.announced_at  # turned to this mandate; what was worked out for others stays
     if not mandate.who.matches(view):
         return None
-    return _weigh(policy, facts, view, now, is_strong=is_strong)
+    return _weigh(policy, facts, view, now, is_strong=is_strong, counts_warnings=counts_warnings)
 
 
 def _keeps_last(policy: Policy, view: View, now: datetime) -> Objection | None:
@@ -417,8 +429,11 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
 
 
 def _first_told(mandate: Mandate, facts: Facts, now: datetime) -> datetime | None:
-    told, announced_at = facts.told_at.get(mandate.name, ()), mandate.announced_at
-    return min([at for at in told if announced_at <= at <= now], default=None)
+    first, announced_at = None, mandate.announced_at
+    for at in facts.told_at.get(mandate.name, ()):
+        if announced_at <= at <= now and (first is None or at < first):
+            first = at
+    return first
 
 
 def _has_grace(mandate: Mandate, facts: Facts) -> bool:
@@ -432,7 +447,9 @@ def _has_grace(mandate: Mandate, facts: Facts) -> bool:
     return is_covered_late or (since is not None and since < mandate.announced_at)
 
 
-def _weigh(policy: Policy, facts: Facts, view: View, now: datetime, *, is_strong: bool) -> Objection | None:
+def _weigh(  # noqa: PLR0913 - as above
+    policy: Policy, facts: Facts, view: View, now: datetime, *, is_strong: bool, counts_warnings: bool
+) -> Objection | None:
     """Refuse from the deadline on; before it, or where the stage says so, warn.
 
     `is_strong`: what was proven is enough, and it is the address that is missing.
@@ -446,7 +463,7 @@ def _weigh(policy: Policy, facts: Facts, view: View, now: datetime, *, is_strong
     elif scheduled is not None:
         since = deadline(policy, facts, scheduled, now)
     else:
-        return _warn_early(policy, facts, view, timetable, now)
+        return _warn_early(policy, facts, view, timetable, now) if counts_warnings else None
     if disposition == "warn":
         return Objection(policy, is_denial=False, at=None)
     if _is_finishing(facts, since, now):

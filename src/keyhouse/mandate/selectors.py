@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from keyhouse.core import clock
@@ -34,6 +35,11 @@ ROLES: Final = (
 )
 METRICS: Final = ("unique-clients", "dependents")
 _WHOLE: Final = 2**64
+_OF_PROJECTS: Final = frozenset({"project", "publisher"})
+_KIND: Final = attrgetter("kind")
+_ROLE: Final = attrgetter("role")
+_NAME: Final = attrgetter("name")
+_CRITICAL: Final = attrgetter("critical")
 
 
 class View:
@@ -48,13 +54,24 @@ class View:
     @Once
     def roles(self) -> frozenset[str]:
         """Roles by their names in `ROLES`."""
-        held = {(one.kind, one.role) for one in self.authority}
-        return frozenset([*self.person.roles, *(f"{kind}.{role}" for kind, role in held)])
+        if len(self._kinds) == 1:
+            [kind] = self._kinds
+            held = [f"{kind}.{role}" for role in set(map(_ROLE, self.authority))]
+        else:
+            held = [f"{one.kind}.{one.role}" for one in self.authority]
+        return frozenset([*self.person.roles, *held])
+
+    @Once
+    def _kinds(self) -> set[str]:
+        """Kinds of things with a role; by `map`, since with many projects a decision is mostly this."""
+        return set(map(_KIND, self.authority))
 
     @Once
     def projects(self) -> frozenset[str]:
         """Normalised names of projects with a role."""
-        return frozenset([one.name for one in self.authority if one.kind in {"project", "publisher"}])
+        if self._kinds <= _OF_PROJECTS:
+            return frozenset(map(_NAME, self.authority))
+        return frozenset([one.name for one in self.authority if one.kind in _OF_PROJECTS])
 
     @Once
     def organizations(self) -> frozenset[str]:
@@ -64,7 +81,7 @@ class View:
     @Once
     def criteria(self) -> frozenset[str]:
         """Keys of the criteria by which a project of theirs is critical; `*` is all."""
-        return frozenset().union(*[one.critical for one in self.authority if one.critical])
+        return frozenset().union(*set(map(_CRITICAL, self.authority)))
 
     def at(self, announced_at: datetime | None) -> View:
         """Return the same view for another mandate; what was worked out is kept."""
@@ -197,6 +214,7 @@ class Cohort:
         return {"cohort": {"percent": self.percent, "seed": self.seed}}
 
 
+@lru_cache(maxsize=4096)  # a plan asks about the same person again and again
 def share_of(seed: str, person_id: str) -> float:
     """Return where in [0, 1) a person lies for a seed."""
     digest = hashlib.blake2b(person_id.encode(), key=_key_of(seed), digest_size=8).digest()
@@ -224,10 +242,11 @@ class Criterion:
 
     @property
     def key(self) -> str:
-        """Return a short name that tells criteria apart."""
+        """Return a short name that tells criteria apart, also those that differ by a microsecond or the last digit."""
         limit = f"top-{self.top}" if self.top is not None else f"least-{self.at_least}"
-        frozen = f"-{self.frozen_at:%Y%m%dT%H%M%S}" if self.frozen_at else ""
-        return f"{self.metric}-{self.window_days}-{limit}-{self.keep_above:g}{frozen}"
+        short = f"{self.keep_above:g}"
+        keep = short if float(short) == self.keep_above else repr(self.keep_above)
+        return f"{self.metric}-{self.window_days}-{limit}-{keep}{_frozen(self.frozen_at)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as it is written down."""
@@ -240,6 +259,12 @@ class Criterion:
         if self.frozen_at is not None:
             told["frozen_at"] = clock.format_instant(self.frozen_at)
         return told
+
+
+def _frozen(at: datetime | None) -> str:
+    if at is None:
+        return ""
+    return f"-{at:%Y%m%dT%H%M%S}" + (f".{at.microsecond:06}" if at.microsecond else "")
 
 
 @dataclass(frozen=True, slots=True)

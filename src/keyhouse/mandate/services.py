@@ -43,16 +43,32 @@ _OVER: Final = "Mandates changed a moment ago, so this was not written."
 # ---- versions
 
 
-def propose_version(mandate: Mandate, *, by: Actor) -> MandateVersion:
+class Planned(NamedTuple):
+    """A plan with what it was made of: the mandate, the state of the ledger, and the instant."""
+
+    mandate: Mandate
+    change: int
+    now: datetime
+    plan: Plan
+
+
+def plan_version(mandate: Mandate) -> Planned:
+    """Plan a mandate, to propose it right after; writes nothing."""
+    change, now = read_change(), clock.now()
+    return Planned(mandate, change, now, previews.preview(mandate, now))
+
+
+def propose_version(mandate: Mandate, *, by: Actor, planned: Planned | None = None) -> MandateVersion:
     """Write the next version of a mandate, or return the one that says the same and holds or waits already.
 
     It takes effect at once, waits for an operator's approval (`effective_at` is null), or, with at most one operator,
-    takes effect a day later. Raises MandateRefused with every reason, ProposalOver where another change was faster,
-    and what the gate says.
+    takes effect a day later. `planned` spares planning it again; it counts for this very mandate only. Raises
+    MandateRefused with every reason, ProposalOver where another change was faster, and what the gate says.
     """
     _require(by, "mandate.propose", mandate.name)
-    change, now = read_change(), clock.now()
-    plan = previews.preview(mandate, now)
+    if planned is None or planned.mandate is not mandate:
+        planned = plan_version(mandate)
+    _, change, now, plan = planned
     _refuse_by(plan)
     with transaction.atomic():
         _require(by, "mandate.propose", mandate.name)

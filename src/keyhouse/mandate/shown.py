@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError
+from django.http import HttpRequest
 
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
@@ -30,6 +32,23 @@ def keep_shown(actor: Actor, mandates: Iterable[str]) -> bool:
     except (DatabaseError, InterfaceError):
         _log.warning("what was shown of mandates could not be noted", exc_info=True)
         return False
+
+
+def is_page(request: HttpRequest) -> bool:
+    """Tell whether a page for somebody's browser is asked for."""
+    return request.method == "GET" and "html" in request.headers.get("Accept", "")
+
+
+def show(request: HttpRequest, mandates: Iterable[str]) -> None:
+    """Note that the page that answers shows these mandates, by name, to whoever asks."""
+    asked: Any = request
+    asked.shown_mandates = shown_in(request) | frozenset(mandates)
+
+
+def shown_in(request: HttpRequest) -> frozenset[str]:
+    """Return the names of the mandates that the page shows."""
+    names: frozenset[str] = getattr(request, "shown_mandates", frozenset())
+    return names
 
 
 def mandates_of(refusal: Refusal) -> list[str]:

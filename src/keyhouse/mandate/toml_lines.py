@@ -28,6 +28,10 @@ _PIECE: Final = re.compile(
     r"|[\[\]{}\n]",
     re.DOTALL,
 )
+MOST_PARTS: Final = 50  # of a dotted key; readers keep every beginning of one, so long ones cost without end
+_LONG_KEY: Final = re.compile(
+    r"""(?<![A-Za-z0-9_-])(?:(?:[A-Za-z0-9_-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){50}"""
+)
 _AT_LINE: Final = re.compile(r" \(at line (\d+), column \d+\)$")
 
 
@@ -87,6 +91,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _read_toml(text: str) -> Any:
+    if long := _LONG_KEY.search(text):
+        line = text.count("\n", 0, long.start()) + 1
+        raise MandateInvalid(f"line {line}: a key has more than {MOST_PARTS} parts.")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -13,6 +13,7 @@ from django.shortcuts import render
 from keyhouse.core import actions
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import NOBODY, Actor
+from keyhouse.core.cautioned import keep_caution
 from keyhouse.core.errors import SignInRequired
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects import queries, rules, services
@@ -84,8 +85,6 @@ def unarchive(request: HttpRequest, name: str) -> HttpResponse:
 def delete_project(request: HttpRequest, name: str) -> HttpResponse:
     """Delete a project; where that is held, the page says so before anybody fills it in."""
     found = _project_of(request, "project.delete", name)
-    thing = Thing("project", found.pk, found.normalized_name)
-    actions.require_gate(_actor_of(request), "project.delete", thing)
     form = ConfirmationForm(_sent(request), expected=found.name)
     if form.is_valid():
         services.delete_project(found.normalized_name, by=_actor_of(request))
@@ -154,10 +153,13 @@ def delete_file(request: HttpRequest, name: str, version: str, filename: str) ->
 
 
 def _project_of(request: HttpRequest, action: str, name: str) -> Project:
-    """Return the project; whoever has no role gets one answer, be it here or not."""
-    normalized = normalise(_readable(name))
-    actions.require_authority(_actor_of(request), action, Thing("project", None, normalized))
-    found = queries.find_project(normalized)
+    """Return the project; whoever has no role gets one answer, be it here or not.
+
+    The gate is asked about this very project: a role gained lately has no grace, whatever else somebody has.
+    """
+    thing = Thing("project", None, normalise(_readable(name)))
+    keep_caution(request, action, thing, actions.require(_actor_of(request), action, thing))
+    found = queries.find_project(thing.name)
     if found is None:
         raise ProjectNotFound
     return found

@@ -14,9 +14,8 @@ from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Caution
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.mandate import cautions
-from keyhouse.mandate.asked import Standing, read_standing
+from keyhouse.mandate.asked import Standing, shown_standing
 from keyhouse.mandate.documents import DocumentInvalid
-from keyhouse.mandate.shown import keep_shown
 from keyhouse.web import notices, ways_on
 
 _log = logging.getLogger("keyhouse.web")
@@ -76,9 +75,7 @@ def _show_standing(request: HttpRequest) -> Standing | None:
     if actor.kind != "session":
         return None
     try:
-        standing = read_standing(actor, clock.now())
-        is_new = keep_shown(actor, [one.policy.name for one in standing.open])
-        return read_standing(actor, clock.now()) if is_new else standing
+        return shown_standing(request, actor, clock.now())
     except DocumentInvalid:  # the account page must open whatever another hand wrote into the ledger
         _log.exception("what is asked of people can't be told")
         return None

@@ -137,8 +137,9 @@ def _page(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
         "since": denials.since_of(refusal),
         "is_from_the_beginning": denials.is_from_the_beginning(refusal),
     }
-    notices.show(request, mandates_of(refusal))
-    return render(request, "errors/refusal.html", context, status=status)
+    response = render(request, "errors/refusal.html", context, status=status)
+    notices.show_denial(request, mandates_of(refusal))
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

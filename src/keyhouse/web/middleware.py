@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Action
+from keyhouse.core.cautioned import keep_caution
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired, StepUpRequired
 from keyhouse.mandate import cautions, history
@@ -148,10 +149,7 @@ def _enter(request: HttpRequest, action: Action) -> None:
     if action.operators_only and not actor.is_operator:
         raise RoleRequired(fix="Only operators of this index can open this.")
     asked = "index.read-private" if _is_private_reading(action) else action.name
-    caution = actions.require_gate(actor, asked)
-    if caution is not None and notices.is_new_to_reader(request, caution):
-        caution = actions.require_gate(actor, asked)  # being told now, they may have another deadline
-    notices.keep_caution(request, caution)
+    keep_caution(request, asked, None, actions.require_gate(actor, asked))
     if not actions.is_fresh(actor, action, clock.now()):
         raise StepUpRequired
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django.http import HttpResponse, JsonResponse
@@ -10,19 +9,16 @@ from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
-from keyhouse.core.actor import Actor
-from keyhouse.mandate.asked import Standing, read_standing
+from keyhouse.mandate.asked import read_standing, shown_standing
 from keyhouse.mandate.own_ledger import exemptions_of, weak_tokens_of
-from keyhouse.mandate.shown import keep_shown
 
 
 @actions.classified(GET="mandate.read-own")
 def page(request: AskedRequest) -> HttpResponse:
     """Show what is asked of oneself; what is still open counts as told from here on."""
     now = clock.now()
-    standing = _shown_standing(request.actor, now)
     context = {
-        "standing": standing,
+        "standing": shown_standing(request, request.actor, now),
         "exemptions": exemptions_of(request.actor, now),
         "tokens": weak_tokens_of(request.actor, now),
         "now": now,
@@ -32,15 +28,9 @@ def page(request: AskedRequest) -> HttpResponse:
 
 @actions.classified(GET="mandate.read-own")
 def data(request: AskedRequest) -> HttpResponse:
-    """Answer the same as JSON."""
+    """Answer the same as JSON; nobody was told by it."""
     now = clock.now()
-    told: dict[str, Any] = _shown_standing(request.actor, now).as_dict()
+    told: dict[str, Any] = read_standing(request.actor, now).as_dict()
     told["exemptions"] = [one.as_dict() for one in exemptions_of(request.actor, now)]
     told["tokens"] = [one.as_dict() for one in weak_tokens_of(request.actor, now)]
     return JsonResponse(told)
-
-
-def _shown_standing(actor: Actor, now: datetime) -> Standing:
-    standing = read_standing(actor, now)
-    is_new = keep_shown(actor, [one.policy.name for one in standing.open])
-    return read_standing(actor, now) if is_new else standing

@@ -9,6 +9,7 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.rules import safe_next
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
+from keyhouse.core.cautioned import keep_caution
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate.blockers import blockers_of
 from keyhouse.mandate.deletion import ask_deletion, find_hold, withdraw_deletion_ask
@@ -50,7 +51,8 @@ def _delete_page(found: Project) -> str:
 def _project_of(request: AskedRequest, action: str, name: str) -> Project:
     """Return the project; whoever has no role gets one answer, be it here or not."""
     normalized = normalise(name) if name.isascii() and name.isprintable() else ""
-    actions.require_authority(request.actor, action, Thing("project", None, normalized))
+    thing = Thing("project", None, normalized)
+    keep_caution(request, action, thing, actions.require(request.actor, action, thing))
     found = queries.find_project(normalized)
     if found is None:
         raise ProjectNotFound
