@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Iterator
+from contextvars import copy_context
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -378,3 +379,11 @@ def test_an_attempt_of_a_request_that_falls_over_is_kept() -> None:
     with pytest.raises(RuntimeError):
         fall_over()
     assert history.count_waiting() == 1
+
+
+def test_an_attempt_that_outlives_its_request_is_kept() -> None:
+    with history.one_request():
+        context = copy_context()
+        history.note(facts_of("ada"), ALLOWED, ANNOUNCED)
+    context.run(history.note, facts_of("bob"), ALLOWED, ANNOUNCED)
+    assert history.count_waiting() == 2

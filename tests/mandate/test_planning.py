@@ -121,6 +121,23 @@ def test_more_methods_and_fewer_held_days_are_loosenings() -> None:
     assert not plan(KEYS, changed("notice", to={"deletion_hold_days": 15})).is_loosening
 
 
+@pytest.mark.parametrize("field", ["before", "grace"])
+def test_l6_to_revoke_no_more_is_a_loosening_also_where_all_is_refused(field: str) -> None:
+    revoking = with_version(NOBODY, Policy(changed("credentials", to={field: "revoke"}), 1), LONG_AGO)
+    found = plan(revoking, changed("credentials", to={field: "refuse"}))
+    assert found.is_loosening
+    assert found.loosenings[0].endswith("they would no longer be revoked")
+    assert not plan(revoking, changed("credentials", to={field: "revoke"})).is_loosening
+
+
+def test_l6_a_shorter_list_of_methods_that_spares_a_token_is_a_loosening() -> None:
+    accept = ["authenticator-app", "security-key"]
+    both = mandate(credentials={"before": "warn"}, methods={"accept": accept}, stages=[enforced(LONG_AGO)])
+    one = mandate(credentials={"before": "warn"}, methods={"accept": accept[1:]}, stages=[enforced(LONG_AGO)])
+    nobody_told = with_version(NOBODY, Policy(both, 1, is_floor_exempt=True), LONG_AGO)
+    assert plan(nobody_told, one, person(verified_email=False, factors=("security-key",))).is_loosening
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -177,6 +177,23 @@ def test_what_waits_for_its_instant_is_overruled_by_what_holds_now(ops: User) ->
     assert live_names(NOW + 2 * DAY) == [("default", 3)]
 
 
+def test_l6_what_waits_for_its_instant_is_no_ground_for_more(ops: User) -> None:
+    make_project("alpha", make_person("eve", has_app=False))
+    now_in_force = [{"state": "announced", "at": NOW - 90 * DAY}, enforced(NOW - 30 * DAY)]
+    seed_version(mandate(stages=now_in_force), approved_by=["ops"], by=host())
+    waiting = propose_version(mandate(stages=now_in_force[:1]), by=host())
+    assert (waiting.is_loosening, waiting.effective_at) == (True, NOW + DAY)
+    at_once = {"floor_days": 0, "unreached_cap_days": 0}
+    paused = [*now_in_force, {"state": "paused", "at": NOW + DAY}]
+    carried = propose_version(mandate(stages=paused, notice=at_once), by=host())
+    assert (carried.is_loosening, carried.effective_at) == (True, NOW + DAY)
+    assert all("a token" in one or "a session" in one for one in carried.plan["loosenings"])
+    withdraw_version("keys", waiting.version, by=host())
+    again = propose_version(mandate(stages=now_in_force, notice=at_once), by=host())
+    assert (again.is_loosening, again.effective_at) == (False, NOW)
+    assert live_names(NOW + 2 * DAY) == [("keys", again.version)]
+
+
 def test_a_mandate_that_would_gate_people_without_notice_is_refused_whole(ada: User) -> None:
     bob = make_person("bob", has_app=False)
     make_project("beta", bob)
@@ -393,6 +410,8 @@ def test_an_exemption_waits_for_another_operator(ada: User, ops: User, other: Us
         approve_exemption(row.pk, by=session_of(other))
     acts = Record.objects.filter(action__startswith="exemption.").order_by("id")
     assert list(acts.values_list("action", flat=True)) == ["exemption.propose", "exemption.approve"]
+    told = [(act.details["approved_by"], act.details["effective_at"]) for act in acts]
+    assert told == [("", None), ("other", "2026-06-01T00:00:00Z")]
 
 
 def test_e1_an_exemption_proposed_by_the_host_takes_two_operators(ada: User, ops: User, other: User) -> None:

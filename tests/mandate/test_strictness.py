@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -92,3 +93,23 @@ def test_each_thing_that_lets_more_through_is_not_proven() -> None:
         {"stages": [{"state": "announced", "at": NOW}, enforced(NOW + 90 * DAY) | {"who": {"user": ["eve"]}}]},
     ):  # fmt: skip
         assert not is_as_strict(Policy(mandate(**changes), 2), old), changes
+
+
+@pytest.mark.parametrize(
+    "spared",
+    [{"before": "warn"}, {"before": "keep"}, {"before": "expire", "at": NOW + 200 * DAY}],
+)
+def test_a_token_that_becomes_weak_may_be_spared_what_it_was_refused_for(spared: dict[str, Any]) -> None:
+    """Refused for the missing address while it counted as strong, it fares better as a weak one."""
+    at_once = {"notice": {"floor_days": 0, "unreached_cap_days": 0}, "credentials": spared}
+    old = Policy(mandate(**at_once, methods={"accept": ["authenticator-app", "security-key"]}))
+    new = Policy(mandate(**at_once, methods={"accept": ["security-key"]}), 2)
+    assert not is_as_strict(new, old)
+    assert is_as_strict(Policy(old.mandate, 2), old)
+
+
+@pytest.mark.parametrize("field", ["before", "grace"])
+def test_what_revokes_is_not_made_up_for_by_what_refuses(field: str) -> None:
+    old = Policy(mandate(credentials={field: "revoke"}))
+    assert not is_as_strict(Policy(mandate(credentials={field: "refuse"}), 2), old)
+    assert is_as_strict(Policy(old.mandate, 2), old)

@@ -55,18 +55,43 @@ _writing = threading.Lock()
 
 
 _Act = tuple[str, str, str, str]  # person, action, kind and name of the thing
-_request: ContextVar[dict[_Act, Noted] | None] = ContextVar("keyhouse-gated-request", default=None)
+
+
+class _Request:
+    """What is asked in one request, by any of its threads; a thread may outlive it where nobody waits any more."""
+
+    def __init__(self) -> None:
+        self._acts: dict[_Act, Noted] | None = {}
+        self._lock = threading.Lock()
+
+    def note(self, noted: Noted) -> None:
+        """Keep the last answer about each act, in its place."""
+        act = _act_of(noted[0])
+        with self._lock:
+            if self._acts is None:
+                _waiting.append(noted)
+            else:
+                self._acts.pop(act, None)
+                self._acts[act] = noted
+
+    def close(self) -> None:
+        """Hand over what was noted; what comes later is handed over at once."""
+        with self._lock:
+            acts, self._acts = self._acts or {}, None
+        known = {act[:2] for act in acts if act[2]}
+        _waiting.extend(noted for act, noted in acts.items() if act[2] or act[:2] not in known)
+
+
+_request: ContextVar[_Request | None] = ContextVar("keyhouse-gated-request", default=None)
 
 
 def note(facts: Facts, decision: Decision, now: datetime) -> None:
     """Note one attempt; nothing is worked out here, since somebody waits."""
-    noted, acts = (facts, decision, now), _request.get()
-    if acts is None:
+    noted, request = (facts, decision, now), _request.get()
+    if request is None:
         _waiting.append(noted)
-        return
-    act = _act_of(facts)
-    acts.pop(act, None)  # the last answer stands, in its place
-    acts[act] = noted
+    else:
+        request.note(noted)
 
 
 def _act_of(facts: Facts) -> _Act:
@@ -80,14 +105,13 @@ def one_request() -> Iterator[None]:
 
     A door that asks before the thing is known, and a service that asks about that thing, are one act.
     """
-    acts: dict[_Act, Noted] = {}
-    token = _request.set(acts)
+    request = _Request()
+    token = _request.set(request)
     try:
         yield
     finally:
         _request.reset(token)
-        known = {act[:2] for act in acts if act[2]}
-        _waiting.extend(noted for act, noted in acts.items() if act[2] or act[:2] not in known)
+        request.close()
 
 
 def count_waiting() -> int:

@@ -32,11 +32,12 @@ from keyhouse.mandate.rules import (
     prospective,
 )
 from keyhouse.mandate.selectors import Selector, View
-from keyhouse.mandate.strictness import IN_FORCE, is_as_strict
+from keyhouse.mandate.strictness import IN_FORCE, is_as_strict, lies_within
 
 # Sections of a document that decide something; the others only say why.
 SECTIONS: Final = ("who", "methods", "notice", "credentials", "stages", "replaces")
 MOST_EXAMPLES: Final = 5
+NOTICE_PATH: Final[Path] = ("stages",)  # what a remark about too short a notice is about
 MOST_ASKED: Final = 100_000  # questions for making people up, and again for asking about them
 MOST_EXAMPLES_ASKED: Final = 20_000  # where no answer could tell that nothing gets looser
 UNSURE: Final = (
@@ -244,6 +245,14 @@ class Ground:
     def _is_made_up_for(self, lost: Policy, at: datetime) -> bool:
         return any(self._is_as_strict(one, lost) for one in self.live(at)[1])
 
+    def keeps_revoking(self, lost: Policy, field: str, at: datetime) -> bool:
+        """Tell whether what is lost revokes no tokens, or something that holds after does so for all of the same people."""
+        return getattr(lost.mandate.credentials, field) != "revoke" or any(
+            getattr(one.mandate.credentials, field) == "revoke"
+            and lies_within(lost.mandate.who, one.mandate.who)
+            for one in self.live(at)[1]
+        )
+
     def _is_as_strict(self, new: Policy, old: Policy) -> bool:
         key = id(new), id(old)
         if key not in self._proven:
@@ -409,8 +418,19 @@ def _is_refused(facts: Facts, policies: Sequence[Policy], at: datetime) -> bool:
 
 def _loosenings(ground: Ground, found: Sequence[tuple[Group, Change]]) -> tuple[str, ...]:
     """Return examples of what was refused before and would be allowed, by people here and by those who may come."""
-    seen = dict.fromkeys(_told(change.looser) for _, change in found if change.looser)
+    spared = _spared_tokens(ground)
+    seen = dict.fromkeys([*spared, *(_told(change.looser) for _, change in found if change.looser)])
     return tuple(seen)[:MOST_EXAMPLES] or _loosenings_to_come(ground, [group for group, _ in found])
+
+
+def _spared_tokens(ground: Ground) -> list[str]:
+    """Tell of weak tokens that would have ended for good, also for what no mandate refuses; no single answer shows that."""
+    pairs = [(one, at) for at in ground.instants() for one in ground.lost(at)]
+    return [
+        f"tokens made {when} the announcement of {one.name}: they would no longer be revoked"
+        for field, when in (("before", "before"), ("grace", "since"))
+        for one in dict.fromkeys(one for one, at in pairs if not ground.keeps_revoking(one, field, at))
+    ]
 
 
 def _told(case: Case) -> str:
@@ -681,7 +701,7 @@ def _too_soon(before: Timeline, ground: Ground, policy: Policy, groups: Sequence
         names = [name for group, _ in gated for name in group.names][:MOST_EXAMPLES]
         first = min(at for _, at in gated)
         yield Remark(
-            ("stages",),
+            NOTICE_PATH,
             f"{count:,} of {people:,} people would be refused from {_written(first)} on, less than"
             f" {days} days after their notice: {', '.join(names)}",
         )

@@ -14,22 +14,44 @@ from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import Asking
 from keyhouse.mandate.models import MandateVersion
 from keyhouse.mandate.people import all_facts
-from keyhouse.mandate.planning import Plan, plan_change
+from keyhouse.mandate.planning import MOST_EXAMPLES, NOTICE_PATH, Plan, plan_change
 from keyhouse.mandate.queries import Ledger, ledger
 from keyhouse.mandate.rules import Policy
 
 
 def preview(mandate: Mandate, now: datetime) -> Plan:
-    """Return the plan for a mandate; reads everything, writes nothing."""
+    """Return the plan for a mandate; reads everything, writes nothing.
+
+    What is still on its way may be withdrawn, so a change must be no loosening with it nor without it; and whoever
+    says again what holds now gates nobody anew, whatever was to come.
+    """
     before = ledger()
     policy = Policy(mandate, _next_version(mandate, before, now))
+    plan = _compare(before, policy, now)
+    firm = replace(before, versions=tuple(one for one in before.versions if one[0] <= now))
+    return plan if firm == before else _strictest(plan, _compare(firm, policy, now))
+
+
+def _compare(before: Ledger, policy: Policy, now: datetime) -> Plan:
     return plan_change(
         before,
         lambda one: _with(before, one, now),
         policy,
-        all_facts(criticality.foresee(mandate.criteria, now)),
+        all_facts(criticality.foresee(policy.mandate.criteria, now)),
         now,
         tokens=_live_tokens(now),
+    )
+
+
+def _strictest(plan: Plan, firm: Plan) -> Plan:
+    """Return the plan with what it loosens of what holds now, too, and judged for its notice against that alone."""
+    others = (one for one in plan.refusals if one.path != NOTICE_PATH)
+    return replace(
+        plan,
+        is_loosening=plan.is_loosening or firm.is_loosening,
+        loosened=max(plan.loosened, firm.loosened),
+        loosenings=tuple(dict.fromkeys((*plan.loosenings, *firm.loosenings)))[:MOST_EXAMPLES],
+        refusals=tuple(dict.fromkeys((*firm.refusals, *others))),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from keyhouse.mandate.documents import BEFORE_FORCE, PROOFS_OF, Disposition, Mandate, Stage
+from keyhouse.mandate.documents import BEFORE_FORCE, PROOFS_OF, Mandate, Stage
 from keyhouse.mandate.rules import Policy
 from keyhouse.mandate.selectors import (
     AllOf,
@@ -37,7 +37,7 @@ def is_as_strict(new: Policy, old: Policy) -> bool:
     return (
         later.announced_at == former.announced_at
         and _accepts_no_more(later, former)
-        and _lets_no_more_be(later.credentials, former.credentials)
+        and _lets_no_more_be(later, former)
         and _waits_no_longer(new, old)
         and lies_within(former.who, later.who)
         and _refuses_no_less(later, former)
@@ -49,16 +49,35 @@ def _accepts_no_more(later: Mandate, former: Mandate) -> bool:
     return later.proofs <= former.proofs and ("device-bound" not in later.accept or is_bound_known)
 
 
-def _lets_no_more_be(later: Disposition, former: Disposition) -> bool:
-    return _is_no_milder(later, former, later.before, former.before) and _is_no_milder(
-        later, former, later.grace, former.grace
+def _lets_no_more_be(later: Mandate, former: Mandate) -> bool:
+    return all(
+        _is_no_milder(getattr(later.credentials, field), getattr(former.credentials, field), later, former)
+        for field in ("before", "grace")
     )
 
 
-def _is_no_milder(later: Disposition, former: Disposition, word: str, before: str) -> bool:
+def _is_no_milder(word: str, before: str, later: Mandate, former: Mandate) -> bool:
+    """Compare what becomes of a weak token.
+
+    One that becomes weak only by a shorter list of methods may then be spared what it was refused for another reason,
+    so a word that spares any is compared only where the lists are alike.
+    """
+    if before == "revoke":  # ends it also for what isn't refused
+        return word == "revoke"
+    if word in _REFUSING:
+        return before in _NO_MILDER
+    if not _accepts_alike(later, former):
+        return False
     if word == before == "expire":
-        return later.at is not None and former.at is not None and later.at <= former.at
-    return word == before or (word in _REFUSING and before in _NO_MILDER)
+        ends, ended = later.credentials.at, former.credentials.at
+        return ends is not None and ended is not None and ends <= ended
+    return word == before
+
+
+def _accepts_alike(later: Mandate, former: Mandate) -> bool:
+    return later.proofs == former.proofs and ("device-bound" in later.accept) == (
+        "device-bound" in former.accept
+    )
 
 
 def _waits_no_longer(new: Policy, old: Policy) -> bool:
