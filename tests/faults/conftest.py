@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from tests.publishing.world import form_of
 
 FORMS = {"json": "application/vnd.pypi.simple.v1+json", "html": "application/vnd.pypi.simple.v1+html"}
 SECONDS = 30
+VISIBLE_SECONDS = 1  # within which a change is visible on PostgreSQL, where a server is told of it
 
 
 @dataclass
@@ -71,6 +73,8 @@ class Index:
 
     def shown(self, project: str) -> dict[str, str | bool]:
         """Return the files of a project and their yanks, after seeing that all its pages say the same."""
+        if self.place.database_url:
+            time.sleep(VISIBLE_SECONDS)
         page = self.get(f"/simple/{project}/", FORMS["json"])
         html = self.get(f"/simple/{project}/", FORMS["html"])
         document = self.get(f"/pypi/{project}/json")

@@ -101,7 +101,10 @@ def test_each_thing_that_lets_more_through_is_not_proven() -> None:
 )
 def test_a_token_that_becomes_weak_may_be_spared_what_it_was_refused_for(spared: dict[str, Any]) -> None:
     """Refused for the missing address while it counted as strong, it fares better as a weak one."""
-    at_once = {"notice": {"floor_days": 0, "unreached_cap_days": 0}, "credentials": spared}
+    at_once: dict[str, Any] = {
+        "notice": {"floor_days": 0, "unreached_cap_days": 0},
+        "credentials": spared,
+    }
     old = Policy(mandate(**at_once, methods={"accept": ["authenticator-app", "security-key"]}))
     new = Policy(mandate(**at_once, methods={"accept": ["security-key"]}), 2)
     assert not is_as_strict(new, old)
