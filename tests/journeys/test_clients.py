@@ -16,6 +16,9 @@ from pypi_simple import ACCEPT_HTML_ONLY, ACCEPT_JSON_ONLY, PyPISimple
 from tests.distfiles.builders import build_sdist, build_wheel
 from tests.journeys.conftest import Server, bare_environment, free_port
 
+LIST_SECONDS = (
+    10  # the list of all projects is made beside requests, at most a second late where nothing else goes on
+)
 ADA = {
     "username": "ada",
     "email": "ada@example.org",
@@ -247,6 +250,9 @@ def test_uv_installs_by_hash(server: Server, published: Path, clients: Path, tmp
 @pytest.mark.parametrize("accept", [ACCEPT_JSON_ONLY, ACCEPT_HTML_ONLY])
 def test_pypi_simple_reads_both_forms(server: Server, published: Path, accept: str) -> None:
     with PyPISimple(f"{server.url}/simple/", accept=accept) as client:
+        until = time.monotonic() + LIST_SECONDS
+        while "alpha" not in client.get_index_page().projects and time.monotonic() < until:
+            time.sleep(0.1)
         assert "alpha" in client.get_index_page().projects
         page = client.get_project_page("alpha")
         package = page.packages[0]
