@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.mandate.ledger import NOW
 
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration, keys
 from keyhouse.web.wiring import wire_all
 
 SetClock = Callable[[datetime], None]
@@ -17,6 +17,7 @@ SetClock = Callable[[datetime], None]
 
 @pytest.fixture
 def wired() -> Iterator[None]:
+    keys.ensure_ring(configuration.current().key_file)
     before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
     wire_all()
     yield

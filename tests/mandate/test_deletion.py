@@ -3,7 +3,7 @@ from __future__ import annotations
 import base64
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.publishing.driver import upload
 from keyhouse.accounts.models import Authenticator, User
 from keyhouse.accounts.sessions import start_session
 from keyhouse.audit.models import Record
-from keyhouse.core import actions, clock, configuration, keys
+from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actor import NOBODY, host
 from keyhouse.core.errors import Refusal, RoleRequired, SecondFactorRequired, SignInRequired
 from keyhouse.credentials.tokens.services import mint_token
@@ -39,22 +39,12 @@ from keyhouse.mandate.models import DeletionAsk, Exemption, MandateVersion
 from keyhouse.projects import services
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project
-from keyhouse.web.wiring import wire_all
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
 
 DAY = timedelta(days=1)
 HOLD = timedelta(days=14)
 SetTime = Callable[[datetime], None]
-
-
-@pytest.fixture(autouse=True)
-def wired() -> Iterator[None]:
-    keys.ensure_ring(configuration.current().key_file)
-    before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
-    wire_all()
-    yield
-    actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
 
 
 @pytest.fixture(autouse=True)

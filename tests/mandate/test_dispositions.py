@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ from tests.publishing.driver import Answer, upload
 from keyhouse import storage
 from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
-from keyhouse.core import actions, clock, configuration, keys
+from keyhouse.core import clock, configuration
 from keyhouse.core.actor import Strength, host
 from keyhouse.core.errors import RoleRequired
 from keyhouse.core.foresight import Outlook, find_foresight
@@ -44,24 +44,14 @@ from keyhouse.mandate.own_ledger import weak_tokens_of
 from keyhouse.mandate.previews import _live_tokens
 from keyhouse.mandate.rules import FINISH_WITHIN
 from keyhouse.projects.models import File
-from keyhouse.web.wiring import wire_all
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wired")]
 
 DAY = timedelta(days=1)
 BEFORE, GRACE = ANNOUNCED - 10 * DAY, ANNOUNCED + 10 * DAY
 CAP = ENFORCED + timedelta(days=60)
 TICK = timedelta(microseconds=1)
 SetTime = Callable[[datetime], None]
-
-
-@pytest.fixture(autouse=True)
-def wired() -> Iterator[None]:
-    keys.ensure_ring(configuration.current().key_file)
-    before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
-    wire_all()
-    yield
-    actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
 
 
 @pytest.fixture(autouse=True)
