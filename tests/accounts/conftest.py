@@ -24,11 +24,12 @@ from keyhouse.accounts.models import Session, User
 from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
 from keyhouse.accounts.sessions import start_session
-from keyhouse.core import actions, clock, configuration, keys
+from keyhouse.core import actions, clock, configuration, keys, standing
 from keyhouse.core.actor import host
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal
 from keyhouse.mandate.gates import MandateGate
+from keyhouse.mandate.standings import MandateStandings
 from keyhouse.projects.authority import ProjectAuthority
 from keyhouse.projects.models import Project, Role
 
@@ -42,7 +43,10 @@ def wired() -> Iterator[None]:
     keys.ensure_ring(configuration.current().key_file)
     before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
     actions.wire(gate=MandateGate(), authority=ProjectAuthority())
+    standings = standing._wired[:]
+    standing.wire(MandateStandings())
     yield
+    standing._wired[:] = standings
     actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
 
 

@@ -125,6 +125,15 @@ class SignInRefused(AccountRefused):
     fix = "Check both and try again."
 
 
+class AccountHeld(AccountRefused):
+    """The account is on hold, so what protects it can't be changed now; adding a second factor can."""
+
+    code = "account-held"
+    situation = Situation.FORBIDDEN
+    sentence = "This account is on hold."
+    fix = "Your account page says why, and what ends it earlier."
+
+
 class PasswordDisabled(AccountRefused):
     """The password was right, and is not accepted any more."""
 

@@ -9,14 +9,20 @@ from typing import Any, Final
 
 from keyhouse.accounts.drafts import open_draft, seal_draft
 from keyhouse.accounts.errors import LinkExpired, LinkInUse, LinkUnknown, LinkUsed, OperatorExists
-from keyhouse.accounts.models import OneTimeLink
+from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.queries import is_set_up
 from keyhouse.accounts.sessions import digest_of
 
 SETUP: Final = "setup"
 INVITATION: Final = "invitation"
 ENROLMENT: Final = "enrolment"  # of somebody whose factors died
-LIFE: Final = {SETUP: timedelta(hours=24), INVITATION: timedelta(days=7), ENROLMENT: timedelta(days=7)}
+NOT_ME: Final = "not-me"  # stands in security mails: freezes the account
+LIFE: Final = {
+    SETUP: timedelta(hours=24),
+    INVITATION: timedelta(days=7),
+    ENROLMENT: timedelta(days=7),
+    NOT_ME: timedelta(days=7),
+}
 SECRET_BYTES: Final = 32
 LONGEST_SECRET: Final = 100
 DRAFT_PURPOSE: Final = "link-draft"
@@ -38,6 +44,32 @@ def make_link(purpose: str, *, now: datetime, username: str = "", address: str =
         expires_at=now + LIFE[purpose],
     )
     return f"/{purpose}/{secret}/"
+
+
+def make_link_for(
+    user: User, purpose: str, *, now: datetime, address: str = "", data: dict[str, Any] | None = None
+) -> str:
+    """Make a link for somebody who has an account, in the caller's transaction, and return its path.
+
+    Earlier ones live on; where they must not, `end_links` ends them.
+    """
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    OneTimeLink.objects.create(
+        purpose=purpose,
+        digest=digest_of(secret),
+        user=user,
+        username=user.username,
+        address=address,
+        made_at=now,
+        expires_at=now + LIFE[purpose],
+        data=data or {},
+    )
+    return f"/{purpose}/{secret}/"
+
+
+def end_links(user_id: int, *purposes: str) -> int:
+    """End the unused links of a person for these purposes, in the caller's transaction; returns how many."""
+    return OneTimeLink.objects.filter(user_id=user_id, purpose__in=purposes, used_at=None).delete()[0]
 
 
 def find_link(purpose: str, secret: str, now: datetime) -> OneTimeLink:

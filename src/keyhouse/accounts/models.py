@@ -47,6 +47,8 @@ class User(AbstractBaseUser):
     joined_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(null=True)
     password_changed_at = models.DateTimeField(null=True)
+    held_until = models.DateTimeField(null=True)  # the latest end of the holds that live; kept by `holds`
+    check_phrase = models.CharField(max_length=60, default="", blank=True)  # in every mail to this person
 
     USERNAME_FIELD = "username"
     last_login = None
@@ -91,6 +93,36 @@ class Email(models.Model):
         return self.address
 
 
+class Hold(models.Model):
+    """A wait that was put on an account: why, until when, and how it ended if it ended early."""
+
+    class Reason(models.TextChoices):
+        """What put an account on hold."""
+
+        RECOVERY_CODE = "recovery-code"
+        EMAIL_CHANGE = "email-change"
+        PASSWORD_RESET = "password-reset"  # noqa: S105 - the name of a reason
+        FIRST_ENROLMENT = "first-enrolment"
+        UNKNOWN_BROWSER = "unknown-browser"
+        RECOVERY = "recovery"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="holds")
+    reason = models.CharField(max_length=24, choices=Reason)
+    placed_at = models.DateTimeField()
+    until = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=40, default="", blank=True)  # what ended it early
+
+    class Meta:
+        """Asked for one person's holds that live."""
+
+        indexes: ClassVar = [models.Index(fields=["user", "until"])]
+
+    def __str__(self) -> str:
+        """Return the reason."""
+        return self.reason
+
+
 class Session(models.Model):
     """A browser session, kept by the digest of its cookie, with what was proven in it and when.
 
@@ -126,7 +158,8 @@ class OneTimeLink(models.Model):
     The first use binds the link to a browser (`session_digest`) until it is finished or expires.
     """
 
-    purpose = models.CharField(max_length=24)  # setup, invitation, enrolment
+    purpose = models.CharField(max_length=24)  # setup, invitation, enrolment, and what `links.LIFE` lists
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="links")
     digest = models.CharField(max_length=64, unique=True)
     username = models.CharField(max_length=50, default="", blank=True)
     address = models.CharField(max_length=254, default="", blank=True)

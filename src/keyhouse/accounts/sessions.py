@@ -18,6 +18,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import parse_cookie
 from django.utils.crypto import get_random_string
 
+from keyhouse.accounts import holds
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.errors import SignInExpired
 from keyhouse.accounts.models import Email, SecurityKey, Session, User
@@ -184,7 +185,7 @@ def actor_of(session: Session, *, network: str = "", user_agent: str = "") -> Ac
         user_agent=user_agent[:300],
         is_operator=user.is_operator,
         email_is_verified=_email_is_verified(session),
-        state=user.state,
+        state=holds.effective_state(user, clock.now()),
         needs_key=_has_usable_key(session),
     )
 

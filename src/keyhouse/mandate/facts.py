@@ -39,6 +39,7 @@ class Person:
     roles: tuple[str, ...] = ()
     name: str = ""
     has_device_bound: bool = False
+    held_until: datetime | None = None  # of a state `held` that ends by itself
 
     @property
     def known_as(self) -> str:
@@ -219,6 +220,8 @@ def _person_dict(person: Person) -> dict[str, Any]:
         told["name"] = person.name
     if person.has_device_bound:
         told["has_device_bound"] = True
+    if person.held_until is not None:
+        told["held_until"] = _written(person.held_until)
     return told
 
 
@@ -356,7 +359,7 @@ def read_facts(body: object) -> Facts:
 
 def _read_person(body: object) -> Person:
     keys = ("id", "joined_at", "state", "verified_email", "factors", "recovery_codes", "roles", "name")
-    reader = _Reader(body, "person", (*keys, "has_device_bound"))
+    reader = _Reader(body, "person", (*keys, "has_device_bound", "held_until"))
     return Person(
         id=reader.text("id"),
         joined_at=reader.instant("joined_at"),
@@ -367,6 +370,7 @@ def _read_person(body: object) -> Person:
         roles=reader.texts("roles"),
         name=reader.text("name", ""),
         has_device_bound=reader.flag("has_device_bound"),
+        held_until=reader.instant("held_until"),
     )
 
 

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from keyhouse.accounts import holds
 from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
-from keyhouse.core import configuration
+from keyhouse.core import clock, configuration
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person
 from keyhouse.mandate.models import CriticalProject, Exemption
 from keyhouse.mandate.models import Notice as NoticeRow
@@ -45,7 +46,7 @@ def _people_after(last: int) -> list[dict[str, Any]]:
         has_app=Exists(app),
         has_bound=Exists(key.filter(backup_eligible=False)),
         has_synced=Exists(key.filter(backup_eligible=True)),
-    ).values("pk", "username", "joined_at", "state", "is_operator", "is_verified", *_HELD)
+    ).values("pk", "username", "joined_at", "state", "held_until", "is_operator", "is_verified", *_HELD)
     found: list[Any] = list(rows[:_AT_ONCE])
     return found
 
@@ -94,7 +95,7 @@ def _person(row: dict[str, Any]) -> Person:
     return Person(
         id=f"u{row['pk']}",
         joined_at=row["joined_at"],
-        state=row["state"],
+        state=holds.stated(row["state"], row["held_until"], clock.now()),
         verified_email=row["is_verified"],
         factors=tuple(factor for column, factor in _HELD.items() if row[column]),
         has_device_bound=row["has_bound"],

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from keyhouse.core import configuration
+from keyhouse.accounts import holds
+from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.credentials.tokens.caveats import Scope
@@ -95,7 +96,7 @@ def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tup
 
     A deletion asks more, for the project's other people, while a mandate is on its way.
     """
-    person, change = _read_person(actor)
+    person, change = _read_person(actor, now)
     policies = ledger(change).live_at(now)
     asked = Facts(person, _asking(actor), action, object=_object(action, thing))
     facts = asked if actor.user_id is None else _with_standing(asked, actor.user_id)
@@ -138,7 +139,7 @@ _PEOPLE: Final = (
 
 def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None) -> Facts:
     """Return the facts of somebody who isn't asking now; the asking is a session that proved nothing."""
-    person, _ = _read_person(Actor("session", user_id))
+    person, _ = _read_person(Actor("session", user_id), clock.now())
     return _with_standing(Facts(person, asking or Asking("session"), action), user_id)
 
 
@@ -155,21 +156,23 @@ def _object(action: str, thing: Thing | None) -> Object | None:
     return Object(thing.kind, thing.name, deletion_asked_at=_instant(asked_at))
 
 
-def _read_person(actor: Actor) -> tuple[Person, int | None]:
+def _read_person(actor: Actor, now: datetime) -> tuple[Person, int | None]:
     if actor.user_id is None:
         return Person(""), None
     name = configuration.current().key_name
     rows = sql.select(_PERSON, name, name, actor.user_id)
     if not rows:
         return Person(f"u{actor.user_id}", state="deleted"), None
-    name, joined_at, state, is_operator, is_verified, *held, codes, change = rows[0]
+    name, joined_at, state, until, is_operator, is_verified, *held, codes, change = rows[0]
+    held_until = _instant(until)
     roles = (("operator",) if is_operator else ()) + (
         ("reader",) if configuration.current().is_private else ()
     )
     person = Person(
         id=f"u{actor.user_id}",
         joined_at=_instant(joined_at),
-        state=state,
+        state=holds.stated(state, held_until, now),
+        held_until=held_until if held_until is not None and now < held_until else None,
         verified_email=bool(is_verified),
         factors=tuple(factor for factor, has in zip(_FACTORS, held, strict=True) if has),
         has_device_bound=bool(held[1]),
@@ -245,7 +248,7 @@ def begun_at(actor: Actor, thing: Thing | None) -> datetime | None:
 
 
 _PERSON: Final = (
-    "SELECT owner.username, owner.joined_at, owner.state, owner.is_operator,"
+    "SELECT owner.username, owner.joined_at, owner.state, owner.held_until, owner.is_operator,"
     " EXISTS (SELECT 1 FROM accounts_email email WHERE email.user_id = owner.id AND email.is_primary"
     " AND email.verified_at IS NOT NULL),"
     # one that was disabled by wrong codes still makes the account one with a factor

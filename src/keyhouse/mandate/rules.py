@@ -193,10 +193,13 @@ def _open_account(facts: Facts, action: Action) -> Decision | None:
 def _no_hold(facts: Facts, action: Action) -> Decision | None:
     if facts.person.state != "held" or action.name in OPEN_WHILE_HELD or facts.asking.kind == "publisher":
         return None
-    return _deny(
+    until = facts.person.held_until
+    return Decision(
+        "deny",
         "account-held",
-        "This account is on hold.",
-        Fix("Sign in to see why and until when.", "/account/"),
+        until=until,
+        reason=f"This account is on hold until {_written(until)}." if until else "This account is on hold.",
+        fix=Fix("Sign in to see why, and what ends it earlier.", "/account/"),
     )
 
 

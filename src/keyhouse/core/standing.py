@@ -1,0 +1,46 @@
+"""What hangs on an account: asked by features that lie below those that know.
+
+`mandate` implements it; `web` wires it at start-up. With nothing wired everybody counts as having authority over
+something critical, so that what protects such people is never left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody may change here, and with whom.
+
+    `co_owner_ids` are the other people who own a project that this one owns or maintains; `compliant_co_owner_ids`
+    those of them who have a verified address and a second factor, in an active account without a hold.
+    `helped_by_others`: each of the person's projects has such a compliant other owner.
+    """
+
+    has_authority: bool = True
+    has_critical_project: bool = True
+    co_owner_ids: tuple[int, ...] = ()
+    compliant_co_owner_ids: tuple[int, ...] = ()
+    helped_by_others: bool = False
+
+
+class Standings(Protocol):
+    """Tells what hangs on an account."""
+
+    def of(self, user_id: int) -> Standing:
+        """Return the standing of an account as it is now."""
+
+
+_wired: list[Standings] = []
+
+
+def wire(standings: Standings | None) -> None:
+    """Install the implementation; None takes it out."""
+    _wired[:] = [] if standings is None else [standings]
+
+
+def of(user_id: int) -> Standing:
+    """Return what hangs on an account."""
+    return _wired[0].of(user_id) if _wired else Standing()

@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from tests.accounts.conftest import START, give_project, make_person
+
+from keyhouse.accounts import holds
+from keyhouse.accounts.errors import AccountHeld
+from keyhouse.accounts.models import Hold, User
+from keyhouse.core import standing
+from keyhouse.core.actor import Actor, Strength
+from keyhouse.mandate import queries
+from keyhouse.mandate.models import CriticalProject
+from keyhouse.mandate.rules import decide
+from keyhouse.mandate.standings import MandateStandings
+from keyhouse.projects.models import Role
+
+pytestmark = pytest.mark.django_db
+CODE = Hold.Reason.RECOVERY_CODE
+
+
+def place(user: User, reason: str = CODE, hours: int = 24) -> None:
+    with transaction.atomic():
+        holds.place_hold(user, reason, now=START, until=START + timedelta(hours=hours))
+
+
+def test_a_hold_counts_until_its_instant(ada: User) -> None:
+    place(ada)
+    user = User.objects.get(pk=ada.pk)
+    assert holds.effective_state(user, START + timedelta(hours=23, minutes=59)) == "held"
+    assert holds.effective_state(user, START + timedelta(hours=24)) == "active"
+    with pytest.raises(AccountHeld, match="until 2024-05-07T07:08:09Z"):
+        holds.require_no_hold(user, START)
+    holds.require_no_hold(user, START + timedelta(hours=24))
+
+
+def test_one_reason_is_prolonged_and_never_shortened(ada: User) -> None:
+    place(ada, hours=72)
+    place(ada, hours=24)
+    assert Hold.objects.count() == 1
+    assert User.objects.get(pk=ada.pk).held_until == START + timedelta(hours=72)
+
+
+def test_ending_one_hold_leaves_the_others(ada: User) -> None:
+    place(ada, hours=72)
+    place(ada, Hold.Reason.EMAIL_CHANGE, hours=24)
+    with transaction.atomic():
+        assert holds.end_holds(ada, CODE, by="factor", now=START) == 1
+    assert User.objects.get(pk=ada.pk).held_until == START + timedelta(hours=24)
+    with transaction.atomic():
+        assert holds.end_holds(ada, by="operator", now=START) == 1
+    assert User.objects.get(pk=ada.pk).held_until is None
+
+
+def test_a_state_of_its_own_is_not_covered_up(ada: User) -> None:
+    place(ada)
+    assert holds.stated("frozen", START + timedelta(days=1), START) == "frozen"
+
+
+def test_the_gate_sees_the_hold_and_names_its_end(ada: User) -> None:
+    place(ada)
+    asking = Actor("session", ada.pk, strength=Strength(frozenset({"totp"}), START))
+    facts, policies = queries.gather(asking, "token.mint", None, START)
+    assert (facts.person.state, facts.person.held_until) == ("held", START + timedelta(hours=24))
+    later, _ = queries.gather(asking, "token.mint", None, START + timedelta(hours=24))
+    assert (later.person.state, later.person.held_until) == ("active", None)
+    decision = decide(facts, policies, START)
+    assert (decision.code, decision.until) == ("account-held", START + timedelta(hours=24))
+    assert "2024-05-07T07:08:09Z" in decision.reason
+
+
+def test_how_long_a_hold_is_hangs_on_what_hangs_on_the_account(ada: User) -> None:
+    assert holds.length_for(ada.pk) is None
+    project = give_project(ada)
+    assert holds.length_for(ada.pk) == timedelta(hours=24)
+    CriticalProject.objects.create(
+        normalized_name="alpha", lineage=project.lineage, criterion="x", since_at=START
+    )
+    assert holds.length_for(ada.pk) == timedelta(hours=72)
+
+
+def test_without_anything_wired_the_longest_hold_counts(ada: User) -> None:
+    standing.wire(None)
+    assert holds.length_for(ada.pk) == timedelta(hours=72)
+
+
+def test_an_operator_without_projects_has_authority() -> None:
+    boss = make_person("boss", is_operator=True)
+    assert holds.length_for(boss.pk) == timedelta(hours=24)
+
+
+def test_standing_tells_co_owners_and_which_of_them_comply(ada: User) -> None:
+    project = give_project(ada)
+    bob, eve, max_ = make_person("bob"), make_person("eve", factors=0), make_person("max")
+    for other, kind in ((bob, "owner"), (eve, "owner"), (max_, "maintainer")):
+        Role.objects.create(project=project, user=other, kind=kind, since_at=START)
+    told = MandateStandings().of(ada.pk)
+    assert set(told.co_owner_ids) == {bob.pk, eve.pk}
+    assert told.compliant_co_owner_ids == (bob.pk,)
+    assert told.helped_by_others
+    place(bob)
+    assert MandateStandings().of(ada.pk).compliant_co_owner_ids == ()
+    give_project(ada, "beta")
+    assert not MandateStandings().of(ada.pk).helped_by_others
