@@ -61,7 +61,8 @@ def test_files_of_one_release_at_once_are_all_on_the_page(index: Index, tmp_path
 def test_a_new_project_by_several_files_at_once_is_made_once(index: Index, tmp_path: Path) -> None:
     paths = [build_wheel(tmp_path, "brandnew", version) for version in ("1.0", "2.0", "3.0")]
     with index.served("--workers", "2"):
-        assert [answer.status_code for answer in upload_at_once(index, paths)] == [200] * 3
+        answers = upload_at_once(index, paths)
+        assert [answer.status_code for answer in answers] == [200] * 3, [answer.text for answer in answers]
         assert set(index.shown("brandnew")) == {path.name for path in paths}
     made = [one for one in index.records("release.upload") if one["details"]["is_new_project"]]
     assert len(made) == 1

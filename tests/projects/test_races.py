@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
-from tests.projects.conftest import make_file, make_person
+from tests.projects.conftest import StrengthGate, make_file, make_person
 
 from keyhouse.audit.models import Record
-from keyhouse.core import actor
+from keyhouse.core import actions, actor
+from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal, RoleRequired
 from keyhouse.projects import pages, services, verification
@@ -117,6 +118,36 @@ def test_of_two_names_that_people_confuse_one_is_made(ada: Actor, bob: Actor) ->
     assert kinds(outcomes) == ["File", "NameRefused"]
     assert Project.objects.count() == 1
     assert any(isinstance(outcome, NameRefused) for outcome in outcomes)
+
+
+class _Meanwhile(StrengthGate):
+    """Lets another upload win between the look for a project and the making of it, where this transaction stands."""
+
+    def __init__(self, other: Act) -> None:
+        self.other: Act | None = other
+
+    def require(self, actor: Actor, action: Action, thing: Thing | None) -> None:
+        super().require(actor, action, thing)
+        other, self.other = self.other, None
+        if action.name == "project.create" and other:
+            assert kinds(at_once(other)) == ["File"]
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="there transactions that write take turns")
+def test_a_project_made_meanwhile_takes_the_file(ada: Actor, bob: Actor) -> None:
+    actions.wire(gate=_Meanwhile(publishing(make_file(version="1.0"), ada)))
+    assert services.publish_file(make_file(version="2.0"), by=ada).release.version == "2.0"
+    assert Project.objects.count() == 1
+    made = [one.details["is_new_project"] for one in Record.objects.order_by("id")]
+    assert made == [True, False]
+
+    actions.wire(gate=_Meanwhile(publishing(make_file("gamma"), ada)))
+    with pytest.raises(RoleRequired):
+        services.publish_file(make_file("gamma", "2.0"), by=bob)
+    actions.wire(gate=_Meanwhile(publishing(make_file("lol"), ada)))
+    with pytest.raises(NameRefused):
+        services.publish_file(make_file("l0l"), by=ada)
+    assert list(verification.verify_pages()) == []
 
 
 def test_the_same_bytes_in_two_projects_at_once_are_taken_once(ada: Actor, bob: Actor) -> None:

@@ -32,6 +32,17 @@ def is_folded_name_taken(folded_name: str) -> bool:
 _FOLDED: Final = "SELECT 1 FROM projects_project WHERE folded_name = %s"
 
 
+def is_like_another(normalized_name: str, folded_name: str) -> bool:
+    """Tell whether a project of another name is one that people confuse with this one.
+
+    The project of this very name isn't: another upload may have made it since it was looked for and not found.
+    """
+    return sql.find_value(_ANOTHER, folded_name, normalized_name) is not None
+
+
+_ANOTHER: Final = "SELECT 1 FROM projects_project WHERE folded_name = %s AND normalized_name <> %s"
+
+
 def lock_project(normalized_name: str) -> Project | None:
     """Return the project with its row locked until the transaction ends, or None."""
     return rows.read(Project, sql.locking(_PROJECT), normalized_name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeVar
 
 from django.db import IntegrityError, transaction
@@ -133,7 +134,9 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
     owner_id = new.owner_id or by.user_id
     if owner_id is None:
         raise OwnerMissing
-    project = _add_project(new.project_name, at)
+    # where another upload made it meanwhile, the insertion tells, and the file is put into that one
+    is_taken = partial(queries.is_like_another, new.normalized_name)
+    project = _add_project(new.project_name, at, is_taken=is_taken)
     Role.objects.create(project=project, user_id=owner_id, kind=rules.OWNER, since_at=at)
     return project
 
@@ -232,8 +235,14 @@ def create_project(  # noqa: PLR0913 - each argument is a fact of the project
     return _settled(act)
 
 
-def _add_project(name: str, at: datetime, *, status: str = rules.ACTIVE) -> Project:
-    finding = judge_new_name(name, queries.is_folded_name_taken)
+def _add_project(
+    name: str,
+    at: datetime,
+    *,
+    status: str = rules.ACTIVE,
+    is_taken: Callable[[str], bool] = queries.is_folded_name_taken,
+) -> Project:
+    finding = judge_new_name(name, is_taken)
     if finding is not None:
         raise NameRefused(finding.sentence)
     normalized = normalise(name)

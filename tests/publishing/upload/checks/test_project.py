@@ -11,7 +11,8 @@ from tests.publishing.world import Asked, actor_of, make_project, make_user, sub
 from keyhouse.accounts.errors import TooManyAttempts
 from keyhouse.accounts.models import Attempt
 from keyhouse.core import actions, clock, configuration
-from keyhouse.core.actions import Thing
+from keyhouse.core.actions import Action, Thing
+from keyhouse.core.actor import Actor
 from keyhouse.core.errors import RoleRequired
 from keyhouse.projects.authority import ProjectAuthority as RolesDecide
 from keyhouse.projects.errors import NameRefused
@@ -62,6 +63,32 @@ def test_a_bad_new_name_is_refused_and_counts_for_nothing(submission: Submission
     make_project("Alpha")
     with pytest.raises(NameRefused):
         ProjectAuthority().check(named(name, submission))
+    assert not Attempt.objects.exists()
+
+
+class Meanwhile(Asked):
+    """Lets another upload make a project between the look for it and the rules for new names."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+
+    def require(self, actor: Actor, action: Action, thing: Thing | None) -> None:
+        super().require(actor, action, thing)
+        make_project(self.name)
+
+
+@pytest.mark.parametrize("name", ["alpha", "Alpha"])
+def test_a_project_made_meanwhile_is_not_too_similar_to_itself(submission: Submission, name: str) -> None:
+    actions.wire(authority=Meanwhile(name))
+    ProjectAuthority().check(submission)
+    assert submission.is_new_project
+
+
+def test_a_similar_project_made_meanwhile_is_seen(submission: Submission) -> None:
+    actions.wire(authority=Meanwhile("a1pha"))
+    with pytest.raises(NameRefused):
+        ProjectAuthority().check(submission)
     assert not Attempt.objects.exists()
 
 

@@ -5,6 +5,8 @@ Authority is asked first in either case, so that nobody without it learns whethe
 
 from __future__ import annotations
 
+from functools import partial
+
 from packaging.version import Version
 
 from keyhouse.core import actions, configuration
@@ -51,9 +53,12 @@ def asked_of(submission: Submission) -> tuple[str, Thing]:
 
 
 def check_new_project(name: str) -> None:
-    """Judge the making of a project: open for new ones, and the name rules."""
+    """Judge the making of a project: open for new ones, and the name rules.
+
+    Where another upload made it since it was looked for, this one goes on, and joins it or is refused at the end.
+    """
     if configuration.current().uploads == "existing":
         raise NewProjectsFrozen
-    finding = judge_new_name(name, queries.is_folded_name_taken)
+    finding = judge_new_name(name, partial(queries.is_like_another, normalise(name)))
     if finding is not None:
         raise NameRefused(finding.sentence)
