@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, at_once, code, make_person, refused
@@ -9,6 +10,7 @@ from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, at_once
 from keyhouse.accounts import limits
 from keyhouse.accounts.cookies import BROWSER, cookie_name
 from keyhouse.accounts.errors import TooManyAttempts
+from keyhouse.accounts.limit_table import TABLE, Limit
 from keyhouse.accounts.models import Attempt, Authenticator, Session, User
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
@@ -17,12 +19,15 @@ from keyhouse.core.windows import read_windows
 pytestmark = pytest.mark.django_db
 
 
+def limits_in_table() -> list[Any]:
+    return [pytest.param(limit, id=limit.name) for limit in TABLE]
+
+
 def count(subject: str = "account:1", network: str = "192.0.2.1") -> limits.Counted:
     return limits.count_attempt(
         now=clock.now(),
         limit=limits.SECOND_FACTOR,
         subject=subject,
-        network_limit=limits.SECOND_FACTOR_NETWORK,
         network=network,
     )
 
@@ -133,6 +138,31 @@ def test_parallel_attempts_do_not_slip_through() -> None:
     assert Attempt.objects.filter(limit="second-factor").count() == len(counted)
 
 
+@pytest.mark.parametrize("limit", limits_in_table())
+def test_every_limit_stops_at_its_number_and_names_the_wait(limit: Limit, time: Clock) -> None:
+    shortest = limit.windows()[0]
+    for _ in range(shortest.count):
+        limits.count_attempt(now=clock.now(), limit=limit, subject="account:1")
+    with pytest.raises(TooManyAttempts) as caught:
+        limits.count_attempt(now=clock.now(), limit=limit, subject="account:1")
+    assert caught.value.retry_after == shortest.length.total_seconds() + 1
+    limits.count_attempt(now=clock.now(), limit=limit, subject="account:2")
+    time.go(seconds=caught.value.retry_after)
+    limits.count_attempt(now=clock.now(), limit=limit, subject="account:1")
+
+
+@pytest.mark.parametrize("limit", limits_in_table())
+def test_every_limit_has_a_wider_one_for_networks(limit: Limit) -> None:
+    assert limit.network
+    assert limit.network.windows()[0].count >= limit.windows()[0].count
+    for _ in range(limit.network.windows()[0].count):
+        limits.count_attempt(now=clock.now(), limit=limit, network="192.0.2.1")
+    with pytest.raises(TooManyAttempts):
+        limits.count_attempt(now=clock.now(), limit=limit, subject="account:1", network="192.0.2.1")
+    limits.count_attempt(now=clock.now(), limit=limit, subject="account:1", network="192.0.2.2")
+    limits.count_attempt(now=clock.now(), limit=limit, subject="browser:1:x", network="192.0.2.1")
+
+
 # ---- at the pages ----
 
 
@@ -208,6 +238,43 @@ def test_strangers_who_guess_do_not_lock_out_a_known_browser(ada: User, time: Cl
     time.go(seconds=30)
     assert mine.sign_in().status_code == 303
     assert mine.enter(code()).status_code == 303
+
+
+def test_whoever_guesses_in_the_same_network_does_not_lock_out_a_known_browser(
+    ada: User, time: Clock
+) -> None:
+    mine = Browser(REMOTE_ADDR="192.0.2.1")
+    mine.sign_in()
+    mine.enter(code())
+    mine.get("/account/")
+    mine.post("/account/sign-out/")
+    for number in range(10):
+        Browser(REMOTE_ADDR="192.0.2.1").sign_in(f"nobody{number}", password="wrong")
+    assert Browser(REMOTE_ADDR="192.0.2.1").sign_in().status_code == 429
+    time.go(seconds=30)
+    assert mine.sign_in().status_code == 303
+    assert mine.enter(code()).status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("text/html", "text/html; charset=utf-8"),
+        ("application/json", "application/problem+json"),
+        ("*/*", "text/plain; charset=utf-8"),
+    ],
+)
+def test_too_many_is_told_in_every_form_with_the_wait(ada: User, accept: str, kind: str) -> None:
+    browser = Browser()
+    for _ in range(10):
+        browser.sign_in(password="wrong")
+    browser.get("/account/sign-in/")
+    fields = {"csrfmiddlewaretoken": browser.mark(), "username": "ada", "password": PASSWORD}
+    page = browser.client.post("/account/sign-in/", fields, headers={"accept": accept})
+    assert (page.status_code, refused(page), page["Content-Type"]) == (429, "too-many", kind)
+    assert 0 < int(page["Retry-After"]) <= 301
+    if "json" in kind:
+        assert page.json()["code"] == "too-many"
 
 
 def test_a_known_browser_has_a_limit_of_its_own(ada: User) -> None:

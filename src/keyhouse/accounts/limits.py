@@ -14,31 +14,21 @@ from datetime import datetime
 from typing import Final
 
 from keyhouse.accounts.errors import TooManyAttempts
+from keyhouse.accounts.limit_table import CREATION as CREATION  # noqa: PLC0414 - callers find all limits here
+from keyhouse.accounts.limit_table import LINK as LINK  # noqa: PLC0414 - the same
+from keyhouse.accounts.limit_table import MAIL as MAIL  # noqa: PLC0414 - the same
+from keyhouse.accounts.limit_table import RECOVERY as RECOVERY  # noqa: PLC0414 - the same
+from keyhouse.accounts.limit_table import SECOND_FACTOR as SECOND_FACTOR  # noqa: PLC0414 - the same
+from keyhouse.accounts.limit_table import SIGN_IN as SIGN_IN  # noqa: PLC0414 - the same
+from keyhouse.accounts.limit_table import SIGN_UP as SIGN_UP  # noqa: PLC0414 - the same
+from keyhouse.accounts.limit_table import Limit
 from keyhouse.accounts.models import Attempt
 from keyhouse.core import configuration
 from keyhouse.core.windows import LONGEST, Window
 
 SHARED_FACTOR: Final = 50  # how much more a network may do that many people share
 IPV6_PREFIX: Final = 64  # what one customer has
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A named limit; its windows are the setting of the same name, and all of them hold."""
-
-    name: str
-    setting: str
-
-    def windows(self, factor: int = 1) -> list[Window]:
-        """Return the windows with `factor` times the counts."""
-        configured: tuple[Window, ...] = getattr(configuration.current(), self.setting)
-        return [Window(window.count * factor, window.length) for window in configured]
-
-
-SIGN_IN: Final = Limit("sign-in", "sign_in_limit")
-SIGN_IN_NETWORK: Final = Limit("sign-in-network", "sign_in_network_limit")
-SECOND_FACTOR: Final = Limit("second-factor", "second_factor_limit")
-SECOND_FACTOR_NETWORK: Final = Limit("second-factor-network", "second_factor_network_limit")
+KNOWN_BROWSER: Final = "browser:"  # how the bucket of a browser that an account knows begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +43,23 @@ class Counted:
             Attempt.objects.filter(pk__in=self.rows).delete()
 
 
-def count_attempt(
-    *, now: datetime, limit: Limit, subject: str, network_limit: Limit, network: str
-) -> Counted:
+def count_attempt(*, now: datetime, limit: Limit, subject: str = "", network: str = "") -> Counted:
     """Count one attempt on a subject and from a network; raises TooManyAttempts with the seconds to wait.
 
     Refused attempts are not counted: who waits as told gets through. `network` is an address as text; an empty one
-    (jobs, the host) has no limit.
+    (jobs, the host, what somebody does who has proven who they are) has no limit, and so has an empty subject. A
+    browser that the account knows is counted by itself alone: whoever shares its network can't lock it out.
     """
     if configuration.current().rate_limits == "off":
         return Counted()
     rows: list[int] = []
     try:
-        rows.append(_count_one(limit, subject, limit.windows(), now))
-        place = network_of(network)
-        if place:
-            windows = network_limit.windows(SHARED_FACTOR if is_shared(network) else 1)
-            rows.append(_count_one(network_limit, place, windows, now))
+        if subject:
+            rows.append(_count_one(limit, subject, limit.windows(), now))
+        place = "" if subject.startswith(KNOWN_BROWSER) else network_of(network)
+        if place and limit.network:
+            windows = limit.network.windows(SHARED_FACTOR if is_shared(network) else 1)
+            rows.append(_count_one(limit.network, place, windows, now))
     except TooManyAttempts:
         Counted(tuple(rows)).give_back()
         raise

@@ -15,7 +15,7 @@ from keyhouse.accounts.errors import (
     UsernameTaken,
 )
 from keyhouse.accounts.hashing import compare_password, hash_password
-from keyhouse.accounts.limits import SIGN_IN, SIGN_IN_NETWORK, count_attempt
+from keyhouse.accounts.limits import SIGN_IN, count_attempt
 from keyhouse.accounts.models import Email, Session, User
 from keyhouse.accounts.sessions import end_other_sessions
 from keyhouse.audit.services import record, record_refusal
@@ -150,7 +150,6 @@ def _require_present_password(user: User, present: str, *, by: Actor, now: datet
         now=now,
         limit=SIGN_IN,
         subject=f"account:{user.pk}",
-        network_limit=SIGN_IN_NETWORK,
         network=by.network,
     )
     if not compare_password(present, user.password).is_right:

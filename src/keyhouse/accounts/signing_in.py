@@ -92,7 +92,6 @@ def _be_within_limits(attempt: SignIn) -> None:
         now=entered.now,
         limit=limits.SIGN_IN,
         subject=entered.visitor.subject(user.pk if user else None, entered.identifier),
-        network_limit=limits.SIGN_IN_NETWORK,
         network=entered.visitor.network,
     )
 
@@ -303,7 +302,6 @@ def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
         limit=limits.SIGN_IN,
         # strangers who know the id of a key use up their own bucket, never that of its owner's browsers
         subject=answer.visitor.subject(owner, str(answer.response.get("id"))[:_LONGEST_ID]),
-        network_limit=limits.SIGN_IN_NETWORK,
         network=answer.visitor.network,
     )
     try:
@@ -386,7 +384,6 @@ class _Proof:
 
     method: str
     limit = limits.SECOND_FACTOR
-    network_limit = limits.SECOND_FACTOR_NETWORK
 
     def __init__(self, typed: str) -> None:
         self.typed = typed
@@ -472,7 +469,6 @@ class _RecoveryCode(_Proof):
 class _Password(_Proof):
     method = "password"
     limit = limits.SIGN_IN
-    network_limit = limits.SIGN_IN_NETWORK
 
     def prepare(self, user: User) -> None:
         if not compare_password(self.typed, user.password).is_right:
@@ -503,7 +499,6 @@ def _count(session: Session, proof: _Proof, visitor: Visitor, now: datetime) -> 
         now=now,
         limit=proof.limit,
         subject=visitor.subject(session.user_id),
-        network_limit=proof.network_limit,
         network=visitor.network,
     )
 

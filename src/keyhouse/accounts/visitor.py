@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from keyhouse.accounts.cookies import BROWSER, cookie_name, put_cookie
-from keyhouse.accounts.limits import typed_subject
+from keyhouse.accounts.limits import KNOWN_BROWSER, typed_subject
 from keyhouse.core.actor import Actor
 
 SALT: Final = "keyhouse.accounts.browser"
@@ -44,7 +44,7 @@ class Visitor:
         """
         known = self.browsers.get(str(user_id)) if user_id is not None else None
         if known:
-            return f"browser:{user_id}:{known}"
+            return f"{KNOWN_BROWSER}{user_id}:{known}"
         return typed_subject(typed) if typed else f"account:{user_id}"
 
 

@@ -15,6 +15,7 @@ HOST: Final = "host.command"
 COMMANDS: Final[dict[str, str]] = {
     "serve": HOST,
     "settings": HOST,
+    "limits": HOST,
     "setup-link": "setup.link",
     "user list": HOST,
     "user invite": "user.invite",

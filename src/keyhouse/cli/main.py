@@ -28,6 +28,7 @@ HELP_OPTIONS: Final = frozenset({"-h", "--help"})
 COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "serve": (False, "Run the index: pages, uploads, reads."),
     "settings": (False, "Print every setting with its value, source and meaning."),
+    "limits": (False, "Print every limit on attempts, and what counts."),
     "setup-link": (True, "Print a new one-time link for the first operator."),
     "user": (True, "Invite people, list accounts, lead people through enrolling anew."),
     "token": (True, "List and revoke API tokens."),

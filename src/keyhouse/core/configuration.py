@@ -255,6 +255,25 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         read_windows,
     ),
     Setting(
+        "mail_limit", "3/6h", "mails that somebody may ask for, for one account or address", read_windows
+    ),
+    Setting("mail_network_limit", "30/6h", "mails that may be asked for from one network", read_windows),
+    Setting("sign_up_limit", "5/1h", "failed sign-ups for one address, in which time", read_windows),
+    Setting(
+        "sign_up_network_limit", "20/1h", "failed sign-ups from one network, in which time", read_windows
+    ),
+    Setting("link_limit", "10/1h", "wrong codes beside one mailed link, in which time", read_windows),
+    Setting(
+        "link_network_limit",
+        "20/5m 100/1h",
+        "links that are not there, opened from one network, in which times",
+        read_windows,
+    ),
+    Setting("recovery_limit", "5/1h 10/1d", "failed recoveries of one account, in which times", read_windows),
+    Setting(
+        "recovery_network_limit", "20/1h", "failed recoveries from one network, in which time", read_windows
+    ),
+    Setting(
         "project_create_limit",
         "20/1h",
         "new projects of one person, in which time",
@@ -315,6 +334,14 @@ class Configuration:
     sign_in_network_limit: tuple[Window, ...]
     second_factor_limit: tuple[Window, ...]
     second_factor_network_limit: tuple[Window, ...]
+    mail_limit: tuple[Window, ...]
+    mail_network_limit: tuple[Window, ...]
+    sign_up_limit: tuple[Window, ...]
+    sign_up_network_limit: tuple[Window, ...]
+    link_limit: tuple[Window, ...]
+    link_network_limit: tuple[Window, ...]
+    recovery_limit: tuple[Window, ...]
+    recovery_network_limit: tuple[Window, ...]
     project_create_limit: tuple[Window, ...]
     project_create_network_limit: tuple[Window, ...]
     mandate_history_days: int

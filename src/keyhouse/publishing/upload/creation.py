@@ -5,15 +5,10 @@ Counted before the file is sent, so that nobody slips past in parallel; given ba
 
 from __future__ import annotations
 
-from typing import Final
-
-from keyhouse.accounts.limits import Counted, Limit, count_attempt
+from keyhouse.accounts.limits import CREATION, Counted, count_attempt
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
 from keyhouse.projects.models import File, Project
-
-CREATION: Final = Limit("project-create", "project_create_limit")
-CREATION_NETWORK: Final = Limit("project-create-network", "project_create_network_limit")
 
 
 def count_creation(actor: Actor) -> Counted:
@@ -22,7 +17,6 @@ def count_creation(actor: Actor) -> Counted:
         now=clock.now(),
         limit=CREATION,
         subject=f"user:{actor.user_id}",
-        network_limit=CREATION_NETWORK,
         network=actor.network,
     )
 
