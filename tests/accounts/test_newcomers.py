@@ -3,9 +3,21 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
-from tests.accounts.conftest import PASSWORD, Browser, Clock, at_once, code, make_person, refused, signed_in
+from tests.accounts.conftest import (
+    PASSWORD,
+    Browser,
+    Clock,
+    at_once,
+    code,
+    make_person,
+    refused,
+    send,
+    signed_in,
+)
+from tests.accounts.second_factors.soft_key import UP, UV, SoftKey
 
 from keyhouse.accounts import newcomers, services
 from keyhouse.accounts.cookies import NEWCOMER, cookie_name
@@ -21,6 +33,7 @@ from keyhouse.accounts.models import (
     User,
 )
 from keyhouse.accounts.newcomers import Door
+from keyhouse.accounts.recovering import make_enrolment_link
 from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.models import Record
@@ -495,3 +508,128 @@ def test_who_was_signed_in_as_somebody_else_is_the_new_person_afterwards(ada: Us
     go_through(browser, path)
     assert not Session.objects.filter(pk=old.pk).exists()
     assert Session.objects.get().user.username == "bob"
+
+
+# ---- without a password ----
+
+
+def choose_no_password(browser: Browser, path: str, **fields: str) -> None:
+    browser.get(path + "account/")
+    page = browser.post(path + "account/", ADA | {"password": "", "without_password": "1"} | fields)
+    assert page["Location"] == path + "authenticator/", browser.text
+    browser.get(path + "authenticator/")
+
+
+def ask_for_key(browser: Browser, path: str) -> dict[str, Any]:
+    asked: dict[str, Any] = send(browser, path + "security-key/options/", {}).json()
+    return asked
+
+
+def enter_key(browser: Browser, path: str, key: SoftKey, **faults: Any) -> Any:
+    response = key.create(ask_for_key(browser, path), **faults)
+    return send(browser, path + "security-key/", {"response": response})
+
+
+def test_an_account_is_made_and_opened_by_a_passkey_alone(browser: Browser) -> None:
+    path, key = setup(), SoftKey()
+    choose_no_password(browser, path)
+    assert "authenticator app" not in browser.text.partition("<main")[2].partition("</main>")[0]
+    asked = ask_for_key(browser, path)["authenticatorSelection"]
+    assert (asked["residentKey"], asked["userVerification"]) == ("required", "required")
+    assert enter_key(browser, path, key).json()["location"] == path + "recovery-codes/"
+    browser.get(path + "recovery-codes/")
+    browser.post(path + "recovery-codes/", {"recovery_code": codes_on(browser)[0]})
+    ada = User.objects.get()
+    assert not ada.has_usable_password()
+    assert not Authenticator.objects.exists()
+    session = Session.objects.get()
+    assert (session.methods, session.user_verified) == (["passkey"], True)
+    assert "you sign in by a passkey" in (browser.get("/account/") and browser.text)
+    assert browser.get("/operator/audit/").status_code == 200
+    other = Browser()
+    other.get("/account/sign-in/")
+    question = send(other, "/account/sign-in/passkey/options/", {}).json()
+    page = send(other, "/account/sign-in/passkey/", {"response": key.get(question)})
+    assert page.json()["location"] == "/account/"
+    assert other.get("/account/").status_code == 200
+    stranger = Browser()
+    for password in (PASSWORD, "!"):
+        assert refused(stranger.sign_in(password=password)) == "sign-in-refused"
+
+
+@pytest.mark.parametrize(
+    ("flags", "answer", "code_"),
+    [
+        (UP, {}, "user-not-verified"),
+        (UP | UV, {"clientExtensionResults": {"credProps": {"rk": False}}}, "key-not-kept"),
+    ],
+)
+def test_a_key_that_opens_nothing_alone_is_refused_where_there_is_no_password(
+    browser: Browser, flags: int, answer: dict[str, Any], code_: str
+) -> None:
+    path = setup()
+    choose_no_password(browser, path)
+    page = enter_key(browser, path, SoftKey(flags=flags), answer=answer)
+    assert refused(page) == code_
+    assert browser.get(path)["Location"] == path + "authenticator/"
+    assert nothing_was_made()
+    browser.get(path + "authenticator/")
+    assert enter_key(browser, path, SoftKey()).status_code == 200
+
+
+def test_an_app_opens_nothing_where_there_is_no_password(browser: Browser) -> None:
+    path = setup()
+    choose_no_password(browser, path)
+    page = browser.post(path + "authenticator/", {"code": "123456"})
+    assert (page.status_code, refused(page)) == (400, "step-missing")
+    assert browser.get(path)["Location"] == path + "authenticator/"
+
+
+def test_a_question_from_before_the_password_was_left_out_makes_no_passkey(browser: Browser) -> None:
+    path, key = setup(), SoftKey()
+    browser.get(path + "account/")
+    browser.post(path + "account/", ADA)
+    browser.get(path + "authenticator/")
+    asked = ask_for_key(browser, path)
+    assert asked["authenticatorSelection"]["residentKey"] == "preferred"
+    choose_no_password(browser, path)
+    page = send(browser, path + "security-key/", {"response": key.create(asked)})
+    assert refused(page) == "key-not-kept"
+
+
+@pytest.mark.parametrize("flags", [UP, UP | UV])
+def test_leaving_the_password_out_later_asks_for_a_passkey_anew_unless_there_is_one(
+    browser: Browser, flags: int
+) -> None:
+    path, key = setup(), SoftKey(flags=flags)
+    browser.get(path + "account/")
+    browser.post(path + "account/", ADA)
+    browser.get(path + "authenticator/")
+    kept = {"clientExtensionResults": {"credProps": {"rk": True}}}
+    enter_key(browser, path, key, answer=kept)
+    choose_no_password(browser, path)
+    step = "recovery-codes/" if flags & UV else "authenticator/"
+    assert browser.get(path)["Location"] == path + step
+
+
+def test_an_app_of_before_does_not_stand_in_for_the_passkey(browser: Browser) -> None:
+    path = setup()
+    go_to_codes(browser, path)
+    choose_no_password(browser, path)
+    assert browser.get(path)["Location"] == path + "authenticator/"
+    assert refused(browser.get(path + "recovery-codes/")) == "step-missing"
+    page = browser.post(path + "account/", ADA)  # and back: the app is proven once more, too
+    assert page.status_code == 303
+    assert browser.get(path)["Location"] == path + "authenticator/"
+
+
+def test_an_account_set_up_anew_may_do_without_its_password(browser: Browser) -> None:
+    ada, key = make_person(), SoftKey()
+    path = make_enrolment_link(ada, by=host())
+    choose_no_password(browser, path)
+    enter_key(browser, path, key)
+    browser.get(path + "recovery-codes/")
+    browser.post(path + "recovery-codes/", {"recovery_code": codes_on(browser)[0]})
+    ada.refresh_from_db()
+    assert not ada.has_usable_password()
+    assert refused(Browser().sign_in()) == "sign-in-refused"

@@ -70,6 +70,30 @@ def set_up(desk: Desk, server: Server) -> str:
     return key
 
 
+def test_an_account_is_set_up_and_opened_by_a_passkey_alone(desk: Desk, server: Server) -> None:
+    page = desk.page
+    weak = desk.plug_in(hasResidentKey=False, hasUserVerification=False, isUserVerified=False)
+    page.goto((server.data / "setup-link").read_text().split()[-1])
+    page.get_by_label("User name").fill("ada")
+    page.get_by_label("E-mail address").fill("ada@example.org")
+    page.get_by_role("button", name="Use a passkey instead of a password").click()
+    expect(page.get_by_role("heading", name="Your passkey")).to_be_visible()
+    expect(page.get_by_label("Code")).to_have_count(0)
+    desk.take_out(weak)
+    key = desk.plug_in()
+    page.get_by_role("button", name="Use a security key or passkey").click()
+    expect(page).to_have_url(re.compile("/recovery-codes/"))
+    assert desk.credentials(key)[0]["isResidentCredential"]
+    page.get_by_label("One of the codes").fill(page.locator("pre.secret").inner_text().split()[3])
+    page.get_by_role("button", name="finish").click()
+    expect(page).to_have_url(re.compile("/help/clients/"))
+    page.goto(f"{server.url}/account/")
+    expect(page.get_by_text("you sign in by a passkey")).to_be_visible()
+    sign_out(desk, server)
+    page.goto(f"{server.url}/account/sign-in/")
+    expect(page).to_have_url(re.compile("/account/$"))  # the field offers it, and the key is touched
+
+
 def sign_out(desk: Desk, server: Server) -> None:
     desk.page.goto(f"{server.url}/account/")
     desk.page.get_by_role("button", name="Sign out").first.click()

@@ -16,6 +16,7 @@ T = TypeVar("T")
 MENDABLE: Final = frozenset({Situation.INVALID, Situation.UNAUTHENTICATED, Situation.CONFLICT})
 LONGEST_CODE: Final = 64
 LONGEST_NAME: Final = 64
+WITHOUT_PASSWORD: Final = "without_password"  # noqa: S105 - the button of whoever wants none
 
 
 class PageForm(forms.Form):
@@ -163,6 +164,7 @@ class NewAccountForm(PageForm):
         """Take what was entered before, or, where `is_fixed`, name and address that the link has settled."""
         super().__init__(data, initial=dict(entered))
         self.fields["password"].help_text = _new_password_hint()
+        self.fields["password"].required = WITHOUT_PASSWORD not in (data or {})
         for name in entered:
             self.fields[name].disabled = is_fixed
         if is_fixed and not entered["email"]:  # an account that never had one

@@ -35,7 +35,7 @@ from keyhouse.accounts.second_factors.recovery_codes.services import (
 from keyhouse.accounts.second_factors.totp import rules as totp_rules
 from keyhouse.accounts.second_factors.totp.services import new_authenticator
 from keyhouse.accounts.second_factors.webauthn import ceremonies
-from keyhouse.accounts.second_factors.webauthn.errors import KeyKnown
+from keyhouse.accounts.second_factors.webauthn.errors import KeyKnown, KeyNotKept
 from keyhouse.accounts.second_factors.webauthn.rules import NewKey, encode, verify_registration
 from keyhouse.accounts.second_factors.webauthn.services import new_key, require_unknown
 from keyhouse.accounts.services import new_email, new_user
@@ -65,18 +65,24 @@ class Draft:
     codes: tuple[str, ...] = ()
     user_handle: str = ""
     key: dict[str, Any] | None = None  # a `NewKey`, where a security key was enrolled instead of an app
+    without_password: bool = False  # the key is the only way in, so it has to be a passkey
 
     @property
     def next_step(self) -> Step:
         """Return the first step that is not done."""
-        if not self.password_hash:
+        if not self.has_account:
             return "account"
         return "recovery-codes" if self.has_factor else "authenticator"
 
     @property
+    def has_account(self) -> bool:
+        """Whether it is settled who this is, and whether by a password."""
+        return self.without_password or bool(self.password_hash)
+
+    @property
     def has_factor(self) -> bool:
-        """Whether a second factor was proven."""
-        return bool(self.totp_step or self.key)
+        """Whether a second factor was proven; where there is no password, one that signs in alone."""
+        return bool(self.key) if self.without_password else bool(self.totp_step or self.key)
 
     @classmethod
     def read(cls, parts: dict[str, Any]) -> Draft:
@@ -109,28 +115,45 @@ def _draft_of(link: OneTimeLink, browser: str) -> Draft:
     return replace(draft, username=link.username or draft.username, address=link.address or draft.address)
 
 
-def enter_account(door: Door, username: str, address: str, password: str, now: datetime) -> str:
-    """Take user name, address and password; the first time this binds the link to the browser.
+def enter_account(door: Door, username: str, address: str, password: str | None, now: datetime) -> str:
+    """Take user name, address and password (None: a passkey alone shall open the account).
 
-    An invitation brings its own name and address. Returns the value of the browser's cookie. Raises the refusals of
-    links, names, addresses and passwords.
+    The first time this binds the link to the browser. An invitation brings its own name and address. Returns the value
+    of the browser's cookie. Raises the refusals of links, names, addresses and passwords.
     """
     link = links.find_link(door.purpose, door.secret, now)
     links.require_browser(link, door.browser)
     username, address = _judge_identity(link, username, address)
-    least = configuration.current().password_length
-    password = rules.check_password(
-        password, username=username, addresses=[address] if address else [], least_length=least
-    )
-    hashed = hash_password(password)
+    hashed = "" if password is None else hash_password(_judge_password(password, username, address))
     with transaction.atomic():
         link = links.lock_link(door.purpose, door.secret, now)
         browser = links.bind_browser(link, door.browser)
-        draft = replace(_draft_of(link, browser), username=username, address=address, password_hash=hashed)
-        secret = draft.totp_secret or totp_rules.encode_secret(totp_rules.new_secret())
-        handle = draft.user_handle or ceremonies.new_handle()
-        links.keep_link_draft(link, replace(draft, totp_secret=secret, user_handle=handle).parts)
+        draft = replace(_draft_of(link, browser), username=username, address=address)
+        links.keep_link_draft(link, _with_way_in(draft, hashed).parts)
     return browser
+
+
+def _judge_password(password: str, username: str, address: str) -> str:
+    return rules.check_password(
+        password,
+        username=username,
+        addresses=[address] if address else [],
+        least_length=configuration.current().password_length,
+    )
+
+
+def _with_way_in(draft: Draft, hashed: str) -> Draft:
+    """Return the draft with its password, or without one; what can't open an account alone must be proven anew then."""
+    draft = replace(
+        draft,
+        password_hash=hashed,
+        without_password=not hashed,
+        totp_secret=draft.totp_secret or totp_rules.encode_secret(totp_rules.new_secret()),
+        user_handle=draft.user_handle or ceremonies.new_handle(),
+    )
+    if hashed or (draft.key and NewKey.read(draft.key).is_passkey):
+        return draft
+    return replace(draft, totp_step=0, key=None, codes=())
 
 
 def _judge_identity(link: OneTimeLink, username: str, address: str) -> tuple[str, str]:
@@ -158,7 +181,7 @@ def enter_code(door: Door, typed: str, now: datetime) -> None:
     with transaction.atomic():
         link = links.lock_link(door.purpose, door.secret, now)
         draft = _draft_of(link, door.browser)
-        if not draft.password_hash:
+        if not draft.password_hash:  # an app opens nothing where there is no password
             raise StepMissing
         if draft.has_factor:
             return
@@ -171,9 +194,12 @@ def enter_code(door: Door, typed: str, now: datetime) -> None:
 def ask_for_key(door: Door, now: datetime) -> dict[str, Any]:
     """Begin the enrolment of a security key; returns the options for the browser. Raises StepMissing before the account step."""
     _, draft = look(door, now)
-    if not draft.password_hash:
+    if not draft.has_account:
         raise StepMissing
-    return ceremonies.ask_newcomer(draft.user_handle, draft.username, digest_of(door.browser), now)
+    holder = digest_of(door.browser)
+    return ceremonies.ask_newcomer(
+        draft.user_handle, draft.username, holder, now, needs_passkey=draft.without_password
+    )
 
 
 def enter_key(door: Door, response: Mapping[str, Any], now: datetime) -> None:
@@ -181,15 +207,21 @@ def enter_key(door: Door, response: Mapping[str, Any], now: datetime) -> None:
 
     Raises StepMissing, a KeyRefused, the refusals of links.
     """
-    look(door, now)
+    _, draft = look(door, now)
     asked = ceremonies.take(ceremonies.ENROL, digest_of(door.browser), response, now)
-    made = verify_registration(asked.options, response, ceremonies.site())
+    made = verify_registration(
+        asked.options, response, ceremonies.site(needs_user_verified=draft.without_password)
+    )
+    if draft.without_password and not made.is_passkey:
+        raise KeyNotKept
     require_unknown(made)
     with transaction.atomic():
         link = links.lock_link(door.purpose, door.secret, now)
         draft = _draft_of(link, door.browser)
-        if not draft.password_hash or encode(made.user_handle) != draft.user_handle:
+        if not draft.has_account or encode(made.user_handle) != draft.user_handle:
             raise StepMissing
+        if draft.without_password and not made.is_passkey:  # chosen in another tab meanwhile
+            raise KeyNotKept
         if draft.has_factor:
             return
         codes = tuple(code_rules.new_codes())
@@ -233,7 +265,7 @@ def _start(user: User, draft: Draft, visitor: Visitor, now: datetime) -> tuple[S
     key = NewKey.read(draft.key) if draft.key else None
     return start_session(
         user,
-        ("password", "webauthn" if key else "totp"),
+        ("passkey",) if draft.without_password else ("password", "webauthn" if key else "totp"),
         at=now,
         user_verified=bool(key and key.user_verified),
         device_bound=bool(key and not key.backup_eligible),
@@ -252,7 +284,7 @@ def _forget_key(door: Door, now: datetime) -> None:
 def _make_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: datetime) -> User:
     user = new_user(
         draft.username,
-        draft.password_hash,
+        draft.password_hash or hash_password(None),
         is_operator=link.purpose == links.SETUP,
         joined_at=now,
     )
@@ -280,7 +312,7 @@ def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: da
     if user is None or user.state == User.State.DELETED:
         raise LinkUnknown
     User.objects.filter(pk=user.pk).update(
-        password=draft.password_hash, password_changed_at=now, last_seen_at=now
+        password=draft.password_hash or hash_password(None), password_changed_at=now, last_seen_at=now
     )
     Session.objects.filter(user=user).delete()
     Authenticator.objects.filter(user=user).delete()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -16,6 +15,7 @@ from tests.accounts.conftest import (
     give_project,
     make_person,
     refused,
+    send,
     signed_in,
 )
 from tests.accounts.second_factors.soft_key import BE, UP, UV, SoftKey
@@ -49,14 +49,6 @@ BESIDE = {
     STEP_UP: "/account/step-up/",
     ADD: ADD,
 }
-
-
-def send(browser: Browser, path: str, body: Any, page: str = "/account/") -> Any:
-    """Send JSON as the script of a page does."""
-    mark = browser.mark() or (browser.get(page) and browser.mark())
-    headers = {"accept": "application/json", "x-csrftoken": mark}
-    text = body if isinstance(body, bytes) else json.dumps(body)
-    return browser.client.post(path, text, content_type="application/json", headers=headers)
 
 
 def ask(browser: Browser, path: str) -> dict[str, Any]:

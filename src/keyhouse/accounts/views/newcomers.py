@@ -11,7 +11,13 @@ from django.http import HttpResponse, JsonResponse
 from keyhouse.accounts import links, newcomers
 from keyhouse.accounts.cookies import NEWCOMER, cookie_name, put_cookie
 from keyhouse.accounts.errors import LinkUsed, StepMissing
-from keyhouse.accounts.forms import NewAccountForm, NewcomerCodeForm, PageForm, TypedBackForm
+from keyhouse.accounts.forms import (
+    WITHOUT_PASSWORD,
+    NewAccountForm,
+    NewcomerCodeForm,
+    PageForm,
+    TypedBackForm,
+)
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.newcomers import Door, Draft
 from keyhouse.accounts.second_factors.totp import rules as totp_rules
@@ -76,9 +82,8 @@ def _account(request: AskedRequest, door: Door) -> HttpResponse:
 
 def _enter_account(form: NewAccountForm, door: Door) -> str:
     data = form.cleaned_data
-    return newcomers.enter_account(
-        door, data["username"], data.get("email", ""), data["password"], clock.now()
-    )
+    password = None if WITHOUT_PASSWORD in form.data else data["password"]
+    return newcomers.enter_account(door, data["username"], data.get("email", ""), password, clock.now())
 
 
 def _authenticator(request: AskedRequest, door: Door) -> HttpResponse:
@@ -95,6 +100,7 @@ def _authenticator(request: AskedRequest, door: Door) -> HttpResponse:
     context |= {
         "finish": _path(door, "security-key"),
         "is_local": configuration.current().host == "localhost",
+        "without_password": draft.without_password,
     }
     return show_form(request, "accounts/newcomer_authenticator.html", form, context)
 
@@ -159,14 +165,19 @@ FORMS: Final[dict[StepView, type[PageForm]]] = {
 }
 
 
-JSON_FIELDS: Final[dict[StepView, tuple[str, ...]]] = {_key: ("response",), _key_options: ()}
+FIELDS: Final[dict[StepView, tuple[str, ...]]] = {
+    **{view: tuple(form.base_fields) for view, form in FORMS.items()},
+    _account: (*NewAccountForm.base_fields, WITHOUT_PASSWORD),
+    _key: ("response",),
+    _key_options: (),
+}
 
 
 # one view for each address, so that each carries its own class
 def _view(purpose: str, step: StepView, *methods: str) -> Callable[..., HttpResponse]:
     action = newcomers.ACTION[purpose]
     answer = actions.classified(**dict.fromkeys(methods, action))(_at_door(purpose, step))
-    fields = tuple(FORMS[step].base_fields) if step in FORMS else JSON_FIELDS.get(step)
+    fields = FIELDS.get(step)
     return answer if fields is None else actions.takes(*fields)(answer)
 
 

@@ -59,9 +59,12 @@ def ask_to_enrol(user: User, holder: str, now: datetime) -> dict[str, Any]:
     return _keep(ENROL, holder, user.pk, options, now)
 
 
-def ask_newcomer(handle: str, username: str, holder: str, now: datetime) -> dict[str, Any]:
-    """Begin an enrolment for somebody who has no account yet."""
-    return _keep(ENROL, holder, None, creation_options(handle, username, []), now)
+def ask_newcomer(
+    handle: str, username: str, holder: str, now: datetime, *, needs_passkey: bool = False
+) -> dict[str, Any]:
+    """Begin an enrolment for somebody who has no account yet; `needs_passkey`: it is to be their only way in."""
+    options = creation_options(handle, username, [], needs_passkey=needs_passkey)
+    return _keep(ENROL, holder, None, options, now)
 
 
 def ask_for_proof(user: User, purpose: str, holder: str, now: datetime) -> dict[str, Any]:
@@ -144,8 +147,11 @@ def new_handle() -> str:
     return rules.encode(secrets.token_bytes(_HANDLE_BYTES))
 
 
-def creation_options(handle: str, username: str, exclude: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def creation_options(
+    handle: str, username: str, exclude: Sequence[Mapping[str, Any]], *, needs_passkey: bool = False
+) -> dict[str, Any]:
     """Return what a browser needs to make a credential."""
+    wanted = "required" if needs_passkey else "preferred"
     return {
         "rp": {"id": site().rp_id, "name": "Keyhouse"},
         "user": {"id": handle, "name": username, "displayName": username},
@@ -153,9 +159,9 @@ def creation_options(handle: str, username: str, exclude: Sequence[Mapping[str, 
         "timeout": _milliseconds(),
         "excludeCredentials": list(exclude),
         "authenticatorSelection": {
-            "residentKey": "preferred",
-            "requireResidentKey": False,
-            "userVerification": "preferred",
+            "residentKey": wanted,
+            "requireResidentKey": needs_passkey,
+            "userVerification": wanted,
         },
         "attestation": "none",
         "extensions": {"credProps": True},

@@ -69,6 +69,14 @@ class KeyUnknown(KeyRefused):
     fix = "Use one that you enrolled, or another way to sign in."
 
 
+class KeyNotKept(KeyRefused):
+    """The key can't sign its owner in alone: it is not kept on the authenticator, or nobody was verified."""
+
+    code = "key-not-kept"
+    sentence = "This security key can't open an account by itself."
+    fix = "Use a passkey or a key with a code or finger sensor, or choose a password."
+
+
 class KeyTypeRefused(KeyRefused):
     """Algorithm, curve or size of the public key is not accepted."""
 

@@ -83,6 +83,12 @@ class NewKey:
     backup_state: bool
     aaguid: str
     transports: tuple[str, ...] = ()
+    is_kept: bool = False  # on the authenticator, as far as the browser says, so that no name need be typed
+
+    @property
+    def is_passkey(self) -> bool:
+        """Whether it signs its owner in alone: found without a name, and it verified who holds it."""
+        return self.is_kept and self.user_verified
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON values, for a draft."""
@@ -150,7 +156,18 @@ def verify_registration(options: Mapping[str, Any], response: Mapping[str, Any],
         backup_state=data.flags.bs,
         aaguid=aaguid_to_string(attested.aaguid),
         transports=answer.transports(),
+        is_kept=_is_kept(options, response),
     )
+
+
+def _is_kept(options: Mapping[str, Any], response: Mapping[str, Any]) -> bool:
+    """Tell whether the key can be found without a name: the browser says so, or had to see to it (10.1.3, 5.4.6)."""
+    results = response.get("clientExtensionResults")
+    properties = results.get("credProps") if isinstance(results, Mapping) else None
+    told = properties.get("rk") if isinstance(properties, Mapping) else None
+    asked = options.get("authenticatorSelection")
+    is_required = isinstance(asked, Mapping) and asked.get("residentKey") == "required"
+    return told if isinstance(told, bool) else is_required
 
 
 def verify_assertion(
