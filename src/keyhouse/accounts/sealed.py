@@ -1,4 +1,4 @@
-"""Every secret that accounts keep sealed, for whoever rotates the keys that seal them."""
+"""Every secret that accounts keep sealed, and the mails that wait, for whoever rotates the keys that seal them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from keyhouse.accounts.drafts import SESSION_PURPOSE
 from keyhouse.accounts.models import Authenticator, OneTimeLink, Session
 from keyhouse.accounts.second_factors.totp.services import PURPOSE as TOTP_PURPOSE
 from keyhouse.core.keys import KeyRing, SealBrokenError
+from keyhouse.mail.contents import PURPOSE as MAIL_PURPOSE
+from keyhouse.mail.models import Mail
 
 _AT_ONCE: Final = 100  # rows of one short transaction
 _PASSES: Final = 5
@@ -37,6 +39,7 @@ COLUMNS: Final = (
     Column(Authenticator, "secret_sealed", TOTP_PURPOSE),
     Column(Session, "data_sealed", SESSION_PURPOSE),
     Column(OneTimeLink, "draft_sealed", links.DRAFT_PURPOSE),
+    Column(Mail, "content_sealed", MAIL_PURPOSE),
 )
 
 

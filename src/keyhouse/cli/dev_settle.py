@@ -41,7 +41,7 @@ def _one_round() -> Mapping[str, int]:
 
 def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
     """Return every work that the product does beside requests."""
-    return (_keep_index, _keep_mandates, _forget_old, _sweep_incoming, _seal_audit)
+    return (_keep_index, _keep_mandates, _forget_old, _sweep_incoming, _seal_audit, _deliver_mails)
 
 
 def _keep_index() -> Mapping[str, int]:
@@ -76,3 +76,10 @@ def _seal_audit() -> Mapping[str, int]:
     from keyhouse.audit.sealing import seal  # noqa: PLC0415 - Django is set up by now
 
     return {"sealed": seal(clock.now())}
+
+
+def _deliver_mails() -> Mapping[str, int]:
+    from keyhouse.mail.delivery import deliver_due  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.mail.forgetting import forget_old  # noqa: PLC0415 - the same
+
+    return {"mails": deliver_due(clock.now()), "old_mails": forget_old(clock.now())}

@@ -75,5 +75,7 @@ LOOPS: Final[dict[str, str]] = {
     "mandate-history": "writes the facts of gated attempts",
     "audit-sealer": "chains audit records",
     "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",
+    "mail-security": "delivers security mails",
+    "mail-bulk": "delivers other mails, after those and at a set rate; forgets old ones",
     "parent": "ends a worker whose parent is gone",
 }

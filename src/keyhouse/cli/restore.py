@@ -34,7 +34,7 @@ from keyhouse.cli.copies import (
 )
 from keyhouse.cli.progress import follow
 from keyhouse.cli.surroundings import configure, load_features
-from keyhouse.core import instance, keys
+from keyhouse.core import clock, instance, keys
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal, Situation
 from keyhouse.core.keys import KeyFileError
@@ -266,13 +266,14 @@ def _end_what_died(settings: Configuration) -> dict[str, Any]:
     from keyhouse.accounts.recovering import end_lost_factors  # noqa: PLC0415 - Django is set up only now
     from keyhouse.core.actor import host  # noqa: PLC0415 - the same
     from keyhouse.credentials.tokens.services import revoke_all_tokens  # noqa: PLC0415 - the same
+    from keyhouse.mail.forgetting import fail_unreadable  # noqa: PLC0415 - the same
 
     revoked = revoke_all_tokens(by=host(), reason=KEYS_LOST)
     ways = [
         {"username": way.username, "link": settings.base_url + way.path if way.path else None}
         for way in end_lost_factors(by=host())
     ]
-    return {"tokens_revoked": revoked, "ways_back": ways}
+    return {"tokens_revoked": revoked, "mails_lost": fail_unreadable(clock.now()), "ways_back": ways}
 
 
 def _find_missing() -> list[str]:
@@ -290,7 +291,7 @@ def _as_text(told: dict[str, Any]) -> str:
     if "ways_back" in told:
         lines.append(
             f"Without the keys {told['tokens_revoked']} API tokens were revoked and every authenticator app died;"
-            " security keys and passkeys live on."
+            f" security keys and passkeys live on. {told['mails_lost']} mails that waited can't be sent any more."
         )
         lines += [_way_as_text(way) for way in told["ways_back"]]
     if told["differences"]:

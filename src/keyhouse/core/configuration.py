@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from keyhouse.core.fault_points import check_point
+from keyhouse.core.mail_servers import check_mail_url
 from keyhouse.core.windows import Window, read_windows
 
 PREFIX: Final = "KEYHOUSE_"
@@ -127,11 +128,30 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "mail_url",
         "",
-        "`smtp://…` or `smtps://…`; empty: mails become files",
-        _url("smtp", "smtps"),
+        "`smtp(s)://user:password@host:port?from=…`; empty: mails become files",
+        check_mail_url,
         is_secret=True,
     ),
     Setting("mail_dir", "", "folder where mails become files; empty: `mail` in the data folder", _path),
+    Setting(
+        "mail_bulk_rate",
+        "300",
+        "at most so many bulk mails leave in a minute; security mails always go before them",
+        _number(1, 100_000),
+    ),
+    Setting(
+        "mail_keep_days",
+        "90",
+        "for so many days after its end the ledger knows of a mail (never what it said)",
+        _number(1, 3650),
+    ),
+    Setting(
+        "mail_bounce_token",
+        "",
+        "token that opens `/_/mail/bounces` for reports of bounced mails; empty: closed",
+        _text,
+        is_secret=True,
+    ),
     Setting("clock_file", "", "test only: file that holds the present instant, RFC 3339", _path),
     Setting(
         "rate_limits",
@@ -305,6 +325,9 @@ class Configuration:
     storage_url: str
     mail_url: str
     mail_dir: Path | None
+    mail_bulk_rate: int
+    mail_keep_days: int
+    mail_bounce_token: str
     clock_file: Path | None
     rate_limits: Literal["on", "off"]
     reads: Literal["public", "private"]

@@ -16,6 +16,9 @@ POINTS: Final = frozenset(
         "deletion.committed",
         "backup.database-copied",
         "backup.blobs-copied",
+        "mail.claimed",  # the try is noted, nothing is handed over
+        "mail.file-written",  # under another name, synced
+        "mail.handed-over",  # the mail server has it, or the file its name; no row tells of it
     }
 )
 

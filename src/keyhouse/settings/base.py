@@ -48,6 +48,7 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.staticfiles",
     "keyhouse.audit",
+    "keyhouse.mail",
     "keyhouse.accounts",
     "keyhouse.projects",
     "keyhouse.credentials.tokens",

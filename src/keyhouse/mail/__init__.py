@@ -1,0 +1,1 @@
+"""The outbox: what has to be mailed, written in the acting transaction and delivered outside of it."""
