@@ -41,7 +41,7 @@ NEVER_GATED = {
     "second-factor.add", "second-factor.remove", "second-factor.disable", "recovery-codes.replace",
     "password.change", "email.add",
     # seeing one's own, and taking back what one gave out
-    "account.read", "audit.read-own", "token.list", "token.revoke", "mandate.check", "mandate.read-own",
+    "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "mandate.check", "mandate.read-own",
     # whoever has the machine
     "host.command",
 }  # fmt: skip

@@ -252,6 +252,14 @@ class SessionMissing(AccountRefused):
     sentence = "There is no such session; it may have ended already."
 
 
+class BrowserMissing(AccountRefused):
+    """There is no such browser in this account (any more)."""
+
+    code = "browser-missing"
+    situation = Situation.MISSING
+    sentence = "Your account knows no such browser; it may be forgotten already."
+
+
 class LinkUnknown(AccountRefused):
     """No such one-time link was made, or it was replaced by a newer one."""
 

@@ -6,6 +6,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import Final
 
+from keyhouse.accounts.browsers import prune_browsers
 from keyhouse.accounts.limits import prune_attempts
 from keyhouse.accounts.models import OneTimeLink
 from keyhouse.accounts.second_factors.webauthn.ceremonies import prune_ceremonies
@@ -24,6 +25,7 @@ def forget_old(now: datetime) -> dict[str, int]:
     return {
         "attempts": prune_attempts(now),
         "sessions": prune_sessions(now),
+        "browsers": prune_browsers(now),
         "ceremonies": prune_ceremonies(now),
         "drafts": over.exclude(draft_sealed="").update(draft_sealed=""),
         "links": over.filter(expires_at__lte=now - LINKS_KEPT).delete()[0],

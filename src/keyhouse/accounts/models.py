@@ -49,6 +49,8 @@ class User(AbstractBaseUser):
     password_changed_at = models.DateTimeField(null=True)
     held_until = models.DateTimeField(null=True)  # the latest end of the holds that live; kept by `holds`
     check_phrase = models.CharField(max_length=60, default="", blank=True)  # in every mail to this person
+    # when a browser was known for more than a password first: from then on an unknown one needs a confirmation
+    first_browser_at = models.DateTimeField(null=True)
 
     USERNAME_FIELD = "username"
     last_login = None
@@ -146,10 +148,50 @@ class Session(models.Model):
     user_agent = models.CharField(max_length=300, default="", blank=True)
     data = models.JSONField(default=dict)  # of a ceremony under way, such as an enrolment
     data_sealed = models.TextField(default="", blank=True)  # the secret part of it
+    # of a sign-in from an unknown browser: both factors are proven, and until here it waits for a confirmation
+    confirm_until = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         """Return the public id."""
         return self.public_id
+
+
+class KnownBrowser(models.Model):
+    """A browser that a person signed in with, kept by the digest of the random id in its cookie. Never a factor."""
+
+    class How(models.TextChoices):
+        """What made it known."""
+
+        PASSWORD = "password"  # noqa: S105 - of an account without a second factor; counts for no more than that
+        FIRST = "first"  # the first one, taken on trust
+        LINK = "link"  # the one-time link that set the account up was finished in it
+        KEY = "key"  # a security key or passkey
+        MAIL = "mail"  # confirmed by a mailed link
+        TWO_FACTORS = "two-factors"  # two different factors, where no mail could be sent
+        WAIT = "wait"  # an announced wait is over (or not yet: `known_at`)
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_browsers")
+    digest = models.CharField(max_length=64)  # SHA-256 of the id
+    how = models.CharField(max_length=16, choices=How)
+    known_at = models.DateTimeField()  # the instant from which on it counts; ahead while it waits
+    account_state = models.CharField(
+        max_length=64, default="", blank=True
+    )  # of a wait: what it was begun under
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()  # of the last sign-in
+    network = models.CharField(max_length=64, default="", blank=True)
+    user_agent = models.CharField(max_length=300, default="", blank=True)
+
+    class Meta:
+        """A browser has one row for each of its people."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["user", "digest"], name="known_browser_once")
+        ]
+
+    def __str__(self) -> str:
+        """Return what made it known."""
+        return self.how
 
 
 class OneTimeLink(models.Model):

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from django.db import transaction
 
-from keyhouse.accounts import links, queries, rules
+from keyhouse.accounts import browsers, links, queries, rules
 from keyhouse.accounts.errors import AddressTaken, LinkUnknown, StepMissing, UsernameTaken
 from keyhouse.accounts.hashing import hash_password
 from keyhouse.accounts.models import (
@@ -257,6 +257,7 @@ def _finish(
         make = _renew_account if link.purpose == links.ENROLMENT else _make_account
         user = make(link, draft, hashed, now)
         session, cookie = _start(user, draft, visitor, now)
+        browsers.remember(user.pk, visitor, browsers.How.LINK, now=now)
         _record(link, session, visitor)
     return session, cookie
 
@@ -315,6 +316,7 @@ def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: da
         password=draft.password_hash or hash_password(None), password_changed_at=now, last_seen_at=now
     )
     Session.objects.filter(user=user).delete()
+    browsers.forget(user.pk, now)  # the former ones were known to somebody whose factors are gone
     Authenticator.objects.filter(user=user).delete()
     SecurityKey.objects.filter(user=user).delete()
     RecoveryCodeSet.objects.filter(user=user).delete()

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from keyhouse.accounts import links, queries, rules, strength
+from keyhouse.accounts import browsers, links, queries, rules, strength
 from keyhouse.accounts.errors import (
     AddressTaken,
+    BrowserMissing,
     OperatorExists,
     PasswordWrong,
     SessionMissing,
@@ -17,7 +18,7 @@ from keyhouse.accounts.errors import (
 from keyhouse.accounts.hashing import compare_password, hash_password
 from keyhouse.accounts.limits import SIGN_IN, count_attempt
 from keyhouse.accounts.models import Email, Session, User
-from keyhouse.accounts.sessions import end_other_sessions
+from keyhouse.accounts.sessions import end_other_sessions, end_sessions
 from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Thing
@@ -180,6 +181,45 @@ def end_sessions_elsewhere(user: User, *, by: Actor) -> int:
             about=Thing("account", user.pk),
             account_id=user.pk,
             details={"ended": count},
+        )
+    return count
+
+
+def end_every_session(user: User, *, by: Actor) -> int:
+    """End all sessions of a person, also the one that acts; returns how many."""
+    with transaction.atomic():
+        actions.require(by, "session.revoke", Thing("account", user.pk, user.username))
+        count = end_sessions(user.pk)
+        record(
+            "session.revoke",
+            by=by,
+            about=Thing("account", user.pk),
+            account_id=user.pk,
+            details={"ended": count},
+        )
+    return count
+
+
+def forget_browser(user: User, browser_id: int, *, by: Actor, now: datetime) -> None:
+    """Forget one browser of a person: the next sign-in there is one from an unknown browser. Raises BrowserMissing."""
+    with transaction.atomic():
+        actions.require(by, "browser.forget", Thing("account", user.pk, user.username))
+        if not browsers.forget(user.pk, now, browser_id):
+            raise BrowserMissing
+        record("browser.forget", by=by, about=Thing("browser", browser_id), account_id=user.pk)
+
+
+def forget_browsers(user: User, *, by: Actor, now: datetime) -> int:
+    """Forget all browsers of a person, also the one that acts; returns how many. Sessions go on."""
+    with transaction.atomic():
+        actions.require(by, "browser.forget", Thing("account", user.pk, user.username))
+        count = browsers.forget(user.pk, now)
+        record(
+            "browser.forget",
+            by=by,
+            about=Thing("account", user.pk),
+            account_id=user.pk,
+            details={"forgotten": count},
         )
     return count
 

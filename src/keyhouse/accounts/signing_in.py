@@ -14,7 +14,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils.functional import cached_property
 
-from keyhouse.accounts import limits, queries, strength
+from keyhouse.accounts import browsers, limits, queries, strength
 from keyhouse.accounts.errors import (
     AccountRefused,
     CodeRefused,
@@ -213,7 +213,7 @@ def _note_sign_in(
 ) -> None:
     """Record the proof; a sign-in is also the account's last sight."""
     if session.is_complete:
-        User.objects.filter(pk=session.user_id).update(last_seen_at=now)
+        _welcome(session, visitor, now)
     record(
         "session.start",
         by=_actor(session, visitor),
@@ -221,6 +221,12 @@ def _note_sign_in(
         account_id=session.user_id,
         details=dict(details or {}) if session.is_complete else {"waits_for": "second factor"},
     )
+
+
+def _welcome(session: Session, visitor: Visitor, now: datetime) -> None:
+    """Note who was here, and with which browser."""
+    User.objects.filter(pk=session.user_id).update(last_seen_at=now)
+    browsers.remember(session.user_id, visitor, browsers.how_of(session.methods), now=now)
 
 
 def _actor(session: Session, visitor: Visitor, *methods: str) -> Actor:
@@ -508,7 +514,7 @@ def _accepted(session: Session, proof: _Proof, visitor: Visitor, now: datetime, 
         proof.accept(session.user, now)
         cookie = prove(session, [proof.method], now=now, **proof.marks)
         if action == "session.start":
-            User.objects.filter(pk=session.user_id).update(last_seen_at=now)
+            _welcome(session, visitor, now)
         record(
             action,
             by=_actor(session, visitor),

@@ -11,6 +11,7 @@ from keyhouse.accounts.views import (
     recovery_codes,
     second_factors,
     security_keys,
+    sessions,
     sign_in,
 )
 
@@ -50,7 +51,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/recovery-codes/", recovery_codes.recovery_codes, name="recovery-codes"),
     path("account/recovery-codes/new/", recovery_codes.new_recovery_codes, name="recovery-codes-new"),
     path("account/password/", account.password, name="password"),
-    path("account/sessions/", account.sessions, name="sessions"),
+    path("account/sessions/", sessions.sessions, name="sessions"),
+    path("account/browsers/forget/", sessions.forget_browsers, name="browsers-forget"),
     path("account/history/", account.own_history, name="history"),
     path("operator/audit/", operator.audit, name="audit"),
     path("setup/<str:secret>/", newcomers.setup_begin, name="setup"),

@@ -128,6 +128,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("session.step-up", "Prove once more that it is you"),
         _own("session.list", "See one's own sessions"),
         _own("session.revoke", "End one's own sessions"),
+        _own("browser.forget", "Forget a browser that one signed in with"),
         _own("account.read", "See one's own account"),
         _own("audit.read-own", "See what happened to one's own account"),
         _own("token.list", "See one's own API tokens"),

@@ -1,4 +1,4 @@
-"""Account home, password, sessions, history."""
+"""Account home, password, history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from django.shortcuts import render
 from keyhouse.accounts import checklist, history, queries, services
 from keyhouse.accounts.forms import PasswordChangeForm
 from keyhouse.accounts.middleware import AskedRequest
-from keyhouse.accounts.sessions import sessions_of
 from keyhouse.accounts.views.answers import HOME, SeeOther, session_of, show_form
 from keyhouse.audit.queries import records_of_person
 from keyhouse.core import actions, clock
@@ -50,22 +49,6 @@ def password(request: AskedRequest) -> HttpResponse:
         if not form.errors:
             return SeeOther(HOME)
     return show_form(request, "accounts/password.html", form)
-
-
-@actions.takes("session")
-@actions.classified(GET="session.list", POST="session.revoke")
-def sessions(request: AskedRequest) -> HttpResponse:
-    """List one's sessions; end one (`session`), or all others."""
-    session = session_of(request)
-    if request.method == "POST":
-        public_id = request.POST.get("session", "")
-        if public_id:
-            services.end_session(session.user, public_id[:22], by=request.actor)
-        else:
-            services.end_sessions_elsewhere(session.user, by=request.actor)
-        return SeeOther(request.path)
-    context = {"sessions": sessions_of(session.user, clock.now()), "present": session.public_id}
-    return render(request, "accounts/sessions.html", context)
 
 
 @actions.classified(GET="audit.read-own")
