@@ -24,6 +24,7 @@ from keyhouse.accounts.forgetting import forget_old
 from keyhouse.accounts.models import KnownBrowser, Session, User
 from keyhouse.accounts.recovering import make_enrolment_link
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
+from keyhouse.accounts.sessions import digest_of
 from keyhouse.accounts.visitor import SALT, Visitor
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
@@ -64,7 +65,7 @@ def test_a_completed_sign_in_makes_a_browser_known(ada: User, browser: Browser) 
     row = KnownBrowser.objects.get()
     assert (row.user, row.how, row.known_at, row.network) == (ada, How.FIRST, clock.now(), "127.0.0.1")
     known = kept(browser)[str(ada.pk)]
-    assert row.digest == browsers.digest_of(known)
+    assert row.digest == digest_of(known)
     assert known not in str(list(KnownBrowser.objects.values())), "the database holds nothing to show"
 
 
