@@ -91,7 +91,7 @@ def check_password(password: str, *, username: str, addresses: Iterable[str], le
     words = list(_personal_words(username, addresses))
     if _is_personal(password, words):
         raise PasswordPersonal
-    if password.casefold() in _common_passwords():
+    if is_common(password):
         raise PasswordCommon
     if _score(password, words) < LEAST_SCORE:
         raise PasswordGuessable
@@ -130,8 +130,13 @@ def _letters_and_digits(text: str) -> str:
     return "".join(character for character in text.casefold() if character.isalnum())
 
 
+def is_common(password: str) -> bool:
+    """Whether a password is on the lists that Django and zxcvbn bring along."""
+    return normalize_password(password).casefold() in common_passwords()
+
+
 @cache
-def _common_passwords() -> frozenset[str]:
+def common_passwords() -> frozenset[str]:
     """Return the lists that Django and zxcvbn bring along."""
     from zxcvbn.matching import RANKED_DICTIONARIES  # noqa: PLC0415 - large; loaded at the first password
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 import click
 
 from keyhouse.accounts import rules as account_rules
+from keyhouse.accounts.passwords import sources
+from keyhouse.accounts.passwords.errors import PasswordCompromised
 from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.second_factors.webauthn.rules import Site
 from keyhouse.cli.check import judge_as_upload
@@ -157,13 +159,16 @@ def _name(line: Line) -> Answer:
 
 
 def _password(line: Line) -> Answer:
-    address = line.text("email", "")
+    """Judge by the rules and by what is known here; no service is asked."""
+    address, password = line.text("email", ""), line.text("password")
     account_rules.check_password(
-        line.text("password"),
+        password,
         username=line.text("username", ""),
         addresses=[address] if address else [],
         least_length=configuration.current().password_length,
     )
+    if sources.look_up_digest(sources.digest_of(password), with_service=False).is_known:
+        raise PasswordCompromised
     return {}
 
 

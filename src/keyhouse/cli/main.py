@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "backup": (True, "Copy a running index into a folder."),
     "restore": (False, "Fill an empty data folder from a backup."),
     "keys": (True, "Rotate, list and retire the root keys."),
+    "passwords": (False, "Import compromised passwords, ask for one, see which sources there are."),
     "dev": (False, "Doors for tests; closed unless KEYHOUSE_ENVIRONMENT=test."),
 }
 

@@ -193,6 +193,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting("ca_file", "", "extra certificate authority for outgoing TLS", _path),
     Setting("key_file", "", "file with the root keys; empty: `keys.json` in the data folder", _path),
     Setting("password_length", "15", "least number of characters of a password (8 to 128)", _number(8, 128)),
+    Setting(
+        "password_range_url",
+        "",
+        "service that is asked about compromised passwords by the first five hex digits of their SHA-1, which are put "
+        "behind this address (`https://…/range`); empty: none",
+        _url("http", "https"),
+    ),
     Setting("token_prefix", "keyhouse-", "how the text of an API token begins", _text),
     Setting("file_limit", str(100 * 2**20), "largest file in bytes", _number(1, 2**40)),
     Setting("project_limit", str(10 * 2**30), "largest sum of a project's files in bytes", _number(1, 2**50)),
@@ -339,6 +346,7 @@ class Configuration:
     ca_file: Path | None
     key_file: Path
     password_length: int
+    password_range_url: str
     token_prefix: str
     file_limit: int
     project_limit: int
