@@ -38,7 +38,7 @@ def test_live_says_yes() -> None:
 
 
 def test_ready_says_yes_when_nothing_lacks() -> None:
-    assert ready() == (200, {"ready": True, "readers_lack": [], "writers_lack": []})
+    assert ready() == (200, {"ready": True, "readers_lack": [], "writers_lack": [], "impaired": []})
     assert ready("?for=writes")[0] == 200
 
 

@@ -80,5 +80,6 @@ LOOPS: Final[dict[str, str]] = {
     "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",
     "mail-security": "delivers security mails",
     "mail-bulk": "delivers other mails, after those and at a set rate; forgets old ones",
+    "password-range": "asks the range service for compromised passwords, so that nobody waits longer than is set",
     "parent": "ends a worker whose parent is gone",
 }

@@ -142,7 +142,9 @@ def _tell_imported(imported: Imported, path: Path) -> None:
     click.echo(f"{about.entries:,} passwords of {about.lines:,} lines in {path}, {each:.1f} bytes each.")
     click.echo("Everybody's password is looked up in it at their next sign-in.")
     if imported.seems_cut_off:
-        click.echo("The list ends early: it seems to be cut off. Compare its size with the published one.", err=True)
+        click.echo(
+            "The list ends early: it seems to be cut off. Compare its size with the published one.", err=True
+        )
 
 
 def _record(imported: Imported) -> None:
@@ -151,7 +153,7 @@ def _record(imported: Imported) -> None:
     from keyhouse.audit.services import record  # noqa: PLC0415 - the same
     from keyhouse.core.actor import host  # noqa: PLC0415 - the same
 
-    details = {
+    details: dict[str, str | int | bool | list[str] | None] = {
         "command": "passwords import",
         "passwords": imported.about.entries,
         "minimum_count": imported.about.least_count,

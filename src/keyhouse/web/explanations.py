@@ -66,6 +66,9 @@ MEANINGS: Final[dict[str, str]] = {
     "password-refused": "Something is wrong with the password; a more exact code of refusal says what.",
     "password-guessable": "It is long enough, and yet among the first that somebody who guesses with method would try.",
     "password-malformed": "It holds a NUL or half of a character.",
+    "password-compromised": "It is known from a theft somewhere, of whomever, so it is among the first that is tried.",
+    "password-dump-refused": "The list that was to be imported is damaged, cut off, not ordered by hash, or of another kind of digest.",
+    "password-file-damaged": "It is not as it was written, so nobody can rely on what it says. Sign-ins go on without it.",
     "password-not-accepted": "A password can be stolen, guessed or reused elsewhere, so nothing is published with one.",
     "password-disabled": "The password was right. It was switched off because others may know it.",
     "file-exists": "A file of this name is here with other bytes. What a file name stands for never changes, because "

@@ -45,7 +45,12 @@ class Health:
         found = await self._judge()
         asked_for_writes = parse_qs(scope["query_string"].decode("latin-1")).get("for") == ["writes"]
         lack = found.writers_lack if asked_for_writes else found.readers_lack
-        body = {"ready": not lack, "readers_lack": found.readers_lack, "writers_lack": found.writers_lack}
+        body = {
+            "ready": not lack,
+            "readers_lack": found.readers_lack,
+            "writers_lack": found.writers_lack,
+            "impaired": found.impaired,
+        }
         await answer(send, 503 if lack else 200, json.dumps(body).encode() + b"\n", JSON)
 
     async def _judge(self) -> Readiness:

@@ -14,6 +14,8 @@ from typing import Final
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from keyhouse.accounts.passwords import sources
+from keyhouse.accounts.passwords.errors import CompromisedFileDamaged
 from keyhouse.core import configuration, keys
 
 PROBE_BYTES: Final = 64 * 1024
@@ -22,17 +24,21 @@ _migrated: set[str] = set()
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """What readers and what writers lack, one sentence each; empty where nothing does."""
+    """What readers and what writers lack, one sentence each; empty where nothing does.
+
+    `impaired` is what doesn't work and stops neither.
+    """
 
     readers_lack: tuple[str, ...]
     writers_lack: tuple[str, ...]
+    impaired: tuple[str, ...] = ()
 
 
 def judge() -> Readiness:
     """Look at everything once. Blocking: database and disk are touched."""
     try:
         readers = _lacking(READERS)
-        return Readiness(readers, (*readers, *_lacking(WRITERS)))
+        return Readiness(readers, (*readers, *_lacking(WRITERS)), _lacking(BESIDE))
     finally:
         connection.close()
 
@@ -125,5 +131,14 @@ def _key_file_is_there() -> str:
     return ""
 
 
+def _compromised_passwords_are_known() -> str:
+    try:
+        sources.find_file()
+    except CompromisedFileDamaged as damage:
+        return damage.sentence
+    return ""
+
+
 READERS: Final = (_database_answers, _migrations_applied)
 WRITERS: Final = (_database_takes_writes, _data_folder_takes_files, _storage_takes_files, _key_file_is_there)
+BESIDE: Final = (_compromised_passwords_are_known,)

@@ -40,6 +40,7 @@ HEADER_BYTES: Final = FIELDS.size + hashlib.sha256().digest_size
 FIRST_BYTES: Final = 256
 _KEY: Final = struct.Struct(">Q")  # the part of an entry that is reckoned with
 _WHOLE: Final = 1 << 64
+_MORE: Final = 0x80  # the mark of LEB128 on a byte that is not a number's last
 _GUESSES: Final = 8  # evenly spread digests need about four; others are halved after that
 
 
@@ -74,9 +75,9 @@ def pack_table(counts: list[int]) -> bytes:
     packed = bytearray()
     for count in counts:
         left = count
-        while left > 0x7F:
-            packed.append(0x80 | left & 0x7F)
-            left >>= 7
+        while left >= _MORE:
+            packed.append(_MORE | left % _MORE)
+            left //= _MORE
         packed.append(left)
     return bytes(packed)
 
@@ -84,9 +85,9 @@ def pack_table(counts: list[int]) -> bytes:
 def _read_table(packed: bytes) -> list[int]:
     counts, number, shift = [], 0, 0
     for byte in packed:
-        number |= (byte & 0x7F) << shift
+        number |= byte % _MORE << shift
         shift += 7
-        if byte < 0x80:
+        if byte < _MORE:
             counts.append(number)
             number = shift = 0
     if len(counts) != FIRST_BYTES or shift:
@@ -157,7 +158,9 @@ class CompromisedFile:
         fields = self._map[: FIELDS.size]
         magic, version, entry, block, entries, least, lines, made, source = FIELDS.unpack(fields)
         if (magic, version, entry, block) != (MAGIC, VERSION, ENTRY, BLOCK):
-            raise CompromisedFileDamaged("This is not a file of compromised passwords that this version reads.")
+            raise CompromisedFileDamaged(
+                "This is not a file of compromised passwords that this version reads."
+            )
         table = self._map[HEADER_BYTES + blocks_bytes(entries) :]
         if hashlib.sha256(fields + table).digest() != self._map[FIELDS.size : HEADER_BYTES]:
             raise CompromisedFileDamaged

@@ -13,8 +13,9 @@ import operator
 import re
 import zlib
 from binascii import unhexlify
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import IO, Final, cast
 
@@ -39,7 +40,7 @@ def open_text(file: IO[bytes]) -> IO[bytes]:
 def read_pieces(file: IO[bytes], line: int = 1) -> Iterator[bytes]:
     """Give the text in pieces of whole lines, from this line on; the last may lack its end. Raises DumpRefused."""
     rest, number = b"", line
-    for piece in _read(file):
+    for piece in _read(file, BITE):
         text = rest + piece
         end = text.rfind(b"\n") + 1
         if end:
@@ -54,15 +55,14 @@ def read_pieces(file: IO[bytes], line: int = 1) -> Iterator[bytes]:
 
 def skip(file: IO[bytes], size: int) -> Iterator[bytes]:
     """Give the first `size` bytes of the text; fewer where it ends before. Raises DumpRefused."""
-    left = size
-    for piece in _read(file, lambda: min(BITE, left)):
-        left -= len(piece)
+    while size and (piece := next(_read(file, min(BITE, size)), b"")):
+        size -= len(piece)
         yield piece
 
 
-def _read(file: IO[bytes], most: Callable[[], int] = lambda: BITE) -> Iterator[bytes]:
+def _read(file: IO[bytes], most: int) -> Iterator[bytes]:
     try:
-        yield from iter(lambda: file.read(most()), b"")
+        yield from iter(partial(file.read, most), b"")
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DumpRefused(f"The compressed list is cut off or damaged ({error}).") from error
 

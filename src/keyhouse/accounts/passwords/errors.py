@@ -6,12 +6,13 @@ from keyhouse.accounts.errors import AccountRefused, PasswordRefused
 from keyhouse.core.errors import Situation
 
 
-
 class PasswordCompromised(PasswordRefused):
     """The password stands in a list of passwords that were taken from somewhere else."""
 
     code = "password-compromised"
-    sentence = "This password has been found among passwords stolen elsewhere, whoever it was that used it there."
+    sentence = (
+        "This password has been found among passwords stolen elsewhere, whoever it was that used it there."
+    )
     fix = "Choose a new one that is used nowhere else; a password manager makes one for you."
 
 

@@ -86,10 +86,10 @@ def _open(path: Path) -> CompromisedFile | CompromisedFileDamaged | None:
     except FileNotFoundError:
         return None
     except CompromisedFileDamaged as damage:
-        _log.error("%s: %s %s", path, damage.sentence, damage.fix)  # noqa: TRY400 - it says all there is
+        _log.error("%s: %s %s", path, damage.sentence, damage.fix)
         return damage
     except (OSError, ValueError) as error:
-        _log.error("%s can't be read: %s", path, error)  # noqa: TRY400 - the same
+        _log.error("%s can't be read: %s", path, error)
         return CompromisedFileDamaged(f"The file of compromised passwords can't be read ({error}).")
 
 
@@ -104,9 +104,7 @@ def find_file(data: Path | None = None) -> CompromisedFile | None:
 def find_service() -> RangeService | None:
     """Return the service that is set, or None."""
     settings = configuration.current()
-    return (
-        _service(settings.password_range_url, settings.ca_file) if settings.password_range_url else None
-    )
+    return _service(settings.password_range_url, settings.ca_file) if settings.password_range_url else None
 
 
 @lru_cache(maxsize=4)
@@ -126,9 +124,7 @@ def look_up(password: str) -> Verdict:
     return look_up_digest(digest_of(password), known)
 
 
-def look_up_digest(
-    digest: bytes, known: tuple[str, ...] = (), *, with_service: bool = True
-) -> Verdict:
+def look_up_digest(digest: bytes, known: tuple[str, ...] = (), *, with_service: bool = True) -> Verdict:
     """Ask file and service about a SHA-1 digest. Who is known by a nearer source is not asked about at a farther one."""
     unanswered: list[tuple[str, str]] = []
     try:
@@ -153,7 +149,7 @@ def _is_in_file(digest: bytes) -> bool:
         return digest in file
     except CompromisedFileDamaged as damage:
         _opened.spoil(file)
-        _log.error("%s %s", damage.sentence, damage.fix)  # noqa: TRY400 - it says all there is
+        _log.error("%s %s", damage.sentence, damage.fix)
         raise
 
 
