@@ -29,6 +29,9 @@ from keyhouse.core import actions, clock, configuration, keys, standing
 from keyhouse.core.actor import host
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal
+from keyhouse.mail.contents import unseal
+from keyhouse.mail.letters import render_text
+from keyhouse.mail.models import Mail
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.standings import MandateStandings
 from keyhouse.projects.authority import ProjectAuthority
@@ -191,6 +194,16 @@ def send(browser: Browser, path: str, body: Any, page: str = "/account/") -> Any
     headers = {"accept": "application/json", "x-csrftoken": mark}
     text = body if isinstance(body, bytes) else json.dumps(body)
     return browser.client.post(path, text, content_type="application/json", headers=headers)
+
+
+def mailed(*kinds: str) -> list[str]:
+    """Return the plain text of the mails that wait, in the order they were written; of these kinds only, if any are named."""
+    waiting = Mail.objects.exclude(content_sealed="").order_by("pk")
+    return [
+        render_text(unseal(mail.content_sealed, mail.address))
+        for mail in waiting
+        if not kinds or mail.kind in kinds
+    ]
 
 
 def refused(response: HttpResponseBase) -> str:

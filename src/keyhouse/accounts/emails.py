@@ -1,0 +1,111 @@
+"""Mails to people about their account: written in the transaction of what they tell of, sent later.
+
+Each carries the check phrase that the account page shows, so that a mail made to look like one of ours can be told from
+it. A notice says besides how to stop what the person didn't do; it never asks anybody to sign in by a link.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from keyhouse.accounts import links
+from keyhouse.accounts.models import Email, User
+from keyhouse.core import configuration
+from keyhouse.mail.letters import Letter, Link, Text
+from keyhouse.mail.services import queue
+
+_CONSONANTS: Final = "bdfghklmnprstvz"
+_VOWELS: Final = "aeiou"
+_SYLLABLES: Final = 3
+_WORDS: Final = 2
+
+
+def tell(user: User, letter: Letter, *, now: datetime, key: str = "") -> int:
+    """Queue a notice to every verified address of a person, in the caller's transaction; returns how many.
+
+    With a `key` the same notice is sent once, however often this is called.
+    """
+    addresses = list(
+        Email.objects.filter(user=user, verified_at__isnull=False)
+        .order_by("pk")
+        .values_list("address", flat=True)
+    )
+    for address in addresses:
+        send_notice(user, address, letter, now=now, key=key and f"{key}:{address}")
+    return len(addresses)
+
+
+def send_notice(user: User, address: str, letter: Letter, *, now: datetime, key: str = "") -> None:
+    """Queue a notice to one address, which may have been the person's until now, in the caller's transaction."""
+    path = links.make_link_for(user, links.NOT_ME, now=now, address=address)
+    stop = (
+        Text("If this was not you, this page freezes your account, so that nobody can use it:"),
+        Link("This was not me", site_address(path)),
+    )
+    _queue(user, address, replace(letter, footer=(*letter.footer, *stop)), now=now, key=key)
+
+
+def send_to(  # noqa: PLR0913 - one keyword for each thing that a mail can differ in
+    user: User,
+    address: str,
+    letter: Letter,
+    *,
+    now: datetime,
+    expires_at: datetime | None = None,
+    even_if_bounced: bool = False,
+) -> None:
+    """Queue a mail that the person asked for, to one address, verified or not, in the caller's transaction.
+
+    `expires_at`: the instant from which on it is of no use, such as the end of the link in it.
+    """
+    _queue(user, address, letter, now=now, expires_at=expires_at, even_if_bounced=even_if_bounced)
+
+
+def site_address(path: str) -> str:
+    """Return the whole address of a page of this index; never made from what a request says of its host."""
+    return configuration.current().base_url.rstrip("/") + path
+
+
+def check_phrase_of(user: User) -> str:
+    """Return the words that stand in every mail to this person and on their account page; made when first asked for."""
+    if not user.check_phrase:
+        User.objects.filter(pk=user.pk, check_phrase="").update(check_phrase=_new_phrase())
+        user.refresh_from_db(fields=["check_phrase"])
+    return user.check_phrase
+
+
+def _queue(  # noqa: PLR0913 - what `mail` takes
+    user: User,
+    address: str,
+    letter: Letter,
+    *,
+    now: datetime,
+    key: str = "",
+    expires_at: datetime | None = None,
+    even_if_bounced: bool = False,
+) -> None:
+    phrase = Text(
+        f"Your check phrase is “{check_phrase_of(user)}”. Your account page shows the same; a mail without it is not "
+        f"from this index."
+    )
+    queue(
+        replace(letter, footer=(*letter.footer, phrase)),
+        to=address,
+        now=now,
+        lane="security",
+        account_id=user.pk,
+        key=key,
+        expires_at=expires_at,
+        even_if_bounced=even_if_bounced,
+    )
+
+
+def _new_phrase() -> str:
+    """Return two made-up words that can be said aloud."""
+    return " ".join(
+        "".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(_SYLLABLES))
+        for _ in range(_WORDS)
+    )

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.db import transaction
+from tests.accounts.conftest import mailed
+
+from keyhouse.accounts import emails, services
+from keyhouse.accounts.models import OneTimeLink, User
+from keyhouse.core import clock
+from keyhouse.core.actor import host
+from keyhouse.mail.letters import Letter, Link, Text
+from keyhouse.mail.models import Mail
+
+pytestmark = pytest.mark.django_db
+NOTICE = Letter("trial", "Something happened", (Text("It was this."),))
+
+
+def tell(user: User, **more: str) -> int:
+    with transaction.atomic():
+        return emails.tell(user, NOTICE, now=clock.now(), **more)
+
+
+def test_a_notice_goes_to_every_verified_address_and_to_no_other(ada: User) -> None:
+    services.add_email(ada, "second@example.org", by=host(), is_primary=False, verified_by="link")
+    services.add_email(ada, "claimed@example.org", by=host(), is_primary=False)
+    assert tell(ada) == 2
+    assert sorted(Mail.objects.values_list("address", flat=True)) == ["ada@example.org", "second@example.org"]
+
+
+def test_every_mail_carries_the_phrase_of_the_account_and_no_other_does(ada: User) -> None:
+    tell(ada)
+    phrase = User.objects.get(pk=ada.pk).check_phrase
+    assert re.fullmatch(r"[a-z]{6} [a-z]{6}", phrase)
+    with transaction.atomic():
+        emails.send_to(ada, "new@example.org", Letter("x", "X", (Link("Go", "https://x/"),)), now=clock.now())
+    assert [phrase in mail for mail in mailed()] == [True, True]
+    assert emails.check_phrase_of(User.objects.get(pk=ada.pk)) == phrase
+
+
+def test_a_notice_says_how_to_stop_it_and_what_was_asked_for_does_not(ada: User) -> None:
+    tell(ada)
+    with transaction.atomic():
+        emails.send_to(ada, "ada@example.org", NOTICE, now=clock.now())
+    assert ["/not-me/" in mail for mail in mailed()] == [True, False]
+    assert OneTimeLink.objects.get(purpose="not-me").user == ada
+
+
+def test_the_same_notice_is_sent_once(ada: User) -> None:
+    tell(ada, key="one")
+    tell(ada, key="one")
+    assert Mail.objects.count() == 1
+
+
+def test_what_is_rolled_back_mails_nothing(ada: User) -> None:
+    with transaction.atomic():
+        emails.tell(ada, NOTICE, now=clock.now())
+        transaction.set_rollback(True)
+    assert not Mail.objects.exists()
+    assert not OneTimeLink.objects.exists()
