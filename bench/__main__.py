@@ -9,7 +9,7 @@ import sys
 
 from bench.servers import LOAD_CPU
 
-NAMES = ("start", "reads", "uploads", "scale", "mandate", "corpus")
+NAMES = ("start", "reads", "uploads", "scale", "mandate", "sign_in", "corpus")
 NEEDED = ("nginx", "wrk", "h2load", "taskset")
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import threading
 
 import pytest
@@ -66,3 +68,61 @@ def test_few_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for thread in threads:
         thread.join()
     assert hash_password(PASSWORD) == "argon2$x"
+
+
+def test_who_comes_when_too_many_wait_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "MOST_WAITING", 1)
+    helpers, release = hashing.Helpers(), threading.Event()
+    threads = [
+        threading.Thread(target=helpers.do, args=(release.wait, 10)) for _ in range(hashing.AT_ONCE + 1)
+    ]
+    for thread in threads:
+        thread.start()
+    while helpers._places._value:  # type: ignore[attr-defined]  # how many places are free
+        pass
+    with pytest.raises(PasswordsBusy):
+        helpers.do(int)
+    release.set()
+    for thread in threads:
+        thread.join()
+    assert helpers.do(int) == 0
+
+
+def test_what_gave_up_waiting_is_never_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hashing, "LONGEST_WAIT", 0.01)
+    helpers, release, done = hashing.Helpers(), threading.Event(), threading.Event()
+    threads = [threading.Thread(target=helpers.do, args=(release.wait, 10)) for _ in range(hashing.AT_ONCE)]
+    for thread in threads:
+        thread.start()
+    with pytest.raises(PasswordsBusy):
+        helpers.do(done.set)
+    release.set()
+    for thread in threads:
+        thread.join()
+    helpers.do(int)
+    assert not done.is_set()
+
+
+def test_what_breaks_while_hashing_reaches_whoever_asked() -> None:
+    with pytest.raises(ZeroDivisionError):
+        hashing.Helpers().do(divmod, 1, 0)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="single threads have a priority on Linux alone")
+def test_hashing_steps_back_and_the_rest_does_not() -> None:
+    def own() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = own()
+    assert hashing.Helpers().do(own) == hashing.NICE
+    assert own() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_hashes_too() -> None:
+    hash_password(PASSWORD)
+    child = os.fork()
+    if not child:
+        os._exit(0 if hash_password(PASSWORD) else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -17,6 +17,7 @@ from django.http.response import HttpResponseBase
 from django.test import RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from keyhouse.accounts.hashing import HASHED_FIELDS
 from keyhouse.accounts.models import Email, User
 from keyhouse.cli import dev_decisions, doors
 from keyhouse.cli.dev_routes import READS, routes
@@ -214,6 +215,14 @@ def test_nothing_gated_opens_when_nothing_is_wired(
 
 
 # ---- beside Django
+
+
+def test_forms_whose_texts_are_hashed_are_known_as_such() -> None:
+    """Or people who wait for a hash would hold the pages' threads."""
+    fields = {field for route in ROUTES for field in getattr(route.view, "fields", ())}
+    secret = {field for field in fields if "password" in field or "recovery" in field}
+    assert secret
+    assert secret <= HASHED_FIELDS
 
 
 def test_what_is_beside_django_is_classified_too() -> None:

@@ -115,6 +115,77 @@ def test_more_waiting_than_can_be_served_are_told_to_come_back(monkeypatch: pyte
     assert ask(app, "GET", "/").status == 200
 
 
+class Hashing:
+    """A WSGI application whose sign-ins last until they are let go."""
+
+    def __init__(self) -> None:
+        self.over = threading.Event()
+        self.begun = threading.Semaphore(0)
+
+    def __call__(self, environ: dict[str, Any], start: Callable[..., object]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "POST":
+            self.begun.release()
+            assert self.over.wait(20)
+        return Echo()(environ, start)
+
+
+def post_in_threads(app: ControlPlane, paths: Iterable[str]) -> tuple[list[threading.Thread], list[Answer]]:
+    found: list[Answer] = []
+    threads = [
+        threading.Thread(target=lambda path=path: found.append(ask(app, "POST", path))) for path in paths
+    ]
+    for thread in threads:
+        thread.start()
+    return threads, found
+
+
+HASHING_DOORS = (
+    "/account/sign-in/",
+    "/account/password/",
+    "/account/step-up/",
+    "/account/step-up/recovery-code/",
+    "/account/second-factor/recovery-code/",
+    "/account/recovery-codes/new/",
+    "/setup/x/account/",
+    "/setup/x/recovery-codes/",
+    "/invitation/x/account/",
+    "/enrolment/x/recovery-codes/",
+)
+
+
+def test_sign_ins_that_wait_hold_no_thread_of_the_pages() -> None:
+    """Also those that come by other doors at which something is hashed, and more of them than all threads there are."""
+    hashing = Hashing()
+    app = plane(hashing)
+    threads, found = post_in_threads(app, HASHING_DOORS * 3)
+    for _ in range(control_plane.HASHING_THREADS):
+        assert hashing.begun.acquire(timeout=10)
+    assert [ask(app, "GET", "/account/sign-in/").status for _ in range(20)] == [200] * 20
+    assert not hashing.begun.acquire(timeout=0.1)
+    hashing.over.set()
+    for thread in threads:
+        thread.join(20)
+    assert [one.status for one in found] == [200] * len(HASHING_DOORS) * 3
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+def test_more_sign_ins_than_may_wait_are_told_to_come_back(
+    monkeypatch: pytest.MonkeyPatch, accept: str
+) -> None:
+    monkeypatch.setattr(control_plane, "MOST_WAITING", 1)
+    hashing = Hashing()
+    app = plane(hashing)
+    threads, _ = post_in_threads(app, ["/account/sign-in/"])
+    assert hashing.begun.acquire(timeout=10)
+    found = ask(app, "POST", "/account/sign-in/", headers={"Accept": accept})
+    assert (found.status, found.headers["retry-after"]) == (503, "5")
+    assert b"passwords-busy" in found.body
+    assert ask(app, "GET", "/account/sign-in/").status == 200
+    hashing.over.set()
+    threads[0].join(10)
+    assert ask(app, "POST", "/account/sign-in/").status == 200
+
+
 def test_ten_slow_forms_do_not_stop_a_page(echo: Echo) -> None:
     app = plane(echo)
 

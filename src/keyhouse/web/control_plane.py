@@ -1,7 +1,8 @@
 """Django behind a front that no slow or malformed request gets past.
 
 Django runs as WSGI on a bounded number of threads, which keep their database connections. A thread is only taken
-once the whole body is here: ten clients that send their forms slowly would otherwise stop every page.
+once the whole body is here: ten clients that send their forms slowly would otherwise stop every page. Forms whose
+texts are hashed have a few threads of their own, for which any number of people may wait while the pages go on.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from a2wsgi import WSGIMiddleware
+from django.urls import Resolver404, resolve
 
+from keyhouse.accounts.errors import PasswordsBusy
+from keyhouse.accounts.hashing import HASHED_FIELDS
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal, Situation
 from keyhouse.web import problems
 from keyhouse.web.asgi_types import App, Message, Receive, Scope, Send, answer, find_header, refuse
 
 THREADS: Final = 8
+HASHING_THREADS: Final = 4  # twice as many as hash at once: the others read and write rows
 MOST_WAITING: Final = 256
 BODY_LIMIT: Final = 2**20
 BODY_SECONDS: Final = 20.0
@@ -59,10 +64,31 @@ class Busy(Refusal):
     situation = Situation.UNAVAILABLE
     sentence = "Too many pages are asked for at once."
     fix = "Try again in a few seconds."
+    retry_after = 2
 
 
 class DisconnectedError(Exception):
     """The client went away; there is nobody to answer."""
+
+
+class Threads:
+    """Threads for one kind of request, and how many may wait for them."""
+
+    def __init__(self, wsgi: Any, count: int, busy: type[Refusal]) -> None:
+        """Run `wsgi` on that many threads; `busy` is raised where too many wait."""
+        self._django = cast("App", WSGIMiddleware(wsgi, workers=count))
+        self._busy = busy
+        self._waiting = 0
+
+    async def run(self, scope: Scope, body: bytes, send: Send) -> None:
+        """Answer one request; raises what too many are refused with."""
+        if self._waiting >= MOST_WAITING:
+            raise self._busy()
+        self._waiting += 1
+        try:
+            await self._django(scope, _whole(body), send)
+        finally:
+            self._waiting -= 1
 
 
 class ControlPlane:
@@ -70,9 +96,9 @@ class ControlPlane:
 
     def __init__(self, wsgi: Any, settings: Configuration) -> None:
         """Put the front before the WSGI application."""
-        self._django = cast("App", WSGIMiddleware(wsgi, workers=THREADS))
+        self._pages = Threads(wsgi, THREADS, Busy)
+        self._hashing = Threads(wsgi, HASHING_THREADS, PasswordsBusy)
         self._base_url = settings.base_url if urlsplit(settings.base_url).hostname == "localhost" else ""
-        self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -94,14 +120,11 @@ class ControlPlane:
             await self._run(scope, body, send)
 
     async def _run(self, scope: Scope, body: bytes, send: Send) -> None:
-        if self._waiting >= MOST_WAITING:
-            await refuse(send, 503, Busy(), [(b"retry-after", b"2")])
-            return
-        self._waiting += 1
+        threads = self._hashing if _is_hashing(scope) else self._pages
         try:
-            await self._django(scope, _whole(body), send)
-        finally:
-            self._waiting -= 1
+            await threads.run(scope, body, send)
+        except (Busy, PasswordsBusy) as refusal:
+            await _refuse(scope, send, 503, refusal)
 
     def _better_place(self, scope: Scope) -> bytes | None:
         """Return where to go instead: security keys and cookies belong to `localhost`, not to an address.
@@ -120,14 +143,26 @@ class ControlPlane:
         return self._base_url.encode() + raw_path + query
 
 
+def _is_hashing(scope: Scope) -> bool:
+    """Tell whether the form sent to this address is one whose texts are hashed; its view says what it takes."""
+    if scope["method"] != "POST":
+        return False
+    try:
+        view: Any = resolve(scope["path"]).func
+    except Resolver404:
+        return False
+    return not HASHED_FIELDS.isdisjoint(getattr(view, "fields", ()))
+
+
 async def _refuse(scope: Scope, send: Send, status: int, refusal: Refusal) -> None:
     """Tell a refusal before Django is asked: as a problem to programs that take JSON, else as one line."""
     accepted = (find_header(scope, b"accept") or b"*/*").decode("latin-1")
+    extra = [(b"retry-after", str(refusal.retry_after).encode())] if refusal.retry_after else []
     if not problems.is_wanted(scope["path"], accepted):
-        await refuse(send, status, refusal)
+        await refuse(send, status, refusal, extra)
         return
     body = json.dumps(problems.problem_of(refusal, status)).encode()
-    closing = [(b"connection", b"close")]
+    closing = [(b"connection", b"close"), *extra]
     await answer(send, status, body, problems.CONTENT_TYPE.encode(), closing)
 
 
