@@ -78,7 +78,7 @@ def test_who_comes_when_too_many_wait_is_refused_at_once(monkeypatch: pytest.Mon
     ]
     for thread in threads:
         thread.start()
-    while helpers._places._value:  # type: ignore[attr-defined]  # how many places are free
+    while helpers._places._value:  # how many are free
         pass
     with pytest.raises(PasswordsBusy):
         helpers.do(int)
