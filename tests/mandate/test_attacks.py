@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,8 @@ from keyhouse.mandate.errors import ApprovalRefused
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.mandate.selectors import share_of
 from keyhouse.projects.models import File, Project, Role
+from keyhouse.publishing.upload import publish
+from keyhouse.publishing.upload.submission import Submission
 from keyhouse.web.asgi import make_application
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wired")]
@@ -94,6 +97,48 @@ def told(user: User, *methods: str, path: str = MANAGE) -> str:
 def push(token: str, path: Path) -> Any:
     credentials = base64.b64encode(f"__token__:{token}".encode()).decode()
     return upload(path, headers={"authorization": f"Basic {credentials}"})
+
+
+# ---- what changes between the door and the act
+
+
+def ask_for_keys() -> None:
+    stages = [{"state": "enforced", "at": ANNOUNCED, "deny": ["all"]}]
+    store(document(name="keys", methods={"accept": ["phishing-resistant"]}, stages=stages), origin="seeded")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda: Role.objects.all().delete(), "role-required"),
+        (lambda: User.objects.update(state="frozen"), "account-frozen"),
+        (lambda: User.objects.update(held_until=ANNOUNCED + DAY), "account-held"),
+        (lambda: Email.objects.update(verified_at=None), "email-unverified"),
+        (ask_for_keys, "credential-weak"),
+    ],
+    ids=["a role that is taken", "frozen", "on hold", "an address that is no more", "a mandate"],
+)
+def test_a28_what_changes_after_the_door_refuses_the_upload_in_its_transaction(
+    ada: User,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[], object],
+    code: str,
+) -> None:
+    """The door let it pass; the bytes are stored, and nobody sees them."""
+    stored, token = publish.store, token_of(ada)
+    assert push(token, build_wheel(tmp_path)).status == 200
+    published, records = list(File.objects.values()), Record.objects.filter(outcome="done").count()
+
+    def store_and_change(submission: Submission) -> None:
+        stored(submission)
+        change()
+
+    monkeypatch.setattr(publish, "store", store_and_change)
+    answer = push(token, build_wheel(tmp_path, version="2.0"))
+    assert (answer.status, answer.code) == (403, code)
+    assert list(File.objects.values()) == published
+    assert Record.objects.filter(outcome="done").count() == records
 
 
 # ---- tokens of weak sessions

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from tests.mandate.building import at, document, facts, policy, stage
 from tests.mandate.strategies import NAMES, any_facts, instants, policies, several_policies, telling_facts
 
+from keyhouse.core.actions import CATALOGUE
+from keyhouse.mandate import rules as rules_of_mandates
 from keyhouse.mandate.defaults import DEFAULT
 from keyhouse.mandate.documents import Mandate, Stage, read_mandate
 from keyhouse.mandate.facts import Authority, Exempted, Facts, read_facts
@@ -27,6 +29,8 @@ from keyhouse.mandate.rules import (
     decide,
     denied_since,
     next_denial,
+    objection,
+    prospective,
     satisfies,
     stages_in_force,
 )
@@ -135,6 +139,45 @@ def test_the_same_facts_mandates_and_instant_give_the_same_bytes(
     kept = read_facts(json.loads(given_facts.as_text()))
     assert written(decide(kept, again, now)) == written(decide(given_facts, rules, now))
     assert [one.mandate.digest for one in again] == [one.mandate.digest for one in rules]
+
+
+# ---- the short ways of a decision
+
+
+@settings(max_examples=1500, deadline=None)
+@given(any_facts() | telling_facts(), several_policies(), instants())
+def test_a_decision_is_that_of_all_objections_one_by_one(
+    given_facts: Facts, rules: list[Policy], now: datetime
+) -> None:
+    """It passes by what wouldn't be told; here nothing is passed by, and the first of all is taken."""
+    if decide(given_facts, [], now).verdict == "deny" or given_facts.asking.kind in {"host", "job"}:
+        return
+    view = View(given_facts.person, prospective(given_facts))
+    found = [one for rule in rules if (one := objection(rule, given_facts, view, now)) is not None]
+    denials = [one for one in found if one.is_denial and one.at is not None]
+    decision = decide(given_facts, rules, now)
+    assert decision.verdict == ("deny" if denials else "warn" if found else "allow")
+    event(decision.verdict)
+    if decision.code != "deletion-held" and found:
+        first = min(denials or found, key=lambda one: (one.at is None, one.at or now, one.policy.name))
+        told = decision.since if denials else decision.until
+        assert (decision.mandate, decision.version, told) == (
+            first.policy.name,
+            first.policy.version,
+            first.at,
+        )
+
+
+@thorough
+@given(any_facts(), st.booleans())
+def test_whoever_is_in_order_is_refused_by_no_rule_of_accounts(given_facts: Facts, is_good: bool) -> None:
+    if is_good:
+        person = replace(given_facts.person, state="active", verified_email=True)
+        given_facts = replace(given_facts, person=person)
+    if rules_of_mandates._is_in_order(given_facts):
+        action = CATALOGUE[given_facts.action]
+        assert [rule(given_facts, action) for rule in rules_of_mandates._RULES] == [None] * 5
+        event("in order")
 
 
 # ---- exemptions: E1 and A29

@@ -77,7 +77,7 @@ def outage(request: pytest.FixtureRequest, token: str, monkeypatch: pytest.Monke
     part = {
         "the person": "_read_person",
         "the connection": "_read_person",
-        "their standing": "_with_standing",
+        "their standing": "_read_standing",
         "the change": "ledger",
         "the ledger": "_versions",
     }

@@ -145,6 +145,15 @@ class Mandate:
         return tuple(_holding(self.stages[: at + 1]) for at in range(len(self.stages)))
 
     @cached_property
+    def on_its_way(self) -> tuple[bool, ...]:
+        """Tell for each stage whether, while it is the last begun, it isn't yet enforced for everybody it covers."""
+        state, found = "", []
+        for stage in self.stages:
+            state = stage.state if stage.who is None else state
+            found.append(state in BEFORE_FORCE)
+        return tuple(found)
+
+    @cached_property
     def timetables(self) -> dict[Any, Any]:
         """Return a place where `timetables` keeps what it worked out, for as long as the mandate is in memory."""
         return {}

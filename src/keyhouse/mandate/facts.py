@@ -153,14 +153,16 @@ class Facts:
 
         Authority over the thing that is asked about counts, or, where there is none, all of it, or the account.
         """
-        joined = self.person.joined_at
+        joined, first, is_late = self.person.joined_at, None, False
         entries = self.entries_of_object or self.authority
-        instants = [(one.since or joined, one.covered_since) for one in entries] or [(joined, None)]
-        known = [(since, covered) for since, covered in instants if since is not None]
-        return (
-            min([since for since, _ in known], default=None),
-            any(covered is not None and since < covered for since, covered in known),
-        )
+        if not entries:
+            return joined, False
+        for one in entries:
+            since, covered = one.since or joined, one.covered_since
+            if since is not None:
+                first = since if first is None or since < first else first
+                is_late = is_late or (covered is not None and since < covered)
+        return first, is_late
 
     @Once
     def told_at(self) -> dict[str, list[datetime]]:

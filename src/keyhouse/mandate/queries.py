@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
 from keyhouse.accounts import holds
 from keyhouse.core import clock, configuration
@@ -17,14 +19,17 @@ from keyhouse.mandate.defaults import DEFAULT, NAME
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person
 from keyhouse.mandate.models import Change, MandateVersion
+from keyhouse.mandate.once import Once
 from keyhouse.mandate.rules import HELD_ACTIONS, Policy, covers_through, is_on_its_way
 from keyhouse.projects import sql
 
 _FACTORS: Final = ("authenticator-app", "security-key", "passkey")
 THE_CHANGE: Final = 1  # key of the one row of `Change`
+_KEPT: Final = 512  # people, as they are made of rows
+_MOST_ROWS_KEPT: Final = 200  # of one person
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is worked out once stays with it
 class Ledger:
     """All versions of all mandates that took or take effect, read once for each change."""
 
@@ -32,7 +37,28 @@ class Ledger:
     versions: tuple[tuple[datetime, Policy], ...]  # from when on, by name and version
 
     def live_at(self, now: datetime) -> tuple[Policy, ...]:
-        """Return of each name the version that holds at `now`; what is replaced or retired is left out."""
+        """Return of each name the version that holds at `now`; what is replaced or retired is left out.
+
+        That changes at known instants only, so between two of them it is worked out once.
+        """
+        place = bisect_right(self._turns, now)
+        found = self._live.get(place)
+        if found is None:
+            found = self._live[place] = self._work_out(now)
+        return found
+
+    @Once
+    def _live(self) -> dict[int, tuple[Policy, ...]]:
+        return {}
+
+    @Once
+    def _turns(self) -> list[datetime]:
+        """Return every instant at which a version takes effect or a stage begins."""
+        mandates = [DEFAULT.mandate, *(policy.mandate for _, policy in self.versions)]
+        begun = {stage.at for mandate in mandates for stage in mandate.stages}
+        return sorted(begun | {effective_at for effective_at, _ in self.versions})
+
+    def _work_out(self, now: datetime) -> tuple[Policy, ...]:
         newest: dict[str, Policy] = {NAME: DEFAULT}
         for effective_at, policy in self.versions:
             if effective_at <= now:
@@ -92,68 +118,76 @@ def live_policies(now: datetime) -> tuple[Policy, ...]:
 
 
 def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tuple[Facts, tuple[Policy, ...]]:
-    """Gather what a decision needs, in at most three questions; raises DatabaseError.
-
-    A deletion asks more, for the project's other people, while a mandate is on its way.
-    """
+    """Gather what a decision needs, in two questions, and three for a deletion; raises DatabaseError."""
     person, change = _read_person(actor, now)
     policies = ledger(change).live_at(now)
-    asked = Facts(person, _asking(actor), action, object=_object(action, thing))
-    facts = asked if actor.user_id is None else _with_standing(asked, actor.user_id)
-    return _with_holds(facts, policies, now), policies
-
-
-def _with_holds(facts: Facts, policies: Iterable[Policy], now: datetime) -> Facts:
-    """Add to the facts of a deletion which mandates on their way cover the project, through any of its people.
-
-    Asked only while there are such mandates; then each of the project's people is read, as far as it matters.
-    """
-    thing = facts.object
-    if facts.action not in HELD_ACTIONS or thing is None or thing.kind != "project":
-        return facts
-    left = [one for one in policies if is_on_its_way(one.mandate, now)]
-    held: list[str] = []
-    for user_id in _people_of(thing.name) if left else ():
-        other = facts if _is_about(facts, user_id) else replace(facts_of_person(user_id), object=thing)
-        found = [one for one in left if covers_through(one, other.person, other.entries_of_object)]
-        held += [one.name for one in found]
-        left = [one for one in left if one not in found]
-        if not left:
-            break
-    return replace(facts, object=replace(thing, held_by=tuple(sorted(held)))) if held else facts
-
-
-def _is_about(facts: Facts, user_id: int) -> bool:
-    return facts.person.id == f"u{user_id}"
-
-
-def _people_of(name: str) -> list[int]:
-    return [int(user_id) for (user_id,) in sql.select(_PEOPLE, name)]
-
-
-_PEOPLE: Final = (
-    "SELECT DISTINCT role.user_id FROM projects_role role JOIN projects_project project"
-    " ON project.id = role.project_id WHERE project.normalized_name = %s ORDER BY role.user_id"
-)
+    standing = _NO_STANDING if actor.user_id is None else _read_standing(actor.user_id)
+    return Facts(
+        person,
+        _asking(actor),
+        action,
+        standing.authority,
+        _object(action, thing, policies, now),
+        standing.notices,
+        standing.exemptions,
+    ), policies
 
 
 def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None) -> Facts:
     """Return the facts of somebody who isn't asking now; the asking is a session that proved nothing."""
     person, _ = _read_person(Actor("session", user_id), clock.now())
-    return _with_standing(Facts(person, asking or Asking("session"), action), user_id)
+    standing = _read_standing(user_id)
+    return Facts(
+        person,
+        asking or Asking("session"),
+        action,
+        standing.authority,
+        None,
+        standing.notices,
+        standing.exemptions,
+    )
 
 
 def _asking(actor: Actor) -> Asking:
     return Asking.of(actor.kind, actor.strength, needs_key=actor.needs_key)
 
 
-def _object(action: str, thing: Thing | None) -> Object | None:
+def _object(action: str, thing: Thing | None, policies: Iterable[Policy], now: datetime) -> Object | None:
     if thing is None:
         return None
-    asked_at = None
-    if action == "project.delete" and thing.kind == "project":
-        asked_at = sql.find_value(_DELETION_ASKED, thing.name)
-    return Object(thing.kind, thing.name, deletion_asked_at=_instant(asked_at))
+    if action in HELD_ACTIONS and thing.kind == "project":
+        return _object_to_delete(thing, [one for one in policies if is_on_its_way(one.mandate, now)], now)
+    return Object(thing.kind, thing.name)
+
+
+def _object_to_delete(thing: Thing, policies: Iterable[Policy], now: datetime) -> Object:
+    """Return a project with what its deletion hangs on: the ask, and which mandates on their way cover any of its people.
+
+    All of them are read by one question, however many there are.
+    """
+    rows = sql.select(
+        _DELETION, configuration.current().key_name, configuration.current().key_name, thing.name
+    )
+    people = _people_of(thing.name, rows, now)
+    held = {
+        one.name for one in policies for person, entries in people if covers_through(one, person, entries)
+    }
+    asked_at = _instant(rows[0][0]) if rows else None
+    return Object(thing.kind, thing.name, deletion_asked_at=asked_at, held_by=tuple(sorted(held)))
+
+
+def _people_of(
+    name: str, rows: Iterable[Sequence[Any]], now: datetime
+) -> list[tuple[Person, tuple[Authority]]]:
+    """Return whoever has a role in a project, with that role; a person stands there once for each criterion."""
+    criteria: dict[str, datetime] = {}
+    people: dict[int, tuple[Person, str, Any]] = {}
+    for _, criterion, critical_since, kind, since, user_id, *columns in rows:
+        if criterion is not None:
+            criteria[criterion] = sql.read_instant(critical_since)
+        if user_id is not None and user_id not in people:
+            people[user_id] = _person(user_id, columns, now), kind, since
+    return [(person, (_role(name, kind, since, criteria),)) for person, kind, since in people.values()]
 
 
 def _read_person(actor: Actor, now: datetime) -> tuple[Person, int | None]:
@@ -163,51 +197,73 @@ def _read_person(actor: Actor, now: datetime) -> tuple[Person, int | None]:
     rows = sql.select(_PERSON, name, name, actor.user_id)
     if not rows:
         return Person(f"u{actor.user_id}", state="deleted"), None
-    name, joined_at, state, until, is_operator, is_verified, *held, codes, change = rows[0]
+    change, *columns = rows[0]
+    return _person(actor.user_id, columns, now), int(change or 0)
+
+
+def _person(user_id: int, columns: Sequence[Any], now: datetime) -> Person:
+    """Return a person by the columns of `_PERSON_COLUMNS`."""
+    until, *lasting = columns
+    person = _lasting_person(user_id, tuple(lasting), is_reader=configuration.current().is_private)
     held_until = _instant(until)
-    roles = (("operator",) if is_operator else ()) + (
-        ("reader",) if configuration.current().is_private else ()
-    )
-    person = Person(
-        id=f"u{actor.user_id}",
+    if held_until is None or now >= held_until:
+        return person
+    return replace(person, state=holds.stated(person.state, held_until, now), held_until=held_until)
+
+
+@lru_cache(maxsize=_KEPT)  # the columns are read each time; what is made of them is the same again and again
+def _lasting_person(user_id: int, columns: tuple[Any, ...], *, is_reader: bool) -> Person:
+    """Return a person without what passes with time."""
+    name, joined_at, state, is_operator, is_verified, *held, codes = columns
+    return Person(
+        id=f"u{user_id}",
         joined_at=_instant(joined_at),
-        state=holds.stated(state, held_until, now),
-        held_until=held_until if held_until is not None and now < held_until else None,
+        state=state,
         verified_email=bool(is_verified),
         factors=tuple(factor for factor, has in zip(_FACTORS, held, strict=True) if has),
         has_device_bound=bool(held[1]),
         recovery_codes=int(codes),
-        roles=roles,
+        roles=(("operator",) if is_operator else ()) + (("reader",) if is_reader else ()),
         name=name,
     )
-    return person, int(change or 0)
 
 
-def _with_standing(facts: Facts, user_id: int) -> Facts:
-    """Add roles, notices and exemptions, in one question."""
+class Standing(NamedTuple):
+    """What somebody may do, was told and is exempt from."""
+
+    authority: tuple[Authority, ...] = ()
+    notices: tuple[Notice, ...] = ()
+    exemptions: tuple[Exempted, ...] = ()
+
+
+_NO_STANDING: Final = Standing()
+
+
+def _read_standing(user_id: int) -> Standing:
+    """Read roles, notices and exemptions, in one question."""
+    rows = tuple(sql.select(_STANDING, user_id, user_id, user_id, user_id))
+    return _kept_standing(rows) if len(rows) <= _MOST_ROWS_KEPT else _standing(rows)
+
+
+def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
     found: dict[str, list[Sequence[Any]]] = defaultdict(list)
-    for kind, *row in sql.select(_STANDING, user_id, user_id, user_id, user_id):
+    for kind, *row in rows:
         found[kind].append(row)
     critical = _critical_by_name(found["critical"])
-    return replace(
-        facts,
-        authority=tuple(sorted((_role(row, critical) for row in found["role"]), key=_place_of)),
-        notices=tuple(
-            sorted(
-                (Notice(name, kind, sql.read_instant(at)) for name, kind, at, _ in found["notice"]),
-                key=lambda one: (one.mandate, one.kind),
-            )
-        ),
-        exemptions=tuple(
-            sorted(
-                (
-                    Exempted(name, int(version), sql.read_instant(until), _instant(since))
-                    for name, version, until, since in found["exemption"]
-                ),
-                key=lambda one: (one.mandate, one.version or 0, one.until),
-            )
-        ),
+    roles = [_role(name, kind, since, critical.get(name, {})) for name, kind, since, _ in found["role"]]
+    notices = [Notice(name, kind, sql.read_instant(at)) for name, kind, at, _ in found["notice"]]
+    exemptions = [
+        Exempted(name, int(version), sql.read_instant(until), _instant(since))
+        for name, version, until, since in found["exemption"]
+    ]
+    return Standing(
+        tuple(sorted(roles, key=_place_of)),
+        tuple(sorted(notices, key=lambda one: (one.mandate, one.kind))),
+        tuple(sorted(exemptions, key=lambda one: (one.mandate, one.version or 0, one.until))),
     )
+
+
+_kept_standing: Final = lru_cache(maxsize=_KEPT)(_standing)  # as with people: the rows are read each time
 
 
 def _place_of(one: Authority) -> tuple[str, str, str]:
@@ -221,9 +277,7 @@ def _critical_by_name(rows: Iterable[Sequence[Any]]) -> dict[str, dict[str, date
     return found
 
 
-def _role(row: Sequence[Any], critical: dict[str, dict[str, datetime]]) -> Authority:
-    name, kind, since, _ = row
-    criteria = critical.get(name, {})
+def _role(name: str, kind: str, since: str | datetime | None, criteria: dict[str, datetime]) -> Authority:
     return Authority(
         "project",
         name,
@@ -247,8 +301,8 @@ def begun_at(actor: Actor, thing: Thing | None) -> datetime | None:
     return _instant(sql.find_value(_BEGUN, actor.credential, thing.name, scope.version))
 
 
-_PERSON: Final = (
-    "SELECT owner.username, owner.joined_at, owner.state, owner.held_until, owner.is_operator,"
+_PERSON_COLUMNS: Final = (
+    "owner.held_until, owner.username, owner.joined_at, owner.state, owner.is_operator,"
     " EXISTS (SELECT 1 FROM accounts_email email WHERE email.user_id = owner.id AND email.is_primary"
     " AND email.verified_at IS NOT NULL),"
     # one that was disabled by wrong codes still makes the account one with a factor
@@ -258,8 +312,10 @@ _PERSON: Final = (
     " EXISTS (SELECT 1 FROM accounts_securitykey kept WHERE kept.user_id = owner.id AND kept.backup_eligible"
     " AND kept.cloned_at IS NULL AND kept.rp_id = %s),"
     " (SELECT COUNT(*) FROM accounts_recoverycode code JOIN accounts_recoverycodeset kept ON kept.id = code.code_set_id"
-    " WHERE kept.user_id = owner.id AND code.used_at IS NULL),"
-    f" (SELECT value FROM mandate_change WHERE id = {THE_CHANGE})"
+    " WHERE kept.user_id = owner.id AND code.used_at IS NULL)"
+)
+_PERSON: Final = (
+    f"SELECT (SELECT value FROM mandate_change WHERE id = {THE_CHANGE}), {_PERSON_COLUMNS}"
     " FROM accounts_user owner WHERE owner.id = %s"
 )
 _STANDING: Final = (
@@ -276,10 +332,14 @@ _STANDING: Final = (
     " ON version.id = exemption.version_id WHERE exemption.user_id = %s"
     " AND exemption.effective_at IS NOT NULL AND exemption.withdrawn_at IS NULL"
 )
-_DELETION_ASKED: Final = (
-    "SELECT ask.asked_at FROM mandate_deletionask ask JOIN projects_project project ON project.lineage = ask.lineage"
+_DELETION: Final = (
+    "SELECT ask.asked_at, critical.criterion, critical.since_at, role.kind, role.since_at, role.user_id,"
+    f" {_PERSON_COLUMNS} FROM projects_project project"
     # what was asked about a former life of the name is used up
-    " WHERE project.normalized_name = %s AND ask.asked_at >= project.created_at"
+    " LEFT JOIN mandate_deletionask ask ON ask.lineage = project.lineage AND ask.asked_at >= project.created_at"
+    " LEFT JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
+    " LEFT JOIN projects_role role ON role.project_id = project.id"
+    " LEFT JOIN accounts_user owner ON owner.id = role.user_id WHERE project.normalized_name = %s"
 )
 _BEGUN: Final = (
     "SELECT MIN(file.uploaded_at) FROM projects_file file JOIN projects_release release ON release.id = file.release_id"

@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
 
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, STEP_UP_AGE, Action
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
-from keyhouse.mandate.documents import BEFORE_FORCE, Mandate, Stage
+from keyhouse.mandate.documents import Mandate, Stage
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Person
 from keyhouse.mandate.selectors import View
-from keyhouse.mandate.timetables import Timetable, timetable_of
+from keyhouse.mandate.timetables import timetable_of
 
 Verdict = Literal["allow", "warn", "deny"]
 
@@ -115,26 +116,50 @@ def decide(facts: Facts, policies: Iterable[Policy], now: datetime) -> Decision:
         return _deny("gate-unavailable", "There is no such action.", Fix("Ask for another one.", "/help/"))
     if not action.gated or facts.asking.kind == "host" or _is_own_job(facts):
         return ALLOWED
-    for rule in _RULES:
-        if refusal := rule(facts, action):
-            return refusal
+    if not _is_in_order(facts):
+        for rule in _RULES:
+            if refusal := rule(facts, action):
+                return refusal
     return _decide_by_mandates(facts, action, policies, now)
+
+
+def _is_in_order(facts: Facts) -> bool:
+    """Tell whether none of `_RULES` has anything to say; of nearly everybody this is soon known."""
+    person = facts.person
+    return person.state == "active" and person.verified_email and facts.asking.kind in PERSONAL
 
 
 def _decide_by_mandates(facts: Facts, action: Action, policies: Iterable[Policy], now: datetime) -> Decision:
     view = View(facts.person, prospective(facts))
     denials: list[Objection] = []
     warnings: list[Objection] = []
+    staged: list[Policy] = []
+    earliest: datetime | None = None
     for policy in policies:
-        # once one refuses, nobody is told what others warn of
-        found = objection(policy, facts, view, now, counts_warnings=not denials)
-        if found is not None:
-            (denials if found.is_denial else warnings).append(found)
+        found = _weigh(policy, facts, view, now, earliest)
+        if found is None:
+            continue
+        if found.is_denial:
+            denials.append(found)
+            earliest = found.at if earliest is None else min(earliest, found.at or earliest)
+        elif found.why == "staged":
+            staged.append(policy)
+        else:
+            warnings.append(found)
     if denials:
         return _worded(_told_first(denials, facts), facts)
     refusal = _operators_floor(facts, action) or _stale_proof(facts, action, now)
-    if refusal is not None:
-        return refusal
+    return refusal or _warn(facts, warnings, staged, view, now)
+
+
+def _warn(
+    facts: Facts, warnings: list[Objection], staged: Iterable[Policy], view: View, now: datetime
+) -> Decision:
+    """Tell the first warning; those of stages are worked out here, since nobody is told of them beside a refusal."""
+    for policy in staged:
+        found = _warn_early(policy, facts, view, now)
+        if found is not None:
+            warnings.append(found)
     return _worded(min(warnings, key=_order), facts) if warnings else ALLOWED
 
 
@@ -277,22 +302,32 @@ class Objection(NamedTuple):
     policy: Policy
     is_denial: bool
     at: datetime | None
-    why: Literal["weak", "last-factor", "deletion-held"] = "weak"
+    why: Literal["weak", "last-factor", "deletion-held", "staged"] = "weak"
 
 
-def objection(  # noqa: PLR0913 - what a decision rests on, and how much of the answer is wanted
+def objection(
+    policy: Policy, facts: Facts, view: View, now: datetime, *, counts_holds: bool = True
+) -> Objection | None:
+    """Return what one live mandate has against it, or None; `view` is of the same facts.
+
+    `counts_holds`: deletions that wait are refused, too; without it the schedule alone is asked.
+    """
+    found = _weigh(policy, facts, view, now, counts_holds=counts_holds)
+    return _warn_early(policy, facts, view, now) if found is not None and found.why == "staged" else found
+
+
+def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the answer is wanted
     policy: Policy,
     facts: Facts,
     view: View,
     now: datetime,
+    earliest: datetime | None = None,
     *,
     counts_holds: bool = True,
-    counts_warnings: bool = True,
 ) -> Objection | None:
-    """Return what one live mandate has against it, or None; `view` is of the same facts.
+    """Return what a mandate has against it, but for what a stage may warn of: that is `staged`, for whomever it covers.
 
-    `counts_holds`: deletions that wait are refused, too; without it the schedule alone is asked. `counts_warnings`:
-    also what a stage only warns of is worked out.
+    `earliest`: another mandate refuses it since then, so whatever is told later needn't be worked out.
     """
     mandate = policy.mandate
     if now < mandate.announced_at:
@@ -301,13 +336,34 @@ def objection(  # noqa: PLR0913 - what a decision rests on, and how much of the 
         return _keeps_last(policy, view, now)
     if counts_holds and facts.action in HELD_ACTIONS and is_deletion_held(policy, facts, now):
         return Objection(policy, True, mandate.announced_at, "deletion-held")
-    is_strong = satisfies(mandate, facts)
-    if (is_strong and facts.person.verified_email) or _is_exempt(policy, facts, now):
+    asking = facts.asking
+    disposition = "keep" if is_accepted(mandate, asking) else _disposition(mandate, asking)
+    if (disposition == "keep" and facts.person.verified_email) or _is_exempt(policy, facts, now):
         return None
-    view.announced_at = mandate.announced_at  # turned to this mandate; what was worked out for others stays
-    if not mandate.who.matches(view):
-        return None
-    return _weigh(policy, facts, view, now, is_strong=is_strong, counts_warnings=counts_warnings)
+    return _weigh_weak(policy, facts, view, now, disposition, earliest)
+
+
+def _weigh_weak(  # noqa: PLR0913, PLR0917 - as above
+    policy: Policy, facts: Facts, view: View, now: datetime, disposition: str, earliest: datetime | None
+) -> Objection | None:
+    """Weigh it for a credential that proves too little, or, with the disposition `keep`, for an address not verified.
+
+    What the schedule says of nobody isn't asked of the selector, which is most of the work.
+    """
+    mandate = policy.mandate
+    timetable = timetable_of(mandate, acts_of(facts))
+    at = timetable.last_begun(now)
+    is_expiring = disposition == "expire" and mandate.credentials.at is not None
+    if is_expiring or timetable.denied[at]:
+        # turned to this mandate; what was worked out for others stays
+        view.announced_at = mandate.announced_at
+        if not mandate.who.matches(view):
+            return None
+        scheduled = _expiry(mandate) if is_expiring else timetable.denied_from(at, view)
+        if scheduled is not None:
+            is_told = earliest is None or scheduled <= earliest
+            return _refuse(policy, facts, scheduled, now, disposition) if is_told else None
+    return Objection(policy, False, None, "staged") if earliest is None and timetable.warned[at] else None
 
 
 def _keeps_last(policy: Policy, view: View, now: datetime) -> Objection | None:
@@ -344,22 +400,23 @@ def has_second_factor(facts: Facts) -> bool:
 
 def satisfies(mandate: Mandate, facts: Facts) -> bool:
     """Tell whether what was proven is among the accepted methods, or the mandate lets this credential be."""
-    return is_accepted(mandate, facts.asking) or _disposition(mandate, facts) == "keep"
+    return is_accepted(mandate, facts.asking) or _disposition(mandate, facts.asking) == "keep"
 
 
 def is_accepted(mandate: Mandate, asking: Asking) -> bool:
     """Tell whether what was proven is among the accepted methods."""
     if not mandate.proofs.isdisjoint(asking.proved):
         return True
-    is_bound = asking.device_bound and not _PHISHING_RESISTANT.isdisjoint(asking.proved)
-    return is_bound and "device-bound" in mandate.accept
+    if not asking.device_bound or "device-bound" not in mandate.accept:
+        return False
+    return not _PHISHING_RESISTANT.isdisjoint(asking.proved)
 
 
-def _disposition(mandate: Mandate, facts: Facts) -> str:
+def _disposition(mandate: Mandate, asking: Asking) -> str:
     """Return what becomes of a token below the accepted strength; a person's own session gets no such thing."""
-    if facts.asking.kind != "token":
+    if asking.kind != "token":
         return "refuse"
-    is_old = facts.asking.at is not None and facts.asking.at < mandate.announced_at
+    is_old = asking.at is not None and asking.at < mandate.announced_at
     return mandate.credentials.before if is_old else mandate.credentials.grace
 
 
@@ -450,34 +507,28 @@ def _has_grace(mandate: Mandate, facts: Facts) -> bool:
     return is_covered_late or (since is not None and since < mandate.announced_at)
 
 
-def _weigh(  # noqa: PLR0913 - as above
-    policy: Policy, facts: Facts, view: View, now: datetime, *, is_strong: bool, counts_warnings: bool
-) -> Objection | None:
-    """Refuse from the deadline on; before it, or where the stage says so, warn.
+def _expiry(mandate: Mandate) -> datetime | None:
+    """Return when tokens expire that the mandate lets be until then."""
+    at = mandate.credentials.at
+    return None if at is None else max(mandate.announced_at, at)
 
-    `is_strong`: what was proven is enough, and it is the address that is missing.
-    """
-    mandate = policy.mandate
-    disposition = "refuse" if is_strong else _disposition(mandate, facts)
-    timetable = timetable_of(mandate, acts_of(facts))
-    scheduled = timetable.denied_since(view, now)
-    if disposition == "expire" and mandate.credentials.at is not None:
-        since = deadline(policy, facts, max(mandate.announced_at, mandate.credentials.at), now)
-    elif scheduled is not None:
-        since = deadline(policy, facts, scheduled, now)
-    else:
-        return _warn_early(policy, facts, view, timetable, now) if counts_warnings else None
+
+def _refuse(policy: Policy, facts: Facts, scheduled: datetime, now: datetime, disposition: str) -> Objection:
+    """Refuse from the deadline on; before it, or where the mandate says so of old tokens, warn."""
     if disposition == "warn":
         return Objection(policy, is_denial=False, at=None)
+    since = deadline(policy, facts, scheduled, now)
     if _is_finishing(facts, since, now):
         return Objection(policy, is_denial=False, at=since + FINISH_WITHIN)
     return Objection(policy, is_denial=now >= since, at=since)
 
 
-def _warn_early(
-    policy: Policy, facts: Facts, view: View, timetable: Timetable, now: datetime
-) -> Objection | None:
-    if not timetable.is_warned(view, now):
+def _warn_early(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
+    """Return of what a stage warns the people it covers."""
+    mandate = policy.mandate
+    view.announced_at = mandate.announced_at
+    timetable = timetable_of(mandate, acts_of(facts))
+    if not mandate.who.matches(view) or not timetable.is_warned(view, now):
         return None
     coming = timetable.next_denial(view, now)
     until = None if coming is None else deadline(policy, facts, coming, now)
@@ -493,8 +544,8 @@ def _is_finishing(facts: Facts, since: datetime, now: datetime) -> bool:
 
 def is_on_its_way(mandate: Mandate, now: datetime) -> bool:
     """Tell whether it is announced and not yet enforced for everybody it covers."""
-    general = [stage for stage in mandate.stages if stage.at <= now and stage.who is None]
-    return bool(general) and general[-1].state in BEFORE_FORCE
+    at = _last_begun(mandate, now)
+    return at is not None and mandate.on_its_way[at]
 
 
 def is_deletion_held(policy: Policy, facts: Facts, now: datetime) -> bool:
@@ -579,6 +630,7 @@ def _last_factor(mandate: str, version: int | None, since: datetime | None) -> D
     )
 
 
+@lru_cache(maxsize=1024)  # mostly the same few instants: those of stages
 def _written(instant: datetime | None) -> str:
     return "" if instant is None else clock.format_instant(instant)
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from operator import attrgetter
 from typing import Any, Final, Protocol
 
 from keyhouse.core import clock
@@ -36,10 +35,6 @@ ROLES: Final = (
 METRICS: Final = ("unique-clients", "dependents")
 _WHOLE: Final = 2**64
 _OF_PROJECTS: Final = frozenset({"project", "publisher"})
-_KIND: Final = attrgetter("kind")
-_ROLE: Final = attrgetter("role")
-_NAME: Final = attrgetter("name")
-_CRITICAL: Final = attrgetter("critical")
 
 
 class View:
@@ -56,21 +51,21 @@ class View:
         """Roles by their names in `ROLES`."""
         if len(self._kinds) == 1:
             [kind] = self._kinds
-            held = [f"{kind}.{role}" for role in set(map(_ROLE, self.authority))]
+            held = [f"{kind}.{role}" for role in {one.role for one in self.authority}]
         else:
             held = [f"{one.kind}.{one.role}" for one in self.authority]
         return frozenset([*self.person.roles, *held])
 
     @Once
     def _kinds(self) -> set[str]:
-        """Kinds of things with a role; by `map`, since with many projects a decision is mostly this."""
-        return set(map(_KIND, self.authority))
+        """Kinds of things with a role."""
+        return {one.kind for one in self.authority}
 
     @Once
     def projects(self) -> frozenset[str]:
         """Normalised names of projects with a role."""
         if self._kinds <= _OF_PROJECTS:
-            return frozenset(map(_NAME, self.authority))
+            return frozenset([one.name for one in self.authority])
         return frozenset([one.name for one in self.authority if one.kind in _OF_PROJECTS])
 
     @Once
@@ -81,7 +76,7 @@ class View:
     @Once
     def criteria(self) -> frozenset[str]:
         """Keys of the criteria by which a project of theirs is critical; `*` is all."""
-        return frozenset().union(*set(map(_CRITICAL, self.authority)))
+        return frozenset().union(*{one.critical for one in self.authority})
 
     def at(self, announced_at: datetime | None) -> View:
         """Return the same view for another mandate; what was worked out is kept."""
@@ -226,7 +221,7 @@ def _key_of(seed: str) -> bytes:
     return hashlib.sha256(seed.encode()).digest()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # no slots: what is worked out once stays with it
 class Criterion:
     """When a project is critical: among the `top` by a metric over a window, or with `at_least` so much of it.
 
@@ -240,7 +235,7 @@ class Criterion:
     keep_above: float = 1.0
     frozen_at: datetime | None = None
 
-    @property
+    @Once
     def key(self) -> str:
         """Return a short name that tells criteria apart, also those that differ by a microsecond or the last digit."""
         limit = f"top-{self.top}" if self.top is not None else f"least-{self.at_least}"

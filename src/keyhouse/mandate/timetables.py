@@ -20,31 +20,40 @@ class Timetable:
     """For each stage, while it is the last begun: whom an act is refused, and who is warned."""
 
     def __init__(self, mandate: Mandate, acts: Acts) -> None:
-        """Read the stages."""
+        """Read the stages; behind the last stands what holds before the first, which is nothing."""
         self._starts = [stage.at for stage in mandate.stages]
-        self._denied = [
-            _whom(one for one in held if not acts.isdisjoint(one.deny)) for held in mandate.holding
+        self.denied = [
+            *(_whom(one for one in held if not acts.isdisjoint(one.deny)) for held in mandate.holding),
+            False,
         ]
-        self._warned = [
-            _whom(one for one in held if not acts.isdisjoint(one.warn)) for held in mandate.holding
+        self.warned = [
+            *(_whom(one for one in held if not acts.isdisjoint(one.warn)) for held in mandate.holding),
+            False,
         ]
+
+    def last_begun(self, now: datetime) -> int:
+        """Return the place of the last stage that has begun; -1: none has."""
+        return bisect_right(self._starts, now) - 1
 
     def is_warned(self, view: View, now: datetime) -> bool:
         """Tell whether a covered person is warned at `now`."""
-        at = bisect_right(self._starts, now) - 1
-        return at >= 0 and _has(self._warned[at], view)
+        return _has(self.warned[self.last_begun(now)], view)
 
     def denied_since(self, view: View, now: datetime) -> datetime | None:
         """Return from when on, without a break, the act is refused to a covered person; None: not now."""
-        since, at = None, bisect_right(self._starts, now) - 1
-        while at >= 0 and _has(self._denied[at], view):
+        return self.denied_from(self.last_begun(now), view)
+
+    def denied_from(self, at: int, view: View) -> datetime | None:
+        """Return the same for the stage in that place."""
+        since = None
+        while at >= 0 and _has(self.denied[at], view):
             since, at = self._starts[at], at - 1
         return since
 
     def next_denial(self, view: View, now: datetime) -> datetime | None:
         """Return when the act will begin to be refused to a covered person, or None."""
         for at in range(bisect_right(self._starts, now), len(self._starts)):
-            if _has(self._denied[at], view):
+            if _has(self.denied[at], view):
                 return self._starts[at]
         return None
 
