@@ -39,7 +39,8 @@ NEVER_GATED = {
     # joining, recovering
     "setup.finish", "invitation.accept", "enrolment.finish",
     # enrolling, and keeping one's account in order
-    "second-factor.add", "second-factor.remove", "second-factor.disable", "recovery-codes.replace",
+    "second-factor.add", "second-factor.remove", "second-factor.disable", "second-factor.enable",
+    "second-factor.rename", "recovery-codes.replace",
     "password.change", "email.add",
     # seeing one's own, and taking back what one gave out
     "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "mandate.check", "mandate.read-own",

@@ -167,6 +167,7 @@ class CodeRefused(AccountRefused):
     code = "code-refused"
     situation = Situation.UNAUTHENTICATED
     sentence = "This code is not accepted."
+    meant: int | None = None  # the authenticator app that it belongs to, where that can be told
 
 
 class CodeWrong(CodeRefused):
@@ -233,6 +234,14 @@ class SecondFactorsMany(AccountRefused):
     situation = Situation.CONFLICT
     sentence = "Your account has as many authenticator apps as one can have."
     fix = "Remove one that you don't use any more."
+
+
+class SecondFactorUnnamed(AccountRefused):
+    """A name that holds nothing anybody can see."""
+
+    code = "second-factor-unnamed"
+    sentence = "This name holds nothing that can be seen."
+    fix = "Give it one by which you tell it from your others."
 
 
 class EnrolmentMissing(AccountRefused):

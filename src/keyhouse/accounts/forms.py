@@ -117,6 +117,18 @@ class EnrolmentForm(PageForm):
     field_of: ClassVar = {"code-": "code", "clock-": "code"}
 
 
+class RenameForm(PageForm):
+    """Another name for an authenticator app."""
+
+    name = forms.CharField(
+        label="Name of the app or device",
+        max_length=LONGEST_NAME,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="Only you see it.",
+    )
+    field_of: ClassVar = {"second-factor-unnamed": "name"}
+
+
 class NewcomerCodeForm(PageForm):
     """The first code of the first authenticator app."""
 

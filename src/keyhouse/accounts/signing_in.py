@@ -421,8 +421,7 @@ class _Code(_Proof):
         accept_code(user.pk, self.typed, now=now)
 
     def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
-        del refusal
-        count_failure(user.pk, now=now)
+        count_failure(user.pk, refusal if isinstance(refusal, CodeRefused) else None, now=now)
 
 
 class _SecurityKey(_Proof):

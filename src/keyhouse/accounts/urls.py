@@ -33,6 +33,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
         second_factors.remove,
         name="second-factor-remove",
     ),
+    path(
+        "account/second-factors/<int:authenticator_id>/enable/",
+        second_factors.enable,
+        name="second-factor-enable",
+    ),
+    path(
+        "account/second-factors/<int:authenticator_id>/rename/",
+        second_factors.rename,
+        name="second-factor-rename",
+    ),
     path("account/security-keys/add/", security_keys.add, name="security-key-add"),
     path("account/security-keys/options/", security_keys.enrolment_options, name="security-key-options"),
     path("account/security-keys/<int:key_id>/remove/", security_keys.remove, name="security-key-remove"),

@@ -142,6 +142,8 @@ CATALOGUE: Final[dict[str, Action]] = {
             takes_any_proof=True,  # whoever lost their key adds a new one by what they have left
         ),
         _own("second-factor.remove", "Remove a second factor while another stays", step_up=True),
+        _own("second-factor.enable", "Switch an authenticator app on again", step_up=True),
+        _own("second-factor.rename", "Give a second factor another name"),
         _own("recovery-codes.replace", "Make a new set of recovery codes", step_up=True),
         _own("password.change", "Change one's password", step_up=True),
         _own("email.add", "Add an e-mail address", step_up=True),

@@ -21,9 +21,10 @@ from tests.accounts.conftest import (
 )
 from tests.mandate.stored import make_project
 
-from keyhouse.accounts import signing_in, strength
+from keyhouse.accounts import services, signing_in, strength
 from keyhouse.accounts.errors import (
     ClockOff,
+    CodeRefused,
     CodeReplayed,
     CodeWrong,
     SecondFactorLast,
@@ -35,8 +36,10 @@ from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.second_factors.totp.services import (
     accept_code,
     count_failure,
+    enable_authenticator,
     enrol_authenticator,
     remove_authenticator,
+    rename_authenticator,
 )
 from keyhouse.accounts.sessions import actor_of, start_session
 from keyhouse.accounts.visitor import Visitor
@@ -44,6 +47,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor, host
 from keyhouse.core.errors import Refusal, RoleRequired, StepUpRequired
+from keyhouse.mail.models import Mail
 from keyhouse.mandate.models import MandateVersion
 
 ADD = "/account/second-factors/add/"
@@ -214,29 +218,230 @@ def test_a_clock_that_is_off_is_told_so_and_stays_out(ada: User, browser: Browse
 # ---- failures ----
 
 
+def other_secret(number: int) -> bytes:
+    """Return the secret of the app of that number of somebody who has several."""
+    return bytes([*SECRET[:-1], SECRET[-1] + number])
+
+
+def wrong(*secrets: bytes) -> str:
+    """Return a code that none of these apps shows within ten minutes."""
+    near = {code(shift, secret) for secret in secrets or (SECRET,) for shift in range(-12, 13)}
+    return next(text for text in (f"{number:06}" for number in range(1000)) if text not in near)
+
+
+def failures() -> dict[str, int]:
+    return dict(Authenticator.objects.values_list("name", "failures"))
+
+
+def mails(kind: str) -> list[str]:
+    return list(Mail.objects.filter(kind=kind).order_by("pk").values_list("address", flat=True))
+
+
 @pytest.mark.django_db
-def test_a_hundred_failures_in_a_row_switch_an_app_off(ada: User) -> None:
+def test_a_hundred_failures_in_a_row_switch_an_app_off_and_tell_its_owner(ada: User) -> None:
+    services.add_email(ada, "ada@second.example", by=host(), verified_by="host", is_primary=False)
+    services.add_email(ada, "never@proven.example", by=host(), is_primary=False)
     for _ in range(99):
         count_failure(ada.pk, now=clock.now())
     assert Authenticator.objects.get().disabled_at is None
+    assert mails("second-factor-switched-off") == []
     count_failure(ada.pk, now=clock.now())
     assert Authenticator.objects.get().disabled_at == clock.now()
     record = Record.objects.get(action="second-factor.disable")
     assert (record.account_id, record.actor_kind) == (ada.pk, "job")
+    assert mails("second-factor-switched-off") == ["ada@example.org", "ada@second.example"]
     with pytest.raises(CodeWrong):
         accept(ada, code())
     assert strength.has_second_factor(ada.pk)
     assert strength.strongest_proof(ada.pk) == "recovery_code"
+    count_failure(ada.pk, now=clock.now())
+    assert failures() == {"app 0": 100}
+    assert len(mails("second-factor-switched-off")) == 2
 
 
 @pytest.mark.django_db
-def test_a_right_code_ends_the_row_of_failures(ada: User) -> None:
+def test_a_right_code_of_any_app_ends_the_row_of_failures() -> None:
+    ada = make_person(factors=2)
     for _ in range(99):
         count_failure(ada.pk, now=clock.now())
-    accept(ada, code())
+    accept(ada, code(secret=other_secret(0)))
+    assert failures() == {"app 0": 0, "app 1": 0}
     count_failure(ada.pk, now=clock.now())
-    row = Authenticator.objects.get()
-    assert (row.failures, row.disabled_at) == (1, None)
+    assert failures() == {"app 0": 1, "app 1": 0}
+
+
+@pytest.mark.django_db
+def test_a23_a_hundred_wrong_codes_switch_one_app_off_and_no_other(time: Clock) -> None:
+    ada = make_person(factors=3)
+    accept(ada, code(secret=other_secret(1)))
+    for _ in range(100):
+        count_failure(ada.pk, CodeWrong(), now=clock.now())
+    assert failures() == {"app 0": 0, "app 1": 100, "app 2": 0}
+    assert [app.name for app in Authenticator.objects.exclude(disabled_at=None)] == ["app 1"]
+    time.go(seconds=30)
+    with pytest.raises(CodeWrong):
+        accept(ada, code(secret=other_secret(1)))
+    assert accept(ada, code(secret=other_secret(2))).name == "app 2"
+    assert accept(ada, code(secret=other_secret(0))).name == "app 0"
+
+
+@pytest.mark.django_db
+def test_a_code_that_tells_its_app_counts_against_that_one(time: Clock) -> None:
+    ada = make_person(factors=2)
+    mine, others = other_secret(1), other_secret(0)
+    accept(ada, code(secret=mine))
+    accept(ada, code(secret=others))
+    session = waiting(ada)
+    for typed in (code(secret=mine), code(5, secret=mine), code(secret=others), wrong(mine, others)):
+        with pytest.raises(CodeRefused):
+            signing_in.finish_by_code(session, typed, Visitor(), clock.now())
+    # two tell of the app they belong to; a wrong one counts against the app that was used last (of two at once the newer)
+    assert failures() == {"app 0": 1, "app 1": 3}
+
+
+@pytest.mark.django_db
+def test_the_hint_at_the_clock_works_with_several_apps_and_reaches_no_further() -> None:
+    ada = make_person(factors=3)
+    for number in range(3):
+        for shift in (-10, -2, 2, 10):
+            with pytest.raises(ClockOff):
+                accept(ada, code(shift, secret=other_secret(number)))
+        for shift in (-11, 11, 60):
+            with pytest.raises(CodeWrong):
+                accept(ada, code(shift, secret=other_secret(number)))
+    assert set(Authenticator.objects.values_list("last_step", "last_used_at")) == {(0, None)}
+
+
+@pytest.mark.django_db
+def test_an_app_that_is_off_tells_nothing_of_its_codes(ada: User) -> None:
+    accept(ada, code())
+    Authenticator.objects.update(disabled_at=clock.now())
+    for typed in (code(), code(1), code(5)):
+        with pytest.raises(CodeWrong):
+            accept(ada, typed)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_failures_at_once_are_all_counted_and_the_owner_is_told_once() -> None:
+    ada = make_person(factors=2)
+    Authenticator.objects.filter(name="app 1").update(failures=95, last_used_at=clock.now())
+    at_once([partial(count_failure, ada.pk, now=clock.now())] * 8)
+    assert failures() == {"app 0": 3, "app 1": 100}
+    assert len(mails("second-factor-switched-off")) == 1
+    assert Record.objects.filter(action="second-factor.disable").count() == 1
+
+
+# ---- switching on again, another name ----
+
+
+def switched_off(number: int = 0) -> Authenticator:
+    Authenticator.objects.filter(name=f"app {number}").update(disabled_at=clock.now(), failures=100)
+    return Authenticator.objects.get(name=f"app {number}")
+
+
+@pytest.mark.django_db
+def test_an_app_is_switched_on_again_after_a_proof_by_another_factor(time: Clock) -> None:
+    ada = make_person(factors=2)
+    app = switched_off()
+    _, browser = signed_in(ada)
+    signed_in(ada)
+    browser.get("/account/second-factors/")
+    assert f'href="/account/second-factors/{app.pk}/enable/"' in browser.text
+    assert "100" in browser.text
+    browser.get(f"/account/second-factors/{app.pk}/enable/")
+    assert "after 100 wrong codes" in browser.text
+    assert browser.post(f"/account/second-factors/{app.pk}/enable/").status_code == 303
+    assert failures() == {"app 0": 0, "app 1": 0}
+    assert accept(ada, code()).name == "app 0"
+    assert Session.objects.count() == 1
+    assert mails("second-factor-switched-on") == ["ada@example.org"]
+    browser.get("/account/")
+    assert browser.post(f"/account/second-factors/{app.pk}/enable/").status_code == 303
+    assert Record.objects.filter(action="second-factor.enable").count() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("methods", [("password",), ("password", "recovery_code")])
+def test_neither_password_nor_recovery_code_switches_an_app_on(methods: tuple[str, ...]) -> None:
+    ada = make_person(factors=2)
+    app = switched_off()
+    _, browser = signed_in(ada, *methods)
+    browser.get("/account/")
+    assert refused(browser.post(f"/account/second-factors/{app.pk}/enable/")) == "step-up-required"
+    with pytest.raises(StepUpRequired):
+        enable_authenticator(ada.pk, app.pk, by=acting(ada, *methods))
+    assert failures() == {"app 0": 100, "app 1": 0}
+    assert mails("second-factor-switched-on") == []
+
+
+@pytest.mark.django_db
+def test_a_stale_proof_switches_nothing_on(time: Clock) -> None:
+    ada = make_person(factors=2)
+    app = switched_off()
+    _, browser = signed_in(ada)
+    time.go(minutes=16)
+    browser.get("/account/")
+    page = browser.post(f"/account/second-factors/{app.pk}/enable/")
+    assert page["Location"].startswith("/account/step-up/")
+    assert failures()["app 0"] == 100
+
+
+@pytest.mark.django_db
+def test_an_app_of_somebody_else_is_not_there(ada: User) -> None:
+    bob = make_person("bob", factors=2)
+    app = switched_off(1)
+    _, browser = signed_in(ada)
+    browser.get("/account/")
+    for act in ("enable", "rename", "remove"):
+        assert browser.get(f"/account/second-factors/{app.pk}/{act}/").status_code == 404
+        page = browser.post(f"/account/second-factors/{app.pk}/{act}/", {"name": "x"})
+        assert refused(page) == "second-factor-missing"
+    with pytest.raises(RoleRequired):
+        enable_authenticator(bob.pk, app.pk, by=acting(ada))
+    with pytest.raises(RoleRequired):
+        rename_authenticator(bob.pk, app.pk, "x", by=acting(ada))
+    app.refresh_from_db()
+    assert (app.name, app.failures) == ("app 1", 100)
+
+
+@pytest.mark.django_db
+def test_an_app_gets_another_name(ada: User) -> None:
+    app = Authenticator.objects.get()
+    _, browser = signed_in(ada)
+    browser.get(f"/account/second-factors/{app.pk}/rename/")
+    assert 'value="app 0"' in browser.text
+    assert (
+        browser.post(f"/account/second-factors/{app.pk}/rename/", {"name": " the  tablet "}).status_code
+        == 303
+    )
+    app.refresh_from_db()
+    assert app.name == "the tablet"
+    record = Record.objects.get(action="second-factor.rename")
+    assert (record.about_name, record.details) == ("the tablet", {"before": "app 0"})
+    assert "the tablet" in browser.get("/account/second-factors/").content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["", "   ", "\u2028\u202e", "x" * 65])
+def test_a_name_that_nobody_can_read_is_refused(ada: User, name: str) -> None:
+    app = Authenticator.objects.get()
+    _, browser = signed_in(ada)
+    browser.get(f"/account/second-factors/{app.pk}/rename/")
+    assert browser.post(f"/account/second-factors/{app.pk}/rename/", {"name": name}).status_code == 400
+    app.refresh_from_db()
+    assert app.name == "app 0"
+    assert not Record.objects.filter(action="second-factor.rename").exists()
+
+
+@pytest.mark.django_db
+def test_the_owner_is_told_of_apps_that_come_and_go(ada: User) -> None:
+    session, browser = signed_in(ada)
+    browser.get(ADD)
+    browser.post(ADD, {"code": code(secret=secret_on(browser)), "name": "phone"})
+    assert mails("second-factor-added") == ["ada@example.org"]
+    session.refresh_from_db()
+    remove_authenticator(ada.pk, Authenticator.objects.get(name="app 0").pk, by=actor_of(session))
+    assert mails("second-factor-removed") == ["ada@example.org"]
 
 
 @pytest.mark.django_db

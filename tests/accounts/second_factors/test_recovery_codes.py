@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from functools import partial
+from urllib.parse import unquote
 
 import pytest
 from django.db import transaction
@@ -18,7 +20,7 @@ from tests.accounts.conftest import (
 
 from keyhouse.accounts import signing_in, strength
 from keyhouse.accounts.errors import RecoveryCodeWrong
-from keyhouse.accounts.hashing import CODE_HASH, CodeHash
+from keyhouse.accounts.hashing import CODE_HASH, CodeHash, hash_code
 from keyhouse.accounts.models import RecoveryCode, RecoveryCodeSet, Session, User
 from keyhouse.accounts.second_factors.recovery_codes import rules, services
 from keyhouse.accounts.sessions import actor_of, start_session
@@ -27,6 +29,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal, StepUpRequired
+from keyhouse.mail.models import Mail
 
 pytestmark = pytest.mark.django_db
 
@@ -201,3 +204,54 @@ def test_a_stale_proof_makes_no_codes(ada: User, time: Clock) -> None:
     assert page.status_code == 200
     browser.get(STATUS)
     assert browser.post(STATUS)["Location"] == NEW
+
+
+def test_new_codes_are_shown_once_to_copy_to_load_down_and_to_print(ada: User) -> None:
+    _, browser = signed_in(ada)
+    browser.get(STATUS)
+    browser.post(STATUS)
+    browser.get(NEW)
+    shown = codes_on(browser)
+    link = re.search(
+        r'download="keyhouse-recovery-codes.txt" href="data:text/plain;charset=utf-8,([^"]+)"', browser.text
+    )
+    assert link
+    assert unquote(link[1]).split("\n")[1:11] == shown
+    assert 'src="/static/accounts/print' in browser.text
+    browser.post(NEW, {"recovery_code": shown[0]})
+    for path in (NEW, STATUS, "/account/second-factors/"):
+        assert not any(one in browser.get(path).content.decode() for one in shown)
+    assert "no-store" in browser.page["Cache-Control"]
+
+
+def test_r8_pages_tell_whether_codes_exist_when_made_and_how_many_are_left(ada: User, time: Clock) -> None:
+    _, browser = signed_in(ada)
+    browser.get("/account/second-factors/")
+    assert "None. Without them a lost device locks you out." in browser.text
+    codes = codes_of(ada)
+    use(ada, codes[0])
+    _, browser = signed_in(ada)
+    for path in ("/account/second-factors/", STATUS):
+        browser.get(path)
+        assert "9 of ten" in browser.text
+        assert "2024-05-06" in browser.text
+    for one in codes[1:]:
+        use(ada, one)
+    browser.get("/account/second-factors/")
+    assert "All of them are used." in browser.text
+
+
+def test_the_owner_is_told_of_a_new_set(ada: User) -> None:
+    session, _ = signed_in(ada)
+    services.give_recovery_codes(ada, rules.new_codes(), by=actor_of(session))
+    assert list(Mail.objects.values_list("kind", "address")) == [("recovery-codes-new", "ada@example.org")]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_sets_kept_at_once_one_is_there_whole(ada: User) -> None:
+    sets = [rules.new_codes() for _ in range(4)]
+    at_once(partial(services.give_recovery_codes, ada, codes, by=host()) for codes in sets)
+    digests = set(RecoveryCode.objects.values_list("digest", flat=True))
+    code_set = RecoveryCodeSet.objects.get()
+    assert len(digests) == 10
+    assert digests in [{hash_code(code, code_set.salt) for code in codes} for codes in sets]

@@ -124,3 +124,18 @@ def test_the_enrolment_address_names_person_and_index() -> None:
 def test_a_code_of_the_next_minute_is_not_accepted_early() -> None:
     with pytest.raises(ClockOff):
         rules.verify(SECRET, rules.code_at(SECRET, STEP), AT - timedelta(seconds=90), 0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" my\tphone ", "my phone"),
+        ("a\r\nb", "a b"),
+        ("x" * 100, "x" * 64),
+        ("\u202eevil", "evil"),
+        ("\u2028", ""),
+        ("Ünïcode 📱", "Ünïcode 📱"),
+    ],
+)
+def test_a_name_is_one_line_that_can_be_seen(typed: str, kept: str) -> None:
+    assert rules.tidy_name(typed) == kept

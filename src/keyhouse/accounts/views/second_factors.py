@@ -10,12 +10,16 @@ from django.shortcuts import render
 
 from keyhouse.accounts import queries, strength
 from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing
-from keyhouse.accounts.forms import EnrolmentForm
+from keyhouse.accounts.forms import EnrolmentForm, RenameForm
 from keyhouse.accounts.middleware import AskedRequest
-from keyhouse.accounts.models import Authenticator, SecurityKey
+from keyhouse.accounts.models import Authenticator, SecurityKey, Session
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
-from keyhouse.accounts.second_factors.totp.services import remove_authenticator
+from keyhouse.accounts.second_factors.totp.services import (
+    enable_authenticator,
+    remove_authenticator,
+    rename_authenticator,
+)
 from keyhouse.accounts.views.answers import (
     HOME,
     SeeOther,
@@ -48,6 +52,7 @@ def second_factors(request: AskedRequest) -> HttpResponse:
         "last_stays": _usable(authenticators, keys) == 1
         and not _may_remove_last(request, len(authenticators) + len(keys)),
         "codes_left": strength.codes_left(session.user_id),
+        "code_set": queries.find_code_set(session.user),
         "by_recovery_code": "recovery_code" in session.methods
         and not SECOND_FACTOR_METHODS & set(session.methods),
         "add_address": with_next(ADD, next_of(request)),
@@ -116,7 +121,44 @@ def remove(request: AskedRequest, authenticator_id: int) -> HttpResponse:
     if request.method == "POST":
         remove_authenticator(session.user_id, authenticator_id, by=request.actor)
         return SeeOther(LIST)
+    found = _found(session, authenticator_id)
+    return render(request, "accounts/remove_authenticator.html", {"authenticator": found})
+
+
+@actions.takes()
+@actions.classified(GET="second-factor.enable", POST="second-factor.enable")
+def enable(request: AskedRequest, authenticator_id: int) -> HttpResponse:
+    """Ask once more, then switch an app on again that wrong codes had switched off."""
+    session = session_of(request)
+    if request.method == "POST":
+        enable_authenticator(session.user_id, authenticator_id, by=request.actor)
+        return SeeOther(LIST)
+    found = _found(session, authenticator_id)
+    if found.disabled_at is None:
+        return SeeOther(LIST)
+    return render(request, "accounts/enable_authenticator.html", {"authenticator": found})
+
+
+@actions.takes(*RenameForm.base_fields)
+@actions.classified(GET="second-factor.rename", POST="second-factor.rename")
+def rename(request: AskedRequest, authenticator_id: int) -> HttpResponse:
+    """Take another name for an app."""
+    session = session_of(request)
+    found = _found(session, authenticator_id)
+    form = RenameForm(request.POST if request.method == "POST" else None, initial={"name": found.name})
+    if request.method == "POST":
+        form.carry_out(
+            lambda: rename_authenticator(
+                session.user_id, authenticator_id, form.cleaned_data["name"], by=request.actor
+            )
+        )
+        if not form.errors:
+            return SeeOther(LIST)
+    return show_form(request, "accounts/rename_authenticator.html", form, {"authenticator": found})
+
+
+def _found(session: Session, authenticator_id: int) -> Authenticator:
     found = [one for one in queries.authenticators_of(session.user) if one.pk == authenticator_id]
     if not found:
         raise SecondFactorMissing
-    return render(request, "accounts/remove_authenticator.html", {"authenticator": found[0]})
+    return found[0]

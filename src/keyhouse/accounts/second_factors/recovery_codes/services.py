@@ -10,11 +10,12 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import strength
+from keyhouse.accounts import emails, strength
 from keyhouse.accounts.drafts import change_draft, read_draft
 from keyhouse.accounts.errors import EnrolmentMissing, RecoveryCodeWrong
 from keyhouse.accounts.hashing import CODE_HASH, CodeHash, hash_code
 from keyhouse.accounts.models import RecoveryCode, RecoveryCodeSet, Session, User
+from keyhouse.accounts.second_factors import letters
 from keyhouse.accounts.second_factors.recovery_codes import rules
 from keyhouse.accounts.sessions import end_other_sessions, lock_session
 from keyhouse.audit.services import record
@@ -59,6 +60,9 @@ def replace_codes(
     code_set = new_code_set(user, hashed, at=at)
     end_other_sessions(by, user.pk)
     record("recovery-codes.replace", by=by, about=Thing("account", user.pk), account_id=user.pk)
+    if by.kind != "host":  # which fills accounts that nobody has used yet
+        now = clock.now()
+        emails.tell(user, letters.new_codes(by=by, now=now), now=now)
     return code_set
 
 

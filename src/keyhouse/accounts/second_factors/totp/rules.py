@@ -23,7 +23,8 @@ SECRET_BYTES: Final = 20  # the length of the HMAC key that RFC 4226 section 4 r
 WINDOW: Final = 1  # steps to either side (RFC 6238 5.2)
 CLOCK_OFF_WINDOW: Final = 10
 LONGEST_TYPED: Final = 64
-FAILURES_ALLOWED: Final = 100  # in a row, before the authenticator is disabled
+FAILURES_ALLOWED: Final = 100  # in a row, before the authenticator is disabled (NIST SP 800-63B-4 3.2.2)
+LONGEST_NAME: Final = 64
 
 _CODE: Final = re.compile(r"[0-9]{6}")
 
@@ -103,3 +104,9 @@ def verify(secret: bytes, code: str, at: datetime, last_step: int) -> Accepted:
 
 def _matching_steps(secret: bytes, code: str, steps: Iterable[int]) -> list[int]:
     return [step for step in steps if step >= 0 and hmac.compare_digest(code_at(secret, step), code)]
+
+
+def tidy_name(name: str) -> str:
+    """Return the name of an app as it is kept: on one line, with what can't be seen taken out, of bounded length."""
+    seen = "".join(character if character.isprintable() else " " for character in name)
+    return " ".join(seen.split())[:LONGEST_NAME].strip()

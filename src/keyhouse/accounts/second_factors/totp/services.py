@@ -1,4 +1,4 @@
-"""Authenticator apps: enrol, accept a code once, count failures, remove."""
+"""Authenticator apps: enrol, rename, accept a code once, count failures, switch off and on, remove."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
-from django.db.models import F
 
-from keyhouse.accounts import strength
+from keyhouse.accounts import emails, strength
 from keyhouse.accounts.errors import (
     ClockOff,
     CodeRefused,
@@ -17,8 +16,10 @@ from keyhouse.accounts.errors import (
     SecondFactorLast,
     SecondFactorMissing,
     SecondFactorsMany,
+    SecondFactorUnnamed,
 )
 from keyhouse.accounts.models import Authenticator, User
+from keyhouse.accounts.second_factors import letters
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.sessions import end_other_sessions, forget_second_factor
 from keyhouse.audit.services import record, record_refusal
@@ -28,8 +29,8 @@ from keyhouse.core.actor import Actor, job
 
 PURPOSE: Final = "totp"  # what secrets are sealed for
 MOST: Final = 10
-LONGEST_NAME: Final = 64
 DEFAULT_NAME: Final = "Authenticator app"
+KIND: Final = "authenticator app"
 _TELLING: Final = (CodeReplayed, ClockOff, CodeWrong)  # of several refusals the one that helps most
 
 
@@ -52,13 +53,16 @@ def enrol_authenticator(  # noqa: PLR0913 - what, whose, by whom, from when on
         strength.require_strongest(by, user.pk, to_enrol=True)
         authenticator = new_authenticator(user, secret, name=name, last_step=last_step, at=at)
         end_other_sessions(by, user.pk)
-        record(
-            "second-factor.add",
-            by=by,
-            about=Thing("authenticator", authenticator.pk, authenticator.name),
-            account_id=user.pk,
-        )
+        record("second-factor.add", by=by, about=thing_of(authenticator), account_id=user.pk)
+        if by.kind != "host":  # which fills accounts that nobody has used yet
+            now = clock.now()
+            emails.tell(user, letters.added(KIND, authenticator.name, by=by, now=now), now=now)
     return authenticator
+
+
+def thing_of(authenticator: Authenticator) -> Thing:
+    """Return the app as the audit log names it."""
+    return Thing("authenticator", authenticator.pk, authenticator.name)
 
 
 def new_authenticator(
@@ -70,7 +74,7 @@ def new_authenticator(
         raise SecondFactorsMany
     return Authenticator.objects.create(
         user=user,
-        name=name.strip()[:LONGEST_NAME] or (f"{DEFAULT_NAME} {count + 1}" if count else DEFAULT_NAME),
+        name=rules.tidy_name(name) or (f"{DEFAULT_NAME} {count + 1}" if count else DEFAULT_NAME),
         secret_sealed=keys.ring().seal(PURPOSE, secret),
         last_step=last_step,
         created_at=at or clock.now(),
@@ -87,6 +91,7 @@ def accept_code(user_id: int, typed: str, *, now: datetime) -> Authenticator:
         try:
             return _accept_by(authenticator, typed, now)
         except CodeRefused as refusal:
+            refusal.meant = authenticator.pk if not isinstance(refusal, CodeWrong) else None
             refusals.append(refusal)
     raise min(refusals or [CodeWrong()], key=lambda refusal: _TELLING.index(type(refusal)))
 
@@ -113,23 +118,87 @@ def _accept_by(authenticator: Authenticator, typed: str, now: datetime) -> Authe
     return authenticator
 
 
-def count_failure(user_id: int, *, now: datetime) -> None:
-    """Count a wrong or repeated code against the person's apps; a hundred in a row disable an app.
+def count_failure(user_id: int, refusal: CodeRefused | None = None, *, now: datetime) -> None:
+    """Count a refused code against one of the person's apps; a hundred in a row switch that one off, and no other.
 
-    Which app was meant can't be told, so all of them count it, and one right code clears them all.
+    A code that was used, or is right at another time, tells which app it belongs to. A wrong one tells nothing: it counts
+    against the app that was used last, which is the one that was meant if it was the person. So somebody who has the
+    password and guesses switches off one app after the other, in days, and the owner is told at the first. One right
+    code of any app ends the row of all of them.
     """
     with transaction.atomic():
-        held = [authenticator.pk for authenticator in _held(user_id)]
-        Authenticator.objects.filter(pk__in=held).update(failures=F("failures") + 1)
-        for authenticator in Authenticator.objects.filter(pk__in=held, failures__gte=rules.FAILURES_ALLOWED):
-            authenticator.disabled_at = now
-            authenticator.save(update_fields=["disabled_at"])
-            record(
-                "second-factor.disable",
-                by=job("second-factor"),
-                about=Thing("authenticator", authenticator.pk, authenticator.name),
-                account_id=user_id,
-            )
+        app = _meant(_held(user_id), refusal.meant if refusal else None)
+        if app is None:
+            return
+        app.failures += 1
+        app.disabled_at = now if app.failures >= rules.FAILURES_ALLOWED else None
+        app.save(update_fields=["failures", "disabled_at"])
+        if app.disabled_at:
+            _tell_of_switching_off(app, now)
+
+
+def _meant(apps: list[Authenticator], meant: int | None) -> Authenticator | None:
+    """Return the app that a refused code counts against, or None where none takes codes."""
+    named = [app for app in apps if app.pk == meant]
+    used = [app for app in apps if app.last_used_at is not None]
+    return max(
+        named or used or apps, key=lambda app: (app.last_used_at or app.created_at, app.pk), default=None
+    )
+
+
+def _tell_of_switching_off(app: Authenticator, now: datetime) -> None:
+    record(
+        "second-factor.disable",
+        by=job("second-factor"),
+        about=thing_of(app),
+        account_id=app.user_id,
+        details={"reason": f"{app.failures} wrong codes in a row"},
+    )
+    emails.tell(app.user, letters.switched_off(app.name, app.failures, now=now), now=now)
+
+
+def enable_authenticator(user_id: int, authenticator_id: int, *, by: Actor) -> None:
+    """Switch an app on again that wrong codes had switched off; a second click changes nothing.
+
+    That takes a fresh proof by another second factor: whoever has none left adds the app anew after a recovery code.
+    Ends the other sessions of the account. Raises SecondFactorMissing, StepUpRequired.
+    """
+    with transaction.atomic():
+        actions.require(by, "second-factor.enable", Thing("account", user_id))
+        user = User.objects.select_for_update().get(pk=user_id)
+        strength.require_strongest(by, user_id)
+        app = _own(user_id, authenticator_id)
+        if app.disabled_at is None:
+            return
+        Authenticator.objects.filter(pk=app.pk).update(disabled_at=None, failures=0)
+        end_other_sessions(by, user_id)
+        record("second-factor.enable", by=by, about=thing_of(app), account_id=user_id)
+        now = clock.now()
+        emails.tell(user, letters.switched_on(app.name, by=by, now=now), now=now)
+
+
+def rename_authenticator(user_id: int, authenticator_id: int, name: str, *, by: Actor) -> None:
+    """Give an app another name; raises SecondFactorMissing, SecondFactorUnnamed."""
+    with transaction.atomic():
+        actions.require(by, "second-factor.rename", Thing("account", user_id))
+        User.objects.select_for_update().get(pk=user_id)
+        app = _own(user_id, authenticator_id)
+        before, app.name = app.name, rules.tidy_name(name)
+        if not app.name:
+            raise SecondFactorUnnamed
+        if app.name == before:
+            return
+        app.save(update_fields=["name"])
+        record(
+            "second-factor.rename", by=by, about=thing_of(app), account_id=user_id, details={"before": before}
+        )
+
+
+def _own(user_id: int, authenticator_id: int) -> Authenticator:
+    found = Authenticator.objects.filter(user_id=user_id, pk=authenticator_id).first()
+    if found is None:
+        raise SecondFactorMissing
+    return found
 
 
 def remove_authenticator(user_id: int, authenticator_id: int, *, by: Actor) -> None:
@@ -149,16 +218,16 @@ def remove_authenticator(user_id: int, authenticator_id: int, *, by: Actor) -> N
 
 
 def _remove(user_id: int, authenticator_id: int, by: Actor) -> None:
-    User.objects.select_for_update().get(pk=user_id)
+    user = User.objects.select_for_update().get(pk=user_id)
     strength.require_strongest(by, user_id)
-    found = Authenticator.objects.filter(user_id=user_id, pk=authenticator_id).first()
-    if found is None:
-        raise SecondFactorMissing
+    found = _own(user_id, authenticator_id)
     is_last = strength.require_another(user_id, by, app_id=found.pk)
-    about = Thing("authenticator", found.pk, found.name)
+    about = thing_of(found)
     found.delete()
     end_other_sessions(by, user_id)
     if is_last:
         forget_second_factor(by)
     action = actions.REMOVE_LAST if is_last else "second-factor.remove"
     record(action, by=by, about=about, account_id=user_id)
+    now = clock.now()
+    emails.tell(user, letters.removed(KIND, about.name, by=by, now=now), now=now)
