@@ -9,7 +9,7 @@ import sys
 
 from bench.servers import LOAD_CPU
 
-NAMES = ("start", "reads", "uploads", "scale", "mandate", "sign_in", "corpus")
+NAMES = ("start", "reads", "uploads", "scale", "mandate", "sign-in", "corpus")
 NEEDED = ("nginx", "wrk", "h2load", "taskset")
 
 
@@ -28,7 +28,7 @@ def main(words: list[str]) -> int:
         return 2
     os.sched_setaffinity(0, {int(LOAD_CPU)})  # the clients' side; the servers have a processor of their own
     for name in words or NAMES:
-        print(importlib.import_module(f"bench.{name}").main(), flush=True)
+        print(importlib.import_module(f"bench.{name.replace('-', '_')}").main(), flush=True)
     return 0
 
 

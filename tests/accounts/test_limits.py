@@ -69,6 +69,33 @@ def test_what_succeeded_does_not_count() -> None:
     assert not Attempt.objects.exists()
 
 
+def test_what_somebody_mistyped_is_forgiven_to_their_network_and_not_to_them() -> None:
+    for number in range(3):
+        for _ in range(3):
+            count(f"account:{number}")
+    count("account:1").forgive()
+    assert Attempt.objects.filter(limit="second-factor", subject="account:1").count() == 3
+    at_network = Attempt.objects.filter(limit="second-factor-network")
+    assert set(at_network.values_list("subject", "whom")) == {
+        ("192.0.2.1", "account:0"),
+        ("192.0.2.1", "account:2"),
+    }
+    assert at_network.count() == 6
+
+
+def test_forgiving_reaches_no_other_network_and_no_other_limit() -> None:
+    count(network="192.0.2.2")
+    limits.count_attempt(now=clock.now(), limit=limits.SIGN_IN, subject="account:1", network="192.0.2.1")
+    count().forgive()
+    kept = set(Attempt.objects.values_list("limit", "subject"))
+    assert kept == {
+        ("second-factor", "account:1"),
+        ("second-factor-network", "192.0.2.2"),
+        ("sign-in", "account:1"),
+        ("sign-in-network", "192.0.2.1"),
+    }
+
+
 def test_refused_attempts_are_not_counted() -> None:
     for _ in range(5):
         count()

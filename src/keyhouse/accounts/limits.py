@@ -33,14 +33,28 @@ KNOWN_BROWSER: Final = "browser:"  # how the bucket of a browser that an account
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """The rows of one attempt; give them back when it succeeded."""
+    """The rows of one attempt: give them back where it was never judged, and forgive where it succeeded."""
 
     rows: tuple[int, ...] = ()
+    network_limit: str = ""
+    place: str = ""
+    whom: str = ""
 
     def give_back(self) -> None:
         """Let the attempt not count: only failures do."""
         if self.rows:
             Attempt.objects.filter(pk__in=self.rows).delete()
+
+    def forgive(self) -> None:
+        """Let it not count, and of the network neither what the same person failed at before.
+
+        People mistype; five hundred of them behind one address would otherwise stop each other. What was counted on
+        the person stays: somebody who guesses gains nothing by their success.
+        """
+        self.give_back()
+        if self.place and self.whom:
+            failures = Attempt.objects.filter(limit=self.network_limit, subject=self.place)
+            failures.filter(whom=self.whom).delete()
 
 
 def count_attempt(*, now: datetime, limit: Limit, subject: str = "", network: str = "") -> Counted:
@@ -52,23 +66,25 @@ def count_attempt(*, now: datetime, limit: Limit, subject: str = "", network: st
     """
     if configuration.current().rate_limits == "off":
         return Counted()
+    place = "" if subject.startswith(KNOWN_BROWSER) or not limit.network else network_of(network)
     rows: list[int] = []
     try:
         if subject:
-            rows.append(_count_one(limit, subject, limit.windows(), now))
-        place = "" if subject.startswith(KNOWN_BROWSER) else network_of(network)
+            rows.append(_count_one(Attempt(limit=limit.name, subject=subject, at=now), limit.windows()))
         if place and limit.network:
             windows = limit.network.windows(SHARED_FACTOR if is_shared(network) else 1)
-            rows.append(_count_one(limit.network, place, windows, now))
+            rows.append(
+                _count_one(Attempt(limit=limit.network.name, subject=place, whom=subject, at=now), windows)
+            )
     except TooManyAttempts:
         Counted(tuple(rows)).give_back()
         raise
-    return Counted(tuple(rows))
+    return Counted(tuple(rows), limit.network.name if limit.network else "", place, subject)
 
 
-def _count_one(limit: Limit, subject: str, windows: list[Window], now: datetime) -> int:
-    row = Attempt.objects.create(limit=limit.name, subject=subject, at=now)
-    waits = [wait for window in windows if (wait := _wait(limit.name, subject, window, now))]
+def _count_one(row: Attempt, windows: list[Window]) -> int:
+    row.save(force_insert=True)
+    waits = [wait for window in windows if (wait := _wait(row.limit, row.subject, window, row.at))]
     if waits:
         row.delete()
         raise TooManyAttempts(retry_after=max(waits))

@@ -217,10 +217,14 @@ class OneTimeLink(models.Model):
 
 
 class Attempt(models.Model):
-    """One counted attempt, shared by all processes: which limit, on whom or where, when."""
+    """One counted attempt, shared by all processes: which limit, on whom or where, when.
+
+    That of a network says besides on whom, so that it can be forgiven when that person succeeds.
+    """
 
     limit = models.CharField(max_length=32)
     subject = models.CharField(max_length=150)
+    whom = models.CharField(max_length=150, default="", db_default="", blank=True)
     at = models.DateTimeField()
 
     class Meta:

@@ -156,7 +156,7 @@ def _require_present_password(user: User, present: str, *, by: Actor, now: datet
     if not compare_password(present, user.password).is_right:
         record_refusal("password.change", by=by, code=PasswordWrong.code, account_id=user.pk)
         raise PasswordWrong
-    counted.give_back()
+    counted.forgive()
 
 
 def end_session(user: User, public_id: str, *, by: Actor) -> None:

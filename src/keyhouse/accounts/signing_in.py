@@ -140,7 +140,7 @@ def sign_in_by_password(entered: Entered) -> SignedIn:
     except (AccountRefused, AccountFrozen) as refusal:
         _record_refused_sign_in(attempt, refusal.code)
         raise
-    attempt.counted.give_back()
+    attempt.counted.forgive()
     return signed_in
 
 
@@ -318,7 +318,7 @@ def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
             mark_clone(answer.response, now=answer.now)
         record_refusal("session.start", by=answer.visitor.actor, code=refusal.code, account_id=owner)
         raise
-    counted.give_back()
+    counted.forgive()
     return signed_in
 
 
@@ -495,7 +495,7 @@ def _judged(session: Session, proof: _Proof, visitor: Visitor, now: datetime, ac
         actor = _actor(session, visitor)
         record_refusal(action, by=actor, code=refusal.code, account_id=session.user_id)
         raise
-    counted.give_back()
+    counted.forgive()
     return cookie
 
 

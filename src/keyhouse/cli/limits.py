@@ -63,7 +63,8 @@ _ABOVE = """# Limits on attempts
 wait: who waits as told gets through. Attempts are kept in the database, so all processes and nodes share them.
 
 * **What succeeds is not counted**, but for mails and new projects, where every one counts. An attempt is counted before it is judged and
-  given back when it succeeds, so parallel guesses don't slip through.
+  given back when it succeeds, so parallel guesses don't slip through. What somebody mistyped before is forgiven to their network then, too, not
+  to them.
 * **Networks** are IPv4 addresses and the /64 of IPv6 addresses. Those in `KEYHOUSE_SHARED_NETWORKS` may do fifty times as
   much: a house of five hundred people behind one address, with a guesser among them, who is stopped by the limit on the name.
 * **A browser that an account knows** (its person signed in there before) has a bucket of its own and none of the network, so
