@@ -37,11 +37,11 @@ NEVER_GATED = {
     # getting in, and getting out
     "session.start", "session.end", "session.step-up", "session.list", "session.revoke",
     # joining, recovering
-    "setup.finish", "invitation.accept", "enrolment.finish",
+    "setup.finish", "invitation.accept", "enrolment.finish", "password.ask-reset", "password.reset",
     # enrolling, and keeping one's account in order
     "second-factor.add", "second-factor.remove", "second-factor.disable", "second-factor.enable",
     "second-factor.rename", "recovery-codes.replace",
-    "password.change", "email.add",
+    "password.change", "password.remove", "password.disable", "email.add",
     # seeing one's own, and taking back what one gave out
     "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "mandate.check", "mandate.read-own",
     # whoever has the machine

@@ -139,8 +139,8 @@ class PasswordDisabled(AccountRefused):
 
     code = "password-disabled"
     situation = Situation.FORBIDDEN
-    sentence = "This password is no longer accepted."
-    fix = "Ask the operators of this index for a way to a new one."
+    sentence = "This password is known from a theft somewhere, so it is not accepted any more."
+    fix = "Set a new one: choose “Forgot your password?” and follow the link in the mail."
 
 
 class SignInExpired(AccountRefused):

@@ -183,6 +183,40 @@ class NewAccountForm(PageForm):
             del self.fields["email"]
 
 
+class ForgottenForm(PageForm):
+    """Who forgot a password."""
+
+    username = forms.CharField(
+        label="User name or e-mail address",
+        max_length=LONGEST_ADDRESS,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+
+
+class ResetForm(PageForm):
+    """The new password; `username` tells password managers whose it is."""
+
+    username = forms.CharField(
+        label="User name",
+        disabled=True,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "username"}),
+    )
+    password = _password_field("New password", "new-password")
+    field_of: ClassVar = {"password-": "password"}
+
+    def __init__(self, data: Mapping[str, Any] | None, *, username: str) -> None:
+        """Say whose password it is."""
+        super().__init__(data, initial={"username": username})
+        self.fields["password"].help_text = _new_password_hint()
+
+
+class RemovePasswordForm(PageForm):
+    """Nothing but the wish."""
+
+
 class PasswordChangeForm(PageForm):
     """The present password and the new one; `username` tells password managers whose it is."""
 

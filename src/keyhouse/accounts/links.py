@@ -11,16 +11,18 @@ from keyhouse.accounts.drafts import open_draft, seal_draft
 from keyhouse.accounts.errors import LinkExpired, LinkInUse, LinkUnknown, LinkUsed, OperatorExists
 from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.queries import is_set_up
-from keyhouse.accounts.sessions import digest_of
+from keyhouse.accounts.sessions import digest_of as digest_of  # noqa: PLC0414 - links are kept by the same
 
 SETUP: Final = "setup"
 INVITATION: Final = "invitation"
 ENROLMENT: Final = "enrolment"  # of somebody whose factors died
+PASSWORD_RESET: Final = "password-reset"  # noqa: S105 - the name of a purpose; mailed to whoever says that the password is forgotten
 NOT_ME: Final = "not-me"  # stands in security mails: freezes the account
 LIFE: Final = {
     SETUP: timedelta(hours=24),
     INVITATION: timedelta(days=7),
     ENROLMENT: timedelta(days=7),
+    PASSWORD_RESET: timedelta(hours=6),
     NOT_ME: timedelta(days=7),
 }
 SECRET_BYTES: Final = 32
@@ -34,7 +36,7 @@ def make_link(purpose: str, *, now: datetime, username: str = "", address: str =
     Its secret is 256 random bits, kept by digest only.
     """
     OneTimeLink.objects.filter(purpose=purpose, username__iexact=username, used_at=None).delete()
-    secret = secrets.token_urlsafe(SECRET_BYTES)
+    secret = new_secret()
     OneTimeLink.objects.create(
         purpose=purpose,
         digest=digest_of(secret),
@@ -53,7 +55,7 @@ def make_link_for(
 
     Earlier ones live on; where they must not, `end_links` ends them.
     """
-    secret = secrets.token_urlsafe(SECRET_BYTES)
+    secret = new_secret()
     OneTimeLink.objects.create(
         purpose=purpose,
         digest=digest_of(secret),
@@ -65,6 +67,11 @@ def make_link_for(
         data=data or {},
     )
     return f"/{purpose}/{secret}/"
+
+
+def new_secret() -> str:
+    """Return the secret part of a link: 256 random bits."""
+    return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def end_links(user_id: int, *purposes: str) -> int:

@@ -47,6 +47,8 @@ class User(AbstractBaseUser):
     joined_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(null=True)
     password_changed_at = models.DateTimeField(null=True)
+    # when all sources of compromised passwords were asked last; null: never since it was chosen, or one didn't answer
+    password_checked_at = models.DateTimeField(null=True)
     held_until = models.DateTimeField(null=True)  # the latest end of the holds that live; kept by `holds`
     check_phrase = models.CharField(max_length=60, default="", blank=True)  # in every mail to this person
     # when a browser was known for more than a password first: from then on an unknown one needs a confirmation
@@ -200,7 +202,7 @@ class OneTimeLink(models.Model):
     The first use binds the link to a browser (`session_digest`) until it is finished or expires.
     """
 
-    purpose = models.CharField(max_length=24)  # setup, invitation, enrolment, and what `links.LIFE` lists
+    purpose = models.CharField(max_length=24)  # `links` names them, and what `links.LIFE` lists
     user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="links")
     digest = models.CharField(max_length=64, unique=True)
     username = models.CharField(max_length=50, default="", blank=True)

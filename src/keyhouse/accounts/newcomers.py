@@ -25,6 +25,7 @@ from keyhouse.accounts.models import (
     User,
     UserHandle,
 )
+from keyhouse.accounts.passwords.choosing import choose
 from keyhouse.accounts.second_factors.recovery_codes import rules as code_rules
 from keyhouse.accounts.second_factors.recovery_codes.services import (
     HashedCodes,
@@ -42,7 +43,6 @@ from keyhouse.accounts.services import new_email, new_user
 from keyhouse.accounts.sessions import actor_of, digest_of, start_session
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
-from keyhouse.core import configuration
 from keyhouse.core.actions import Thing
 
 Step = Literal["account", "authenticator", "recovery-codes"]
@@ -124,7 +124,7 @@ def enter_account(door: Door, username: str, address: str, password: str | None,
     link = links.find_link(door.purpose, door.secret, now)
     links.require_browser(link, door.browser)
     username, address = _judge_identity(link, username, address)
-    hashed = "" if password is None else hash_password(_judge_password(password, username, address))
+    hashed = "" if password is None else hash_password(_judge_password(password, username, address, now))
     with transaction.atomic():
         link = links.lock_link(door.purpose, door.secret, now)
         browser = links.bind_browser(link, door.browser)
@@ -133,13 +133,9 @@ def enter_account(door: Door, username: str, address: str, password: str | None,
     return browser
 
 
-def _judge_password(password: str, username: str, address: str) -> str:
-    return rules.check_password(
-        password,
-        username=username,
-        addresses=[address] if address else [],
-        least_length=configuration.current().password_length,
-    )
+def _judge_password(password: str, username: str, address: str, now: datetime) -> str:
+    # whether all sources were asked is kept for nobody yet: they are asked again at the first sign-in
+    return choose(password, username=username, addresses=[address] if address else [], now=now).password
 
 
 def _with_way_in(draft: Draft, hashed: str) -> Draft:
@@ -313,8 +309,12 @@ def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: da
     if user is None or user.state == User.State.DELETED:
         raise LinkUnknown
     User.objects.filter(pk=user.pk).update(
-        password=draft.password_hash or hash_password(None), password_changed_at=now, last_seen_at=now
+        password=draft.password_hash or hash_password(None),
+        password_changed_at=now,
+        password_checked_at=None,
+        last_seen_at=now,
     )
+    User.objects.filter(pk=user.pk, state=User.State.PASSWORD_DISABLED).update(state=User.State.ACTIVE)
     Session.objects.filter(user=user).delete()
     browsers.forget(user.pk, now)  # the former ones were known to somebody whose factors are gone
     Authenticator.objects.filter(user=user).delete()

@@ -34,6 +34,41 @@ def find_verified_email(address: str) -> Email | None:
     return verified.annotate(folded=Lower("address")).filter(folded=_fold(address)).first()
 
 
+def addresses_that_recover(user: User) -> list[Email]:
+    """Return the addresses to which a way back into the account may be mailed, the primary one first.
+
+    Also one that was never verified. Not one whose domain was gone: somebody else may have registered that since.
+    """
+    return [email for email in emails_of(user) if _recovers(email)]
+
+
+def _recovers(email: Email) -> bool:
+    return email.verified_at is not None or getattr(email, "domain_gone_at", None) is None
+
+
+def find_recoverable(identifier: str) -> list[tuple[User, Email]]:
+    """Return who is meant by a user name or an address, each with the address that a way back is mailed to.
+
+    A verified address belongs to one account; an unverified one may stand in several.
+    """
+    identifier = identifier.strip()
+    if not identifier or len(identifier) > LONGEST_IDENTIFIER or "\x00" in identifier:
+        return []
+    if "@" in identifier:
+        return _find_by_address(identifier)
+    user = find_user(identifier)
+    return [(user, email) for email in addresses_that_recover(user)[:1]] if user else []
+
+
+def _find_by_address(address: str) -> list[tuple[User, Email]]:
+    verified = find_verified_email(address)
+    if verified is not None:
+        return [(verified.user, verified)]
+    rows = Email.objects.filter(verified_at=None).select_related("user").annotate(folded=Lower("address"))
+    found = rows.filter(folded=_fold(address)).order_by("pk")
+    return [(email.user, email) for email in found if _recovers(email)]
+
+
 def _fold(text: str) -> str:
     """Fold as `Lower` of both databases does for ASCII, the only letters in names and addresses here."""
     return text.encode("utf-8", "replace").decode().lower()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from keyhouse.accounts import browsers, links, queries, rules, strength
+from keyhouse.accounts import browsers, emails, links, queries, rules, strength
 from keyhouse.accounts.errors import (
     AddressTaken,
     BrowserMissing,
@@ -18,9 +18,11 @@ from keyhouse.accounts.errors import (
 from keyhouse.accounts.hashing import compare_password, hash_password
 from keyhouse.accounts.limits import SIGN_IN, count_attempt
 from keyhouse.accounts.models import Email, Session, User
+from keyhouse.accounts.passwords import letters
+from keyhouse.accounts.passwords.choosing import choose_for
 from keyhouse.accounts.sessions import end_other_sessions, end_sessions
 from keyhouse.audit.services import record, record_refusal
-from keyhouse.core import actions, clock, configuration
+from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 
@@ -113,16 +115,6 @@ def new_email(
         raise AddressTaken from error
 
 
-def check_password_for(user: User, password: str) -> str:
-    """Return the normalised password where the rules allow it for this person; raises PasswordRefused."""
-    return rules.check_password(
-        password,
-        username=user.username,
-        addresses=[email.address for email in queries.emails_of(user)],
-        least_length=configuration.current().password_length,
-    )
-
-
 def change_password(user: User, present: str, password: str, *, by: Actor, now: datetime) -> None:
     """Change the password; all other sessions of the account end.
 
@@ -131,21 +123,25 @@ def change_password(user: User, present: str, password: str, *, by: Actor, now: 
     actions.require(by, "password.change", Thing("account", user.pk, user.username))
     strength.require_strongest(by, user.pk)
     _require_present_password(user, present, by=by, now=now)
-    hashed = hash_password(check_password_for(user, password))
+    chosen = choose_for(user, password, now)
+    hashed = hash_password(chosen.password)
     with transaction.atomic():
         strength.require_strongest(by, user.pk)
         changed = User.objects.filter(pk=user.pk, password=user.password).update(
-            password=hashed, password_changed_at=now
+            password=hashed, password_changed_at=now, password_checked_at=chosen.checked_at
         )
         if not changed:
             raise PasswordWrong
+        disabled = User.objects.filter(pk=user.pk, state=User.State.PASSWORD_DISABLED)
+        disabled.update(state=User.State.ACTIVE)
         end_other_sessions(by, user.pk)
         record("password.change", by=by, about=Thing("account", user.pk), account_id=user.pk)
+        emails.tell(user, letters.changed_letter(user.username, "changed", now, by.network), now=now)
 
 
 def _require_present_password(user: User, present: str, *, by: Actor, now: datetime) -> None:
-    """Ask for the present password where there is one (ASVS 6.2.3)."""
-    if not user.has_usable_password():
+    """Ask for the present password where there is one (ASVS 6.2.3); one that was disabled proves nothing."""
+    if not user.has_usable_password() or user.state == User.State.PASSWORD_DISABLED:
         return
     counted = count_attempt(
         now=now,

@@ -21,7 +21,7 @@ from django.utils.crypto import get_random_string
 from keyhouse.accounts import holds
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.errors import SignInExpired
-from keyhouse.accounts.models import Email, SecurityKey, Session, User
+from keyhouse.accounts.models import Email, Hold, SecurityKey, Session, User
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, SECOND_FACTOR_METHODS, Actor, Strength
 
@@ -70,6 +70,7 @@ def start_session(  # noqa: PLR0913 - what was proven, when, where
         network=network[:64],
         user_agent=user_agent[:300],
     )
+    _end_hold_of_reset(user, methods, now)
     return session, value
 
 
@@ -99,11 +100,21 @@ def prove(
     )
     if not changed:
         raise SignInExpired
+    _end_hold_of_reset(session.user, methods, now)
     session.digest, session.csrf_secret = digest_of(value), csrf
     session.proved_at, session.is_complete = now, True
     for name, kept_value in kept.items():
         setattr(session, name, kept_value)
     return value
+
+
+def _end_hold_of_reset(user: User, methods: Iterable[str], now: datetime) -> None:
+    """End what the reset of a password put on hold: a second factor is proven, or was just set up by its first proof."""
+    if SECOND_FACTOR_METHODS.isdisjoint(methods):
+        return
+    if holds.live_holds(user.pk, now).filter(reason=Hold.Reason.PASSWORD_RESET).exists():
+        with transaction.atomic():
+            holds.end_holds(user, Hold.Reason.PASSWORD_RESET, by="factor", now=now)
 
 
 def _kept(

@@ -29,6 +29,8 @@ from keyhouse.accounts.forgetting import forget_old_sometimes
 from keyhouse.accounts.hashing import compare_password
 from keyhouse.accounts.limits import Counted
 from keyhouse.accounts.models import Session, User
+from keyhouse.accounts.passwords.disabling import disable_password
+from keyhouse.accounts.passwords.sources import look_up
 from keyhouse.accounts.second_factors.recovery_codes.services import Guess, hash_guess, use_code
 from keyhouse.accounts.second_factors.totp.services import accept_code, count_failure
 from keyhouse.accounts.second_factors.webauthn import ceremonies
@@ -65,6 +67,7 @@ class SignIn:
         self.entered = entered
         self.counted = Counted()
         self.rehashed = ""
+        self.checked_at: datetime | None = None
 
     @cached_property
     def user(self) -> User | None:
@@ -115,10 +118,25 @@ def _be_an_open_account(attempt: SignIn) -> None:
         raise PasswordDisabled
 
 
+def _use_no_compromised_password(attempt: SignIn) -> None:
+    """Look the right password up among those that others know; one that they do is disabled (NIST SP 800-63B-4 3.1.1.2).
+
+    A source that can't be asked keeps nobody out: it is asked at the next sign-in.
+    """
+    if attempt.user is None:
+        raise SignInRefused
+    verdict = look_up(attempt.entered.password)
+    attempt.checked_at = attempt.entered.now if verdict.is_whole else None
+    if verdict.is_known:
+        disable_password(attempt.user, verdict, now=attempt.entered.now)
+        raise PasswordDisabled
+
+
 PASSWORD_STEPS: Final[tuple[Callable[[SignIn], None], ...]] = (
     _be_within_limits,
     _have_the_password,
     _be_an_open_account,
+    _use_no_compromised_password,
 )
 
 
@@ -166,6 +184,7 @@ def _open(attempt: SignIn) -> SignedIn:
     with transaction.atomic():
         user = _hold_account(attempt)
         _keep_better_hash(user, attempt.rehashed)
+        User.objects.filter(pk=user.pk).update(password_checked_at=attempt.checked_at)
         waits = strength.has_second_factor(user.pk)
         session, cookie = start_session(
             user,

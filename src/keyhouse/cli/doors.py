@@ -58,6 +58,7 @@ INSIDE: Final[dict[str, str]] = {
     "site.static": "files under `/static/`, beside Django's routes",
     "email.add": "`keyhouse dev seed`, and the making of an account",
     "user.create": "`keyhouse dev seed`, and the making of an account",
+    "password.disable": "the job `password`",
     "second-factor.disable": "the job `second-factor`",
     "second-factor.remove-last": "the removal of an authenticator app or a security key, when it is the last",
     "token.use": "whatever is gated and done with a token",
@@ -69,6 +70,7 @@ INSIDE: Final[dict[str, str]] = {
 JOBS: Final[dict[str, str]] = {
     "mandate": "writes the mandate that a new index starts with",
     "token-disposition": "ends weak tokens that a mandate revokes",
+    "password": "disables a password that is known to others, at its next use",
     "second-factor": "switches an app off after a hundred wrong codes, and a key whose counter did not rise",
 }
 # Threads beside requests → what they do. They act for nobody and change nothing that has an audit record.

@@ -123,6 +123,9 @@ CATALOGUE: Final[dict[str, Action]] = {
         _open("setup.finish", "Make the first operator by the one-time set-up link"),
         _open("invitation.accept", "Make an account by a one-time invitation link"),
         _open("enrolment.finish", "Set an account up anew by a one-time link"),
+        _open("password.ask-reset", "Ask for a mail by which a forgotten password is replaced"),
+        _open("password.reset", "Set a new password by the link in that mail"),
+        Action("password.disable", "Disable a password that is known to others"),
         _open("session.start", "Sign in"),
         _open("session.end", "Sign out"),
         _own("session.step-up", "Prove once more that it is you"),
@@ -146,6 +149,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("second-factor.rename", "Give a second factor another name"),
         _own("recovery-codes.replace", "Make a new set of recovery codes", step_up=True),
         _own("password.change", "Change one's password", step_up=True),
+        _own("password.remove", "Remove one's password, where passkeys open the account", step_up=True),
         _own("email.add", "Add an e-mail address", step_up=True),
         Action(
             "second-factor.disable",

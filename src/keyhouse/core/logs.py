@@ -23,8 +23,8 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 HIDDEN: Final = "(hidden)"
 _SECRETS: Final = (
-    # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/, /enrolment/SECRET/
-    (re.compile(r"(?i)/(setup|invitation|enrolment)/+[^/\s\"'?]+"), rf"/\1/{HIDDEN}"),
+    # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/, /enrolment/SECRET/, /password-reset/SECRET/
+    (re.compile(r"(?i)/(setup|invitation|enrolment|password-reset)/+[^/\s\"'?]+"), rf"/\1/{HIDDEN}"),
     (
         re.compile(r"(?i)\b(authorization|cookie|set-cookie|x-csrftoken)(['\"]?\s*[:=]\s*)[^\r\n]+"),
         rf"\1\2{HIDDEN}",

@@ -208,7 +208,8 @@ def _person(user_id: int, columns: Sequence[Any], now: datetime) -> Person:
     held_until = _instant(until)
     if held_until is None or now >= held_until:
         return person
-    return replace(person, state=holds.stated(person.state, held_until, now), held_until=held_until)
+    told = held_until if held_until < holds.FOR_EVER else None
+    return replace(person, state=holds.stated(person.state, held_until, now), held_until=told)
 
 
 @lru_cache(maxsize=_KEPT)  # the columns are read each time; what is made of them is the same again and again

@@ -33,7 +33,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 TRANSPORT_SECURITY: Final = "max-age=31536000"
-_PERSONAL_PATHS: Final = ("/account/", "/setup/", "/invitation/", "/enrolment/")
+_PERSONAL_PATHS: Final = ("/account/", "/setup/", "/invitation/", "/enrolment/", "/password-reset/")
 
 
 class SecurityHeaders:

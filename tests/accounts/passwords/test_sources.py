@@ -2,30 +2,16 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.accounts.conftest import PASSWORD, Configure
+from tests.accounts.conftest import PASSWORD
 from tests.accounts.passwords.dumps import bring_in, dump, sha1
-from tests.accounts.passwords.services import Service, serving
+from tests.accounts.passwords.services import Service
 
 from keyhouse.accounts.passwords import sources
 from keyhouse.accounts.passwords.compromised_file import FILE_NAME, HEADER_BYTES
 from keyhouse.accounts.passwords.errors import CompromisedFileDamaged, PasswordCompromised
-
-
-@pytest.fixture
-def data(tmp_path: Path, configure: Configure) -> Path:
-    configure(data=tmp_path / "data")
-    return tmp_path / "data"
-
-
-@pytest.fixture
-def service(configure: Configure) -> Iterator[Service]:
-    with serving(Service()) as running:
-        configure(password_range_url=running.url)
-        yield running
 
 
 @pytest.mark.usefixtures("data")
@@ -93,7 +79,6 @@ def test_a_damaged_file_is_loud_once_and_stops_nobody(data: Path, caplog: pytest
 def test_a_file_that_is_something_else_is_loud_and_stops_nobody(
     data: Path, body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data.mkdir()
     (data / FILE_NAME).write_bytes(body)
     assert sources.look_up(PASSWORD).unanswered[0][0] == sources.FILE
     assert sources.look_up("password123").is_known
@@ -101,7 +86,7 @@ def test_a_file_that_is_something_else_is_loud_and_stops_nobody(
 
 
 def test_something_that_can_not_be_read_stops_nobody(data: Path) -> None:
-    (data / FILE_NAME).mkdir(parents=True)
+    (data / FILE_NAME).mkdir()
     assert not sources.look_up(PASSWORD).is_whole
     (data / FILE_NAME).rmdir()
     os.symlink(data / FILE_NAME, data / FILE_NAME)  # noqa: PTH211 - a link to itself

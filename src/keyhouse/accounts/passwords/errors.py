@@ -16,6 +16,32 @@ class PasswordCompromised(PasswordRefused):
     fix = "Choose a new one that is used nowhere else; a password manager makes one for you."
 
 
+class ResetLinkStale(AccountRefused):
+    """A mailed link for a new password dies with any change of password, factors or addresses, and with the account."""
+
+    code = "reset-link-stale"
+    situation = Situation.GONE
+    sentence = "This link is not valid any more: the account was changed since it was mailed."
+    fix = "Ask for a new one on the page “Forgot your password?”."
+
+
+class PasswordNeeded(AccountRefused):
+    """Without its password nobody could get into the account, or only by a single thing that gets lost."""
+
+    code = "password-needed"
+    situation = Situation.CONFLICT
+    sentence = "Your account still needs its password."
+    fix = "Add a second passkey, or save recovery codes; then it can go."
+
+
+class PasswordMissing(AccountRefused):
+    """There is no password to remove."""
+
+    code = "password-missing"
+    situation = Situation.CONFLICT
+    sentence = "Your account has no password."
+
+
 class DumpRefused(AccountRefused):
     """A list of compromised passwords that is not what was published; nothing was replaced."""
 

@@ -8,6 +8,8 @@ from django.shortcuts import render
 from keyhouse.accounts import checklist, history, queries, services
 from keyhouse.accounts.forms import PasswordChangeForm
 from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.models import User
+from keyhouse.accounts.passwords import removing
 from keyhouse.accounts.views.answers import HOME, SeeOther, session_of, show_form
 from keyhouse.audit.queries import records_of_person
 from keyhouse.core import actions, clock
@@ -34,7 +36,7 @@ def password(request: AskedRequest) -> HttpResponse:
     form = PasswordChangeForm(
         request.POST if request.method == "POST" else None,
         username=user.username,
-        has_password=user.has_usable_password(),
+        has_password=user.has_usable_password() and user.state != User.State.PASSWORD_DISABLED,
     )
     if request.method == "POST":
         form.carry_out(
@@ -48,7 +50,8 @@ def password(request: AskedRequest) -> HttpResponse:
         )
         if not form.errors:
             return SeeOther(HOME)
-    return show_form(request, "accounts/password.html", form)
+    context = {"can_remove": user.has_usable_password() and removing.can_do_without(user.pk)}
+    return show_form(request, "accounts/password.html", form, context)
 
 
 @actions.classified(GET="audit.read-own")
