@@ -35,6 +35,10 @@ COMMANDS: Final[dict[str, str]] = {
     "mandate tokens": HOST,
     "audit": HOST,
     "audit verify": HOST,
+    "mail list": HOST,
+    "mail test": HOST,
+    "mail retry": "mail.retry",
+    "mail clear": "mail.clear-bounce",
     "check": HOST,
     "storage verify": HOST,
     "rebuild-pages": HOST,
@@ -71,6 +75,7 @@ JOBS: Final[dict[str, str]] = {
     "mandate": "writes the mandate that a new index starts with",
     "token-disposition": "ends weak tokens that a mandate revokes",
     "password": "disables a password that is known to others, at its next use",
+    "mail-bounces": "keeps what a mail service reports at `/_/mail/bounces`",
     "second-factor": "switches an app off after a hundred wrong codes, and a key whose counter did not rise",
 }
 # Threads beside requests → what they do. They act for nobody and change nothing that has an audit record.

@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "token": (True, "List and revoke API tokens."),
     "mandate": (True, "Say who must hold a second factor: plan, apply, explain, exempt."),
     "audit": (True, "Print and export the audit log."),
+    "mail": (True, "Try the mail server; list and retry mails; clear bounces."),
     "check": (False, "Judge files by the rules of an upload."),
     "storage": (True, "Compare rows, files and pages; take away what nobody needs."),
     "rebuild-pages": (True, "Render every index page anew."),

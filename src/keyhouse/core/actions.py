@@ -120,6 +120,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _open("site.static", "Load style sheets and pictures of the pages"),
         _open("service.health", "Ask whether the server works"),
         _open("service.metrics", "Read the server's measurements"),
+        _open("mail.report-bounces", "Report mails that came back, with the token for that"),
         _open("setup.finish", "Make the first operator by the one-time set-up link"),
         _open("invitation.accept", "Make an account by a one-time invitation link"),
         _open("enrolment.finish", "Set an account up anew by a one-time link"),
@@ -180,6 +181,11 @@ CATALOGUE: Final[dict[str, Action]] = {
         _operator("mandate.withdraw", "Withdraw a proposal, or an exemption", step_up=True),
         _operator("exemption.propose", "Propose to exempt somebody for a while", step_up=True),
         _operator("exemption.approve", "Approve an exemption that somebody else proposed", step_up=True),
+        _operator(
+            "mail.read-all", "See what was not mailed and why, what waits, and which addresses bounced"
+        ),
+        _operator("mail.retry", "Try at once what waits to be mailed", step_up=True),
+        _operator("mail.clear-bounce", "Let mails go again to an address that bounced", step_up=True),
         _operator("user.invite", "Invite somebody by a one-time link", step_up=True),
         _operator("user.create", "Make an account", step_up=True),
         _operator("setup.link", "Make the link for setting up the first operator", step_up=True),

@@ -37,7 +37,7 @@ from keyhouse.mail.models import (
     WAITING,
     Mail,
 )
-from keyhouse.mail.queries import find_next, is_any_due, is_deliverable, may_send_bulk
+from keyhouse.mail.queries import find_next, is_any_due, may_get, may_send_bulk
 from keyhouse.mail.rules import is_given_up, is_too_late, wait_after, wait_for_server
 from keyhouse.mail.services import Bounced, record_bounces
 from keyhouse.mail.transports import (
@@ -132,7 +132,7 @@ def deliver(mail: Mail, now: datetime, transport: Transport) -> bool:
 def _find_hindrance(mail: Mail, now: datetime) -> tuple[str, str] | None:
     if is_too_late(mail.expires_at, now):
         return FAILED, f"It came too late. {mail.last_error}"
-    if not mail.even_if_bounced and not is_deliverable(mail.address):
+    if not mail.even_if_bounced and not may_get(mail.address, mail.lane):
         return SUPPRESSED, "Mails to this address came back."
     return None
 

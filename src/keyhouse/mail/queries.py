@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Min, Q, QuerySet
 
 from keyhouse.core import configuration
-from keyhouse.mail.models import BULK, SECURITY, WAITING, Bounce, Mail
+from keyhouse.mail.models import BULK, FAILED, SECURITY, SUPPRESSED, WAITING, Bounce, Mail
 from keyhouse.mail.rules import STUCK_AFTER, fold_address, pace
 
 
@@ -24,11 +27,70 @@ def is_stuck(now: datetime) -> bool:
 
 def is_deliverable(address: str) -> bool:
     """Whether nothing permanent has come back for this address."""
-    return not _standing_bounces(address).exists()
+    return _may_get(address, "permanent")
 
 
-def _standing_bounces(address: str) -> QuerySet[Bounce]:
-    return Bounce.objects.filter(address=fold_address(address), kind="permanent", cleared_at=None)
+def may_get(address: str, lane: str) -> bool:
+    """Whether a mail of this lane may go to the address: whoever complained gets no more bulk ones."""
+    return _may_get(address, *_AGAINST[lane])
+
+
+_AGAINST: Final[Mapping[str, tuple[str, ...]]] = {SECURITY: ("permanent",), BULK: ("permanent", "complaint")}
+
+
+def _may_get(address: str, *kinds: str) -> bool:
+    return not standing_bounces().filter(address=fold_address(address), kind__in=kinds).exists()
+
+
+def standing_bounces() -> QuerySet[Bounce]:
+    """Return what keeps mails from addresses, newest first."""
+    return Bounce.objects.filter(kind__in=_AGAINST[BULK], cleared_at=None).order_by("-at", "-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits in a lane: how many, since when the oldest does, when the next one is tried."""
+
+    lane: str
+    count: int
+    oldest_at: datetime | None
+    next_at: datetime | None
+
+
+def waiting_by_lane() -> tuple[Waiting, ...]:
+    """Return what waits, security first."""
+    return tuple(_waiting(lane) for lane in (SECURITY, BULK))
+
+
+def _waiting(lane: str) -> Waiting:
+    told = Mail.objects.filter(state=WAITING, lane=lane).aggregate(
+        count=Count("pk"), oldest=Min("queued_at"), next=Min("due_at")
+    )
+    return Waiting(lane, told["count"], told["oldest"], told["next"])
+
+
+def waiting() -> QuerySet[Mail]:
+    """Return the mails that wait, the next one first."""
+    return Mail.objects.filter(state=WAITING).order_by("-lane", "due_at", "id").defer("content_sealed")
+
+
+def failed() -> QuerySet[Mail]:
+    """Return the mails that were never sent and never will be, the newest first."""
+    return (
+        Mail.objects.filter(state__in=(FAILED, SUPPRESSED))
+        .order_by("-ended_at", "-id")
+        .defer("content_sealed")
+    )
+
+
+def ledger() -> QuerySet[Mail]:
+    """Return all mails that are still known, the newest first."""
+    return Mail.objects.order_by("-id").defer("content_sealed")
+
+
+def find_by_key(key: str) -> Mail | None:
+    """Return the mail that was queued with this key, or None."""
+    return Mail.objects.filter(key=key).defer("content_sealed").first()
 
 
 def find_next(lane: str, now: datetime) -> Mail | None:

@@ -13,7 +13,7 @@ from django.db import transaction
 from keyhouse.mail import waking
 from keyhouse.mail.contents import seal
 from keyhouse.mail.letters import Letter
-from keyhouse.mail.models import LONGEST_ADDRESS, LONGEST_KEY, Bounce, Mail
+from keyhouse.mail.models import LONGEST_ADDRESS, LONGEST_KEY, WAITING, Bounce, Mail
 from keyhouse.mail.rules import fold_address
 
 Lane = Literal["security", "bulk"]
@@ -83,6 +83,13 @@ def _row(posting: Posting, now: datetime, lane: Lane) -> Mail:
     )
 
 
+def hasten(now: datetime) -> int:
+    """Let all that waits for another try be tried at once; returns how many."""
+    changed = Mail.objects.filter(state=WAITING, due_at__gt=now).update(due_at=now)
+    transaction.on_commit(waking.wake)
+    return changed
+
+
 # ---- what came back
 
 
@@ -95,12 +102,14 @@ class Bounced:
     at: datetime
 
 
-def record_bounces(bounces: Iterable[Bounced], *, source: Literal["smtp", "report"]) -> None:
-    """Keep what came back; the same report twice is one."""
-    rows = [
-        Bounce(address=fold_address(one.address), kind=one.kind, at=one.at, source=source) for one in bounces
-    ]
+def record_bounces(bounces: Iterable[Bounced], *, source: Literal["smtp", "report"]) -> int:
+    """Keep what came back and return how much of it is new; the same report twice is one."""
+    told = {(fold_address(one.address), one.kind, one.at) for one in bounces}
+    known = Bounce.objects.filter(source=source, address__in={address for address, _, _ in told})
+    new = told.difference(known.values_list("address", "kind", "at"))
+    rows = [Bounce(address=address, kind=kind, at=at, source=source) for address, kind, at in sorted(new)]
     Bounce.objects.bulk_create(rows, batch_size=_AT_ONCE, ignore_conflicts=True)
+    return len(rows)
 
 
 def clear_bounces(address: str, now: datetime) -> int:

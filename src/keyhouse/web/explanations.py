@@ -194,6 +194,7 @@ _TOPICS: Final[dict[str, str]] = {
     "keyhouse.credentials": "API tokens",
     "keyhouse.projects": "Projects",
     "keyhouse.mandate": "Mandates",
+    "keyhouse.mail": "Mail",
     "keyhouse.publishing": "Uploading",
     "keyhouse.index": _READING,
     "keyhouse.storage": "The server",

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import parse_qs
 
+from keyhouse.core import clock
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import NotFound
 from keyhouse.web import metrics, readiness
@@ -93,19 +94,35 @@ class Measurements:
 
 
 def _measure() -> bytes:
-    """Return all measurements (runs in a thread); those of the audit chain stay what they were while the database is away."""
+    """Return all measurements (runs in a thread); those of the database stay what they were while it is away."""
     from django.db import DatabaseError, close_old_connections  # noqa: PLC0415 - Django is set up by now
 
-    from keyhouse.audit import sealing  # noqa: PLC0415 - the same
-
     try:
-        chained, waiting = sealing.count()
-        metrics.CHAINED.set(chained)
-        metrics.WAITING.set(waiting)
+        _measure_audit()
+        _measure_mail()
     except DatabaseError:
         logging.getLogger("keyhouse.web").warning(
-            "the audit chain can't be measured right now", exc_info=True
+            "audit chain and outbox can't be measured right now", exc_info=True
         )
     finally:
         close_old_connections()
     return metrics.render()
+
+
+def _measure_audit() -> None:
+    from keyhouse.audit import sealing  # noqa: PLC0415 - Django is set up by now
+
+    chained, waiting = sealing.count()
+    metrics.CHAINED.set(chained)
+    metrics.WAITING.set(waiting)
+
+
+def _measure_mail() -> None:
+    from keyhouse.mail import queries  # noqa: PLC0415 - Django is set up by now
+
+    security, bulk = queries.waiting_by_lane()
+    for lane in (security, bulk):
+        metrics.MAILS_WAITING.labels(lane.lane).set(lane.count)
+    metrics.MAILS_FAILED.set(queries.failed().count())
+    age = (clock.now() - security.oldest_at).total_seconds() if security.oldest_at else 0.0
+    metrics.SECURITY_MAIL_AGE.set(max(age, 0.0))

@@ -29,6 +29,20 @@ WAITING: Final = Gauge(
     "keyhouse_audit_waiting", "Audit records that wait to be chained", multiprocess_mode="mostrecent"
 )
 
+MAILS_WAITING: Final = Gauge(
+    "keyhouse_mail_waiting", "Mails that wait to be delivered", ["lane"], multiprocess_mode="mostrecent"
+)
+MAILS_FAILED: Final = Gauge(
+    "keyhouse_mail_failed",
+    "Mails on record that were not sent and never will be",
+    multiprocess_mode="mostrecent",
+)
+SECURITY_MAIL_AGE: Final = Gauge(
+    "keyhouse_mail_oldest_security_seconds",
+    "Since when the oldest security mail waits; 0: none waits",
+    multiprocess_mode="mostrecent",
+)
+
 # Reads are counted by plain numbers and handed over once a second: an answer costs less than a counter with a lock.
 reads: Final[Tally[int]] = Tally()
 

@@ -10,7 +10,7 @@ from keyhouse.core.errors import Refusal
 CONTENT_TYPE: Final = "application/problem+json"
 CHALLENGE: Final = 'Bearer realm="keyhouse"'
 # Answers programs whatever they accept.
-_FOR_PROGRAMS: Final = frozenset({"/mandate/check"})
+_FOR_PROGRAMS: Final = frozenset({"/mandate/check", "/_/mail/bounces"})
 
 
 def is_wanted(path: str, accepted: str) -> bool:
