@@ -18,7 +18,8 @@ from email.utils import parseaddr
 from typing import Final
 
 from django.db import close_old_connections
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Concat, Left
 
 from keyhouse.core import clock, configuration, faults, logs
 from keyhouse.index.database import Database, UnavailableError, open_database
@@ -58,6 +59,8 @@ WAIT_SECONDS: Final = 0.05
 FIRST_PAUSE_SECONDS: Final = 2.0  # after trouble with the server; doubled each time
 LONGEST_PAUSE_SECONDS: Final = 60.0
 
+TOO_LATE: Final = "It came too late."
+
 _ADDRESS_IN_TEXT: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 _log = logging.getLogger("keyhouse.mail")
 
@@ -92,6 +95,7 @@ def _lock_of(lane: str) -> str:
 
 
 def _deliver_all(now: datetime) -> int:
+    end_expired(now)
     sent = 0
     with _transport() as transport:
         while mail := find_next(SECURITY, now) or find_next(BULK, now):
@@ -109,6 +113,15 @@ def _transport() -> Iterator[Transport]:
         yield transport
     finally:
         transport.close()
+
+
+def end_expired(now: datetime) -> int:
+    """End the mails that came too late, also while no server takes any; returns how many."""
+    expired = Mail.objects.filter(state=WAITING, expires_at__lte=now)
+    if not expired.exists():  # asked each second, and writing waits for others
+        return 0
+    told = Left(Concat(Value(f"{TOO_LATE} "), F("last_error")), LONGEST_ERROR)
+    return expired.update(state=FAILED, ended_at=now, content_sealed="", last_error=told)
 
 
 # ---- one mail
@@ -131,7 +144,7 @@ def deliver(mail: Mail, now: datetime, transport: Transport) -> bool:
 
 def _find_hindrance(mail: Mail, now: datetime) -> tuple[str, str] | None:
     if is_too_late(mail.expires_at, now):
-        return FAILED, f"It came too late. {mail.last_error}"
+        return FAILED, f"{TOO_LATE} {mail.last_error}"
     if not mail.even_if_bounced and not may_get(mail.address, mail.lane):
         return SUPPRESSED, "Mails to this address came back."
     return None
@@ -251,6 +264,8 @@ class _LaneWorker:
 
     def _do_round(self, database: Database) -> None:
         try:
+            if self._lane == SECURITY:
+                end_expired(clock.now())
             if self._find_next() is not None:
                 with database.alone(_lock_of(self._lane)) as is_mine:
                     if is_mine:

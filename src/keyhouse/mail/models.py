@@ -54,6 +54,11 @@ class Mail(models.Model):
             models.Index(
                 fields=["lane", "due_at", "id"], name="mail_waiting", condition=models.Q(state=WAITING)
             ),
+            models.Index(
+                fields=["expires_at"],
+                name="mail_expiring",
+                condition=models.Q(state=WAITING, expires_at__isnull=False),
+            ),
             models.Index(fields=["tried_at"], name="mail_bulk_tried", condition=models.Q(lane=BULK)),
             models.Index(fields=["state", "ended_at"], name="mail_ended"),
         ]
