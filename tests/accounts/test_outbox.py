@@ -208,14 +208,18 @@ def test_a_cleared_bounce_stays_cleared_until_a_later_one(opened: None) -> None:
     assert not queries.is_deliverable("ada@example.org")
 
 
+WRONG: list[dict[str, object]] = [
+    {"kind": "dead"}, {"kind": None}, {"kind": []}, {"address": "x"}, {"address": "a@x\nb"}, {"address": "a" * 400 + "@x"},
+    {"address": "a@x\u0000"}, {"address": "a@\ud800"}, {"address": 1}, {"at": "yesterday"}, {"at": "2024-05-06T07:00:00"},
+    {"at": "0001-01-01T00:00:00+14:00"}, {"at": 1}, {"more": "x"},
+]  # fmt: skip
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"\xff", b"{}", b"null", b"[1]", b"[[]]", b'[{"address": "a@x.org"}]', b"[" * 100_000,
      json.dumps([REPORT] * 1001).encode(),
-     *(json.dumps([{**REPORT, **wrong}]).encode() for wrong in (
-         {"kind": "dead"}, {"kind": None}, {"kind": []}, {"address": "x"}, {"address": "a@x\nb"}, {"address": "a" * 400 + "@x"},
-         {"address": "a@x\u0000"}, {"address": "a@\ud800"}, {"address": 1}, {"at": "yesterday"}, {"at": "2024-05-06T07:00:00"},
-         {"at": "0001-01-01T00:00:00+14:00"}, {"at": 1}, {"more": "x"}))],
+     *(json.dumps([{**REPORT, **wrong}]).encode() for wrong in WRONG)],
 )  # fmt: skip
 def test_a_report_that_is_wrong_anywhere_is_not_kept_at_all(opened: None, body: bytes) -> None:
     answer = report(body)

@@ -11,8 +11,9 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
 from email.utils import parseaddr
 from typing import Final
@@ -38,7 +39,7 @@ from keyhouse.mail.models import (
     WAITING,
     Mail,
 )
-from keyhouse.mail.queries import find_next, is_any_due, may_get, may_send_bulk
+from keyhouse.mail.queries import find_due, is_any_due, may_get, may_send_bulk
 from keyhouse.mail.rules import is_given_up, is_too_late, wait_after, wait_for_server
 from keyhouse.mail.services import Bounced, record_bounces
 from keyhouse.mail.transports import (
@@ -54,6 +55,10 @@ from keyhouse.mail.transports import (
 POLL_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 5.0
 FORGET_SECONDS: Final = 600.0
+YIELD_SECONDS: Final = (
+    0.02  # that bulk mails wait for security mails before they look again; doubled each time
+)
+MOST_YIELDS: Final = 10
 TURN_SECONDS: Final = 60.0
 WAIT_SECONDS: Final = 0.05
 FIRST_PAUSE_SECONDS: Final = 2.0  # after trouble with the server; doubled each time
@@ -98,7 +103,7 @@ def _deliver_all(now: datetime) -> int:
     end_expired(now)
     sent = 0
     with _transport() as transport:
-        while mail := find_next(SECURITY, now) or find_next(BULK, now):
+        while mail := find_due(SECURITY, now).first() or find_due(BULK, now).first():
             try:
                 sent += deliver(mail, now, transport)
             except TroubleError:
@@ -243,7 +248,8 @@ class _LaneWorker:
         self._lane = lane
         self._is_stopping = threading.Event()
         self._woken = threading.Event()
-        self._pause = 0.0
+        self._pause = 0.0  # after trouble; nobody wakes from it
+        self._yielded = 0  # rounds in a row in which security mails went first
         self._forgot_at: float | None = None
 
     def tell_to_stop(self) -> None:
@@ -256,17 +262,20 @@ class _LaneWorker:
         try:
             while not self._is_stopping.wait(self._pause):
                 self._do_round(database)
-                self._woken.wait(POLL_SECONDS)
+                self._woken.wait(self._rest())
                 self._woken.clear()
         finally:
             waking.leave(self._woken)
             database.close()
 
+    def _rest(self) -> float:
+        return min(YIELD_SECONDS * 2.0**self._yielded, POLL_SECONDS) if self._yielded else POLL_SECONDS
+
     def _do_round(self, database: Database) -> None:
         try:
             if self._lane == SECURITY:
                 end_expired(clock.now())
-            if self._find_next() is not None:
+            if self._find_next():
                 with database.alone(_lock_of(self._lane)) as is_mine:
                     if is_mine:
                         self._deliver()
@@ -291,13 +300,44 @@ class _LaneWorker:
         self._pause = min(max(2 * self._pause, FIRST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
     def _deliver(self) -> None:
-        with _transport() as transport:
-            while not self._is_stopping.is_set() and (mail := self._find_next()) is not None:
-                deliver(mail, clock.now(), transport)
+        with ExitStack() as stack:
+            transports = [stack.enter_context(_transport()) for _ in range(_SENDERS[self._lane])]
+            while not self._is_stopping.is_set() and (mails := self._find_next()):
+                _deliver_at_once(mails, transports)
 
-    def _find_next(self) -> Mail | None:
+    def _find_next(self) -> list[Mail]:
         """Return what to deliver now. A bulk mail waits for every security mail that is due, and for its rate."""
         now = clock.now()
-        if self._lane == BULK and (is_any_due(SECURITY, now) or not may_send_bulk(now)):
-            return None
-        return find_next(self._lane, now)
+        if self._lane == BULK and not self._may_go_on(now):
+            return []
+        return list(find_due(self._lane, now)[: _SENDERS[self._lane]])
+
+    def _may_go_on(self, now: datetime) -> bool:
+        if is_any_due(SECURITY, now):
+            self._yielded = min(self._yielded + 1, MOST_YIELDS)
+            waking.wake(but=self._woken)  # it may be of another process, and nobody has looked yet
+            return False
+        self._yielded = 0
+        return may_send_bulk(now)
+
+
+# By one sender a slow server would take ten minutes for the links of five hundred people who begin on one day.
+_SENDERS: Final = {SECURITY: 4, BULK: 1}
+
+
+def _deliver_at_once(mails: Sequence[Mail], transports: Sequence[Transport]) -> None:
+    """Deliver as many mails as there are transports at most, each by its own; raises TroubleError after all were tried."""
+    if len(mails) == 1:
+        deliver(mails[0], clock.now(), transports[0])
+        return
+    with ThreadPoolExecutor(len(mails), "mail-sender") as pool:
+        tries = [pool.submit(_deliver_apart, *pair) for pair in zip(mails, transports, strict=False)]
+    for one in tries:
+        one.result()
+
+
+def _deliver_apart(mail: Mail, transport: Transport) -> bool:
+    try:
+        return deliver(mail, clock.now(), transport)
+    finally:
+        close_old_connections()

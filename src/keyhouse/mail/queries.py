@@ -93,10 +93,9 @@ def find_by_key(key: str) -> Mail | None:
     return Mail.objects.filter(key=key).defer("content_sealed").first()
 
 
-def find_next(lane: str, now: datetime) -> Mail | None:
-    """Return the mail of the lane whose turn it is, or None."""
-    due = Mail.objects.filter(state=WAITING, lane=lane, due_at__lte=now)
-    return due.order_by("due_at", "id").first()
+def find_due(lane: str, now: datetime) -> QuerySet[Mail]:
+    """Return the mails of the lane that are due, in their order."""
+    return Mail.objects.filter(state=WAITING, lane=lane, due_at__lte=now).order_by("due_at", "id")
 
 
 def is_any_due(lane: str, now: datetime) -> bool:

@@ -18,7 +18,8 @@ def leave(sleeper: threading.Event) -> None:
     _sleepers.discard(sleeper)
 
 
-def wake() -> None:
-    """Wake all."""
+def wake(but: threading.Event | None = None) -> None:
+    """Wake all, or all but one."""
     for sleeper in tuple(_sleepers):
-        sleeper.set()
+        if sleeper is not but:
+            sleeper.set()
