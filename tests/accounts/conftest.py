@@ -19,22 +19,26 @@ from django.http.response import HttpResponseBase
 from django.test import Client
 
 from keyhouse.accounts import services
+from keyhouse.accounts.belongings import BELONGINGS as OF_ACCOUNTS
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.hashers import Argon2
 from keyhouse.accounts.models import Session, User
 from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
 from keyhouse.accounts.sessions import start_session
-from keyhouse.core import actions, clock, configuration, keys, standing
+from keyhouse.core import actions, belongings, clock, configuration, keys, standing
 from keyhouse.core.actor import host
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal
+from keyhouse.credentials.tokens.belongings import BELONGINGS as OF_TOKENS
 from keyhouse.mail.contents import unseal
 from keyhouse.mail.letters import render_text
 from keyhouse.mail.models import Mail
+from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.standings import MandateStandings
 from keyhouse.projects.authority import ProjectAuthority
+from keyhouse.projects.belongings import BELONGINGS as OF_PROJECTS
 from keyhouse.projects.models import Project, Role
 
 PASSWORD = "velvet-anchor-93-tundra"
@@ -49,7 +53,10 @@ def wired() -> Iterator[None]:
     actions.wire(gate=MandateGate(), authority=ProjectAuthority())
     standings = standing._wired[:]
     standing.wire(MandateStandings())
+    known = belongings._wired[:]
+    belongings.wire(OF_MANDATES, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)
     yield
+    belongings.wire(*known)
     standing._wired[:] = standings
     actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
 

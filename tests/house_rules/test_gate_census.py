@@ -44,6 +44,8 @@ NEVER_GATED = {
     "password.change", "password.remove", "password.disable", "email.add",
     # seeing one's own, and taking back what one gave out
     "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "mandate.check", "mandate.read-own",
+    # taking one's data away; changing one's mind; a name that nobody has any more
+    "account.export", "account.keep", "account.forget",
     # whoever has the machine
     "host.command",
 }  # fmt: skip
@@ -52,6 +54,7 @@ IMPLICIT = {
     "project.create", "token.mint", "token.use", "index.read-private", "release.upload", "release.yank",
     "release.unyank", "release.delete", "file.delete", "project.delete", "project.ask-deletion", "project.archive",
     "project.unarchive", "user.invite", "second-factor.remove-last",
+    "account.delete",
 }  # fmt: skip
 
 View = Callable[..., HttpResponseBase]

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Final
+
 from keyhouse.core.errors import Refusal, Situation
+
+MOST_NAMED: Final = 5  # projects in one sentence
 
 
 class AccountRefused(Refusal):
@@ -141,6 +146,47 @@ class PasswordDisabled(AccountRefused):
     situation = Situation.FORBIDDEN
     sentence = "This password is known from a theft somewhere, so it is not accepted any more."
     fix = "Set a new one: choose “Forgot your password?” and follow the link in the mail."
+
+
+class OwnsAlone(AccountRefused):
+    """The person is the only owner of projects that go on, and nobody else could look after them."""
+
+    code = "owns-alone"
+    situation = Situation.CONFLICT
+    sentence = "You are the only owner of projects that would be left without anybody."
+    fix = "Archive or delete them first, or let somebody else become an owner."
+
+    def __init__(self, projects: Iterable[str] = ()) -> None:
+        """Take the names of the projects."""
+        self.projects = tuple(projects)
+        named = ", ".join(self.projects[:MOST_NAMED]) + (", …" if len(self.projects) > MOST_NAMED else "")
+        super().__init__(f"You are the only owner of {named}." if named else None)
+
+
+class OperatorLast(AccountRefused):
+    """Somebody has to operate the index."""
+
+    code = "operator-last"
+    situation = Situation.CONFLICT
+    sentence = "You are the last operator of this index."
+    fix = "Let somebody else become an operator first."
+
+
+class NameTypedWrong(AccountRefused):
+    """The name that confirms a deletion was not typed as it is."""
+
+    code = "name-typed-wrong"
+    sentence = "This is not the name of your account. Nothing was deleted."
+    fix = "Type it exactly as it is shown."
+
+
+class DeletionMissing(AccountRefused):
+    """There is no deletion of this account that could be taken back."""
+
+    code = "deletion-missing"
+    situation = Situation.CONFLICT
+    sentence = "No deletion of this account is waiting."
+    fix = "It was taken back already, or it was carried out."
 
 
 class SignInExpired(AccountRefused):

@@ -238,6 +238,24 @@ class PasswordChangeForm(PageForm):
             del self.fields["current_password"]
 
 
+class DeletionForm(PageForm):
+    """The name of one's account, typed once more."""
+
+    name = forms.CharField(
+        label="Type your user name",
+        max_length=LONGEST_USERNAME,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    field_of: ClassVar = {"name-": "name"}
+
+    def __init__(self, data: Mapping[str, Any] | None, *, username: str) -> None:
+        """Say which name is meant."""
+        super().__init__(data)
+        self.fields["name"].help_text = f"To confirm, type: {username}"
+
+
 def _action_choices() -> list[tuple[str, str]]:
     return [("", "Everything"), *((name, name) for name in sorted(actions.CATALOGUE))]
 

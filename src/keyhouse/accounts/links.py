@@ -17,12 +17,14 @@ SETUP: Final = "setup"
 INVITATION: Final = "invitation"
 ENROLMENT: Final = "enrolment"  # of somebody whose factors died
 PASSWORD_RESET: Final = "password-reset"  # noqa: S105 - the name of a purpose; mailed to whoever says that the password is forgotten
+KEEP_ACCOUNT: Final = "keep-account"  # takes back the deletion of an account
 NOT_ME: Final = "not-me"  # stands in security mails: freezes the account
 LIFE: Final = {
     SETUP: timedelta(hours=24),
     INVITATION: timedelta(days=7),
     ENROLMENT: timedelta(days=7),
     PASSWORD_RESET: timedelta(hours=6),
+    KEEP_ACCOUNT: timedelta(days=30),  # as long as the longest wait; it dies with the account
     NOT_ME: timedelta(days=7),
 }
 SECRET_BYTES: Final = 32

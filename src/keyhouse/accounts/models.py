@@ -127,6 +127,28 @@ class Hold(models.Model):
         return self.reason
 
 
+class Deletion(models.Model):
+    """The end of an account: asked for, carried out at `due_at` unless it is taken back (then the row goes).
+
+    Once `done_at` is set the row is the account's tombstone; at `erased_at` its name became free.
+    """
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="deletion")
+    asked_at = models.DateTimeField()
+    due_at = models.DateTimeField()
+    done_at = models.DateTimeField(null=True)
+    erased_at = models.DateTimeField(null=True)
+
+    class Meta:
+        """Asked for what is due, and for old tombstones."""
+
+        indexes: ClassVar = [models.Index(fields=["due_at"], name="deletion_due")]
+
+    def __str__(self) -> str:
+        """Return whose end it is."""
+        return f"deletion of account {self.user_id}"
+
+
 class Session(models.Model):
     """A browser session, kept by the digest of its cookie, with what was proven in it and when.
 

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from keyhouse.accounts.views import (
     account,
+    leaving,
     newcomers,
     operator,
     passwords,
@@ -69,6 +70,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/sessions/", sessions.sessions, name="sessions"),
     path("account/browsers/forget/", sessions.forget_browsers, name="browsers-forget"),
     path("account/history/", account.own_history, name="history"),
+    path("account/export/", leaving.export, name="export"),
+    path("account/delete/", leaving.delete, name="delete-account"),
+    path("account/delete/keep/", leaving.keep, name="keep-account-signed-in"),
+    path("account/deleted/", leaving.deleted, name="account-deleted"),
+    path("keep-account/", leaving.kept, name="account-kept"),
+    path("keep-account/<str:secret>/", leaving.keep_by_link, name="keep-account"),
     path("operator/audit/", operator.audit, name="audit"),
     path("setup/<str:secret>/", newcomers.setup_begin, name="setup"),
     path("setup/<str:secret>/account/", newcomers.setup_account, name="setup-account"),

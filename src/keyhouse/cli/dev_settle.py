@@ -41,7 +41,15 @@ def _one_round() -> Mapping[str, int]:
 
 def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
     """Return every work that the product does beside requests."""
-    return (_keep_index, _keep_mandates, _forget_old, _sweep_incoming, _seal_audit, _deliver_mails)
+    return (
+        _keep_index,
+        _keep_mandates,
+        _keep_accounts,
+        _forget_old,
+        _sweep_incoming,
+        _seal_audit,
+        _deliver_mails,
+    )
 
 
 def _keep_index() -> Mapping[str, int]:
@@ -56,6 +64,12 @@ def _keep_index() -> Mapping[str, int]:
 
 def _keep_mandates() -> Mapping[str, int]:
     from keyhouse.mandate.keeping import keep  # noqa: PLC0415 - Django is set up by now
+
+    return keep(clock.now())
+
+
+def _keep_accounts() -> Mapping[str, int]:
+    from keyhouse.accounts.keeping import keep  # noqa: PLC0415 - Django is set up by now
 
     return keep(clock.now())
 

@@ -65,6 +65,7 @@ INSIDE: Final[dict[str, str]] = {
     "password.disable": "the job `password`",
     "second-factor.disable": "the job `second-factor`",
     "second-factor.remove-last": "the removal of an authenticator app or a security key, when it is the last",
+    "account.forget": "the job `account-deletion`",
     "token.use": "whatever is gated and done with a token",
     "index.read-private": "every read of a private index, by installers and in pages",
     "project.create": "the first upload to a name",
@@ -76,6 +77,7 @@ JOBS: Final[dict[str, str]] = {
     "token-disposition": "ends weak tokens that a mandate revokes",
     "password": "disables a password that is known to others, at its next use",
     "mail-bounces": "keeps what a mail service reports at `/_/mail/bounces`",
+    "account-deletion": "deletes accounts whose wait is over, and frees the names of those long gone",
     "second-factor": "switches an app off after a hundred wrong codes, and a key whose counter did not rise",
 }
 # Threads beside requests → what they do. They act for nobody and change nothing that has an audit record.
@@ -84,6 +86,7 @@ LOOPS: Final[dict[str, str]] = {
     "index-follower": "notices changes that other processes made",
     "mandate-history": "writes the facts of gated attempts",
     "audit-sealer": "chains audit records",
+    "account-keeper": "runs the job `account-deletion`",
     "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",
     "mail-security": "delivers security mails",
     "mail-bulk": "delivers other mails, after those and at a set rate; forgets old ones",

@@ -134,6 +134,11 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("session.revoke", "End one's own sessions"),
         _own("browser.forget", "Forget a browser that one signed in with"),
         _own("account.read", "See one's own account"),
+        _own("account.export", "Take away everything that is held about oneself", step_up=True),
+        _open("account.keep", "Take back the deletion of one's own account"),
+        Action(
+            "account.forget", "Free the name of an account that is gone, and erase who it was from the log"
+        ),
         _own("audit.read-own", "See what happened to one's own account"),
         _own("token.list", "See one's own API tokens"),
         _own("token.revoke", "Revoke one's own API tokens"),
@@ -160,6 +165,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("mandate.read-own", "See what is asked of oneself, since when, until when, and why"),
         # gated
         _gated(REMOVE_LAST, "Remove the last second factor", "management", step_up=True),
+        _gated("account.delete", "Delete one's own account", "management", step_up=True),
         _gated("token.mint", "Create an API token", "credentials", step_up=True),
         Action("token.use", "Use an API token", "credentials", gated=True),
         Action("index.read-private", "Read an index that is private", "credentials", gated=True),

@@ -217,6 +217,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("session_hours", "24", "a session ends after this long in any case", _number(1, 24 * 90)),
     Setting(
+        "deletion_days",
+        "7",
+        "days from asking for the deletion of an account that can change something to its end; 0: at once",
+        _number(0, 30),
+    ),
+    Setting(
+        "tombstone_days",
+        "365",
+        "days for which the name of a deleted account stays taken and the audit log keeps where it was used from",
+        _number(0, 36500),
+    ),
+    Setting(
         "page_max_age",
         "0",
         "seconds that caches may keep index pages; 0: they ask each time (`no-cache`)",
@@ -353,6 +365,8 @@ class Configuration:
     release_open_days: int
     session_idle_minutes: int
     session_hours: int
+    deletion_days: int
+    tombstone_days: int
     page_max_age: int
     page_cache_bytes: int
     fast_lane: Literal["on", "off"]

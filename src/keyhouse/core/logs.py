@@ -22,9 +22,10 @@ from keyhouse.core.configuration import Configuration
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 HIDDEN: Final = "(hidden)"
+_LINKS: Final = ("setup", "invitation", "enrolment", "password-reset", "sign-up", "keep-account")
 _SECRETS: Final = (
-    # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/, /enrolment/SECRET/, /password-reset/SECRET/
-    (re.compile(r"(?i)/(setup|invitation|enrolment|password-reset)/+[^/\s\"'?]+"), rf"/\1/{HIDDEN}"),
+    # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/ and their like
+    (re.compile(rf"(?i)/({'|'.join(_LINKS)})/+[^/\s\"'?]+"), rf"/\1/{HIDDEN}"),
     (
         re.compile(r"(?i)\b(authorization|cookie|set-cookie|x-csrftoken)(['\"]?\s*[:=]\s*)[^\r\n]+"),
         rf"\1\2{HIDDEN}",

@@ -16,7 +16,8 @@ class Standing:
 
     `co_owner_ids` are the other people who own a project that this one owns or maintains; `compliant_co_owner_ids`
     those of them who have a verified address and a second factor, in an active account without a hold.
-    `helped_by_others`: each of the person's projects has such a compliant other owner.
+    `helped_by_others`: each of the person's projects has such a compliant other owner. `sole_owned`: names of projects
+    that would have no owner without this person.
     """
 
     has_authority: bool = True
@@ -24,6 +25,7 @@ class Standing:
     co_owner_ids: tuple[int, ...] = ()
     compliant_co_owner_ids: tuple[int, ...] = ()
     helped_by_others: bool = False
+    sole_owned: tuple[str, ...] = ()
 
 
 class Standings(Protocol):

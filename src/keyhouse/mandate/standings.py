@@ -11,6 +11,7 @@ from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
 from keyhouse.core import clock, configuration
 from keyhouse.core.standing import Standing
 from keyhouse.mandate.models import CriticalProject
+from keyhouse.projects.belongings import owned_alone
 from keyhouse.projects.models import Role
 
 _OWNER: Final = Role.Kind.OWNER
@@ -36,6 +37,7 @@ class MandateStandings:
             co_owner_ids=tuple(others),
             compliant_co_owner_ids=tuple(sorted(compliant)),
             helped_by_others=bool(projects) and helped == set(projects),
+            sole_owned=tuple(owned_alone(user_id).values_list("name", flat=True)),
         )
 
 

@@ -138,7 +138,15 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
     is_taken = partial(queries.is_like_another, new.normalized_name)
     project = _add_project(new.project_name, at, is_taken=is_taken)
     Role.objects.create(project=project, user_id=owner_id, kind=rules.OWNER, since_at=at)
+    _require_people([owner_id])
     return project
+
+
+def _require_people(user_ids: Iterable[int]) -> None:
+    """Raise OwnerMissing where an account is gone; one that is going is waited for, and can't begin to go until the end."""
+    people = User.objects.select_for_update(no_key=True).filter(pk__in=list(user_ids)).order_by("pk")
+    if any(user.state == User.State.DELETED for user in people):
+        raise OwnerMissing
 
 
 def _find_repeated(new: NewFile, project: Project, release: KnownRelease | None, by: Actor) -> File | None:
@@ -228,6 +236,7 @@ def create_project(  # noqa: PLR0913 - each argument is a fact of the project
             Role.objects.bulk_create(
                 Role(project=project, user_id=pk, kind=kind, since_at=at) for pk, kind in people.items()
             )
+            _require_people(people)
             record("project.create", by=by, about=_thing(project), details={"is_archived": archived})
             pages.refresh_pages(project, touches_listing=True)
         return project

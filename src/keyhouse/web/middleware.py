@@ -33,7 +33,15 @@ HEADERS: Final[Mapping[str, str]] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 TRANSPORT_SECURITY: Final = "max-age=31536000"
-_PERSONAL_PATHS: Final = ("/account/", "/setup/", "/invitation/", "/enrolment/", "/password-reset/")
+_PERSONAL_PATHS: Final = (
+    "/account/",
+    "/setup/",
+    "/invitation/",
+    "/enrolment/",
+    "/password-reset/",
+    "/sign-up/",
+    "/keep-account/",
+)
 
 
 class SecurityHeaders:

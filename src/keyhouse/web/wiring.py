@@ -1,15 +1,20 @@
-"""Who answers for gate, authority, reader and standing: joined here, once for each process, when Django starts."""
+"""Who answers for gate, authority, reader, standing and belongings: joined here, once for each process, when Django starts."""
 
 from __future__ import annotations
 
-from keyhouse.core import actions, standing
+from keyhouse.accounts.belongings import BELONGINGS as OF_ACCOUNTS
+from keyhouse.core import actions, belongings, standing
+from keyhouse.credentials.tokens.belongings import BELONGINGS as OF_TOKENS
 from keyhouse.credentials.tokens.reader import TokenReader
+from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.standings import MandateStandings
 from keyhouse.projects.authority import ProjectAuthority
+from keyhouse.projects.belongings import BELONGINGS as OF_PROJECTS
 
 
 def wire_all() -> None:
     """Install gate, authority and reader; until this has run, everything is refused."""
     actions.wire(gate=MandateGate(), authority=ProjectAuthority(), reader=TokenReader())
     standing.wire(MandateStandings())
+    belongings.wire(OF_MANDATES, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)

@@ -6,6 +6,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from keyhouse.accounts import checklist, history, queries, services
+from keyhouse.accounts.deletion import find_deletion
 from keyhouse.accounts.forms import PasswordChangeForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import User
@@ -23,6 +24,7 @@ def home(request: AskedRequest) -> HttpResponse:
         "person": session.user,
         "emails": queries.emails_of(session.user),
         "items": checklist.items_for(session.user),
+        "deletion": find_deletion(session.user_id),
     }
     return render(request, "accounts/home.html", context)
 

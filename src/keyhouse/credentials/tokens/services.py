@@ -255,6 +255,15 @@ def revoke_all_tokens(*, by: Actor, reason: str) -> int:
     return len(live)
 
 
+def end_tokens_of(user_id: int, *, reason: str, now: datetime) -> int:
+    """End every token of a person whose account goes, in the caller's transaction, which records that; returns how many."""
+    ended = Token.objects.filter(user_id=user_id, revoked_at__isnull=True).update(
+        revoked_at=now, revoked_reason=reason[:100]
+    )
+    _count_change()
+    return ended
+
+
 def _count_change() -> None:
     """Raise the counter that readers look at, making its row where there is none."""
     Change.objects.bulk_create([Change(pk=1)], ignore_conflicts=True)

@@ -1,0 +1,62 @@
+"""What features keep about people: told to a person who asks for it, and given up when their account goes.
+
+Each feature lists what it keeps in a `belongings.py` of its own; `web` wires the lists at start-up, the feature that lies
+highest first. A test walks all tables and fails on one about people that stands in no list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from keyhouse.core.errors import GateUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The rows of one table that are about a person.
+
+    `rows` returns them, as a query of Django's, for the id of an account. `fields` are told, under these names;
+    `withheld` are not: column → why. `stays` says why the rows outlive the account; where it is empty they go with it.
+    """
+
+    name: str
+    model: str  # app.Model
+    rows: Callable[[int], Any]
+    fields: tuple[str, ...]
+    withheld: Mapping[str, str] = field(default_factory=dict)
+    stays: str = ""
+
+
+GiveUp = Callable[[int, datetime], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What one feature keeps about people.
+
+    `untold`: tables with rows about people that are told to nobody, and why. `give_up` ends what an account has there
+    before its rows go, in the caller's transaction; it may refuse.
+    """
+
+    feature: str
+    kept: tuple[Kept, ...]
+    untold: Mapping[str, str] = field(default_factory=dict)
+    give_up: GiveUp | None = None
+
+
+_wired: list[Belongings] = []
+
+
+def wire(*belongings: Belongings) -> None:
+    """Install the lists of all features; none takes them out."""
+    _wired[:] = belongings
+
+
+def all_belongings() -> tuple[Belongings, ...]:
+    """Return the lists of all features; raises GateUnavailable where nothing is wired, as half a list is a wrong one."""
+    if not _wired:
+        raise GateUnavailable
+    return tuple(_wired)

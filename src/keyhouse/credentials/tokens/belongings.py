@@ -1,0 +1,75 @@
+"""What the ledger of API tokens keeps about people."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import QuerySet
+
+from keyhouse.core.belongings import Belongings, Kept
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.tokens.services import end_tokens_of
+
+ACCOUNT_GONE: Final = "the account was deleted"
+_LEDGER: Final = "what was published by a token names it; it opens nothing any more"
+
+
+def _tokens(user_id: int) -> QuerySet[Token]:
+    return Token.objects.filter(user_id=user_id).order_by("minted_at", "pk")
+
+
+def _reach(user_id: int) -> QuerySet[Any]:
+    return Token.projects.through.objects.filter(token__user_id=user_id).order_by("pk")
+
+
+def _give_up(user_id: int, now: datetime) -> None:
+    end_tokens_of(user_id, reason=ACCOUNT_GONE, now=now)
+    _tokens(user_id).update(last_used_client="", last_used_network="")
+
+
+BELONGINGS: Final = Belongings(
+    "tokens",
+    (
+        Kept(
+            "tokens",
+            "tokens.Token",
+            _tokens,
+            (
+                "id",
+                "description",
+                "actions",
+                "is_for_all_projects",
+                "reason",
+                "minted_at",
+                "minted_methods",
+                "minted_proof_at",
+                "minted_user_verified",
+                "minted_device_bound",
+                "minted_session",
+                "minted_mandate",
+                "expires_at",
+                "revoked_at",
+                "revoked_reason",
+                "suspended_at",
+                "last_used_at",
+                "last_used_client",
+                "last_used_network",
+            ),
+            {
+                "user": "the account itself",
+                "key_id": "names the root key that the secret of the token is made from",
+            },
+            stays=_LEDGER,
+        ),
+        Kept(
+            "token_projects",
+            "tokens.Token_projects",
+            _reach,
+            ("token_id", "project__name"),
+            {"id": "a row number"},
+            stays=_LEDGER,
+        ),
+    ),
+    give_up=_give_up,
+)

@@ -1,0 +1,95 @@
+"""What projects keep about people: their roles, and by whom files were uploaded."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from keyhouse.accounts.errors import OwnsAlone
+from keyhouse.accounts.models import User
+from keyhouse.core.belongings import Belongings, Kept
+from keyhouse.projects.models import File, Project, Role
+
+
+def _roles(user_id: int) -> QuerySet[Role]:
+    return Role.objects.filter(user_id=user_id).order_by("pk")
+
+
+def _files(user_id: int) -> QuerySet[File]:
+    names = User.objects.filter(pk=user_id).values("username")
+    return File.objects.filter(uploaded_by__in=names).order_by("pk")
+
+
+def owned_alone(user_id: int) -> QuerySet[Project]:
+    """Return the projects that would have nobody left to look after them; one that was archived needs nobody."""
+    roles = Role.objects.filter(project=OuterRef("pk"), kind=Role.Kind.OWNER)
+    mine, others = roles.filter(user_id=user_id), roles.exclude(user_id=user_id)
+    live = Project.objects.exclude(status=Project.Status.ARCHIVED)
+    return live.filter(Exists(mine), ~Exists(others)).order_by("normalized_name")
+
+
+def _give_up(user_id: int, now: datetime) -> None:
+    """End a person's roles; raises OwnsAlone.
+
+    The projects are locked first: of two owners who go at once, the later one sees that they are the last.
+    """
+    del now
+    projects = Role.objects.filter(user_id=user_id).values("project_id")
+    list(
+        Project.objects.select_for_update()
+        .filter(pk__in=list(projects.values_list("project_id", flat=True)))
+        .order_by("pk")
+    )
+    alone = [project.name for project in owned_alone(user_id)]
+    if alone:
+        raise OwnsAlone(alone)
+    Role.objects.filter(user_id=user_id).delete()
+
+
+BELONGINGS: Final = Belongings(
+    "projects",
+    (
+        Kept(
+            "roles",
+            "projects.Role",
+            _roles,
+            ("project__name", "kind", "since_at"),
+            {"id": "a row number", "user": "the account itself"},
+        ),
+        Kept(
+            "files",
+            "projects.File",
+            _files,
+            (
+                "filename",
+                "size",
+                "sha256",
+                "uploaded_at",
+                "uploaded_by",
+                "uploaded_via",
+                "credential",
+                "client",
+            ),
+            dict.fromkeys(
+                (
+                    "id",
+                    "release",
+                    "project",
+                    "kind",
+                    "python_tag",
+                    "md5",
+                    "blake2",
+                    "metadata_sha256",
+                    "requires_python",
+                    "is_quarantined",
+                    "quarantine_reason",
+                ),
+                "about the file, and public with it",
+            ),
+            stays="files are the projects', and whoever installed one must be able to find out where it came from",
+        ),
+    ),
+    give_up=_give_up,
+)
