@@ -8,6 +8,7 @@ from typing import Final
 
 from keyhouse.accounts.browsers import prune_browsers
 from keyhouse.accounts.limits import prune_attempts
+from keyhouse.accounts.lone_address import warn_of_lone_address
 from keyhouse.accounts.models import OneTimeLink
 from keyhouse.accounts.second_factors.webauthn.ceremonies import prune_ceremonies
 from keyhouse.accounts.sessions import prune_sessions
@@ -33,10 +34,14 @@ def forget_old(now: datetime) -> dict[str, int]:
 
 
 def forget_old_sometimes(now: datetime) -> None:
-    """Do it where the last time in this process is ten minutes ago: sign-ins come by often enough."""
+    """Do it where the last time in this process is ten minutes ago: sign-ins come by often enough.
+
+    As often it is looked whether everybody seems to come from one proxy.
+    """
     global _last  # noqa: PLW0603 - one instant for each process
     with _lock:
         if _last is not None and timedelta(0) <= now - _last < EVERY:
             return
         _last = now
     forget_old(now)
+    warn_of_lone_address(now)

@@ -14,9 +14,10 @@ from typing import Final
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from keyhouse.accounts import lone_address
 from keyhouse.accounts.passwords import sources
 from keyhouse.accounts.passwords.errors import CompromisedFileDamaged
-from keyhouse.core import configuration, keys
+from keyhouse.core import clock, configuration, keys
 
 PROBE_BYTES: Final = 64 * 1024
 _migrated: set[str] = set()
@@ -139,6 +140,13 @@ def _compromised_passwords_are_known() -> str:
     return ""
 
 
+def _clients_are_told_apart() -> str:
+    try:
+        return lone_address.SENTENCE if lone_address.find_lone_address(clock.now()) else ""
+    except DatabaseError:
+        return ""  # which readers lack, and are told of
+
+
 READERS: Final = (_database_answers, _migrations_applied)
 WRITERS: Final = (_database_takes_writes, _data_folder_takes_files, _storage_takes_files, _key_file_is_there)
-BESIDE: Final = (_compromised_passwords_are_known,)
+BESIDE: Final = (_compromised_passwords_are_known, _clients_are_told_apart)
