@@ -41,7 +41,10 @@ NEVER_GATED = {
     # enrolling, and keeping one's account in order
     "second-factor.add", "second-factor.remove", "second-factor.disable", "second-factor.enable",
     "second-factor.rename", "recovery-codes.replace",
-    "password.change", "password.remove", "password.disable", "email.add",
+    "password.change", "password.remove", "password.disable",
+    "email.add", "email.verify", "email.remove", "email.make-primary", "email.revert", "email.lose-domain",
+    # stopping one's account
+    "account.freeze", "account.freeze-by-link",
     # seeing one's own, and taking back what one gave out
     "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "mandate.check", "mandate.read-own",
     # taking one's data away; changing one's mind; a name that nobody has any more

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from keyhouse.accounts import queries, strength
+from keyhouse.accounts.addresses.queries import standings_of
+from keyhouse.accounts.addresses.rules import State
 from keyhouse.accounts.models import User
 
 FEW_CODES: Final = 3
@@ -35,13 +37,21 @@ def items_for(user: User) -> list[Item]:
 
 
 def _email(user: User) -> Item:
-    verified = [one for one in queries.emails_of(user) if one.is_primary and one.verified_at]
-    text = (
-        verified[0].address
-        if verified
-        else "Without a verified address nothing can be published. Ask the operators of this index."
+    primary = next((one for one in standings_of(user) if one.email.is_primary), None)
+    is_done = primary is not None and primary.state == "verified"
+    text = f"{primary.email.address}: {_EMAIL_TEXTS[primary.state]}" if primary else _NO_EMAIL
+    return Item(
+        "E-mail address verified", is_done, text, "/account/emails/", "Manage" if is_done else "Mend it"
     )
-    return Item("E-mail address verified", bool(verified), text, "", "")
+
+
+_NO_EMAIL: Final = "Without a verified address nothing can be published. Add one."
+_EMAIL_TEXTS: Final[dict[State, str]] = {
+    "verified": "verified.",
+    "unverified": "not verified. Without a verified address nothing can be published.",
+    "bounced": "mails to it come back. Add another address and make it primary.",
+    "domain-gone": "its domain is gone. Add another address.",
+}
 
 
 def _second_factor(user: User) -> Item:

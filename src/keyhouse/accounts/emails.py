@@ -6,10 +6,13 @@ it. A notice says besides how to stop what the person didn't do; it never asks a
 
 from __future__ import annotations
 
+import logging
 import secrets
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
+
+from django.db import DatabaseError, transaction
 
 from keyhouse.accounts import links
 from keyhouse.accounts.models import Email, User
@@ -21,6 +24,8 @@ _CONSONANTS: Final = "bdfghklmnprstvz"
 _VOWELS: Final = "aeiou"
 _SYLLABLES: Final = 3
 _WORDS: Final = 2
+
+_log = logging.getLogger("keyhouse.accounts")
 
 
 def tell(user: User, letter: Letter, *, now: datetime, key: str = "") -> int:
@@ -75,6 +80,16 @@ def check_phrase_of(user: User) -> str:
         User.objects.filter(pk=user.pk, check_phrase="").update(check_phrase=_new_phrase())
         user.refresh_from_db(fields=["check_phrase"])
     return user.check_phrase
+
+
+def shown_check_phrase(user: User) -> str:
+    """Return those words for a page, or nothing where they were never made and can't be written now: reading goes on."""
+    try:
+        with transaction.atomic():
+            return check_phrase_of(user)
+    except DatabaseError:
+        _log.warning("a check phrase could not be made", exc_info=True)
+        return ""
 
 
 def _queue(  # noqa: PLR0913 - what `mail` takes

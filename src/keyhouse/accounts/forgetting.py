@@ -6,10 +6,13 @@ import threading
 from datetime import datetime, timedelta
 from typing import Final
 
+from django.db.models import QuerySet
+
+from keyhouse.accounts.addresses.rules import CLAIM_LIFE
 from keyhouse.accounts.browsers import prune_browsers
 from keyhouse.accounts.limits import prune_attempts
 from keyhouse.accounts.lone_address import warn_of_lone_address
-from keyhouse.accounts.models import OneTimeLink
+from keyhouse.accounts.models import Email, OneTimeLink
 from keyhouse.accounts.second_factors.webauthn.ceremonies import prune_ceremonies
 from keyhouse.accounts.sessions import prune_sessions
 
@@ -29,8 +32,16 @@ def forget_old(now: datetime) -> dict[str, int]:
         "browsers": prune_browsers(now),
         "ceremonies": prune_ceremonies(now),
         "drafts": over.exclude(draft_sealed="").update(draft_sealed=""),
+        "claims": _unproven_claims(now).delete()[0],
         "links": over.filter(expires_at__lte=now - LINKS_KEPT).delete()[0],
     }
+
+
+def _unproven_claims(now: datetime) -> QuerySet[Email]:
+    """Return addresses that were added and never verified: what somebody says of another's address is soon forgotten."""
+    return Email.objects.filter(
+        verified_at=None, domain_gone_at=None, is_primary=False, added_at__lte=now - CLAIM_LIFE
+    )
 
 
 def forget_old_sometimes(now: datetime) -> None:

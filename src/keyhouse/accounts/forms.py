@@ -97,6 +97,32 @@ class RecoveryCodeForm(PageForm):
     field_of: ClassVar = {"recovery-": "recovery_code"}
 
 
+class AddressForm(PageForm):
+    """An e-mail address to add."""
+
+    email = forms.CharField(
+        label="E-mail address",
+        max_length=LONGEST_ADDRESS,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        help_text="A mail with a link and a code goes there. Nothing counts before one of them was used here.",
+    )
+    field_of: ClassVar = {"address-": "email", "addresses-": "email"}
+
+
+class AddressCodeForm(PageForm):
+    """The code that was mailed to an address."""
+
+    code = forms.CharField(
+        label="Code",
+        max_length=LONGEST_CODE,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+        help_text="The eight signs in the mail. Case and dashes don't matter.",
+    )
+    field_of: ClassVar = {"address-code": "code", "verification-": "code"}
+
+
 class PasswordForm(PageForm):
     """The password once more, for accounts that have nothing stronger."""
 

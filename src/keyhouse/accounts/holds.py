@@ -7,6 +7,7 @@ decides reads one column.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -82,6 +83,21 @@ def require_no_hold(user: User, now: datetime) -> None:
     if user.held_until is None or user.held_until >= FOR_EVER:
         raise AccountHeld
     raise AccountHeld(f"This account is on hold until {clock.format_instant(user.held_until)}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """That an account is on hold, for its pages; `until` is None where only an act ends it."""
+
+    until: datetime | None
+
+
+def find_wait(user: User, now: datetime) -> Waiting | None:
+    """Return how long the account is on hold, or None where it isn't."""
+    if effective_state(user, now) != User.State.HELD:
+        return None
+    is_open_ended = user.held_until is None or user.held_until >= FOR_EVER
+    return Waiting(None if is_open_ended else user.held_until)
 
 
 def _keep_end(user: User, now: datetime) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, Final
+
+from django.db.models import Q
 
 from keyhouse.accounts.drafts import open_draft, seal_draft
 from keyhouse.accounts.errors import LinkExpired, LinkInUse, LinkUnknown, LinkUsed, OperatorExists
@@ -19,6 +22,8 @@ ENROLMENT: Final = "enrolment"  # of somebody whose factors died
 PASSWORD_RESET: Final = "password-reset"  # noqa: S105 - the name of a purpose; mailed to whoever says that the password is forgotten
 KEEP_ACCOUNT: Final = "keep-account"  # takes back the deletion of an account
 NOT_ME: Final = "not-me"  # stands in security mails: freezes the account
+VERIFY_ADDRESS: Final = "verify-address"  # proves that an address is read by who signed in
+REVERT_ADDRESSES: Final = "revert-addresses"  # stands in mails to former addresses: puts them back
 LIFE: Final = {
     SETUP: timedelta(hours=24),
     INVITATION: timedelta(days=7),
@@ -26,7 +31,11 @@ LIFE: Final = {
     PASSWORD_RESET: timedelta(hours=6),
     KEEP_ACCOUNT: timedelta(days=30),  # as long as the longest wait; it dies with the account
     NOT_ME: timedelta(days=7),
+    VERIFY_ADDRESS: timedelta(hours=24),
+    REVERT_ADDRESSES: timedelta(days=7),
 }
+# What a change of the addresses makes worthless: it may have been mailed to whoever had the former ones
+DEAD_AFTER_CHANGE: Final = (PASSWORD_RESET,)
 SECRET_BYTES: Final = 32
 LONGEST_SECRET: Final = 100
 DRAFT_PURPOSE: Final = "link-draft"
@@ -81,9 +90,20 @@ def end_links(user_id: int, *purposes: str) -> int:
     return OneTimeLink.objects.filter(user_id=user_id, purpose__in=purposes, used_at=None).delete()[0]
 
 
+def end_all_links(user: User, *, but: Iterable[str]) -> int:
+    """End every unused link of a person except those for some purposes, in the caller's transaction; returns how many."""
+    mine = Q(user=user) | Q(user=None, username__iexact=user.username)
+    return OneTimeLink.objects.filter(mine, used_at=None).exclude(purpose__in=list(but)).delete()[0]
+
+
 def find_link(purpose: str, secret: str, now: datetime) -> OneTimeLink:
     """Return a link that can be used; raises LinkUnknown, LinkUsed, LinkExpired, OperatorExists."""
     return _usable(_get(purpose, secret), now)
+
+
+def find_link_even_used(purpose: str, secret: str) -> OneTimeLink:
+    """Return a link whether or not it was used or is too old; raises LinkUnknown."""
+    return _get(purpose, secret)
 
 
 def lock_link(purpose: str, secret: str, now: datetime) -> OneTimeLink:

@@ -76,6 +76,8 @@ class Email(models.Model):
     is_primary = models.BooleanField(default=False)
     verified_at = models.DateTimeField(null=True)
     verified_by = models.CharField(max_length=16, default="", blank=True)  # link, host
+    # Its domain was gone: whoever registers that anew must not recover the account, so only its owner, signed in, verifies it again
+    domain_gone_at = models.DateTimeField(null=True)
     added_at = models.DateTimeField()
 
     class Meta:
@@ -95,6 +97,26 @@ class Email(models.Model):
     def __str__(self) -> str:
         """Return the address."""
         return self.address
+
+
+class MailDomain(models.Model):
+    """What the name system says of a domain that people's addresses are in (`addresses.watching`)."""
+
+    domain = models.CharField(max_length=253, unique=True)
+    asked_at = models.DateTimeField(null=True)
+    answer = models.CharField(max_length=16, default="", blank=True)  # takes-mail, no-mail, missing, unknown
+    missing_count = models.IntegerField(
+        default=0
+    )  # answers in a row, a day apart, that there is no such domain
+    missing_at = models.DateTimeField(null=True)  # of the last one that counted
+    gone_at = models.DateTimeField(null=True)  # since when no address in it counts as verified
+    stopped_at = models.DateTimeField(
+        null=True
+    )  # it would have touched too many people, so an operator must look
+
+    def __str__(self) -> str:
+        """Return the domain."""
+        return self.domain
 
 
 class Hold(models.Model):

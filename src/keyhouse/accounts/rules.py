@@ -59,7 +59,10 @@ def check_username(username: str) -> str:
 
 
 def check_address(address: str) -> str:
-    """Return the address with its domain in lower case; raises AddressRefused."""
+    """Return the address with its domain as the name system has it: lower case, ASCII; raises AddressRefused.
+
+    A domain beyond ASCII is kept and shown in that form, so that one which looks like another doesn't.
+    """
     address = address.strip()
     try:
         if len(address) > LONGEST_ADDRESS:
@@ -68,7 +71,25 @@ def check_address(address: str) -> str:
     except (ValidationError, UnicodeError) as error:
         raise AddressRefused from error
     local, _, domain = address.rpartition("@")
-    return f"{local}@{domain.lower()}"
+    address = f"{local}@{_ascii_domain(domain)}"
+    if len(address) > LONGEST_ADDRESS:
+        raise AddressRefused
+    return address
+
+
+def _ascii_domain(domain: str) -> str:
+    """Return the domain in ASCII (RFC 3490). One that becomes another name on the way (`ß`, full-width) is refused."""
+    if domain.isascii():
+        return domain.lower()
+    wanted = unicodedata.normalize("NFC", domain).lower()
+    try:
+        found = wanted.encode("idna").decode()
+        is_same = found.encode().decode("idna") == wanted
+    except UnicodeError as error:
+        raise AddressRefused from error
+    if not is_same:
+        raise AddressRefused(fix="Write its domain as the name system has it, beginning with `xn--`.")
+    return found
 
 
 def normalize_password(password: str) -> str:

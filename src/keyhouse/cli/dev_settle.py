@@ -48,6 +48,7 @@ def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
         _forget_old,
         _sweep_incoming,
         _seal_audit,
+        _watch_domains,
         _deliver_mails,
     )
 
@@ -90,6 +91,12 @@ def _seal_audit() -> Mapping[str, int]:
     from keyhouse.audit.sealing import seal  # noqa: PLC0415 - Django is set up by now
 
     return {"sealed": seal(clock.now())}
+
+
+def _watch_domains() -> Mapping[str, int]:
+    from keyhouse.accounts.addresses.watching import watch_domains  # noqa: PLC0415 - Django is set up by now
+
+    return watch_domains(clock.now())
 
 
 def _deliver_mails() -> Mapping[str, int]:

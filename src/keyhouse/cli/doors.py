@@ -60,7 +60,7 @@ COMMANDS: Final[dict[str, str]] = {
 # Action → where it is asked beside another one's door, or inside it.
 INSIDE: Final[dict[str, str]] = {
     "site.static": "files under `/static/`, beside Django's routes",
-    "email.add": "`keyhouse dev seed`, and the making of an account",
+    "email.lose-domain": "the job `mail-domains`",
     "user.create": "`keyhouse dev seed`, and the making of an account",
     "password.disable": "the job `password`",
     "second-factor.disable": "the job `second-factor`",
@@ -78,6 +78,7 @@ JOBS: Final[dict[str, str]] = {
     "password": "disables a password that is known to others, at its next use",
     "mail-bounces": "keeps what a mail service reports at `/_/mail/bounces`",
     "account-deletion": "deletes accounts whose wait is over, and frees the names of those long gone",
+    "mail-domains": "counts addresses as unproven whose domain is gone",
     "second-factor": "switches an app off after a hundred wrong codes, and a key whose counter did not rise",
 }
 # Threads beside requests → what they do. They act for nobody and change nothing that has an audit record.
@@ -88,6 +89,7 @@ LOOPS: Final[dict[str, str]] = {
     "audit-sealer": "chains audit records",
     "account-keeper": "runs the job `account-deletion`",
     "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",
+    "mail-domains": "asks for the domains of addresses once a day, and runs the job `mail-domains`",
     "mail-security": "delivers security mails",
     "mail-bulk": "delivers other mails, after those and at a set rate; forgets old ones",
     "password-range": "asks the range service for compromised passwords, so that nobody waits longer than is set",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,17 @@ def _networks(text: str) -> tuple[Network, ...]:
         raise ValueError(message) from error
 
 
+def _domains(text: str) -> tuple[str, ...]:
+    found = tuple(part.strip().lower().strip(".") for part in text.split(",") if part.strip())
+    if not all(_DOMAIN.fullmatch(domain) for domain in found):
+        message = "domains separated by commas, for example corp.example, lab.example"
+        raise ValueError(message)
+    return found
+
+
+_DOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")  # one beyond ASCII is written as `xn--…`
+
+
 def _fault_point(text: str) -> str:
     if text:
         check_point(text)
@@ -131,6 +143,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "`smtp(s)://user:password@host:port?from=…`; empty: mails become files",
         check_mail_url,
         is_secret=True,
+    ),
+    Setting(
+        "mail_domains_trusted",
+        "",
+        "domains of e-mail addresses, separated by commas, whose disappearance from the name system means nothing (intranets)",
+        _domains,
     ),
     Setting("mail_dir", "", "folder where mails become files; empty: `mail` in the data folder", _path),
     Setting(
@@ -343,6 +361,7 @@ class Configuration:
     database_url: str
     storage_url: str
     mail_url: str
+    mail_domains_trusted: tuple[str, ...]
     mail_dir: Path | None
     mail_bulk_rate: int
     mail_keep_days: int

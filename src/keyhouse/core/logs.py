@@ -22,7 +22,10 @@ from keyhouse.core.configuration import Configuration
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 HIDDEN: Final = "(hidden)"
-_LINKS: Final = ("setup", "invitation", "enrolment", "password-reset", "sign-up", "keep-account")
+_LINKS: Final = (
+    *("setup", "invitation", "enrolment", "password-reset", "sign-up", "keep-account"),
+    *("verify-address", "revert-addresses", "not-me"),
+)
 _SECRETS: Final = (
     # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/ and their like
     (re.compile(rf"(?i)/({'|'.join(_LINKS)})/+[^/\s\"'?]+"), rf"/\1/{HIDDEN}"),

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
+from keyhouse.accounts import links
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Action
 from keyhouse.core.cautioned import keep_caution
@@ -33,15 +34,7 @@ HEADERS: Final[Mapping[str, str]] = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 TRANSPORT_SECURITY: Final = "max-age=31536000"
-_PERSONAL_PATHS: Final = (
-    "/account/",
-    "/setup/",
-    "/invitation/",
-    "/enrolment/",
-    "/password-reset/",
-    "/sign-up/",
-    "/keep-account/",
-)
+_PERSONAL_PATHS: Final = ("/account/", "/sign-up/", *(f"/{purpose}/" for purpose in links.LIFE))
 
 
 class SecurityHeaders:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from keyhouse.accounts import checklist, history, queries, services
+from keyhouse.accounts import checklist, emails, history, holds, services
+from keyhouse.accounts.addresses.queries import standings_of
 from keyhouse.accounts.deletion import find_deletion
 from keyhouse.accounts.forms import PasswordChangeForm
 from keyhouse.accounts.middleware import AskedRequest
@@ -22,7 +23,9 @@ def home(request: AskedRequest) -> HttpResponse:
     session = session_of(request)
     context = {
         "person": session.user,
-        "emails": queries.emails_of(session.user),
+        "standings": standings_of(session.user),
+        "check_phrase": emails.shown_check_phrase(session.user),
+        "held": holds.find_wait(session.user, clock.now()),
         "items": checklist.items_for(session.user),
         "deletion": find_deletion(session.user_id),
     }

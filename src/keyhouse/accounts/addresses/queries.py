@@ -1,0 +1,117 @@
+"""Reading how somebody's addresses stand, and which domains are in trouble."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Q
+
+from keyhouse.accounts import queries
+from keyhouse.accounts.addresses.rules import State, domain_of, state_of
+from keyhouse.accounts.models import Email, MailDomain, User
+from keyhouse.mail.queries import is_deliverable
+
+WORDS: Final[dict[State, tuple[str, str]]] = {
+    "verified": ("verified", "ok"),
+    "unverified": ("not verified", "warn"),
+    "bounced": ("mails come back", "danger"),
+    "domain-gone": ("its domain is gone", "danger"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An address with the state that counts; `may_be_primary` and `may_go` say which acts are open."""
+
+    email: Email
+    state: State
+    may_be_primary: bool
+    may_go: bool
+
+    @property
+    def word(self) -> str:
+        """Return the state in words."""
+        return WORDS[self.state][0]
+
+    @property
+    def tone(self) -> str:
+        """Return how the state is coloured."""
+        return WORDS[self.state][1]
+
+    @property
+    def needs_proof(self) -> bool:
+        """Whether a mail that verifies it would mend it."""
+        return self.email.verified_at is None
+
+
+def standings_of(user: User) -> list[Standing]:
+    """Return the addresses of somebody with their states, the primary one first."""
+    found = queries.emails_of(user)
+    verified = sum(one.verified_at is not None for one in found)
+    return [_standing(one, verified) for one in found]
+
+
+def _standing(email: Email, verified: int) -> Standing:
+    is_verified = email.verified_at is not None
+    state = state_of(
+        is_verified=is_verified,
+        is_domain_gone=email.domain_gone_at is not None,
+        is_deliverable=is_deliverable(email.address),
+    )
+    is_only = is_verified and verified == 1
+    return Standing(email, state, is_verified and not email.is_primary, not email.is_primary and not is_only)
+
+
+def may_recover_by(email: Email) -> bool:
+    """Whether a mail to this address may recover the account (mandate R2).
+
+    Never one whose domain was gone, until its owner, signed in, verified it again; and none whose domain was missing
+    when it was last looked for: who registers it tomorrow reads its mail.
+    """
+    if email.domain_gone_at is not None:
+        return False
+    missing = Q(missing_count__gt=0) | Q(gone_at__isnull=False)
+    return not MailDomain.objects.filter(missing, domain=domain_of(email.address)).exists()
+
+
+def has_verified_primary(user: User) -> bool:
+    """Whether somebody has what every act of management asks for."""
+    return Email.objects.filter(user=user, is_primary=True, verified_at__isnull=False).exists()
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """A run of the watch that stopped since it would have touched too many people."""
+
+    since: datetime
+    domains: list[str]
+
+    @property
+    def sentence(self) -> str:
+        """Return it for health, log and pages."""
+        return (
+            f"The watch on mail domains stopped: by what the name system says, too many people at once would lose an "
+            f"address ({', '.join(self.domains[:5])}{', …' if len(self.domains) > 5 else ''}). "  # noqa: PLR2004 - some of them
+            "See `keyhouse mail domains`."
+        )
+
+
+def find_alarm() -> Alarm | None:
+    """Return the alarm that stands, or None."""
+    rows = list(MailDomain.objects.filter(stopped_at__isnull=False).order_by("stopped_at", "domain"))
+    if not rows or rows[0].stopped_at is None:
+        return None
+    return Alarm(rows[0].stopped_at, [row.domain for row in rows])
+
+
+def troubled_domains() -> list[MailDomain]:
+    """Return the domains that are missing, gone or stopped at, by name."""
+    in_trouble = Q(missing_count__gt=0) | Q(gone_at__isnull=False) | Q(stopped_at__isnull=False)
+    return list(MailDomain.objects.filter(in_trouble).order_by("domain"))
+
+
+def frozen_accounts() -> list[User]:
+    """Return the accounts that are frozen, by name."""
+    return list(User.objects.filter(state=User.State.FROZEN).order_by("username"))
