@@ -7,7 +7,15 @@ from datetime import datetime
 from django.db.models import Q
 from django.db.models.functions import Lower
 
-from keyhouse.accounts.models import Authenticator, Email, OneTimeLink, RecoveryCodeSet, SecurityKey, User
+from keyhouse.accounts.models import (
+    Authenticator,
+    Email,
+    MailDomain,
+    OneTimeLink,
+    RecoveryCodeSet,
+    SecurityKey,
+    User,
+)
 
 LONGEST_IDENTIFIER = 254
 
@@ -39,11 +47,20 @@ def addresses_that_recover(user: User) -> list[Email]:
 
     Also one that was never verified. Not one whose domain was gone: somebody else may have registered that since.
     """
-    return [email for email in emails_of(user) if _recovers(email)]
+    return [email for email in emails_of(user) if may_recover_by(email)]
 
 
-def _recovers(email: Email) -> bool:
-    return email.verified_at is not None or getattr(email, "domain_gone_at", None) is None
+def may_recover_by(email: Email) -> bool:
+    """Whether a mail to this address may recover the account (mandate R2).
+
+    Never one whose domain was gone, until its owner, signed in, verified it again; and none whose domain was missing
+    when it was last looked for: whoever registers it tomorrow reads its mail.
+    """
+    if email.domain_gone_at is not None:
+        return False
+    missing = Q(missing_count__gt=0) | Q(gone_at__isnull=False)
+    domain = email.address.rpartition("@")[2].lower()
+    return not MailDomain.objects.filter(missing, domain=domain).exists()
 
 
 def find_recoverable(identifier: str) -> list[tuple[User, Email]]:
@@ -63,10 +80,10 @@ def find_recoverable(identifier: str) -> list[tuple[User, Email]]:
 def _find_by_address(address: str) -> list[tuple[User, Email]]:
     verified = find_verified_email(address)
     if verified is not None:
-        return [(verified.user, verified)]
+        return [(verified.user, verified)] if may_recover_by(verified) else []
     rows = Email.objects.filter(verified_at=None).select_related("user").annotate(folded=Lower("address"))
     found = rows.filter(folded=_fold(address)).order_by("pk")
-    return [(email.user, email) for email in found if _recovers(email)]
+    return [(email.user, email) for email in found if may_recover_by(email)]
 
 
 def _fold(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from django.db.models import Q
 
 from keyhouse.accounts import queries
-from keyhouse.accounts.addresses.rules import State, domain_of, state_of
+from keyhouse.accounts.addresses.rules import State, state_of
 from keyhouse.accounts.models import Email, MailDomain, User
 from keyhouse.mail.queries import is_deliverable
 
@@ -62,18 +62,6 @@ def _standing(email: Email, verified: int) -> Standing:
     )
     is_only = is_verified and verified == 1
     return Standing(email, state, is_verified and not email.is_primary, not email.is_primary and not is_only)
-
-
-def may_recover_by(email: Email) -> bool:
-    """Whether a mail to this address may recover the account (mandate R2).
-
-    Never one whose domain was gone, until its owner, signed in, verified it again; and none whose domain was missing
-    when it was last looked for: who registers it tomorrow reads its mail.
-    """
-    if email.domain_gone_at is not None:
-        return False
-    missing = Q(missing_count__gt=0) | Q(gone_at__isnull=False)
-    return not MailDomain.objects.filter(missing, domain=domain_of(email.address)).exists()
 
 
 def has_verified_primary(user: User) -> bool:
