@@ -68,7 +68,7 @@ BELONGINGS: Final = Belongings(
             "addresses",
             "accounts.Email",
             _of(Email),
-            ("address", "is_primary", "verified_at", "verified_by", "added_at"),
+            ("address", "is_primary", "verified_at", "verified_by", "domain_gone_at", "added_at"),
             _NUMBER,
         ),
         Kept(
