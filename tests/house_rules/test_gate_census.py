@@ -37,7 +37,7 @@ NEVER_GATED = {
     # getting in, and getting out
     "session.start", "session.end", "session.step-up", "session.list", "session.revoke",
     # joining, recovering
-    "mail.report-bounces", "setup.finish", "invitation.accept", "enrolment.finish", "password.ask-reset", "password.reset",
+    "mail.report-bounces", "setup.finish", "invitation.accept", "sign-up.ask", "sign-up.finish", "enrolment.finish", "password.ask-reset", "password.reset",
     # enrolling, and keeping one's account in order
     "second-factor.add", "second-factor.remove", "second-factor.disable", "second-factor.enable",
     "second-factor.rename", "recovery-codes.replace",

@@ -360,6 +360,15 @@ class StepMissing(AccountRefused):
     fix = "Open the link again; it leads to the step that is next."
 
 
+class SignUpClosed(AccountRefused):
+    """The operators of this index let nobody new in, or nobody this way."""
+
+    code = "sign-up-closed"
+    situation = Situation.FORBIDDEN
+    sentence = "This index makes no new accounts this way at present."
+    fix = "Ask its operators."
+
+
 class OperatorExists(AccountRefused):
     """The index has an operator, so there is no set-up any more."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, ClassVar, Final, TypeVar
 
 from django import forms
@@ -197,15 +197,15 @@ class NewAccountForm(PageForm):
     field_of: ClassVar = {"username-": "username", "address-": "email", "password-": "password"}
 
     def __init__(
-        self, data: Mapping[str, Any] | None, *, entered: Mapping[str, str], is_fixed: bool = False
+        self, data: Mapping[str, Any] | None, *, entered: Mapping[str, str], settled: Collection[str] = ()
     ) -> None:
-        """Take what was entered before, or, where `is_fixed`, name and address that the link has settled."""
+        """Take what was entered before; `settled` names what the link has settled of name and address."""
         super().__init__(data, initial=dict(entered))
         self.fields["password"].help_text = _new_password_hint()
         self.fields["password"].required = WITHOUT_PASSWORD not in (data or {})
-        for name in entered:
-            self.fields[name].disabled = is_fixed
-        if is_fixed and not entered["email"]:  # an account that never had one
+        for name in settled:
+            self.fields[name].disabled = True
+        if "email" in settled and not entered["email"]:  # an account that never had one
             del self.fields["email"]
 
 
@@ -262,6 +262,24 @@ class PasswordChangeForm(PageForm):
         self.fields["password"].help_text = _new_password_hint()
         if not has_password:
             del self.fields["current_password"]
+
+
+class SignUpForm(PageForm):
+    """The address of whoever wants an account, and a field that people don't see and programs fill in."""
+
+    email = forms.CharField(
+        label="E-mail address",
+        max_length=LONGEST_ADDRESS,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        help_text="For the link, and for notices about your account. It is not public.",
+    )
+    homepage = forms.CharField(
+        label="Leave this empty",
+        required=False,
+        max_length=LONGEST_ADDRESS,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "tabindex": "-1"}),
+    )
+    field_of: ClassVar = {"address-": "email"}
 
 
 class DeletionForm(PageForm):

@@ -11,13 +11,22 @@ from typing import Any, Final
 from django.db.models import Q
 
 from keyhouse.accounts.drafts import open_draft, seal_draft
-from keyhouse.accounts.errors import LinkExpired, LinkInUse, LinkUnknown, LinkUsed, OperatorExists
+from keyhouse.accounts.errors import (
+    LinkExpired,
+    LinkInUse,
+    LinkUnknown,
+    LinkUsed,
+    OperatorExists,
+    SignUpClosed,
+)
 from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.queries import is_set_up
 from keyhouse.accounts.sessions import digest_of as digest_of  # noqa: PLC0414 - links are kept by the same
+from keyhouse.core import configuration
 
 SETUP: Final = "setup"
 INVITATION: Final = "invitation"
+SIGN_UP: Final = "sign-up"  # mailed to whoever asked for an account
 ENROLMENT: Final = "enrolment"  # of somebody whose factors died
 PASSWORD_RESET: Final = "password-reset"  # noqa: S105 - the name of a purpose; mailed to whoever says that the password is forgotten
 KEEP_ACCOUNT: Final = "keep-account"  # takes back the deletion of an account
@@ -27,6 +36,7 @@ REVERT_ADDRESSES: Final = "revert-addresses"  # stands in mails to former addres
 LIFE: Final = {
     SETUP: timedelta(hours=24),
     INVITATION: timedelta(days=7),
+    SIGN_UP: timedelta(hours=24),
     ENROLMENT: timedelta(days=7),
     PASSWORD_RESET: timedelta(hours=6),
     KEEP_ACCOUNT: timedelta(days=30),  # as long as the longest wait; it dies with the account
@@ -78,6 +88,22 @@ def make_link_for(
         data=data or {},
     )
     return f"/{purpose}/{secret}/"
+
+
+def make_sign_up_link(address: str, *, now: datetime, is_dead: bool = False) -> str:
+    """Make a link for whoever reads this mailbox, in the caller's transaction, and return its path.
+
+    Earlier ones live on: somebody who asks with another one's address must not end what that one has begun.
+    """
+    secret = new_secret()
+    OneTimeLink.objects.create(
+        purpose=SIGN_UP,
+        digest=digest_of(secret),
+        address="" if is_dead else address,
+        made_at=now,
+        expires_at=now if is_dead else now + LIFE[SIGN_UP],
+    )
+    return f"/{SIGN_UP}/{secret}/"
 
 
 def new_secret() -> str:
@@ -133,7 +159,14 @@ def _usable(link: OneTimeLink, now: datetime) -> OneTimeLink:
         raise LinkExpired
     if link.purpose == SETUP and is_set_up():
         raise OperatorExists
+    if configuration.current().sign_up not in _LETS_IN.get(link.purpose, _ANY):
+        raise SignUpClosed
     return link
+
+
+_ANY: Final = frozenset({"open", "invitation", "closed"})
+# links by which somebody new comes in are dead while the index takes nobody that way
+_LETS_IN: Final = {SIGN_UP: frozenset({"open"}), INVITATION: frozenset({"open", "invitation"})}
 
 
 def was_finished_here(purpose: str, secret: str, browser: str) -> bool:

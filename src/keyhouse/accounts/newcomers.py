@@ -49,6 +49,7 @@ Step = Literal["account", "authenticator", "recovery-codes"]
 ACTION: Final = {
     links.SETUP: "setup.finish",
     links.INVITATION: "invitation.accept",
+    links.SIGN_UP: "sign-up.finish",
     links.ENROLMENT: "enrolment.finish",
 }
 
@@ -113,6 +114,13 @@ def look(door: Door, now: datetime) -> tuple[OneTimeLink, Draft]:
 def _draft_of(link: OneTimeLink, browser: str) -> Draft:
     draft = Draft.read(links.read_link_draft(link, browser))
     return replace(draft, username=link.username or draft.username, address=link.address or draft.address)
+
+
+def settled_by(link: OneTimeLink) -> tuple[str, ...]:
+    """Return what of user name and address the link has settled."""
+    if link.username:
+        return ("username", "email")
+    return ("email",) if link.address else ()
 
 
 def enter_account(door: Door, username: str, address: str, password: str | None, now: datetime) -> str:
@@ -286,8 +294,10 @@ def _make_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: dat
         joined_at=now,
     )
     User.objects.filter(pk=user.pk).update(last_seen_at=now)
-    # both links were handed over by somebody who has the host or runs the index: that is what vouches for the address
-    new_email(user, draft.address, verified_by="host", at=now)
+    # a link for signing up was mailed to the address; the others were handed over by somebody who has the host or runs
+    # the index, and that is what vouches for the address
+    verified_by = "link" if link.purpose == links.SIGN_UP else "host"
+    new_email(user, draft.address, verified_by=verified_by, at=now)
     _give_factor(user, draft, now)
     new_code_set(user, hashed, at=now)
     return user

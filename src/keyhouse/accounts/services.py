@@ -13,6 +13,7 @@ from keyhouse.accounts.errors import (
     OperatorExists,
     PasswordWrong,
     SessionMissing,
+    SignUpClosed,
     UsernameTaken,
 )
 from keyhouse.accounts.hashing import compare_password, hash_password
@@ -22,7 +23,7 @@ from keyhouse.accounts.passwords import letters
 from keyhouse.accounts.passwords.choosing import choose_for
 from keyhouse.accounts.sessions import end_other_sessions, end_sessions
 from keyhouse.audit.services import record, record_refusal
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 
@@ -250,6 +251,8 @@ def invite_user(username: str, address: str, *, by: Actor) -> str:
     """
     with transaction.atomic():
         actions.require(by, "user.invite")
+        if configuration.current().sign_up == "closed":
+            raise SignUpClosed(fix="KEYHOUSE_SIGN_UP lets people in again.")
         username, address = rules.check_username(username), rules.check_address(address)
         if queries.find_user(username):
             raise UsernameTaken

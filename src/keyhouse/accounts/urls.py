@@ -17,6 +17,7 @@ from keyhouse.accounts.views import (
     security_keys,
     sessions,
     sign_in,
+    sign_up,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -116,6 +117,24 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "invitation/<str:secret>/recovery-codes/",
         newcomers.invitation_recovery_codes,
         name="invitation-recovery-codes",
+    ),
+    path("account/sign-up/", sign_up.sign_up, name="ask-to-sign-up"),
+    path("account/sign-up/sent/", sign_up.sent, name="asked-to-sign-up"),
+    path("sign-up/<str:secret>/", newcomers.sign_up_begin, name="sign-up"),
+    path("sign-up/<str:secret>/account/", newcomers.sign_up_account, name="sign-up-account"),
+    path(
+        "sign-up/<str:secret>/authenticator/", newcomers.sign_up_authenticator, name="sign-up-authenticator"
+    ),
+    path("sign-up/<str:secret>/security-key/", newcomers.sign_up_key, name="sign-up-key"),
+    path(
+        "sign-up/<str:secret>/security-key/options/",
+        newcomers.sign_up_key_options,
+        name="sign-up-key-options",
+    ),
+    path(
+        "sign-up/<str:secret>/recovery-codes/",
+        newcomers.sign_up_recovery_codes,
+        name="sign-up-recovery-codes",
     ),
     path("enrolment/<str:secret>/", newcomers.enrolment_begin, name="enrolment"),
     path("enrolment/<str:secret>/account/", newcomers.enrolment_account, name="enrolment-account"),

@@ -123,6 +123,8 @@ CATALOGUE: Final[dict[str, Action]] = {
         _open("mail.report-bounces", "Report mails that came back, with the token for that"),
         _open("setup.finish", "Make the first operator by the one-time set-up link"),
         _open("invitation.accept", "Make an account by a one-time invitation link"),
+        _open("sign-up.ask", "Ask for a link by which an account is made"),
+        _open("sign-up.finish", "Make an account by the one-time link that was mailed"),
         _open("enrolment.finish", "Set an account up anew by a one-time link"),
         _open("password.ask-reset", "Ask for a mail by which a forgotten password is replaced"),
         _open("password.reset", "Set a new password by the link in that mail"),

@@ -235,6 +235,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     ),
     Setting("session_hours", "24", "a session ends after this long in any case", _number(1, 24 * 90)),
     Setting(
+        "sign_up",
+        "invitation",
+        "who may make an account: `open`, everybody who reads the mailbox they name; `invitation`, who was invited; "
+        "`closed`, nobody",
+        _one_of("open", "invitation", "closed"),
+    ),
+    Setting(
         "deletion_days",
         "7",
         "days from asking for the deletion of an account that can change something to its end; 0: at once",
@@ -384,6 +391,7 @@ class Configuration:
     release_open_days: int
     session_idle_minutes: int
     session_hours: int
+    sign_up: Literal["open", "invitation", "closed"]
     deletion_days: int
     tombstone_days: int
     page_max_age: int

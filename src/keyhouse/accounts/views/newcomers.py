@@ -69,7 +69,7 @@ def _account(request: AskedRequest, door: Door) -> HttpResponse:
     form = NewAccountForm(
         request.POST if request.method == "POST" else None,
         entered={"username": draft.username, "email": draft.address},
-        is_fixed=bool(link.username),
+        settled=newcomers.settled_by(link),
     )
     if request.method == "POST":
         browser = form.carry_out(lambda: _enter_account(form, door))
@@ -155,6 +155,7 @@ def _context(door: Door, step: str) -> dict[str, object]:
         "steps": steps,
         "is_setup": door.purpose == links.SETUP,
         "is_anew": door.purpose == links.ENROLMENT,
+        "is_sign_up": door.purpose == links.SIGN_UP,
     }
 
 
@@ -193,6 +194,12 @@ invitation_authenticator = _view(links.INVITATION, _authenticator, "GET", "POST"
 invitation_key = _view(links.INVITATION, _key, "POST")
 invitation_key_options = _view(links.INVITATION, _key_options, "POST")
 invitation_recovery_codes = _view(links.INVITATION, _recovery_codes, "GET", "POST")
+sign_up_begin = _view(links.SIGN_UP, _begin, "GET")
+sign_up_account = _view(links.SIGN_UP, _account, "GET", "POST")
+sign_up_authenticator = _view(links.SIGN_UP, _authenticator, "GET", "POST")
+sign_up_key = _view(links.SIGN_UP, _key, "POST")
+sign_up_key_options = _view(links.SIGN_UP, _key_options, "POST")
+sign_up_recovery_codes = _view(links.SIGN_UP, _recovery_codes, "GET", "POST")
 enrolment_begin = _view(links.ENROLMENT, _begin, "GET")
 enrolment_account = _view(links.ENROLMENT, _account, "GET", "POST")
 enrolment_authenticator = _view(links.ENROLMENT, _authenticator, "GET", "POST")

@@ -25,7 +25,7 @@ from keyhouse.accounts.views.answers import (
     with_session,
 )
 from keyhouse.accounts.visitor import Visitor, remember_browser, visitor_of
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.core.errors import StepUpRequired
 
@@ -47,7 +47,11 @@ def sign_in(request: AskedRequest) -> HttpResponse:
         signed_in = form.carry_out(lambda: signing_in.sign_in_by_password(_entered(request, form, visitor)))
         if signed_in is not None:
             return _go_on(signed_in, visitor, way_on)
-    return show_form(request, "accounts/sign_in.html", form, {"next": way_on})
+    return show_form(request, "accounts/sign_in.html", form, {"next": way_on, "sign_up": _sign_up()})
+
+
+def _sign_up() -> str:
+    return configuration.current().sign_up
 
 
 def _entered(request: AskedRequest, form: SignInForm, visitor: Visitor) -> Entered:
