@@ -6,8 +6,7 @@ Runs without the limits on attempts, as if every sign-in came from elsewhere. `N
 
 from __future__ import annotations
 
-import http.client
-import re
+import os
 import sys
 import tempfile
 import threading
@@ -16,12 +15,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.cookies import SimpleCookie
 from pathlib import Path
-from urllib.parse import urlencode, urlsplit
 
 from argon2.low_level import Type, hash_secret
 
+from bench.browser import Client
 from bench.load import Result, wrk
 from bench.servers import SERVER_CPU, Server, keyhouse, seed
 from bench.table import markdown, median, percentile
@@ -33,49 +31,6 @@ ROUNDS = 3
 SECONDS = 4
 BOUND_MB = 192  # more than at rest
 JSON = {"Accept": "application/vnd.pypi.simple.v1+json"}
-
-
-@dataclass
-class Client:
-    """A browser without scripts: one connection, its cookies, the mark of the last page."""
-
-    url: str
-    cookies: dict[str, str] = field(default_factory=dict)
-    mark: str = ""
-
-    def ask(self, method: str, path: str, fields: dict[str, str] | None = None) -> tuple[int, str]:
-        """Send one request on a connection of its own and return status and place to go on to."""
-        parts = urlsplit(self.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port or 80, timeout=120)
-        body = urlencode({"csrfmiddlewaretoken": self.mark, **fields}) if fields is not None else None
-        headers = {
-            "Accept": "text/html",
-            "Host": f"localhost:{parts.port}",
-            "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-        connection.request(method, path, body, headers)
-        answer = connection.getresponse()
-        text = answer.read().decode()
-        connection.close()
-        self._keep(answer.headers.get_all("Set-Cookie") or [])
-        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', text)
-        self.mark = found[1] if found else self.mark
-        return answer.status, answer.headers.get("Location", "")
-
-    def _keep(self, lines: list[str]) -> None:
-        for line in lines:
-            for name, morsel in SimpleCookie(line).items():
-                self.cookies[name] = morsel.value
-
-    def sign_in(self) -> float:
-        """Fetch the form, send it, and return how long the answer took."""
-        self.ask("GET", "/account/sign-in/")
-        started = time.perf_counter()
-        status, _ = self.ask("POST", "/account/sign-in/", {"username": "ada", "password": PASSWORD})
-        if status != 303:
-            raise RuntimeError(f"the sign-in was answered by {status}")
-        return time.perf_counter() - started
 
 
 def main() -> str:
@@ -92,7 +47,7 @@ def main() -> str:
         with keyhouse(folder) as server:
             time.sleep(1)
             rest = _memory(server)
-            alone = [Client(server.url).sign_in() for _ in range(ALONE + 2)][2:]
+            alone = [_sign_in(Client(server.url)) for _ in range(ALONE + 2)][2:]
             rounds = [_round(server) for _ in range(ROUNDS)]
     return _table(alone, rounds) + "\n" + _flood_table(rest, rounds)
 
@@ -110,6 +65,16 @@ class Round:
     memory: float
 
 
+def _sign_in(client: Client) -> float:
+    """Fetch the form, send it, and return how long the answer took."""
+    client.get("/account/sign-in/")
+    started = time.perf_counter()
+    answer = client.post("/account/sign-in/", {"username": "ada", "password": PASSWORD})
+    if answer.status != 303:
+        raise RuntimeError(f"the sign-in was answered by {answer.status}")
+    return time.perf_counter() - started
+
+
 def _round(server: Server) -> Round:
     index = f"{server.url}/simple/alpha/"
     idle, page_idle = wrk(index, JSON, seconds=SECONDS), _pages(server, lambda turn: turn < 40)
@@ -124,10 +89,10 @@ def _pages(server: Server, goes_on: Callable[[int], bool]) -> list[float]:
     times, client = [], Client(server.url)
     while goes_on(len(times)):
         started = time.perf_counter()
-        status, _ = client.ask("GET", "/account/sign-in/")
+        answer = client.get("/account/sign-in/")
         times.append(time.perf_counter() - started)
-        if status != 200:
-            raise RuntimeError(f"the page was answered by {status}")
+        if answer.status != 200:
+            raise RuntimeError(f"the page was answered by {answer.status}")
     return times
 
 
@@ -148,7 +113,7 @@ def _flood(server: Server) -> Iterator[Flood]:
     def go(client: Client) -> None:
         while not over.is_set():
             try:
-                flood.times.append(client.sign_in())
+                flood.times.append(_sign_in(client))
             except RuntimeError:
                 flood.refused += 1
                 time.sleep(0.5)
@@ -183,8 +148,6 @@ def _hash() -> float:
 
 
 def _hashes() -> list[float]:
-    import os  # noqa: PLC0415 - for this alone
-
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {int(SERVER_CPU)})
     try:
