@@ -336,9 +336,10 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
         return _keeps_last(policy, view, now)
     if counts_holds and facts.action in HELD_ACTIONS and is_deletion_held(policy, facts, now):
         return Objection(policy, True, mandate.announced_at, "deletion-held")
-    asking = facts.asking
-    disposition = "keep" if is_accepted(mandate, asking) else _disposition(mandate, asking)
-    if (disposition == "keep" and facts.person.verified_email) or _is_exempt(policy, facts, now):
+    disposition = "keep" if is_accepted(mandate, facts.asking) else _disposition(mandate, facts.asking)
+    if disposition == "keep" and facts.person.verified_email:
+        return None
+    if facts.exemptions and _is_exempt(policy, facts, now):
         return None
     return _weigh_weak(policy, facts, view, now, disposition, earliest)
 
@@ -421,7 +422,7 @@ def _disposition(mandate: Mandate, asking: Asking) -> str:
 
 
 def _is_exempt(policy: Policy, facts: Facts, now: datetime) -> bool:
-    return bool(facts.exemptions) and any(
+    return any(
         one.mandate == policy.name
         and one.version in {None, policy.version}
         and (one.since is None or one.since <= now)
