@@ -649,19 +649,23 @@ def _weakness(facts: Facts, *, is_any_enough: bool) -> tuple[str, str, Fix]:
         return _weak_token(is_any_enough=is_any_enough)
     if facts.asking.kind == "publisher":
         sentence = "This publisher was set up in a session that proved too little."
-        return "credential-weak", sentence, Fix("Let a compliant owner confirm it.", "/account/publishers/")
+        return "credential-weak", sentence, _CONFIRM
     if not is_any_enough:
         sentence = "This needs a stronger second factor than this session has proven."
-        fix = Fix("Sign in with a security key or passkey.", "/account/second-factors/")
-        return "stronger-factor-required", sentence, fix
+        return "stronger-factor-required", sentence, _USE_A_KEY
     if facts.person.factors:
         sentence = "This needs a second factor, and this session has proven none."
-        return "second-factor-required", sentence, Fix("Prove your second factor.", "/account/step-up/")
-    fix = Fix("Set one up on your account page.", "/account/second-factors/")
-    return "second-factor-required", "This needs a second factor.", fix
+        return "second-factor-required", sentence, _PROVE
+    return "second-factor-required", "This needs a second factor.", _SET_UP
 
 
 def _weak_token(*, is_any_enough: bool) -> tuple[str, str, Fix]:
     lack = "without a second factor" if is_any_enough else "with too weak a second factor"
-    fix = Fix("Sign in with your second factor and make a new one.", "/account/tokens/")
-    return "credential-weak", f"This token was made {lack}.", fix
+    return "credential-weak", f"This token was made {lack}.", _NEW_TOKEN
+
+
+_CONFIRM: Final = Fix("Let a compliant owner confirm it.", "/account/publishers/")
+_USE_A_KEY: Final = Fix("Sign in with a security key or passkey.", "/account/second-factors/")
+_PROVE: Final = Fix("Prove your second factor.", "/account/step-up/")
+_SET_UP: Final = Fix("Set one up on your account page.", "/account/second-factors/")
+_NEW_TOKEN: Final = Fix("Sign in with your second factor and make a new one.", "/account/tokens/")
