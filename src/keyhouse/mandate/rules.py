@@ -355,12 +355,15 @@ def _weigh_weak(  # noqa: PLR0913, PLR0917 - as above
     timetable = timetable_of(mandate, acts_of(facts))
     at = timetable.last_begun(now)
     is_expiring = disposition == "expire" and mandate.credentials.at is not None
-    if is_expiring or timetable.denied[at]:
+    soonest = _expiry(mandate) if is_expiring else timetable.soonest[at]
+    if soonest is not None:
+        if earliest is not None and soonest > earliest:
+            return None
         # turned to this mandate; what was worked out for others stays
         view.announced_at = mandate.announced_at
         if not mandate.who.matches(view):
             return None
-        scheduled = _expiry(mandate) if is_expiring else timetable.denied_from(at, view)
+        scheduled = soonest if is_expiring else timetable.denied_from(at, view)
         if scheduled is not None:
             is_told = earliest is None or scheduled <= earliest
             return _refuse(policy, facts, scheduled, now, disposition) if is_told else None

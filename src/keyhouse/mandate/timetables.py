@@ -6,7 +6,7 @@ A decision asks this for every live mandate, so what doesn't depend on the perso
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from keyhouse.mandate.documents import Mandate, Stage
@@ -30,6 +30,15 @@ class Timetable:
             *(_whom(one for one in held if not acts.isdisjoint(one.warn)) for held in mandate.holding),
             False,
         ]
+
+        self.soonest = [*self._soonest(), None]
+
+    def _soonest(self) -> Iterator[datetime | None]:
+        """Yield for each stage from when on, without a break, somebody may have been refused; None: nobody is."""
+        since = None
+        for at, denied in zip(self._starts, self.denied, strict=False):
+            since = (since or at) if denied else None
+            yield since
 
     def last_begun(self, now: datetime) -> int:
         """Return the place of the last stage that has begun; -1: none has."""
