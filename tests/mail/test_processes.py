@@ -43,6 +43,12 @@ def index(tmp_path: Path) -> Iterator[Place]:
 
 
 @pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Place]:
+    with place(tmp_path / "elsewhere") as made:
+        yield made
+
+
+@pytest.fixture
 def server(index: Place) -> Iterator[SmtpServer]:
     with running() as server:
         index.settings["KEYHOUSE_MAIL_URL"] = f"smtp://127.0.0.1:{server.port}"
@@ -108,6 +114,28 @@ def test_a_file_is_written_once_whatever_is_killed(index: Place, fault: str) -> 
     folder = index.data / "mail"
     assert sorted(path.suffix for path in folder.iterdir()) == [".eml"] * 3
     assert all(path.read_bytes().endswith(b"--\r\n") for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("are_keys_kept", [True, False])
+def test_what_waits_survives_a_restore_or_is_told_as_lost(
+    index: Place, elsewhere: Place, tmp_path: Path, are_keys_kept: bool
+) -> None:
+    queue(index, 3)
+    index.keyhouse("backup", "backup")
+    words = ["--keys", str(index.data / "keys.json")] if are_keys_kept else ["--without-keys"]
+    told = json.loads(elsewhere.keyhouse("restore", tmp_path / "backup", "--json", *words))
+    assert told.get("mails_lost", 0) == (0 if are_keys_kept else 3)
+    assert settle(elsewhere) == (3 if are_keys_kept else 0)
+    assert states(elsewhere) == ["sent" if are_keys_kept else "failed"] * 3
+
+
+def test_keys_are_rotated_under_what_waits(index: Place) -> None:
+    queue(index, 3)
+    index.keyhouse("keys", "rotate")
+    [_, old] = json.loads(index.keyhouse("keys", "list", "--json"))
+    index.keyhouse("keys", "retire", old["id"])
+    assert settle(index) == 3
+    assert states(index) == ["sent"] * 3
 
 
 def test_a_server_writes_mails_into_files_by_itself(index: Place) -> None:

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from keyhouse.core import configuration
 from keyhouse.mail.contents import UnreadableError, unseal
-from keyhouse.mail.models import FAILED, WAITING, Bounce, Mail
+from keyhouse.mail.models import FAILED, OVER, WAITING, Bounce, Mail
 
 _AT_ONCE: Final = 1000  # rows of one short transaction
 
@@ -17,7 +17,7 @@ _AT_ONCE: Final = 1000  # rows of one short transaction
 def forget_old(now: datetime) -> int:
     """Forget what is over for longer than the set time; returns how many rows. Permanent bounces stay until cleared."""
     before = now - timedelta(days=configuration.current().mail_keep_days)
-    over = Mail.objects.exclude(state=WAITING).filter(ended_at__lte=before)
+    over = Mail.objects.filter(state__in=OVER, ended_at__isnull=False, ended_at__lte=before)
     cleared = Bounce.objects.filter(Q(cleared_at__lte=before) | Q(kind="temporary", at__lte=before))
     return _delete(over) + _delete(cleared)
 

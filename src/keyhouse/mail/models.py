@@ -13,6 +13,7 @@ WAITING: Final = "waiting"
 SENT: Final = "sent"
 FAILED: Final = "failed"
 SUPPRESSED: Final = "suppressed"  # not even tried: the address has bounced
+OVER: Final = (SENT, FAILED, SUPPRESSED)
 
 LONGEST_ADDRESS: Final = 320
 LONGEST_ERROR: Final = 300
@@ -52,7 +53,9 @@ class Mail(models.Model):
 
         indexes: ClassVar = [
             models.Index(
-                fields=["lane", "due_at", "id"], name="mail_waiting", condition=models.Q(state=WAITING)
+                fields=["lane", "due_at", "id", "queued_at"],
+                name="mail_queue",
+                condition=models.Q(state=WAITING),
             ),
             models.Index(
                 fields=["expires_at"],
@@ -60,7 +63,12 @@ class Mail(models.Model):
                 condition=models.Q(state=WAITING, expires_at__isnull=False),
             ),
             models.Index(fields=["tried_at"], name="mail_bulk_tried", condition=models.Q(lane=BULK)),
-            models.Index(fields=["state", "ended_at"], name="mail_ended"),
+            # Without the condition a planner that has no statistics would take it for whatever asks what waits.
+            models.Index(
+                fields=["state", "ended_at"],
+                name="mail_over",
+                condition=models.Q(ended_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -76,11 +76,8 @@ def waiting() -> QuerySet[Mail]:
 
 def failed() -> QuerySet[Mail]:
     """Return the mails that were never sent and never will be, the newest first."""
-    return (
-        Mail.objects.filter(state__in=(FAILED, SUPPRESSED))
-        .order_by("-ended_at", "-id")
-        .defer("content_sealed")
-    )
+    ended = Mail.objects.filter(state__in=(FAILED, SUPPRESSED), ended_at__isnull=False)
+    return ended.order_by("-ended_at", "-id").defer("content_sealed")
 
 
 def ledger() -> QuerySet[Mail]:
