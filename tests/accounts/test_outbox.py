@@ -191,6 +191,11 @@ def test_the_answer_tells_nobody_who_has_an_account(opened: None, ada: User) -> 
     assert dict(known.headers) == dict(unknown.headers)
 
 
+def test_an_address_that_grows_when_folded_is_kept_on_every_database(opened: None) -> None:
+    assert report([{**REPORT, "address": "ß" * 318 + "@x"}]).status_code == 204
+    assert not queries.is_deliverable("ß" * 318 + "@x")
+
+
 def test_only_what_is_permanent_stops_security_mails(opened: None) -> None:
     report([{**REPORT, "kind": "temporary"}, {**REPORT, "kind": "complaint", "address": "bob@example.org"}])
     assert queries.is_deliverable("ada@example.org")

@@ -28,7 +28,7 @@ def test_a_server_is_read(text: str, server: MailServer) -> None:
 @pytest.mark.parametrize(
     "text",
     ["http://mail.test", "smtp://", "smtp:mail.test", "smtp://mail.test:x", "smtp://mail.test:99999", "smtp://mail.test/box",
-     "smtp://mail.test?form=a@x.test", "smtp://mail.test?from=nobody", "smtp://mail.test?from=a@x%0ABcc:e@y",
+     "smtp://mail.test?form=a@x.test", "smtp://mail.test?from=nobody", "smtp://mail.test?from=a..b@x.test", "smtp://mail.test?from=a@b@x.test", "smtp://mail.test?from=a@x%0ABcc:e@y",
      "smtp://mail.test?starttls=maybe", "smtp://mail.test?from=a@x&from=b@x", "smtp://mail.test#x"],
 )  # fmt: skip
 def test_a_bad_setting_stops_the_start_and_shows_no_password(text: str) -> None:
@@ -41,3 +41,10 @@ def test_a_bad_setting_stops_the_start_and_shows_no_password(text: str) -> None:
 
 def test_a_password_is_not_shown() -> None:
     assert "s3cret" not in repr(read_mail_server("smtp://user:s3cret@mail.test"))
+
+
+@pytest.mark.parametrize("token", ["short", "x" * 15, "x" * 16 + " y", "ü" * 20, "x" * 16 + "\x7f"])
+def test_a_token_that_can_be_guessed_or_sent_wrongly_is_refused(token: str) -> None:
+    with pytest.raises(ConfigurationError) as told:
+        configuration.read({"KEYHOUSE_MAIL_BOUNCE_TOKEN": token})
+    assert token not in str(told.value)

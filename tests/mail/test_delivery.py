@@ -11,11 +11,13 @@ from tests.mail.conftest import LETTER, NOW, SECRET_LINK, Configure, files_in, p
 from tests.mail.smtp_server import SmtpServer
 
 from keyhouse.core import configuration, keys
-from keyhouse.mail import queries, transports
+from keyhouse.mail import delivery, queries, transports
 from keyhouse.mail.delivery import deliver_due
+from keyhouse.mail.letters import Letter
 from keyhouse.mail.models import Bounce, Mail
 from keyhouse.mail.rules import GIVE_UP_AFTER, WAITS
 from keyhouse.mail.services import Bounced, clear_bounces, queue, record_bounces
+from keyhouse.mail.transports import Parcel
 
 pytestmark = pytest.mark.django_db
 
@@ -309,6 +311,35 @@ def test_a_link_can_not_be_turned_to_another_address_in_the_database(server: Smt
     Mail.objects.filter(pk=mail.pk).update(address="eve@example.org")
     assert deliver_due(NOW) == 0
     assert (read(mail).state, server.received) == ("failed", [])
+
+
+def test_a_mail_that_a_defect_hinders_stands_in_nobodys_way(
+    server: SmtpServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = delivery._parcel
+
+    def fail_for_ada(mail: Mail, letter: Letter) -> Parcel:
+        if mail.address == "ada@example.org":
+            raise LookupError(SECRET_LINK)
+        return whole(mail, letter)
+
+    monkeypatch.setattr(delivery, "_parcel", fail_for_ada)
+    mail, other = post(), post("bob@example.org")
+    assert deliver_due(NOW) == 1
+    assert (read(mail).state, read(other).state) == ("failed", "sent")
+    assert "LookupError" in read(mail).last_error
+    assert "s3cret" not in read(mail).last_error + caplog.text
+
+
+def test_without_the_key_file_mails_wait(configure: Configure, tmp_path: Path) -> None:
+    mail = post()
+    before = configuration.current().key_file
+    configure(key_file=tmp_path / "missing.json")
+    with pytest.raises(keys.KeyFileError):
+        deliver_due(NOW)
+    configure(key_file=before)
+    assert read(mail).state == "waiting"
+    assert deliver_due(NOW) == 1
 
 
 # ---- what is asked

@@ -11,7 +11,8 @@ from keyhouse.mail import forgetting
 from keyhouse.mail.delivery import deliver_due
 from keyhouse.mail.forgetting import fail_unreadable, forget_old
 from keyhouse.mail.models import Bounce, Mail
-from keyhouse.mail.services import Bounced, clear_bounces, record_bounces
+from keyhouse.mail.queries import mails_of
+from keyhouse.mail.services import Bounced, clear_bounces, erase_account, record_bounces
 
 pytestmark = pytest.mark.django_db
 DAYS = timedelta(days=90)
@@ -52,6 +53,18 @@ def test_only_mails_that_no_key_opens_are_failed() -> None:
     assert Mail.objects.get(pk=lost.pk).state == "failed"
     assert Mail.objects.get(pk=kept.pk).state == "waiting"
     assert fail_unreadable(NOW) == 0
+
+
+def test_an_account_that_is_gone_leaves_no_address_in_what_is_over() -> None:
+    post(account_id=7)
+    post("bob@example.org", account_id=8)
+    deliver_due(NOW)
+    post(account_id=7)
+    assert mails_of(7).count() == 2
+    assert erase_account(7) == 1
+    assert sorted(Mail.objects.values_list("address", "account_id", "state")) == [
+        ("", None, "sent"), ("ada@example.org", 7, "waiting"), ("bob@example.org", 8, "sent"),
+    ]  # fmt: skip
 
 
 def test_forgetting_a_mail_leaves_its_file(tmp_path: Path) -> None:

@@ -5,11 +5,17 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 
 import pytest
+from hypothesis import given
 from tests.mail.conftest import LETTER, NOW, SECRET_LINK, Configure
+from tests.mail.test_letters import LETTERS
 
 from keyhouse.core import configuration
 from keyhouse.mail.letters import Letter, Link, Text
 from keyhouse.mail.messages import AddressError, compose, recipient_of
+
+HEADERS = {
+    "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Keyhouse-Kind", "MIME-Version", "Content-Type",
+}  # fmt: skip
 
 
 def written(letter: Letter = LETTER, to: str = "ada@example.org") -> tuple[bytes, EmailMessage]:
@@ -29,9 +35,7 @@ def body(message: EmailMessage, kind: str) -> str:
 def test_the_headers_are_those_of_a_mail_that_a_machine_sent(configure: Configure) -> None:
     configure(base_url="https://index.example.org")
     _, message = written()
-    assert set(message.keys()) == {
-        "From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "X-Keyhouse-Kind", "MIME-Version", "Content-Type",
-    }  # fmt: skip
+    assert set(message.keys()) == HEADERS
     assert message["From"] == "Keyhouse <keyhouse@index.example.org>"
     assert message["Message-ID"] == "<ab12@index.example.org>"
     assert message["Date"] == "Mon, 06 May 2024 07:08:09 +0000"
@@ -98,3 +102,12 @@ def test_the_sender_is_as_configured(configure: Configure) -> None:
     _, message = written()
     assert message["From"].addresses[0].addr_spec == "index+pkg@example.org"
     assert message["From"].addresses[0].display_name == "Der Indéx"
+
+
+@given(LETTERS)
+def test_every_letter_becomes_a_message(letter: Letter) -> None:
+    content, message = written(letter)
+    assert content.isascii()
+    assert set(message.keys()) == HEADERS
+    assert message["Bcc"] is None
+    assert max(len(line) for line in content.splitlines()) <= 998

@@ -68,6 +68,8 @@ def _text(settings: Configuration, file: Path | None, link: str) -> str:
         lines.append(f"Set up the first operator: the one-time link (24 h) is in {file}")
     elif link:
         lines.append(f"Set up the first operator (one-time link, 24 h): {link}")
+    if not settings.mail_url:
+        lines.append(f"Mail is off: mails become files in {settings.mail_folder}")
     lines += [f"Data lives in {settings.data}", "Stop with Ctrl-C"]
     if settings.is_test:
         lines.insert(0, "Test environment: nothing here is real.")

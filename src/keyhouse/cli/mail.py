@@ -14,7 +14,7 @@ from keyhouse.accounts.outbox import clear_bounces, retry_mails
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 from keyhouse.mail import queries
-from keyhouse.mail.letters import Letter, Text
+from keyhouse.mail.letters import Letter, Text, tidy
 from keyhouse.mail.messages import AddressError, compose, recipient_of, sender_of
 from keyhouse.mail.models import Mail
 from keyhouse.mail.transports import (
@@ -43,6 +43,7 @@ _ADVICE: Final[Mapping[str, str]] = {
     "content": "The server took sender and recipient and refused the mail itself, often as spam. Check that ?from= is an address "
     "of a domain that this server may send for (SPF, DKIM, DMARC).",
 }
+LONGEST_TOLD: Final = 500
 _DEAD_MAILBOX: Final = "The server says that there is no such mailbox. Check the address."
 _LATER: Final = "That may pass by itself: mails that are queued are tried again for two days."
 
@@ -75,7 +76,7 @@ def test(address: str) -> None:
         transport.send(parcel)
     except HandOverError as error:
         raise click.ClickException(
-            f"It was not sent ({error.step}): {error.told}\n{_advice(error)}"
+            f"It was not sent ({error.step}): {tidy(error.told)[:LONGEST_TOLD]}\n{_advice(error)}"
         ) from error
     finally:
         transport.close()

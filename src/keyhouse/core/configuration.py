@@ -24,6 +24,8 @@ PREFIX: Final = "KEYHOUSE_"
 IGNORED_NAMES: Final = frozenset({"KEYHOUSE_REQUIRE", "KEYHOUSE_VECTORS", "KEYHOUSE_CORPUS"})
 IGNORED_PREFIXES: Final = ("KEYHOUSE_PORT", "KEYHOUSE_SERVICE_")
 
+_LONG_TOKEN: Final = 16
+
 Environment = Literal["production", "test"]
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -49,6 +51,14 @@ class Setting:
 
 
 def _text(text: str) -> str:
+    return text
+
+
+def _long_token(text: str) -> str:
+    """Read a token that opens a door where nobody counts guesses."""
+    if text and not (len(text) >= _LONG_TOKEN and text.isascii() and text.isprintable() and " " not in text):
+        message = f"{_LONG_TOKEN} characters or more, visible ASCII only"
+        raise ValueError(message)
     return text
 
 
@@ -166,8 +176,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "mail_bounce_token",
         "",
-        "token that opens `/_/mail/bounces` for reports of bounced mails; empty: closed",
-        _text,
+        "token that opens `/_/mail/bounces` for reports of bounced mails, 16 characters or more; empty: closed",
+        _long_token,
         is_secret=True,
     ),
     Setting("clock_file", "", "test only: file that holds the present instant, RFC 3339", _path),

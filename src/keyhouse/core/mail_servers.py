@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.utils import parseaddr
 from typing import Final, Literal, cast
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -101,6 +103,13 @@ def _starttls(text: str, host: str) -> StartTls:
 
 
 def _sender(text: str) -> str:
-    if text and (_CONTROLS.search(text) or not _PLAIN_ADDRESS.fullmatch(parseaddr(text)[1])):
+    if not text:
+        return ""
+    name, address = parseaddr(text)
+    if _CONTROLS.search(text) or not _PLAIN_ADDRESS.fullmatch(address):
         raise ValueError(_ALLOWED)
+    try:
+        Address(name, addr_spec=address)  # as each mail will write it
+    except (MessageError, ValueError, IndexError) as error:
+        raise ValueError(_ALLOWED) from error
     return text

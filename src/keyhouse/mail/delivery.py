@@ -140,7 +140,7 @@ def deliver(mail: Mail, now: datetime, transport: Transport) -> bool:
         return False
     try:
         letter = unseal(mail.content_sealed, mail.address)
-        parcel = _parcel(mail, letter)
+        parcel = _put_together(mail, letter)
     except (UnreadableError, AddressError) as error:
         _end(mail, now, FAILED, f"It can't be sent: {error}.")
         return False
@@ -153,6 +153,18 @@ def _find_hindrance(mail: Mail, now: datetime) -> tuple[str, str] | None:
     if not mail.even_if_bounced and not may_get(mail.address, mail.lane):
         return SUPPRESSED, "Mails to this address came back."
     return None
+
+
+def _put_together(mail: Mail, letter: Letter) -> Parcel:
+    """Return the message. Where a defect hinders it, this mail fails: it must not stand in the way of all others."""
+    try:
+        return _parcel(mail, letter)
+    except AddressError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this mail
+        name = type(error).__name__  # what it says may quote the mail
+        _log.error("mail %s (%s) can't be put together: %s", mail.pk, mail.kind, name)
+        raise UnreadableError(f"it can't be put together ({name})") from None
 
 
 def _parcel(mail: Mail, letter: Letter) -> Parcel:
@@ -170,7 +182,7 @@ def _try(mail: Mail, letter: Letter, parcel: Parcel, now: datetime, transport: T
     try:
         transport.send(parcel)
     except HandOverError as error:
-        _note_failure(mail, now, error, _without_secrets(error.told, letter))
+        _note_failure(mail, now, error, _without_secrets(error.told, mail, letter))
         if isinstance(error, TroubleError):
             raise
         return False
@@ -205,9 +217,9 @@ def _end(mail: Mail, now: datetime, state: str, told: str) -> None:
     )
 
 
-def _without_secrets(told: str, letter: Letter) -> str:
-    """Return what a server said, fit for ledger and log: some quote the mail they refuse."""
-    for secret in filter(None, secrets_of(letter)):
+def _without_secrets(told: str, mail: Mail, letter: Letter) -> str:
+    """Return what a server said, fit for ledger and log: some quote the mail they refuse, most the address."""
+    for secret in filter(None, (*secrets_of(letter), mail.address)):
         told = told.replace(secret, logs.HIDDEN)
     told = _ADDRESS_IN_TEXT.sub(logs.HIDDEN, told)
     return tidy(logs.hide_secrets(told))[:LONGEST_ERROR]

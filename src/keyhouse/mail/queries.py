@@ -85,6 +85,11 @@ def ledger() -> QuerySet[Mail]:
     return Mail.objects.order_by("-id").defer("content_sealed")
 
 
+def mails_of(account_id: int) -> QuerySet[Mail]:
+    """Return the mails about one account that are still known, the newest first."""
+    return ledger().filter(account_id=account_id)
+
+
 def find_by_key(key: str) -> Mail | None:
     """Return the mail that was queued with this key, or None."""
     return Mail.objects.filter(key=key).defer("content_sealed").first()

@@ -23,6 +23,8 @@ LONGEST_WAIT_FOR_SERVER: Final = (
 )  # what stands in the server's way stands in every mail's way, and ends for all
 GIVE_UP_AFTER: Final = timedelta(days=2)
 
+LONGEST_FOLDED: Final = 320  # folding may lengthen what was as long as an address can be
+
 PACE: Final = (
     6 * _SECOND
 )  # bulk mails are counted over this time, so that a minute's share doesn't leave at once
@@ -94,4 +96,4 @@ def fold_address(address: str) -> str:
     local, _, domain = address.strip().rpartition("@")
     with contextlib.suppress(UnicodeError):  # an address that no mail can reach is compared as it was written
         domain = domain.encode("idna").decode() if domain else ""
-    return f"{local}@{domain}".casefold()
+    return f"{local}@{domain}".casefold()[:LONGEST_FOLDED]

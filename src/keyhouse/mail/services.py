@@ -90,6 +90,12 @@ def hasten(now: datetime) -> int:
     return changed
 
 
+def erase_account(account_id: int) -> int:
+    """Take address and account out of the mails of an account that are over; what still waits goes out. Returns how many."""
+    over = Mail.objects.filter(account_id=account_id).exclude(state=WAITING)
+    return over.update(address="", account_id=None)
+
+
 # ---- what came back
 
 
