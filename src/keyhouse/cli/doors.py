@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, str]] = {
     "audit": HOST,
     "audit verify": HOST,
     "mail list": HOST,
+    "mail domains": HOST,
     "mail test": HOST,
     "mail retry": "mail.retry",
     "mail clear": "mail.clear-bounce",

@@ -10,6 +10,9 @@ from typing import Any, Final
 
 import click
 
+from keyhouse.accounts.addresses import queries as address_queries
+from keyhouse.accounts.addresses import watching
+from keyhouse.accounts.models import MailDomain
 from keyhouse.accounts.outbox import clear_bounces, retry_mails
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
@@ -50,7 +53,7 @@ _LATER: Final = "That may pass by itself: mails that are queued are tried again 
 
 @click.group("mail")
 def command() -> None:
-    """Try the mail server; list and retry mails; clear bounces.
+    """Try the mail server; list and retry mails; clear bounces; list domains that are gone.
 
     \b
     Examples:
@@ -158,3 +161,35 @@ def clear(address: str) -> None:
         click.echo("Cleared: mails go there again.")
     else:
         click.echo("Nothing had come back from there.")
+
+
+@command.command()
+@click.option(
+    "--go-on", is_flag=True, help="Take the domains that the watch stopped at from their addresses."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def domains(*, go_on: bool, as_json: bool) -> None:
+    """List the domains of addresses that are missing or gone; --go-on where the watch stopped and they really are."""
+    if go_on:
+        count = watching.go_on(by=host(), now=clock.now())
+        click.echo(f"{count} domains are gone; their addresses count as verified no longer.", err=as_json)
+    for row in address_queries.troubled_domains():
+        told = _domain_as_dict(row)
+        click.echo(json.dumps(told) if as_json else _domain_as_line(told))
+    alarm = address_queries.find_alarm()
+    if alarm is not None:
+        click.echo(f"{alarm.sentence} Nothing was changed. With --go-on it is.", err=True)
+
+
+def _domain_as_dict(row: MailDomain) -> dict[str, Any]:
+    return {
+        "domain": row.domain,
+        "state": "gone" if row.gone_at else "stopped" if row.stopped_at else "missing",
+        "days_missing": row.missing_count,
+        "asked_at": clock.format_instant(row.asked_at) if row.asked_at else None,
+        "gone_at": clock.format_instant(row.gone_at) if row.gone_at else None,
+    }
+
+
+def _domain_as_line(told: dict[str, Any]) -> str:
+    return f"{told['domain']}  {told['state']}  {told['days_missing']} days in a row, asked last {told['asked_at'] or 'never'}"

@@ -15,6 +15,7 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from keyhouse.accounts import lone_address
+from keyhouse.accounts.addresses.queries import find_alarm
 from keyhouse.accounts.passwords import sources
 from keyhouse.accounts.passwords.errors import CompromisedFileDamaged
 from keyhouse.core import clock, configuration, keys
@@ -147,6 +148,14 @@ def _clients_are_told_apart() -> str:
         return ""  # which readers lack, and are told of
 
 
+def _mail_domains_are_watched() -> str:
+    try:
+        alarm = find_alarm()
+    except DatabaseError:
+        return ""  # which readers lack, and are told of
+    return alarm.sentence if alarm else ""
+
+
 READERS: Final = (_database_answers, _migrations_applied)
 WRITERS: Final = (_database_takes_writes, _data_folder_takes_files, _storage_takes_files, _key_file_is_there)
-BESIDE: Final = (_compromised_passwords_are_known, _clients_are_told_apart)
+BESIDE: Final = (_compromised_passwords_are_known, _clients_are_told_apart, _mail_domains_are_watched)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Iterator
 
 import dns.resolver
 import pytest
+from click.testing import CliRunner
 from tests.accounts.addresses.mailbox import code_in, letter_to, path_in
 from tests.accounts.addresses.name_server import NameServer, name_server
 from tests.accounts.conftest import (
@@ -28,10 +30,12 @@ from keyhouse.accounts.models import Email, MailDomain, OneTimeLink, User
 from keyhouse.accounts.queries import find_recoverable, find_verified_email, may_recover_by
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.audit.models import Record
+from keyhouse.cli.mail import command as mail_commands
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import NOBODY, host
 from keyhouse.core.errors import Refusal
 from keyhouse.mail.models import Mail
+from keyhouse.web import readiness
 
 pytestmark = pytest.mark.django_db
 
@@ -184,9 +188,14 @@ def test_a_run_that_would_touch_too_many_stops_and_alarms(
     assert DOMAIN in errors[0].getMessage()
     _, console = signed_in(make_person("root", is_operator=True))
     assert "has stopped" in console.get("/operator/accounts/").content.decode()
+    assert readiness._mail_domains_are_watched() == alarm.sentence
+    assert (
+        readiness._mail_domains_are_watched in readiness.BESIDE
+    )  # it is told in the body, and stops no reading
     server.domains[DOMAIN] = THERE
     pass_days(1, time, lookup)
     assert queries.find_alarm() is None
+    assert readiness._mail_domains_are_watched() == ""
     assert all(is_verified(one) for one in people)
 
 
@@ -228,7 +237,13 @@ def test_an_operator_who_looked_lets_it_go_on(lookup: Lookup, time: Clock, db: N
     with pytest.raises(Refusal):
         go_on(by=NOBODY, now=clock.now())
     assert is_verified(people[0])
-    assert go_on(by=host(), now=clock.now()) == 1
+    listed = CliRunner().invoke(mail_commands, ["domains", "--json"])
+    assert json.loads(listed.stdout)["state"] == "stopped"
+    assert "--go-on" in listed.stderr
+    done = CliRunner().invoke(mail_commands, ["domains", "--go-on"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.startswith("1 domains are gone")
+    assert f"{DOMAIN}  gone" in done.stdout
     assert not any(is_verified(one) for one in people)
     assert go_on(by=host(), now=clock.now()) == 0
 
