@@ -9,7 +9,7 @@ import sys
 
 from bench.servers import LOAD_CPU
 
-NAMES = ("start", "reads", "uploads", "scale", "mandate", "mail", "sign-in", "first-day", "corpus")
+NAMES = ("start", "reads", "uploads", "scale", "mandate", "mail", "sign-in", "passwords", "first-day", "corpus")
 NEEDED = ("nginx", "wrk", "h2load", "taskset")
 
 

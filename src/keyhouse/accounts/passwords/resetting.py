@@ -34,9 +34,11 @@ from keyhouse.accounts.sessions import end_sessions
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
 from keyhouse.core.actions import Thing
-from keyhouse.mail.contents import seal
+from keyhouse.mail.models import Mail
+from keyhouse.mail.services import queue
 
 CLOSED: Final = frozenset({User.State.FROZEN, User.State.DELETED})
+NOWHERE: Final = "nobody@invalid"
 MOST_MAILS: Final = 3  # accounts that one unverified address may stand in
 
 
@@ -79,16 +81,21 @@ def _is_within_limit(subject: str, now: datetime) -> bool:
 
 
 def _do_the_same_for_nobody(identifier: str, visitor: Visitor, now: datetime) -> None:
-    """Count, write a link that never worked and a record, seal a mail: so that it takes as long as for somebody."""
+    """Read and write as much as for somebody, so that it takes as long: a link that never worked, a mail that never was."""
     _is_within_limit(limits.typed_subject(identifier), now)
+    nobody = User(pk=0, username="nobody")
     with transaction.atomic():
-        dead = OneTimeLink.objects.create(
+        OneTimeLink.objects.create(
             purpose=links.PASSWORD_RESET,
             digest=links.digest_of(links.new_secret()),
+            data={"state": _fingerprint(nobody), "addresses": len(queries.emails_of(nobody))},
             made_at=now,
             expires_at=now,
         )
-        seal(letters.reset_letter("nobody", emails.site_address(f"/{dead.purpose}/"), now), "nobody")
+        letter = letters.reset_letter(nobody.username, emails.site_address("/password-reset/"), now)
+        key = links.new_secret()
+        queue(letter, to=NOWHERE, now=now, key=key, expires_at=now)
+        Mail.objects.filter(key=key).delete()
         record("password.ask-reset", by=visitor.actor, details={"account": "none, or one that may not"})
 
 
