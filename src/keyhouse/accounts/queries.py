@@ -18,6 +18,7 @@ from keyhouse.accounts.models import (
 )
 
 LONGEST_IDENTIFIER = 254
+_MOST_CLAIMS = 10  # accounts that an address is looked for in while nobody has verified it
 
 
 def find_user(username: str) -> User | None:
@@ -45,9 +46,12 @@ def find_verified_email(address: str) -> Email | None:
 def addresses_that_recover(user: User) -> list[Email]:
     """Return the addresses to which a way back into the account may be mailed, the primary one first.
 
-    Also one that was never verified. Not one whose domain was gone: somebody else may have registered that since.
+    Where none is verified, the primary one that never was; beside a verified one it could be somebody else's, mistyped.
+    None whose domain was gone: somebody else may have registered that since.
     """
-    return [email for email in emails_of(user) if may_recover_by(email)]
+    emails = [email for email in emails_of(user) if may_recover_by(email)]
+    verified = [email for email in emails if email.verified_at is not None]
+    return verified or [email for email in emails if email.is_primary]
 
 
 def may_recover_by(email: Email) -> bool:
@@ -82,8 +86,8 @@ def _find_by_address(address: str) -> list[tuple[User, Email]]:
     if verified is not None:
         return [(verified.user, verified)] if may_recover_by(verified) else []
     rows = Email.objects.filter(verified_at=None).select_related("user").annotate(folded=Lower("address"))
-    found = rows.filter(folded=_fold(address)).order_by("pk")
-    return [(email.user, email) for email in found if may_recover_by(email)]
+    found = rows.filter(folded=_fold(address)).order_by("pk")[:_MOST_CLAIMS]
+    return [(email.user, email) for email in found if email in addresses_that_recover(email.user)]
 
 
 def _fold(text: str) -> str:

@@ -25,7 +25,7 @@ from tests.accounts.conftest import (
 from tests.accounts.passwords.conftest import Leak
 
 from keyhouse.accounts import services, signing_in
-from keyhouse.accounts.models import Authenticator, Email, Hold, OneTimeLink, Session, User
+from keyhouse.accounts.models import Authenticator, Email, Hold, MailDomain, OneTimeLink, Session, User
 from keyhouse.accounts.passwords.resetting import ask_for_reset, reset_password
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
@@ -130,6 +130,38 @@ def test_an_unverified_address_of_somebody_else_reaches_only_whoever_verified_it
     services.add_email(bob, "ada@example.org", by=host())
     ask("ada@example.org")
     assert OneTimeLink.objects.get().user == ada
+
+
+def test_a_claimed_address_is_no_way_back_beside_a_verified_one(ada: User) -> None:
+    services.add_email(ada, "mistyped@example.org", by=host(), is_primary=False)
+    ask("mistyped@example.org")
+    assert mailed() == []
+    Email.objects.filter(address="ada@example.org").update(verified_at=None)
+    ask("mistyped@example.org")
+    assert mailed() == []
+    ask("ada@example.org")
+    assert Mail.objects.get().address == "ada@example.org"
+
+
+def test_a13_a_domain_that_was_gone_recovers_nobody(ada: User) -> None:
+    secret = link()
+    Mail.objects.all().delete()
+    Email.objects.filter(user=ada).update(verified_at=None, verified_by="", domain_gone_at=now())
+    for name in ("ada", "ada@example.org"):
+        ask(name)
+    assert mailed() == []
+    with pytest.raises(Refusal) as refusal:
+        reset(secret)
+    assert refusal.value.code == "reset-link-stale"
+
+
+def test_a13_a_domain_that_goes_missing_ends_the_links_mailed_to_it(ada: User) -> None:
+    secret = link()
+    MailDomain.objects.create(domain="example.org", missing_count=1)
+    with pytest.raises(Refusal) as refusal:
+        reset(secret)
+    assert refusal.value.code == "reset-link-stale"
+    assert fresh(ada).password == ada.password
 
 
 def test_too_many_are_not_mailed_and_still_answered_alike(ada: User, time: Clock) -> None:

@@ -128,6 +128,14 @@ def find_reset(secret: str, now: datetime) -> User:
 def _require_same(link: OneTimeLink, user: User) -> None:
     if link.data.get("state") != _fingerprint(user) or user.state in CLOSED:
         raise ResetLinkStale
+    if _find_email(link, user) not in queries.addresses_that_recover(
+        user
+    ):  # its domain may be missing by now
+        raise ResetLinkStale
+
+
+def _find_email(link: OneTimeLink, user: User) -> Email | None:
+    return Email.objects.filter(pk=link.data.get("email"), user=user, address=link.address).first()
 
 
 def reset_password(secret: str, password: str, visitor: Visitor, now: datetime) -> None:
@@ -163,7 +171,7 @@ def reset_password(secret: str, password: str, visitor: Visitor, now: datetime) 
 
 def _verify_address(link: OneTimeLink, user: User, now: datetime) -> None:
     """Let the address count as verified: its owner just followed the link. Raises AddressTaken, ResetLinkStale."""
-    email = Email.objects.filter(pk=link.data.get("email"), user=user, address=link.address).first()
+    email = _find_email(link, user)
     if email is None:
         raise ResetLinkStale
     if email.verified_at is not None:
