@@ -9,7 +9,18 @@ import sys
 
 from bench.servers import LOAD_CPU
 
-NAMES = ("start", "reads", "uploads", "scale", "mandate", "mail", "sign-in", "passwords", "first-day", "corpus")
+NAMES = (
+    "start",
+    "reads",
+    "uploads",
+    "scale",
+    "mandate",
+    "mail",
+    "sign-in",
+    "passwords",
+    "first-day",
+    "corpus",
+)
 NEEDED = ("nginx", "wrk", "h2load", "taskset")
 
 

@@ -21,7 +21,7 @@ from typing import IO, Final, cast
 
 from keyhouse.accounts.passwords.errors import DumpRefused, dump_refused
 
-BITE: Final = 2**20
+BITE: Final = 2**18  # what is made of it stays in the cache of a processor
 LONGEST_LINE: Final = 80  # a digest, a colon, a count that a 64 bit number holds, CR and LF: 64
 _GZIP: Final = b"\x1f\x8b"
 _LINES: Final = re.compile(rb"^(.{40}):[0-9]{1,20}\r?\n", re.MULTILINE)
@@ -78,20 +78,25 @@ class Reader:
     def read(self, text: bytes) -> bytes:
         """Return the digests of the next whole lines; raises DumpRefused with the number of the first wrong one."""
         text = text if text.endswith(b"\n") else text + b"\n"
-        names = self._judge(text) or self._judge_lines(text.upper())
+        names: list[bytes] = _LINES.findall(text)
+        digests = _digests_of(names) if self._is_in_order(text, names) else None
+        if digests is None:
+            names = self._judge_lines(text.upper())
+            digests = unhexlify(b"".join(names))
         self.lines += len(names)
         self.last = names[-1].upper()
-        if self.least_count > 1:
-            names = [name for name, count in _COUNTED.findall(text) if int(count) >= self.least_count]
-        return unhexlify(b"".join(names))
+        if self.least_count <= 1:
+            return digests
+        counted = _COUNTED.findall(text)
+        return unhexlify(b"".join(name for name, count in counted if int(count) >= self.least_count))
 
-    def _judge(self, text: bytes) -> list[bytes] | None:
-        """Return the digests in hex where everything is right, else None."""
-        names: list[bytes] = _LINES.findall(text)
+    def _is_in_order(self, text: bytes, names: list[bytes]) -> bool:
+        """Whether every line was taken, each behind the one before.
+
+        It goes by their text: where upper and lower case are mixed in one piece, it is read line by line.
+        """
         is_whole = len(names) == text.count(b"\n") and bool(names) and names[0].upper() > self.last
-        # by their text: where cases are mixed in one piece, it is read line by line
-        is_right = is_whole and all(map(operator.lt, names, islice(names, 1, None))) and _is_hex(names)
-        return names if is_right else None
+        return is_whole and all(map(operator.lt, names, islice(names, 1, None)))
 
     def _judge_lines(self, text: bytes) -> list[bytes]:
         names, last = [], self.last
@@ -108,9 +113,9 @@ class Reader:
         return names
 
 
-def _is_hex(names: list[bytes]) -> bool:
+def _digests_of(names: list[bytes]) -> bytes | None:
+    """Return the digests, or None where something isn't hexadecimal."""
     try:
-        unhexlify(b"".join(names))
+        return unhexlify(b"".join(names))
     except binascii.Error:
-        return False
-    return True
+        return None
