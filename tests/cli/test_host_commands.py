@@ -57,8 +57,8 @@ def test_people_are_listed_without_secrets(made: None) -> None:
 
 
 def test_a_link_for_enrolling_anew_is_printed_for_people_who_exist(made: None) -> None:
-    assert "/enrolment/" in run(user.command, "enrol", "Ada").stdout
-    assert isinstance(run(user.command, "enrol", "eve").exception, NotFound)
+    assert "/enrolment/" in run(user.command, "recover", "Ada").stdout
+    assert isinstance(run(user.command, "recover", "eve").exception, NotFound)
     assert Record.objects.filter(action="enrolment.link").count() == 1
 
 

@@ -25,7 +25,12 @@ UNTOLD = {model: why for one in ALL for model, why in one.untold.items()}
 # columns that hold the number of an account without being a foreign key
 NUMBERS = {"user_id", "account_id", "actor_id", "owner_id", "person_id"}
 SECRET = ("password", "secret", "digest", "sealed", "salt", "csrf", "token")
-NO_SECRETS = {"password_changed_at", "password_checked_at", "token_id"}  # when, and which; not what
+NO_SECRETS = {
+    "password_changed_at",
+    "password_checked_at",
+    "knows_password",
+    "token_id",
+}  # when, whether, and which; not what
 
 
 def is_about_people(model: type[Model]) -> bool:

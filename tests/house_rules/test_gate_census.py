@@ -45,6 +45,9 @@ NEVER_GATED = {
     "email.add", "email.verify", "email.remove", "email.make-primary", "email.revert", "email.lose-domain",
     # stopping one's account
     "account.freeze", "account.freeze-by-link",
+    # coming back in
+    "recovery.ask", "recovery.open", "recovery.read", "recovery.stop", "recovery.settle", "account.thaw",
+    "enrolment-proof.ask", "enrolment-proof.give",
     # seeing one's own, and taking back what one gave out
     "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "mandate.check", "mandate.read-own",
     # taking one's data away; changing one's mind; a name that nobody has any more

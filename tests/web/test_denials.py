@@ -7,13 +7,13 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from tests.accounts.conftest import SECRET
+from tests.accounts.conftest import SECRET, at_home
 from tests.mandate.conftest import SetClock
 from tests.mandate.stored import ANNOUNCED, ENFORCED, document, make_project, make_user, retire_default, store
 from tests.mandate.visiting import PROBLEM, Visit, code_of
 from tests.web.asgi_client import ask
 
-from keyhouse.accounts.models import Authenticator, User
+from keyhouse.accounts.models import Authenticator, Session, User
 from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
 from keyhouse.core import clock, configuration
@@ -72,6 +72,7 @@ def test_the_page_names_the_mandate_and_the_one_next_step_with_the_way_back(ada:
 
 def test_after_setting_the_factor_up_one_is_back_where_one_was(ada: User) -> None:
     visit = Visit(ada, "password")
+    at_home(Session.objects.get())
     visit.get(MANAGE)
     add = way_on(visit, "Set up a second factor")
     visit.get(add)

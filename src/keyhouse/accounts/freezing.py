@@ -15,6 +15,7 @@ from keyhouse.accounts import emails, links
 from keyhouse.accounts.addresses import letters
 from keyhouse.accounts.errors import LinkUnknown
 from keyhouse.accounts.models import OneTimeLink, User
+from keyhouse.accounts.recovery.cases import stop_cases
 from keyhouse.accounts.sessions import end_sessions
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
@@ -43,10 +44,19 @@ def freeze_by_link(secret: str, visitor: Visitor, now: datetime) -> User:
     with transaction.atomic():
         user = _lock(look_at_freeze(secret, now))
         if user.state == User.State.FROZEN:
+            _stop_cases_again(user, secret, visitor, now)
             return user
         link = links.lock_link(links.NOT_ME, secret, now)
         _freeze(user, "account.freeze-by-link", by=visitor.actor, now=now, told_at=link.address)
     return user
+
+
+def _stop_cases_again(user: User, secret: str, visitor: Visitor, now: datetime) -> None:
+    """Stop what somebody began to open the frozen account: by a link that was mailed since."""
+    link = links.find_link_even_used(links.NOT_ME, secret)
+    if link.used_at is None and now < link.expires_at:
+        links.use_link(link, now)
+        stop_cases(user, how="not-me", by=visitor.actor, now=now)
 
 
 def freeze_own(user: User, *, by: Actor, now: datetime) -> None:
@@ -70,6 +80,7 @@ def _freeze(user: User, action: str, *, by: Actor, now: datetime, told_at: str =
     User.objects.filter(pk=user.pk).update(state=User.State.FROZEN)
     user.state = User.State.FROZEN
     end_sessions(user.pk)
+    stop_cases(user, how="not-me", by=by, now=now)
     links.end_all_links(user, but=SURVIVING)
     OneTimeLink.objects.filter(user=user, purpose=links.NOT_ME, used_at=None).update(used_at=now)
     record(action, by=by, about=Thing("account", user.pk, user.username), account_id=user.pk)

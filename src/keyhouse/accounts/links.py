@@ -30,6 +30,8 @@ SIGN_UP: Final = "sign-up"  # mailed to whoever asked for an account
 ENROLMENT: Final = "enrolment"  # of somebody whose factors died
 PASSWORD_RESET: Final = "password-reset"  # noqa: S105 - the name of a purpose; mailed to whoever says that the password is forgotten
 KEEP_ACCOUNT: Final = "keep-account"  # takes back the deletion of an account
+RECOVERY: Final = "recovery"  # begins a case, or opens a frozen account
+ENROLMENT_PROOF: Final = "enrolment-proof"  # that mail reaches whoever enrols a first second factor
 NOT_ME: Final = "not-me"  # stands in security mails: freezes the account
 VERIFY_ADDRESS: Final = "verify-address"  # proves that an address is read by who signed in
 REVERT_ADDRESSES: Final = "revert-addresses"  # stands in mails to former addresses: puts them back
@@ -43,6 +45,8 @@ LIFE: Final = {
     NOT_ME: timedelta(days=7),
     VERIFY_ADDRESS: timedelta(hours=24),
     REVERT_ADDRESSES: timedelta(days=7),
+    RECOVERY: timedelta(hours=6),
+    ENROLMENT_PROOF: timedelta(hours=1),
 }
 # What a change of the addresses makes worthless: it may have been mailed to whoever had the former ones
 DEAD_AFTER_CHANGE: Final = (PASSWORD_RESET,)

@@ -8,6 +8,12 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
 
+from keyhouse.accounts.recovery.models import (
+    RecoveryCase as RecoveryCase,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.accounts.recovery.models import (
+    RecoveryWord as RecoveryWord,  # noqa: PLC0414 - Django finds models here
+)
 from keyhouse.accounts.second_factors.recovery_codes.models import (
     RecoveryCode as RecoveryCode,  # noqa: PLC0414 - Django finds models here
 )

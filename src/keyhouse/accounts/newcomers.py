@@ -26,6 +26,8 @@ from keyhouse.accounts.models import (
     UserHandle,
 )
 from keyhouse.accounts.passwords.choosing import choose
+from keyhouse.accounts.recovery.cases import finish as finish_recovery
+from keyhouse.accounts.recovery.cases import require_ready
 from keyhouse.accounts.second_factors.recovery_codes import rules as code_rules
 from keyhouse.accounts.second_factors.recovery_codes.services import (
     HashedCodes,
@@ -108,6 +110,7 @@ class Door:
 def look(door: Door, now: datetime) -> tuple[OneTimeLink, Draft]:
     """Return the link and what was entered; raises the refusals of links."""
     link = links.find_link(door.purpose, door.secret, now)
+    require_ready(link, now)
     return link, _draft_of(link, door.browser)
 
 
@@ -253,6 +256,7 @@ def _finish(
     door: Door, typed_back: tuple[str, ...], hashed: HashedCodes, visitor: Visitor, now: datetime
 ) -> tuple[Session, str]:
     with transaction.atomic():
+        _lock_owner(door, now)
         link = links.lock_link(door.purpose, door.secret, now)
         draft = _draft_of(link, door.browser)
         if draft.codes != typed_back:
@@ -264,6 +268,13 @@ def _finish(
         browsers.remember(user.pk, visitor, browsers.How.LINK, now=now)
         _record(link, session, visitor)
     return session, cookie
+
+
+def _lock_owner(door: Door, now: datetime) -> None:
+    """Take the lock of an account that is there before that of its link, as everybody does who ends links."""
+    username = links.find_link(door.purpose, door.secret, now).username
+    if door.purpose == links.ENROLMENT:
+        User.objects.select_for_update().filter(username=username).first()
 
 
 def _start(user: User, draft: Draft, visitor: Visitor, now: datetime) -> tuple[Session, str]:
@@ -332,6 +343,7 @@ def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: da
     RecoveryCodeSet.objects.filter(user=user).delete()
     _give_factor(user, draft, now)
     new_code_set(user, hashed, at=now)
+    finish_recovery(user, link, now)
     return user
 
 

@@ -19,7 +19,8 @@ from keyhouse.accounts.models import (
     Session,
     User,
 )
-from keyhouse.audit.services import Act, record, record_all
+from keyhouse.accounts.recovery.cases import open_at_host
+from keyhouse.audit.services import Act, record_all
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
@@ -37,11 +38,7 @@ class WayBack:
 
 def make_enrolment_link(user: User, *, by: Actor) -> str:
     """Return the path of a link by which a person sets password, factor and codes anew (7 days); earlier ones are dead."""
-    with transaction.atomic():
-        actions.require(by, LINK, _thing(user))
-        path = _make_link(user)
-        record(LINK, by=by, about=_thing(user), account_id=user.pk)
-    return path
+    return open_at_host(user, by=by, now=clock.now())
 
 
 def _make_link(user: User) -> str:

@@ -31,6 +31,8 @@ from keyhouse.accounts.limits import Counted
 from keyhouse.accounts.models import Session, User
 from keyhouse.accounts.passwords.disabling import disable_password
 from keyhouse.accounts.passwords.sources import look_up
+from keyhouse.accounts.recovery.code_use import follow_code, follow_factor
+from keyhouse.accounts.recovery.first_enrolment import note_browser
 from keyhouse.accounts.second_factors.recovery_codes.services import Guess, hash_guess, use_code
 from keyhouse.accounts.second_factors.totp.services import accept_code, count_failure
 from keyhouse.accounts.second_factors.webauthn import ceremonies
@@ -246,6 +248,7 @@ def _welcome(session: Session, visitor: Visitor, now: datetime) -> None:
     """Note who was here, and with which browser."""
     User.objects.filter(pk=session.user_id).update(last_seen_at=now)
     browsers.remember(session.user_id, visitor, browsers.how_of(session.methods), now=now)
+    note_browser(session, visitor)
 
 
 def _actor(session: Session, visitor: Visitor, *methods: str) -> Actor:
@@ -359,6 +362,7 @@ def _open_by_passkey(answer: PasskeyAnswer, asked: ceremonies.Asked) -> SignedIn
         )
         leave(answer.before)
         _note_sign_in(session, answer.visitor, answer.now, {"key": key.name})
+        follow_factor(session, key.created_at, by=_actor(session, answer.visitor), now=answer.now)
     return SignedIn(session, cookie)
 
 
@@ -419,6 +423,9 @@ class _Proof:
     def accept(self, user: User, now: datetime) -> None:
         """Accept in the transaction, or raise."""
 
+    def follow(self, session: Session, visitor: Visitor, now: datetime) -> None:
+        """Do in the same transaction what follows from an accepted proof."""
+
     def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
         """Count a refused proof against the factor."""
 
@@ -437,7 +444,10 @@ class _Code(_Proof):
     method = "totp"
 
     def accept(self, user: User, now: datetime) -> None:
-        accept_code(user.pk, self.typed, now=now)
+        self._enrolled_at = accept_code(user.pk, self.typed, now=now).created_at
+
+    def follow(self, session: Session, visitor: Visitor, now: datetime) -> None:
+        follow_factor(session, self._enrolled_at, by=_actor(session, visitor), now=now)
 
     def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
         count_failure(user.pk, refusal if isinstance(refusal, CodeRefused) else None, now=now)
@@ -463,6 +473,10 @@ class _SecurityKey(_Proof):
         key, proof = accept_answer(self.asked, self.response, now=now)
         self._marks = {"user_verified": proof.user_verified, "device_bound": not key.backup_eligible}
         self._told = {"key": key.name}
+        self._enrolled_at = key.created_at
+
+    def follow(self, session: Session, visitor: Visitor, now: datetime) -> None:
+        follow_factor(session, self._enrolled_at, by=_actor(session, visitor), now=now)
 
     def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
         del user
@@ -488,6 +502,9 @@ class _RecoveryCode(_Proof):
     def accept(self, user: User, now: datetime) -> None:
         del user
         use_code(self.guess, now=now)
+
+    def follow(self, session: Session, visitor: Visitor, now: datetime) -> None:
+        follow_code(session.user, visitor, now)
 
 
 class _Password(_Proof):
@@ -540,4 +557,5 @@ def _accepted(session: Session, proof: _Proof, visitor: Visitor, now: datetime, 
             account_id=session.user_id,
             details={"by": proof.method, **proof.told},
         )
+        proof.follow(session, visitor, now)
     return cookie

@@ -19,7 +19,7 @@ COMMANDS: Final[dict[str, str]] = {
     "setup-link": "setup.link",
     "user list": HOST,
     "user invite": "user.invite",
-    "user enrol": "enrolment.link",
+    "user recover": "enrolment.link",
     "token list": HOST,
     "token revoke": HOST,
     "mandate plan": HOST,
@@ -67,6 +67,8 @@ INSIDE: Final[dict[str, str]] = {
     "second-factor.disable": "the job `second-factor`",
     "second-factor.remove-last": "the removal of an authenticator app or a security key, when it is the last",
     "account.forget": "the job `account-deletion`",
+    "recovery.settle": "the job `recovery`, once a case has proofs enough",
+    "recovery.stop": "a second factor that is proven, and the link that says “this was not me”",
     "token.use": "whatever is gated and done with a token",
     "index.read-private": "every read of a private index, by installers and in pages",
     "project.create": "the first upload to a name",
@@ -80,6 +82,7 @@ JOBS: Final[dict[str, str]] = {
     "mail-bounces": "keeps what a mail service reports at `/_/mail/bounces`",
     "account-deletion": "deletes accounts whose wait is over, and frees the names of those long gone",
     "mail-domains": "counts addresses as unproven whose domain is gone",
+    "recovery": "lets a recovery case be ready from an instant on, once it has proofs enough",
     "second-factor": "switches an app off after a hundred wrong codes, and a key whose counter did not rise",
 }
 # Threads beside requests → what they do. They act for nobody and change nothing that has an audit record.

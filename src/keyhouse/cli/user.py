@@ -35,12 +35,14 @@ def invite(name: str, address: str) -> None:
 
 @command.command()
 @click.argument("name")
-def enrol(name: str) -> None:
+def recover(name: str) -> None:
     """Print a one-time link by which NAME sets password, second factor and recovery codes anew.
+
+    Everybody concerned is told by mail: NAME, who owns projects with them, all operators. The account is then on hold.
 
     \b
     Example:
-      keyhouse user enrol ada
+      keyhouse user recover ada
     """  # noqa: D301 - \b is click's own mark
     user = find_user(name)
     if user is None:

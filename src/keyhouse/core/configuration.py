@@ -360,6 +360,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         read_windows,
     ),
     Setting(
+        "first_enrolment_days",
+        "30",
+        "the first second factor of an account with projects needs a mailed proof and sleeps for a day, unless the browser "
+        "is known for this many days and the account was not silent for as long",
+        _number(1, 3650),
+    ),
+    Setting(
         "mandate_history_days",
         "400",
         "facts of attempts at the gate are kept this many days for replays; 0: none are kept",
@@ -426,6 +433,7 @@ class Configuration:
     recovery_network_limit: tuple[Window, ...]
     project_create_limit: tuple[Window, ...]
     project_create_network_limit: tuple[Window, ...]
+    first_enrolment_days: int
     mandate_history_days: int
     sources: Mapping[str, str]
 

@@ -25,6 +25,7 @@ HIDDEN: Final = "(hidden)"
 _LINKS: Final = (
     *("setup", "invitation", "enrolment", "password-reset", "sign-up", "keep-account"),
     *("verify-address", "revert-addresses", "not-me"),
+    *("recovery", "enrolment-proof"),
 )
 _SECRETS: Final = (
     # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/ and their like

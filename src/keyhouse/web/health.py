@@ -100,6 +100,7 @@ def _measure() -> bytes:
     try:
         _measure_audit()
         _measure_mail()
+        _measure_cases()
     except DatabaseError:
         logging.getLogger("keyhouse.web").warning(
             "audit chain and outbox can't be measured right now", exc_info=True
@@ -115,6 +116,12 @@ def _measure_audit() -> None:
     chained, waiting = sealing.count()
     metrics.CHAINED.set(chained)
     metrics.WAITING.set(waiting)
+
+
+def _measure_cases() -> None:
+    from keyhouse.accounts.recovery.queries import open_ages  # noqa: PLC0415 - Django is set up by now
+
+    metrics.set_case_ages(open_ages(clock.now()))
 
 
 def _measure_mail() -> None:

@@ -6,8 +6,11 @@ then keeps its numbers in files of that folder, and whoever is asked adds them u
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter as Tally
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
@@ -27,6 +30,15 @@ REFUSALS: Final = Counter("keyhouse_refusals", "Requests refused, by stable code
 CHAINED: Final = Gauge("keyhouse_audit_chained", "Audit records in the chain", multiprocess_mode="mostrecent")
 WAITING: Final = Gauge(
     "keyhouse_audit_waiting", "Audit records that wait to be chained", multiprocess_mode="mostrecent"
+)
+OPEN_CASES: Final = Gauge(
+    "keyhouse_recovery_cases_open", "Recovery cases that are open", multiprocess_mode="mostrecent"
+)
+CASE_AGE: Final = Gauge(
+    "keyhouse_recovery_case_age_seconds",
+    "Age of the open recovery cases",
+    ["quantile"],
+    multiprocess_mode="mostrecent",
 )
 
 MAILS_WAITING: Final = Gauge(
@@ -56,6 +68,14 @@ def count_request(plane: str, status: int, seconds: float) -> None:
     """Count one answer of pages or upload."""
     REQUESTS.labels(plane, str(status)).inc()
     SECONDS.labels(plane).observe(seconds)
+
+
+def set_case_ages(ages: Sequence[timedelta]) -> None:
+    """Measure the open recovery cases; `ages` are the youngest first."""
+    OPEN_CASES.set(len(ages))
+    for quantile in (0.5, 0.95):
+        at = max(0, math.ceil(quantile * len(ages)) - 1)
+        CASE_AGE.labels(str(quantile)).set(ages[at].total_seconds() if ages else 0)
 
 
 def hand_over_reads() -> None:

@@ -20,6 +20,8 @@ from keyhouse.core.errors import Refusal, StepUpRequired
 SIGN_IN: Final = "/account/sign-in/"
 STEP_UP: Final = "/account/step-up/"
 FACTORS: Final = "/account/second-factors/"
+PROOF: Final = "/account/second-factors/proof/"
+RECOVER: Final = "/account/recover/"
 ADD_FACTOR: Final = "/account/second-factors/add/"
 # Where a code leads when no decision names the page.
 _PAGES: Final = {
@@ -30,11 +32,15 @@ _PAGES: Final = {
     "credential-weak": "/account/tokens/",
     "email-unverified": "/account/",
     "account-held": "/account/",
+    "account-frozen": RECOVER,
+    "mailed-proof-required": PROOF,
 }
 _LABELS: Final = {
     SIGN_IN: "Sign in",
     STEP_UP: "Prove your second factor",
     FACTORS: "Second factors",
+    PROOF: "Have a link mailed",
+    RECOVER: "A way back in",
     ADD_FACTOR: "Set up a second factor",
     "/account/tokens/": "API tokens",
     "/account/password/": "Set a new password",

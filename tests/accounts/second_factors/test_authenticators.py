@@ -13,6 +13,7 @@ from tests.accounts.conftest import (
     Browser,
     Clock,
     Configure,
+    at_home,
     at_once,
     code,
     make_person,
@@ -664,6 +665,7 @@ def test_enrolling_lifts_the_session_that_proved_it_and_ends_the_others_g4() -> 
     ada = make_person(factors=0)
     make_project("alpha", ada)
     ours, browser = signed_in(ada, "password")
+    at_home(ours)
     theirs, old = signed_in(ada, "password")
     managing = "/manage/project/alpha/"
     assert {refused(one.get(managing)) for one in (browser, old)} == {"second-factor-required"}

@@ -134,7 +134,7 @@ def test_a_recovery_code_lets_in_and_leads_to_a_new_factor(ada: User, browser: B
     assert (record.action, record.methods) == ("session.start", ["password", "recovery_code"])
     browser.get("/account/second-factors/")
     assert "You came in by a recovery code" in browser.text
-    assert refused(browser.get("/manage/projects/")) == "second-factor-required"
+    assert refused(browser.get("/manage/projects/")) == "account-held"
     assert browser.get("/account/second-factors/add/").status_code == 200
 
 

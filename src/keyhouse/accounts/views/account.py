@@ -12,6 +12,7 @@ from keyhouse.accounts.forms import PasswordChangeForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import User
 from keyhouse.accounts.passwords import removing
+from keyhouse.accounts.recovery.queries import live_holds_of
 from keyhouse.accounts.views.answers import HOME, SeeOther, session_of, show_form
 from keyhouse.audit.queries import records_of_person
 from keyhouse.core import actions, clock
@@ -26,6 +27,7 @@ def home(request: AskedRequest) -> HttpResponse:
         "standings": standings_of(session.user),
         "check_phrase": emails.shown_check_phrase(session.user),
         "held": holds.find_wait(session.user, clock.now()),
+        "holds": live_holds_of(session.user, clock.now()),
         "items": checklist.items_for(session.user),
         "deletion": find_deletion(session.user_id),
     }

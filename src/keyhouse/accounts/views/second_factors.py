@@ -13,6 +13,7 @@ from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing
 from keyhouse.accounts.forms import EnrolmentForm, RenameForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Authenticator, SecurityKey, Session
+from keyhouse.accounts.recovery.first_enrolment import needs_proof
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
 from keyhouse.accounts.second_factors.totp.services import (
@@ -37,6 +38,7 @@ LIST = "/account/second-factors/"
 CODES = "/account/recovery-codes/"
 ADD_KEY = "/account/security-keys/add/"
 ADD = "/account/second-factors/add/"
+PROOF = "/account/second-factors/proof/"
 
 
 @actions.classified(GET="account.read")
@@ -80,6 +82,8 @@ def _may_remove_last(request: AskedRequest, count: int) -> bool:
 def add_authenticator(request: AskedRequest) -> HttpResponse:
     """Show the secret of a new authenticator app and take its first code; then go on to where one was."""
     session, way_on = session_of(request), next_of(request)
+    if request.method != "POST" and needs_proof(session.user, by=request.actor, now=clock.now()):
+        return SeeOther(PROOF)
     form = EnrolmentForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         done = form.carry_out(

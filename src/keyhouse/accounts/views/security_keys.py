@@ -14,6 +14,7 @@ from keyhouse.accounts.cookies import CEREMONY, cookie_name, put_cookie
 from keyhouse.accounts.errors import SecondFactorMissing, SignInExpired
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Session
+from keyhouse.accounts.recovery.first_enrolment import needs_proof
 from keyhouse.accounts.second_factors.webauthn import ceremonies
 from keyhouse.accounts.second_factors.webauthn.errors import KeyAnswerMalformed
 from keyhouse.accounts.second_factors.webauthn.services import finish_enrolment, remove_key
@@ -32,6 +33,7 @@ from keyhouse.core import actions, clock, configuration
 
 LIST: Final = "/account/second-factors/"
 CODES: Final = "/account/recovery-codes/"
+PROOF: Final = "/account/second-factors/proof/"
 
 
 def _text(body: Mapping[str, Any], name: str) -> str:
@@ -74,6 +76,8 @@ def add(request: AskedRequest) -> HttpResponse:
     """Show how to add a key; take the browser's answer."""
     session = session_of(request)
     if request.method != "POST":
+        if needs_proof(session.user, by=request.actor, now=clock.now()):
+            return SeeOther(PROOF)
         settings = configuration.current()
         is_plain = not settings.is_https and settings.host != "localhost"
         context = {

@@ -19,6 +19,7 @@ from keyhouse.accounts.errors import (
     SecondFactorUnnamed,
 )
 from keyhouse.accounts.models import Authenticator, User
+from keyhouse.accounts.recovery import first_enrolment
 from keyhouse.accounts.second_factors import letters
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.sessions import end_other_sessions, forget_second_factor
@@ -51,12 +52,14 @@ def enrol_authenticator(  # noqa: PLR0913 - what, whose, by whom, from when on
         actions.require(by, "second-factor.add", Thing("account", user.pk, user.username))
         User.objects.select_for_update().get(pk=user.pk)
         strength.require_strongest(by, user.pk, to_enrol=True)
+        newness = first_enrolment.judge(user, by=by, now=at or clock.now())
         authenticator = new_authenticator(user, secret, name=name, last_step=last_step, at=at)
         end_other_sessions(by, user.pk)
         record("second-factor.add", by=by, about=thing_of(authenticator), account_id=user.pk)
         if by.kind != "host":  # which fills accounts that nobody has used yet
             now = clock.now()
             emails.tell(user, letters.added(KIND, authenticator.name, by=by, now=now), now=now)
+        first_enrolment.follow(user, newness, now=at or clock.now())
     return authenticator
 
 

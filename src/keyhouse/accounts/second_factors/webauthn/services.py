@@ -12,6 +12,7 @@ from django.db.models import Q
 from keyhouse.accounts import strength
 from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing, SecondFactorsMany
 from keyhouse.accounts.models import SecurityKey, Session, User, UserHandle
+from keyhouse.accounts.recovery import first_enrolment
 from keyhouse.accounts.second_factors.webauthn import ceremonies, rules
 from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyKnown, KeyUnknown
 from keyhouse.accounts.second_factors.webauthn.rules import Assertion, KnownKey, NewKey
@@ -48,9 +49,11 @@ def finish_enrolment(
         actions.require(by, "second-factor.add", Thing("account", user.pk, user.username))
         User.objects.select_for_update().get(pk=user.pk)
         strength.require_strongest(by, user.pk, to_enrol=True)
+        newness = first_enrolment.judge(user, by=by, now=now)
         key = new_key(user, made, name=name, at=now)
         end_other_sessions(by, user.pk)
         record("second-factor.add", by=by, about=thing_of(key), account_id=user.pk)
+        first_enrolment.follow(user, newness, now=now)
         value = prove(
             session,
             ["webauthn"],

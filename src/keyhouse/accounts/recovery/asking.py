@@ -1,0 +1,60 @@
+"""Asking for a way back by mail: the same answer, and the same work, whoever is asked about."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+
+from keyhouse.accounts import emails, limits, links, queries
+from keyhouse.accounts.models import OneTimeLink, User
+from keyhouse.accounts.recovery import letters
+from keyhouse.accounts.recovery.queries import find_reachable
+from keyhouse.accounts.visitor import Visitor
+from keyhouse.audit.services import record
+from keyhouse.core.actions import Thing
+from keyhouse.mail.contents import seal
+
+ASK: Final = "recovery.ask"
+_NOBODY: Final = "nobody@example.invalid"
+
+
+def ask_for_mail(typed: str, visitor: Visitor, now: datetime) -> None:
+    """Mail a link that begins a case, where what was typed names somebody whom a mail reaches.
+
+    For everybody else a link is made that nobody gets: whoever looks from outside sees no difference, also none in time.
+    Raises TooManyAttempts.
+    """
+    limits.count_attempt(
+        now=now, limit=limits.MAIL, subject=limits.typed_subject(typed), network=visitor.network
+    )
+    user = queries.find_user_by_identifier(typed)
+    address = find_reachable(user, typed) if user and user.state != User.State.DELETED else ""
+    with transaction.atomic():
+        if user is not None and address:
+            _send_link(user, address, now)
+        else:
+            _send_nothing(now)
+        record(
+            ASK,
+            by=visitor.actor,
+            about=Thing("account", user.pk, user.username) if user else None,
+            account_id=user.pk if user else None,
+        )
+
+
+def _send_link(user: User, address: str, now: datetime) -> None:
+    path = links.make_link_for(user, links.RECOVERY, now=now, address=address)
+    until = now + links.LIFE[links.RECOVERY]
+    letter = letters.asked(user.username, emails.site_address(path), until)
+    emails.send_to(user, address, letter, now=now, expires_at=until)
+
+
+def _send_nothing(now: datetime) -> None:
+    """Do what `_send_link` does, for nobody: the link is dead at once."""
+    path = links.make_link(links.RECOVERY, now=now, username="-")
+    OneTimeLink.objects.filter(purpose=links.RECOVERY, user=None).update(
+        expires_at=now - timedelta(seconds=1)
+    )
+    seal(letters.asked("-", emails.site_address(path), now), _NOBODY)

@@ -1,0 +1,359 @@
+"""A case from its opening to its end: opened, settled once it has what it takes, stopped by its owner or used once.
+
+Whoever writes takes the lock of the account first, then that of the case.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+
+from keyhouse.accounts import emails, holds, limits, links
+from keyhouse.accounts.errors import LinkUnknown, PasswordWrong
+from keyhouse.accounts.hashing import compare_password
+from keyhouse.accounts.models import Hold, OneTimeLink, RecoveryCase, User
+from keyhouse.accounts.recovery import letters, queries, rules, telling
+from keyhouse.accounts.recovery.errors import CaseIncomplete, CaseMissing, CaseOver, CaseWaits
+from keyhouse.accounts.visitor import Visitor
+from keyhouse.audit.queries import records_of_person
+from keyhouse.audit.services import record, record_refusal
+from keyhouse.core import actions, clock, standing
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor, job
+from keyhouse.mail.queries import is_off
+
+OPEN: Final = "recovery.open"
+LINK: Final = "enrolment.link"
+STOP: Final = "recovery.stop"
+SETTLE: Final = "recovery.settle"
+JOB: Final = "recovery"
+VOUCH_PAGE: Final = "/account/vouch/"
+CONSOLE: Final = "/operator/recovery/"
+# What sets passwords; one that a mailed link set proves no more than the mailbox does.
+_SETTING: Final = (
+    "password.change",
+    "password.reset",
+    "enrolment.finish",
+    "invitation.accept",
+    "user.create",
+)
+_BY_MAIL: Final = "password.reset"
+_State = RecoveryCase.State
+
+
+def thing_of(case: RecoveryCase) -> Thing:
+    """Return a case as actions and the audit log name it."""
+    return Thing("recovery-case", case.pk, case.user.username)
+
+
+# ---- opening
+
+
+def open_by_mail(
+    secret: str, browser: str, password: str, visitor: Visitor, now: datetime
+) -> tuple[RecoveryCase, str]:
+    """Open a case by the mailed link, which is used up; returns the case and the value of the browser's cookie.
+
+    A case that is open already goes on, with the password as one more proof. Raises the refusals of links,
+    PasswordWrong, TooManyAttempts.
+    """
+    link = links.find_link(links.RECOVERY, secret, now)
+    links.require_browser(link, browser)
+    actions.require(visitor.actor, OPEN)
+    judged, knows = link.user, _knows_password(link, password, visitor, now)
+    with transaction.atomic():
+        user = _lock_person(link.user_id)
+        link = links.lock_link(links.RECOVERY, secret, now)
+        if judged is None or (knows and user.password != judged.password):
+            raise PasswordWrong  # it was changed while it was compared
+        browser = links.bind_browser(link, browser)
+        case = _open(user, now, path=RecoveryCase.Path.MAIL, address=link.address, knows_password=knows)
+        link.data = {**link.data, "case": case.pk}
+        link.save(update_fields=["data"])
+        links.use_link(link, now)
+        record(OPEN, by=visitor.actor, about=thing_of(case), account_id=user.pk, details={"path": case.path})
+        settle(case, now)
+    return case, browser
+
+
+def _knows_password(link: OneTimeLink, password: str, visitor: Visitor, now: datetime) -> bool:
+    """Compare the password where one was given; wrong ones are counted."""
+    if not password or link.user is None:
+        return False
+    counted = limits.count_attempt(
+        now=now, limit=limits.RECOVERY, subject=f"account:{link.user.pk}", network=visitor.network
+    )
+    if not compare_password(password, link.user.password).is_right:
+        record_refusal(OPEN, by=visitor.actor, code=PasswordWrong.code, account_id=link.user.pk)
+        raise PasswordWrong("That is not the password of this account.", fix="Try again, or leave it empty.")
+    counted.give_back()
+    return is_password_a_proof(link.user)
+
+
+def is_password_a_proof(user: User) -> bool:
+    """Whether the password says more than the mailbox does: not where it was set by a mailed link, or is known to others."""
+    if user.state == User.State.PASSWORD_DISABLED:
+        return False
+    last = records_of_person(user.pk).filter(action__in=_SETTING, outcome="done").first()
+    return last is None or last.action != _BY_MAIL
+
+
+def _lock_person(user_id: int | None) -> User:
+    user = User.objects.select_for_update().filter(pk=user_id).first() if user_id else None
+    if user is None or user.state == User.State.DELETED:
+        raise LinkUnknown
+    return user
+
+
+def _open(  # noqa: PLR0913 - one keyword for each thing that a case begins with
+    user: User,
+    now: datetime,
+    *,
+    path: str,
+    address: str = "",
+    knows_password: bool = False,
+    hands_over: bool = False,
+    reason: str = "",
+) -> RecoveryCase:
+    """Return the open case of a person, begun or gone on with. The caller holds the account's lock and records."""
+    RecoveryCase.objects.filter(user=user, state=_State.OPEN, expires_at__lte=now).update(
+        state=_State.EXPIRED, closed_at=now, closed_by="time"
+    )
+    case = RecoveryCase.objects.select_for_update().filter(user=user, state=_State.OPEN).first()
+    if case is not None:
+        return _go_on(case, path, address, knows_password=knows_password)
+    stands = standing.of(user.pk)
+    case = RecoveryCase.objects.create(
+        user=user,
+        path=path,
+        opened_at=now,
+        expires_at=now + rules.LIFE,
+        address=address,
+        knows_password=knows_password,
+        hands_over=hands_over,
+        reason=reason,
+        co_owner_ids=list(stands.co_owner_ids),
+        needed=rules.vouchers_needed(len(stands.compliant_co_owner_ids)),
+    )
+    _tell_opened(case, now)
+    return case
+
+
+def _go_on(case: RecoveryCase, path: str, address: str, *, knows_password: bool) -> RecoveryCase:
+    """Add a mailed proof to a case that is open already.
+
+    Where operators hand the link over, or the host did, nothing that comes by mail changes anything: the mailbox may be
+    a thief's. An operator who joins a mailed case only adds a word, and never gets its link.
+    """
+    if path == RecoveryCase.Path.MAIL and case.path != RecoveryCase.Path.HOST and not case.hands_over:
+        case.path, case.address = path, address
+        case.knows_password = case.knows_password or knows_password
+        case.save(update_fields=["path", "address", "knows_password"])
+    return case
+
+
+def open_by_operator(user: User, reason: str, *, hands_over: bool, by: Actor, now: datetime) -> RecoveryCase:
+    """Open a case for somebody whom no mail reaches, in the caller's transaction; the caller asked and records."""
+    _lock_person(user.pk)
+    return _open(
+        user,
+        now,
+        path=RecoveryCase.Path.OPERATORS,
+        hands_over=hands_over,
+        reason=f"{by.name}: {reason}"[:500],
+    )
+
+
+def open_at_host(user: User, *, by: Actor, now: datetime) -> str:
+    """Begin a recovery by whoever runs the machine, and return the path of its link, which works at once."""
+    with transaction.atomic():
+        actions.require(by, LINK, Thing("account", user.pk, user.username))
+        user = _lock_person(user.pk)
+        case = _open(user, now, path=RecoveryCase.Path.HOST)
+        case.path, case.basis, case.ready_at = RecoveryCase.Path.HOST, "host", now
+        case.save(update_fields=["path", "basis", "ready_at"])
+        path = make_link(case, now)
+        record(LINK, by=by, about=Thing("account", user.pk, user.username), account_id=user.pk)
+        telling.tell_all(user, letters.settled(user.username, "host", now), now)
+    return path
+
+
+def _tell_opened(case: RecoveryCase, now: datetime) -> None:
+    if case.path == RecoveryCase.Path.HOST:
+        return
+    user = case.user
+    facts = (
+        ("Account", user.username),
+        ("Opened", clock.format_instant(case.opened_at)),
+        ("Begun by", "a link mailed to one of its addresses" if case.path == "mail" else "an operator"),
+    )
+    telling.tell_person(user, letters.opened(user.username, facts), now)
+    vouch = "Talk to them, by another way than mail. If it is them, you can vouch for them:"
+    telling.tell_co_owners(
+        user,
+        letters.opened_to_others(user.username, facts, emails.site_address(f"{VOUCH_PAGE}{case.pk}/"), vouch),
+        now,
+    )
+    approve = "Two operators can approve it, each by themselves, or refuse it:"
+    telling.tell_operators(
+        user,
+        letters.opened_to_others(user.username, facts, emails.site_address(f"{CONSOLE}{case.pk}/"), approve),
+        now,
+    )
+
+
+# ---- settling
+
+
+def settle(case: RecoveryCase, now: datetime) -> None:
+    """Look whether a case has what it takes; the first time it does, its instant is set and its link goes out.
+
+    In the caller's transaction, which holds the lock of the account.
+    """
+    basis = rules.basis_of(queries.support_of(case, now))
+    if basis is None:
+        end_link(case)
+        if case.basis:
+            case.basis, case.ready_at = "", None
+            case.save(update_fields=["basis", "ready_at"])
+        return
+    if basis == case.basis:
+        return
+    case.basis = basis
+    case.ready_at = now + rules.wait_of(
+        basis, holds.length_for(case.user_id), hands_over=case.hands_over, is_mail_off=is_off()
+    )
+    case.save(update_fields=["basis", "ready_at"])
+    record(SETTLE, by=job(JOB), about=thing_of(case), account_id=case.user_id, details={"basis": basis})
+    telling.tell_all(case.user, letters.settled(case.user.username, basis, case.ready_at), now)
+    _send_link(case, case.ready_at, now)
+
+
+def _send_link(case: RecoveryCase, ready_at: datetime, now: datetime) -> None:
+    """Mail the link; where it is handed over, operators make it in their console."""
+    address = "" if case.hands_over else queries.find_reachable(case.user, case.address)
+    if not address:
+        return
+    path = make_link(case, now, address)
+    until = now + links.LIFE[links.ENROLMENT]
+    letter = letters.ready(case.user.username, emails.site_address(path), ready_at, until)
+    emails.send_to(case.user, address, letter, now=now, expires_at=until)
+
+
+def make_link(case: RecoveryCase, now: datetime, address: str = "") -> str:
+    """Make the link by which the person sets everything anew; earlier ones are dead."""
+    end_link(case)
+    return links.make_link_for(
+        case.user,
+        links.ENROLMENT,
+        now=now,
+        address=address or _primary(case.user),
+        data={"case": case.pk},
+    )
+
+
+def _primary(user: User) -> str:
+    return user.emails.filter(is_primary=True).values_list("address", flat=True).first() or ""
+
+
+def end_link(case: RecoveryCase) -> None:
+    """Let the links that set this account up anew be dead."""
+    OneTimeLink.objects.filter(
+        purpose=links.ENROLMENT, username__iexact=case.user.username, used_at=None
+    ).delete()
+
+
+# ---- using
+
+
+def require_ready(link: OneTimeLink, now: datetime) -> RecoveryCase | None:
+    """Return the case of an enrolment link, which must hold at this moment; None for a link that has none.
+
+    Raises CaseOver, CaseIncomplete, CaseWaits.
+    """
+    case_id = link.data.get("case")
+    if case_id is None:
+        return None
+    case = RecoveryCase.objects.filter(pk=case_id).select_related("user").first()
+    if case is None:
+        raise CaseMissing
+    stage = queries.stage_of(case, queries.support_of(case, now), now)
+    if stage == "over":
+        raise CaseOver
+    if stage == "waits for words":
+        raise CaseIncomplete
+    if stage != "ready":
+        when = clock.format_instant(case.ready_at) if case.ready_at else ""
+        raise CaseWaits(f"This link works from {when} on.")
+    return case
+
+
+def finish(user: User, link: OneTimeLink, now: datetime) -> None:
+    """End the recovery of an account that was set up anew: on hold, awake again if it was frozen, everybody told.
+
+    In the transaction that set it up, with the account's lock held.
+    """
+    case = require_ready(link, now)
+    if case is not None:
+        _close(case, _State.FINISHED, "the person", now)
+    User.objects.filter(pk=user.pk).exclude(state=User.State.DELETED).update(state=User.State.ACTIVE)
+    links.end_links(user.pk, links.RECOVERY, links.PASSWORD_RESET)
+    holds.end_holds(user, Hold.Reason.PASSWORD_RESET, by="factor", now=now)
+    until = hold_after(user, now)
+    letter = letters.finished(user.username, case.basis if case else "", until)
+    telling.tell_all(user, letter, now)
+
+
+def hold_after(user: User, now: datetime) -> datetime | None:
+    """Put an account on hold after its recovery; None for one that has authority over nothing."""
+    length = holds.length_for(user.pk)
+    if length is None:
+        return None
+    hold = holds.place_hold(user, Hold.Reason.RECOVERY, now=now, until=now + length)
+    return hold.until
+
+
+def _close(case: RecoveryCase, state: str, by: str, now: datetime, reason: str = "") -> None:
+    case.state, case.closed_at, case.closed_by, case.closing_reason = state, now, by[:60], reason[:500]
+    case.save(update_fields=["state", "closed_at", "closed_by", "closing_reason"])
+    end_link(case)
+
+
+# ---- ending
+
+
+def refuse(case: RecoveryCase, reason: str, *, by: Actor, now: datetime) -> None:
+    """Close a case that an operator refuses, in the caller's transaction, which asked and records."""
+    _close(case, _State.REFUSED, by.name, now, reason)
+    telling.tell_all(case.user, letters.over(case.user.username, "An operator refused it."), now)
+
+
+def stop_cases(user: User, *, how: str, by: Actor, now: datetime) -> int:
+    """Stop the open case of a person, in the caller's transaction: they are there, or say that it is not them.
+
+    Returns how many were stopped. `how` is a word such as `factor` or `not-me`.
+    """
+    case = RecoveryCase.objects.select_for_update().filter(user=user, state=_State.OPEN).first()
+    if case is None or case.path == RecoveryCase.Path.HOST:
+        return 0
+    case.user = user
+    _close(case, _State.STOPPED, how, now)
+    links.end_links(user.pk, links.RECOVERY)
+    record(STOP, by=by, about=thing_of(case), account_id=user.pk, details={"how": how})
+    told = "Its owner stopped it." if how == "not-me" else "Its owner proved a second factor."
+    telling.tell_all(user, letters.over(user.username, told), now)
+    return 1
+
+
+def lock_case(case_id: int, now: datetime) -> RecoveryCase:
+    """Return an open case with the locks of its account and of itself held; raises CaseMissing, CaseOver."""
+    found = queries.get_case(case_id)
+    User.objects.select_for_update().filter(pk=found.user_id).first()
+    case = RecoveryCase.objects.select_for_update().filter(pk=case_id).first()
+    if case is None:
+        raise CaseMissing
+    if case.state != _State.OPEN or case.expires_at <= now:
+        raise CaseOver
+    return case

@@ -1,0 +1,144 @@
+"""Reading about recovery: what speaks for a case, whom it concerns, how old the open ones are."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Q, QuerySet
+
+from keyhouse.accounts import holds
+from keyhouse.accounts.models import Email, Hold, RecoveryCase, RecoveryWord, User
+from keyhouse.accounts.queries import may_recover_by
+from keyhouse.accounts.recovery import rules
+from keyhouse.accounts.recovery.errors import CaseMissing
+from keyhouse.accounts.recovery.rules import Stage, Support
+from keyhouse.audit.queries import records_of_person
+from keyhouse.core import standing
+from keyhouse.mail.queries import is_deliverable, is_off
+
+_OPEN = RecoveryCase.State.OPEN
+FREEZES = ("account.freeze", "account.freeze-by-link")
+CONFIRMABLE = (Hold.Reason.RECOVERY_CODE, Hold.Reason.FIRST_ENROLMENT)
+
+
+def active_operators(now: datetime) -> QuerySet[User]:
+    """Return the operators who can act: open accounts of people, not on hold."""
+    free = Q(held_until=None) | Q(held_until__lte=now)
+    people = User.objects.filter(free, is_operator=True, state=User.State.ACTIVE, kind="person")
+    return people.order_by("username")
+
+
+def find_open(user_id: int, now: datetime) -> RecoveryCase | None:
+    """Return the open case of a person, or None; one that is too old is none."""
+    return RecoveryCase.objects.filter(user_id=user_id, state=_OPEN, expires_at__gt=now).first()
+
+
+def get_case(case_id: int) -> RecoveryCase:
+    """Return a case with its person; raises CaseMissing."""
+    case = RecoveryCase.objects.filter(pk=case_id).select_related("user").first()
+    if case is None:
+        raise CaseMissing
+    return case
+
+
+def words_of(case: RecoveryCase) -> list[RecoveryWord]:
+    """Return what was said in a case, in its order."""
+    return list(RecoveryWord.objects.filter(case=case).select_related("by").order_by("pk"))
+
+
+def counting_co_owners(case: RecoveryCase) -> frozenset[int]:
+    """Return who can vouch: co-owners since before the case was opened, who comply now."""
+    return frozenset(case.co_owner_ids) & set(standing.of(case.user_id).compliant_co_owner_ids)
+
+
+def support_of(case: RecoveryCase, now: datetime) -> Support:
+    """Return what speaks for a case at this moment; words of people who don't count any more are left out."""
+    words = list(RecoveryWord.objects.filter(case=case).values_list("kind", "by_id"))
+    vouchers = {by for kind, by in words if kind == RecoveryWord.Kind.VOUCHER}
+    approvals = {by for kind, by in words if kind == RecoveryWord.Kind.APPROVAL}
+    operators = set(active_operators(now).exclude(pk=case.user_id).values_list("pk", flat=True))
+    counting = counting_co_owners(case)
+    return Support(
+        path=case.path,
+        knows_password=case.knows_password,
+        has_authority=standing.of(case.user_id).has_authority,
+        vouchers=len(vouchers & counting),
+        needed=max(case.needed, rules.vouchers_needed(len(counting))),
+        approvals=len(approvals & operators),
+        operators=len(operators),
+    )
+
+
+def stage_of(case: RecoveryCase, support: Support, now: datetime) -> Stage:
+    """Return how a case stands now."""
+    return rules.stage_of(
+        state="over" if case.expires_at <= now else case.state,
+        basis_now=rules.basis_of(support),
+        basis=case.basis,
+        ready_at=case.ready_at,
+        now=now,
+    )
+
+
+def find_reachable(user: User, preferred: str = "") -> str:
+    """Return the verified address that a mail of recovery goes to, or nothing where none arrives.
+
+    A frozen account is reached only by what was verified before: whoever froze it may have had its mail changed.
+    """
+    verified = Email.objects.filter(user=user, verified_at__isnull=False)
+    if user.state == User.State.FROZEN:
+        verified = verified.filter(verified_at__lt=_frozen_at(user))
+    wanted = preferred.strip().lower()
+    rows = sorted(verified.order_by("-is_primary", "pk"), key=lambda one: one.address.lower() != wanted)
+    found = (one.address for one in rows if may_recover_by(one) and is_deliverable(one.address))
+    return next(found, "")
+
+
+def _frozen_at(user: User) -> datetime:
+    """Return when an account was frozen last; of one that was frozen by no record, nothing is old enough."""
+    freezes = records_of_person(user.pk).filter(
+        action__in=FREEZES, about_kind="account", account_id=user.pk, outcome="done"
+    )
+    at = freezes.values_list("at", flat=True).first()
+    return at if at is not None else user.joined_at
+
+
+def has_mail(user: User) -> bool:
+    """Whether a mail would reach this person."""
+    return not is_off() and bool(find_reachable(user))
+
+
+def cases_to_vouch(user_id: int, now: datetime) -> list[RecoveryCase]:
+    """Return the open cases in which this person can vouch, or did."""
+    rows = RecoveryCase.objects.filter(state=_OPEN, expires_at__gt=now).exclude(user_id=user_id)
+    open_cases = rows.exclude(path=RecoveryCase.Path.HOST).select_related("user").order_by("opened_at", "pk")
+    mine = [case for case in open_cases if user_id in case.co_owner_ids]
+    return [case for case in mine if user_id in counting_co_owners(case)]
+
+
+def holds_to_confirm(user_id: int, now: datetime) -> list[Hold]:
+    """Return the holds of co-owners that this person's word ends."""
+    theirs = standing.of(user_id).co_owner_ids
+    live = _confirmable(now).filter(user_id__in=theirs)
+    return [hold for hold in live if user_id in standing.of(hold.user_id).compliant_co_owner_ids]
+
+
+def holds_for_operators(now: datetime) -> list[Hold]:
+    """Return the holds that an operator's word ends: of first enrolments."""
+    return list(_confirmable(now).filter(reason=Hold.Reason.FIRST_ENROLMENT))
+
+
+def _confirmable(now: datetime) -> QuerySet[Hold]:
+    live = Hold.objects.filter(reason__in=CONFIRMABLE, ended_at=None, until__gt=now)
+    return live.select_related("user").order_by("placed_at", "pk")
+
+
+def live_holds_of(user: User, now: datetime) -> list[Hold]:
+    """Return the holds of a person, the longest first."""
+    return list(holds.live_holds(user.pk, now).order_by("-until", "pk"))
+
+
+def open_ages(now: datetime) -> list[timedelta]:
+    """Return how old the open cases are, the youngest first."""
+    rows = RecoveryCase.objects.filter(state=_OPEN, expires_at__gt=now).order_by("-opened_at")
+    return [now - opened_at for opened_at in rows.values_list("opened_at", flat=True)]

@@ -1,0 +1,42 @@
+"""Telling everybody whom a recovery concerns, in the transaction of what it tells of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from keyhouse.accounts import emails
+from keyhouse.accounts.models import Email, User
+from keyhouse.accounts.recovery.queries import active_operators
+from keyhouse.core import standing
+from keyhouse.mail.letters import Letter
+
+
+def tell_person(user: User, letter: Letter, now: datetime) -> None:
+    """Tell the person at every verified address, with the link that stops what they didn't do."""
+    emails.tell(user, letter, now=now)
+
+
+def tell_co_owners(user: User, letter: Letter, now: datetime) -> None:
+    """Tell everybody who owns a project that this person owns or maintains."""
+    tell_others(standing.of(user.pk).co_owner_ids, letter, now)
+
+
+def tell_operators(user: User, letter: Letter, now: datetime) -> None:
+    """Tell all operators but the person themselves."""
+    tell_others(active_operators(now).exclude(pk=user.pk).values_list("pk", flat=True), letter, now)
+
+
+def tell_others(user_ids: Iterable[int], letter: Letter, now: datetime) -> None:
+    """Tell people at every verified address of theirs. It is not about their accounts, so nothing in it freezes them."""
+    rows = Email.objects.filter(user_id__in=list(user_ids), verified_at__isnull=False)
+    for email in rows.exclude(user__state=User.State.DELETED).select_related("user").order_by("pk"):
+        emails.send_to(email.user, email.address, letter, now=now)
+
+
+def tell_all(user: User, letter: Letter, now: datetime, *, to_others: Letter | None = None) -> None:
+    """Tell the person, their co-owners and the operators; nobody twice."""
+    tell_person(user, letter, now)
+    operators = active_operators(now).values_list("pk", flat=True)
+    others = {*standing.of(user.pk).co_owner_ids, *operators} - {user.pk}
+    tell_others(sorted(others), to_others or letter, now)

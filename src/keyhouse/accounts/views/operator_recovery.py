@@ -1,0 +1,182 @@
+"""The operators' console of recovery: cases, who may act in them, and holds. Nothing here sets a password or a factor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from keyhouse.accounts.emails import site_address
+from keyhouse.accounts.forms import PageForm
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.models import RecoveryCase, RecoveryWord, User
+from keyhouse.accounts.recovery import confirming, queries, words
+from keyhouse.accounts.recovery.forms import ProposeForm, ReasonForm
+from keyhouse.accounts.recovery.letters import BASIS_WORDS
+from keyhouse.accounts.recovery.rules import Stage, Support
+from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.core import actions, clock
+from keyhouse.core.actor import Actor
+
+LIST: Final = "/operator/recovery/"
+CLOSED_SHOWN: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCase:
+    """A case as operators see it: what speaks for it, who may act, and what who looks can do."""
+
+    case: RecoveryCase
+    support: Support
+    stage: Stage
+    words: list[RecoveryWord]
+    age: timedelta
+    vouchers: list[str]
+    operators: list[str]
+    is_mine: bool
+    may_approve: bool
+    may_withdraw: bool
+    may_hand_over: bool
+
+    @property
+    def rests_on(self) -> str:
+        """Say what a complete case rests on."""
+        return BASIS_WORDS.get(self.case.basis, "")
+
+
+def _shown(case: RecoveryCase, by: Actor, now: datetime) -> ShownCase:
+    support, said = queries.support_of(case, now), queries.words_of(case)
+    stage = queries.stage_of(case, support, now)
+    is_mine, spoke = case.user_id == by.user_id, {word.by_id: word.kind for word in said}
+    is_open = stage != "over"
+    able = queries.active_operators(now).exclude(pk=case.user_id)
+    waiting = User.objects.filter(pk__in=queries.counting_co_owners(case)).order_by("username")
+    return ShownCase(
+        case=case,
+        support=support,
+        stage=stage,
+        words=said,
+        age=(case.closed_at or now) - case.opened_at,
+        vouchers=[one.username for one in waiting if one.pk not in spoke],
+        operators=[one.username for one in able if one.pk not in spoke],
+        is_mine=is_mine,
+        may_approve=is_open and not is_mine and by.user_id not in spoke,
+        may_withdraw=is_open and spoke.get(by.user_id or 0) == RecoveryWord.Kind.APPROVAL,
+        may_hand_over=stage == "ready"
+        and not is_mine
+        and "operator" in case.basis
+        and words.is_handed_over(case),
+    )
+
+
+@actions.classified(GET="recovery.read-all")
+def console(request: AskedRequest) -> HttpResponse:
+    """Show the open cases, the oldest first, the holds that an operator's word ends, and what is over."""
+    now = clock.now()
+    rows = RecoveryCase.objects.select_related("user")
+    is_open = {"state": RecoveryCase.State.OPEN, "expires_at__gt": now}
+    context = {
+        "cases": [
+            _shown(case, request.actor, now) for case in rows.filter(**is_open).order_by("opened_at", "pk")
+        ],
+        "closed": rows.exclude(**is_open).order_by("-pk")[:CLOSED_SHOWN],
+        "holds": queries.holds_for_operators(now),
+    }
+    return render(request, "accounts/operator_recovery.html", context)
+
+
+@actions.classified(GET="recovery.read-all")
+def one_case(request: AskedRequest, case_id: int) -> HttpResponse:
+    """Show one case."""
+    shown = _shown(queries.get_case(case_id), request.actor, clock.now())
+    return render(request, "accounts/operator_case.html", {"shown": shown})
+
+
+Act = Callable[[int, str, Actor, datetime], object]
+
+
+def _with_reason(request: AskedRequest, case_id: int, title: str, act: Act) -> HttpResponse:
+    """Show a case once more, and act in it with a reason."""
+    now, form = clock.now(), ReasonForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        form.carry_out(lambda: act(case_id, form.cleaned_data["reason"], request.actor, now))
+        if not form.errors:
+            return SeeOther(f"{LIST}{case_id}/")
+    shown = _shown(queries.get_case(case_id), request.actor, now)
+    return show_form(request, "accounts/operator_word.html", form, {"shown": shown, "title": title})
+
+
+@actions.takes(*ReasonForm.base_fields)
+@actions.classified(GET="recovery.approve", POST="recovery.approve")
+def approve(request: AskedRequest, case_id: int) -> HttpResponse:
+    """Approve a case, with a reason."""
+    return _with_reason(
+        request, case_id, "Approve", lambda pk, why, by, now: words.approve(pk, why, by=by, now=now)
+    )
+
+
+@actions.takes(*ReasonForm.base_fields)
+@actions.classified(GET="recovery.withdraw", POST="recovery.withdraw")
+def withdraw(request: AskedRequest, case_id: int) -> HttpResponse:
+    """Take one's approval back, with a reason."""
+    return _with_reason(
+        request, case_id, "Take back", lambda pk, why, by, now: words.withdraw(pk, why, by=by, now=now)
+    )
+
+
+@actions.takes(*ReasonForm.base_fields)
+@actions.classified(GET="recovery.refuse", POST="recovery.refuse")
+def refuse(request: AskedRequest, case_id: int) -> HttpResponse:
+    """Refuse a case, with a reason."""
+    return _with_reason(
+        request, case_id, "Refuse", lambda pk, why, by, now: words.refuse(pk, why, by=by, now=now)
+    )
+
+
+@actions.takes()
+@actions.classified(GET="recovery.hand-over", POST="recovery.hand-over")
+def hand_over(request: AskedRequest, case_id: int) -> HttpResponse:
+    """Make the link of an approved case and show it, once."""
+    now, link = clock.now(), ""
+    if request.method == "POST":
+        link = site_address(words.hand_over(case_id, by=request.actor, now=now))
+    shown = _shown(queries.get_case(case_id), request.actor, now)
+    return render(request, "accounts/operator_link.html", {"shown": shown, "link": link})
+
+
+@actions.takes(*ProposeForm.base_fields)
+@actions.classified(GET="recovery.propose", POST="recovery.propose")
+def propose(request: AskedRequest) -> HttpResponse:
+    """Open a case for somebody whom no mail reaches."""
+    form = ProposeForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        case = form.carry_out(lambda: _propose(form, request.actor))
+        if case is not None:
+            return SeeOther(f"{LIST}{case.pk}/")
+    return show_form(request, "accounts/operator_propose.html", form)
+
+
+def _propose(form: PageForm, by: Actor) -> RecoveryCase:
+    data = form.cleaned_data
+    return words.propose(
+        data["username"], data["reason"], hands_over=data["hands_over"], by=by, now=clock.now()
+    )
+
+
+@actions.takes(*ReasonForm.base_fields)
+@actions.classified(GET="hold.release", POST="hold.release")
+def release(request: AskedRequest, hold_id: int) -> HttpResponse:
+    """Show the hold after a first second factor, and end it."""
+    now, form = clock.now(), ReasonForm(request.POST if request.method == "POST" else None)
+    hold = confirming.find_hold(hold_id, confirming.RELEASE, request.actor, now)
+    if request.method == "POST":
+        form.carry_out(
+            lambda: confirming.release_hold(hold_id, form.cleaned_data["reason"], by=request.actor, now=now)
+        )
+        if not form.errors:
+            return SeeOther(LIST)
+    return show_form(request, "accounts/confirm_hold.html", form, {"hold": hold, "back": LIST})

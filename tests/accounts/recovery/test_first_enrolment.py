@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from tests.accounts.conftest import (
+    Browser,
+    Clock,
+    Configure,
+    at_home,
+    code,
+    give_project,
+    make_person,
+    refused,
+    signed_in,
+)
+from tests.accounts.recovery.conftest import addresses, last_link, operators, share, speak, told
+from tests.accounts.second_factors.test_authenticators import secret_on
+
+from keyhouse.accounts.models import Authenticator, Hold, KnownBrowser, OneTimeLink, User
+from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
+from keyhouse.accounts.sessions import actor_of
+from keyhouse.audit.models import Record
+from keyhouse.core import clock
+from keyhouse.core.errors import Refusal
+from keyhouse.mail.models import Mail
+from keyhouse.mail.services import Bounced, record_bounces
+from keyhouse.projects.models import Project
+
+pytestmark = pytest.mark.django_db
+ADD = "/account/second-factors/add/"
+PROOF = "/account/second-factors/proof/"
+
+
+@pytest.fixture
+def eve(db: None) -> User:
+    """Return somebody with a project and no second factor."""
+    user = make_person("eve", factors=0)
+    give_project(user)
+    return user
+
+
+def by_password(name: str = "eve") -> Browser:
+    browser = Browser()
+    browser.sign_in(name)
+    return browser
+
+
+def prove(browser: Browser) -> None:
+    browser.get(PROOF)
+    browser.post(PROOF)
+    path = last_link("first-enrolment.proof", "enrolment-proof")
+    assert browser.get(path).status_code == 200
+    assert browser.post(path)["Location"] == "/account/second-factors/"
+
+
+def enrol(browser: Browser) -> bytes:
+    browser.get(ADD)
+    secret = secret_on(browser)
+    browser.post(ADD, {"code": code(secret=secret), "name": "app"})
+    return secret
+
+
+def held_until() -> object:
+    return User.objects.get(username="eve").held_until
+
+
+def test_a2_r1_a_thief_who_enrols_first_gains_nothing(eve: User, time: Clock) -> None:
+    share(Project.objects.get(), make_person("bob"))
+    thief = by_password()
+    assert thief.get(ADD)["Location"] == PROOF
+    assert not Authenticator.objects.filter(user=eve).exists()
+    prove(thief)  # as if the mailbox was the thief's, too
+    enrol(thief)
+    assert Authenticator.objects.filter(user=eve).count() == 1
+    assert held_until() == clock.now() + timedelta(hours=24)
+    assert refused(thief.get("/manage/project/alpha/")) == "account-held"
+    assert "until 2024-05-07T07:08:09Z" in thief.text
+    thief.get("/account/")
+    assert "A first second factor was added." in thief.text
+    assert set(told("first-enrolment.held")) == addresses(["eve"])
+    assert "bob@example.org" in told("hold.to-others")
+    time.go(hours=24)
+    _, later = signed_in(User.objects.get(pk=eve.pk))
+    assert later.get("/manage/project/alpha/").status_code == 200
+
+
+def test_a2_without_the_mailbox_nothing_is_enrolled(eve: User) -> None:
+    thief = by_password()
+    session, _ = signed_in(eve, "password")
+    thief.get(PROOF)
+    thief.post(PROOF)
+    secret = begin_enrolment(session)
+    with pytest.raises(Refusal) as refusal:
+        finish_enrolment(session, code(secret=secret), name="", by=actor_of(session), now=clock.now())
+    assert refusal.value.code == "mailed-proof-required"
+    assert not Authenticator.objects.filter(user=eve).exists()
+    assert held_until() is None
+    assert not told("first-enrolment.held")
+
+
+def test_signing_in_twice_makes_no_acquaintance(eve: User, time: Clock) -> None:
+    thief = by_password()
+    time.go(minutes=1)
+    thief.get("/account/")
+    thief.post("/account/sign-out/")
+    time.go(days=2)
+    thief.page = None
+    thief.sign_in("eve")
+    assert KnownBrowser.objects.filter(user=eve).count() == 1
+    assert thief.get(ADD)["Location"] == PROOF
+
+
+def test_the_link_works_in_the_session_that_asked_and_once(eve: User, time: Clock) -> None:
+    mine, other = by_password(), by_password()
+    mine.get(PROOF)
+    mine.post(PROOF)
+    path = last_link("first-enrolment.proof", "enrolment-proof")
+    assert refused(other.get(path)) == "link-in-use"
+    other.get(PROOF)
+    assert refused(other.post(path)) == "link-in-use"
+    assert "/account/sign-in/" in Browser().get(path)["Location"]
+    mine.get(path)
+    assert mine.get(ADD)["Location"] == PROOF  # looking is not proving
+    mine.get(path)
+    assert mine.post(path).status_code == 303
+    assert mine.get(ADD).status_code == 200
+    mine.get("/account/")
+    assert refused(mine.get(path)) == "link-used"
+
+
+def test_asking_for_the_mail_is_limited(eve: User) -> None:
+    browser = by_password()
+    for _ in range(3):
+        browser.get(PROOF)
+        browser.post(PROOF)
+    browser.get(PROOF)
+    assert browser.post(PROOF).status_code == 429
+    assert Mail.objects.filter(kind="first-enrolment.proof").count() == 3
+    assert OneTimeLink.objects.filter(purpose="enrolment-proof", used_at=None).count() == 1
+
+
+def test_r1_an_account_without_authority_is_not_slowed(db: None) -> None:
+    make_person("max", factors=0)
+    browser = by_password("max")
+    enrol(browser)
+    assert not Hold.objects.exists()
+    assert Authenticator.objects.filter(user__username="max").count() == 1
+
+
+def test_the_browser_in_which_the_account_was_made_is_not_slowed(eve: User) -> None:
+    session, browser = signed_in(eve, "password")
+    at_home(session)
+    enrol(browser)
+    assert not Hold.objects.exists()
+    assert browser.get("/manage/project/alpha/").status_code == 200
+
+
+def test_an_old_acquaintance_is_not_slowed_and_a_long_silence_is(eve: User, time: Clock) -> None:
+    browser = by_password()
+    for _ in range(5):
+        time.go(days=10)
+        browser.sign_in("eve")
+    assert browser.get(ADD).status_code == 200
+    time.go(days=31)
+    browser.page = None
+    browser.sign_in("eve")
+    assert browser.get(ADD)["Location"] == PROOF
+
+
+def test_the_days_are_a_setting(eve: User, time: Clock, configure: Configure) -> None:
+    configure(first_enrolment_days=5)
+    browser = by_password()
+    time.go(days=4)
+    browser.sign_in("eve")
+    time.go(days=4)
+    browser.sign_in("eve")
+    assert browser.get(ADD).status_code == 200
+
+
+@pytest.mark.parametrize("trouble", ["off", "bounced"])
+def test_without_mail_the_wait_alone_stands(eve: User, configure: Configure, trouble: str) -> None:
+    if trouble == "off":
+        configure(mail_url="")
+    else:
+        record_bounces([Bounced("eve@example.org", "permanent", clock.now())], source="report")
+    browser = by_password()
+    enrol(browser)
+    assert held_until() == clock.now() + timedelta(hours=24)
+    assert refused(browser.get("/manage/project/alpha/")) == "account-held"
+
+
+@pytest.mark.parametrize("who", ["operator", "co-owner"])
+def test_an_operator_or_a_co_owner_wakes_authority(eve: User, who: str) -> None:
+    browser = by_password()
+    [olga] = operators("olga")
+    bob = make_person("bob")
+    share(Project.objects.get(), bob)
+    prove(browser)
+    enrol(browser)
+    hold = Hold.objects.get()
+    paths = {
+        "operator": f"/operator/recovery/holds/{hold.pk}/",
+        "co-owner": f"/account/vouch/holds/{hold.pk}/",
+    }
+    speak(olga if who == "operator" else bob, paths[who])
+    assert held_until() is None
+    assert browser.get("/manage/project/alpha/").status_code == 200
+    action = "hold.release" if who == "operator" else "hold.confirm"
+    assert Record.objects.filter(action=action, outcome="done", account_id=eve.pk).count() == 1
+
+
+def test_the_thiefs_own_factor_does_not_end_the_wait(eve: User, time: Clock) -> None:
+    browser = by_password()
+    prove(browser)
+    secret = enrol(browser)
+    time.go(minutes=2)
+    again = by_password()
+    again.enter(code(secret=secret))
+    assert held_until() is not None
+    assert Hold.objects.get().ended_at is None
