@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
 from keyhouse.accounts import links
+from keyhouse.accounts.errors import LinkUnknown, TooManyAttempts
+from keyhouse.accounts.limits import LINK, count_attempt
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Action
 from keyhouse.core.cautioned import keep_caution
@@ -85,7 +87,18 @@ class Refusals:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer a refusal, or what means one; anything else is a defect and stays one."""
         refusal = errors.refusal_of(exception)
+        if isinstance(refusal, LinkUnknown):
+            refusal = _counted(request, refusal)
         return _refused(request, refusal) if refusal else None
+
+
+def _counted(request: HttpRequest, refusal: Refusal) -> Refusal:
+    """Count a link that is not there, whatever it was for; links that are there open also where too many were not."""
+    try:
+        count_attempt(now=clock.now(), limit=LINK, network=str(request.META.get("REMOTE_ADDR", "")))
+    except TooManyAttempts as too_many:
+        return too_many
+    return refusal
 
 
 def _refused(request: HttpRequest, refusal: Refusal) -> HttpResponse:
