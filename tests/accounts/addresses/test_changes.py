@@ -32,7 +32,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
-from keyhouse.mail.models import Mail
+from keyhouse.mail.models import Bounce, Mail
 
 ADD = "/account/emails/add/"
 LIST = "/account/emails/"
@@ -385,6 +385,25 @@ def test_no_form_from_elsewhere_changes_anything(ada: User) -> None:
         answer = browser.client.post(path, {"email": "x@example.org", "code": "x"})
         assert answer.status_code == 403
     assert (state(), Mail.objects.count()) == (before, 0)
+
+
+def test_an_address_whose_mails_come_back_is_shown_with_the_step_that_mends_it_and_can_be_proven(
+    ada: User,
+) -> None:
+    Bounce.objects.create(address=OLD, kind="permanent", at=clock.now(), source="smtp")
+    _, browser = signed_in(ada)
+    shown = browser.get(LIST).content.decode()
+    assert "mails come back" in shown
+    assert "make it primary" in shown
+    home = browser.get("/account/").content.decode()
+    assert "mails to it come back" in home
+    assert f'href="{LIST}">Mend it' in home
+    email = add(browser)
+    Bounce.objects.create(address=NEW, kind="permanent", at=clock.now(), source="smtp")
+    assert Mail.objects.get(address=NEW, kind="email-verify").even_if_bounced
+    assert send(browser, page_of(email), {"send": "again"}).status_code == 303
+    assert all(mail.even_if_bounced for mail in Mail.objects.filter(address=NEW, kind="email-verify"))
+    assert not Mail.objects.get(address=OLD, kind="email-added").even_if_bounced
 
 
 # ---- putting back

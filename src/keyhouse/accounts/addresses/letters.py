@@ -77,7 +77,7 @@ def made_primary(address: str, former: str, *, by: Actor, now: datetime) -> Lett
 
 def held(until: datetime) -> Text:
     """Return the paragraph about the hold that follows a change."""
-    end = clock.format_instant(until)
+    end = _instant(until)
     return Text(f"To be safe, publishing and changes of the account wait until {end}. {_SIDES}")
 
 
@@ -121,7 +121,7 @@ def lost_domain(domain: str, addresses: Sequence[str], now: datetime) -> Letter:
             Text(
                 "If the domain comes back, verify the address again on your account page. Otherwise remove it."
             ),
-            Facts((("When", clock.format_instant(now)),)),
+            Facts((("When", _instant(now)),)),
         ),
     )
 
@@ -161,9 +161,14 @@ def frozen_for_operators(username: str, *, by: Actor, now: datetime) -> Letter:
 
 
 def _circumstances(by: Actor, now: datetime) -> Facts:
-    rows = [("When", clock.format_instant(now))]
+    rows = [("When", _instant(now))]
     if by.network:
         rows.append(("From", by.network))
     if by.user_agent:
         rows.append(("Browser", by.user_agent))
     return Facts(tuple(rows))
+
+
+def _instant(at: datetime) -> str:
+    """Return an instant to the second: nobody reads fractions."""
+    return clock.format_instant(at.replace(microsecond=0))
