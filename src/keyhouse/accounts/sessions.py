@@ -281,7 +281,7 @@ def _new_csrf_secret() -> str:
 
 def _with_user() -> QuerySet[Session]:
     verified = Email.objects.filter(user=OuterRef("user"), is_primary=True, verified_at__isnull=False)
-    keys = SecurityKey.usable(configuration.current().key_name).filter(user=OuterRef("user"))
+    keys = SecurityKey.usable(*_key_names()).filter(user=OuterRef("user"))
     return Session.objects.select_related("user").annotate(
         email_is_verified=Exists(verified), has_usable_key=Exists(keys)
     )
@@ -294,9 +294,13 @@ def _email_is_verified(session: Session) -> bool:
     return Email.objects.filter(user_id=session.user_id, is_primary=True, verified_at__isnull=False).exists()
 
 
+def _key_names() -> tuple[str, ...]:
+    return configuration.current().key_names(clock.now())
+
+
 def _has_usable_key(session: Session) -> bool:
     known = getattr(session, "has_usable_key", None)
     if known is not None:
         return bool(known)
-    usable = SecurityKey.usable(configuration.current().key_name)
+    usable = SecurityKey.usable(*_key_names())
     return usable.filter(user_id=session.user_id).exists()

@@ -33,8 +33,9 @@ def usable_keys(user_id: int) -> QuerySet[SecurityKey]:
 
 
 def has_usable_key(user_id: int) -> bool:
-    """Whether a security key or passkey of the account can be used."""
-    return usable_keys(user_id).exists()
+    """Whether a security key or passkey of the account can be used now, also one of a former name for its last days."""
+    names = configuration.current().key_names(clock.now())
+    return SecurityKey.usable(*names).filter(user_id=user_id).exists()
 
 
 def has_usable_app(user_id: int) -> bool:

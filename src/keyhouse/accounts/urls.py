@@ -56,6 +56,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/security-keys/<int:key_id>/remove/", security_keys.remove, name="security-key-remove"),
     path("account/sign-in/passkey/", security_keys.sign_in, name="passkey"),
     path("account/sign-in/passkey/options/", security_keys.sign_in_options, name="passkey-options"),
+    path("account/sign-in/former-passkey/", security_keys.sign_in, name="former-passkey"),
+    path(
+        "account/sign-in/former-passkey/options/",
+        security_keys.former_sign_in_options,
+        name="former-passkey-options",
+    ),
+    path(".well-known/webauthn", security_keys.related_origins, name="related-origins"),
     path("account/second-factor/security-key/", security_keys.second_factor, name="second-factor-key"),
     path(
         "account/second-factor/security-key/options/",

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from keyhouse.core import actor, logs
-from keyhouse.core.configuration import Configuration
+from keyhouse.core.configuration import Configuration, ConfigurationError, FormerName
 
 LINK_FILE: Final = "setup-link"
 _logger = logging.getLogger("keyhouse.serve")
@@ -28,22 +28,47 @@ def announce(settings: Configuration, host: str) -> None:
     else:
         sys.stdout.write(_text(settings, file, link))
         sys.stdout.flush()
-    for warning in (*warnings(settings, host), *_dead_keys(settings)):
+    for warning in (*warnings(settings, host), *former_keys(settings)):
         _logger.warning(warning)
 
 
-def _dead_keys(settings: Configuration) -> list[str]:
-    """Tell of security keys that were made for another name and can't be used under this one."""
+def former_keys(settings: Configuration) -> list[str]:
+    """Tell of security keys that were made for another name: how many, of how many people, until when they work.
+
+    Raises ConfigurationError for a name that nobody has said to know of: people would find out at the door.
+    """
     from keyhouse.accounts.models import SecurityKey  # noqa: PLC0415 - Django is set up by now
 
-    dead = SecurityKey.objects.exclude(rp_id=settings.key_name)
-    keys = dead.count()
-    if not keys:
-        return []
-    people = dead.values("user").distinct().count()
-    told = f"{keys} security keys of {people} people were made for another name than {settings.key_name}"
-    advice = "their owners sign in by an app or a recovery code and add them anew, or KEYHOUSE_RP_ID names the old one"
-    return [f"{told} and don't work here; {advice}."]
+    known = {one.name: one for one in settings.former_rp_ids}
+    told = []
+    foreign = SecurityKey.objects.exclude(rp_id=settings.key_name)
+    for name in sorted(set(foreign.values_list("rp_id", flat=True))):
+        keys = foreign.filter(rp_id=name)
+        count = f"{keys.count()} security keys of {keys.values('user').distinct().count()} people"
+        line = f"{count} were made for the name {name}, and this site is {settings.key_name} now"
+        if name not in known:
+            raise ConfigurationError(f"{line}: they would die. {_advice(name)}")
+        told.append(f"{line}; {_fate(known[name])}")
+    return told
+
+
+def _fate(former: FormerName) -> str:
+    if former.until is None:
+        return (
+            "they don't work any more. Their owners sign in by an app or a recovery code and add them anew."
+        )
+    return (
+        f"they work through {former.until.isoformat()} where browsers know related origins, if {former.name} still leads "
+        f"here. Their owners add new ones once they are in."
+    )
+
+
+def _advice(name: str) -> str:
+    return (
+        f"KEYHOUSE_RP_ID={name} keeps them, where that is allowed. KEYHOUSE_FORMER_RP_IDS={name}=YYYY-MM-DD lets people "
+        f"sign in by them through that day and add new ones, as long as {name} leads here. KEYHOUSE_FORMER_RP_IDS={name} "
+        f"lets them die."
+    )
 
 
 def _setup_path() -> str:

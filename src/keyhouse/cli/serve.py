@@ -75,6 +75,7 @@ def serve(wishes: Wishes, data: str | None) -> None:
         sockets = _listen(wishes, settings)
         settings = _settle_address(wishes, settings, sockets[0].getsockname()[1])
         preparation.prepare(settings)
+        announcement.former_keys(settings)  # which may stop the start
         if hold is not None:
             hold.tell(Holder(os.getpid(), settings.base_url))
         _run(wishes, settings, sockets)

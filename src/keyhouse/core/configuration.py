@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 from urllib.parse import urlsplit
@@ -120,6 +121,31 @@ def _fault_point(text: str) -> str:
     return text
 
 
+@dataclass(frozen=True, slots=True)
+class FormerName:
+    """An RP ID of before: its keys work through that day (UTC) where browsers let them; None: they are dead."""
+
+    name: str
+    until: date | None = None
+
+    def __str__(self) -> str:
+        """Return it as it is written in the environment."""
+        return f"{self.name}={self.until.isoformat()}" if self.until else self.name
+
+
+def _former_names(text: str) -> tuple[FormerName, ...]:
+    found = []
+    for part in (part.strip() for part in text.split(",") if part.strip()):
+        name, _, day = part.partition("=")
+        try:
+            found.append(FormerName(name.lower(), date.fromisoformat(day) if day else None))
+        except ValueError as error:
+            raise ValueError(
+                "names separated by commas, each alone or with a last day: old.example=2027-01-31"
+            ) from error
+    return tuple(found)
+
+
 SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "environment",
@@ -218,6 +244,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _networks,
     ),
     Setting("rp_id", "", "WebAuthn relying party; empty: the host of the base URL", _text),
+    Setting(
+        "former_rp_ids",
+        "",
+        "relying parties of before, separated by commas: `old.example` (its keys are dead, and that is known), or "
+        "`old.example=2027-01-31` (they work through that day where browsers know related origins)",
+        _former_names,
+    ),
     Setting("ca_file", "", "extra certificate authority for outgoing TLS", _path),
     Setting("key_file", "", "file with the root keys; empty: `keys.json` in the data folder", _path),
     Setting("password_length", "15", "least number of characters of a password (8 to 128)", _number(8, 128)),
@@ -398,6 +431,7 @@ class Configuration:
     upstream: str
     trusted_proxies: tuple[Network, ...]
     rp_id: str
+    former_rp_ids: tuple[FormerName, ...]
     ca_file: Path | None
     key_file: Path
     password_length: int
@@ -464,6 +498,11 @@ class Configuration:
     def key_name(self) -> str:
         """Return the RP ID: the name that security keys are made for (WebAuthn Level 3, 4)."""
         return self.rp_id.lower() or self.host
+
+    def key_names(self, now: datetime) -> tuple[str, ...]:
+        """Return the RP IDs whose keys are taken at `now`, the present one first."""
+        former = [one.name for one in self.former_rp_ids if one.until and now.date() <= one.until]
+        return (self.key_name, *(name for name in former if name != self.key_name))
 
     @property
     def host(self) -> str:

@@ -30,6 +30,7 @@ from keyhouse.accounts.views.answers import (
 )
 from keyhouse.accounts.visitor import remember_browser, visitor_of
 from keyhouse.core import actions, clock, configuration
+from keyhouse.core.errors import NotFound
 
 LIST: Final = "/account/second-factors/"
 CODES: Final = "/account/recovery-codes/"
@@ -126,6 +127,29 @@ def sign_in_options(request: AskedRequest) -> HttpResponse:
     response = JsonResponse(options)
     put_cookie(response, kept, CEREMONY, int(ceremonies.LIFE.total_seconds()))
     return response
+
+
+@actions.takes()
+@actions.classified(POST="session.start")
+def former_sign_in_options(request: AskedRequest) -> HttpResponse:
+    """Ask for any passkey that was made for the former name of this site."""
+    now = clock.now()
+    name = ceremonies.find_former_name(now)
+    if not name:
+        raise NotFound
+    options, kept = ceremonies.ask_anybody(_holder(request), now, name)
+    response = JsonResponse(options)
+    put_cookie(response, kept, CEREMONY, int(ceremonies.LIFE.total_seconds()))
+    return response
+
+
+@actions.classified(GET="site.read")
+def related_origins(request: AskedRequest) -> HttpResponse:
+    """Tell browsers that this site may ask for the keys of its former name (WebAuthn Level 3, 5.11.1)."""
+    del request
+    if not ceremonies.find_former_name(clock.now()):
+        raise NotFound
+    return JsonResponse({"origins": [ceremonies.site().origin]})
 
 
 @actions.takes("response", "next")

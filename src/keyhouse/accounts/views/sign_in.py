@@ -14,6 +14,7 @@ from keyhouse.accounts.cookies import drop_cookie
 from keyhouse.accounts.forms import CodeForm, PageForm, PasswordForm, RecoveryCodeForm, SignInForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Session
+from keyhouse.accounts.second_factors.webauthn import ceremonies
 from keyhouse.accounts.signing_in import Entered, SignedIn
 from keyhouse.accounts.views.answers import (
     HOME,
@@ -47,11 +48,15 @@ def sign_in(request: AskedRequest) -> HttpResponse:
         signed_in = form.carry_out(lambda: signing_in.sign_in_by_password(_entered(request, form, visitor)))
         if signed_in is not None:
             return _go_on(signed_in, visitor, way_on)
-    return show_form(request, "accounts/sign_in.html", form, {"next": way_on, "sign_up": _sign_up()})
+    return show_form(request, "accounts/sign_in.html", form, _context(way_on))
 
 
-def _sign_up() -> str:
-    return configuration.current().sign_up
+def _context(way_on: str) -> dict[str, str]:
+    return {
+        "next": way_on,
+        "sign_up": configuration.current().sign_up,
+        "former_name": ceremonies.find_former_name(clock.now()),
+    }
 
 
 def _entered(request: AskedRequest, form: SignInForm, visitor: Visitor) -> Entered:

@@ -52,6 +52,18 @@ def site(*, needs_user_verified: bool = False) -> Site:
     return Site(settings.origin, settings.key_name, needs_user_verified)
 
 
+def names(now: datetime) -> tuple[str, ...]:
+    """Return the RP IDs that keys may prove somebody by now, the present one first."""
+    return configuration.current().key_names(now)
+
+
+def find_former_name(now: datetime) -> str:
+    """Return a former RP ID whose keys still work and are there, or nothing."""
+    former = names(now)[1:]
+    found = SecurityKey.usable(*former).values_list("rp_id", flat=True).first() if former else None
+    return found or ""
+
+
 def ask_to_enrol(user: User, holder: str, now: datetime) -> dict[str, Any]:
     """Begin an enrolment; returns the options for the browser (JSON form of Level 3)."""
     known = SecurityKey.objects.filter(user=user, rp_id=site().rp_id)
@@ -69,35 +81,41 @@ def ask_newcomer(
 
 def ask_for_proof(user: User, purpose: str, holder: str, now: datetime) -> dict[str, Any]:
     """Ask for a proof by one of the person's keys; returns the options for the browser. Raises KeyUnknown."""
-    keys = [_descriptor(key) for key in SecurityKey.usable(site().rp_id).filter(user=user)]
-    if not keys:  # a browser would offer any passkey where none is named
-        raise KeyUnknown("This account has no security key that works here.")
-    options = _request_options(keys, "preferred")
-    return _keep(purpose, holder, user.pk, options, now)
+    for name in names(
+        now
+    ):  # one question names one of them, so those of the present name are asked for first
+        keys = [_descriptor(key) for key in SecurityKey.usable(name).filter(user=user)]
+        if keys:
+            return _keep(purpose, holder, user.pk, _request_options(keys, "preferred", name), now)
+    # a browser would offer any passkey where none is named
+    raise KeyUnknown("This account has no security key that works here.")
 
 
-def ask_anybody(holder: str, now: datetime) -> tuple[dict[str, Any], str]:
+def ask_anybody(holder: str, now: datetime, name: str = "") -> tuple[dict[str, Any], str]:
     """Ask for a passkey of whoever is there: no name, no password, so the user must be verified.
+
+    `name` is the RP ID where it is a former one.
 
     Returns the options for the browser and the text that its cookie keeps until it answers.
     """
     challenge = rules.encode(secrets.token_bytes(_CHALLENGE_BYTES))
-    kept = signing.dumps([challenge, holder, clock.format_instant(now)], salt=_SALT)
-    return _options_for_anybody(challenge), kept
+    name = name or site().rp_id
+    kept = signing.dumps([challenge, holder, clock.format_instant(now), name], salt=_SALT)
+    return _options_for_anybody(challenge, name), kept
 
 
 def find_asked(holder: str, kept: str, response: Mapping[str, Any], now: datetime) -> Asked:
     """Return what this browser was asked by the text in its cookie; writes nothing. Raises KeyChallengeWrong."""
     claimed = _challenge_in(response)
     try:
-        challenge, asked_of, at = signing.loads(kept[:_LONGEST_COOKIE], salt=_SALT)
+        challenge, asked_of, at, name = signing.loads(kept[:_LONGEST_COOKIE], salt=_SALT)
         begun_at = clock.parse_instant(at)
     except (signing.BadSignature, ValueError, TypeError) as error:
         raise KeyChallengeWrong from error
     is_ours = secrets.compare_digest(asked_of, holder) and secrets.compare_digest(challenge, claimed)
     if not is_ours or not timedelta(0) <= now - begun_at < LIFE:
         raise KeyChallengeWrong
-    return Asked(_options_for_anybody(challenge), None)
+    return Asked(_options_for_anybody(challenge, name), None)
 
 
 def mark_answered(asked: Asked, now: datetime) -> None:
@@ -111,8 +129,8 @@ def mark_answered(asked: Asked, now: datetime) -> None:
         raise KeyChallengeWrong from error
 
 
-def _options_for_anybody(challenge: str) -> dict[str, Any]:
-    return {"challenge": challenge, **_request_options([], "required")}
+def _options_for_anybody(challenge: str, name: str) -> dict[str, Any]:
+    return {"challenge": challenge, **_request_options([], "required", name)}
 
 
 def take(purpose: str, holder: str, response: Mapping[str, Any], now: datetime) -> Asked:
@@ -168,9 +186,9 @@ def creation_options(
     }
 
 
-def _request_options(allow: Sequence[Mapping[str, Any]], verification: str) -> dict[str, Any]:
+def _request_options(allow: Sequence[Mapping[str, Any]], verification: str, name: str) -> dict[str, Any]:
     return {
-        "rpId": site().rp_id,
+        "rpId": name,
         "allowCredentials": list(allow),
         "userVerification": verification,
         "timeout": _milliseconds(),

@@ -36,9 +36,9 @@ class SecurityKey(models.Model):
         return self.name
 
     @classmethod
-    def usable(cls, rp_id: str) -> models.QuerySet[SecurityKey]:
-        """Return the keys that work under the present name of this site: not put aside, not made for another name."""
-        return cls.objects.filter(cloned_at=None, rp_id=rp_id)
+    def usable(cls, *rp_ids: str) -> models.QuerySet[SecurityKey]:
+        """Return the keys that work under these names of this site: not put aside, not made for another name."""
+        return cls.objects.filter(cloned_at=None, rp_id__in=rp_ids)
 
 
 class UserHandle(models.Model):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,7 +25,7 @@ from keyhouse.accounts.sessions import (
     prove,
 )
 from keyhouse.audit.services import record, record_refusal
-from keyhouse.core import actions
+from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, job
 
@@ -110,7 +111,7 @@ def find_key(response: Mapping[str, Any]) -> SecurityKey | None:
     named = response.get("id")
     if not isinstance(named, str):
         return None
-    usable = SecurityKey.usable(ceremonies.site().rp_id)
+    usable = SecurityKey.usable(*ceremonies.names(clock.now()))
     return usable.select_related("user").filter(credential_id=rules.encode(rules.decode(named))).first()
 
 
@@ -133,7 +134,9 @@ def accept_answer(
         key.sign_count,
         key.backup_eligible,
     )
-    site = ceremonies.site(needs_user_verified=needs_user_verified)
+    if asked.options.get("rpId") != key.rp_id:
+        raise KeyUnknown
+    site = replace(ceremonies.site(needs_user_verified=needs_user_verified), rp_id=key.rp_id)
     proof = rules.verify_assertion(asked.options, response, known, site)
     # a key without a counter always says zero (6.1.1)
     rises = Q(sign_count__lt=proof.sign_count) if proof.sign_count else Q(sign_count=0)
