@@ -156,11 +156,12 @@ def _warn(
     facts: Facts, warnings: list[Objection], staged: Iterable[Policy], view: View, now: datetime
 ) -> Decision:
     """Tell the first warning; those of stages are worked out here, since nobody is told of them beside a refusal."""
+    first = min(warnings, key=_order) if warnings else None
     for policy in staged:
-        found = _warn_early(policy, facts, view, now)
-        if found is not None:
-            warnings.append(found)
-    return _worded(min(warnings, key=_order), facts) if warnings else ALLOWED
+        found = _warn_early(policy, facts, view, now, first)
+        if found is not None and (first is None or _order(found) < _order(first)):
+            first = found
+    return ALLOWED if first is None else _worded(first, facts)
 
 
 _FAR: Final = datetime.max.replace(tzinfo=UTC)
@@ -527,14 +528,18 @@ def _refuse(policy: Policy, facts: Facts, scheduled: datetime, now: datetime, di
     return Objection(policy, is_denial=now >= since, at=since)
 
 
-def _warn_early(policy: Policy, facts: Facts, view: View, now: datetime) -> Objection | None:
-    """Return of what a stage warns the people it covers."""
+def _warn_early(
+    policy: Policy, facts: Facts, view: View, now: datetime, first: Objection | None = None
+) -> Objection | None:
+    """Return of what a stage warns the people it covers; `first`: what is told unless this comes before it."""
     mandate = policy.mandate
     view.announced_at = mandate.announced_at
     timetable = timetable_of(mandate, acts_of(facts))
     if not mandate.who.matches(view) or not timetable.is_warned(view, now):
         return None
     coming = timetable.next_denial(view, now)
+    if first is not None and (coming or _FAR, policy.name) > _order(first):
+        return None  # no deadline is before what is scheduled
     until = None if coming is None else deadline(policy, facts, coming, now)
     return Objection(policy, is_denial=False, at=until)
 
