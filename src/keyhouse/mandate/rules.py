@@ -335,7 +335,7 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
         return None
     if facts.action == REMOVE_LAST:
         return _keeps_last(policy, view, now)
-    if counts_holds and facts.action in HELD_ACTIONS and is_deletion_held(policy, facts, now):
+    if counts_holds and facts.action in HELD_ACTIONS and is_deletion_held(policy, facts, now, view):
         return Objection(policy, True, mandate.announced_at, "deletion-held")
     disposition = "keep" if is_accepted(mandate, facts.asking) else _disposition(mandate, facts.asking)
     if disposition == "keep" and facts.person.verified_email:
@@ -557,22 +557,25 @@ def is_on_its_way(mandate: Mandate, now: datetime) -> bool:
     return at is not None and mandate.on_its_way[at]
 
 
-def is_deletion_held(policy: Policy, facts: Facts, now: datetime) -> bool:
+def is_deletion_held(policy: Policy, facts: Facts, now: datetime, view: View | None = None) -> bool:
     """Tell whether deleting this project waits: covered, by a mandate announced and not yet enforced (S5, A18).
 
     It is the project that is covered, through any of its people: who asks may be outside the mandate, or exempt from it.
+    `view`, where there is one, is of the same facts.
     """
-    if not is_on_its_way(policy.mandate, now) or not _covers_object(policy, facts):
+    if not is_on_its_way(policy.mandate, now):
+        return False
+    if not _covers_object(policy, facts, view or View(facts.person, facts.authority)):
         return False
     ends = _hold_ends(policy, facts)
     return ends is None or now < ends
 
 
-def _covers_object(policy: Policy, facts: Facts) -> bool:
+def _covers_object(policy: Policy, facts: Facts, view: View) -> bool:
     if facts.object is not None and policy.name in facts.object.held_by:
         return True
     entries = facts.entries_of_object
-    return bool(entries) and covers_through(policy, facts.person, entries)
+    return bool(entries) and policy.mandate.who.matches(view.within(entries, policy.mandate.announced_at))
 
 
 def _hold_ends(policy: Policy, facts: Facts) -> datetime | None:

@@ -78,6 +78,14 @@ class View:
         """Keys of the criteria by which a project of theirs is critical; `*` is all."""
         return frozenset().union(*{one.critical for one in self.authority})
 
+    def within(self, entries: tuple[Authority, ...], announced_at: datetime) -> View:
+        """Return the view of the person by these entries alone, for a mandate; the last one is kept and turned."""
+        kept: View | None = self.__dict__.get("_within")
+        if kept is None or kept.authority is not entries:
+            kept = self.__dict__["_within"] = View(self.person, entries)
+        kept.announced_at = announced_at
+        return kept
+
     def at(self, announced_at: datetime | None) -> View:
         """Return the same view for another mandate; what was worked out is kept."""
         _ = self.roles  # nearly every selector asks for them; worked out once for all
