@@ -16,6 +16,7 @@ from django.db.models import Max, QuerySet
 from keyhouse.accounts.errors import AccountHeld
 from keyhouse.accounts.models import Hold, User
 from keyhouse.core import clock, standing
+from keyhouse.core.actor import Actor
 
 SHORT: Final = timedelta(hours=24)
 LONG: Final = timedelta(hours=72)  # for people with a critical project
@@ -98,6 +99,12 @@ def find_wait(user: User, now: datetime) -> Waiting | None:
         return None
     is_open_ended = user.held_until is None or user.held_until >= FOR_EVER
     return Waiting(None if is_open_ended else user.held_until)
+
+
+def require_free(user: User, by: Actor, now: datetime) -> None:
+    """Raise AccountHeld as `require_no_hold` does; the host, which put things right by hand, is not asked."""
+    if by.kind != "host":
+        require_no_hold(user, now)
 
 
 def _keep_end(user: User, now: datetime) -> None:

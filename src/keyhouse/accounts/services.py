@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from keyhouse.accounts import browsers, emails, links, queries, rules, strength
+from keyhouse.accounts import browsers, emails, holds, links, queries, rules, strength
 from keyhouse.accounts.errors import (
     AddressTaken,
     BrowserMissing,
@@ -128,6 +128,7 @@ def change_password(user: User, present: str, password: str, *, by: Actor, now: 
     hashed = hash_password(chosen.password)
     with transaction.atomic():
         strength.require_strongest(by, user.pk)
+        holds.require_free(User.objects.select_for_update().get(pk=user.pk), by, now)
         changed = User.objects.filter(pk=user.pk, password=user.password).update(
             password=hashed, password_changed_at=now, password_checked_at=chosen.checked_at
         )

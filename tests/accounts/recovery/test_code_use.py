@@ -3,12 +3,22 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from tests.accounts.conftest import Browser, Clock, code, give_project, make_person, refused, signed_in
+from tests.accounts.conftest import (
+    PASSWORD,
+    Browser,
+    Clock,
+    code,
+    give_project,
+    make_person,
+    refused,
+    signed_in,
+)
 from tests.accounts.recovery.conftest import addresses, share, speak, told
 from tests.accounts.second_factors.test_authenticators import secret_on
 from tests.accounts.test_newcomers import codes_on
 
 from keyhouse.accounts import services
+from keyhouse.accounts.hashing import compare_password
 from keyhouse.accounts.models import Authenticator, Hold, RecoveryCode, User
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes, shown_code
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
@@ -128,6 +138,39 @@ def test_a_factor_enrolled_since_does_not_end_it(
     assert thief.page.status_code == 303, thief.text
     assert Hold.objects.get().ended_at is None
     assert refused(thief.get("/manage/project/alpha/")) == "account-held"
+
+
+def test_a8_a_thief_with_a_code_removes_no_factor_and_changes_no_password(
+    ada: User, alpha: Project, codes: list[str], time: Clock
+) -> None:
+    thief = enter_by_code(codes)
+    owners = Authenticator.objects.get(user=ada)
+    time.go(seconds=30)
+    thief.get(ADD)
+    thief.post(ADD, {"code": code(secret=secret_on(thief)), "name": "thief's"})
+    path = f"/account/second-factors/{owners.pk}/remove/"
+    thief.get(path)
+    assert refused(thief.post(path)) == "account-held"
+    thief.get("/account/password/")
+    fields = {"current_password": PASSWORD, "password": "marble-thicket-44-lagoon"}
+    assert refused(thief.post("/account/password/", fields)) == "account-held"
+    assert Authenticator.objects.filter(pk=owners.pk).exists()
+    assert compare_password(PASSWORD, User.objects.get(pk=ada.pk).password).is_right
+
+
+def test_r7_a_held_person_adds_a_factor_and_removes_the_old_one_afterwards(
+    ada: User, alpha: Project, codes: list[str], time: Clock
+) -> None:
+    owner = enter_by_code(codes)
+    lost = Authenticator.objects.get(user=ada)
+    owner.get(ADD)
+    owner.post(ADD, {"code": code(secret=secret_on(owner)), "name": "new"})
+    time.go(hours=24)
+    _, later = signed_in(User.objects.get(pk=ada.pk))
+    path = f"/account/second-factors/{lost.pk}/remove/"
+    later.get(path)
+    assert later.post(path).status_code == 303
+    assert [one.name for one in Authenticator.objects.filter(user=ada)] == ["new"]
 
 
 def test_a9_a_thief_makes_no_new_codes(ada: User, alpha: Project, codes: list[str], time: Clock) -> None:

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import emails, strength
+from keyhouse.accounts import emails, holds, strength
 from keyhouse.accounts.hashing import hash_password
 from keyhouse.accounts.models import User
 from keyhouse.accounts.passwords import letters
@@ -41,6 +41,7 @@ def remove_password(user: User, *, by: Actor, now: datetime) -> None:
         with transaction.atomic():
             user = User.objects.select_for_update().get(pk=user.pk)
             strength.require_strongest(by, user.pk)
+            holds.require_free(user, by, now)
             _require_dispensable(user)
             _forget(user, unusable, now)
             end_other_sessions(by, user.pk)

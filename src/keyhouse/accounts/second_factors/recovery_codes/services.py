@@ -14,7 +14,7 @@ from keyhouse.accounts import emails, strength
 from keyhouse.accounts.drafts import change_draft, read_draft
 from keyhouse.accounts.errors import EnrolmentMissing, RecoveryCodeWrong
 from keyhouse.accounts.hashing import CODE_HASH, CodeHash, hash_code
-from keyhouse.accounts.holds import require_no_hold
+from keyhouse.accounts.holds import require_free
 from keyhouse.accounts.models import RecoveryCode, RecoveryCodeSet, Session, User
 from keyhouse.accounts.second_factors import letters
 from keyhouse.accounts.second_factors.recovery_codes import rules
@@ -57,8 +57,7 @@ def replace_codes(
     actions.require(by, "recovery-codes.replace", Thing("account", user.pk, user.username))
     user = User.objects.select_for_update().get(pk=user.pk)
     strength.require_strongest(by, user.pk)
-    if by.kind != "host":
-        require_no_hold(user, at or clock.now())
+    require_free(user, by, at or clock.now())
     RecoveryCodeSet.objects.filter(user=user).delete()
     code_set = new_code_set(user, hashed, at=at)
     end_other_sessions(by, user.pk)

@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import emails, strength
+from keyhouse.accounts import emails, holds, strength
 from keyhouse.accounts.errors import (
     ClockOff,
     CodeRefused,
@@ -223,6 +223,7 @@ def remove_authenticator(user_id: int, authenticator_id: int, *, by: Actor) -> N
 def _remove(user_id: int, authenticator_id: int, by: Actor) -> None:
     user = User.objects.select_for_update().get(pk=user_id)
     strength.require_strongest(by, user_id)
+    holds.require_free(user, by, clock.now())
     found = _own(user_id, authenticator_id)
     is_last = strength.require_another(user_id, by, app_id=found.pk)
     about = thing_of(found)

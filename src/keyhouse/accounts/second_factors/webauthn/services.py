@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from keyhouse.accounts import strength
+from keyhouse.accounts import holds, strength
 from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing, SecondFactorsMany
 from keyhouse.accounts.models import SecurityKey, Session, User, UserHandle
 from keyhouse.accounts.recovery import first_enrolment
@@ -178,8 +178,9 @@ def remove_key(user_id: int, key_id: int, *, by: Actor) -> None:
     try:
         with transaction.atomic():
             actions.require(by, "second-factor.remove", Thing("account", user_id))
-            User.objects.select_for_update().get(pk=user_id)
+            user = User.objects.select_for_update().get(pk=user_id)
             strength.require_strongest(by, user_id)
+            holds.require_free(user, by, clock.now())
             _remove(user_id, key_id, by)
     except SecondFactorLast as refusal:
         record_refusal(actions.REMOVE_LAST, by=by, code=refusal.code, account_id=user_id)
