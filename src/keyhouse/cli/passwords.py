@@ -222,8 +222,7 @@ def _file_status(path: Path, *, verify: bool) -> dict[str, Any]:
     try:
         file = CompromisedFile(path)
         if verify:
-            for block in follow(range(file.blocks), "Verifying"):
-                file.verify_block(block)
+            file.verify(lambda blocks: follow(blocks, "Verifying"))
     except FileNotFoundError:
         return {"state": "absent"}
     except CompromisedFileDamaged as damage:

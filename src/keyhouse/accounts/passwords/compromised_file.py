@@ -19,6 +19,7 @@ import hashlib
 import mmap
 import struct
 import zlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import accumulate
@@ -41,6 +42,7 @@ FIRST_BYTES: Final = 256
 _KEY: Final = struct.Struct(">Q")  # the part of an entry that is reckoned with
 _WHOLE: Final = 1 << 64
 _MORE: Final = 0x80  # the mark of LEB128 on a byte that is not a number's last
+_AROUND: Final = 3 * BLOCK_BYTES + mmap.PAGESIZE
 _GUESSES: Final = 8  # evenly spread digests need about four; others are halved after that
 
 
@@ -109,6 +111,7 @@ class CompromisedFile:
             if file.seek(0, 2) < HEADER_BYTES:
                 raise CompromisedFileDamaged
             self._map = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        self._map.madvise(mmap.MADV_RANDOM)  # or each page would bring megabytes with it on some disks
         self.about, table = self._read_head()
         self._starts = [0, *accumulate(table)]
         if self._starts[-1] != self.about.entries:
@@ -126,6 +129,7 @@ class CompromisedFile:
         """Whether the SHA-1 digest is in the file; raises CompromisedFileDamaged."""
         low, high = self._starts[digest[0]], self._starts[digest[0] + 1]
         tail = digest[1:]
+        self._fetch_around(low + _KEY.unpack_from(tail)[0] * (high - low) // _WHOLE)
         position = self._place(tail, low, high)
         for neighbour in {position - 1, position}:
             if low <= neighbour < high:
@@ -137,10 +141,12 @@ class CompromisedFile:
             raise CompromisedFileDamaged
         return position < high and self._entry(position) == tail
 
-    def verify(self) -> None:
-        """Verify every block; raises CompromisedFileDamaged."""
-        for block in range(self.blocks):
+    def verify(self, follow: Callable[[range], Iterable[int]] = iter) -> None:
+        """Verify every block, which `follow` may watch; raises CompromisedFileDamaged."""
+        self._map.madvise(mmap.MADV_SEQUENTIAL)
+        for block in follow(range(self.blocks)):
             self.verify_block(block)
+        self._map.madvise(mmap.MADV_RANDOM)
 
     @property
     def blocks(self) -> int:
@@ -169,6 +175,12 @@ class CompromisedFile:
     def _entry(self, position: int) -> bytes:
         start = HEADER_BYTES + position * ENTRY + position // BLOCK * CRC.size
         return self._map[start : start + ENTRY]
+
+    def _fetch_around(self, position: int) -> None:
+        """Let the disk bring, in one read, the blocks around where a digest should stand."""
+        start = HEADER_BYTES + max(position // BLOCK - 1, 0) * BLOCK_BYTES
+        start -= start % mmap.PAGESIZE
+        self._map.madvise(mmap.MADV_WILLNEED, start, min(_AROUND, len(self._map) - start))
 
     def _place(self, tail: bytes, low: int, high: int) -> int:
         """Return the position of the first entry that is not before `tail`.
