@@ -658,3 +658,11 @@ def test_a_key_that_somebody_else_enrolled_meanwhile_leaves_the_step_open(browse
     assert refused(page) == "key-known"
     assert not User.objects.filter(username="eve").exists()
     assert browser.get(link)["Location"] == link + "authenticator/"
+
+
+def test_the_list_names_the_model_that_a_key_tells_of(ada: User) -> None:
+    _, browser = enrolled(ada)
+    assert "as it says of itself" not in (browser.get("/account/second-factors/") and browser.text)
+    model = "ee882879-721c-4913-9775-3dfcce97072a"
+    SecurityKey.objects.update(aaguid=model)
+    assert f"model {model}" in (browser.get("/account/second-factors/") and browser.text)

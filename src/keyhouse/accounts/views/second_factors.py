@@ -34,6 +34,9 @@ from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.core.foresight import find_foresight
 
+NO_MODEL = (
+    "00000000-0000-0000-0000-000000000000"  # what a key says that doesn't tell (WebAuthn Level 3, 6.5.1)
+)
 LIST = "/account/second-factors/"
 CODES = "/account/recovery-codes/"
 ADD_KEY = "/account/security-keys/add/"
@@ -51,6 +54,7 @@ def second_factors(request: AskedRequest) -> HttpResponse:
         "authenticators": authenticators,
         "keys": keys,
         "key_name": configuration.current().key_name,
+        "no_model": NO_MODEL,
         "last_stays": _usable(authenticators, keys) == 1
         and not _may_remove_last(request, len(authenticators) + len(keys)),
         "codes_left": strength.codes_left(session.user_id),
