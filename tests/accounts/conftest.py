@@ -15,18 +15,20 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from django.core import signing
 from django.db import connection
 from django.http.response import HttpResponseBase
 from django.test import Client
 
-from keyhouse.accounts import services
+from keyhouse.accounts import browsers, services
 from keyhouse.accounts.belongings import BELONGINGS as OF_ACCOUNTS
-from keyhouse.accounts.cookies import cookie_name
+from keyhouse.accounts.cookies import BROWSER, cookie_name
 from keyhouse.accounts.hashers import Argon2
 from keyhouse.accounts.models import KnownBrowser, Session, User
 from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
 from keyhouse.accounts.sessions import start_session
+from keyhouse.accounts.visitor import SALT, Visitor
 from keyhouse.core import actions, belongings, clock, configuration, keys, standing
 from keyhouse.core.actor import host
 from keyhouse.core.configuration import Configuration
@@ -147,6 +149,14 @@ class Browser:
 
     def carry(self, cookie: str) -> None:
         self.client.cookies[cookie_name()] = cookie
+
+    def be_known(self, user: User) -> Browser:
+        """Be a browser that this person signed in with before."""
+        visitor = Visitor()
+        browsers.remember(user.pk, visitor, KnownBrowser.How.MAIL, now=clock.now())
+        kept = signing.dumps({str(user.pk): visitor.fresh_id}, salt=SALT)
+        self.client.cookies[cookie_name(BROWSER)] = kept
+        return self
 
     def sign_in(self, username: str = "ada", password: str = PASSWORD, **more: str) -> Any:
         self.get("/account/sign-in/")

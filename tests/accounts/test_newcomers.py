@@ -139,7 +139,7 @@ def test_the_typed_back_code_is_not_used_up(browser: Browser) -> None:
     go_to_codes(browser, path)
     typed = codes_on(browser)[0]
     browser.post(path + "recovery-codes/", {"recovery_code": typed})
-    other = Browser()
+    other = Browser().be_known(User.objects.get())
     other.sign_in()
     other.get("/account/second-factor/recovery-code/")
     page = other.post("/account/second-factor/recovery-code/", {"recovery_code": typed})

@@ -35,7 +35,7 @@ NEVER_GATED = {
     # reading
     "index.read", "site.read", "site.help", "site.static", "service.health", "service.metrics",
     # getting in, and getting out
-    "session.start", "session.end", "session.step-up", "session.list", "session.revoke",
+    "session.start", "session.ask-confirmation", "session.confirm", "session.end", "session.step-up", "session.list", "session.revoke",
     # joining, recovering
     "mail.report-bounces", "setup.finish", "invitation.accept", "sign-up.ask", "sign-up.finish", "enrolment.finish", "password.ask-reset", "password.reset",
     # enrolling, and keeping one's account in order

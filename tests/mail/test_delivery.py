@@ -346,6 +346,8 @@ def test_without_the_key_file_mails_wait(configure: Configure, tmp_path: Path) -
 
 
 def test_mail_is_off_without_a_server_and_stuck_when_security_waits(configure: Configure) -> None:
+    assert not queries.is_off(), "somebody named a folder, and looks into it"
+    configure(mail_dir=None)
     assert queries.is_off()
     configure(mail_url="smtp://127.0.0.1:1")
     assert not queries.is_off()

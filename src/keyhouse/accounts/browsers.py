@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 
 from keyhouse.accounts import strength
 from keyhouse.accounts.models import KnownBrowser, User
+from keyhouse.accounts.protection import protection_of
 from keyhouse.accounts.sessions import digest_of
 from keyhouse.core import clock
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 MOST: Final = 20  # of one account; the one that was used longest ago goes first
 LIFE: Final = timedelta(days=365)  # after the last sign-in; the cookie lives as long
+WAIT: Final = timedelta(hours=24)  # that is announced, where no mail can be sent
+WAIT_KEPT: Final = timedelta(days=7)  # after it is over, until somebody signs in
+MOST_WAITS: Final = 3  # of one account at a time
 
 How = KnownBrowser.How
 
@@ -43,10 +47,13 @@ def is_known(user_id: int, visitor: Visitor, now: datetime) -> bool:
 def counts(row: KnownBrowser, now: datetime) -> bool:
     """Whether a browser counts as known now.
 
-    What a password alone made known counts no longer once the account has a second factor.
+    What a password alone made known counts no longer once the account has a second factor. A wait that is over counts for
+    a week, and only where nothing that protects the account has changed since it began.
     """
     if row.known_at > now or row.last_seen_at <= now - LIFE:
         return False
+    if row.account_state:
+        return row.known_at > now - WAIT_KEPT and row.account_state == protection_of(row.user_id)
     return row.how != How.PASSWORD or not strength.has_second_factor(row.user_id)
 
 
@@ -77,17 +84,26 @@ def remember(user_id: int, visitor: Visitor, how: str, *, now: datetime) -> bool
 
 def _see_again(row: KnownBrowser, visitor: Visitor, now: datetime) -> None:
     KnownBrowser.objects.filter(pk=row.pk).update(
-        last_seen_at=now, network=visitor.network[:64], user_agent=visitor.user_agent[:300]
+        account_state="", last_seen_at=now, network=visitor.network[:64], user_agent=visitor.user_agent[:300]
     )
 
 
-def add(user_id: int, visitor: Visitor, how: str, *, known_at: datetime, now: datetime) -> KnownBrowser:
+def add(  # noqa: PLR0913 - what a row holds
+    user_id: int,
+    visitor: Visitor,
+    how: str,
+    *,
+    known_at: datetime,
+    now: datetime,
+    account_state: str = "",
+) -> KnownBrowser:
     """Write the row of a browser under an id that it gets now; those that were used longest ago make room."""
     row = KnownBrowser.objects.create(
         user_id=user_id,
         digest=digest_of(visitor.fresh_id),
         how=how,
         known_at=known_at,
+        account_state=account_state,
         first_seen_at=now,
         last_seen_at=now,
         network=visitor.network[:64],
@@ -104,6 +120,11 @@ def browsers_of(user_id: int, now: datetime) -> QuerySet[KnownBrowser]:
     return KnownBrowser.objects.filter(user_id=user_id, last_seen_at__gt=now - LIFE).order_by(
         "-last_seen_at", "-pk"
     )
+
+
+def waits_of(user_id: int, now: datetime) -> QuerySet[KnownBrowser]:
+    """Return the browsers that wait to become known."""
+    return KnownBrowser.objects.filter(user_id=user_id, known_at__gt=now).order_by("known_at", "pk")
 
 
 def forget(user_id: int, now: datetime, browser_id: int | None = None) -> int:

@@ -43,14 +43,29 @@ def tell(user: User, letter: Letter, *, now: datetime, key: str = "") -> int:
     return len(addresses)
 
 
-def send_notice(user: User, address: str, letter: Letter, *, now: datetime, key: str = "") -> None:
+def send_notice(  # noqa: PLR0913 - one keyword for each thing that a mail can differ in
+    user: User,
+    address: str,
+    letter: Letter,
+    *,
+    now: datetime,
+    key: str = "",
+    expires_at: datetime | None = None,
+) -> None:
     """Queue a notice to one address, which may have been the person's until now, in the caller's transaction."""
     path = links.make_link_for(user, links.NOT_ME, now=now, address=address)
     stop = (
         Text("If this was not you, this page freezes your account, so that nobody can use it:"),
         Link("This was not me", site_address(path)),
     )
-    _queue(user, address, replace(letter, footer=(*letter.footer, *stop)), now=now, key=key)
+    _queue(
+        user,
+        address,
+        replace(letter, footer=(*letter.footer, *stop)),
+        now=now,
+        key=key,
+        expires_at=expires_at,
+    )
 
 
 def send_to(  # noqa: PLR0913 - one keyword for each thing that a mail can differ in

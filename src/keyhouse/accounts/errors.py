@@ -315,6 +315,42 @@ class BrowserMissing(AccountRefused):
     sentence = "Your account knows no such browser; it may be forgotten already."
 
 
+class ConfirmationElsewhere(AccountRefused):
+    """A sign-in is confirmed in the browser that began it, so that a link that is read elsewhere lets nobody in."""
+
+    code = "confirmation-elsewhere"
+    situation = Situation.CONFLICT
+    sentence = "This link confirms a sign-in that was begun in another browser, so nothing was done here."
+    fix = "Copy it into the browser in which you are signing in. If you are not, don't: change your password."
+
+
+class ConfirmationUnmailed(AccountRefused):
+    """No mail reaches this person now."""
+
+    code = "confirmation-unmailed"
+    situation = Situation.CONFLICT
+    sentence = "No mail can be sent for this account now."
+    fix = "The page of this sign-in says what takes its place."
+
+
+class ConfirmationByMail(AccountRefused):
+    """Something else may stand in for a mailed link only where no mail arrives."""
+
+    code = "confirmation-by-mail"
+    situation = Situation.CONFLICT
+    sentence = "This sign-in is confirmed by mail."
+    fix = "Open the link that was mailed to you, or have it sent again."
+
+
+class WaitsMany(AccountRefused):
+    """More browsers wait to be let into an account than anybody uses."""
+
+    code = "waits-many"
+    situation = Situation.CONFLICT
+    sentence = "As many browsers as can wait already do so for this account."
+    fix = "Refuse one on the page of your sessions, or come back when one is let in."
+
+
 class LinkUnknown(AccountRefused):
     """No such one-time link was made, or it was replaced by a newer one."""
 

@@ -35,6 +35,7 @@ ENROLMENT_PROOF: Final = "enrolment-proof"  # that mail reaches whoever enrols a
 NOT_ME: Final = "not-me"  # stands in security mails: freezes the account
 VERIFY_ADDRESS: Final = "verify-address"  # proves that an address is read by who signed in
 REVERT_ADDRESSES: Final = "revert-addresses"  # stands in mails to former addresses: puts them back
+CONFIRM: Final = "confirm-sign-in"  # of a sign-in from an unknown browser
 LIFE: Final = {
     SETUP: timedelta(hours=24),
     INVITATION: timedelta(days=7),
@@ -47,6 +48,7 @@ LIFE: Final = {
     REVERT_ADDRESSES: timedelta(days=7),
     RECOVERY: timedelta(hours=6),
     ENROLMENT_PROOF: timedelta(hours=1),
+    CONFIRM: timedelta(hours=3),  # at most; `confirming` ends it 15 minutes after its mail has left
 }
 # What a change of the addresses makes worthless: it may have been mailed to whoever had the former ones
 DEAD_AFTER_CHANGE: Final = (PASSWORD_RESET,)
@@ -180,6 +182,15 @@ def was_finished_here(purpose: str, secret: str, browser: str) -> bool:
     except LinkUnknown:
         return False
     return link.used_at is not None and _is_bound_to(link, browser)
+
+
+def find_used(purpose: str, secret: str) -> OneTimeLink | None:
+    """Return a link that was used, or None."""
+    try:
+        link = _get(purpose, secret)
+    except LinkUnknown:
+        return None
+    return link if link.used_at is not None else None
 
 
 def _is_bound_to(link: OneTimeLink, browser: str) -> bool:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import parse_cookie
 from django.utils.crypto import get_random_string
 
@@ -74,15 +74,18 @@ def start_session(  # noqa: PLR0913 - what was proven, when, where
     return session, value
 
 
-def prove(
+def prove(  # noqa: PLR0913 - what one proof says
     session: Session,
     methods: Iterable[str],
     *,
     now: datetime,
+    is_complete: bool = True,
     user_verified: bool = False,
     device_bound: bool = False,
 ) -> str:
     """Add a proof to a session and return its new cookie's value; the old one is dead from here on.
+
+    `is_complete` is false where a confirmation is still to come.
 
     Raises SignInExpired when the session ended or was proven by a parallel request meanwhile.
     """
@@ -95,14 +98,16 @@ def prove(
         csrf_secret=csrf,
         proved_at=now,
         last_seen_at=now,
-        is_complete=True,
+        is_complete=is_complete,
+        confirm_until=None,
         **kept,
     )
     if not changed:
         raise SignInExpired
-    _end_hold_of_reset(session.user, methods, now)
+    if is_complete:
+        _end_hold_of_reset(session.user, methods, now)
     session.digest, session.csrf_secret = digest_of(value), csrf
-    session.proved_at, session.is_complete = now, True
+    session.proved_at, session.is_complete, session.confirm_until = now, is_complete, None
     for name, kept_value in kept.items():
         setattr(session, name, kept_value)
     return value
@@ -115,6 +120,28 @@ def _end_hold_of_reset(user: User, methods: Iterable[str], now: datetime) -> Non
     if holds.live_holds(user.pk, now).filter(reason=Hold.Reason.PASSWORD_RESET).exists():
         with transaction.atomic():
             holds.end_holds(user, Hold.Reason.PASSWORD_RESET, by="factor", now=now)
+
+
+def complete(session: Session, now: datetime) -> str:
+    """Complete a session whose proofs were confirmed, in the caller's transaction; returns its new cookie's value.
+
+    What was proven, and when, stays as it is. Raises SignInExpired when it ended or was completed meanwhile.
+    """
+    value, csrf = secrets.token_urlsafe(COOKIE_BYTES), _new_csrf_secret()
+    changed = Session.objects.filter(pk=session.pk, digest=session.digest, is_complete=False).update(
+        digest=digest_of(value),
+        csrf_secret=csrf,
+        last_seen_at=now,
+        is_complete=True,
+        confirm_until=None,
+        data={},
+    )
+    if not changed:
+        raise SignInExpired
+    _end_hold_of_reset(session.user, session.methods, now)
+    session.digest, session.csrf_secret, session.is_complete = digest_of(value), csrf, True
+    session.confirm_until, session.data = None, {}
+    return value
 
 
 def _kept(
@@ -158,9 +185,11 @@ def find_session(value: str, now: datetime) -> Session | None:
 def is_alive(session: Session, now: datetime) -> bool:
     """Whether neither the idle nor the absolute life of a session is over."""
     settings = configuration.current()
+    idle, whole = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
+    if not session.is_complete and session.confirm_until is not None:
+        return now < min(session.confirm_until, session.created_at + whole)
     if not session.is_complete and now - session.created_at >= WAITING_LIFE:
         return False
-    idle, whole = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
     return now - session.last_seen_at < idle and now - session.created_at < whole
 
 
@@ -264,10 +293,9 @@ def prune_sessions(now: datetime) -> int:
     """Forget sessions that can't live any more; returns how many."""
     settings = configuration.current()
     idle, whole = timedelta(minutes=settings.session_idle_minutes), timedelta(hours=settings.session_hours)
-    ended = Session.objects.filter(created_at__lte=now - whole) | Session.objects.filter(
-        last_seen_at__lte=now - idle
-    )
-    return ended.delete()[0]
+    waits = Q(is_complete=False, confirm_until__gt=now)
+    ended = Q(created_at__lte=now - whole) | (Q(last_seen_at__lte=now - idle) & ~waits)
+    return Session.objects.filter(ended).delete()[0]
 
 
 def digest_of(value: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils.functional import cached_property
 
-from keyhouse.accounts import browsers, limits, queries, strength
+from keyhouse.accounts import browsers, confirming, limits, queries, strength
 from keyhouse.accounts.errors import (
     AccountRefused,
     CodeRefused,
@@ -43,7 +43,7 @@ from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import clock
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Actor, Strength
+from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, Actor, Strength
 from keyhouse.core.errors import AccountFrozen, Refusal, StepUpRequired
 
 _log = logging.getLogger("keyhouse.accounts")
@@ -87,7 +87,12 @@ class SignedIn:
     @property
     def needs_second_factor(self) -> bool:
         """Whether the session waits for the second factor."""
-        return not self.session.is_complete
+        return not self.session.is_complete and not self.needs_confirmation
+
+    @property
+    def needs_confirmation(self) -> bool:
+        """Whether the session waits for a confirmation, since the account doesn't know this browser."""
+        return confirming.is_waiting(self.session)
 
 
 def _be_within_limits(attempt: SignIn) -> None:
@@ -161,7 +166,14 @@ def sign_in_by_password(entered: Entered) -> SignedIn:
         _record_refused_sign_in(attempt, refusal.code)
         raise
     attempt.counted.forgive()
+    _ask(signed_in.session, entered.visitor, entered.now)
     return signed_in
+
+
+def _ask(session: Session, visitor: Visitor, now: datetime) -> None:
+    """Mail for a confirmation where the sign-in waits for one; its transaction is over by now."""
+    if confirming.is_waiting(session):
+        confirming.ask_at_first(session, visitor, now)
 
 
 def _log_unjudged(action: str, refusal: Refusal, counted: Counted) -> None:
@@ -188,14 +200,17 @@ def _open(attempt: SignIn) -> SignedIn:
         _keep_better_hash(user, attempt.rehashed)
         User.objects.filter(pk=user.pk).update(password_checked_at=attempt.checked_at)
         waits = strength.has_second_factor(user.pk)
+        asks = not waits and confirming.must_confirm(user, ["password"], entered.visitor, entered.now)
         session, cookie = start_session(
             user,
             ["password"],
             at=entered.now,
-            is_complete=not waits,
+            is_complete=not waits and not asks,
             network=entered.visitor.network,
             user_agent=entered.visitor.user_agent,
         )
+        if asks:
+            confirming.begin(session, entered.now)
         leave(entered.before)
         _note_sign_in(session, entered.visitor, entered.now)
     return SignedIn(session, cookie)
@@ -240,14 +255,18 @@ def _note_sign_in(
         by=_actor(session, visitor),
         about=Thing("session", session.public_id),
         account_id=session.user_id,
-        details=dict(details or {}) if session.is_complete else {"waits_for": "second factor"},
+        details=dict(details or {}) if session.is_complete else _waits_for(session),
     )
+
+
+def _waits_for(session: Session) -> dict[str, str]:
+    return {"waits_for": "confirmation" if confirming.is_waiting(session) else "second factor"}
 
 
 def _welcome(session: Session, visitor: Visitor, now: datetime) -> None:
     """Note who was here, and with which browser."""
     User.objects.filter(pk=session.user_id).update(last_seen_at=now)
-    browsers.remember(session.user_id, visitor, browsers.how_of(session.methods), now=now)
+    confirming.welcome(session, visitor, browsers.how_of(session.methods), now)
     note_browser(session, visitor)
 
 
@@ -385,9 +404,34 @@ def _hold_owner(answer: PasskeyAnswer) -> User:
 
 
 def _finish(session: Session, proof: _Proof, visitor: Visitor, now: datetime) -> SignedIn:
-    if session.is_complete:
+    if session.is_complete or (
+        confirming.is_waiting(session) and proof.method not in PHISHING_RESISTANT_METHODS
+    ):
         raise SignInExpired
     cookie = _judged(session, proof, visitor, now, "session.start")
+    _ask(session, visitor, now)
+    return SignedIn(session, cookie)
+
+
+def confirm_by_code(session: Session, typed: str, visitor: Visitor, now: datetime) -> SignedIn:
+    """Complete a sign-in that waits for its confirmation by an app as well, where no mail can be sent.
+
+    Raises ConfirmationByMail, TooManyAttempts, CodeWrong, CodeReplayed, ClockOff, SignInExpired.
+    """
+    return _confirm(session, _Code(typed), visitor, now)
+
+
+def confirm_by_recovery_code(session: Session, typed: str, visitor: Visitor, now: datetime) -> SignedIn:
+    """Complete a sign-in that waits for its confirmation by a recovery code as well, where no mail can be sent.
+
+    Raises ConfirmationByMail, TooManyAttempts, RecoveryCodeWrong, SignInExpired.
+    """
+    return _confirm(session, _RecoveryCode(typed), visitor, now)
+
+
+def _confirm(session: Session, proof: _Proof, visitor: Visitor, now: datetime) -> SignedIn:
+    confirming.require_other_factor(session, proof.method, now)
+    cookie = _judged(session, proof, visitor, now, confirming.ACTION)
     return SignedIn(session, cookie)
 
 
@@ -546,16 +590,33 @@ def _count(session: Session, proof: _Proof, visitor: Visitor, now: datetime) -> 
 
 def _accepted(session: Session, proof: _Proof, visitor: Visitor, now: datetime, action: str) -> str:
     with transaction.atomic():
+        # the account first: whoever changes what protects it takes the locks in this order, too
+        User.objects.select_for_update().filter(pk=session.user_id).first()
         proof.accept(session.user, now)
-        cookie = prove(session, [proof.method], now=now, **proof.marks)
-        if action == "session.start":
-            _welcome(session, visitor, now)
+        cookie = _prove(session, proof, visitor, now, action)
         record(
             action,
             by=_actor(session, visitor),
             about=Thing("session", session.public_id),
             account_id=session.user_id,
-            details={"by": proof.method, **proof.told},
+            details={"by": proof.method, **proof.told} | ({} if session.is_complete else _waits_for(session)),
         )
-        proof.follow(session, visitor, now)
+        if session.is_complete or proof.method == "recovery_code":  # a code is used up in any case
+            proof.follow(session, visitor, now)
+    return cookie
+
+
+def _prove(session: Session, proof: _Proof, visitor: Visitor, now: datetime, action: str) -> str:
+    """Let the session have the proof, and note what follows from it for this browser."""
+    if action == confirming.ACTION:  # beside what was proven before, also beside a recovery code
+        cookie = prove(session, [*session.methods, proof.method], now=now, **proof.marks)
+        confirming.admit(session, visitor, browsers.How.TWO_FACTORS, now)
+        return cookie
+    methods = {*session.methods, proof.method}
+    asks = action == "session.start" and confirming.must_confirm(session.user, methods, visitor, now)
+    cookie = prove(session, [proof.method], now=now, is_complete=not asks, **proof.marks)
+    if asks:
+        confirming.begin(session, now)
+    elif action == "session.start":
+        _welcome(session, visitor, now)
     return cookie

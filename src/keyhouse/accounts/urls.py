@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 from keyhouse.accounts.views import (
     account,
     addresses,
+    confirming,
     freezing,
     leaving,
     newcomers,
@@ -32,6 +33,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
         sign_in.second_factor_recovery,
         name="second-factor-recovery",
     ),
+    path("account/new-browser/", confirming.new_browser, name="new-browser"),
+    path("account/new-browser/code/", confirming.by_other_factor, name="new-browser-code"),
+    path("account/new-browser/wait/", confirming.wait, name="new-browser-wait"),
+    path("confirm-sign-in/<str:secret>/", confirming.by_link, name="confirm-sign-in"),
     path("account/sign-out/", sign_in.sign_out, name="sign-out"),
     path("account/step-up/", sign_in.step_up, name="step-up"),
     path("account/second-factors/", second_factors.second_factors, name="second-factors"),

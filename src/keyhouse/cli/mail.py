@@ -83,7 +83,7 @@ def test(address: str) -> None:
         ) from error
     finally:
         transport.close()
-    if queries.is_off():
+    if queries.are_files():
         click.echo(
             f"Mail is off (no KEYHOUSE_MAIL_URL). The mail is {settings.mail_folder / file_name(now, parcel.serial)}"
         )

@@ -133,6 +133,11 @@ CATALOGUE: Final[dict[str, Action]] = {
         _open("recovery.open", "Begin a recovery case by a mailed link"),
         _open("account.thaw", "Open one's frozen account again by a mailed link and a second factor"),
         _open("session.start", "Sign in"),
+        _open(
+            "session.ask-confirmation",
+            "Have a sign-in from an unknown browser confirmed: by mail, or by waiting",
+        ),
+        _open("session.confirm", "Confirm a sign-in from an unknown browser"),
         _open("session.end", "Sign out"),
         _own("session.step-up", "Prove once more that it is you"),
         _own("session.list", "See one's own sessions"),

@@ -26,6 +26,7 @@ _LINKS: Final = (
     *("setup", "invitation", "enrolment", "password-reset", "sign-up", "keep-account"),
     *("verify-address", "revert-addresses", "not-me"),
     *("recovery", "enrolment-proof"),
+    "confirm-sign-in",
 )
 _SECRETS: Final = (
     # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/ and their like

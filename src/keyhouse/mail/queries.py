@@ -14,9 +14,17 @@ from keyhouse.mail.models import BULK, FAILED, SECURITY, SUPPRESSED, WAITING, Bo
 from keyhouse.mail.rules import STUCK_AFTER, fold_address, pace
 
 
-def is_off() -> bool:
-    """Whether there is no mail server: mails become files, and nobody gets one."""
+def are_files() -> bool:
+    """Whether mails become files, for want of a mail server."""
     return not configuration.current().mail_url
+
+
+def is_off() -> bool:
+    """Whether nobody gets a mail: there is no mail server, and no folder was named from which somebody takes them.
+
+    Without either they become files in the data folder, where nobody is expected to look.
+    """
+    return are_files() and configuration.current().mail_dir is None
 
 
 def is_stuck(now: datetime) -> bool:

@@ -115,7 +115,7 @@ def test_a_factor_that_was_there_before_ends_the_hold(
     time.go(seconds=1)
     enter_by_code(codes)
     time.go(minutes=1)
-    owner = Browser()
+    owner = Browser().be_known(ada)
     owner.sign_in()
     owner.enter(code())
     assert held_until() is None

@@ -112,7 +112,8 @@ def test_signing_in_twice_makes_no_acquaintance(eve: User, time: Clock) -> None:
 
 
 def test_the_link_works_in_the_session_that_asked_and_once(eve: User, time: Clock) -> None:
-    mine, other = by_password(), by_password()
+    mine, other = by_password(), Browser().be_known(eve)
+    other.sign_in("eve")
     mine.get(PROOF)
     mine.post(PROOF)
     path = last_link("first-enrolment.proof", "enrolment-proof")

@@ -68,8 +68,8 @@ def owner() -> User:
 
 
 def by_app() -> Browser:
-    """Sign in by the forms, with password and the code of the app."""
-    browser = Browser()
+    """Sign in by the forms of a browser that the account knows, with password and the code of the app."""
+    browser = Browser().be_known(User.objects.get(username="ada"))
     browser.sign_in()
     assert browser.enter(code()).status_code in {302, 303}
     return browser

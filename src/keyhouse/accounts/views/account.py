@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from keyhouse.accounts import checklist, emails, history, holds, services
+from keyhouse.accounts import browsers, checklist, emails, history, holds, services
 from keyhouse.accounts.addresses.queries import standings_of
 from keyhouse.accounts.deletion import find_deletion
 from keyhouse.accounts.forms import PasswordChangeForm
@@ -30,6 +30,7 @@ def home(request: AskedRequest) -> HttpResponse:
         "holds": live_holds_of(session.user, clock.now()),
         "items": checklist.items_for(session.user),
         "deletion": find_deletion(session.user_id),
+        "waits": browsers.waits_of(session.user_id, clock.now()),
     }
     return render(request, "accounts/home.html", context)
 

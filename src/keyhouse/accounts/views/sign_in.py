@@ -9,7 +9,7 @@ from typing import Final
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from keyhouse.accounts import services, signing_in, strength
+from keyhouse.accounts import confirming, services, signing_in, strength
 from keyhouse.accounts.cookies import drop_cookie
 from keyhouse.accounts.forms import CodeForm, PageForm, PasswordForm, RecoveryCodeForm, SignInForm
 from keyhouse.accounts.middleware import AskedRequest
@@ -32,6 +32,7 @@ from keyhouse.core.errors import StepUpRequired
 
 SIGN_IN: Final = "/account/sign-in/"
 SECOND_FACTOR: Final = "/account/second-factor/"
+CONFIRM: Final = "/account/new-browser/"
 FACTORS: Final = "/account/second-factors/"
 
 
@@ -47,7 +48,7 @@ def sign_in(request: AskedRequest) -> HttpResponse:
         visitor = visitor_of(request)
         signed_in = form.carry_out(lambda: signing_in.sign_in_by_password(_entered(request, form, visitor)))
         if signed_in is not None:
-            return _go_on(signed_in, visitor, way_on)
+            return after_sign_in(signed_in, visitor, way_on)
     return show_form(request, "accounts/sign_in.html", form, _context(way_on))
 
 
@@ -64,8 +65,10 @@ def _entered(request: AskedRequest, form: SignInForm, visitor: Visitor) -> Enter
     return Entered(data["username"], data["password"], visitor, clock.now(), request.account_session)
 
 
-def _go_on(signed_in: SignedIn, visitor: Visitor, way_on: str) -> HttpResponse:
-    """Lead to the second factor, or in."""
+def after_sign_in(signed_in: SignedIn, visitor: Visitor, way_on: str) -> HttpResponse:
+    """Lead to the second factor, to the confirmation, or in."""
+    if signed_in.needs_confirmation:
+        return with_session(SeeOther(with_next(CONFIRM, way_on)), signed_in.cookie)
     if signed_in.needs_second_factor:
         return with_session(SeeOther(with_next(SECOND_FACTOR, way_on)), signed_in.cookie)
     response = SeeOther(_way_in(signed_in.session, way_on))
@@ -112,12 +115,14 @@ def _second_step(request: AskedRequest, form_class: type[PageForm], finish: Fini
     way_on, session = next_of(request), request.account_session
     if session is None or session.is_complete:
         return SeeOther(way_on if session else with_next(SIGN_IN, way_on))
+    if confirming.is_waiting(session):
+        return SeeOther(with_next(CONFIRM, way_on))
     form = form_class(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         visitor = visitor_of(request)
         signed_in = form.carry_out(lambda: finish(session, _typed(form), visitor))
         if signed_in is not None:
-            return _go_on(signed_in, visitor, way_on)
+            return after_sign_in(signed_in, visitor, way_on)
     return show_form(
         request,
         "accounts/second_factor.html",
