@@ -31,6 +31,7 @@ from tests.accounts.second_factors.test_security_keys import FACTOR, PASSKEY, an
 from keyhouse.accounts import browsers, confirming, holds, services, signing_in
 from keyhouse.accounts.cookies import BROWSER, cookie_name
 from keyhouse.accounts.errors import ConfirmationElsewhere, SignInExpired
+from keyhouse.accounts.freezing import freeze_own
 from keyhouse.accounts.models import Email, Hold, KnownBrowser, OneTimeLink, Session, User
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
@@ -679,6 +680,18 @@ def test_a_wait_is_void_after_a_change_of_what_protects_the_account(
     browser.get(PAGE)
     browser.post(WAIT)
     CHANGES[change](here)
+    time.go(hours=25)
+    browser.sign_in()
+    assert browser.enter(code())["Location"] == PAGE
+
+
+def test_freezing_forgets_every_browser_and_every_wait(here: User, time: Clock) -> None:
+    browser = arrive()
+    browser.get(PAGE)
+    browser.post(WAIT)
+    freeze_own(here, by=actor_of(signed_in(here)[0]), now=clock.now())
+    assert not KnownBrowser.objects.exists()
+    User.objects.update(state=User.State.ACTIVE)
     time.go(hours=25)
     browser.sign_in()
     assert browser.enter(code())["Location"] == PAGE

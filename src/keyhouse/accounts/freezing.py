@@ -11,7 +11,7 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import emails, links
+from keyhouse.accounts import browsers, emails, links
 from keyhouse.accounts.addresses import letters
 from keyhouse.accounts.errors import LinkUnknown
 from keyhouse.accounts.models import OneTimeLink, User
@@ -80,6 +80,7 @@ def _freeze(user: User, action: str, *, by: Actor, now: datetime, told_at: str =
     User.objects.filter(pk=user.pk).update(state=User.State.FROZEN)
     user.state = User.State.FROZEN
     end_sessions(user.pk)
+    browsers.forget(user.pk, now)  # one of them may be the thief's, and so may one that waits
     stop_cases(user, how="not-me", by=by, now=now)
     links.end_all_links(user, but=SURVIVING)
     OneTimeLink.objects.filter(user=user, purpose=links.NOT_ME, used_at=None).update(used_at=now)
