@@ -13,6 +13,7 @@ from tests.accounts.conftest import (
     at_once,
     code,
     give_project,
+    mailed,
     make_person,
     refused,
     send,
@@ -34,6 +35,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
+from keyhouse.mail.models import Mail
 
 pytestmark = pytest.mark.django_db
 
@@ -243,6 +245,7 @@ def test_a_refused_enrolment_leaves_nothing(ada: User, faults: dict[str, Any], c
     assert not SecurityKey.objects.exists()
     assert Session.objects.get(user=ada).methods == ["password", "totp"]
     assert browser.cookie == before
+    assert told_of("second-factor-added") == []
 
 
 @pytest.mark.parametrize(
@@ -442,6 +445,18 @@ def test_a_counter_that_does_not_rise_puts_the_key_aside(ada: User, browser: Bro
     assert "switched off" in browser.get("/account/second-factors/").content.decode()
 
 
+def test_the_owner_is_told_once_and_everywhere_of_a_copy(ada: User, browser: Browser) -> None:
+    services.add_email(ada, "ada@second.example", by=host(), verified_by="host", is_primary=False)
+    services.add_email(ada, "never@proven.example", by=host(), is_primary=False)
+    key, _ = enrolled(ada, count=10)
+    at_second_factor(browser)
+    asked = [ask(browser, FACTOR), ask(browser, FACTOR)]
+    for one in asked:
+        send(browser, FACTOR, {"response": key.get(one, count=10)})
+    assert told_of("security-key-copied") == ["ada@example.org", "ada@second.example"]
+    assert "“blue”" in mailed("security-key-copied")[0]
+
+
 @pytest.mark.django_db(transaction=True)
 def test_of_two_answers_with_one_counter_one_wins(ada: User) -> None:
     key, _ = enrolled(ada, count=10)
@@ -453,6 +468,7 @@ def test_of_two_answers_with_one_counter_one_wins(ada: User) -> None:
     ]
     found = sorted(page.status_code for page in at_once(acts) if not isinstance(page, Refusal))
     assert found == [200, 403]
+    assert len(mailed("security-key-copied")) == 1
 
 
 def test_a_later_answer_that_comes_first_is_no_copy(ada: User) -> None:
@@ -484,6 +500,22 @@ def test_a_key_is_removed_while_another_factor_stays(ada: User) -> None:
     assert browser.post(f"/account/security-keys/{key.pk}/remove/").status_code == 404
 
 
+def test_the_owner_is_told_of_keys_that_come_and_go(ada: User) -> None:
+    """NIST SP 800-63B-4 4.1.2.1, ASVS 6.3.7: at every verified address, and nowhere else."""
+    services.add_email(ada, "ada@second.example", by=host(), verified_by="host", is_primary=False)
+    services.add_email(ada, "never@proven.example", by=host(), is_primary=False)
+    _, browser = enrolled(ada)
+    assert told_of("second-factor-added") == ["ada@example.org", "ada@second.example"]
+    assert "“blue” was added" in mailed("second-factor-added")[0]
+    browser.post(f"/account/security-keys/{SecurityKey.objects.get().pk}/remove/")
+    assert told_of("second-factor-removed") == ["ada@example.org", "ada@second.example"]
+    assert "“blue” was removed" in mailed("second-factor-removed")[0]
+
+
+def told_of(kind: str) -> list[str]:
+    return sorted(Mail.objects.filter(kind=kind).values_list("address", flat=True))
+
+
 def test_the_last_factor_of_a_covered_account_stays(ada: User) -> None:
     """A1."""
     give_project(ada)
@@ -494,6 +526,7 @@ def test_the_last_factor_of_a_covered_account_stays(ada: User) -> None:
     page = browser.post(f"/account/security-keys/{key.pk}/remove/")
     assert refused(page) == "second-factor-last"
     assert SecurityKey.objects.exists()
+    assert told_of("second-factor-removed") == ["ada@example.org"]  # of the app, not of the key that stayed
 
 
 def test_somebody_elses_key_is_not_there(ada: User) -> None:

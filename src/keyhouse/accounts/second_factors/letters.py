@@ -54,6 +54,26 @@ def switched_off(name: str, failures: int, *, now: datetime) -> Letter:
     )
 
 
+def copied(name: str, *, now: datetime) -> Letter:
+    """Tell that there may be a copy of a security key, that it opens nothing any more, and what to do."""
+    return Letter(
+        "security-key-copied",
+        f"There may be a copy of a security key of your account: {name}",
+        (
+            Text(
+                f"Security keys count their uses. The security key “{name}” came with a count that had been seen before, "
+                f"as happens when somebody has a copy of it. Which of the two was the copy can't be told, so the key "
+                f"opens your account no more, and sessions that a key had opened were ended."
+            ),
+            Text(
+                "Your other second factors and your recovery codes go on working. Sign in by one of them, remove this "
+                "key and add another one. If you have none of them, the sign-in page leads you back in."
+            ),
+            Facts((("When", clock.format_instant(now)),)),
+        ),
+    )
+
+
 def switched_on(name: str, *, by: Actor, now: datetime) -> Letter:
     """Tell that an authenticator app takes codes again."""
     return Letter(

@@ -10,10 +10,11 @@ from typing import Any, Final
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from keyhouse.accounts import holds, strength
+from keyhouse.accounts import emails, holds, strength
 from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing, SecondFactorsMany
 from keyhouse.accounts.models import SecurityKey, Session, User, UserHandle
 from keyhouse.accounts.recovery import first_enrolment
+from keyhouse.accounts.second_factors import letters
 from keyhouse.accounts.second_factors.webauthn import ceremonies, rules
 from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyKnown, KeyUnknown
 from keyhouse.accounts.second_factors.webauthn.rules import Assertion, KnownKey, NewKey
@@ -31,6 +32,7 @@ from keyhouse.core.actor import Actor, job
 
 MOST: Final = 20
 LONGEST_NAME: Final = 64
+KIND: Final = "security key or passkey"
 
 
 def finish_enrolment(
@@ -54,6 +56,7 @@ def finish_enrolment(
         key = new_key(user, made, name=name, at=now)
         end_other_sessions(by, user.pk)
         record("second-factor.add", by=by, about=thing_of(key), account_id=user.pk)
+        emails.tell(user, letters.added(KIND, key.name, by=by, now=now), now=now)
         first_enrolment.follow(user, newness, now=now)
         value = prove(
             session,
@@ -167,6 +170,7 @@ def mark_clone(response: Mapping[str, Any], *, now: datetime) -> None:
                 account_id=key.user_id,
                 details={"reason": "its counter did not rise, so there may be a copy of it"},
             )
+            emails.tell(key.user, letters.copied(key.name, now=now), now=now)
 
 
 def remove_key(user_id: int, key_id: int, *, by: Actor) -> None:
@@ -181,23 +185,25 @@ def remove_key(user_id: int, key_id: int, *, by: Actor) -> None:
             user = User.objects.select_for_update().get(pk=user_id)
             strength.require_strongest(by, user_id)
             holds.require_free(user, by, clock.now())
-            _remove(user_id, key_id, by)
+            _remove(user, key_id, by)
     except SecondFactorLast as refusal:
         record_refusal(actions.REMOVE_LAST, by=by, code=refusal.code, account_id=user_id)
         raise
 
 
-def _remove(user_id: int, key_id: int, by: Actor) -> None:
-    found = SecurityKey.objects.filter(user_id=user_id, pk=key_id).first()
+def _remove(user: User, key_id: int, by: Actor) -> None:
+    found = SecurityKey.objects.filter(user_id=user.pk, pk=key_id).first()
     if found is None:
         raise SecondFactorMissing
-    is_last = strength.require_another(user_id, by, key_id=found.pk)
+    is_last = strength.require_another(user.pk, by, key_id=found.pk)
     about = thing_of(found)
     found.delete()
-    end_other_sessions(by, user_id)
+    end_other_sessions(by, user.pk)
     if is_last:
         forget_second_factor(by)
-    elif not strength.has_usable_key(user_id):
+    elif not strength.has_usable_key(user.pk):
         forget_key(by)
     action = actions.REMOVE_LAST if is_last else "second-factor.remove"
-    record(action, by=by, about=about, account_id=user_id)
+    record(action, by=by, about=about, account_id=user.pk)
+    now = clock.now()
+    emails.tell(user, letters.removed(KIND, about.name, by=by, now=now), now=now)
