@@ -14,8 +14,6 @@ from typing import Final
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from keyhouse.accounts import lone_address
-from keyhouse.accounts.addresses.queries import find_alarm
 from keyhouse.accounts.passwords import sources
 from keyhouse.accounts.passwords.errors import CompromisedFileDamaged
 from keyhouse.core import clock, configuration, keys
@@ -142,6 +140,8 @@ def _compromised_passwords_are_known() -> str:
 
 
 def _clients_are_told_apart() -> str:
+    from keyhouse.accounts import lone_address  # noqa: PLC0415 - a worker reads this file before Django is set up
+
     try:
         return lone_address.SENTENCE if lone_address.find_lone_address(clock.now()) else ""
     except DatabaseError:
@@ -149,6 +149,8 @@ def _clients_are_told_apart() -> str:
 
 
 def _mail_domains_are_watched() -> str:
+    from keyhouse.accounts.addresses.queries import find_alarm  # noqa: PLC0415 - the same
+
     try:
         alarm = find_alarm()
     except DatabaseError:
