@@ -67,6 +67,7 @@ def test_the_link_freezes_in_two_steps_without_a_sign_in(ada: User) -> None:
     assert "http" not in render_text(mine)  # a link to sign in by is what a thief would send
     theirs = letter_to("root@example.org", "account-frozen-operators")
     assert "ada" in theirs.subject
+    assert "/not-me/" not in render_text(theirs)  # it is not about their own account
     _, console = signed_in(operator)
     assert "ada" in console.get("/operator/accounts/").content.decode()
 
@@ -187,7 +188,7 @@ def test_a_freeze_that_is_cut_off_leaves_nothing_behind(ada: User, monkeypatch: 
     def die(*_: object, **__: object) -> None:
         raise RuntimeError("killed")
 
-    monkeypatch.setattr(freezing, "_tell_operators", die)
+    monkeypatch.setattr(freezing, "tell_operators", die)
     with pytest.raises(RuntimeError):
         freezing.freeze_by_link(secret, Visitor(), clock.now())
     assert state_of(ada) == "active"

@@ -54,6 +54,32 @@ def test_ending_one_hold_leaves_the_others(ada: User) -> None:
     assert User.objects.get(pk=ada.pk).held_until is None
 
 
+def test_a_disabled_password_ends_no_hold(ada: User) -> None:
+    """A hold that another state hid would let tokens publish and addresses change again before its end."""
+    place(ada)
+    User.objects.filter(pk=ada.pk).update(state=User.State.PASSWORD_DISABLED)
+    user = User.objects.get(pk=ada.pk)
+    assert holds.effective_state(user, START) == "held"
+    with pytest.raises(AccountHeld, match="until 2024-05-07T07:08:09Z"):
+        holds.require_no_hold(user, START)
+    give_project(ada)
+    proven = Strength(frozenset({"password", "totp"}), START)
+    facts, policies = queries.gather(Actor("token", ada.pk, strength=proven), "release.upload", None, START)
+    assert decide(facts, policies, START).code == "account-held"
+    assert holds.effective_state(user, START + timedelta(hours=24)) == "password-disabled"
+
+
+def test_whoever_rests_altogether_rests_on_hold_as_well() -> None:
+    """Publishers go on during a hold, but not where a leaked password is all that an account has."""
+    user = make_person(factors=0)
+    place(user)
+    User.objects.filter(pk=user.pk).update(state=User.State.PASSWORD_DISABLED)
+    asker = Actor("publisher", user.pk, strength=Strength(frozenset({"totp"}), START))
+    facts, policies = queries.gather(asker, "release.upload", None, START)
+    assert facts.person.state == "password-disabled"
+    assert decide(facts, policies, START).verdict == "deny"
+
+
 def test_a_state_of_its_own_is_not_covered_up(ada: User) -> None:
     place(ada)
     assert holds.stated("frozen", START + timedelta(days=1), START) == "frozen"

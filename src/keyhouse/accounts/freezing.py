@@ -16,6 +16,7 @@ from keyhouse.accounts.addresses import letters
 from keyhouse.accounts.errors import LinkUnknown
 from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.recovery.cases import stop_cases
+from keyhouse.accounts.recovery.telling import tell_operators
 from keyhouse.accounts.sessions import end_sessions
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
@@ -87,7 +88,8 @@ def _freeze(user: User, action: str, *, by: Actor, now: datetime, told_at: str =
     record(action, by=by, about=Thing("account", user.pk, user.username), account_id=user.pk)
     for address in _reached(user, told_at):
         emails.send_to(user, address, letters.frozen(by=by, now=now), now=now)
-    _tell_operators(user, by=by, now=now)
+    # it is not about the operators' own accounts, so nothing in it may freeze these
+    tell_operators(user, letters.frozen_for_operators(user.username, by=by, now=now), now)
 
 
 def _reached(user: User, told_at: str) -> list[str]:
@@ -96,9 +98,3 @@ def _reached(user: User, told_at: str) -> list[str]:
     former = OneTimeLink.objects.filter(user=user, purpose=links.REVERT_ADDRESSES, used_at=None)
     asked = [told_at] if told_at else []
     return list(dict.fromkeys([*verified, *asked, *former.order_by("pk").values_list("address", flat=True)]))
-
-
-def _tell_operators(user: User, *, by: Actor, now: datetime) -> None:
-    operators = User.objects.filter(is_operator=True, state=User.State.ACTIVE).exclude(pk=user.pk)
-    for operator in operators.order_by("pk"):
-        emails.tell(operator, letters.frozen_for_operators(user.username, by=by, now=now), now=now)

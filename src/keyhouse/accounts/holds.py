@@ -24,9 +24,15 @@ FOR_EVER: Final = datetime.max.replace(year=9999, microsecond=0, tzinfo=UTC)  # 
 
 
 def stated(state: str, held_until: datetime | None, now: datetime) -> str:
-    """Return the state that counts: an account that is active and on hold is held."""
+    """Return the state that counts: an account that is open and on hold is held.
+
+    Also one whose password was disabled meanwhile: whoever could have that done would end every hold by it.
+    """
     is_held = held_until is not None and now < held_until
-    return User.State.HELD.value if is_held and state == User.State.ACTIVE else state
+    return User.State.HELD.value if is_held and state in _OPEN else state
+
+
+_OPEN: Final = frozenset({User.State.ACTIVE, User.State.PASSWORD_DISABLED})
 
 
 def effective_state(user: User, now: datetime) -> str:

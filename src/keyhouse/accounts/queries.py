@@ -85,7 +85,9 @@ def _find_by_address(address: str) -> list[tuple[User, Email]]:
     verified = find_verified_email(address)
     if verified is not None:
         return [(verified.user, verified)] if may_recover_by(verified) else []
-    rows = Email.objects.filter(verified_at=None).select_related("user").annotate(folded=Lower("address"))
+    # only primary ones recover; others, of which anybody may claim many, must not crowd these out
+    claimed = Email.objects.filter(verified_at=None, is_primary=True)
+    rows = claimed.select_related("user").annotate(folded=Lower("address"))
     found = rows.filter(folded=_fold(address)).order_by("pk")[:_MOST_CLAIMS]
     return [(email.user, email) for email in found if email in addresses_that_recover(email.user)]
 

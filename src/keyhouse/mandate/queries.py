@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from keyhouse.accounts import holds
+from keyhouse.accounts.models import User
 from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
@@ -208,6 +209,8 @@ def _person(user_id: int, columns: Sequence[Any], now: datetime) -> Person:
     held_until = _instant(until)
     if held_until is None or now >= held_until:
         return person
+    if person.state == User.State.PASSWORD_DISABLED and not person.factors:
+        return person  # it rests altogether, which is more than a hold: publishers rest, too
     told = held_until if held_until < holds.FOR_EVER else None
     return replace(person, state=holds.stated(person.state, held_until, now), held_until=told)
 

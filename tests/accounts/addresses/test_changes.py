@@ -32,6 +32,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
+from keyhouse.mail.letters import render_text
 from keyhouse.mail.models import Bounce, Mail
 
 ADD = "/account/emails/add/"
@@ -439,11 +440,25 @@ def test_a_former_address_puts_everything_back_after_the_thief_changed_all(ada: 
     assert state() == [(ada.pk, OLD, True, old.verified_at)]
     assert not Session.objects.filter(user=ada).exists()
     assert ("email-reverted", OLD) in mails_of(ada)
-    assert ("email-reverted", NEW) not in mails_of(ada)
     for kind in ("email-added", "email-verified", "email-primary-changed", "email-removed"):
         assert refused(owner.get(revert_path(OLD, kind))) in {"link-used", "link-unknown"}
         assert refused(send(owner, revert_path(OLD, kind))) in {"link-used", "link-unknown"}
     assert Record.objects.filter(action="email.revert", account_id=ada.pk).count() == 1
+
+
+def test_who_has_a_stolen_former_mailbox_takes_nothing_back_in_silence(ada: User) -> None:
+    """The owner moved on because somebody else reads the old mailbox: the new one is told, and can stop the account."""
+    _, owner = signed_in(ada)
+    email = add(owner)
+    send(owner, page_of(email), {"code": code_in(letter_to(NEW, "email-verify"))})
+    send(owner, page_of(email, "primary/"))
+    send(owner, page_of(Email.objects.get(user=ada, address=OLD), "remove/"))
+    thief = Browser()
+    assert send(thief, revert_path(OLD, "email-primary-changed")).status_code == 200
+    told = letter_to(NEW, "email-reverted")
+    assert links_in(told) == {"not-me"}
+    assert send(Browser(), path_in(told, "not-me")).status_code == 200
+    assert User.objects.get(pk=ada.pk).state == "frozen"
 
 
 def test_the_way_back_lives_seven_days(ada: User, time: Clock) -> None:
@@ -539,6 +554,18 @@ def test_r3_an_address_change_holds_and_every_address_is_told_and_can_stop_it(ad
         letter = letter_to(address, "email-primary-changed")
         assert links_in(letter) == {"not-me", "revert-addresses"}
     assert Hold.objects.get(user=ada).reason == Hold.Reason.EMAIL_CHANGE
+
+
+def test_a21_what_a_browser_says_of_itself_stands_in_no_mail(ada: User) -> None:
+    """A thief must not write a sentence of their own, with a link, into a mail that bears the check phrase."""
+    _, thief = signed_in(ada)
+    thief.client.defaults["HTTP_USER_AGENT"] = "Keep your account at https://evil.example/ now. Firefox/1"
+    email = add(thief)
+    send(thief, page_of(email), {"code": code_in(letter_to(NEW, "email-verify"))})
+    send(thief, path_in(letter_to(OLD, "email-verified"), "not-me"))
+    assert letters_to(OLD, "account-frozen")
+    for letter in letters_to(OLD):
+        assert "evil.example" not in render_text(letter)
 
 
 def test_a21_a_notice_carries_the_check_phrase_and_no_way_to_sign_in(ada: User) -> None:

@@ -27,10 +27,12 @@ from tests.accounts.passwords.conftest import Leak
 from keyhouse.accounts import services, signing_in
 from keyhouse.accounts.models import Authenticator, Email, Hold, MailDomain, OneTimeLink, Session, User
 from keyhouse.accounts.passwords.resetting import ask_for_reset, reset_password
+from keyhouse.accounts.recovery import first_enrolment
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
 from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator, remove_authenticator
+from keyhouse.accounts.sessions import actor_of
 from keyhouse.accounts.signing_in import Entered
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.models import Record
@@ -182,6 +184,47 @@ def test_a_network_that_asks_too_often_has_to_wait(ada: User, configure: Configu
     assert page.status_code == 429
     assert int(page["Retry-After"]) > 0
     assert mailed() == []
+
+
+@pytest.mark.parametrize("name", ["ada", "ada@example.org", "frozen@example.org", "nobody", "no@example.org"])
+def test_resets_asked_for_by_strangers_tell_nothing_on_other_pages_and_use_nothing_up(
+    ada: User, name: str
+) -> None:
+    """A limit that is full only where nobody has the address would tell so by its 429 where the address is typed next."""
+    User.objects.filter(pk=make_person("frozen").pk).update(state=User.State.FROZEN)
+    for _ in range(4):
+        ask(name)
+    browser = Browser()
+    browser.get("/account/recover/")
+    assert browser.post("/account/recover/", {"identifier": name}).status_code == 303
+    eve, account = signed_in(make_person("eve"))
+    del eve
+    account.get("/account/emails/add/")
+    assert account.post("/account/emails/add/", {"email": "no@example.org"}).status_code == 303
+    ask("eve@example.org")
+    assert len([mail for mail in mailed("password-reset-link") if "eve" in mail]) == 1
+
+
+def test_resets_asked_for_by_strangers_keep_nobody_from_enrolling(ada: User) -> None:
+    for _ in range(4):
+        ask()
+    session, _ = signed_in(ada)
+    assert first_enrolment.ask_for_proof(session, by=actor_of(session), now=now()) in {"", "ada@example.org"}
+
+
+def test_an_address_whose_mails_came_back_once_is_no_dead_end(ada: User) -> None:
+    ask()
+    assert Mail.objects.get().even_if_bounced
+
+
+def test_claims_of_an_address_by_many_dont_crowd_out_whose_it_is() -> None:
+    for number in range(12):
+        claimer = make_person(f"claimer-{number}", factors=0)
+        services.add_email(claimer, "ada@example.org", by=host(), is_primary=False)
+    never_verified()
+    ask("ada@example.org")
+    [mail] = mailed()
+    assert "for the account ada." in mail
 
 
 @pytest.mark.parametrize("state", [User.State.FROZEN, User.State.DELETED])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
+from keyhouse.accounts.devices import describe
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
 from keyhouse.mail.letters import Code, Facts, Letter, Link, Text
@@ -165,7 +166,8 @@ def _circumstances(by: Actor, now: datetime) -> Facts:
     if by.network:
         rows.append(("From", by.network))
     if by.user_agent:
-        rows.append(("Browser", by.user_agent))
+        # in our words: what a browser says of itself could be a sentence with a link
+        rows.append(("Browser", describe(by.user_agent)))
     return Facts(tuple(rows))
 
 

@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from keyhouse.accounts import emails, holds, links
 from keyhouse.accounts.addresses import letters
-from keyhouse.accounts.addresses.changes import Former, Snapshot
+from keyhouse.accounts.addresses.changes import Former, Snapshot, take_snapshot
 from keyhouse.accounts.addresses.rules import domain_of
 from keyhouse.accounts.errors import AddressTaken, LinkUnknown
 from keyhouse.accounts.models import Email, Hold, MailDomain, OneTimeLink, User
@@ -19,6 +19,7 @@ from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
+from keyhouse.mail.letters import Letter
 
 SURVIVING: Final = (links.NOT_ME, links.KEEP_ACCOUNT)
 
@@ -54,6 +55,7 @@ def revert_addresses(secret: str, visitor: Visitor, now: datetime) -> User:
         user = User.objects.select_for_update().get(pk=user.pk)
         link = links.lock_link(links.REVERT_ADDRESSES, secret, now)
         links.use_link(link, now)
+        before = take_snapshot(user, now)
         back = _put_back(user, Snapshot.read(link), now)
         end_sessions(user.pk)
         links.end_all_links(user, but=SURVIVING)
@@ -62,8 +64,17 @@ def revert_addresses(secret: str, visitor: Visitor, now: datetime) -> User:
             holds.place_hold(user, Hold.Reason.EMAIL_CHANGE, now=now, until=now + length)
         thing = Thing("account", user.pk, user.username)
         record("email.revert", by=visitor.actor, about=thing, account_id=user.pk)
-        emails.tell(user, letters.reverted(back, by=visitor.actor, now=now), now=now)
+        _tell(user, before, letters.reverted(back, by=visitor.actor, now=now), now)
     return user
+
+
+def _tell(user: User, before: Snapshot, letter: Letter, now: datetime) -> None:
+    """Tell the addresses that are back, and those that were taken off: the former mailbox may be the one that was stolen."""
+    emails.tell(user, letter, now=now)
+    kept = set(Email.objects.filter(user=user, verified_at__isnull=False).values_list("address", flat=True))
+    for address in before.verified:
+        if address not in kept:
+            emails.send_notice(user, address, letter, now=now)
 
 
 def _owner(link: OneTimeLink) -> User:

@@ -154,12 +154,15 @@ def _lose(row: MailDomain, affected: Sequence[Email], now: datetime) -> None:
         changed = MailDomain.objects.filter(pk=row.pk, gone_at=None).update(gone_at=now, stopped_at=None)
         if not changed:
             return
+        people = sorted({email.user_id for email in affected})
+        # the accounts before their addresses: whoever changes these takes the locks in this order, too
+        list(User.objects.select_for_update().filter(pk__in=people).order_by("pk").values_list("pk"))
         ids = [email.pk for email in affected]
         Email.objects.filter(pk__in=ids, domain_gone_at=None).update(
             verified_at=None, verified_by="", domain_gone_at=now
         )
         record_all((_act(email) for email in affected), by=JOB)
-        for user_id in sorted({email.user_id for email in affected}):
+        for user_id in people:
             links.end_links(user_id, *links.DEAD_AFTER_CHANGE, links.VERIFY_ADDRESS)
             _tell(user_id, row.domain, [one.address for one in affected if one.user_id == user_id], now)
 

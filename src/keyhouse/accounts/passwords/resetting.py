@@ -37,6 +37,9 @@ from keyhouse.core.actions import Thing
 from keyhouse.mail.models import Mail
 from keyhouse.mail.services import queue
 
+# Counted apart from what else is mailed: who asks for others' passwords must not use up what these ask for, and a limit
+# that is full only where nobody has the address would tell so on another page
+COUNTED: Final = "reset:"
 CLOSED: Final = frozenset({User.State.FROZEN, User.State.DELETED})
 NOWHERE: Final = "nobody@invalid"
 MOST_MAILS: Final = 3  # accounts that one unverified address may stand in
@@ -59,14 +62,15 @@ def ask_for_reset(identifier: str, visitor: Visitor, now: datetime) -> None:
 
 def _mail_link(user: User, email: Email, visitor: Visitor, now: datetime) -> bool:
     """Mail the link; returns whether the account may have one."""
-    if user.state in CLOSED or not _is_within_limit(f"account:{user.pk}", now):
+    if user.state in CLOSED or not _is_within_limit(f"{COUNTED}account:{user.pk}", now):
         return False
     with transaction.atomic():
         made = {"state": _fingerprint(user), "email": email.pk}
         path = links.make_link_for(user, links.PASSWORD_RESET, now=now, address=email.address, data=made)
         expires_at = now + links.LIFE[links.PASSWORD_RESET]
         letter = letters.reset_letter(user.username, emails.site_address(path), expires_at)
-        emails.send_to(user, email.address, letter, now=now, expires_at=expires_at)
+        # also where a mail came back once: the person says that they read this mailbox
+        emails.send_to(user, email.address, letter, now=now, expires_at=expires_at, even_if_bounced=True)
         about = Thing("account", user.pk, user.username)
         record("password.ask-reset", by=visitor.actor, about=about, account_id=user.pk)
     return True
@@ -82,7 +86,7 @@ def _is_within_limit(subject: str, now: datetime) -> bool:
 
 def _do_the_same_for_nobody(identifier: str, visitor: Visitor, now: datetime) -> None:
     """Read and write as much as for somebody, so that it takes as long: a link that never worked, a mail that never was."""
-    _is_within_limit(limits.typed_subject(identifier), now)
+    _is_within_limit(COUNTED + limits.typed_subject(identifier), now)
     nobody = User(pk=0, username="nobody")
     with transaction.atomic():
         OneTimeLink.objects.create(

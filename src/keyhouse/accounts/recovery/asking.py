@@ -17,6 +17,7 @@ from keyhouse.core.actions import Thing
 from keyhouse.mail.contents import seal
 
 ASK: Final = "recovery.ask"
+COUNTED: Final = "recovery:"
 _NOBODY: Final = "nobody@example.invalid"
 
 
@@ -26,9 +27,9 @@ def ask_for_mail(typed: str, visitor: Visitor, now: datetime) -> None:
     For everybody else a link is made that nobody gets: whoever looks from outside sees no difference, also none in time.
     Raises TooManyAttempts.
     """
-    limits.count_attempt(
-        now=now, limit=limits.MAIL, subject=limits.typed_subject(typed), network=visitor.network
-    )
+    # counted apart from other mails: what is asked here must not use up what is asked elsewhere
+    subject = COUNTED + limits.typed_subject(typed)
+    limits.count_attempt(now=now, limit=limits.MAIL, subject=subject, network=visitor.network)
     user = queries.find_user_by_identifier(typed)
     address = find_reachable(user, typed) if user and user.state != User.State.DELETED else ""
     with transaction.atomic():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from keyhouse.accounts import emails, holds, strength
+from keyhouse.accounts.devices import describe
 from keyhouse.accounts.models import Hold, Session, User
 from keyhouse.accounts.recovery import letters, telling
 from keyhouse.accounts.recovery.cases import VOUCH_PAGE, stop_cases
@@ -21,7 +22,7 @@ def follow_code(user: User, visitor: Visitor, now: datetime) -> Hold | None:
     facts = (
         ("When", clock.format_instant(now)),
         ("From", visitor.network or "unknown"),
-        ("Browser", visitor.user_agent or "unknown"),
+        ("Browser", describe(visitor.user_agent)),
     )
     left = strength.codes_left(user.pk)
     until = hold.until if hold else None
