@@ -99,6 +99,7 @@ BELONGINGS: Final = Belongings(
                 "backup_eligible",
                 "backup_state",
                 "aaguid",
+                "attested_model",
                 "transports",
                 "cloned_at",
                 "created_at",

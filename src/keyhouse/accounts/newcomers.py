@@ -39,8 +39,8 @@ from keyhouse.accounts.second_factors.totp import rules as totp_rules
 from keyhouse.accounts.second_factors.totp.services import new_authenticator
 from keyhouse.accounts.second_factors.webauthn import ceremonies
 from keyhouse.accounts.second_factors.webauthn.errors import KeyKnown, KeyNotKept
-from keyhouse.accounts.second_factors.webauthn.rules import NewKey, encode, verify_registration
-from keyhouse.accounts.second_factors.webauthn.services import new_key, require_unknown
+from keyhouse.accounts.second_factors.webauthn.rules import NewKey, encode
+from keyhouse.accounts.second_factors.webauthn.services import judge_new_key, new_key, require_unknown
 from keyhouse.accounts.services import new_email, new_user
 from keyhouse.accounts.sessions import actor_of, digest_of, start_session
 from keyhouse.accounts.visitor import Visitor
@@ -216,9 +216,8 @@ def enter_key(door: Door, response: Mapping[str, Any], now: datetime) -> None:
     """
     _, draft = look(door, now)
     asked = ceremonies.take(ceremonies.ENROL, digest_of(door.browser), response, now)
-    made = verify_registration(
-        asked.options, response, ceremonies.site(needs_user_verified=draft.without_password)
-    )
+    site = ceremonies.site(needs_user_verified=draft.without_password)
+    made = judge_new_key(asked, response, site, now)
     if draft.without_password and not made.is_passkey:
         raise KeyNotKept
     require_unknown(made)

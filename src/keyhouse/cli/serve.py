@@ -21,6 +21,7 @@ import click
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from keyhouse.accounts.second_factors.webauthn.key_models import require_models
 from keyhouse.cli import announcement, preparation
 from keyhouse.cli.listening import CannotListenError, listen
 from keyhouse.core import configuration, data_folder, logs
@@ -70,6 +71,7 @@ def serve(wishes: Wishes, data: str | None) -> None:
     _on_stop(_stop_at_once)
     _check_tls(wishes)
     settings = _configure(wishes, data)
+    require_models()
     data_folder.make(settings.data)
     with _held(settings) as hold:
         sockets = _listen(wishes, settings)

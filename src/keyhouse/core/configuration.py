@@ -251,6 +251,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "`old.example=2027-01-31` (they work through that day where browsers know related origins)",
         _former_names,
     ),
+    Setting(
+        "key_models",
+        "",
+        "file with the models of security keys (payload of the FIDO Metadata Service, JSON): browsers are asked who made a new "
+        "key, and what its maker vouches for is kept; empty: nobody is asked",
+        _path,
+    ),
+    Setting(
+        "key_models_only",
+        "off",
+        "`on`: new security keys and passkeys must be of a model in `KEYHOUSE_KEY_MODELS`; `off`: any",
+        _one_of("on", "off"),
+    ),
     Setting("ca_file", "", "extra certificate authority for outgoing TLS", _path),
     Setting("key_file", "", "file with the root keys; empty: `keys.json` in the data folder", _path),
     Setting("password_length", "15", "least number of characters of a password (8 to 128)", _number(8, 128)),
@@ -432,6 +445,8 @@ class Configuration:
     trusted_proxies: tuple[Network, ...]
     rp_id: str
     former_rp_ids: tuple[FormerName, ...]
+    key_models: Path | None
+    key_models_only: Literal["on", "off"]
     ca_file: Path | None
     key_file: Path
     password_length: int
@@ -545,6 +560,10 @@ def read(environ: Mapping[str, str], options: Mapping[str, str] | None = None) -
     configuration = Configuration(**values, sources=sources)
     _refuse_test_doors(configuration)
     _refuse_foreign_key_name(configuration)
+    if configuration.key_models_only == "on" and configuration.key_models is None:
+        raise ConfigurationError(
+            "KEYHOUSE_KEY_MODELS_ONLY=on needs KEYHOUSE_KEY_MODELS: the file with the models."
+        )
     return configuration
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,6 +28,8 @@ class SoftKey:
     count: int = 0
     id: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     handle: bytes = b""
+    aaguid: bytes = bytes(16)
+    attest: Callable[[bytes], dict[str, Any]] | None = None  # makes a statement about what is signed
     private: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
     )
@@ -35,11 +37,18 @@ class SoftKey:
     def create(self, options: Mapping[str, Any], **faults: Any) -> dict[str, Any]:
         """Answer a registration (JSON form of Level 3)."""
         self.handle = decode(options["user"]["id"])
-        attested = bytes(16) + len(self.id).to_bytes(2) + self.id + faults.get("cose", self.cose())
+        attested = (
+            faults.get("aaguid", self.aaguid)
+            + len(self.id).to_bytes(2)
+            + self.id
+            + faults.get("cose", self.cose())
+        )
         data = self._data(faults, AT) + attested + faults.get("more_data", b"")
-        statement = faults.get("statement", {"fmt": "none", "attStmt": {}})
-        attestation = cbor2.dumps({**statement, "authData": data}) + faults.get("more_cbor", b"")
         client = self._client("webauthn.create", options, faults)
+        statement = faults.get("statement", {"fmt": "none", "attStmt": {}})
+        if self.attest is not None and "statement" not in faults and options.get("attestation") == "direct":
+            statement = self.attest(data + hashlib.sha256(client).digest())
+        attestation = cbor2.dumps({**statement, "authData": data}) + faults.get("more_cbor", b"")
         return self._answer(
             faults, clientDataJSON=encode(client), attestationObject=encode(attestation), transports=["usb"]
         )

@@ -181,7 +181,7 @@ def creation_options(
             "requireResidentKey": needs_passkey,
             "userVerification": wanted,
         },
-        "attestation": "none",
+        "attestation": "direct" if configuration.current().key_models else "none",
         "extensions": {"credProps": True},
     }
 

@@ -77,6 +77,16 @@ class KeyNotKept(KeyRefused):
     fix = "Use a passkey or a key with a code or finger sensor, or choose a password."
 
 
+class KeyModelRefused(KeyRefused):
+    """Only listed models are taken, and the key's maker doesn't vouch for it being one."""
+
+    code = "key-model-refused"
+    sentence = (
+        "Only security keys of models that this index lists are taken, and this one did not prove to be one."
+    )
+    fix = "Let your browser tell make and model when it asks, or use another security key; operators know which are listed."
+
+
 class KeyTypeRefused(KeyRefused):
     """Algorithm, curve or size of the public key is not accepted."""
 

@@ -21,6 +21,9 @@ class SecurityKey(models.Model):
     backup_eligible = models.BooleanField(default=False)  # false: it can't leave its device
     backup_state = models.BooleanField(default=False)
     aaguid = models.CharField(max_length=36, default="", blank=True)
+    attested_model = models.CharField(  # by its maker, when it was enrolled; empty: nobody vouches for it
+        max_length=200, default="", db_default="", blank=True
+    )
     transports = models.JSONField(default=list)
     cloned_at = models.DateTimeField(null=True)  # its counter did not rise: there may be a copy
     created_at = models.DateTimeField()

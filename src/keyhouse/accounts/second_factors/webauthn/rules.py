@@ -84,6 +84,7 @@ class NewKey:
     aaguid: str
     transports: tuple[str, ...] = ()
     is_kept: bool = False  # on the authenticator, as far as the browser says, so that no name need be typed
+    attested_model: str = ""  # its maker vouches for that; empty: nobody does
 
     @property
     def is_passkey(self) -> bool:
@@ -129,7 +130,7 @@ def verify_registration(options: Mapping[str, Any], response: Mapping[str, Any],
     """Judge the answer to a registration (7.1); raises a KeyRefused."""
     answer = _Answer(response)
     answer.require_asked(_CREATE, _challenge_of(options), site)
-    form, data = _attested(answer.binary("attestationObject"))
+    form, _, data = _attested(answer.binary("attestationObject"))
     _require_site(data, site)
     _require_user(data, site)
     _require_consistent_backup(data)
@@ -158,6 +159,12 @@ def verify_registration(options: Mapping[str, Any], response: Mapping[str, Any],
         transports=answer.transports(),
         is_kept=_is_kept(options, response),
     )
+
+
+def read_statement(response: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    """Return format and content of the attestation statement in an answer that was judged before."""
+    form, statement, _ = _attested(_Answer(response).binary("attestationObject"))
+    return form, statement
 
 
 def _is_kept(options: Mapping[str, Any], response: Mapping[str, Any]) -> bool:
@@ -290,8 +297,8 @@ def _ids(descriptors: object) -> frozenset[bytes]:
     return frozenset(decode(one.get("id")) for one in descriptors)
 
 
-def _attested(attestation: bytes) -> tuple[str, AuthenticatorData]:
-    """Read format and data of an attestation object, which must be nothing but one CBOR map."""
+def _attested(attestation: bytes) -> tuple[str, Mapping[str, Any], AuthenticatorData]:
+    """Read format, statement and data of an attestation object, which must be nothing but one CBOR map."""
     import cbor2  # noqa: PLC0415 - only enrolment needs it
 
     source = io.BytesIO(attestation)
@@ -301,14 +308,10 @@ def _attested(attestation: bytes) -> tuple[str, AuthenticatorData]:
         raise KeyAnswerMalformed from error
     if not isinstance(found, Mapping) or source.read(1):
         raise KeyAnswerMalformed("Bytes are left over behind the answer of the security key.")
-    form, data = found.get("fmt"), found.get("authData")
-    if (
-        not isinstance(form, str)
-        or not isinstance(data, bytes)
-        or not isinstance(found.get("attStmt"), Mapping)
-    ):
+    form, statement, data = found.get("fmt"), found.get("attStmt"), found.get("authData")
+    if not isinstance(form, str) or not isinstance(data, bytes) or not isinstance(statement, Mapping):
         raise KeyAnswerMalformed
-    return form, _parsed(data)
+    return form, statement, _parsed(data)
 
 
 def _parsed(raw: bytes) -> AuthenticatorData:

@@ -16,8 +16,10 @@ from keyhouse.accounts.models import SecurityKey, Session, User, UserHandle
 from keyhouse.accounts.recovery import first_enrolment
 from keyhouse.accounts.second_factors import letters
 from keyhouse.accounts.second_factors.webauthn import ceremonies, rules
-from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyKnown, KeyUnknown
-from keyhouse.accounts.second_factors.webauthn.rules import Assertion, KnownKey, NewKey
+from keyhouse.accounts.second_factors.webauthn.attestation import find_attested
+from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyKnown, KeyModelRefused, KeyUnknown
+from keyhouse.accounts.second_factors.webauthn.key_models import find_models
+from keyhouse.accounts.second_factors.webauthn.rules import Assertion, KnownKey, NewKey, Site
 from keyhouse.accounts.sessions import (
     end_other_sessions,
     end_sessions_by_key,
@@ -26,7 +28,7 @@ from keyhouse.accounts.sessions import (
     prove,
 )
 from keyhouse.audit.services import record, record_refusal
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, job
 
@@ -46,7 +48,7 @@ def finish_enrolment(
     asked = ceremonies.take(ceremonies.ENROL, session.public_id, response, now)
     if asked.user_id != session.user_id:
         raise KeyUnknown
-    made = rules.verify_registration(asked.options, response, ceremonies.site())
+    made = judge_new_key(asked, response, ceremonies.site(), now)
     user = session.user
     with transaction.atomic():
         actions.require(by, "second-factor.add", Thing("account", user.pk, user.username))
@@ -68,6 +70,23 @@ def finish_enrolment(
     return key, value
 
 
+def judge_new_key(asked: ceremonies.Asked, response: Mapping[str, Any], site: Site, now: datetime) -> NewKey:
+    """Judge the answer to an enrolment, and who made the key where models are listed. Raises a KeyRefused.
+
+    Reads a file, so outside of transactions.
+    """
+    made = rules.verify_registration(asked.options, response, site)
+    models = find_models()
+    if models is None:
+        return made
+    model = find_attested(made.aaguid, response, models, now)
+    if model is not None:
+        return replace(made, attested_model=model.name)
+    if configuration.current().key_models_only == "on":
+        raise KeyModelRefused
+    return made
+
+
 def new_key(user: User, made: NewKey, *, name: str = "", at: datetime) -> SecurityKey:
     """Write the row alone, for services that record the whole; raises SecondFactorsMany, KeyKnown."""
     count = SecurityKey.objects.filter(user=user).count()
@@ -87,6 +106,7 @@ def new_key(user: User, made: NewKey, *, name: str = "", at: datetime) -> Securi
         backup_eligible=made.backup_eligible,
         backup_state=made.backup_state,
         aaguid=made.aaguid,
+        attested_model=made.attested_model,
         transports=list(made.transports),
         created_at=at,
     )
