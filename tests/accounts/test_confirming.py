@@ -32,7 +32,16 @@ from keyhouse.accounts import browsers, confirming, holds, services, signing_in
 from keyhouse.accounts.cookies import BROWSER, cookie_name
 from keyhouse.accounts.errors import ConfirmationElsewhere, SignInExpired
 from keyhouse.accounts.freezing import freeze_own
-from keyhouse.accounts.models import Email, Hold, KnownBrowser, OneTimeLink, Session, User
+from keyhouse.accounts.models import (
+    Authenticator,
+    Email,
+    Hold,
+    KnownBrowser,
+    OneTimeLink,
+    RecoveryCase,
+    Session,
+    User,
+)
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
@@ -198,6 +207,36 @@ def test_the_way_on_is_kept_by_the_page(here: User, folder: Path) -> None:
     confirmed(browser, link_in(deliver(folder)[0]))
     assert browser.get(f"{PAGE}?next=/account/tokens/")["Location"] == "/account/tokens/"
     assert browser.get(f"{PAGE}?next=//evil.example/")["Location"] == HOME
+
+
+def test_what_a_proven_factor_ends_is_ended_once_it_is_confirmed(
+    here: User, folder: Path, time: Clock
+) -> None:
+    give_project(here)
+    thief = Browser()
+    thief.get("/account/recover/")
+    thief.post("/account/recover/", {"identifier": "ada"})
+    path = re.search(r"^http://\S+?(/recovery/\S+/)$", text_of(deliver(folder)[-1]), re.MULTILINE)
+    assert path
+    thief.get(path[1])
+    thief.post(path[1], {"password": PASSWORD})
+    until = clock.now() + timedelta(hours=24)
+    holds.place_hold(here, Hold.Reason.RECOVERY_CODE, now=clock.now(), until=until)
+    case = RecoveryCase.objects.get()
+    assert case.basis == "mail and password"
+    enrolled_before = clock.now() - timedelta(days=1)
+    Authenticator.objects.update(created_at=enrolled_before)
+    time.go(minutes=1)
+    browser = arrive()
+    case.refresh_from_db()
+    assert case.state == "open"
+    confirmed(
+        browser, link_in(next(mail for mail in deliver(folder) if mail["Subject"] == "Confirm your sign-in"))
+    )
+    case.refresh_from_db()
+    assert case.state == "stopped"
+    assert not Hold.objects.filter(ended_at=None).exists()
+    assert Session.objects.get().data.keys() <= {"browser"}
 
 
 def test_a_recovery_code_needs_it_too(here: User, folder: Path) -> None:

@@ -29,6 +29,7 @@ from keyhouse.accounts.errors import (
 )
 from keyhouse.accounts.models import Email, Hold, KnownBrowser, OneTimeLink, Session, User
 from keyhouse.accounts.protection import protection_of
+from keyhouse.accounts.recovery.code_use import follow_factor
 from keyhouse.accounts.recovery.first_enrolment import note_browser
 from keyhouse.accounts.sessions import actor_of, complete, lock_session
 from keyhouse.accounts.visitor import Visitor
@@ -45,6 +46,8 @@ WAITING_LIFE: Final = timedelta(hours=2)  # of a sign-in that waits, so that a s
 CODE_LETTERS: Final = "23456789BCDFGHJKMNPQRTVWXY"  # none that is read as another one, and no words
 CODE_LENGTH: Final = 6
 ADDRESSES: Final = 5  # that one confirmation is mailed to at most
+
+_ENROLLED: Final = "enrolled_at"
 
 How = KnownBrowser.How
 Other = Literal["totp", "recovery_code", ""]
@@ -68,10 +71,18 @@ def must_confirm(user: User, methods: Iterable[str], visitor: Visitor, now: date
     return had_one or KnownBrowser.objects.filter(user_id=user.pk).exists()
 
 
-def begin(session: Session, now: datetime) -> None:
-    """Let a session wait for its confirmation, in the caller's transaction."""
+def begin(session: Session, now: datetime, enrolled_at: datetime | None = None) -> None:
+    """Let a session wait for its confirmation, in the caller's transaction.
+
+    `enrolled_at`: when the factor was enrolled that it has proven; what follows from that proof waits, too.
+    """
     session.is_complete, session.confirm_until = False, now + WAITING_LIFE
-    session.data = {"code": _new_code(), "protection": protection_of(session.user_id), "mails": []}
+    session.data = {
+        "code": _new_code(),
+        "protection": protection_of(session.user_id),
+        "mails": [],
+        _ENROLLED: enrolled_at.isoformat() if enrolled_at else "",
+    }
     session.save(update_fields=["is_complete", "confirm_until", "data"])
 
 
@@ -212,10 +223,19 @@ def admit(session: Session, visitor: Visitor, how: str, now: datetime) -> None:
     if how != How.MAIL:
         _hold(session.user, now)
     browsers.remember(session.user_id, visitor, how, now=now)
+    _follow(session, visitor, now)
     session.data = {}
     session.save(update_fields=["data"])
     note_browser(session, visitor)
     emails.tell(session.user, browser_letters.new_browser(visitor, now), now=now)
+
+
+def _follow(session: Session, visitor: Visitor, now: datetime) -> None:
+    """Do what follows from the factor that the sign-in had proven before it waited."""
+    enrolled_at = session.data.get(_ENROLLED)
+    if enrolled_at:
+        by = actor_of(session, network=visitor.network, user_agent=visitor.user_agent)
+        follow_factor(session, datetime.fromisoformat(enrolled_at), by=by, now=now)
 
 
 def _hold_account(session: Session) -> None:

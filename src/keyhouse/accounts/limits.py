@@ -82,6 +82,15 @@ def count_attempt(*, now: datetime, limit: Limit, subject: str = "", network: st
     return Counted(tuple(rows), limit.network.name if limit.network else "", place, subject)
 
 
+def is_within(limit: Limit, subject: str, now: datetime) -> bool:
+    """Count one attempt on a subject; returns whether it may go on, for pages that must not tell."""
+    try:
+        count_attempt(now=now, limit=limit, subject=subject)
+    except TooManyAttempts:
+        return False
+    return True
+
+
 def _count_one(row: Attempt, windows: list[Window]) -> int:
     row.save(force_insert=True)
     waits = [wait for window in windows if (wait := _wait(row.limit, row.subject, window, row.at))]

@@ -328,6 +328,7 @@ def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: da
     user = User.objects.select_for_update().filter(username=link.username).first()
     if user is None or user.state == User.State.DELETED:
         raise LinkUnknown
+    case = require_ready(link, now)  # before anything changes that it rests on
     User.objects.filter(pk=user.pk).update(
         password=draft.password_hash or hash_password(None),
         password_changed_at=now,
@@ -342,7 +343,7 @@ def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: da
     RecoveryCodeSet.objects.filter(user=user).delete()
     _give_factor(user, draft, now)
     new_code_set(user, hashed, at=now)
-    finish_recovery(user, link, now)
+    finish_recovery(user, case, now)
     return user
 
 

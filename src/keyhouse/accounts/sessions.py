@@ -125,7 +125,7 @@ def _end_hold_of_reset(user: User, methods: Iterable[str], now: datetime) -> Non
 def complete(session: Session, now: datetime) -> str:
     """Complete a session whose proofs were confirmed, in the caller's transaction; returns its new cookie's value.
 
-    What was proven, and when, stays as it is. Raises SignInExpired when it ended or was completed meanwhile.
+    What was proven, and when, stays as it is; the caller clears `data`. Raises SignInExpired when it ended or was completed meanwhile.
     """
     value, csrf = secrets.token_urlsafe(COOKIE_BYTES), _new_csrf_secret()
     changed = Session.objects.filter(pk=session.pk, digest=session.digest, is_complete=False).update(
@@ -134,13 +134,12 @@ def complete(session: Session, now: datetime) -> str:
         last_seen_at=now,
         is_complete=True,
         confirm_until=None,
-        data={},
     )
     if not changed:
         raise SignInExpired
     _end_hold_of_reset(session.user, session.methods, now)
     session.digest, session.csrf_secret, session.is_complete = digest_of(value), csrf, True
-    session.confirm_until, session.data = None, {}
+    session.confirm_until = None
     return value
 
 

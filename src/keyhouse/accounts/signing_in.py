@@ -457,6 +457,7 @@ class _Proof:
 
     method: str
     limit = limits.SECOND_FACTOR
+    enrolled_at: datetime | None = None  # of the factor that was accepted
 
     def __init__(self, typed: str) -> None:
         self.typed = typed
@@ -488,10 +489,10 @@ class _Code(_Proof):
     method = "totp"
 
     def accept(self, user: User, now: datetime) -> None:
-        self._enrolled_at = accept_code(user.pk, self.typed, now=now).created_at
+        self.enrolled_at = accept_code(user.pk, self.typed, now=now).created_at
 
     def follow(self, session: Session, visitor: Visitor, now: datetime) -> None:
-        follow_factor(session, self._enrolled_at, by=_actor(session, visitor), now=now)
+        follow_factor(session, self.enrolled_at, by=_actor(session, visitor), now=now)
 
     def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
         count_failure(user.pk, refusal if isinstance(refusal, CodeRefused) else None, now=now)
@@ -517,10 +518,10 @@ class _SecurityKey(_Proof):
         key, proof = accept_answer(self.asked, self.response, now=now)
         self._marks = {"user_verified": proof.user_verified, "device_bound": not key.backup_eligible}
         self._told = {"key": key.name}
-        self._enrolled_at = key.created_at
+        self.enrolled_at = key.created_at
 
     def follow(self, session: Session, visitor: Visitor, now: datetime) -> None:
-        follow_factor(session, self._enrolled_at, by=_actor(session, visitor), now=now)
+        follow_factor(session, self.enrolled_at, by=_actor(session, visitor), now=now)
 
     def count_failure(self, user: User, refusal: Refusal, now: datetime) -> None:
         del user
@@ -616,7 +617,7 @@ def _prove(session: Session, proof: _Proof, visitor: Visitor, now: datetime, act
     asks = action == "session.start" and confirming.must_confirm(session.user, methods, visitor, now)
     cookie = prove(session, [proof.method], now=now, is_complete=not asks, **proof.marks)
     if asks:
-        confirming.begin(session, now)
+        confirming.begin(session, now, proof.enrolled_at)
     elif action == "session.start":
         _welcome(session, visitor, now)
     return cookie

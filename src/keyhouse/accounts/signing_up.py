@@ -13,7 +13,7 @@ from typing import Final
 from django.db import transaction
 
 from keyhouse.accounts import emails, limits, links, queries, rules, sign_up_letters
-from keyhouse.accounts.errors import SignUpClosed, TooManyAttempts
+from keyhouse.accounts.errors import SignUpClosed
 from keyhouse.accounts.forgetting import forget_old_sometimes
 from keyhouse.accounts.models import Email
 from keyhouse.accounts.visitor import Visitor
@@ -42,16 +42,8 @@ def ask_to_sign_up(address: str, trap: str, visitor: Visitor, now: datetime) -> 
         _log.warning("a sign-up was left alone: its form was filled in by a program")
         return
     limits.count_attempt(now=now, limit=limits.MAIL, network=visitor.network)
-    if _is_within_limit(address, now):
+    if limits.is_within(limits.MAIL, limits.typed_subject(address), now):
         _mail(address, visitor, now)
-
-
-def _is_within_limit(address: str, now: datetime) -> bool:
-    try:
-        limits.count_attempt(now=now, limit=limits.MAIL, subject=limits.typed_subject(address))
-    except TooManyAttempts:
-        return False
-    return True
 
 
 def _mail(address: str, visitor: Visitor, now: datetime) -> None:

@@ -33,7 +33,7 @@ from tests.accounts.recovery.conftest import (
 )
 from tests.accounts.test_recovering import go_through
 
-from keyhouse.accounts import holds
+from keyhouse.accounts import holds, links
 from keyhouse.accounts.hashing import compare_password
 from keyhouse.accounts.models import Email, Hold, OneTimeLink, RecoveryCase, RecoveryWord, Session, User
 from keyhouse.accounts.recovering import make_enrolment_link
@@ -85,13 +85,30 @@ def test_known_and_unknown_take_the_same_questions_to_the_database(ada: User) ->
     assert abs(counts[0] - counts[1]) <= 6  # who has an address is looked for, and the mail is written
 
 
-def test_asking_is_limited(ada: User, browser: Browser) -> None:
+def test_asking_is_limited_and_nothing_tells_so(ada: User, browser: Browser) -> None:
     for _ in range(3):
         ask(browser)
-    browser.get("/account/recover/")
-    page = browser.post("/account/recover/", {"identifier": "ada"})
-    assert (page.status_code, refused(page)) == (429, "too-many")
+    for name in ("ada", "ada@example.org"):
+        browser.get("/account/recover/")
+        page = browser.post("/account/recover/", {"identifier": name})
+        assert (page.status_code, page["Location"]) == (303, "/account/recover/sent/")
     assert Mail.objects.count() == 3
+
+
+@pytest.mark.parametrize("other", ["/account/password/forgotten/", "/account/recover/"])
+def test_what_was_asked_on_one_page_tells_nobody_on_another_whether_an_address_is_known(
+    ada: User, browser: Browser, other: str
+) -> None:
+    answers = []
+    for address in ("ada@example.org", "nobody@example.org"):
+        for _ in range(4):
+            browser.get(other)
+            browser.post(other, {"identifier": address})
+        browser.get("/account/recover/")
+        page = browser.post("/account/recover/", {"identifier": address})
+        answers.append((page.status_code, page.get("Location"), refused(page)))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 303
 
 
 def test_r2_a_bounced_address_gets_no_link(ada: User, browser: Browser) -> None:
@@ -366,6 +383,27 @@ def test_r4_a_password_that_a_mail_has_set_is_no_second_proof(
     assert not mailed("recovery.link")
 
 
+def test_r4_a_password_that_was_set_since_is_a_proof_no_longer(
+    ada: User, alpha: Project, browser: Browser, time: Clock
+) -> None:
+    begin(browser, password=PASSWORD)
+    path = last_link("recovery.link", "enrolment")
+    time.go(hours=1)
+    User.objects.filter(pk=ada.pk).update(password_changed_at=clock.now())
+    time.go(hours=72)
+    assert refused(browser.get(path)) == "recovery-incomplete"
+
+
+def test_r4_a_password_that_others_turn_out_to_know_is_a_proof_no_longer(
+    ada: User, alpha: Project, browser: Browser, time: Clock
+) -> None:
+    begin(browser, password=PASSWORD)
+    path = last_link("recovery.link", "enrolment")
+    User.objects.filter(pk=ada.pk).update(state=User.State.PASSWORD_DISABLED)
+    time.go(hours=72)
+    assert refused(browser.get(path)) == "recovery-incomplete"
+
+
 def test_without_authority_a_mail_and_a_day_are_enough(ada: User, browser: Browser, time: Clock) -> None:
     begin(browser)
     path = last_link("recovery.link", "enrolment")
@@ -497,6 +535,52 @@ def test_a_mailbox_thief_gets_nothing_of_a_case_that_is_handed_over(
     assert RecoveryCase.objects.get().path == "operators"
 
 
+def test_who_means_a_lost_mailbox_does_not_speak_for_whoever_sits_in_it(
+    ada: User, alpha: Project, browser: Browser
+) -> None:
+    olga, _ = operators("olga", "otto")
+    case = begin(browser)
+    by = actor_of(signed_in(olga)[0])
+    with pytest.raises(Refusal) as refusal:
+        words.propose("ada", REASON, hands_over=True, by=by, now=clock.now())
+    assert refusal.value.code == "recovery-word-refused"
+    assert not RecoveryWord.objects.exists()
+    assert not told("recovery.spoken")
+    words.refuse(case.pk, REASON, by=by, now=clock.now())
+    handed = words.propose("ada", REASON, hands_over=True, by=by, now=clock.now())
+    with pytest.raises(Refusal) as refusal:
+        words.propose("ada", REASON, hands_over=False, by=by, now=clock.now())
+    assert refusal.value.code == "recovery-word-refused"
+    assert RecoveryWord.objects.get().case == handed
+
+
+@pytest.mark.parametrize(
+    "away", [{"state": "frozen"}, {"held_until": holds.FOR_EVER}, {"state": "password-disabled"}]
+)
+def test_l5_an_operator_who_is_away_for_a_while_makes_nobody_a_sole_operator(
+    ada: User, alpha: Project, browser: Browser, time: Clock, away: dict[str, object]
+) -> None:
+    olga, otto = operators("olga", "otto")
+    User.objects.filter(pk=otto.pk).update(**away)
+    case = begin(browser)
+    assert "otto@example.org" in told("recovery.opened-to-others")
+    approve(olga, case)
+    assert RecoveryCase.objects.get().basis == ""
+    assert not told("recovery.link")
+
+
+def test_r5_one_of_two_operators_does_not_get_the_account_of_the_other(time: Clock) -> None:
+    olga, otto = operators("olga", "otto")
+    by = actor_of(signed_in(olga)[0])
+    case = words.propose("otto", REASON, hands_over=True, by=by, now=clock.now())
+    time.go(hours=73)
+    by = actor_of(signed_in(olga)[0])
+    with pytest.raises(Refusal) as refusal:
+        words.hand_over(case.pk, by=by, now=clock.now())
+    assert refusal.value.code in {"recovery-word-refused", "recovery-incomplete"}
+    assert not OneTimeLink.objects.filter(purpose="enrolment", username=otto.username).exists()
+
+
 def test_one_operator_never_gets_the_link_of_a_mailed_case(
     ada: User, alpha: Project, browser: Browser, time: Clock
 ) -> None:
@@ -504,7 +588,7 @@ def test_one_operator_never_gets_the_link_of_a_mailed_case(
     share(alpha, bob)
     case = begin(browser)
     by = actor_of(signed_in(olga)[0])
-    words.propose("ada", REASON, hands_over=True, by=by, now=clock.now())
+    words.propose("ada", REASON, hands_over=False, by=by, now=clock.now())
     vouch(bob, case)
     time.go(hours=24)
     with pytest.raises(Refusal) as refusal:
@@ -549,6 +633,29 @@ def test_the_host_makes_a_link_that_is_announced(ada: User, alpha: Project, brow
     assert User.objects.get(pk=ada.pk).held_until == clock.now() + holds.SHORT
     assert olga.pk
     assert Session.objects.filter(user=ada).count() == 1
+
+
+def test_opening_a_case_does_not_end_the_link_that_the_host_made(
+    ada: User, alpha: Project, browser: Browser, time: Clock
+) -> None:
+    with transaction.atomic():
+        path = links.make_link("enrolment", now=clock.now(), username="ada", address="ada@example.org")
+    begin(browser, password=PASSWORD)
+    thiefs = last_link("recovery.link", "enrolment")
+    go_through(Browser(), path)
+    assert RecoveryCase.objects.get().state == "stopped"
+    time.go(hours=73)
+    assert refused(browser.get(thiefs)) == "link-unknown"
+
+
+def test_a_link_of_the_host_outlives_the_request_that_was_open(
+    ada: User, alpha: Project, browser: Browser, time: Clock
+) -> None:
+    begin(browser)
+    time.go(days=13)
+    path = make_enrolment_link(ada, by=host())
+    time.go(days=6)
+    go_through(browser, path)
 
 
 # ---- bad input

@@ -66,7 +66,7 @@ def test_a_frozen_account_comes_back_by_mail_a_new_password_and_its_factor(
     assert Record.objects.filter(action="account.thaw", outcome="done", account_id=ada.pk).count() == 1
     assert refused(Browser().get(path)) == "link-used"
     time.go(minutes=1)
-    owner = Browser()
+    owner = Browser().be_known(ada)
     owner.sign_in(password=ANEW)
     owner.enter(code())
     assert refused(owner.get("/manage/project/alpha/")) == "account-held"

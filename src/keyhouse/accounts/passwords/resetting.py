@@ -15,7 +15,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 
 from keyhouse.accounts import emails, holds, limits, links, queries, strength
-from keyhouse.accounts.errors import AddressTaken, TooManyAttempts
+from keyhouse.accounts.errors import AddressTaken
 from keyhouse.accounts.forgetting import forget_old_sometimes
 from keyhouse.accounts.hashing import hash_password
 from keyhouse.accounts.models import (
@@ -62,7 +62,7 @@ def ask_for_reset(identifier: str, visitor: Visitor, now: datetime) -> None:
 
 def _mail_link(user: User, email: Email, visitor: Visitor, now: datetime) -> bool:
     """Mail the link; returns whether the account may have one."""
-    if user.state in CLOSED or not _is_within_limit(f"{COUNTED}account:{user.pk}", now):
+    if user.state in CLOSED or not limits.is_within(limits.MAIL, f"{COUNTED}account:{user.pk}", now):
         return False
     with transaction.atomic():
         made = {"state": _fingerprint(user), "email": email.pk}
@@ -76,17 +76,9 @@ def _mail_link(user: User, email: Email, visitor: Visitor, now: datetime) -> boo
     return True
 
 
-def _is_within_limit(subject: str, now: datetime) -> bool:
-    try:
-        limits.count_attempt(now=now, limit=limits.MAIL, subject=subject)
-    except TooManyAttempts:
-        return False
-    return True
-
-
 def _do_the_same_for_nobody(identifier: str, visitor: Visitor, now: datetime) -> None:
     """Read and write as much as for somebody, so that it takes as long: a link that never worked, a mail that never was."""
-    _is_within_limit(COUNTED + limits.typed_subject(identifier), now)
+    limits.is_within(limits.MAIL, COUNTED + limits.typed_subject(identifier), now)
     nobody = User(pk=0, username="nobody")
     with transaction.atomic():
         OneTimeLink.objects.create(

@@ -25,13 +25,17 @@ def ask_for_mail(typed: str, visitor: Visitor, now: datetime) -> None:
     """Mail a link that begins a case, where what was typed names somebody whom a mail reaches.
 
     For everybody else a link is made that nobody gets: whoever looks from outside sees no difference, also none in time.
-    Raises TooManyAttempts.
+    What was asked for too often is mailed no further, and nothing tells so: other pages count on the account where there
+    is one, and a refusal here would say whether they did. Raises TooManyAttempts for a network that asks too often.
     """
-    # counted apart from other mails: what is asked here must not use up what is asked elsewhere
-    subject = COUNTED + limits.typed_subject(typed)
-    limits.count_attempt(now=now, limit=limits.MAIL, subject=subject, network=visitor.network)
+    limits.count_attempt(now=now, limit=limits.MAIL, network=visitor.network)
     user = queries.find_user_by_identifier(typed)
-    address = find_reachable(user, typed) if user and user.state != User.State.DELETED else ""
+    if user is not None and user.state == User.State.DELETED:
+        user = None
+    # counted apart from other mails: what is asked here must not use up what is asked elsewhere
+    subject = COUNTED + (f"account:{user.pk}" if user else limits.typed_subject(typed))
+    is_within = limits.is_within(limits.MAIL, subject, now)
+    address = find_reachable(user, typed) if user and is_within else ""
     with transaction.atomic():
         if user is not None and address:
             _send_link(user, address, now)

@@ -9,15 +9,15 @@ from datetime import datetime
 from typing import Final
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from keyhouse.accounts import emails, holds, limits, links
 from keyhouse.accounts.errors import LinkUnknown, PasswordWrong
 from keyhouse.accounts.hashing import compare_password
 from keyhouse.accounts.models import Hold, OneTimeLink, RecoveryCase, User
 from keyhouse.accounts.recovery import letters, queries, rules, telling
-from keyhouse.accounts.recovery.errors import CaseIncomplete, CaseMissing, CaseOver, CaseWaits
+from keyhouse.accounts.recovery.errors import CaseIncomplete, CaseMissing, CaseOver, CaseWaits, WordRefused
 from keyhouse.accounts.visitor import Visitor
-from keyhouse.audit.queries import records_of_person
 from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions, clock, standing
 from keyhouse.core.actions import Thing
@@ -31,15 +31,11 @@ SETTLE: Final = "recovery.settle"
 JOB: Final = "recovery"
 VOUCH_PAGE: Final = "/account/vouch/"
 CONSOLE: Final = "/operator/recovery/"
-# What sets passwords; one that a mailed link set proves no more than the mailbox does.
-_SETTING: Final = (
-    "password.change",
-    "password.reset",
-    "enrolment.finish",
-    "invitation.accept",
-    "user.create",
-)
-_BY_MAIL: Final = "password.reset"
+_STOPPED: Final = {
+    "factor": "Its owner proved a second factor.",
+    "not-me": "Its owner stopped it.",
+    "host": "The account was set up anew by a link that was made at the host.",
+}
 _State = RecoveryCase.State
 
 
@@ -89,15 +85,7 @@ def _knows_password(link: OneTimeLink, password: str, visitor: Visitor, now: dat
         record_refusal(OPEN, by=visitor.actor, code=PasswordWrong.code, account_id=link.user.pk)
         raise PasswordWrong("That is not the password of this account.", fix="Try again, or leave it empty.")
     counted.give_back()
-    return is_password_a_proof(link.user)
-
-
-def is_password_a_proof(user: User) -> bool:
-    """Whether the password says more than the mailbox does: not where it was set by a mailed link, or is known to others."""
-    if user.state == User.State.PASSWORD_DISABLED:
-        return False
-    last = records_of_person(user.pk).filter(action__in=_SETTING, outcome="done").first()
-    return last is None or last.action != _BY_MAIL
+    return queries.is_password_a_proof(link.user)
 
 
 def _lock_person(user_id: int | None) -> User:
@@ -157,12 +145,31 @@ def _go_on(case: RecoveryCase, path: str, address: str, *, knows_password: bool)
 def open_by_operator(user: User, reason: str, *, hands_over: bool, by: Actor, now: datetime) -> RecoveryCase:
     """Open a case for somebody whom no mail reaches, in the caller's transaction; the caller asked and records."""
     _lock_person(user.pk)
+    _require_same_way(user, hands_over=hands_over, now=now)
     return _open(
         user,
         now,
         path=RecoveryCase.Path.OPERATORS,
         hands_over=hands_over,
         reason=f"{by.name}: {reason}"[:500],
+    )
+
+
+def _require_same_way(user: User, *, hands_over: bool, now: datetime) -> None:
+    """Raise WordRefused where the open case lets its link out by another way than the operator means.
+
+    Whoever answers for somebody whose mailbox is gone must not speak for who sits in that mailbox.
+    """
+    case = queries.find_open(user.pk, now)
+    if case is None or case.path == RecoveryCase.Path.HOST or case.hands_over == hands_over:
+        return
+    if hands_over:
+        raise WordRefused(
+            "A request of this account is open whose link goes to its mailbox.",
+            fix="If the mailbox is not theirs, refuse that request first.",
+        )
+    raise WordRefused(
+        "A request of this account is open whose link is handed over.", fix="Approve it in the console."
     )
 
 
@@ -173,7 +180,9 @@ def open_at_host(user: User, *, by: Actor, now: datetime) -> str:
         user = _lock_person(user.pk)
         case = _open(user, now, path=RecoveryCase.Path.HOST)
         case.path, case.basis, case.ready_at = RecoveryCase.Path.HOST, "host", now
-        case.save(update_fields=["path", "basis", "ready_at"])
+        case.expires_at = now + rules.LIFE  # it may be an older one, and must outlive its link
+        case.save(update_fields=["path", "basis", "ready_at", "expires_at"])
+        _links_of(user).delete()
         path = make_link(case, now)
         record(LINK, by=by, about=Thing("account", user.pk, user.username), account_id=user.pk)
         telling.tell_all(user, letters.settled(user.username, "host", now), now)
@@ -243,7 +252,7 @@ def _send_link(case: RecoveryCase, ready_at: datetime, now: datetime) -> None:
 
 
 def make_link(case: RecoveryCase, now: datetime, address: str = "") -> str:
-    """Make the link by which the person sets everything anew; earlier ones are dead."""
+    """Make the link by which the person sets everything anew; earlier ones of the case are dead."""
     end_link(case)
     return links.make_link_for(
         case.user,
@@ -259,10 +268,15 @@ def _primary(user: User) -> str:
 
 
 def end_link(case: RecoveryCase) -> None:
-    """Let the links that set this account up anew be dead."""
-    OneTimeLink.objects.filter(
-        purpose=links.ENROLMENT, username__iexact=case.user.username, used_at=None
-    ).delete()
+    """Let the links of a case be dead.
+
+    One that the host made for somebody without a case stays: whoever sits in a mailbox must not end it by opening one.
+    """
+    _links_of(case.user).filter(data__case=case.pk).delete()
+
+
+def _links_of(user: User) -> QuerySet[OneTimeLink]:
+    return OneTimeLink.objects.filter(purpose=links.ENROLMENT, username__iexact=user.username, used_at=None)
 
 
 # ---- using
@@ -290,14 +304,16 @@ def require_ready(link: OneTimeLink, now: datetime) -> RecoveryCase | None:
     return case
 
 
-def finish(user: User, link: OneTimeLink, now: datetime) -> None:
+def finish(user: User, case: RecoveryCase | None, now: datetime) -> None:
     """End the recovery of an account that was set up anew: on hold, awake again if it was frozen, everybody told.
 
-    In the transaction that set it up, with the account's lock held.
+    In the transaction that set it up, with the account's lock held. `case` was ready before anything was written.
     """
-    case = require_ready(link, now)
     if case is not None:
         _close(case, _State.FINISHED, "the person", now)
+    else:
+        stop_cases(user, how="host", by=job(JOB), now=now)  # its link would set everything anew once more
+    _links_of(user).delete()
     User.objects.filter(pk=user.pk).exclude(state=User.State.DELETED).update(state=User.State.ACTIVE)
     links.end_links(user.pk, links.RECOVERY, links.PASSWORD_RESET)
     holds.end_holds(user, Hold.Reason.PASSWORD_RESET, by="factor", now=now)
@@ -333,7 +349,7 @@ def refuse(case: RecoveryCase, reason: str, *, by: Actor, now: datetime) -> None
 def stop_cases(user: User, *, how: str, by: Actor, now: datetime) -> int:
     """Stop the open case of a person, in the caller's transaction: they are there, or say that it is not them.
 
-    Returns how many were stopped. `how` is a word such as `factor` or `not-me`.
+    Returns how many were stopped. `how` is a word of `_STOPPED`.
     """
     case = RecoveryCase.objects.select_for_update().filter(user=user, state=_State.OPEN).first()
     if case is None or case.path == RecoveryCase.Path.HOST:
@@ -342,8 +358,7 @@ def stop_cases(user: User, *, how: str, by: Actor, now: datetime) -> int:
     _close(case, _State.STOPPED, how, now)
     links.end_links(user.pk, links.RECOVERY)
     record(STOP, by=by, about=thing_of(case), account_id=user.pk, details={"how": how})
-    told = "Its owner stopped it." if how == "not-me" else "Its owner proved a second factor."
-    telling.tell_all(user, letters.over(user.username, told), now)
+    telling.tell_all(user, letters.over(user.username, _STOPPED[how]), now)
     return 1
 
 

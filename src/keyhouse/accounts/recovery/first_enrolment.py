@@ -133,7 +133,8 @@ def ask_for_proof(session: Session, *, by: Actor, now: datetime) -> str:
     """
     user = session.user
     actions.require(by, ASK, Thing("account", user.pk, user.username))
-    limits.count_attempt(now=now, limit=limits.MAIL, subject=f"account:{user.pk}", network=by.network)
+    # a bucket of its own: strangers fill that of resets, and stand behind the same network
+    limits.count_attempt(now=now, limit=limits.MAIL, subject=f"proof:{user.pk}")
     address = find_reachable(user)
     if not address:
         return ""

@@ -110,7 +110,7 @@ def over(username: str, how: str) -> Letter:
     return Letter(
         "recovery.over",
         f"The request to come back into {username} is over",
-        (Text(f"{how} Nothing was changed; its links are dead."),),
+        (Text(f"{how} The request itself changed nothing; its links are dead."),),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db.models import Q, QuerySet
 
@@ -17,15 +18,28 @@ from keyhouse.core import standing
 from keyhouse.mail.queries import is_deliverable, is_off
 
 _OPEN = RecoveryCase.State.OPEN
+# What sets passwords; one that a mailed link set proves no more than the mailbox does.
+_SETTING: Final = (
+    "password.change",
+    "password.reset",
+    "enrolment.finish",
+    "invitation.accept",
+    "user.create",
+)
+_BY_MAIL: Final = "password.reset"
 FREEZES = ("account.freeze", "account.freeze-by-link")
 CONFIRMABLE = (Hold.Reason.RECOVERY_CODE, Hold.Reason.FIRST_ENROLMENT)
+
+
+def all_operators() -> QuerySet[User]:
+    """Return the operators of this index, also those who can't act now: what happens meanwhile concerns them, too."""
+    return User.objects.filter(is_operator=True, kind="person").exclude(state=User.State.DELETED)
 
 
 def active_operators(now: datetime) -> QuerySet[User]:
     """Return the operators who can act: open accounts of people, not on hold."""
     free = Q(held_until=None) | Q(held_until__lte=now)
-    people = User.objects.filter(free, is_operator=True, state=User.State.ACTIVE, kind="person")
-    return people.order_by("username")
+    return all_operators().filter(free, state=User.State.ACTIVE).order_by("username")
 
 
 def find_open(user_id: int, now: datetime) -> RecoveryCase | None:
@@ -56,17 +70,32 @@ def support_of(case: RecoveryCase, now: datetime) -> Support:
     words = list(RecoveryWord.objects.filter(case=case).values_list("kind", "by_id"))
     vouchers = {by for kind, by in words if kind == RecoveryWord.Kind.VOUCHER}
     approvals = {by for kind, by in words if kind == RecoveryWord.Kind.APPROVAL}
-    operators = set(active_operators(now).exclude(pk=case.user_id).values_list("pk", flat=True))
+    able = set(active_operators(now).exclude(pk=case.user_id).values_list("pk", flat=True))
     counting = counting_co_owners(case)
     return Support(
         path=case.path,
-        knows_password=case.knows_password,
+        knows_password=_password_still_speaks(case),
         has_authority=standing.of(case.user_id).has_authority,
         vouchers=len(vouchers & counting),
         needed=max(case.needed, rules.vouchers_needed(len(counting))),
-        approvals=len(approvals & operators),
-        operators=len(operators),
+        approvals=len(approvals & able),
+        operators=all_operators().count(),
     )
+
+
+def is_password_a_proof(user: User) -> bool:
+    """Whether the password says more than the mailbox does: not where it was set by a mailed link, or is known to others."""
+    if user.state == User.State.PASSWORD_DISABLED:
+        return False
+    last = records_of_person(user.pk).filter(action__in=_SETTING, outcome="done").first()
+    return last is None or last.action != _BY_MAIL
+
+
+def _password_still_speaks(case: RecoveryCase) -> bool:
+    """Whether the password that was proven in a case is a proof still: not once another one was set, by whomever."""
+    changed_at = case.user.password_changed_at
+    is_the_same = changed_at is None or changed_at <= case.opened_at
+    return case.knows_password and is_the_same and is_password_a_proof(case.user)
 
 
 def stage_of(case: RecoveryCase, support: Support, now: datetime) -> Stage:

@@ -34,7 +34,8 @@ def vouchers_needed(co_owners: int) -> int:
 class Support:
     """What speaks for a case now; of vouchers and approvals only those that still count.
 
-    `operators` are those who can approve it: active, not on hold, and not the person themselves.
+    `operators` is how many this index has at all, the person among them: who is on hold, frozen or away for a while makes
+    the other one not a sole operator, and neither does asking for that one's account.
     """
 
     path: str

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from keyhouse.accounts import emails
 from keyhouse.accounts.models import Email, User
-from keyhouse.accounts.recovery.queries import active_operators
+from keyhouse.accounts.recovery.queries import all_operators
 from keyhouse.core import standing
 from keyhouse.mail.letters import Letter
 
@@ -23,8 +23,8 @@ def tell_co_owners(user: User, letter: Letter, now: datetime) -> None:
 
 
 def tell_operators(user: User, letter: Letter, now: datetime) -> None:
-    """Tell all operators but the person themselves."""
-    tell_others(active_operators(now).exclude(pk=user.pk).values_list("pk", flat=True), letter, now)
+    """Tell all operators but the person themselves, also those who can't act now."""
+    tell_others(all_operators().exclude(pk=user.pk).values_list("pk", flat=True), letter, now)
 
 
 def tell_others(user_ids: Iterable[int], letter: Letter, now: datetime) -> None:
@@ -37,6 +37,6 @@ def tell_others(user_ids: Iterable[int], letter: Letter, now: datetime) -> None:
 def tell_all(user: User, letter: Letter, now: datetime, *, to_others: Letter | None = None) -> None:
     """Tell the person, their co-owners and the operators; nobody twice."""
     tell_person(user, letter, now)
-    operators = active_operators(now).values_list("pk", flat=True)
+    operators = all_operators().values_list("pk", flat=True)
     others = {*standing.of(user.pk).co_owner_ids, *operators} - {user.pk}
     tell_others(sorted(others), to_others or letter, now)
