@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect
-from tests.journeys.conftest import Server
+from tests.accounts.second_factors.soft_maker import Maker, metadata
+from tests.journeys.conftest import Server, start_server
 
 PASSWORD = "seven otters counted the slow green trains"
 
@@ -93,6 +95,21 @@ def test_an_account_is_set_up_and_opened_by_a_passkey_alone(desk: Desk, server: 
     page.goto(f"{server.url}/account/sign-in/")
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page).to_have_url(re.compile("/account/$"))
+
+
+def test_a_browser_that_is_asked_who_made_a_key_enrols_one_of_nobody(desk: Desk, data: Path) -> None:
+    """The virtual authenticator sends a statement whose certificate leads nowhere and names no model."""
+    models = data.parent / "models.json"
+    models.write_bytes(metadata(Maker().entry()))
+    server = start_server(data, KEYHOUSE_KEY_MODELS=str(models))
+    try:
+        set_up(desk, server)
+        desk.page.goto(f"{server.url}/account/second-factors/")
+        expect(
+            desk.page.get_by_text("model 01020304-0506-0708-0102-030405060708, as it says")
+        ).to_be_visible()
+    finally:
+        server.stop()
 
 
 def sign_out(desk: Desk, server: Server) -> None:

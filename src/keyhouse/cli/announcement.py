@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from keyhouse.accounts.second_factors.webauthn.key_models import find_models
 from keyhouse.core import actor, logs
 from keyhouse.core.configuration import Configuration, ConfigurationError, FormerName
 
@@ -28,7 +29,7 @@ def announce(settings: Configuration, host: str) -> None:
     else:
         sys.stdout.write(_text(settings, file, link))
         sys.stdout.flush()
-    for warning in (*warnings(settings, host), *former_keys(settings)):
+    for warning in (*warnings(settings, host), *former_keys(settings), *unsafe_keys()):
         _logger.warning(warning)
 
 
@@ -49,6 +50,22 @@ def former_keys(settings: Configuration) -> list[str]:
         if name not in known:
             raise ConfigurationError(f"{line}: they would die. {_advice(name)}")
         told.append(f"{line}; {_fate(known[name])}")
+    return told
+
+
+def unsafe_keys() -> list[str]:
+    """Tell of keys whose model the metadata file reports unsafe: which model, how many, of how many people."""
+    from keyhouse.accounts.models import SecurityKey  # noqa: PLC0415 - Django is set up by now
+
+    told = []
+    for aaguid, model in (find_models() or {}).items():
+        keys = SecurityKey.objects.none() if model.is_sound else SecurityKey.objects.filter(aaguid=aaguid)
+        if count := keys.count():
+            people = keys.values("user").distinct().count()
+            told.append(
+                f"{count} security keys of {people} people say that they are of the model {model.name} ({aaguid}), which is "
+                f"reported unsafe; they go on working until their owners remove them."
+            )
     return told
 
 

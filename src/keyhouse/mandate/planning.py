@@ -608,7 +608,7 @@ def _warnings(policy: Policy, groups: Sequence[Group], now: datetime) -> Iterato
     if _rests_on_own_word(policy.mandate):
         yield Remark(
             ("methods", "accept"),
-            "whether a key can leave its device is the key's own word; no maker vouches for it here (attestation)",
+            "whether a key can leave its device is the key's own word; a mandate doesn't ask its maker (attestation)",
         )
 
 

@@ -39,6 +39,7 @@ from keyhouse.accounts.second_factors.webauthn.key_models import (
 )
 from keyhouse.accounts.second_factors.webauthn.rules import Site, encode
 from keyhouse.audit.models import Record
+from keyhouse.cli.announcement import unsafe_keys
 from keyhouse.core.actor import host
 from keyhouse.core.configuration import ConfigurationError, read
 
@@ -440,3 +441,25 @@ def test_keys_of_before_go_on_where_only_listed_models_are_taken(
     asked = send(browser, "/account/step-up/security-key/options/", {}).json()
     page = send(browser, "/account/step-up/security-key/", {"response": key.get(asked), "next": "/"})
     assert page.status_code == 200
+
+
+@pytest.mark.django_db
+def test_people_and_operators_see_that_a_model_became_unsafe(
+    ada: User, listed: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    _, browser = signed_in(ada)
+    assert enrol(browser, BLUE.key()).status_code == 200
+    browser.get("/account/second-factors/")
+    assert "reported unsafe" not in browser.text
+    assert unsafe_keys() == []
+    other = BLUE.entry(REVOKED, aaguid=str(UUID(int=9)))
+    put(listed, metadata(BLUE.entry(REVOKED), other))
+    browser.get("/account/second-factors/")
+    assert "model reported unsafe" in browser.text
+    (told,) = unsafe_keys()
+    assert told.startswith(f"1 security keys of 1 people say that they are of the model {NAME} ({AAGUID})")
+    put(listed, b"{")
+    for _ in range(3):
+        browser.get("/account/second-factors/")
+    assert "reported unsafe" not in browser.text
+    assert len([one for one in caplog.records if "can't be used" in one.getMessage()]) == 1

@@ -21,6 +21,7 @@ from keyhouse.accounts.second_factors.totp.services import (
     remove_authenticator,
     rename_authenticator,
 )
+from keyhouse.accounts.second_factors.webauthn.key_models import find_unsafe
 from keyhouse.accounts.views.answers import (
     HOME,
     SeeOther,
@@ -55,6 +56,7 @@ def second_factors(request: AskedRequest) -> HttpResponse:
         "keys": keys,
         "key_name": configuration.current().key_name,
         "no_model": NO_MODEL,
+        "unsafe_models": find_unsafe(),
         "last_stays": _usable(authenticators, keys) == 1
         and not _may_remove_last(request, len(authenticators) + len(keys)),
         "codes_left": strength.codes_left(session.user_id),

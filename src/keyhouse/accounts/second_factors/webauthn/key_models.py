@@ -146,6 +146,7 @@ class _Kept:
         self._lock = threading.Lock()
         self._mark: tuple[object, ...] = ()
         self._found: Models | KeyModelsDamaged = NONE
+        self._told: object = None
 
     def find(self, path: Path) -> Models:
         with self._lock:
@@ -156,6 +157,13 @@ class _Kept:
         if isinstance(found, KeyModelsDamaged):
             raise KeyModelsDamaged(*found.args)
         return found
+
+    def tell(self, damage: KeyModelsDamaged) -> None:
+        """Put damage into the log, once for each state of the file: every enrolment and key list meets it."""
+        with self._lock:
+            is_news, self._told = self._told != self._mark, self._mark
+        if is_news:
+            _log.error("%s No key counts as attested until it is mended.", damage)
 
 
 def _mark_of(path: Path) -> tuple[object, ...]:
@@ -200,5 +208,10 @@ def find_models() -> Models | None:
     try:
         return require_models()
     except KeyModelsDamaged as damage:
-        _log.error("%s No key counts as attested until it is mended.", damage)
+        _kept.tell(damage)
         return NONE
+
+
+def find_unsafe() -> frozenset[str]:
+    """Return the AAGUIDs of models that the file reports unsafe."""
+    return frozenset(aaguid for aaguid, model in (find_models() or NONE).items() if not model.is_sound)
