@@ -276,9 +276,11 @@ def test_a13_a_domain_that_is_registered_anew_recovers_nothing(
     assert OneTimeLink.objects.count() == links_before
     assert find_verified_email(email.address) is None
     assert find_recoverable(email.address) == find_recoverable("ada") == []
-    asking = Browser()
-    asking.get("/account/sign-in/")
-    asking.post("/account/password-reset/", {"identifier": "ada"})
+    for form, field in (("/account/password/forgotten/", "username"), ("/account/recover/", "identifier")):
+        asking = Browser()
+        asking.get(form)
+        for typed in ("ada", email.address):
+            assert asking.post(form, {field: typed}).status_code == 303
     assert not Mail.objects.filter(address=email.address).exists()
     session, browser = signed_in(ada)
     with pytest.raises(Refusal) as denied:

@@ -14,6 +14,7 @@ import pytest
 from tests.accounts.conftest import (
     Browser,
     Clock,
+    Configure,
     at_once,
     code,
     give_project,
@@ -178,6 +179,40 @@ def test_a12_a_key_that_syncs_is_not_one_that_stays(time: Clock, tmp_path: Path)
     assert (page.status_code, refused(page)) == (403, "stronger-factor-required")
     assert strong.get(MANAGE).status_code == 200
     assert push(minted(strong), build_wheel(tmp_path)).status == 200
+
+
+# ---- codes that were seen
+
+
+def test_a11_a_code_is_worth_one_sign_in_in_whatever_dress_and_however_late(time: Clock) -> None:
+    ada = owner()
+    typed = code()
+    assert Browser().be_known(ada).sign_in()["Location"] == "/account/second-factor/"
+    by_app()
+    wide = "".join(chr(ord(digit) + 0xFEE0) for digit in typed)
+    others = [Browser().be_known(ada) for _ in range(4)]
+    for browser, dress in zip(others, (typed, f" {typed[:3]} {typed[3:]}\t", wide, wide), strict=True):
+        if browser is others[-1]:
+            time.go(seconds=30)  # still inside of the window, as for a clock that is a step behind
+        browser.sign_in()
+        page = browser.enter(dress)
+        assert (page.status_code, refused(page)) == (400, "code-replayed")
+        assert refused(browser.get(MANAGE)) == "sign-in-required"
+    assert Session.objects.filter(is_complete=True).count() == 1
+    assert Authenticator.objects.get().failures == 4
+
+
+def test_a11_of_many_browsers_that_send_one_code_at_once_one_gets_in(configure: Configure) -> None:
+    configure(rate_limits="off")
+    ada = owner()
+    browsers = [Browser().be_known(ada) for _ in range(4)]
+    for browser in browsers:
+        browser.sign_in()
+        browser.get("/account/second-factor/")
+    typed = {"code": code()}
+    pages = at_once([partial(browser.post, "/account/second-factor/", typed) for browser in browsers])
+    assert sorted(getattr(page, "status_code", 0) for page in pages) == [303, 400, 400, 400]
+    assert Session.objects.filter(is_complete=True).count() == 1
 
 
 # ---- browsers that were here before
