@@ -15,13 +15,15 @@ from tests.accounts.conftest import (
     Configure,
     at_once,
     give_project,
+    mailed,
     make_person,
     refused,
     signed_in,
 )
 
-from keyhouse.accounts import holds, keeping, links, services
-from keyhouse.accounts.deletion import ask_deletion, carry_out_due, forget_tombstones
+from keyhouse.accounts import deletion_letters as letters
+from keyhouse.accounts import emails, holds, keeping, links, services
+from keyhouse.accounts.deletion import ask_deletion, carry_out_due, forget_tombstones, keep_account_by_link
 from keyhouse.accounts.errors import AccountHeld, OperatorLast, OwnsAlone, UsernameTaken
 from keyhouse.accounts.keeping import Keeper, keep
 from keyhouse.accounts.models import Deletion, Email, Hold, OneTimeLink, User
@@ -29,12 +31,13 @@ from keyhouse.accounts.queries import is_set_up
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.audit.models import Personal, Record
 from keyhouse.audit.sealing import seal, verify
+from keyhouse.audit.services import record
 from keyhouse.cli.dev_settle import settle
 from keyhouse.core import belongings, clock
 from keyhouse.core.actor import Actor, host
 from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, StepUpRequired
 from keyhouse.credentials.tokens.models import Token
-from keyhouse.mail.models import Mail
+from keyhouse.mail.models import SENT, Mail
 from keyhouse.projects import services as projects
 from keyhouse.projects.errors import OwnerMissing
 from keyhouse.projects.models import Project, Role
@@ -360,7 +363,54 @@ def test_what_is_personal_in_the_log_goes_with_the_name_and_the_chain_holds(ada:
     assert list(verify()) == []
 
 
+def test_networks_of_whoever_was_not_signed_in_and_addresses_of_mails_go_as_well(
+    ada: User, time: Clock
+) -> None:
+    bob = make_person("bob")
+    nobody = Actor(kind="nobody", network="192.0.2.7", user_agent="a browser")
+    for person in (ada, bob):
+        with transaction.atomic():
+            record("password.ask-reset", by=nobody, account_id=person.pk)
+    with transaction.atomic():
+        emails.tell(ada, letters.taken_back("ada"), now=clock.now())
+    Mail.objects.update(state=SENT, ended_at=clock.now())
+    ask(User.objects.get(pk=ada.pk))
+    Mail.objects.update(state=SENT, ended_at=clock.now())
+    forget_tombstones(time.go(days=365))
+    assert Personal.objects.filter(network="192.0.2.7").count() == 1
+    assert not Mail.objects.filter(address="ada@example.org").exists()
+
+
+def test_the_notice_to_co_owners_does_not_stop_their_accounts(
+    ada: User, co_owned: User, configure: Configure
+) -> None:
+    configure(deletion_days=0)
+    ask(ada)
+    [told] = mailed("co-owner-gone")
+    assert "This was not me" not in told
+    assert not OneTimeLink.objects.filter(user=co_owned, purpose=links.NOT_ME).exists()
+
+
 # ---- at the same moment
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_deletion_that_is_taken_back_as_it_is_due_is_one_or_the_other(time: Clock) -> None:
+    ada, bob = make_person("ada"), make_person("bob")
+    share(give_project(ada), bob)
+    ask(ada)
+    time.go(days=40)
+    with transaction.atomic():
+        path = links.make_link_for(ada, links.KEEP_ACCOUNT, now=clock.now())
+    secret = path.split("/")[2]
+    visitor = Actor(kind="nobody")
+    acts: list[Callable[[], Any]] = [
+        partial(keep_account_by_link, secret, by=visitor, now=clock.now()),
+        partial(carry_out_due, clock.now()),
+    ]
+    kept, done = at_once(acts)
+    is_gone = User.objects.get(pk=ada.pk).state == "deleted"
+    assert (done == 1) == is_gone == (kept is not None)
 
 
 def states() -> list[str]:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import importlib
 import re
 
 import pytest
-from django.db import transaction
-from tests.accounts.conftest import mailed
+from django.apps import apps
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+from tests.accounts.conftest import mailed, make_person
 
 from keyhouse.accounts import emails, services
 from keyhouse.accounts.models import OneTimeLink, User
@@ -59,3 +62,24 @@ def test_what_is_rolled_back_mails_nothing(ada: User) -> None:
         transaction.set_rollback(True)
     assert not Mail.objects.exists()
     assert not OneTimeLink.objects.exists()
+
+
+def test_an_account_has_its_phrase_from_the_start_and_telling_others_writes_none_of_their_rows(
+    ada: User,
+) -> None:
+    assert ada.check_phrase
+    with CaptureQueriesContext(connection) as asked, transaction.atomic():
+        emails.tell(ada, NOTICE, now=clock.now())
+    assert not [one["sql"] for one in asked if 'UPDATE "accounts_user"' in one["sql"]]
+
+
+def test_accounts_that_are_older_get_their_phrase_by_the_migration(ada: User) -> None:
+    gone = make_person("gone", state="deleted")
+    User.objects.update(check_phrase="")
+    migration = importlib.import_module("keyhouse.accounts.migrations.0011_check_phrases")
+    for _ in range(2):
+        migration.fill(apps, None)
+    ada.refresh_from_db()
+    gone.refresh_from_db()
+    assert len(ada.check_phrase.split()) == 2
+    assert gone.check_phrase == ""

@@ -21,6 +21,7 @@ from keyhouse.accounts.emails import send_to, tell
 from keyhouse.accounts.errors import DeletionMissing, NameTypedWrong, OperatorLast, OwnsAlone
 from keyhouse.accounts.hashing import hash_password
 from keyhouse.accounts.models import Deletion, Email, OneTimeLink, User
+from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.accounts.sessions import CLOSED_STATES
 from keyhouse.audit.models import Personal
 from keyhouse.audit.services import record, record_refusal
@@ -28,6 +29,7 @@ from keyhouse.core import actions, belongings, configuration, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, job
 from keyhouse.core.errors import Refusal
+from keyhouse.mail.services import erase_account
 
 DELETE: Final = "account.delete"
 KEEP: Final = "account.keep"
@@ -119,12 +121,15 @@ def keep_account(user: User, *, by: Actor, now: datetime) -> None:
 
 def keep_account_by_link(secret: str, *, by: Actor, now: datetime) -> None:
     """Take a deletion back by the mailed link. Raises the refusals of links, DeletionMissing."""
+    owner = links.find_link(links.KEEP_ACCOUNT, secret, now).user_id
+    if owner is None:
+        raise DeletionMissing
     with transaction.atomic():
-        link = links.lock_link(links.KEEP_ACCOUNT, secret, now)
-        if link.user is None:
-            raise DeletionMissing
-        links.use_link(link, now)
-        keep_account(link.user, by=by, now=now)
+        user = _lock(
+            owner
+        )  # before its link: whoever carries the deletion out takes the locks in this order, too
+        links.use_link(links.lock_link(links.KEEP_ACCOUNT, secret, now), now)
+        keep_account(user, by=by, now=now)
 
 
 def carry_out_due(now: datetime) -> int:
@@ -189,8 +194,9 @@ def _say_goodbye(user: User, co_owners: tuple[int, ...], now: datetime) -> None:
     verified = Email.objects.filter(user=user, verified_at__isnull=False).order_by("pk")
     for address in verified.values_list("address", flat=True):
         send_to(user, address, letters.done(user.username, days), now=now)
-    for other in User.objects.filter(pk__in=co_owners).order_by("pk"):
-        tell(other, letters.co_owner_gone(user.username), now=now)
+    tell_others(
+        co_owners, letters.co_owner_gone(user.username), now
+    )  # nothing in it may freeze their accounts
 
 
 def _bury(user: User) -> None:
@@ -218,7 +224,10 @@ def _forget(user_id: int, now: datetime) -> bool:
         user = _lock(user_id)
         if not Deletion.objects.filter(user=user, erased_at=None).update(erased_at=now):
             return False
-        Personal.objects.filter(record__actor_id=user_id).delete()
+        # what they did, and what was done in their name by who was not signed in
+        unknown = Q(record__actor_kind="nobody", record__account_id=user_id)
+        Personal.objects.filter(Q(record__actor_id=user_id) | unknown).delete()
+        erase_account(user_id)
         user.username = f"~{user_id}"  # no name that anybody can choose
         user.save(update_fields=["username"])
         record(FORGET, by=job(JOB), about=Thing("account", user_id), account_id=user_id)

@@ -7,23 +7,17 @@ it. A notice says besides how to stop what the person didn't do; it never asks a
 from __future__ import annotations
 
 import logging
-import secrets
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
 
 from django.db import DatabaseError, transaction
 
 from keyhouse.accounts import links
 from keyhouse.accounts.models import Email, User
+from keyhouse.accounts.phrases import new_phrase
 from keyhouse.core import configuration
 from keyhouse.mail.letters import Letter, Link, Text
 from keyhouse.mail.services import queue
-
-_CONSONANTS: Final = "bdfghklmnprstvz"
-_VOWELS: Final = "aeiou"
-_SYLLABLES: Final = 3
-_WORDS: Final = 2
 
 _log = logging.getLogger("keyhouse.accounts")
 
@@ -90,9 +84,12 @@ def site_address(path: str) -> str:
 
 
 def check_phrase_of(user: User) -> str:
-    """Return the words that stand in every mail to this person and on their account page; made when first asked for."""
+    """Return the words that stand in every mail to this person and on their account page.
+
+    An account is made with them. (One that an older process made meanwhile gets them here, which takes the lock of its row.)
+    """
     if not user.check_phrase:
-        User.objects.filter(pk=user.pk, check_phrase="").update(check_phrase=_new_phrase())
+        User.objects.filter(pk=user.pk, check_phrase="").update(check_phrase=new_phrase())
         user.refresh_from_db(fields=["check_phrase"])
     return user.check_phrase
 
@@ -130,12 +127,4 @@ def _queue(  # noqa: PLR0913 - what `mail` takes
         key=key,
         expires_at=expires_at,
         even_if_bounced=even_if_bounced,
-    )
-
-
-def _new_phrase() -> str:
-    """Return two made-up words that can be said aloud."""
-    return " ".join(
-        "".join(secrets.choice(_CONSONANTS) + secrets.choice(_VOWELS) for _ in range(_SYLLABLES))
-        for _ in range(_WORDS)
     )

@@ -8,6 +8,7 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
 
+from keyhouse.accounts.phrases import new_phrase
 from keyhouse.accounts.recovery.models import (
     RecoveryCase as RecoveryCase,  # noqa: PLC0414 - Django finds models here
 )
@@ -56,7 +57,9 @@ class User(AbstractBaseUser):
     # when all sources of compromised passwords were asked last; null: never since it was chosen, or one didn't answer
     password_checked_at = models.DateTimeField(null=True)
     held_until = models.DateTimeField(null=True)  # the latest end of the holds that live; kept by `holds`
-    check_phrase = models.CharField(max_length=60, default="", blank=True)  # in every mail to this person
+    check_phrase = models.CharField(
+        max_length=60, default=new_phrase, blank=True
+    )  # in every mail to this person
     # when a browser was known for more than a password first: from then on an unknown one needs a confirmation
     first_browser_at = models.DateTimeField(null=True)
 

@@ -658,6 +658,22 @@ def test_a_link_of_the_host_outlives_the_request_that_was_open(
     go_through(browser, path)
 
 
+# ---- at the same moment
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_who_speak_for_each_other_at_once_neither_stands_in_the_others_way() -> None:
+    ada, bob = make_person("ada"), make_person("bob")
+    share(give_project(ada), bob)
+    asked = [begin(Browser(), name) for name in ("ada", "bob")]
+    acts = [
+        partial(words.vouch, case.pk, REASON, by=actor_of(signed_in(one)[0]), now=clock.now())
+        for case, one in zip(asked, (bob, ada), strict=True)
+    ]
+    assert [type(one).__name__ for one in at_once(acts)] == ["RecoveryCase", "RecoveryCase"]
+    assert RecoveryWord.objects.count() == 2
+
+
 # ---- bad input
 
 

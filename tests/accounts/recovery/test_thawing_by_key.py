@@ -3,13 +3,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tests.accounts.conftest import Browser, Clock, make_person, refused, send
+from tests.accounts.conftest import SECRET, Browser, Clock, code, mailed, make_person, refused, send
 from tests.accounts.recovery.conftest import ask
 from tests.accounts.recovery.test_thawing import enter_password, freeze, state_of
 from tests.accounts.second_factors.soft_key import SoftKey
 from tests.accounts.second_factors.test_security_keys import enrolled
 
-from keyhouse.accounts.models import SecurityKey, User
+from keyhouse.accounts.models import Authenticator, RecoveryCodeSet, SecurityKey, User
+from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
+from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
+from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
+from keyhouse.core.actor import host
 
 pytestmark = pytest.mark.django_db
 
@@ -41,3 +45,40 @@ def test_somebody_elses_key_opens_nothing(ada: User, browser: Browser, time: Clo
     enter_password(browser, path)
     assert refused(prove(browser, path, theirs)).startswith("key-")
     assert state_of(ada) == "frozen"
+
+
+def test_r6_what_a_thief_added_before_the_freeze_opens_nothing_after_it(
+    ada: User, browser: Browser, time: Clock
+) -> None:
+    old, kept = enrolled(ada)
+    time.go(days=30)
+    enrolled(ada)
+    enrol_authenticator(ada, SECRET[::-1], by=host(), name="thief's")
+    give_recovery_codes(ada, new_codes(), by=host())
+    time.go(days=6)
+    freeze(ada, time)
+    path = ask(browser)
+    enter_password(browser, path)
+    assert prove(browser, path, old).status_code == 200
+    assert SecurityKey.objects.get().pk == kept.pk
+    assert Authenticator.objects.get().name == "app 0"
+    assert not RecoveryCodeSet.objects.exists()
+    assert "are removed: add yours again" in mailed("account.thawed")[0]
+
+
+def test_factors_of_before_stay_and_so_does_the_one_that_was_proven(
+    ada: User, browser: Browser, time: Clock
+) -> None:
+    enrolled(ada)
+    give_recovery_codes(ada, new_codes(), by=host())
+    time.go(days=8)
+    enrol_authenticator(ada, SECRET[::-1], by=host(), name="new phone")
+    freeze(ada, time)
+    path = ask(browser)
+    enter_password(browser, path)
+    assert (
+        browser.post(path + "factor/", {"code": code(secret=SECRET[::-1])})["Location"] == "/account/sign-in/"
+    )
+    assert Authenticator.objects.count() == 2
+    assert SecurityKey.objects.count() == RecoveryCodeSet.objects.count() == 1
+    assert "removed" not in mailed("account.thawed")[0]

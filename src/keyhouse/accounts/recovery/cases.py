@@ -88,6 +88,11 @@ def _knows_password(link: OneTimeLink, password: str, visitor: Visitor, now: dat
     return queries.is_password_a_proof(link.user)
 
 
+def _lock_all(*user_ids: int | None) -> None:
+    rows = User.objects.select_for_update().filter(pk__in=[one for one in user_ids if one is not None])
+    list(rows.order_by("pk").values_list("pk", flat=True))
+
+
 def _lock_person(user_id: int | None) -> User:
     user = User.objects.select_for_update().filter(pk=user_id).first() if user_id else None
     if user is None or user.state == User.State.DELETED:
@@ -144,6 +149,7 @@ def _go_on(case: RecoveryCase, path: str, address: str, *, knows_password: bool)
 
 def open_by_operator(user: User, reason: str, *, hands_over: bool, by: Actor, now: datetime) -> RecoveryCase:
     """Open a case for somebody whom no mail reaches, in the caller's transaction; the caller asked and records."""
+    _lock_all(user.pk, by.user_id)
     _lock_person(user.pk)
     _require_same_way(user, hands_over=hands_over, now=now)
     return _open(
@@ -362,10 +368,14 @@ def stop_cases(user: User, *, how: str, by: Actor, now: datetime) -> int:
     return 1
 
 
-def lock_case(case_id: int, now: datetime) -> RecoveryCase:
-    """Return an open case with the locks of its account and of itself held; raises CaseMissing, CaseOver."""
+def lock_case(case_id: int, now: datetime, by: Actor) -> RecoveryCase:
+    """Return an open case with the locks of its account and of itself held; raises CaseMissing, CaseOver.
+
+    Whoever speaks is locked, too, in the order of all accounts: their word refers to their row, and of two people who
+    speak for each other at once neither must wait for what the other holds.
+    """
     found = queries.get_case(case_id)
-    User.objects.select_for_update().filter(pk=found.user_id).first()
+    _lock_all(found.user_id, by.user_id)
     case = RecoveryCase.objects.select_for_update().filter(pk=case_id).first()
     if case is None:
         raise CaseMissing

@@ -201,16 +201,17 @@ def mailed_proof(username: str, url: str, until: datetime) -> Letter:
     )
 
 
-def thawed(username: str, until: datetime | None) -> Letter:
+def thawed(username: str, until: datetime | None, removed: int) -> Letter:
     """Return the notice that a frozen account was opened again."""
     wait = f" It is on hold until {format_instant(until)}." if until else ""
+    late = " Factors and codes that came in the week before are removed: add yours again." if removed else ""
     return Letter(
         "account.thawed",
         f"{username} is open again",
         (
             Text(
                 f"The account {username} was frozen. It was opened again by a mailed link and its second factor, with a "
-                f"new password.{wait}"
+                f"new password.{late}{wait}"
             ),
         ),
     )

@@ -116,14 +116,14 @@ def find_reachable(user: User, preferred: str = "") -> str:
     """
     verified = Email.objects.filter(user=user, verified_at__isnull=False)
     if user.state == User.State.FROZEN:
-        verified = verified.filter(verified_at__lt=_frozen_at(user))
+        verified = verified.filter(verified_at__lt=frozen_at(user))
     wanted = preferred.strip().lower()
     rows = sorted(verified.order_by("-is_primary", "pk"), key=lambda one: one.address.lower() != wanted)
     found = (one.address for one in rows if may_recover_by(one) and is_deliverable(one.address))
     return next(found, "")
 
 
-def _frozen_at(user: User) -> datetime:
+def frozen_at(user: User) -> datetime:
     """Return when an account was frozen last; of one that was frozen by no record, nothing is old enough."""
     freezes = records_of_person(user.pk).filter(
         action__in=FREEZES, about_kind="account", account_id=user.pk, outcome="done"

@@ -15,9 +15,9 @@ from django.db import transaction
 from keyhouse.accounts import holds, limits, links
 from keyhouse.accounts.errors import CodeRefused, StepMissing
 from keyhouse.accounts.hashing import hash_password
-from keyhouse.accounts.models import Hold, OneTimeLink, User
+from keyhouse.accounts.models import Authenticator, Hold, OneTimeLink, RecoveryCodeSet, SecurityKey, User
 from keyhouse.accounts.passwords.choosing import choose_for
-from keyhouse.accounts.recovery import letters, telling
+from keyhouse.accounts.recovery import letters, queries, telling
 from keyhouse.accounts.recovery.cases import hold_after, stop_cases
 from keyhouse.accounts.recovery.errors import ThawRefused
 from keyhouse.accounts.second_factors.totp.services import accept_code, count_failure
@@ -33,6 +33,8 @@ from keyhouse.core.actions import Thing
 THAW: Final = "account.thaw"
 _HASH: Final = "password_hash"
 _CHECKED: Final = "password_checked_at"
+
+Factor = Authenticator | SecurityKey
 
 
 def find_frozen(secret: str, browser: str, now: datetime) -> OneTimeLink:
@@ -88,10 +90,10 @@ def thaw_by_key(
     """Open the account by a security key. Raises a KeyRefused, TooManyAttempts, ThawRefused, StepMissing."""
     asked = ceremonies.take(ceremonies.SECOND_FACTOR, digest_of(browser), response, clock.now())
 
-    def accept(user: User) -> object:
+    def accept(user: User) -> SecurityKey:
         if asked.user_id != user.pk:
             raise KeyUnknown
-        return accept_answer(asked, response, now=now)
+        return accept_answer(asked, response, now=now)[0]
 
     try:
         return _judged(secret, browser, visitor, now, accept)
@@ -101,7 +103,7 @@ def thaw_by_key(
 
 
 def _judged(
-    secret: str, browser: str, visitor: Visitor, now: datetime, accept: Callable[[User], object]
+    secret: str, browser: str, visitor: Visitor, now: datetime, accept: Callable[[User], Factor]
 ) -> User:
     """Count, judge and carry out; every refused proof is recorded and counted."""
     actions.require(visitor.actor, THAW)
@@ -121,7 +123,7 @@ def _judged(
 
 
 def _thaw(
-    secret: str, browser: str, visitor: Visitor, now: datetime, accept: Callable[[User], object]
+    secret: str, browser: str, visitor: Visitor, now: datetime, accept: Callable[[User], Factor]
 ) -> User:
     owner = links.find_link(links.RECOVERY, secret, now).user_id
     with transaction.atomic():
@@ -132,11 +134,31 @@ def _thaw(
             raise ThawRefused
         if not draft.get(_HASH):
             raise StepMissing
-        accept(user)
+        removed = _remove_late(user, accept(user))
         _open(user, draft, now)
         links.use_link(link, now)
-        _tell(user, visitor, now)
+        _tell(user, visitor, removed, now)
     return user
+
+
+def _remove_late(user: User, proven: Factor) -> int:
+    """Remove factors and codes that came in the last days before the freeze; returns how many. The proven one stays.
+
+    They may be those of whom the account was frozen for, and a passkey opens it without the new password. For so long a
+    mail says how to stop what it tells of.
+    """
+    after = queries.frozen_at(user) - links.LIFE[links.NOT_ME]
+    apps, keys, sets = (
+        model._default_manager.filter(user=user, created_at__gt=after)  # noqa: SLF001 - documented name
+        for model in (Authenticator, SecurityKey, RecoveryCodeSet)
+    )
+    apps = apps.exclude(pk=proven.pk) if isinstance(proven, Authenticator) else apps
+    keys = keys.exclude(pk=proven.pk) if isinstance(proven, SecurityKey) else keys
+    count = 0
+    for late in (apps, keys, sets):
+        count += late.count()
+        late.delete()
+    return count
 
 
 def _open(user: User, draft: Mapping[str, str], now: datetime) -> None:
@@ -151,8 +173,9 @@ def _open(user: User, draft: Mapping[str, str], now: datetime) -> None:
     holds.end_holds(user, Hold.Reason.PASSWORD_RESET, by="factor", now=now)
 
 
-def _tell(user: User, visitor: Visitor, now: datetime) -> None:
+def _tell(user: User, visitor: Visitor, removed: int, now: datetime) -> None:
     until = hold_after(user, now)
     stop_cases(user, how="factor", by=visitor.actor, now=now)
-    record(THAW, by=visitor.actor, about=Thing("account", user.pk, user.username), account_id=user.pk)
-    telling.tell_all(user, letters.thawed(user.username, until), now)
+    about, details = Thing("account", user.pk, user.username), {"removed": removed}
+    record(THAW, by=visitor.actor, about=about, account_id=user.pk, details=details)
+    telling.tell_all(user, letters.thawed(user.username, until, removed), now)

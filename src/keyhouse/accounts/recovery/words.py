@@ -50,7 +50,7 @@ def vouch(case_id: int, reason: str, *, by: Actor, now: datetime) -> RecoveryCas
     reason = read_reason(reason)
 
     def act() -> RecoveryCase:
-        case = lock_case(case_id, now)
+        case = lock_case(case_id, now, by)
         if by.user_id not in queries.counting_co_owners(case) or by.user_id == case.user_id:
             raise CaseMissing
         return _speak(case, _Kind.VOUCHER, reason, by, now)
@@ -66,7 +66,7 @@ def approve(case_id: int, reason: str, *, by: Actor, now: datetime) -> RecoveryC
     reason = read_reason(reason)
 
     def act() -> RecoveryCase:
-        case = lock_case(case_id, now)
+        case = lock_case(case_id, now, by)
         if by.user_id == case.user_id:
             raise WordRefused("Nobody approves their own request.", fix="Another operator has to.")
         return _speak(case, _Kind.APPROVAL, reason, by, now)
@@ -111,7 +111,7 @@ def withdraw(case_id: int, reason: str, *, by: Actor, now: datetime) -> Recovery
     reason = read_reason(reason)
 
     def act() -> RecoveryCase:
-        case = lock_case(case_id, now)
+        case = lock_case(case_id, now, by)
         mine = RecoveryWord.objects.filter(case=case, by_id=by.user_id, kind=_Kind.APPROVAL)
         if not mine.delete()[0]:
             raise WordRefused("You have approved nothing here.", fix="You can refuse the request.")
@@ -128,7 +128,7 @@ def refuse(case_id: int, reason: str, *, by: Actor, now: datetime) -> RecoveryCa
     reason = read_reason(reason)
 
     def act() -> RecoveryCase:
-        case = lock_case(case_id, now)
+        case = lock_case(case_id, now, by)
         if by.user_id == case.user_id:
             raise WordRefused(
                 "This request is about your own account.", fix="Sign in with a factor to stop it."
@@ -168,7 +168,7 @@ def hand_over(case_id: int, *, by: Actor, now: datetime) -> str:
     """
     actions.require(by, HAND_OVER, Thing("recovery-case", case_id))
     with transaction.atomic():
-        case = lock_case(case_id, now)
+        case = lock_case(case_id, now, by)
         _require_handing_over(case, by, now)
         path = cases.make_link(case, now)
         record(HAND_OVER, by=by, about=thing_of(case), account_id=case.user_id)
