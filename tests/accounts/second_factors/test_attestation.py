@@ -156,6 +156,34 @@ def test_a_statement_signed_by_another_key_is_refused_as_ever() -> None:
     assert refused.value.code == "key-signature-wrong"
 
 
+ODD_PARTS: list[dict[str, Any]] = [
+    {"x5c": [b"\x30\x00"]},
+    {"x5c": "text"},
+    {"x5c": {1: 2}},
+    {"alg": -35},
+    {"alg": [-7]},
+    {"alg": -65535},
+]
+
+
+@pytest.mark.parametrize("odd", ODD_PARTS)
+def test_a_statement_that_cant_be_judged_says_nothing_where_makers_are_asked(odd: dict[str, Any]) -> None:
+    key = BLUE.key()
+    assert key.attest is not None
+    plain = key.attest
+
+    def attest(signed: bytes) -> dict[str, Any]:
+        told = plain(signed)
+        return {**told, "attStmt": {**told["attStmt"], **odd}}
+
+    key.attest = attest
+    assert not attested(key)
+    answer = key.create(OPTIONS)
+    with pytest.raises(KeyRefused) as refused:
+        rules.verify_registration({**OPTIONS, "attestation": "none"}, answer, SITE)
+    assert refused.value.code in {"key-signature-wrong", "key-answer-malformed"}
+
+
 @pytest.mark.parametrize("chain", [[], "text", [1], [b""], [b"\x30\x00"], [b"x"] * 9, None, {}])
 def test_odd_chains_prove_nothing(chain: object) -> None:
     data = bytes(32) + bytes([0x45]) + bytes(4) + AAGUID.bytes + (1).to_bytes(2) + b"i" + SoftKey().cose()

@@ -27,6 +27,8 @@ def find_attested(aaguid: str, response: Mapping[str, Any], models: Models, now:
     model, chain = models.get(aaguid), statement.get("x5c")
     if form != _FORM or model is None or not model.is_sound or not _is_chain(chain):
         return None
+    if not rules.can_judge(statement):  # then its signature was not verified
+        return None
     try:
         is_proven = _is_of_model(chain[0], aaguid) and leads_to(chain, model.roots, now)
     except Exception:  # noqa: BLE001 - certificates are read by libraries that raise what they like; odd ones prove nothing
