@@ -11,13 +11,16 @@ from typing import get_args
 import pytest
 from django.urls import URLPattern, URLResolver, get_resolver
 from tests.accounts.conftest import Browser, Clock, code
-from tests.accounts.second_factors.test_security_keys import enrolled
+from tests.accounts.second_factors.test_security_keys import arrive, enrolled
+from tests.accounts.test_recovering import go_through
 
-from keyhouse.accounts.models import SecurityKey, Session, User
+from keyhouse.accounts.models import Authenticator, SecurityKey, Session, User
+from keyhouse.accounts.recovering import make_enrolment_link
 from keyhouse.accounts.rules import LONGEST_PASSWORD
+from keyhouse.accounts.services import make_setup_link
 from keyhouse.audit.models import Personal, Record
 from keyhouse.core import clock
-from keyhouse.core.actor import SECOND_FACTOR_METHODS, Method
+from keyhouse.core.actor import SECOND_FACTOR_METHODS, Method, host
 
 pytestmark = pytest.mark.django_db
 
@@ -100,5 +103,37 @@ def test_what_was_ever_bound_stays_in_the_history_with_kind_name_time_and_source
         ("second-factor.remove", ended_at, "blue", ada.pk),
     ]
     assert all(Personal.objects.get(record=one).network for one in records)
+    assert records[0].details == {
+        "model": key.aaguid,
+        "attested": False,
+        "device_bound": True,
+        "user_verified": True,
+    }
     browser.get("/account/history/")
     assert browser.text.count("blue") == 2
+
+
+def test_what_a_link_bound_and_ended_stays_in_the_history_too(ada: User, browser: Browser) -> None:
+    """NIST 4.1: where one act sets everything anew, its record names what came and what went."""
+    enrolled(ada)
+    key, app = SecurityKey.objects.get(), Authenticator.objects.get()
+    go_through(browser, make_enrolment_link(ada, by=host()))
+    (new,) = Authenticator.objects.all()
+    assert not SecurityKey.objects.exists()
+    assert Record.objects.get(action="enrolment.finish").details == {
+        "bound": [f"authenticator {new.pk} {new.name}".strip()],
+        "ended": [
+            f"authenticator {app.pk} app 0",
+            f"security-key {key.pk} blue (model {key.aaguid}, not attested, device-bound, user-verified)",
+        ],
+    }
+
+
+def test_an_account_that_is_made_with_a_key_says_so_in_its_history(browser: Browser) -> None:
+    """NIST 4.1: the first factor is bound by the record of the account's making."""
+    arrive(browser, make_setup_link(by=host()))
+    key = SecurityKey.objects.get()
+    details = Record.objects.get(action="setup.finish").details
+    assert list(details) == ["bound"]
+    (told,) = details["bound"]
+    assert told.startswith(f"security-key {key.pk} {key.name} (")

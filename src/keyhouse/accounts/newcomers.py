@@ -28,6 +28,7 @@ from keyhouse.accounts.models import (
 from keyhouse.accounts.passwords.choosing import choose
 from keyhouse.accounts.recovery.cases import finish as finish_recovery
 from keyhouse.accounts.recovery.cases import require_ready
+from keyhouse.accounts.second_factors.bound import factors_of
 from keyhouse.accounts.second_factors.recovery_codes import rules as code_rules
 from keyhouse.accounts.second_factors.recovery_codes.services import (
     HashedCodes,
@@ -261,11 +262,12 @@ def _finish(
         if draft.codes != typed_back:
             raise StepMissing
         links.use_link(link, now)
+        ended = factors_of(link.username)
         make = _renew_account if link.purpose == links.ENROLMENT else _make_account
         user = make(link, draft, hashed, now)
         session, cookie = _start(user, draft, visitor, now)
         browsers.remember(user.pk, visitor, browsers.How.LINK, now=now)
-        _record(link, session, visitor)
+        _record(link, session, visitor, ended)
     return session, cookie
 
 
@@ -347,10 +349,11 @@ def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: da
     return user
 
 
-def _record(link: OneTimeLink, session: Session, visitor: Visitor) -> None:
+def _record(link: OneTimeLink, session: Session, visitor: Visitor, ended: list[str]) -> None:
     record(
         ACTION[link.purpose],
         by=actor_of(session, network=visitor.network, user_agent=visitor.user_agent),
         about=Thing("account", session.user_id, session.user.username),
         account_id=session.user_id,
+        details={"bound": factors_of(session.user.username)} | ({"ended": ended} if ended else {}),
     )

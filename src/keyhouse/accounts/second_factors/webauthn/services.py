@@ -15,6 +15,7 @@ from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing, Seco
 from keyhouse.accounts.models import SecurityKey, Session, User, UserHandle
 from keyhouse.accounts.recovery import first_enrolment
 from keyhouse.accounts.second_factors import letters
+from keyhouse.accounts.second_factors.bound import properties_of
 from keyhouse.accounts.second_factors.webauthn import ceremonies, rules
 from keyhouse.accounts.second_factors.webauthn.attestation import find_attested
 from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyKnown, KeyModelRefused, KeyUnknown
@@ -57,7 +58,8 @@ def finish_enrolment(
         newness = first_enrolment.judge(user, by=by, now=now)
         key = new_key(user, made, name=name, at=now)
         end_other_sessions(by, user.pk)
-        record("second-factor.add", by=by, about=thing_of(key), account_id=user.pk)
+        told = properties_of(key)
+        record("second-factor.add", by=by, about=thing_of(key), account_id=user.pk, details=told)
         emails.tell(user, letters.added(KIND, key.name, by=by, now=now), now=now)
         first_enrolment.follow(user, newness, now=now)
         value = prove(
