@@ -51,7 +51,7 @@ LIFE: Final = {
     CONFIRM: timedelta(hours=3),  # at most; `confirming` ends it 15 minutes after its mail has left
 }
 # What a change of the addresses makes worthless: it may have been mailed to whoever had the former ones
-DEAD_AFTER_CHANGE: Final = (PASSWORD_RESET,)
+DEAD_AFTER_CHANGE: Final = (PASSWORD_RESET, RECOVERY, ENROLMENT_PROOF)
 SECRET_BYTES: Final = 32
 LONGEST_SECRET: Final = 100
 DRAFT_PURPOSE: Final = "link-draft"

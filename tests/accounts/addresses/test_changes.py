@@ -556,6 +556,19 @@ def test_r3_an_address_change_holds_and_every_address_is_told_and_can_stop_it(ad
     assert Hold.objects.get(user=ada).reason == Hold.Reason.EMAIL_CHANGE
 
 
+def test_an_address_on_file_that_was_never_verified_hears_that_another_takes_its_place() -> None:
+    """It was the way back: a thief who knows the password must not take that in silence."""
+    user = account_services.create_user("ada", by=host(), password=PASSWORD)
+    account_services.add_email(user, OLD, by=host())
+    _, thief = signed_in(user, "password")
+    email = add(thief)
+    send(thief, page_of(email), {"code": code_in(letter_to(NEW, "email-verify"))})
+    assert Email.objects.get(user=user, is_primary=True).address == NEW
+    for kind in ("email-added", "email-verified"):
+        [told] = letters_to(OLD, kind)
+        assert links_in(told) == set()  # whoever has this mailbox is nobody yet
+
+
 def test_a21_what_a_browser_says_of_itself_stands_in_no_mail(ada: User) -> None:
     """A thief must not write a sentence of their own, with a link, into a mail that bears the check phrase."""
     _, thief = signed_in(ada)

@@ -33,7 +33,8 @@ from tests.accounts.recovery.conftest import (
 )
 from tests.accounts.test_recovering import go_through
 
-from keyhouse.accounts import holds, links
+from keyhouse.accounts import holds, links, services
+from keyhouse.accounts.addresses.services import Change, make_primary, remove_address
 from keyhouse.accounts.hashing import compare_password
 from keyhouse.accounts.models import Email, Hold, OneTimeLink, RecoveryCase, RecoveryWord, Session, User
 from keyhouse.accounts.recovering import make_enrolment_link
@@ -55,6 +56,27 @@ pytestmark = pytest.mark.django_db
 
 def state_of(case: RecoveryCase) -> str:
     return RecoveryCase.objects.get(pk=case.pk).state
+
+
+def test_a_case_dies_with_the_address_that_it_was_begun_with(browser: Browser, time: Clock) -> None:
+    """Somebody reads the mailbox, so the owner takes another one: the link in the former one must not work a day later."""
+    user = make_person(factors=0)
+    new = services.add_email(user, "ada@new.example.org", by=host(), is_primary=False, verified_by="link")
+    case = begin(browser)
+    assert case.basis == "mail, nothing at stake"
+    path = last_link("recovery.link", "enrolment")
+    asked = ask(Browser())
+    session, _ = signed_in(user, "password")
+    change = Change(user, actor_of(session), clock.now())
+    make_primary(change, new.pk)
+    case.refresh_from_db()
+    assert case.state == "open"  # the address is the account's still
+    assert refused(Browser().get(asked)) == "link-unknown"
+    remove_address(change, Email.objects.get(address="ada@example.org").pk)
+    case.refresh_from_db()
+    assert (case.state, case.closed_by) == ("stopped", "address")
+    time.go(hours=25)
+    assert refused(browser.get(path)) == "link-unknown"
 
 
 # ---- asking

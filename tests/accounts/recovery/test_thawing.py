@@ -3,17 +3,26 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from tests.accounts.conftest import Browser, Clock, at_once, code, make_person, refused, signed_in
+from tests.accounts.conftest import Browser, Clock, at_once, code, mailed, make_person, refused, signed_in
 from tests.accounts.recovery.conftest import addresses, ask, begin, last_link, share, told, vouch
 from tests.accounts.test_recovering import ANEW, go_through
 
 from keyhouse.accounts import freezing, holds, services
 from keyhouse.accounts.cookies import NEWCOMER, cookie_name
 from keyhouse.accounts.hashing import compare_password
-from keyhouse.accounts.models import Email, Hold, RecoveryCase, Session, User
+from keyhouse.accounts.models import (
+    Authenticator,
+    Email,
+    Hold,
+    RecoveryCase,
+    RecoveryCodeSet,
+    Session,
+    User,
+)
 from keyhouse.accounts.recovery import thawing
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes, shown_code
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
+from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.models import Record
@@ -24,6 +33,7 @@ from keyhouse.mail.models import Mail
 from keyhouse.projects.models import Project
 
 pytestmark = pytest.mark.django_db
+THIEFS = b"09876543210987654321"
 
 
 def freeze(user: User, time: Clock) -> None:
@@ -125,6 +135,46 @@ def test_an_address_that_was_verified_since_the_freeze_gets_no_link(
         browser.post("/account/recover/", {"identifier": typed})
         browser.page = None
     assert not told("recovery.asked")
+
+
+def test_what_a_thief_added_lately_opens_no_frozen_account_and_goes_when_its_owner_does(
+    ada: User, alpha: Project, browser: Browser, time: Clock
+) -> None:
+    """Somebody in the account adds an address, an app, and codes of their own before the owner freezes it."""
+    del alpha
+    time.go(days=30)
+    enrol_authenticator(ada, THIEFS, by=host(), name="spare")
+    give_recovery_codes(ada, new_codes(), by=host())
+    services.add_email(ada, "thief@example.org", by=host(), is_primary=False, verified_by="link")
+    time.go(days=6)
+    freeze(ada, time)
+    path = ask(browser, "thief@example.org")
+    assert set(told("recovery.asked")) == addresses(["ada"])
+    enter_password(browser, path)
+    assert (
+        "added shortly before"
+        in (browser.post(path + "factor/", {"code": code(secret=THIEFS)}), browser.text)[1]
+    )
+    assert (state_of(ada), Authenticator.objects.filter(user=ada).count()) == ("frozen", 2)
+    assert Record.objects.filter(action="account.thaw", outcome="refused").count() == 1
+    assert browser.post(path + "factor/", {"code": code()})["Location"] == "/account/sign-in/"
+    assert state_of(ada) == "active"
+    assert Authenticator.objects.get(user=ada).name == "app 0"
+    assert not RecoveryCodeSet.objects.filter(user=ada).exists()
+    assert "removed" in mailed("account.thawed")[0]
+
+
+def test_a_factor_that_was_there_for_long_stays(ada: User, browser: Browser, time: Clock) -> None:
+    time.go(days=30)
+    enrol_authenticator(ada, THIEFS, by=host(), name="spare")
+    give_recovery_codes(ada, new_codes(), by=host())
+    time.go(days=8)
+    freeze(ada, time)
+    path = ask(browser)
+    enter_password(browser, path)
+    browser.post(path + "factor/", {"code": code(secret=THIEFS)})
+    assert (state_of(ada), Authenticator.objects.filter(user=ada).count()) == ("active", 2)
+    assert RecoveryCodeSet.objects.filter(user=ada).exists()
 
 
 def test_a_weak_password_is_refused_and_nothing_is_kept(ada: User, browser: Browser, time: Clock) -> None:

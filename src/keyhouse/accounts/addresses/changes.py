@@ -15,6 +15,7 @@ from keyhouse.accounts import emails, holds, links
 from keyhouse.accounts.addresses import letters
 from keyhouse.accounts.errors import SessionMissing
 from keyhouse.accounts.models import Email, Hold, OneTimeLink, User
+from keyhouse.accounts.recovery.cases import stop_without_address
 from keyhouse.accounts.sessions import CLOSED_STATES, end_other_sessions
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
@@ -66,6 +67,11 @@ class Snapshot:
         found = sorted(self.addresses, key=lambda one: (not one.is_primary, one.address))
         return [one.address for one in found if one.verified_at]
 
+    @property
+    def on_file(self) -> list[str]:
+        """Return the primary address where none was verified: it was the way back."""
+        return [] if self.verified else [one.address for one in self.addresses if one.is_primary]
+
 
 def lock_person(user: User, now: datetime) -> User:
     """Take the lock of an account whose addresses change; raises AccountHeld, and SessionMissing where it was closed."""
@@ -85,6 +91,7 @@ def settle_change(user: User, letter: Letter, before: Snapshot, *, by: Actor, no
     """Do what follows from a change, in its transaction: other sessions and mailed links end, old and new addresses are told."""
     end_other_sessions(by, user.pk)
     links.end_links(user.pk, *links.DEAD_AFTER_CHANGE)
+    stop_without_address(user, by=by, now=now)
     tell_all(user, letter, before, now=now)
 
 
@@ -104,6 +111,14 @@ def tell_all(user: User, letter: Letter, before: Snapshot, *, now: datetime) -> 
     for address in dict.fromkeys([*before.verified, *present.values_list("address", flat=True)]):
         told = _with_way_back(user, address, letter, base, now) if address in before.verified else letter
         emails.send_notice(user, address, told, now=now)
+    _tell_on_file(user, letter, before, now)
+
+
+def _tell_on_file(user: User, letter: Letter, before: Snapshot, now: datetime) -> None:
+    """Tell the address that was the way back though never verified; nothing in it acts: whoever reads it is nobody yet."""
+    rows = Email.objects.filter(user=user, address__in=before.on_file, verified_at=None, domain_gone_at=None)
+    for address in rows.values_list("address", flat=True):
+        emails.send_to(user, address, letter, now=now)
 
 
 def _with_way_back(user: User, address: str, letter: Letter, base: Snapshot, now: datetime) -> Letter:

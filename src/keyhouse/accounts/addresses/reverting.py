@@ -14,6 +14,7 @@ from keyhouse.accounts.addresses.changes import Former, Snapshot, take_snapshot
 from keyhouse.accounts.addresses.rules import domain_of
 from keyhouse.accounts.errors import AddressTaken, LinkUnknown
 from keyhouse.accounts.models import Email, Hold, MailDomain, OneTimeLink, User
+from keyhouse.accounts.recovery.cases import stop_without_address
 from keyhouse.accounts.sessions import end_sessions
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
@@ -59,6 +60,7 @@ def revert_addresses(secret: str, visitor: Visitor, now: datetime) -> User:
         back = _put_back(user, Snapshot.read(link), now)
         end_sessions(user.pk)
         links.end_all_links(user, but=SURVIVING)
+        stop_without_address(user, by=visitor.actor, now=now)
         length = holds.length_for(user.pk)
         if length is not None:
             holds.place_hold(user, Hold.Reason.EMAIL_CHANGE, now=now, until=now + length)

@@ -23,6 +23,7 @@ from keyhouse.accounts.addresses.looking_up import Lookup, find_lookup
 from keyhouse.accounts.addresses.queries import find_alarm
 from keyhouse.accounts.addresses.rules import Answer, Watched, domain_of
 from keyhouse.accounts.models import Email, MailDomain, User
+from keyhouse.accounts.recovery.cases import stop_without_address
 from keyhouse.audit.services import Act, record_all
 from keyhouse.core import actions, configuration
 from keyhouse.core.actions import Thing
@@ -173,6 +174,7 @@ def _act(email: Email) -> Act:
 
 def _tell(user_id: int, domain: str, lost: Sequence[str], now: datetime) -> None:
     user = User.objects.get(pk=user_id)
+    stop_without_address(user, by=JOB, now=now)
     emails.tell(user, letters.lost_domain(domain, lost, now), now=now)
 
 

@@ -14,7 +14,7 @@ from django.db.models import QuerySet
 from keyhouse.accounts import emails, holds, limits, links
 from keyhouse.accounts.errors import LinkUnknown, PasswordWrong
 from keyhouse.accounts.hashing import compare_password
-from keyhouse.accounts.models import Hold, OneTimeLink, RecoveryCase, User
+from keyhouse.accounts.models import Email, Hold, OneTimeLink, RecoveryCase, User
 from keyhouse.accounts.recovery import letters, queries, rules, telling
 from keyhouse.accounts.recovery.errors import CaseIncomplete, CaseMissing, CaseOver, CaseWaits, WordRefused
 from keyhouse.accounts.visitor import Visitor
@@ -34,6 +34,7 @@ CONSOLE: Final = "/operator/recovery/"
 _STOPPED: Final = {
     "factor": "Its owner proved a second factor.",
     "not-me": "Its owner stopped it.",
+    "address": "The address that it was begun with is not the account's any more.",
     "host": "The account was set up anew by a link that was made at the host.",
 }
 _State = RecoveryCase.State
@@ -366,6 +367,18 @@ def stop_cases(user: User, *, how: str, by: Actor, now: datetime) -> int:
     record(STOP, by=by, about=thing_of(case), account_id=user.pk, details={"how": how})
     telling.tell_all(user, letters.over(user.username, _STOPPED[how]), now)
     return 1
+
+
+def stop_without_address(user: User, *, by: Actor, now: datetime) -> int:
+    """Stop the case that a mail began to an address which isn't the person's any more; returns how many.
+
+    In the transaction of that change, with the account's lock held. The link of the case lies in that mailbox.
+    """
+    case = RecoveryCase.objects.filter(user=user, state=_State.OPEN, path=RecoveryCase.Path.MAIL).first()
+    mine = Email.objects.filter(user=user, verified_at__isnull=False)
+    if case is None or mine.filter(address=case.address).exists():
+        return 0
+    return stop_cases(user, how="address", by=by, now=now)
 
 
 def lock_case(case_id: int, now: datetime, by: Actor) -> RecoveryCase:

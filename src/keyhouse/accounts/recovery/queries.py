@@ -7,7 +7,7 @@ from typing import Final
 
 from django.db.models import Q, QuerySet
 
-from keyhouse.accounts import holds
+from keyhouse.accounts import holds, links
 from keyhouse.accounts.models import Email, Hold, RecoveryCase, RecoveryWord, User
 from keyhouse.accounts.queries import may_recover_by
 from keyhouse.accounts.recovery import rules
@@ -112,15 +112,26 @@ def stage_of(case: RecoveryCase, support: Support, now: datetime) -> Stage:
 def find_reachable(user: User, preferred: str = "") -> str:
     """Return the verified address that a mail of recovery goes to, or nothing where none arrives.
 
-    A frozen account is reached only by what was verified before: whoever froze it may have had its mail changed.
+    A frozen account is reached only by what was verified before, and by nothing that was verified shortly before while
+    there is something older: whoever froze it may have had its mail changed.
     """
     verified = Email.objects.filter(user=user, verified_at__isnull=False)
     if user.state == User.State.FROZEN:
         verified = verified.filter(verified_at__lt=frozen_at(user))
+        older = verified.filter(verified_at__lte=settled_before(user))
+        verified = older if older.exists() else verified
     wanted = preferred.strip().lower()
     rows = sorted(verified.order_by("-is_primary", "pk"), key=lambda one: one.address.lower() != wanted)
     found = (one.address for one in rows if may_recover_by(one) and is_deliverable(one.address))
     return next(found, "")
+
+
+def settled_before(user: User) -> datetime:
+    """Return until when what a frozen account has came long enough before the freeze to be its owner's.
+
+    They may be those of whom the account was frozen for. For so long a mail says how to stop what it tells of.
+    """
+    return frozen_at(user) - links.LIFE[links.NOT_ME]
 
 
 def frozen_at(user: User) -> datetime:

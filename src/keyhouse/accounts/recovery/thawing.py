@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from django.db import transaction
 
-from keyhouse.accounts import holds, limits, links
+from keyhouse.accounts import holds, limits, links, strength
 from keyhouse.accounts.errors import CodeRefused, StepMissing
 from keyhouse.accounts.hashing import hash_password
 from keyhouse.accounts.models import Authenticator, Hold, OneTimeLink, RecoveryCodeSet, SecurityKey, User
@@ -113,7 +113,7 @@ def _judged(
     )
     try:
         user = _thaw(secret, browser, visitor, now, accept)
-    except (CodeRefused, KeyRefused) as refusal:
+    except (CodeRefused, KeyRefused, ThawRefused) as refusal:
         if isinstance(refusal, CodeRefused) and link.user_id is not None:
             count_failure(link.user_id, now=now)
         record_refusal(THAW, by=visitor.actor, code=refusal.code, account_id=link.user_id)
@@ -142,12 +142,17 @@ def _thaw(
 
 
 def _remove_late(user: User, proven: Factor) -> int:
-    """Remove factors and codes that came in the last days before the freeze; returns how many. The proven one stays.
+    """Remove factors and codes that came in the last days before the freeze; returns how many.
 
-    They may be those of whom the account was frozen for, and a passkey opens it without the new password. For so long a
-    mail says how to stop what it tells of.
+    They may be those of whom the account was frozen for, and a passkey opens it without the new password. Where nothing
+    else is left, the proven one stays; beside an older one that works it opens nothing: raises ThawRefused.
     """
-    after = queries.frozen_at(user) - links.LIFE[links.NOT_ME]
+    after = queries.settled_before(user)
+    if proven.created_at > after and _has_older_factor(user, after):
+        raise ThawRefused(
+            "That second factor was added shortly before the account was frozen.",
+            fix="Use one that was there for longer. If you have none left, say so on the page before.",
+        )
     apps, keys, sets = (
         model._default_manager.filter(user=user, created_at__gt=after)  # noqa: SLF001 - documented name
         for model in (Authenticator, SecurityKey, RecoveryCodeSet)
@@ -159,6 +164,11 @@ def _remove_late(user: User, proven: Factor) -> int:
         count += late.count()
         late.delete()
     return count
+
+
+def _has_older_factor(user: User, after: datetime) -> bool:
+    apps = Authenticator.objects.filter(user=user, disabled_at=None, created_at__lte=after)
+    return apps.exists() or strength.usable_keys(user.pk).filter(created_at__lte=after).exists()
 
 
 def _open(user: User, draft: Mapping[str, str], now: datetime) -> None:
