@@ -13,6 +13,7 @@ from keyhouse.accounts.models import Authenticator, RecoveryCodeSet, SecurityKey
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
+from keyhouse.core import clock
 from keyhouse.core.actor import host
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +68,7 @@ def test_r6_what_a_thief_added_before_the_freeze_opens_nothing_after_it(
     assert "are removed: add yours again" in mailed("account.thawed")[0]
 
 
-def test_factors_of_before_stay_and_so_does_the_one_that_was_proven(
+def test_a_late_factor_opens_the_account_where_no_older_one_works(
     ada: User, browser: Browser, time: Clock
 ) -> None:
     enrolled(ada)
@@ -77,9 +78,12 @@ def test_factors_of_before_stay_and_so_does_the_one_that_was_proven(
     freeze(ada, time)
     path = ask(browser)
     enter_password(browser, path)
-    assert (
-        browser.post(path + "factor/", {"code": code(secret=SECRET[::-1])})["Location"] == "/account/sign-in/"
-    )
+    assert refused(browser.post(path + "factor/", {"code": code(secret=SECRET[::-1])})) == "thaw-refused"
+    time.go(minutes=1)
+    Authenticator.objects.filter(name="app 0").update(disabled_at=clock.now())
+    SecurityKey.objects.update(cloned_at=clock.now())
+    page = browser.post(path + "factor/", {"code": code(secret=SECRET[::-1])})
+    assert page["Location"] == "/account/sign-in/"
     assert Authenticator.objects.count() == 2
     assert SecurityKey.objects.count() == RecoveryCodeSet.objects.count() == 1
     assert "removed" not in mailed("account.thawed")[0]
