@@ -13,6 +13,7 @@ from keyhouse.accounts.models import Authenticator, RecoveryCodeSet, SecurityKey
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
+from keyhouse.audit.models import Record
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 
@@ -66,6 +67,8 @@ def test_r6_what_a_thief_added_before_the_freeze_opens_nothing_after_it(
     assert Authenticator.objects.get().name == "app 0"
     assert not RecoveryCodeSet.objects.exists()
     assert "are removed: add yours again" in mailed("account.thawed")[0]
+    ended = Record.objects.get(action="account.thaw", outcome="done").details["ended"]
+    assert [one.split()[0] for one in ended] == ["authenticator", "security-key"]
 
 
 def test_a_late_factor_opens_the_account_where_no_older_one_works(

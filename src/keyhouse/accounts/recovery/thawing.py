@@ -20,6 +20,7 @@ from keyhouse.accounts.passwords.choosing import choose_for
 from keyhouse.accounts.recovery import letters, queries, telling
 from keyhouse.accounts.recovery.cases import hold_after, stop_cases
 from keyhouse.accounts.recovery.errors import ThawRefused
+from keyhouse.accounts.second_factors.bound import factors_of
 from keyhouse.accounts.second_factors.totp.services import accept_code, count_failure
 from keyhouse.accounts.second_factors.webauthn import ceremonies
 from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyRefused, KeyUnknown
@@ -134,9 +135,12 @@ def _thaw(
             raise ThawRefused
         if not draft.get(_HASH):
             raise StepMissing
+        before = factors_of(user.username)
         removed = _remove_late(user, accept(user))
         _open(user, draft, now)
         links.use_link(link, now)
+        kept = factors_of(user.username)
+        _record(user, visitor, removed, [one for one in before if one not in kept])
         _tell(user, visitor, removed, now)
     return user
 
@@ -183,9 +187,17 @@ def _open(user: User, draft: Mapping[str, str], now: datetime) -> None:
     holds.end_holds(user, Hold.Reason.PASSWORD_RESET, by="factor", now=now)
 
 
+def _record(user: User, visitor: Visitor, removed: int, ended: list[str]) -> None:
+    record(
+        THAW,
+        by=visitor.actor,
+        about=Thing("account", user.pk, user.username),
+        account_id=user.pk,
+        details={"removed": removed, "ended": ended},
+    )
+
+
 def _tell(user: User, visitor: Visitor, removed: int, now: datetime) -> None:
     until = hold_after(user, now)
     stop_cases(user, how="factor", by=visitor.actor, now=now)
-    about, details = Thing("account", user.pk, user.username), {"removed": removed}
-    record(THAW, by=visitor.actor, about=about, account_id=user.pk, details=details)
     telling.tell_all(user, letters.thawed(user.username, until, removed), now)
