@@ -577,7 +577,7 @@ def unmailed(how: str, user: User, configure: Configure, folder: Path) -> None:
         Mail.objects.create(
             lane="security",
             kind="x",
-            address="x@example.org",
+            address="ada@example.org",
             token="x",
             queued_at=now - timedelta(minutes=20),
             due_at=now + timedelta(hours=1),
@@ -606,6 +606,16 @@ def test_without_mail_a_second_kind_of_factor_takes_its_place_and_the_account_is
     assert hold.until == clock.now() + (holds.length_for(here.pk) or timedelta(0))
     assert refused(browser.client.get("/manage/projects/")) == "account-held"
     assert KnownBrowser.objects.latest("pk").how == How.TWO_FACTORS
+
+
+def test_mails_that_wait_for_somebody_else_open_no_other_way(here: User, folder: Path) -> None:
+    """Anybody may bring along an address whose server takes no mail."""
+    unmailed("stuck", here, pytest.fail, folder)
+    Mail.objects.update(address="thief@example.net")
+    browser = arrive()
+    assert browser.get(CODE)["Location"] == PAGE
+    browser.get(PAGE)
+    assert refused(browser.post(WAIT)) == "confirmation-by-mail"
 
 
 def test_whoever_has_authority_over_nothing_is_not_held(here: User) -> None:

@@ -123,7 +123,8 @@ def addresses_of(user: User) -> list[str]:
 
 def is_without_mail(user: User, now: datetime) -> bool:
     """Whether no mail reaches this person now: there is no address, no mail server, or one that takes nothing."""
-    return mail.is_off() or not addresses_of(user) or mail.is_stuck(now)
+    addresses = addresses_of(user)
+    return mail.is_off() or not addresses or mail.is_stuck_for(addresses, now)
 
 
 def ask_by_mail(session: Session, visitor: Visitor, now: datetime) -> None:

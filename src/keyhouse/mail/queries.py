@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -31,6 +31,16 @@ def is_stuck(now: datetime) -> bool:
     """Whether a security mail that is still of use has waited for too long."""
     waiting = Mail.objects.filter(state=WAITING, lane=SECURITY, queued_at__lte=now - STUCK_AFTER)
     return waiting.filter(Q(expires_at=None) | Q(expires_at__gt=now)).exists()
+
+
+def is_stuck_for(addresses: Iterable[str], now: datetime) -> bool:
+    """Whether one of these waits for a security mail for too long.
+
+    What waits for others says nothing: somebody may have brought along an address whose server takes no mail.
+    """
+    waiting = Mail.objects.filter(state=WAITING, lane=SECURITY, queued_at__lte=now - STUCK_AFTER)
+    theirs = waiting.filter(address__in=list(addresses))
+    return theirs.filter(Q(expires_at=None) | Q(expires_at__gt=now)).exists()
 
 
 def is_deliverable(address: str) -> bool:

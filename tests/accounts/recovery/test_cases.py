@@ -439,6 +439,43 @@ def test_without_authority_a_mail_and_a_day_are_enough(ada: User, browser: Brows
 # ---- operators
 
 
+def test_x10_an_address_that_was_never_verified_needs_the_password_beside_it(
+    ada: User, browser: Browser, time: Clock
+) -> None:
+    """As a forgotten password, it comes back by the address on file; but that alone, here, opens nothing at all."""
+    Email.objects.filter(user=ada).update(verified_at=None)
+    case = begin(browser)
+    assert (case.basis, case.ready_at) == ("", None)  # also where nothing is at stake
+    give_project(ada)
+    time.go(hours=7)
+    case = begin(browser, password=PASSWORD)
+    assert (case.basis, case.ready_at) == ("mail and password", clock.now() + timedelta(hours=72))
+    time.go(hours=72)
+    go_through(browser, last_link("recovery.link", "enrolment"))
+    ada.refresh_from_db()
+    assert (ada.held_until, Email.objects.get(user=ada).verified_at) == (clock.now() + holds.SHORT, None)
+
+
+@pytest.mark.parametrize("closed", ["frozen", "verified elsewhere"])
+def test_x10_beside_a_freeze_or_a_verified_address_an_unverified_one_gets_no_link(
+    ada: User, browser: Browser, closed: str
+) -> None:
+    Email.objects.filter(user=ada).update(verified_at=None)
+    if closed == "frozen":
+        User.objects.filter(pk=ada.pk).update(state="frozen")
+    else:
+        Email.objects.create(
+            user=ada,
+            address="gone@example.net",
+            verified_at=clock.now(),
+            domain_gone_at=clock.now(),
+            added_at=clock.now(),
+        )
+    browser.get("/account/recover/")
+    browser.post("/account/recover/", {"identifier": "ada"})
+    assert not Mail.objects.exists()
+
+
 def test_r5_two_operators_approve_and_choose_nothing(ada: User, alpha: Project, browser: Browser) -> None:
     olga, otto = operators("olga", "otto")
     case = begin(browser)

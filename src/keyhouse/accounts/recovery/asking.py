@@ -10,7 +10,7 @@ from django.db import transaction
 from keyhouse.accounts import emails, limits, links, queries
 from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.recovery import letters
-from keyhouse.accounts.recovery.queries import find_reachable
+from keyhouse.accounts.recovery.queries import find_for_case
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
 from keyhouse.core.actions import Thing
@@ -35,7 +35,7 @@ def ask_for_mail(typed: str, visitor: Visitor, now: datetime) -> None:
     # counted apart from other mails: what is asked here must not use up what is asked elsewhere
     subject = COUNTED + (f"account:{user.pk}" if user else limits.typed_subject(typed))
     is_within = limits.is_within(limits.MAIL, subject, now)
-    address = find_reachable(user, typed) if user and is_within else ""
+    address = find_for_case(user, typed) if user and is_within else ""
     with transaction.atomic():
         if user is not None and address:
             _send_link(user, address, now)

@@ -249,7 +249,7 @@ def settle(case: RecoveryCase, now: datetime) -> None:
 
 def _send_link(case: RecoveryCase, ready_at: datetime, now: datetime) -> None:
     """Mail the link; where it is handed over, operators make it in their console."""
-    address = "" if case.hands_over else queries.find_reachable(case.user, case.address)
+    address = "" if case.hands_over else queries.find_for_case(case.user, case.address)
     if not address:
         return
     path = make_link(case, now, address)

@@ -19,7 +19,7 @@ from keyhouse.accounts.recovery import letters, rules, telling
 from keyhouse.accounts.recovery.cases import CONSOLE
 from keyhouse.accounts.recovery.code_use import tell_who_confirms
 from keyhouse.accounts.recovery.errors import MailedProofRequired
-from keyhouse.accounts.recovery.queries import find_reachable, has_mail
+from keyhouse.accounts.recovery.queries import find_reachable, has_mail_now
 from keyhouse.accounts.recovery.rules import Newness
 from keyhouse.accounts.sessions import lock_session
 from keyhouse.accounts.strength import has_second_factor
@@ -72,7 +72,7 @@ def newness_of(user: User, *, by: Actor, now: datetime) -> Newness:
         is_first=is_first,
         is_idle=_is_idle(user, quiet, now),
         is_known_browser=_is_old_acquaintance(session, quiet, now),
-        has_deliverable_mail=has_mail(user),
+        has_deliverable_mail=has_mail_now(user, now),
         proved_mail_at=_instant(session, _PROVED),
     )
 

@@ -9,13 +9,13 @@ from django.db.models import Q, QuerySet
 
 from keyhouse.accounts import holds, links
 from keyhouse.accounts.models import Email, Hold, RecoveryCase, RecoveryWord, User
-from keyhouse.accounts.queries import may_recover_by
+from keyhouse.accounts.queries import addresses_that_recover, may_recover_by
 from keyhouse.accounts.recovery import rules
 from keyhouse.accounts.recovery.errors import CaseMissing
 from keyhouse.accounts.recovery.rules import Stage, Support
 from keyhouse.audit.queries import records_of_person
 from keyhouse.core import standing
-from keyhouse.mail.queries import is_deliverable, is_off
+from keyhouse.mail.queries import is_deliverable, is_off, is_stuck_for
 
 _OPEN = RecoveryCase.State.OPEN
 # What sets passwords; one that a mailed link set proves no more than the mailbox does.
@@ -75,7 +75,8 @@ def support_of(case: RecoveryCase, now: datetime) -> Support:
     return Support(
         path=case.path,
         knows_password=_password_still_speaks(case),
-        has_authority=standing.of(case.user_id).has_authority,
+        # a mailbox that was never verified may be a stranger's, mistyped: alone it opens nobody's account
+        has_authority=standing.of(case.user_id).has_authority or not _is_mail_verified(case),
         vouchers=len(vouchers & counting),
         needed=max(case.needed, rules.vouchers_needed(len(counting))),
         approvals=len(approvals & able),
@@ -98,6 +99,11 @@ def _password_still_speaks(case: RecoveryCase) -> bool:
     return case.knows_password and is_the_same and is_password_a_proof(case.user)
 
 
+def _is_mail_verified(case: RecoveryCase) -> bool:
+    mine = Email.objects.filter(user=case.user_id, address=case.address)
+    return mine.filter(verified_at__isnull=False).exists()
+
+
 def stage_of(case: RecoveryCase, support: Support, now: datetime) -> Stage:
     """Return how a case stands now."""
     return rules.stage_of(
@@ -107,6 +113,17 @@ def stage_of(case: RecoveryCase, support: Support, now: datetime) -> Stage:
         ready_at=case.ready_at,
         now=now,
     )
+
+
+def find_for_case(user: User, preferred: str = "") -> str:
+    """Return the address that the links of a case go to: a verified one, or the one on file where none ever was.
+
+    As with a forgotten password: it proves the mailbox, and a case asks for more than that. Never for a frozen account.
+    """
+    if user.state == User.State.FROZEN or Email.objects.filter(user=user, verified_at__isnull=False).exists():
+        return find_reachable(user, preferred)
+    found = (one.address for one in addresses_that_recover(user) if is_deliverable(one.address))
+    return next(found, "")
 
 
 def find_reachable(user: User, preferred: str = "") -> str:
@@ -146,6 +163,11 @@ def frozen_at(user: User) -> datetime:
 def has_mail(user: User) -> bool:
     """Whether a mail would reach this person."""
     return not is_off() and bool(find_reachable(user))
+
+
+def has_mail_now(user: User, now: datetime) -> bool:
+    """Whether a mail would reach this person soon: none does while their mails wait for a server that takes them."""
+    return has_mail(user) and not is_stuck_for([find_reachable(user)], now)
 
 
 def cases_to_vouch(user_id: int, now: datetime) -> list[RecoveryCase]:
