@@ -15,6 +15,7 @@ COMMANDS: Final[dict[str, str]] = {
     "settle": "Do everything that is due now, until nothing is left.",
     "routes": "Print every route and method as a JSON line.",
     "decisions": "Print the tables of what is gated and what the gate answers, as Markdown.",
+    "dead-ends": "Print the table of account states without a way back, as Markdown.",
     "verify": "Answer JSON lines with the verdicts of the very code that serves users.",
 }
 
@@ -40,7 +41,9 @@ class TestDoors(click.Group):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"keyhouse.cli.dev_{cmd_name}").command
+        command: click.Command = importlib.import_module(
+            f"keyhouse.cli.dev_{cmd_name.replace('-', '_')}"
+        ).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

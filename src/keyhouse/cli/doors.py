@@ -55,6 +55,7 @@ COMMANDS: Final[dict[str, str]] = {
     "dev settle": HOST,
     "dev routes": HOST,
     "dev decisions": HOST,
+    "dev dead-ends": HOST,
     "dev verify": HOST,
 }
 
