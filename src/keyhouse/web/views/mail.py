@@ -63,6 +63,7 @@ def clear(request: AskedRequest, bounce_id: int) -> HttpResponse:
 
 
 @csrf_exempt  # it takes no cookie: whoever reports shows the token
+@actions.takes()
 @actions.classified(POST="mail.report-bounces")
 def bounces(request: HttpRequest) -> HttpResponse:
     """Keep a report. The answer is empty, whoever the addresses belong to."""
