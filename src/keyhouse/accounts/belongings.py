@@ -37,8 +37,20 @@ def _of(model: type[Model], column: str = "user_id") -> Any:
     return rows
 
 
-def _records(user_id: int) -> QuerySet[Record]:
-    return Record.objects.filter(Q(actor_id=user_id) | Q(account_id=user_id)).order_by("pk")
+def _acts(user_id: int) -> QuerySet[Record]:
+    return Record.objects.filter(actor_id=user_id).order_by("pk")
+
+
+def _acts_of_others(user_id: int) -> QuerySet[Record]:
+    by_others = Q(actor_id=None) | ~Q(actor_id=user_id)
+    return Record.objects.filter(by_others, account_id=user_id).order_by("pk")
+
+
+_PLACE_IN_LOG: Final = {
+    "personal_digest": "commits the log to what stands in history_clients",
+    "position": "its place in the chain of the log",
+    "chain": "the same",
+}
 
 
 ACCOUNT: Final = Kept(
@@ -240,7 +252,7 @@ BELONGINGS: Final = Belongings(
         Kept(
             "history",
             "audit.Record",
-            _records,
+            _acts,
             (
                 "id",
                 "at",
@@ -257,10 +269,31 @@ BELONGINGS: Final = Belongings(
                 "account_id",
                 "details",
             ),
-            {
-                "personal_digest": "commits the log to what stands in history_clients",
-                "position": "its place in the chain of the log",
-                "chain": "the same",
+            _PLACE_IN_LOG,
+            stays=_LOG,
+        ),
+        Kept(
+            "history_of_others",
+            "audit.Record",
+            _acts_of_others,
+            (
+                "id",
+                "at",
+                "action",
+                "outcome",
+                "code",
+                "actor_kind",
+                "about_kind",
+                "about_id",
+                "about_name",
+                "account_id",
+                "details",
+            ),
+            _PLACE_IN_LOG
+            | {
+                "actor_id": "somebody else's account number",
+                "credential": "somebody else's session or credential",
+                "methods": "what somebody else had proven",
             },
             stays=_LOG,
         ),

@@ -24,8 +24,9 @@ from keyhouse.core import actions
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 
-# Former addresses can still be put back, so that recovery reaches the owner instead of the thief; a deletion taken back
-SURVIVING: Final = (links.NOT_ME, links.REVERT_ADDRESSES, links.KEEP_ACCOUNT)
+# Former addresses can still be put back, so that recovery reaches the owner instead of the thief; a deletion taken back.
+# What the host made brings back somebody whose mailbox a thief has; the links of cases end with these.
+SURVIVING: Final = (links.NOT_ME, links.REVERT_ADDRESSES, links.KEEP_ACCOUNT, links.ENROLMENT)
 
 
 def look_at_freeze(secret: str, now: datetime) -> User:

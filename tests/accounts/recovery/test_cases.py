@@ -33,7 +33,7 @@ from tests.accounts.recovery.conftest import (
 )
 from tests.accounts.test_recovering import go_through
 
-from keyhouse.accounts import holds, links, services
+from keyhouse.accounts import freezing, holds, links, services
 from keyhouse.accounts.addresses.services import Change, make_primary, remove_address
 from keyhouse.accounts.hashing import compare_password
 from keyhouse.accounts.models import Email, Hold, OneTimeLink, RecoveryCase, RecoveryWord, Session, User
@@ -705,6 +705,38 @@ def test_opening_a_case_does_not_end_the_link_that_the_host_made(
     assert RecoveryCase.objects.get().state == "stopped"
     time.go(hours=73)
     assert refused(browser.get(thiefs)) == "link-unknown"
+
+
+def test_freezing_does_not_end_the_link_that_the_host_made(ada: User, alpha: Project) -> None:
+    path = make_enrolment_link(ada, by=host())
+    freezing.freeze_own(ada, by=actor_of(signed_in(ada)[0]), now=clock.now())
+    go_through(Browser(), path)
+    assert User.objects.get(pk=ada.pk).state == "active"
+
+
+def test_freezing_ends_the_link_of_a_mailed_case(
+    ada: User, alpha: Project, browser: Browser, time: Clock
+) -> None:
+    begin(browser, password=PASSWORD)
+    path = last_link("recovery.link", "enrolment")
+    freezing.freeze_own(ada, by=actor_of(signed_in(ada)[0]), now=clock.now())
+    time.go(hours=73)
+    assert refused(browser.get(path)) == "link-unknown"
+
+
+def test_a_link_that_was_mailed_to_an_address_dies_with_a_change_of_addresses(
+    ada: User, alpha: Project, browser: Browser
+) -> None:
+    path = ask(browser)
+    links.end_links(ada.pk, *links.DEAD_AFTER_CHANGE)
+    assert refused(browser.get(path)) == "link-unknown"
+
+
+def test_a_reason_moves_no_cursor_and_turns_no_text(ada: User, alpha: Project, browser: Browser) -> None:
+    olga, _ = operators("olga", "otto")
+    case = begin(browser)
+    speak(olga, f"/operator/recovery/{case.pk}/approve/", f"\x1b[2J\u202e{REASON}\r\nBcc: all")
+    assert RecoveryWord.objects.get().reason == f"[2J{REASON} Bcc: all"
 
 
 def test_a_link_of_the_host_outlives_the_request_that_was_open(

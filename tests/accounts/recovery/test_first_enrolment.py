@@ -223,8 +223,9 @@ def test_the_thiefs_own_factor_does_not_end_the_wait(eve: User, time: Clock) -> 
     prove(browser)
     secret = enrol(browser)
     time.go(minutes=2)
-    again = by_password()
-    again.enter(code(secret=secret))
+    again = Browser().be_known(eve)
+    again.sign_in("eve")
+    assert again.enter(code(secret=secret))["Location"] == "/account/"
     assert held_until() is not None
     assert Hold.objects.get().ended_at is None
 
@@ -249,3 +250,19 @@ def test_x10_where_mails_to_the_person_are_stuck_the_wait_alone_is_asked(
     if not is_asked:
         enrol(thief)
         assert held_until() == clock.now() + timedelta(hours=24)
+
+
+def test_a10_the_browser_of_a_first_enrolment_is_known_and_no_other_is_taken_on_trust(
+    eve: User, time: Clock
+) -> None:
+    browser = by_password()
+    prove(browser)
+    secret = enrol(browser)
+    time.go(minutes=2)
+    relayed = by_password()
+    assert relayed.enter(code(secret=secret))["Location"] == "/account/new-browser/"
+    browser.get("/account/")
+    browser.post("/account/sign-out/")
+    time.go(minutes=2)
+    browser.sign_in("eve")
+    assert browser.enter(code(secret=secret))["Location"] == "/account/"

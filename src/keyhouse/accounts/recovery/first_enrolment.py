@@ -109,8 +109,10 @@ def _is_idle(user: User, quiet: timedelta, now: datetime) -> bool:
     return min(lately) - max(before) > quiet
 
 
-def follow(user: User, newness: Newness, *, now: datetime) -> Hold | None:
+def follow(user: User, newness: Newness, *, by: Actor, now: datetime) -> Hold | None:
     """Let authority sleep after a first enrolment that calls for it, and tell everybody; in the enrolling transaction."""
+    if newness.is_first:
+        _keep_browser(by, now)
     if not rules.is_slowed(newness):
         return None
     until = now + rules.A_DAY
@@ -121,6 +123,21 @@ def follow(user: User, newness: Newness, *, now: datetime) -> Hold | None:
     page = emails.site_address(CONSOLE)
     telling.tell_operators(user, letters.held_to_others(user.username, why, until, page, "Confirm it"), now)
     return hold
+
+
+def _keep_browser(by: Actor, now: datetime) -> None:
+    """Let the browser of a first enrolment be the one that the account knows.
+
+    Otherwise the next one would be taken on trust as the first, and that may be a thief's who relays password and code.
+    """
+    session = Session.objects.filter(public_id=by.credential).first() if by.kind == "session" else None
+    if session is None:
+        return
+    mine = KnownBrowser.objects.filter(pk=session.data.get(_BROWSER), user_id=session.user_id)
+    password = KnownBrowser.How.PASSWORD
+    if mine.exists():
+        mine.filter(how=password, known_at__lte=now).update(how=KnownBrowser.How.FIRST)
+        User.objects.filter(pk=session.user_id, first_browser_at=None).update(first_browser_at=now)
 
 
 # ---- the mailed proof

@@ -36,8 +36,9 @@ _Kind = RecoveryWord.Kind
 
 def read_reason(text: str) -> str:
     """Return the reason somebody gives; raises ReasonMissing."""
-    reason = " ".join(text.split())
-    if len(reason) < rules.LEAST_REASON or "\x00" in reason:
+    # it stands in mails and in the log: nothing in it moves a cursor or turns the direction of writing
+    reason = "".join(one for one in " ".join(text.split()) if one.isprintable())
+    if len(reason) < rules.LEAST_REASON:
         raise ReasonMissing
     return reason[: rules.LONGEST_REASON]
 

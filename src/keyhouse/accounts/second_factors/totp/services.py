@@ -59,7 +59,7 @@ def enrol_authenticator(  # noqa: PLR0913 - what, whose, by whom, from when on
         if by.kind != "host":  # which fills accounts that nobody has used yet
             now = clock.now()
             emails.tell(user, letters.added(KIND, authenticator.name, by=by, now=now), now=now)
-        first_enrolment.follow(user, newness, now=at or clock.now())
+        first_enrolment.follow(user, newness, by=by, now=at or clock.now())
     return authenticator
 
 

@@ -61,7 +61,7 @@ def finish_enrolment(
         told = properties_of(key)
         record("second-factor.add", by=by, about=thing_of(key), account_id=user.pk, details=told)
         emails.tell(user, letters.added(KIND, key.name, by=by, now=now), now=now)
-        first_enrolment.follow(user, newness, now=now)
+        first_enrolment.follow(user, newness, by=by, now=now)
         value = prove(
             session,
             ["webauthn"],
