@@ -57,7 +57,7 @@ MAIL_NETWORK: Final = Limit("mail-network", "mail_network_limit", "mails that so
 MAIL: Final = Limit(
     "mail",
     "mail_limit",
-    "mails that somebody asked for (links, codes, resets), sent or not",
+    "mails that somebody asked for (links, codes, resets), sent or not; changes of the primary address",
     "an account, or the address or name that was typed",
     MAIL_NETWORK,
 )

@@ -14,6 +14,7 @@ from tests.accounts.conftest import (
     PASSWORD,
     Browser,
     Clock,
+    Configure,
     at_once,
     give_project,
     make_person,
@@ -25,15 +26,18 @@ from keyhouse.accounts import services as account_services
 from keyhouse.accounts.addresses import services
 from keyhouse.accounts.addresses.errors import AddressLast
 from keyhouse.accounts.addresses.services import Change
-from keyhouse.accounts.errors import AddressTaken
+from keyhouse.accounts.errors import AddressTaken, TooManyAttempts
 from keyhouse.accounts.models import Email, Hold, OneTimeLink, Session, User
 from keyhouse.accounts.sessions import actor_of
+from keyhouse.accounts.signing_up import ask_to_sign_up
+from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
 from keyhouse.mail.letters import render_text
 from keyhouse.mail.models import Bounce, Mail
+from keyhouse.projects.models import Role
 
 ADD = "/account/emails/add/"
 LIST = "/account/emails/"
@@ -461,6 +465,56 @@ def test_who_has_a_stolen_former_mailbox_takes_nothing_back_in_silence(ada: User
     assert User.objects.get(pk=ada.pk).state == "frozen"
 
 
+def test_who_is_shown_the_door_comes_back_once_and_not_for_ever(ada: User, time: Clock) -> None:
+    """A thief's address that was there for longer than a way back lives: the owner removes it, the thief undoes that."""
+    time.go(days=1)
+    thiefs = verified(ada, NEW)
+    time.go(days=8)
+    send(signed_in(ada)[1], page_of(thiefs, "remove/"))
+    assert send(Browser(), revert_path(NEW, "email-removed")).status_code == 200
+    back = Email.objects.get(user=ada, address=NEW)
+    assert back.verified_at is not None
+    time.go(minutes=1)
+    send(signed_in(ada)[1], page_of(back, "remove/"))
+    told = letters_to(NEW, "email-removed")[-1]
+    assert links_in(told) == {"not-me"}
+    assert not Email.objects.filter(address=NEW).exists()
+
+
+def test_an_owner_comes_back_as_often_as_a_thief_removes_the_older_address(ada: User, time: Clock) -> None:
+    for number in range(2):
+        time.go(days=1)
+        _, thief = signed_in(User.objects.get(pk=ada.pk))
+        email = verified(ada, f"thief-{number}@example.org")
+        send(thief, page_of(email, "primary/"))
+        send(thief, page_of(Email.objects.get(address=OLD), "remove/"))
+        assert not Email.objects.filter(address=OLD).exists()
+        assert send(Browser(), revert_path(OLD, "email-removed")).status_code == 200
+        assert Email.objects.get(user=ada, is_primary=True).address == OLD
+
+
+def test_going_to_and_fro_between_primary_addresses_fills_no_mailbox(ada: User) -> None:
+    both = [Email.objects.get(address=OLD), verified(ada, NEW)]
+    change = change_of(ada)
+    for number in range(3):
+        services.make_primary(change, both[(number + 1) % 2].pk)
+        if number == 0:  # it is it already, which counts for nothing
+            services.make_primary(change, both[1].pk)
+    mails = Mail.objects.count()
+    with pytest.raises(TooManyAttempts):
+        services.make_primary(change, both[0].pk)
+    assert Mail.objects.count() == mails
+
+
+def test_sign_ups_asked_for_by_strangers_keep_nobody_from_adding_an_address(
+    ada: User, configure: Configure
+) -> None:
+    configure(sign_up="open")
+    for _ in range(4):
+        ask_to_sign_up(NEW, "", Visitor("192.0.2.77"), clock.now())
+    assert add(signed_in(ada)[1]).address == NEW
+
+
 def test_the_way_back_lives_seven_days(ada: User, time: Clock) -> None:
     email = verified(ada, NEW)
     _, browser = signed_in(ada)
@@ -554,6 +608,17 @@ def test_r3_an_address_change_holds_and_every_address_is_told_and_can_stop_it(ad
         letter = letter_to(address, "email-primary-changed")
         assert links_in(letter) == {"not-me", "revert-addresses"}
     assert Hold.objects.get(user=ada).reason == Hold.Reason.EMAIL_CHANGE
+
+
+def test_r3_co_owners_hear_of_it_but_not_which_address_it_is(ada: User) -> None:
+    bob = make_person("bob")
+    Role.objects.create(project=give_project(ada), user=bob, kind="owner", since_at=clock.now())
+    email = verified(ada, NEW)
+    send(signed_in(ada)[1], page_of(email, "primary/"))
+    [told] = letters_to("bob@example.org")
+    assert links_in(told) == set()  # nothing that freezes bob
+    assert "ada" in render_text(told)
+    assert NEW not in render_text(told)
 
 
 def test_an_address_on_file_that_was_never_verified_hears_that_another_takes_its_place() -> None:

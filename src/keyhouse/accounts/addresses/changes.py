@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from keyhouse.accounts import emails, holds, links
 from keyhouse.accounts.addresses import letters
 from keyhouse.accounts.errors import SessionMissing
 from keyhouse.accounts.models import Email, Hold, OneTimeLink, User
 from keyhouse.accounts.recovery.cases import stop_without_address
+from keyhouse.accounts.recovery.telling import tell_co_owners
 from keyhouse.accounts.sessions import CLOSED_STATES, end_other_sessions
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
 from keyhouse.mail.letters import Letter
+
+WAY_BACK: Final = "way-back"  # what verified an address that was put back
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,22 +99,39 @@ def settle_change(user: User, letter: Letter, before: Snapshot, *, by: Actor, no
 
 
 def hold_for_primary(user: User, letter: Letter, now: datetime) -> Letter:
-    """Put people with authority on hold, since their primary address is another one; returns the letter that says so."""
+    """Put people with authority on hold, since their primary address is another one, and tell their co-owners.
+
+    Returns the letter that says so, too.
+    """
     length = holds.length_for(user.pk)
     if length is None:
         return letter
     hold = holds.place_hold(user, Hold.Reason.EMAIL_CHANGE, now=now, until=now + length)
+    tell_co_owners(user, letters.primary_changed_to_others(user.username, hold.until), now)
     return replace(letter, blocks=(*letter.blocks, letters.held(hold.until)))
 
 
 def tell_all(user: User, letter: Letter, before: Snapshot, *, now: datetime) -> None:
     """Tell every address that is verified or was; those that were get a way back."""
-    base = _oldest(user, before, now)
+    base, may_go_back = _oldest(user, before, now), _with_ways_back(user, before)
     present = Email.objects.filter(user=user, verified_at__isnull=False).order_by("pk")
     for address in dict.fromkeys([*before.verified, *present.values_list("address", flat=True)]):
-        told = _with_way_back(user, address, letter, base, now) if address in before.verified else letter
+        told = _with_way_back(user, address, letter, base, now) if address in may_go_back else letter
         emails.send_notice(user, address, told, now=now)
     _tell_on_file(user, letter, before, now)
+
+
+def _with_ways_back(user: User, before: Snapshot) -> set[str]:
+    """Return the addresses that get a way back: those that were verified.
+
+    But none that came by such a way already while the primary one is older: whoever can't be shown the door for good
+    would come back for ever, and hold the account each time.
+    """
+    primary = Email.objects.filter(user=user, is_primary=True, verified_at__isnull=False).first()
+    since = primary.verified_at if primary else None
+    came_back = [one for one in before.addresses if one.verified_by == WAY_BACK]
+    younger = {one.address for one in came_back if since and since < clock.parse_instant(one.verified_at)}
+    return set(before.verified) - younger
 
 
 def _tell_on_file(user: User, letter: Letter, before: Snapshot, now: datetime) -> None:

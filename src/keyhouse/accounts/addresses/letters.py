@@ -76,6 +76,21 @@ def made_primary(address: str, former: str, *, by: Actor, now: datetime) -> Lett
     )
 
 
+def primary_changed_to_others(username: str, until: datetime) -> Letter:
+    """Return the notice to co-owners; the address is nobody's business."""
+    return Letter(
+        "email-primary-changed-co-owner",
+        f"The primary e-mail address of {username} has changed",
+        (
+            Text(
+                f"{username}, with whom you own a project, has another primary e-mail address. To be safe, what {username} "
+                f"publishes and changes waits until {_instant(until)}."
+            ),
+            Text("If you didn't expect it, ask them, by another way than mail."),
+        ),
+    )
+
+
 def held(until: datetime) -> Text:
     """Return the paragraph about the hold that follows a change."""
     end = _instant(until)

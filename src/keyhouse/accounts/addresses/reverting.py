@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from keyhouse.accounts import emails, holds, links
 from keyhouse.accounts.addresses import letters
-from keyhouse.accounts.addresses.changes import Former, Snapshot, take_snapshot
+from keyhouse.accounts.addresses.changes import WAY_BACK, Former, Snapshot, take_snapshot
 from keyhouse.accounts.addresses.rules import domain_of
 from keyhouse.accounts.errors import AddressTaken, LinkUnknown
 from keyhouse.accounts.models import Email, Hold, MailDomain, OneTimeLink, User
@@ -106,7 +106,7 @@ def _row_of(user: User, former: Former, now: datetime) -> Email:
         return email
     try:
         with transaction.atomic():
-            email.verified_at, email.verified_by = clock.parse_instant(former.verified_at), former.verified_by
+            email.verified_at, email.verified_by = clock.parse_instant(former.verified_at), WAY_BACK
             email.save(update_fields=["verified_at", "verified_by"])
     except IntegrityError:
         email.verified_at, email.verified_by = None, ""

@@ -118,8 +118,11 @@ def send_again(change: Change, email_id: int) -> None:
 
 
 def _count_mail(change: Change, address: str) -> limits.Counted:
-    """Count a mail to an address, whoever asks for it: nobody's mailbox is filled by several accounts."""
-    subject = limits.typed_subject(address)
+    """Count a mail to an address, whoever asks for it: nobody's mailbox is filled by several accounts.
+
+    Apart from what people who are not signed in ask for, so that strangers keep nobody from adding an address.
+    """
+    subject = "verify:" + limits.typed_subject(address)
     return limits.count_attempt(now=change.now, limit=limits.MAIL, subject=subject, network=change.by.network)
 
 
@@ -259,24 +262,37 @@ def _put_first(user: User, email: Email) -> None:
 def make_primary(change: Change, email_id: int) -> None:
     """Make a verified address the primary one; one that is it already stays it.
 
-    Raises AddressMissing, AddressUnverified, AccountHeld, StepUpRequired.
+    Raises AddressMissing, AddressUnverified, AccountHeld, TooManyAttempts, StepUpRequired.
     """
     change.require("email.make-primary")
-    with transaction.atomic():
-        user = lock_person(change.user, change.now)
-        change.require("email.make-primary")
-        email = get_address(user, email_id)
-        if email.verified_at is None:
-            raise AddressUnverified
-        if email.is_primary:
-            return
-        before = take_snapshot(user, change.now)
-        former = Email.objects.filter(user=user, is_primary=True).values_list("address", flat=True).first()
-        _put_first(user, email)
-        change.record("email.make-primary", email)
-        letter = letters.made_primary(email.address, former or "", by=change.by, now=change.now)
-        letter = hold_for_primary(user, letter, change.now)
-        settle_change(user, letter, before, by=change.by, now=change.now)
+    # each tells all addresses, so going to and fro would fill mailboxes, and bury other notices
+    counted = limits.count_attempt(now=change.now, limit=limits.MAIL, subject=f"primary:{change.user.pk}")
+    try:
+        with transaction.atomic():
+            is_changed = _make_primary(change, email_id)
+    except Exception:
+        counted.give_back()
+        raise
+    if not is_changed:
+        counted.give_back()
+
+
+def _make_primary(change: Change, email_id: int) -> bool:
+    user = lock_person(change.user, change.now)
+    change.require("email.make-primary")
+    email = get_address(user, email_id)
+    if email.verified_at is None:
+        raise AddressUnverified
+    if email.is_primary:
+        return False
+    before = take_snapshot(user, change.now)
+    former = Email.objects.filter(user=user, is_primary=True).values_list("address", flat=True).first()
+    _put_first(user, email)
+    change.record("email.make-primary", email)
+    letter = letters.made_primary(email.address, former or "", by=change.by, now=change.now)
+    letter = hold_for_primary(user, letter, change.now)
+    settle_change(user, letter, before, by=change.by, now=change.now)
+    return True
 
 
 def remove_address(change: Change, email_id: int) -> None:
