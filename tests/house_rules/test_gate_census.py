@@ -303,12 +303,17 @@ def test_every_job_is_classified() -> None:
 
 
 def test_every_thread_beside_requests_is_classified() -> None:
+    """A thread says its name where it is made; the one that `Rounds` makes is called like its `Work`."""
     found = set()
     for path, call in calls("Thread"):
         names = [word.value for word in call.keywords if word.arg == "name"]
         assert names, f"a thread without a name in {path}"
-        assert isinstance(names[0], ast.Constant)
-        found.add(names[0].value)
+        if path.name != "rounds.py":
+            assert isinstance(names[0], ast.Constant)
+            found.add(names[0].value)
+    for path, call in calls("Work"):
+        assert isinstance(call.args[0], ast.Constant), f"a work without a name in {path}"
+        found.add(call.args[0].value)
     assert found == set(doors.LOOPS)
 
 

@@ -6,8 +6,6 @@ gives them their places a second later, in the order in which it finds them comm
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
@@ -18,14 +16,12 @@ from keyhouse.audit.chain import FIELDS, Head, Sealed, faults, link
 from keyhouse.audit.models import ChainHead, Personal, Record
 from keyhouse.audit.services import digest_of
 from keyhouse.core import clock
+from keyhouse.core.rounds import Rounds, Work
 
 BATCH: Final = 1000  # records of one short transaction
 SECONDS: Final = 1.0
-STOP_SECONDS: Final = 5.0
 THE_HEAD: Final = 1  # key of the one row of `ChainHead`
 _AT_ONCE: Final = 1000
-
-_log = logging.getLogger("keyhouse.audit")
 
 
 def seal(now: datetime) -> int:
@@ -110,34 +106,15 @@ def _changed_personal() -> Iterator[str]:
             yield f"record {part.record_id}: its personal data is not what was committed to"
 
 
-class Sealer:
-    """Seals in the background of a server, on a thread of its own."""
+class Sealer(Rounds):
+    """Seals in the background of a server, and what is left when it stops."""
 
     def __init__(self) -> None:
         """Begin when told to."""
-        self._is_stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin to work."""
-        self._thread = threading.Thread(target=self._run, name="audit-sealer", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Seal what is left, and stop."""
-        self._is_stopping.set()
-        if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
-
-    def _run(self) -> None:
-        while not self._is_stopping.wait(SECONDS):
-            self._do_round()
-        self._do_round()
-
-    def _do_round(self) -> None:
-        try:
-            seal(clock.now())
-        except Exception:  # noqa: BLE001 - what can't be chained now will be in a second
-            _log.warning("audit records can't be chained right now", exc_info=True)
-        finally:
-            close_old_connections()
+        work = Work(
+            "audit-sealer",
+            lambda: seal(clock.now()),
+            "audit records can't be chained right now",
+            close_old_connections,
+        )
+        super().__init__(work, first=SECONDS, every=SECONDS, also_at_end=True)

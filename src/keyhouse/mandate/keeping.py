@@ -6,8 +6,6 @@ due, and a round that is cut off leaves nothing half-done.
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -16,13 +14,13 @@ from typing import Final
 from django.db import close_old_connections
 
 from keyhouse.core import clock, configuration
+from keyhouse.core.rounds import Rounds, Work
 from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.mandate import criticality, dispositions, history, protection
 
 POLL_SECONDS: Final = 60.0
 FIRST_SECONDS: Final = 2.0  # after the start, which has more urgent things to do
 TURN_SECONDS: Final = 60.0
-STOP_SECONDS: Final = 5.0
 WAIT_SECONDS: Final = 0.05
 LOCK: Final = "mandate-keeping"
 
@@ -33,8 +31,6 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "protection": protection.renew_protection,
     "history": history.prune,
 }
-
-_log = logging.getLogger("keyhouse.mandate")
 
 
 def keep(now: datetime) -> dict[str, int]:
@@ -75,35 +71,15 @@ def _do_all(now: datetime) -> dict[str, int]:
     return done
 
 
-class Keeper:
-    """Does it in the background of a server, on a thread of its own."""
+class Keeper(Rounds):
+    """Does it in the background of a server."""
 
     def __init__(self) -> None:
         """Begin when told to."""
-        self._is_stopping = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin to work in the background."""
-        self._thread = threading.Thread(target=self._run, name="mandate-keeper", daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Stop; a round that takes long is cut off with the process and done again by the next one."""
-        self._is_stopping.set()
-        if self._thread is not None:
-            self._thread.join(STOP_SECONDS)
-
-    def _run(self) -> None:
-        rest = FIRST_SECONDS
-        while not self._is_stopping.wait(rest):
-            self._do_round()
-            rest = POLL_SECONDS
-
-    def _do_round(self) -> None:
-        try:
-            keep_unless_busy(clock.now())
-        except Exception:  # noqa: BLE001 - whatever is wrong now may be right in a minute
-            _log.warning("what the mandates need can't be done right now", exc_info=True)
-        finally:
-            close_old_connections()
+        work = Work(
+            "mandate-keeper",
+            lambda: keep_unless_busy(clock.now()),
+            "what the mandates need can't be done right now",
+            close_old_connections,
+        )
+        super().__init__(work, first=FIRST_SECONDS, every=POLL_SECONDS)
