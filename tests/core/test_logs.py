@@ -28,6 +28,7 @@ def record(message: str, *arguments: object, **extra: object) -> logging.LogReco
         ("GET /setup/hT3-x_9Zk/account/ 200", "hT3-x_9Zk"),
         ("see http://localhost:8400/invitation/hT3-x_9Zk/", "hT3-x_9Zk"),
         ("GET /setup//hT3-x_9Zk/ 404", "hT3-x_9Zk"),
+        ("GET /account/sign-in/?next=%2Fverify-address%2FhT3-x_9Zk%2F 200", "hT3-x_9Zk"),
         ("GET /Setup/hT3-x_9Zk/ 404", "hT3-x_9Zk"),
         ("headers: {'Authorization': 'Basic eDp5'}", "eDp5"),
         ("Authorization: Bearer abcdefgh", "abcdefgh"),

@@ -29,8 +29,9 @@ _LINKS: Final = (
     "confirm-sign-in",
 )
 _SECRETS: Final = (
-    # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/ and their like
+    # one-time links stand in paths: /setup/SECRET/, /invitation/SECRET/ and their like, also written into a query
     (re.compile(rf"(?i)/({'|'.join(_LINKS)})/+[^/\s\"'?]+"), rf"/\1/{HIDDEN}"),
+    (re.compile(rf"(?i)%2F({'|'.join(_LINKS)})(?:%2F)+[^/\s\"'?&%]+"), rf"%2F\1%2F{HIDDEN}"),
     (
         re.compile(r"(?i)\b(authorization|cookie|set-cookie|x-csrftoken)(['\"]?\s*[:=]\s*)[^\r\n]+"),
         rf"\1\2{HIDDEN}",
