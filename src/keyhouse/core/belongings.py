@@ -31,6 +31,7 @@ class Kept:
 
 
 GiveUp = Callable[[int, datetime], None]
+Disown = Callable[[int, datetime, datetime], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +39,16 @@ class Belongings:
     """What one feature keeps about people.
 
     `untold`: tables with rows about people that are told to nobody, and why. `give_up` ends what an account has there
-    before its rows go, in the caller's transaction; it may refuse.
+    before its rows go, in the caller's transaction; it may refuse. `disown` ends what can act for a person and was made
+    since an instant, as it may be from whoever was in their account; it takes account, that instant and now, and returns
+    how many.
     """
 
     feature: str
     kept: tuple[Kept, ...]
     untold: Mapping[str, str] = field(default_factory=dict)
     give_up: GiveUp | None = None
+    disown: Disown | None = None
 
 
 _wired: list[Belongings] = []
@@ -60,3 +64,11 @@ def all_belongings() -> tuple[Belongings, ...]:
     if not _wired:
         raise GateUnavailable
     return tuple(_wired)
+
+
+def disown_since(user_id: int, since: datetime, now: datetime) -> int:
+    """End in every feature what can act for a person and was made since an instant; returns how many.
+
+    In the caller's transaction, which recovers the account.
+    """
+    return sum(one.disown(user_id, since, now) for one in all_belongings() if one.disown is not None)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import timedelta
 
 import pytest
 from tests.accounts.conftest import Browser, Configure, give_project, mailed, make_person, signed_in
 
 from keyhouse.accounts.models import RecoveryCase, User
 from keyhouse.core import clock
+from keyhouse.credentials.tokens.models import Token
 from keyhouse.mail.models import Mail
 from keyhouse.projects.models import Project, Role
 
@@ -32,6 +34,23 @@ def share(project: Project, *people: User, kind: str = "owner") -> None:
 def alpha(ada: User) -> Project:
     """Return the project that ada owns."""
     return give_project(ada)
+
+
+def give_token(user: User, name: str) -> Token:
+    """Give somebody a token, made now."""
+    now = clock.now()
+    return Token.objects.create(
+        key_id="k",
+        user=user,
+        description=name,
+        minted_at=now,
+        minted_proof_at=now,
+        expires_at=now + timedelta(days=99),
+    )
+
+
+def live_tokens(user: User) -> set[str]:
+    return set(Token.objects.filter(user=user, revoked_at=None).values_list("description", flat=True))
 
 
 def operators(*names: str) -> list[User]:

@@ -24,7 +24,9 @@ from tests.accounts.recovery.conftest import (
     approve,
     ask,
     begin,
+    give_token,
     last_link,
+    live_tokens,
     operators,
     share,
     speak,
@@ -676,6 +678,28 @@ def test_the_console_is_for_operators_and_shows_who_may_act(
     assert "password" not in "".join(
         line for line in at_olgas.text.splitlines() if "<input" in line and "csrf" not in line
     )
+
+
+def test_r6_tokens_that_were_made_shortly_before_do_not_wake_with_the_account(
+    ada: User, alpha: Project, browser: Browser, time: Clock
+) -> None:
+    bob = make_person("bob")
+    for user in (ada, bob):
+        give_token(user, "old")
+    time.go(days=10)
+    for user in (ada, bob):
+        give_token(user, "late")
+    time.go(days=6)
+    begin(browser, password=PASSWORD)
+    path = last_link("recovery.link", "enrolment")
+    time.go(hours=72)
+    assert live_tokens(ada) == {"old", "late"}
+    go_through(browser, path)
+    assert live_tokens(ada) == {"old"}
+    assert live_tokens(bob) == {"old", "late"}
+    assert "are revoked: 1." in mailed("recovery.finished")[0]
+    [told] = Record.objects.filter(action="token.revoke")
+    assert (told.account_id, told.about_name) == (ada.pk, "late")
 
 
 # ---- the host

@@ -4,7 +4,17 @@ from functools import partial
 
 import pytest
 from tests.accounts.conftest import Browser, Clock, at_once, code, mailed, make_person, refused, signed_in
-from tests.accounts.recovery.conftest import addresses, ask, begin, last_link, share, told, vouch
+from tests.accounts.recovery.conftest import (
+    addresses,
+    ask,
+    begin,
+    give_token,
+    last_link,
+    live_tokens,
+    share,
+    told,
+    vouch,
+)
 from tests.accounts.test_recovering import ANEW, go_through
 
 from keyhouse.accounts import freezing, holds, services
@@ -84,6 +94,21 @@ def test_a_frozen_account_comes_back_by_mail_a_new_password_and_its_factor(
     assert signed_in(User.objects.get(pk=ada.pk))[1].get("/manage/project/alpha/").status_code == 200
 
 
+def test_r6_tokens_of_the_week_before_the_freeze_do_not_wake_with_the_account(
+    ada: User, alpha: Project, browser: Browser, time: Clock
+) -> None:
+    give_token(ada, "old")
+    time.go(days=10)
+    give_token(ada, "late")
+    freeze(ada, time)
+    path = ask(browser)
+    enter_password(browser, path)
+    browser.post(path + "factor/", {"code": "000000"})
+    assert live_tokens(ada) == {"old", "late"}
+    browser.post(path + "factor/", {"code": code()})
+    assert live_tokens(ada) == {"old"}
+
+
 def test_a_recovery_code_or_a_wrong_code_opens_nothing(
     ada: User, alpha: Project, browser: Browser, time: Clock
 ) -> None:
@@ -161,7 +186,7 @@ def test_what_a_thief_added_lately_opens_no_frozen_account_and_goes_when_its_own
     assert state_of(ada) == "active"
     assert Authenticator.objects.get(user=ada).name == "app 0"
     assert not RecoveryCodeSet.objects.filter(user=ada).exists()
-    assert "removed" in mailed("account.thawed")[0]
+    assert "are ended" in mailed("account.thawed")[0]
 
 
 def test_a_factor_that_was_there_for_long_stays(ada: User, browser: Browser, time: Clock) -> None:

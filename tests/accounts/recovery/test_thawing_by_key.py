@@ -66,7 +66,7 @@ def test_r6_what_a_thief_added_before_the_freeze_opens_nothing_after_it(
     assert SecurityKey.objects.get() == kept
     assert Authenticator.objects.get().name == "app 0"
     assert not RecoveryCodeSet.objects.exists()
-    assert "are removed: add yours again" in mailed("account.thawed")[0]
+    assert "are ended: make yours again" in mailed("account.thawed")[0]
     ended = Record.objects.get(action="account.thaw", outcome="done").details["ended"]
     assert [one.split()[0] for one in ended] == ["authenticator", "security-key"]
 
@@ -89,4 +89,4 @@ def test_a_late_factor_opens_the_account_where_no_older_one_works(
     assert page["Location"] == "/account/sign-in/"
     assert Authenticator.objects.count() == 2
     assert SecurityKey.objects.count() == RecoveryCodeSet.objects.count() == 1
-    assert "removed" not in mailed("account.thawed")[0]
+    assert "are ended" not in mailed("account.thawed")[0]

@@ -19,7 +19,7 @@ from keyhouse.accounts.recovery import letters, queries, rules, telling
 from keyhouse.accounts.recovery.errors import CaseIncomplete, CaseMissing, CaseOver, CaseWaits, WordRefused
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record, record_refusal
-from keyhouse.core import actions, clock, standing
+from keyhouse.core import actions, belongings, clock, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, job
 from keyhouse.mail.queries import is_off
@@ -321,12 +321,21 @@ def finish(user: User, case: RecoveryCase | None, now: datetime) -> None:
     else:
         stop_cases(user, how="host", by=job(JOB), now=now)  # its link would set everything anew once more
     _links_of(user).delete()
+    ended = belongings.disown_since(user.pk, _settled_before(user, case, now), now)
     User.objects.filter(pk=user.pk).exclude(state=User.State.DELETED).update(state=User.State.ACTIVE)
     links.end_links(user.pk, links.RECOVERY, links.PASSWORD_RESET)
     holds.end_holds(user, Hold.Reason.PASSWORD_RESET, by="factor", now=now)
     until = hold_after(user, now)
-    letter = letters.finished(user.username, case.basis if case else "", until)
+    letter = letters.finished(user.username, case.basis if case else "", until, ended)
     telling.tell_all(user, letter, now)
+
+
+def _settled_before(user: User, case: RecoveryCase | None, now: datetime) -> datetime:
+    """Return until when what acts for this person was made long enough before their recovery to be theirs."""
+    begun = case.opened_at if case else now
+    settled = begun - links.LIFE[links.NOT_ME]
+    is_frozen = User.objects.filter(pk=user.pk, state=User.State.FROZEN).exists()
+    return min(settled, queries.settled_before(user)) if is_frozen else settled
 
 
 def hold_after(user: User, now: datetime) -> datetime | None:

@@ -114,18 +114,19 @@ def over(username: str, how: str) -> Letter:
     )
 
 
-def finished(username: str, basis: str, until: datetime | None) -> Letter:
+def finished(username: str, basis: str, until: datetime | None, ended: int = 0) -> Letter:
     """Return the notice that an account was set up anew."""
     wait = (
         f" It is on hold until {format_instant(until)}: it can change no project until then." if until else ""
     )
+    tokens = f" API tokens that were made since the week before are revoked: {ended}." if ended else ""
     rests = f" It rested on {BASIS_WORDS[basis]}." if basis in BASIS_WORDS else ""
     return Letter(
         "recovery.finished",
         f"{username} was set up anew",
         (
             Text(
-                f"Password, second factor and recovery codes of the account {username} were set anew.{rests}{wait}"
+                f"Password, second factor and recovery codes of the account {username} were set anew.{rests}{tokens}{wait}"
             ),
         ),
     )
@@ -204,7 +205,11 @@ def mailed_proof(username: str, url: str, until: datetime) -> Letter:
 def thawed(username: str, until: datetime | None, removed: int) -> Letter:
     """Return the notice that a frozen account was opened again."""
     wait = f" It is on hold until {format_instant(until)}." if until else ""
-    late = " Factors and codes that came in the week before are removed: add yours again." if removed else ""
+    late = (
+        " Factors, codes and API tokens that came in the week before are ended: make yours again."
+        if removed
+        else ""
+    )
     return Letter(
         "account.thawed",
         f"{username} is open again",

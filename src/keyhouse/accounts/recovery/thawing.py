@@ -28,7 +28,7 @@ from keyhouse.accounts.second_factors.webauthn.services import accept_answer, ma
 from keyhouse.accounts.sessions import digest_of, end_sessions
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record, record_refusal
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, belongings, clock
 from keyhouse.core.actions import Thing
 
 THAW: Final = "account.thaw"
@@ -137,6 +137,7 @@ def _thaw(
             raise StepMissing
         before = factors_of(user.username)
         removed = _remove_late(user, accept(user))
+        removed += belongings.disown_since(user.pk, queries.settled_before(user), now)
         _open(user, draft, now)
         links.use_link(link, now)
         kept = factors_of(user.username)

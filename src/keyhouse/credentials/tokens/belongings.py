@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from keyhouse.core.belongings import Belongings, Kept
 from keyhouse.credentials.tokens.models import Token
-from keyhouse.credentials.tokens.services import end_tokens_of
+from keyhouse.credentials.tokens.services import end_late_tokens_of, end_tokens_of
 
 ACCOUNT_GONE: Final = "the account was deleted"
 _LEDGER: Final = "what was published by a token names it; it opens nothing any more"
@@ -72,4 +72,5 @@ BELONGINGS: Final = Belongings(
         ),
     ),
     give_up=_give_up,
+    disown=end_late_tokens_of,
 )

@@ -13,7 +13,7 @@ from keyhouse.accounts.models import User
 from keyhouse.audit import services as audit
 from keyhouse.core import actions, clock, configuration, keys
 from keyhouse.core.actions import STEP_UP_AGE, Thing
-from keyhouse.core.actor import Actor, Strength
+from keyhouse.core.actor import Actor, Strength, job
 from keyhouse.core.errors import RoleRequired, StepUpRequired
 from keyhouse.core.foresight import find_foresight
 from keyhouse.credentials.tokens import caveats, macaroons, queries
@@ -21,6 +21,8 @@ from keyhouse.credentials.tokens.errors import DescriptionTaken, TokenAlreadyMad
 from keyhouse.credentials.tokens.models import Change, Token
 from keyhouse.credentials.tokens.rules import REPEAT_AGE, Terms, is_use_due, judge_terms
 from keyhouse.projects.models import Project
+
+RECOVERED = "made shortly before the account was recovered"
 
 KEY_PURPOSE = "api-token"
 EXPIRED = "expired"
@@ -262,6 +264,22 @@ def end_tokens_of(user_id: int, *, reason: str, now: datetime) -> int:
     )
     _count_change()
     return ended
+
+
+def end_late_tokens_of(user_id: int, since: datetime, now: datetime) -> int:
+    """End the tokens that were made for somebody since an instant: their account was in other hands, or may have been.
+
+    In the caller's transaction; each end has its own audit record. Returns how many.
+    """
+    mine = Token.objects.filter(user_id=user_id, revoked_at__isnull=True, minted_at__gte=since)
+    live = list(mine.select_for_update().order_by("pk"))
+    if not live:
+        return 0
+    mine.update(revoked_at=now, revoked_reason=RECOVERED)
+    _count_change()
+    acts = [audit.Act("token.revoke", thing_of(one), user_id, {"reason": RECOVERED}) for one in live]
+    audit.record_all(acts, by=job("recovery"))
+    return len(live)
 
 
 def _count_change() -> None:
