@@ -62,7 +62,7 @@ def waiting_browser(visitor: Visitor, now: datetime, until: datetime) -> Letter:
                 "Somebody proved your password, and your second factor if you have one, in a browser that your account "
                 "doesn't know. No mail could be sent to confirm that, so the browser has to wait."
             ),
-            Facts((*_facts(visitor, now).rows, ("It may sign in from", clock.format_instant(until)))),
+            Facts((*_facts(visitor, now).rows, ("It may sign in from", clock.format_second(until)))),
             Text(
                 "If that was you, there is nothing to do. If not, refuse it on the page of your sessions, and change your "
                 "password."
@@ -74,7 +74,7 @@ def waiting_browser(visitor: Visitor, now: datetime, until: datetime) -> Letter:
 def _facts(visitor: Visitor, now: datetime) -> Facts:
     return Facts(
         (
-            ("When", clock.format_instant(now)),
+            ("When", clock.format_second(now)),
             ("Browser, as it names itself", describe(visitor.user_agent)),
             ("Network", visitor.network or "unknown"),
         )

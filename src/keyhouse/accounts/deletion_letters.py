@@ -16,7 +16,7 @@ def asked(username: str, due_at: datetime, path: str) -> Letter:
         f"Your account {username} will be deleted",
         (
             Text("Somebody who was signed in to your account asked for its deletion."),
-            Facts((("Account", username), ("Deleted at", clock.format_instant(due_at)))),
+            Facts((("Account", username), ("Deleted at", clock.format_second(due_at)))),
             Text(
                 "Until then nothing changes. If you want to keep the account, this page takes the deletion back:"
             ),

@@ -17,7 +17,7 @@ def link_letter(address: str, expires_at: datetime) -> Letter:
         (
             Text(f"Somebody, probably you, asked for an account at {configuration.current().base_url}."),
             Link("Make the account", address),
-            Facts((("The link works once, until", clock.format_instant(expires_at)),)),
+            Facts((("The link works once, until", clock.format_second(expires_at)),)),
             Text("If it wasn't you, there is nothing to do: without the link no account is made."),
         ),
     )

@@ -50,6 +50,11 @@ def parse_instant(text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
+def format_second(instant: datetime) -> str:
+    """Write an instant for people to read: RFC 3339 in UTC, to the second."""
+    return format_instant(instant.replace(microsecond=0))
+
+
 def format_instant(instant: datetime) -> str:
     """Write an instant as RFC 3339 in UTC with `Z`, microseconds only where there are any."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -93,7 +93,7 @@ def primary_changed_to_others(username: str, until: datetime) -> Letter:
 
 def held(until: datetime) -> Text:
     """Return the paragraph about the hold that follows a change."""
-    end = _instant(until)
+    end = clock.format_second(until)
     return Text(f"To be safe, publishing and changes of the account wait until {end}. {_SIDES}")
 
 
@@ -137,7 +137,7 @@ def lost_domain(domain: str, addresses: Sequence[str], now: datetime) -> Letter:
             Text(
                 "If the domain comes back, verify the address again on your account page. Otherwise remove it."
             ),
-            Facts((("When", _instant(now)),)),
+            Facts((("When", clock.format_second(now)),)),
         ),
     )
 
@@ -177,15 +177,10 @@ def frozen_for_operators(username: str, *, by: Actor, now: datetime) -> Letter:
 
 
 def _circumstances(by: Actor, now: datetime) -> Facts:
-    rows = [("When", _instant(now))]
+    rows = [("When", clock.format_second(now))]
     if by.network:
         rows.append(("From", by.network))
     if by.user_agent:
         # in our words: what a browser says of itself could be a sentence with a link
         rows.append(("Browser", describe(by.user_agent)))
     return Facts(tuple(rows))
-
-
-def _instant(at: datetime) -> str:
-    """Return an instant to the second: nobody reads fractions."""
-    return clock.format_instant(at.replace(microsecond=0))

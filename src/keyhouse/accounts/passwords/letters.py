@@ -19,7 +19,7 @@ def reset_letter(username: str, url: str, expires_at: datetime) -> Letter:
             Text(f"Somebody asked for a new password for the account {username}. Set it here:"),
             Link("Set a new password", url),
             Text(
-                f"The link works once, until {clock.format_instant(expires_at)}. It changes the password and nothing else: "
+                f"The link works once, until {clock.format_second(expires_at)}. It changes the password and nothing else: "
                 "you sign in as always after that, with your second factor."
             ),
             Text("If it wasn't you, there is nothing to do. Nothing has changed."),
@@ -53,7 +53,7 @@ def disabled_letter(username: str, forgotten_url: str, *, has_factor: bool) -> L
 
 def changed_letter(username: str, what: str, at: datetime, network: str) -> Letter:
     """Return the notice that a password was changed, reset or removed."""
-    facts = (("When", clock.format_instant(at)), *((("From", network),) if network else ()))
+    facts = (("When", clock.format_second(at)), *((("From", network),) if network else ()))
     return Letter(
         f"password-{what}",
         f"Your password was {what}",

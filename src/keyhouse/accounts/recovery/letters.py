@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from keyhouse.core.clock import format_instant
+from keyhouse.core.clock import format_second
 from keyhouse.mail.letters import Facts, Letter, Link, Text
 
 BASIS_WORDS: Final = {
@@ -26,7 +26,7 @@ def asked(username: str, url: str, until: datetime) -> Letter:
         (
             Text(f"Somebody asked for a way back into the account {username}. This link begins it:"),
             Link("Begin", url),
-            Text(f"It works once, until {format_instant(until)}, and changes nothing by being opened."),
+            Text(f"It works once, until {format_second(until)}, and changes nothing by being opened."),
             Text("If you didn't ask for it, there is nothing to do: without this link nobody can go on."),
         ),
     )
@@ -83,7 +83,7 @@ def ready(username: str, url: str, ready_at: datetime, until: datetime) -> Lette
         (
             Text(f"By this link you set a password, a second factor and recovery codes of {username} anew:"),
             Link("Set the account up anew", url),
-            Text(f"It works once, from {format_instant(ready_at)} until {format_instant(until)}."),
+            Text(f"It works once, from {format_second(ready_at)} until {format_second(until)}."),
             Text(
                 "What the account has now is void at the end. It then stays on hold for a while, as its page says."
             ),
@@ -99,7 +99,7 @@ def settled(username: str, basis: str, ready_at: datetime) -> Letter:
         (
             Text(
                 f"The request to set the account {username} up anew has what it takes: {BASIS_WORDS[basis]}. "
-                f"It can be done from {format_instant(ready_at)} on, and stopped until then."
+                f"It can be done from {format_second(ready_at)} on, and stopped until then."
             ),
         ),
     )
@@ -117,7 +117,7 @@ def over(username: str, how: str) -> Letter:
 def finished(username: str, basis: str, until: datetime | None, ended: int = 0) -> Letter:
     """Return the notice that an account was set up anew."""
     wait = (
-        f" It is on hold until {format_instant(until)}: it can change no project until then." if until else ""
+        f" It is on hold until {format_second(until)}: it can change no project until then." if until else ""
     )
     tokens = f" API tokens that were made since the week before are revoked: {ended}." if ended else ""
     rests = f" It rested on {BASIS_WORDS[basis]}." if basis in BASIS_WORDS else ""
@@ -135,7 +135,7 @@ def finished(username: str, basis: str, until: datetime | None, ended: int = 0) 
 def code_used(username: str, left: int, until: datetime | None, facts: tuple[tuple[str, str], ...]) -> Letter:
     """Return the notice that a recovery code let somebody in."""
     wait = (
-        f"The account is on hold until {format_instant(until)}: it can publish nothing and change nothing that protects "
+        f"The account is on hold until {format_second(until)}: it can publish nothing and change nothing that protects "
         "it. A second factor that was enrolled before ends the hold, and so does a co-owner who confirms."
         if until
         else "Set up a new second factor now: a code lets you in once."
@@ -155,7 +155,7 @@ def first_factor(username: str, until: datetime) -> Letter:
         (
             Text(
                 f"The account {username} got its first second factor. Since the browser was not known, or the account "
-                f"was silent for long, it can change no project until {format_instant(until)}. "
+                f"was silent for long, it can change no project until {format_second(until)}. "
                 "A co-owner or an operator who confirms that it was you ends this earlier."
             ),
         ),
@@ -168,7 +168,7 @@ def held_to_others(username: str, why: str, until: datetime, url: str, label: st
         "hold.to-others",
         f"The account {username} is on hold",
         (
-            Text(f"{why} Until {format_instant(until)} it can change no project that you share."),
+            Text(f"{why} Until {format_second(until)} it can change no project that you share."),
             Text("If you know, by talking to them, that it was them, you can end the hold:"),
             Link(label, url),
         ),
@@ -194,7 +194,7 @@ def mailed_proof(username: str, url: str, until: datetime) -> Letter:
                 f"Open this link in the browser in which you are signed in as {username}, then add your second factor:"
             ),
             Link("Go on", url),
-            Text(f"It works once, until {format_instant(until)}, in that session only."),
+            Text(f"It works once, until {format_second(until)}, in that session only."),
             Text(
                 "If you are not adding one, somebody knows your password: use the page of the notice they cause, or change it."
             ),
@@ -204,7 +204,7 @@ def mailed_proof(username: str, url: str, until: datetime) -> Letter:
 
 def thawed(username: str, until: datetime | None, removed: int) -> Letter:
     """Return the notice that a frozen account was opened again."""
-    wait = f" It is on hold until {format_instant(until)}." if until else ""
+    wait = f" It is on hold until {format_second(until)}." if until else ""
     late = (
         " Factors, codes and API tokens that came in the week before are ended: make yours again."
         if removed

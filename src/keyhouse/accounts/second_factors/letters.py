@@ -49,7 +49,7 @@ def switched_off(name: str, failures: int, *, now: datetime) -> Letter:
                 "Whoever typed them knew your password. If that was not you, change it. To use the app again, sign in by "
                 "another second factor and switch it on, or add it anew after a recovery code."
             ),
-            Facts((("When", clock.format_instant(now)),)),
+            Facts((("When", clock.format_second(now)),)),
         ),
     )
 
@@ -69,7 +69,7 @@ def copied(name: str, *, now: datetime) -> Letter:
                 "Your other second factors and your recovery codes go on working. Sign in by one of them, remove this "
                 "key and add another one. If you have none of them, the sign-in page leads you back in."
             ),
-            Facts((("When", clock.format_instant(now)),)),
+            Facts((("When", clock.format_second(now)),)),
         ),
     )
 
@@ -102,4 +102,4 @@ def new_codes(*, by: Actor, now: datetime) -> Letter:
 
 def _circumstances(by: Actor, now: datetime) -> Facts:
     where = (("From", by.network),) if by.network else ()
-    return Facts((("When", clock.format_instant(now)), *where))
+    return Facts((("When", clock.format_second(now)), *where))

@@ -8,12 +8,13 @@ import segno
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from keyhouse.accounts import queries, strength
+from keyhouse.accounts import holds, queries, strength
 from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing
 from keyhouse.accounts.forms import EnrolmentForm, RenameForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Authenticator, SecurityKey, Session
 from keyhouse.accounts.recovery.first_enrolment import needs_proof
+from keyhouse.accounts.recovery.queries import live_holds_of
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
 from keyhouse.accounts.second_factors.totp.services import (
@@ -51,7 +52,10 @@ def second_factors(request: AskedRequest) -> HttpResponse:
     session = session_of(request)
     authenticators = queries.authenticators_of(session.user)
     keys = queries.keys_of(session.user)
+    now = clock.now()
     context = {
+        "held": holds.find_wait(session.user, now),
+        "holds": live_holds_of(session.user, now),
         "authenticators": authenticators,
         "keys": keys,
         "key_name": configuration.current().key_name,

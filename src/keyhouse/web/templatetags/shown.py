@@ -72,6 +72,13 @@ def with_code(value: str) -> SafeString:
 
 
 @register.simple_tag(takes_context=True)
+def within(context: Context, *paths: str) -> bool:
+    """Tell whether one is on a page below one of these: `{% within "/x/" "/y/" as is_there %}`."""
+    request = getattr(context, "request", None)
+    return request is not None and request.path.startswith(paths)
+
+
+@register.simple_tag(takes_context=True)
 def here(context: Context, path: str) -> SafeString | str:
     """Mark the link of a navigation that leads to the page one is on: `<a href="/x/"{% here "/x/" %}>`."""
     request = getattr(context, "request", None)
