@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, make_person, refused, signed_in
 
-from keyhouse.accounts import checklist, services
-from keyhouse.accounts.models import Attempt, Session, User
+from keyhouse.accounts import checklist, holds, services
+from keyhouse.accounts.models import Attempt, Hold, Session, User
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
 from keyhouse.accounts.sessions import actor_of
@@ -256,3 +257,51 @@ def test_the_test_environment_says_so_on_every_page(ada: User, configure: Config
     _, browser = signed_in(ada)
     browser.get("/account/")
     assert "Test environment" in browser.text
+
+
+# ---- finding one's way
+
+
+@pytest.mark.parametrize(
+    ("here", "beside", "elsewhere"),
+    [
+        ("/account/", "/account/history/", "/account/password/"),
+        ("/account/history/", "/account/mandate/", "/account/sessions/"),
+        ("/account/second-factors/", "/account/sessions/", "/account/history/"),
+        ("/account/password/", "/account/recovery-codes/", "/account/vouch/"),
+    ],
+)
+def test_pages_of_one_kind_stand_together(ada: User, here: str, beside: str, elsewhere: str) -> None:
+    _, browser = signed_in(ada)
+    tabs = tabs_on(browser, here)
+    assert tabs.count(f'<a href="{here}" aria-current="page">') == 1
+    assert f'<a href="{beside}">' in tabs
+    assert elsewhere not in tabs
+    for always in ("/account/", "/account/second-factors/", "/account/emails/", "/account/tokens/"):
+        assert f'<a href="{always}"' in tabs
+    assert tabs.count('aria-current="true"') == 1
+
+
+def tabs_on(browser: Browser, path: str) -> str:
+    browser.get(path)
+    return browser.text.partition('<nav class="tabs" aria-label="Account">')[2].partition("</nav>")[0]
+
+
+@pytest.mark.parametrize(
+    "path", ["/account/password/forgotten/mailed/", "/account/recover/sent/", "/account/sign-up/sent/"]
+)
+@pytest.mark.parametrize("is_off", [True, False])
+def test_pages_that_promise_a_mail_say_where_none_will_come(
+    browser: Browser, configure: Configure, tmp_path: Path, path: str, is_off: bool
+) -> None:
+    configure(mail_dir=None if is_off else tmp_path / "mail")
+    browser.get(path)
+    assert ("no mail server yet" in browser.text) == is_off
+
+
+def test_a_hold_is_named_where_a_factor_is_added() -> None:
+    cleo = make_person("cleo", factors=0)
+    holds.place_hold(cleo, Hold.Reason.PASSWORD_RESET, now=clock.now(), until=holds.FOR_EVER)
+    _, browser = signed_in(cleo, "password")
+    browser.get("/account/second-factors/")
+    assert "on hold until a second factor is proven or set up" in browser.text

@@ -598,6 +598,7 @@ def test_without_mail_a_second_kind_of_factor_takes_its_place_and_the_account_is
     browser = arrive()
     browser.get(PAGE)
     assert "Use a recovery code as well" in browser.text
+    assert ("no mail server yet" in browser.text) == (how == "off")
     page = by_recovery_code(browser, CODES[0])
     assert (page.status_code, page["Location"]) == (303, HOME)
     session = Session.objects.get()

@@ -158,7 +158,9 @@ def shown_secret(page: Page) -> str:
     return re.sub(r"\s", "", page.locator("pre.secret").inner_text())
 
 
-def test_a_changed_address_is_put_back_from_the_old_one(house: House, browser: Browser, elsewhere: Page) -> None:
+def test_a_changed_address_is_put_back_from_the_old_one(
+    house: House, browser: Browser, elsewhere: Page
+) -> None:
     context = browser.new_context()
     page = house.enter(context, "dora")
     house.goto(page, "/account/emails/add/")
@@ -308,7 +310,9 @@ def vouch(house: House, browser: Browser) -> None:
     page = house.enter(context, "hana")
     house.goto(page, "/account/vouch/")
     page.get_by_role("link", name="Look at the request of gus").click()
-    page.get_by_label(re.compile("How do you know|reason|Why", re.IGNORECASE)).fill("We spoke on the phone, I know the voice.")
+    page.get_by_label(re.compile("How do you know|reason|Why", re.IGNORECASE)).fill(
+        "We spoke on the phone, I know the voice."
+    )
     page.get_by_role("button", name="Yes, it is them").click()
     expect(page.get_by_text("you vouched")).to_be_visible()
     context.close()

@@ -8,8 +8,8 @@ from django.test import RequestFactory
 from keyhouse.core.actor import NOBODY, Actor
 
 
-def page_for(actor: Actor) -> str:
-    request = RequestFactory().get("/")
+def page_for(actor: Actor, path: str = "/") -> str:
+    request = RequestFactory().get(path)
     request.actor = actor  # type: ignore[attr-defined]  # as the middleware does
     response: HttpResponse = render(request, "base.html")
     return response.content.decode()
@@ -31,8 +31,29 @@ def test_a_person_finds_what_is_theirs_and_a_way_out() -> None:
     assert "Sign in<" not in page
 
 
-def test_operators_find_the_audit_log() -> None:
-    assert 'href="/operator/audit/"' in page_for(Actor(kind="session", name="ada", is_operator=True))
+OPERATOR_PAGES = (
+    "/operator/recovery/",
+    "/operator/accounts/",
+    "/mandate/proposals/",
+    "/operator/mail/",
+    "/operator/audit/",
+)
+
+
+def test_operators_find_all_their_pages_from_each_of_them() -> None:
+    operator = Actor(kind="session", name="ada", is_operator=True)
+    assert 'href="/operator/recovery/"' in page_for(operator)
+    for here in OPERATOR_PAGES:
+        page = page_for(operator, here)
+        assert all(f'href="{address}"' in page for address in OPERATOR_PAGES)
+        assert f'<a href="{here}" aria-current="page">' in page
+        assert '<a href="/operator/recovery/" aria-current="true">Operate</a>' in page
+
+
+def test_nobody_else_is_led_to_the_pages_of_operators() -> None:
+    page = page_for(Actor(kind="session", name="ada"), "/operator/audit/")
+    assert "Operate" not in page
+    assert page.count("/operator/") == 0
 
 
 def test_every_page_lets_the_keyboard_skip_to_its_content() -> None:

@@ -335,6 +335,7 @@ class Waiting:
     mails: list[MailLine]
     can_mail: bool
     without_mail: bool
+    mail_is_off: bool
     other: Other
     has_key: bool
     wait_until: datetime | None
@@ -350,6 +351,7 @@ def describe(session: Session, visitor: Visitor, now: datetime) -> Waiting:
         mails=[_line(told, now) for told in session.data.get("mails", [])],
         can_mail=not mail.is_off() and bool(addresses_of(session.user)),
         without_mail=without,
+        mail_is_off=mail.is_off(),
         other=other_factor(session) if without else "",
         has_key=strength.has_usable_key(session.user_id),
         wait_until=row.known_at if row is not None and row.known_at > now else None,

@@ -14,6 +14,7 @@ from keyhouse.accounts.passwords import removing, resetting
 from keyhouse.accounts.views.answers import HOME, SeeOther, session_of, show_form
 from keyhouse.accounts.visitor import visitor_of
 from keyhouse.core import actions, clock
+from keyhouse.mail.queries import is_off
 
 MAILED: Final = "/account/password/forgotten/mailed/"
 SIGN_IN: Final = "/account/sign-in/"
@@ -33,7 +34,7 @@ def forgotten(request: AskedRequest) -> HttpResponse:
 @actions.classified(GET="password.ask-reset")
 def forgotten_mailed(request: AskedRequest) -> HttpResponse:
     """Say what happens next, if there is such an account."""
-    return render(request, "accounts/password_forgotten_mailed.html")
+    return render(request, "accounts/password_forgotten_mailed.html", {"mail_is_off": is_off()})
 
 
 @actions.takes(*ResetForm.base_fields)

@@ -19,6 +19,7 @@ from keyhouse.accounts.recovery.queries import stage_of, support_of
 from keyhouse.accounts.views.answers import SeeOther, body_of, response_in, session_of, show_form
 from keyhouse.accounts.visitor import visitor_of
 from keyhouse.core import actions, clock
+from keyhouse.mail.queries import is_off
 
 SENT: Final = "/account/recover/sent/"
 ADD_FACTOR: Final = "/account/second-factors/"
@@ -53,7 +54,8 @@ def _codes_of(session: Session | None) -> dict[str, object]:
 @actions.classified(GET="recovery.ask")
 def sent(request: AskedRequest) -> HttpResponse:
     """Say what was done, in words that are true for everybody."""
-    return render(request, "accounts/recover_sent.html", {"life": links.LIFE[links.RECOVERY]})
+    context = {"life": links.LIFE[links.RECOVERY], "mail_is_off": is_off()}
+    return render(request, "accounts/recover_sent.html", context)
 
 
 def _browser(request: AskedRequest) -> str:

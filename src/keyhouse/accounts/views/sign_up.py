@@ -13,6 +13,7 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.views.answers import HOME, SeeOther, show_form
 from keyhouse.accounts.visitor import visitor_of
 from keyhouse.core import actions, clock, configuration
+from keyhouse.mail.queries import is_off
 
 SENT: Final = "/account/sign-up/sent/"
 
@@ -38,4 +39,4 @@ def sign_up(request: AskedRequest) -> HttpResponse:
 @actions.classified(GET="sign-up.ask")
 def sent(request: AskedRequest) -> HttpResponse:
     """Say to look into the mailbox, whoever asked."""
-    return render(request, "accounts/sign_up_sent.html")
+    return render(request, "accounts/sign_up_sent.html", {"mail_is_off": is_off()})
