@@ -160,8 +160,15 @@ def test_no_page_scrolls_sideways_on_a_phone(server: Server, browser: Browser, s
         "/help/clients/",
         "/account/history/",
         "/account/second-factors/",
+        "/account/emails/",
+        "/account/sessions/",
+        "/account/vouch/",
+        "/account/recover/",
         "/manage/projects/",
         "/operator/audit/",
+        "/operator/recovery/",
+        "/operator/accounts/",
+        "/operator/mail/",
         "/help/codes/",
     ):
         page.goto(server.url + path)

@@ -84,7 +84,7 @@ def primary_changed_to_others(username: str, until: datetime) -> Letter:
         (
             Text(
                 f"{username}, with whom you own a project, has another primary e-mail address. To be safe, what {username} "
-                f"publishes and changes waits until {_instant(until)}."
+                f"publishes and changes waits until {clock.format_second(until)}."
             ),
             Text("If you didn't expect it, ask them, by another way than mail."),
         ),
