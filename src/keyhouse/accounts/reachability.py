@@ -3,7 +3,7 @@
 A `Situation` says how an account stands, what its person still has, and what their session has proven. A `Step` is
 something that they (or time, co-owners, operators) can do, with the guard and the effect that the real flow has. `search`
 finds the shortest way from every situation to "compliant with authority" (mandate X10, A31). Everybody here has authority
-over a project: whoever has none meets fewer waits and no other wall.
+over a critical project, so that holds last longest: whoever has less meets fewer waits and no other wall.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ class Situation:
 
 def is_compliant(now: Situation) -> bool:
     """Whether this session may do what is gated: a good address, an open account, the strongest factor proven."""
-    return now.has_factor and now.is_strong and not now.is_held and now.has_good_address and not now.case
+    rests = now.is_held or now.password == "disabled"  # noqa: S105 - a state, not a password
+    return now.has_factor and now.is_strong and not rests and now.has_good_address and not now.case
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,11 @@ def _may_begin_wait(now: Situation) -> bool:
     return _is_unsure(now) and not now.seems_to_read_mail
 
 
+def _wait_for_browser(now: Situation) -> Situation:
+    """Let a day pass: as long as an account is dormant, and shorter than other holds."""
+    return replace(_ended(now), browser="waited", account="open" if now.account == "dormant" else now.account)
+
+
 # ---- factors
 
 
@@ -266,6 +272,11 @@ def _may_replace_address(now: Situation) -> bool:
     return _may_change_addresses(now) and now.mail in {"bounced", "domain-gone", "lost"}
 
 
+def _may_choose_password(now: Situation) -> bool:
+    """Tell whether somebody who came in by a passkey can set a new password in place of one that others know."""
+    return now.is_strong and not now.is_held and now.password == "disabled"  # noqa: S105 - a state
+
+
 def _may_reset(now: Situation) -> bool:
     is_reached = now.transport == "works" and now.mail in {"verified", "unverified"}
     is_closed = now.account == "frozen" or bool(now.case) or bool(now.proven)
@@ -308,6 +319,11 @@ def _finish_case(now: Situation) -> Situation:
         proven="app",
         case="",
     )
+
+
+def _wait_for_case(now: Situation) -> Situation:
+    """Let three days pass, as long as any hold that was there when the case began."""
+    return replace(now, case="ready", account=now.account if now.account == "frozen" else "open")
 
 
 def _case(case: Case) -> Callable[[Situation], Situation]:
@@ -355,7 +371,7 @@ STEPS: Final = (
         "wait until the new browser counts",
         "time",
         lambda now: now.browser == "waiting" and not now.case,
-        lambda now: replace(_ended(now), browser="waited"),
+        _wait_for_browser,
     ),
     Step(
         "prove-mailbox",
@@ -380,6 +396,13 @@ STEPS: Final = (
         "person",
         _may_replace_address,
         lambda now: _on_hold(replace(now, mail="verified"), "held"),
+    ),
+    Step(
+        "choose-password",
+        "set a new password, signed in",
+        "person",
+        _may_choose_password,
+        lambda now: replace(now, password="good"),  # noqa: S106 - a state, not a password
     ),
     Step("reset-password", "set a new password by the mailed link", "person", _may_reset, _reset),
     Step(
@@ -423,7 +446,7 @@ STEPS: Final = (
         "wait until the announced instant",
         "time",
         lambda now: now.case == "settled",
-        _case("ready"),
+        _wait_for_case,
     ),
     Step(
         "finish-case",
@@ -462,6 +485,8 @@ def can_exist(now: Situation) -> bool:
         return False  # a reset sets a password by mail; on hold nobody changes or removes it
     if now.account == "dormant" and not now.has_factor:
         return False  # that hold follows the enrolment of a factor, and the last one can't be removed on hold
+    if now.account == "frozen" and now.browser == "known":
+        return False  # freezing forgets all browsers
     return now.password != "none" or now.key != "none"  # noqa: S105 - only passkeys make one unnecessary
 
 

@@ -29,7 +29,7 @@ A *situation* says how an account stands and what its person still has: the prim
 is gone, or its person lost the mailbox), the password (good, set by a mailed link, disabled since others know it, forgotten, none), the key (none,
 passkey, a key that can't tell who holds it, lost, dead since the site has another name), the app (none, in hand, lost, switched off by wrong codes),
 recovery codes (saved or not), the account (open, on hold, dormant after a first enrolment, frozen), whether a new password waits for a factor,
-compliant co-owners or none, mail (works, off, stuck), and the browser (known or not). Everybody in it has authority over a project.
+compliant co-owners or none, mail (works, off, stuck), and the browser (known or not). Everybody in it has authority over a critical project.
 
 The goal is to be *compliant with authority*: a verified primary address that takes mails, an account without a hold, and a session that has proven
 the strongest factor, so that the gate allows `token.mint`. Getting a new mailbox, an app or a passkey on one's device counts as something that
