@@ -130,3 +130,21 @@ def test_standing_tells_co_owners_and_which_of_them_comply(ada: User) -> None:
     assert MandateStandings().of(ada.pk).compliant_co_owner_ids == ()
     give_project(ada, "beta")
     assert not MandateStandings().of(ada.pk).helped_by_others
+
+
+def test_who_lets_somebody_help_has_no_word_for_their_own_projects(ada: User) -> None:
+    give_project(ada)
+    thief = make_person("thief")
+    bait = give_project(thief, "bait")
+    Role.objects.create(project=bait, user=ada, kind="maintainer", since_at=START)
+    told = MandateStandings().of(ada.pk)
+    assert (told.co_owner_ids, told.compliant_co_owner_ids) == ((thief.pk,), ())
+    assert MandateStandings().of(thief.pk).co_owner_ids == ()
+
+
+def test_no_owner_of_a_project_speaks_for_an_operator(ada: User) -> None:
+    olga = make_person("olga", is_operator=True)
+    Role.objects.create(project=give_project(ada), user=olga, kind="owner", since_at=START)
+    told = MandateStandings().of(olga.pk)
+    assert (told.co_owner_ids, told.compliant_co_owner_ids) == ((ada.pk,), ())
+    assert MandateStandings().of(ada.pk).compliant_co_owner_ids == (olga.pk,)

@@ -22,21 +22,20 @@ class MandateStandings:
 
     def of(self, user_id: int) -> Standing:
         """Return the standing of an account as it is now; an unknown one has authority over nothing."""
-        projects = list(Role.objects.filter(user_id=user_id).values_list("project_id", flat=True))
-        owners = set(
-            Role.objects.filter(project_id__in=projects, kind=_OWNER)
-            .exclude(user_id=user_id)
-            .values_list("project_id", "user_id")
-        )
+        roles = dict(Role.objects.filter(user_id=user_id).values_list("project_id", "kind"))
+        rows = Role.objects.filter(project_id__in=roles, kind=_OWNER).exclude(user_id=user_id)
+        owners = set(rows.values_list("project_id", "user_id"))
         others = sorted({owner for _, owner in owners})
         compliant = set(_compliant(others))
+        is_operator = User.objects.filter(pk=user_id, is_operator=True).exists()
         helped = {project for project, owner in owners if owner in compliant}
+        peers = {owner for project, owner in owners if roles[project] == _OWNER} & compliant
         return Standing(
-            has_authority=bool(projects) or User.objects.filter(pk=user_id, is_operator=True).exists(),
-            has_critical_project=_is_any_critical(projects),
+            has_authority=bool(roles) or is_operator,
+            has_critical_project=_is_any_critical(list(roles)),
             co_owner_ids=tuple(others),
-            compliant_co_owner_ids=tuple(sorted(compliant)),
-            helped_by_others=bool(projects) and helped == set(projects),
+            compliant_co_owner_ids=() if is_operator else tuple(sorted(peers)),
+            helped_by_others=bool(roles) and helped == set(roles),
             sole_owned=tuple(owned_alone(user_id).values_list("name", flat=True)),
         )
 
