@@ -158,14 +158,21 @@ def _lose(row: MailDomain, affected: Sequence[Email], now: datetime) -> None:
         people = sorted({email.user_id for email in affected})
         # the accounts before their addresses: whoever changes these takes the locks in this order, too
         list(User.objects.select_for_update().filter(pk__in=people).order_by("pk").values_list("pk"))
+        affected = _still_in(row.domain, people)
         ids = [email.pk for email in affected]
         Email.objects.filter(pk__in=ids, domain_gone_at=None).update(
             verified_at=None, verified_by="", domain_gone_at=now
         )
         record_all((_act(email) for email in affected), by=JOB)
-        for user_id in people:
+        for user_id in sorted({email.user_id for email in affected}):
             links.end_links(user_id, *links.DEAD_AFTER_CHANGE, links.VERIFY_ADDRESS)
             _tell(user_id, row.domain, [one.address for one in affected if one.user_id == user_id], now)
+
+
+def _still_in(domain: str, people: Sequence[int]) -> list[Email]:
+    """Return the addresses of these people in a domain as they are now: one may have been put back since it was read."""
+    rows = Email.objects.filter(user_id__in=people, domain_gone_at=None).order_by("pk")
+    return [email for email in rows if domain_of(email.address) == domain]
 
 
 def _act(email: Email) -> Act:
