@@ -35,6 +35,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
+from keyhouse.credentials.tokens.models import Token
 from keyhouse.mail.letters import render_text
 from keyhouse.mail.models import Bounce, Mail
 from keyhouse.projects.models import Role
@@ -67,6 +68,17 @@ def add(browser: Browser, address: str = NEW) -> Email:
 
 def verified(user: User, address: str) -> Email:
     return account_services.add_email(user, address, by=host(), is_primary=False, verified_by="host")
+
+
+def minted(user: User, description: str) -> Token:
+    return Token.objects.create(
+        key_id="k",
+        user=user,
+        description=description,
+        minted_at=clock.now(),
+        minted_proof_at=clock.now(),
+        expires_at=clock.now() + timedelta(days=30),
+    )
 
 
 def change_of(user: User) -> Change:
@@ -513,6 +525,23 @@ def test_sign_ups_asked_for_by_strangers_keep_nobody_from_adding_an_address(
     for _ in range(4):
         ask_to_sign_up(NEW, "", Visitor("192.0.2.77"), clock.now())
     assert add(signed_in(ada)[1]).address == NEW
+
+
+def test_a14_tokens_that_a_thief_made_end_with_the_way_back_and_older_ones_go_on(
+    ada: User, time: Clock
+) -> None:
+    kept = minted(ada, "of the owner")
+    time.go(days=2)
+    ended = minted(ada, "of the thief")
+    time.go(hours=1)
+    email = verified(ada, NEW)
+    send(signed_in(ada)[1], page_of(email, "primary/"))
+    assert send(Browser(), revert_path(OLD, "email-primary-changed")).status_code == 200
+    kept.refresh_from_db()
+    ended.refresh_from_db()
+    assert kept.revoked_at is None
+    assert ended.revoked_at == clock.now()
+    assert "are revoked: 1." in render_text(letter_to(OLD, "email-reverted"))
 
 
 def test_the_way_back_lives_seven_days(ada: User, time: Clock) -> None:

@@ -107,8 +107,9 @@ def revert(url: str) -> tuple[Text, Link]:
     )
 
 
-def reverted(addresses: Sequence[str], *, by: Actor, now: datetime) -> Letter:
-    """Return the notice that former addresses were put back."""
+def reverted(addresses: Sequence[str], tokens_ended: int, *, by: Actor, now: datetime) -> Letter:
+    """Return the notice that former addresses were put back, and API tokens made since revoked."""
+    tokens = f" API tokens that were made since the day before the change are revoked: {tokens_ended}."
     return Letter(
         "email-reverted",
         "The former e-mail addresses of your account are back",
@@ -117,7 +118,7 @@ def reverted(addresses: Sequence[str], *, by: Actor, now: datetime) -> Letter:
                 f"By the link in a mail these are the addresses of your account again: {', '.join(addresses)}."
             ),
             Text(
-                "All sessions ended. If somebody else was in your account, change its password when you sign in."
+                f"All sessions ended.{tokens if tokens_ended else ''} If somebody else was in your account, change its password when you sign in."
             ),
             _circumstances(by, now),
         ),

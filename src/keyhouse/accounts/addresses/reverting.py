@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import IntegrityError, transaction
@@ -18,7 +18,7 @@ from keyhouse.accounts.recovery.cases import stop_without_address
 from keyhouse.accounts.sessions import end_sessions
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, belongings, clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.mail.letters import Letter
 
@@ -57,7 +57,9 @@ def revert_addresses(secret: str, visitor: Visitor, now: datetime) -> User:
         link = links.lock_link(links.REVERT_ADDRESSES, secret, now)
         links.use_link(link, now)
         before = take_snapshot(user, now)
-        back = _put_back(user, Snapshot.read(link), now)
+        kept = Snapshot.read(link)
+        back = _put_back(user, kept, now)
+        ended = belongings.disown_since(user.pk, _since(kept), now)
         end_sessions(user.pk)
         links.end_all_links(user, but=SURVIVING)
         stop_without_address(user, by=visitor.actor, now=now)
@@ -66,8 +68,13 @@ def revert_addresses(secret: str, visitor: Visitor, now: datetime) -> User:
             holds.place_hold(user, Hold.Reason.EMAIL_CHANGE, now=now, until=now + length)
         thing = Thing("account", user.pk, user.username)
         record("email.revert", by=visitor.actor, about=thing, account_id=user.pk)
-        _tell(user, before, letters.reverted(back, by=visitor.actor, now=now), now)
+        _tell(user, before, letters.reverted(back, ended, by=visitor.actor, now=now), now)
     return user
+
+
+def _since(kept: Snapshot) -> datetime:
+    """Return when the session could have begun in which the first change was made: tokens made in it may be a thief's."""
+    return kept.at - timedelta(hours=configuration.current().session_hours)
 
 
 def _tell(user: User, before: Snapshot, letter: Letter, now: datetime) -> None:
