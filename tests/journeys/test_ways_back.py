@@ -272,7 +272,15 @@ def test_a_lost_factor_comes_back_by_mail_and_the_word_of_a_co_owner(
         "users": [person("gus", "totp"), person("hana", "totp")],
         "sessions": [signed_in("hana")],
         "projects": [{"name": "alpha", "owners": ["gus", "hana"]}],
-        "tokens": [{"user": "gus", "projects": "all", "actions": ["upload"]}],
+        "tokens": [
+            {
+                "user": "gus",
+                "projects": "all",
+                "actions": ["upload"],
+                "minted_at": "2031-02-10T00:00:00Z",
+                "expires_in_days": 90,
+            }
+        ],  # made long before, so that the recovery lets it live
     }
     house = start(tmp_path, document, KEYHOUSE_CLOCK_FILE=str(moment.path))
     ask_to_come_back(house, page)
