@@ -22,7 +22,7 @@ Password = Literal["good", "mailed", "disabled", "forgotten", "none"]
 Key = Literal["none", "passkey", "touch", "lost", "dead"]
 App = Literal["none", "in-hand", "lost", "disabled"]
 # `held`: by anything that time alone ends; `code-held`, `dormant`: after a recovery code, after a first enrolment
-Account = Literal["open", "held", "code-held", "dormant", "frozen"]
+Account = Literal["open", "held", "code-held", "dormant", "dormant-code-held", "frozen"]
 Transport = Literal["works", "off", "stuck"]
 # `fresh`: known since lately; `waiting`, `waited`: it waits for a day instead of a mail, and has waited
 Browser = Literal["known", "unknown", "fresh", "waiting", "waited"]
@@ -128,8 +128,17 @@ def _let_in(now: Situation, proven: Proven) -> Situation:
     return replace(now, proven=proven)
 
 
+_BOTH: Final[frozenset[Account]] = frozenset({"code-held", "dormant"})
+_WITHOUT_CODE: Final[dict[Account, Account]] = {"code-held": "open", "dormant-code-held": "dormant"}
+_A_DAY_LATER: Final[dict[Account, Account]] = {"dormant": "open", "dormant-code-held": "code-held"}
+
+
 def _on_hold(now: Situation, account: Account) -> Situation:
-    return replace(now, account=account if now.account in {"open", account} else "held")
+    if now.account in {"open", account}:
+        return replace(now, account=account)
+    if {now.account, account} <= {*_BOTH, "dormant-code-held"}:
+        return replace(now, account="dormant-code-held")
+    return replace(now, account="held")
 
 
 def _ended(now: Situation) -> Situation:
@@ -159,7 +168,7 @@ def _may_use_passkey(now: Situation) -> bool:
 def _use_key(now: Situation) -> Situation:
     browser: Browser = "known" if now.browser == "known" else "fresh"
     after = replace(now, proven="key", reset=False, browser=browser)
-    return replace(after, account="open") if after.account == "code-held" else after
+    return replace(after, account=_WITHOUT_CODE.get(after.account, after.account))
 
 
 def _may_enter_app(now: Situation) -> bool:
@@ -170,8 +179,7 @@ def _enter_app(now: Situation) -> Situation:
     after = _let_in(now, "app")
     if after.proven != "app":
         return after
-    ended = replace(after, reset=False)
-    return replace(ended, account="open") if ended.account == "code-held" else ended
+    return replace(after, reset=False, account=_WITHOUT_CODE.get(after.account, after.account))
 
 
 def _may_use_code(now: Situation) -> bool:
@@ -214,7 +222,7 @@ def _may_begin_wait(now: Situation) -> bool:
 
 def _wait_for_browser(now: Situation) -> Situation:
     """Let a day pass: as long as an account is dormant, and shorter than other holds."""
-    return replace(_ended(now), browser="waited", account="open" if now.account == "dormant" else now.account)
+    return replace(_ended(now), browser="waited", account=_A_DAY_LATER.get(now.account, now.account))
 
 
 # ---- factors
@@ -409,7 +417,7 @@ STEPS: Final = (
         "wait-for-hold",
         "wait until the hold ends",
         "time",
-        lambda now: now.account in {"held", "code-held", "dormant"} and not now.case,
+        lambda now: now.account not in {"open", "frozen"} and not now.case,
         lambda now: replace(_ended(now), account="open"),
     ),
     Step(

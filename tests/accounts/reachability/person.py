@@ -500,6 +500,8 @@ def _account(user: User) -> Account:
     timed = _reasons(user) - {Hold.Reason.PASSWORD_RESET}
     if not timed:
         return "open"
+    if timed == {Hold.Reason.RECOVERY_CODE, Hold.Reason.FIRST_ENROLMENT}:
+        return "dormant-code-held"
     if timed == {Hold.Reason.RECOVERY_CODE}:
         return "code-held"
     return "dormant" if timed == {Hold.Reason.FIRST_ENROLMENT} else "held"
