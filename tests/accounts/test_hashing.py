@@ -60,9 +60,10 @@ def test_few_hashes_run_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     for thread in threads:
         thread.start()
         assert inside.acquire(timeout=30)
-    monkeypatch.setattr(hashing, "LONGEST_WAIT", 0.01)
-    with pytest.raises(PasswordsBusy) as caught:
-        hash_password(PASSWORD)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(hashing, "LONGEST_WAIT", 0.01)
+        with pytest.raises(PasswordsBusy) as caught:
+            hash_password(PASSWORD)
     assert caught.value.retry_after
     release.set()
     for thread in threads:
@@ -89,13 +90,21 @@ def test_who_comes_when_too_many_wait_is_refused_at_once(monkeypatch: pytest.Mon
 
 
 def test_what_gave_up_waiting_is_never_done(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hashing, "LONGEST_WAIT", 0.01)
     helpers, release, done = hashing.Helpers(), threading.Event(), threading.Event()
-    threads = [threading.Thread(target=helpers.do, args=(release.wait, 10)) for _ in range(hashing.AT_ONCE)]
+    inside = threading.Semaphore(0)
+
+    def hold() -> None:
+        inside.release()
+        release.wait(30)
+
+    threads = [threading.Thread(target=helpers.do, args=(hold,)) for _ in range(hashing.AT_ONCE)]
     for thread in threads:
         thread.start()
-    with pytest.raises(PasswordsBusy):
-        helpers.do(done.set)
+        assert inside.acquire(timeout=30)
+    with monkeypatch.context() as impatient:
+        impatient.setattr(hashing, "LONGEST_WAIT", 0.01)
+        with pytest.raises(PasswordsBusy):
+            helpers.do(done.set)
     release.set()
     for thread in threads:
         thread.join()
