@@ -190,7 +190,7 @@ class Person:
         elif self.start.account == "frozen":
             self.time.go(days=8)  # what came in the week before a freeze goes when the account opens
             deliver_due(clock.now())
-            session, _ = signed_in(User.objects.get(pk=user.pk))
+            session, _ = signed_in(User.objects.get(pk=user.pk), "password")  # a factor would end a hold
             freezing.freeze_own(session.user, by=actor_of(session), now=clock.now())
 
     def _lay_mail(self, configure: Configure) -> None:
