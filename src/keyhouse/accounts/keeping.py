@@ -14,7 +14,7 @@ from django.db import close_old_connections
 
 from keyhouse.accounts import deletion
 from keyhouse.core import clock
-from keyhouse.core.rounds import Rounds, Work
+from keyhouse.core.rounds import Rounds, Work, do_all
 
 POLL_SECONDS: Final = 60.0
 FIRST_SECONDS: Final = 5.0  # after the start, which has more urgent things to do
@@ -26,16 +26,7 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
 
 def keep(now: datetime) -> dict[str, int]:
     """Do all that is due at `now`; returns how much of what. Where one work fails the others are done first."""
-    done: dict[str, int] = {}
-    failures: list[Exception] = []
-    for name, work in WORKS.items():
-        try:
-            done[name] = work(now)
-        except Exception as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-    if failures:
-        raise failures[0]
-    return done
+    return do_all(WORKS, now)
 
 
 class Keeper(Rounds):

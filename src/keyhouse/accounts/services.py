@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -170,24 +171,18 @@ def end_session(user: User, public_id: str, *, by: Actor) -> None:
 
 def end_sessions_elsewhere(user: User, *, by: Actor) -> int:
     """End all sessions of a person but the one that acts; returns how many."""
-    with transaction.atomic():
-        actions.require(by, "session.revoke", Thing("account", user.pk, user.username))
-        count = end_other_sessions(by, user.pk)
-        record(
-            "session.revoke",
-            by=by,
-            about=Thing("account", user.pk),
-            account_id=user.pk,
-            details={"ended": count},
-        )
-    return count
+    return _end_many(user, lambda: end_other_sessions(by, user.pk), by)
 
 
 def end_every_session(user: User, *, by: Actor) -> int:
     """End all sessions of a person, also the one that acts; returns how many."""
+    return _end_many(user, lambda: end_sessions(user.pk), by)
+
+
+def _end_many(user: User, end: Callable[[], int], by: Actor) -> int:
     with transaction.atomic():
         actions.require(by, "session.revoke", Thing("account", user.pk, user.username))
-        count = end_sessions(user.pk)
+        count = end()
         record(
             "session.revoke",
             by=by,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 STOP_SECONDS: Final = 5.0
@@ -19,6 +20,23 @@ class Work:
     do: Callable[[], object]
     trouble: str
     afterwards: Callable[[], None]
+
+
+def do_all(works: Mapping[str, Callable[[datetime], int]], now: datetime) -> dict[str, int]:
+    """Do each of several works, also where an earlier one fails, and return how much of what was done.
+
+    The first failure is raised at the end.
+    """
+    done: dict[str, int] = {}
+    failures: list[Exception] = []
+    for name, work in works.items():
+        try:
+            done[name] = work(now)
+        except Exception as error:  # noqa: BLE001 - raised below
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return done
 
 
 class Rounds:

@@ -14,7 +14,7 @@ from typing import Final
 from django.db import close_old_connections
 
 from keyhouse.core import clock, configuration
-from keyhouse.core.rounds import Rounds, Work
+from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.mandate import criticality, dispositions, history, protection
 
@@ -52,23 +52,9 @@ def keep_unless_busy(now: datetime) -> dict[str, int] | None:
     database = open_database(configuration.current())
     try:
         with database.alone(LOCK) as is_mine:
-            return _do_all(now) if is_mine else None
+            return do_all(WORKS, now) if is_mine else None
     finally:
         database.close()
-
-
-def _do_all(now: datetime) -> dict[str, int]:
-    """Do every work, also where an earlier one fails; the first failure is raised at the end."""
-    done: dict[str, int] = {}
-    failures: list[Exception] = []
-    for name, work in WORKS.items():
-        try:
-            done[name] = work(now)
-        except Exception as error:  # noqa: BLE001 - raised below
-            failures.append(error)
-    if failures:
-        raise failures[0]
-    return done
 
 
 class Keeper(Rounds):
