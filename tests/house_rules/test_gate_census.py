@@ -23,7 +23,7 @@ from keyhouse.cli import dev_decisions, doors
 from keyhouse.cli.dev_routes import READS, routes
 from keyhouse.cli.main import COMMANDS
 from keyhouse.core import actions, clock, configuration, logs
-from keyhouse.core.actor import NOBODY, Actor, Strength
+from keyhouse.core.actor import NOBODY, OFFICES, Actor, Strength
 from keyhouse.web.asgi import make_application
 from keyhouse.web.middleware import Doors, SecurityHeaders
 
@@ -89,7 +89,7 @@ def walk(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator
 ROUTES = list(walk(get_resolver().url_patterns))
 WAYS = [(route, method, name) for route in ROUTES for method, name in route.actions.items()]
 GATED_WAYS = [way for way in WAYS if actions.CATALOGUE[way[2]].gated]
-OPERATORS_WAYS = [way for way in WAYS if actions.CATALOGUE[way[2]].operators_only]
+OPERATORS_WAYS = [way for way in WAYS if actions.CATALOGUE[way[2]].offices]
 
 
 def named(value: object) -> str | None:
@@ -114,7 +114,13 @@ def operator(db: None) -> User:
 def session_of(user: User, *methods: str) -> Actor:
     proved = Strength(frozenset(methods), clock.now())
     return Actor(
-        kind="session", user_id=user.pk, is_operator=user.is_operator, email_is_verified=True, strength=proved
+        kind="session",
+        user_id=user.pk,
+        is_operator=user.is_operator,
+        is_moderator=user.is_moderator,
+        is_auditor=user.is_auditor,
+        email_is_verified=True,
+        strength=proved,
     )
 
 
@@ -136,7 +142,7 @@ def test_an_action_is_known_by_its_name_and_set() -> None:
         assert action.summary[0].isupper()
         if action.gated:
             assert action.set in {"management", "publishing", "credentials"}, name
-        if action.operators_only:
+        if action.offices:
             assert action.gated, name
 
 
@@ -205,13 +211,18 @@ def test_gated_ways_open_with_one(route: Route, method: str, name: str, operator
 
 
 @pytest.mark.parametrize(("route", "method", "name"), OPERATORS_WAYS, ids=named)
-def test_operators_ways_refuse_everybody_else(route: Route, method: str, name: str, operator: User) -> None:
-    User.objects.update(is_operator=False)
-    operator.refresh_from_db()
-    answer = knock(route, method, session_of(operator, "password", "totp"))
-    assert answer is not None
-    assert answer.status_code == 403
-    assert answer.headers["X-Refusal"] == "role-required"
+def test_ways_of_an_office_open_by_it_and_by_no_other(
+    route: Route, method: str, name: str, operator: User
+) -> None:
+    for office in (*OFFICES, None):
+        User.objects.update(**{f"is_{one}": one == office for one in OFFICES})
+        operator.refresh_from_db()
+        answer = knock(route, method, session_of(operator, "password", "totp"))
+        if office in actions.CATALOGUE[name].offices:
+            assert answer is None, office
+        else:
+            assert answer is not None, office
+            assert (answer.status_code, answer.headers["X-Refusal"]) == (403, "role-required"), office
 
 
 @pytest.mark.parametrize(("route", "method", "name"), GATED_WAYS, ids=named)

@@ -148,7 +148,7 @@ def test_every_gated_action_has_a_door_here_or_says_why_not() -> None:
 
 
 def facts_of(action: str, proved: tuple[str, ...], at: datetime, kind: str = "session", **more: Any) -> Facts:
-    is_operators = CATALOGUE[action].operators_only
+    is_operators = CATALOGUE[action].offices
     person = Person(
         "u1",
         JOINED,
@@ -192,7 +192,7 @@ def undone(act: Any) -> Any:
 def test_a_door_answers_what_the_rules_decide(
     action: str, method: str, path: str, set_clock: SetClock
 ) -> None:
-    user = owner("ada", is_operator=CATALOGUE[action].operators_only)
+    user = owner("ada", is_operator=bool(CATALOGUE[action].offices))
     seen = set()
     for moment in MOMENTS.values():
         set_clock(moment)

@@ -63,6 +63,8 @@ ACCOUNT: Final = Kept(
         "kind",
         "state",
         "is_operator",
+        "is_moderator",
+        "is_auditor",
         "joined_at",
         "last_seen_at",
         "password_changed_at",

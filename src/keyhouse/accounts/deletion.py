@@ -203,7 +203,8 @@ def _bury(user: User) -> None:
     """Leave of the account its name and number."""
     OneTimeLink.objects.filter(username__iexact=user.username).delete()  # made at the host, by name alone
     user.state, user.password = User.State.DELETED, hash_password(None)
-    user.is_operator, user.held_until, user.check_phrase = False, None, ""
+    user.is_operator = user.is_moderator = user.is_auditor = False
+    user.held_until, user.check_phrase = None, ""
     user.last_seen_at = user.first_browser_at = None
     user.password_changed_at = user.password_checked_at = None
     user.save()

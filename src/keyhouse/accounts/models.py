@@ -51,6 +51,8 @@ class User(AbstractBaseUser):
     kind = models.CharField(max_length=16, default="person")  # person, service
     state = models.CharField(max_length=24, choices=State, default=State.ACTIVE)
     is_operator = models.BooleanField(default=False)
+    is_moderator = models.BooleanField(default=False)
+    is_auditor = models.BooleanField(default=False)
     joined_at = models.DateTimeField()
     last_seen_at = models.DateTimeField(null=True)
     password_changed_at = models.DateTimeField(null=True)

@@ -48,6 +48,8 @@ class NewAccount:
     address: str | None = None
     is_verified: bool = True
     is_operator: bool = False
+    is_moderator: bool = False
+    is_auditor: bool = False
     state: str = User.State.ACTIVE
     joined_at: datetime | None = None
     last_seen_at: datetime | None = None
@@ -92,6 +94,8 @@ def _user(account: NewAccount, now: datetime) -> User:
         username=rules.check_username(account.username),
         password=account.password_hash,
         is_operator=account.is_operator,
+        is_moderator=account.is_moderator,
+        is_auditor=account.is_auditor,
         state=account.state,
         joined_at=joined,
         last_seen_at=account.last_seen_at,

@@ -223,6 +223,8 @@ def actor_of(session: Session, *, network: str = "", user_agent: str = "") -> Ac
         network=network,
         user_agent=user_agent[:300],
         is_operator=user.is_operator,
+        is_moderator=user.is_moderator,
+        is_auditor=user.is_auditor,
         email_is_verified=_email_is_verified(session),
         state=holds.effective_state(user, clock.now()),
         needs_key=_has_usable_key(session),

@@ -102,7 +102,7 @@ def _needs(action: Action) -> str:
         ("a session", action.needs_session),
         ("the gate", action.gated),
         ("a fresh proof", action.step_up),
-        ("an operator", action.operators_only),
+        ("an operator", action.offices),
     )
     return ", ".join(word for word, holds in told if holds)
 

@@ -156,6 +156,8 @@ class SeedUser(Item):
         "password": _or_null(_password),
         "verified": _flag,
         "operator": _flag,
+        "moderator": _flag,
+        "auditor": _flag,
         "second_factors": _list_of(_one_of(*FACTORS)),
         "joined_at": _or_null(_instant),
         "last_seen_at": _or_null(_instant),
@@ -166,6 +168,8 @@ class SeedUser(Item):
     password: str | None = field(default=None, repr=False)
     verified: bool = True
     operator: bool = False
+    moderator: bool = False
+    auditor: bool = False
     second_factors: tuple[str, ...] = ()
     joined_at: datetime | None = None
     last_seen_at: datetime | None = None

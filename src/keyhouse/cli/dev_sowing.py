@@ -180,6 +180,8 @@ def _account_of(user: SeedUser) -> tuple[NewAccount, dict[str, Any]]:
         address=user.email,
         is_verified=user.verified,
         is_operator=user.operator,
+        is_moderator=user.moderator,
+        is_auditor=user.auditor,
         state=user.state,
         joined_at=user.joined_at,
         last_seen_at=user.last_seen_at,

@@ -312,6 +312,8 @@ def _actor(user: User, asking: tuple[str, str], proved_at: datetime, *, device_b
             device_bound=device_bound and proof in PHISHING_RESISTANT_METHODS,
         ),
         is_operator=user.is_operator,
+        is_moderator=user.is_moderator,
+        is_auditor=user.is_auditor,
         state=user.state,
     )
 

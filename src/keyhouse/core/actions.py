@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol, TypeVar
 
-from keyhouse.core.actor import Actor
+from keyhouse.core.actor import OFFICES, Actor
 from keyhouse.core.errors import GateUnavailable, RoleRequired
 
 ActionSet = Literal["management", "publishing", "credentials", "open"]
@@ -26,6 +26,7 @@ class Action:
 
     `gated`: the gate is asked. `needs_session`: pages ask for sign-in first. `step_up`: a proof not older than
     15 minutes by the strongest factor of the account is needed (`takes_any_proof`: by any of them).
+    `offices`: operators, moderators (who act against abuse), auditors (who read), of the whole index.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Action:
     needs_session: bool = False
     step_up: bool = False
     takes_any_proof: bool = False  # of a step-up: also one that is not by the strongest factor
-    operators_only: bool = False
+    offices: frozenset[str] = frozenset()  # for who holds one of them; empty: for everybody
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _gated(
     set_: ActionSet,
     *,
     step_up: bool = False,
-    operators_only: bool = False,
+    offices: frozenset[str] = frozenset(),
 ) -> Action:
     return Action(
         name,
@@ -102,12 +103,28 @@ def _gated(
         gated=True,
         needs_session=True,
         step_up=step_up,
-        operators_only=operators_only,
+        offices=offices,
     )
 
 
 def _operator(name: str, summary: str, *, step_up: bool = False) -> Action:
-    return _gated(name, summary, "management", step_up=step_up, operators_only=True)
+    return _gated(name, summary, "management", step_up=step_up, offices=frozenset({"operator"}))
+
+
+def _moderator(name: str, summary: str, *, step_up: bool = False) -> Action:
+    """Return something done against abuse, for moderators and operators."""
+    offices = frozenset({"operator", "moderator"})
+    return _gated(name, summary, "management", step_up=step_up, offices=offices)
+
+
+def _auditor(name: str, summary: str) -> Action:
+    """Return something read of how the index is run, for auditors and operators."""
+    return _gated(name, summary, "management", offices=frozenset({"operator", "auditor"}))
+
+
+def _any_office(name: str, summary: str) -> Action:
+    """Return something that everybody who runs the index needs to see."""
+    return _gated(name, summary, "management", offices=frozenset(OFFICES))
 
 
 CATALOGUE: Final[dict[str, Action]] = {
@@ -229,8 +246,8 @@ CATALOGUE: Final[dict[str, Action]] = {
             "End the hold after a first second factor by confirming that it was them",
             step_up=True,
         ),
-        _operator("audit.read-all", "See the audit log of the whole index"),
-        _operator("mandate.read-all", "See mandates with their plans, proposals, exemptions and weak tokens"),
+        _auditor("audit.read-all", "See the audit log of the whole index"),
+        _auditor("mandate.read-all", "See mandates with their plans, proposals, exemptions and weak tokens"),
         _operator("mandate.propose", "Propose a version of a mandate", step_up=True),
         _operator("mandate.approve", "Approve what somebody else proposed about a mandate", step_up=True),
         _operator("mandate.withdraw", "Withdraw a proposal, or an exemption", step_up=True),
@@ -292,7 +309,7 @@ def require_authority(actor: Actor, name: str, thing: Thing | None = None) -> No
         name, thing.kind if thing else "", thing.id if thing else None
     ):
         raise RoleRequired("This credential doesn't reach that far.", fix="Use one made for this project.")
-    if action.operators_only and not (actor.is_operator or actor.kind == "host"):
+    if action.offices and actor.kind != "host" and not actor.offices & action.offices:
         raise RoleRequired
     _wiring.authority.require(actor, action, thing)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
@@ -9,6 +10,7 @@ from typing import Final, Literal, Protocol
 Method = Literal["password", "totp", "webauthn", "passkey", "recovery_code"]
 ActorKind = Literal["session", "token", "publisher", "job", "host", "nobody"]
 
+OFFICES: Final = ("operator", "moderator", "auditor")
 SECOND_FACTOR_METHODS: Final = frozenset({"totp", "webauthn", "passkey"})
 PHISHING_RESISTANT_METHODS: Final = frozenset({"webauthn", "passkey"})
 
@@ -60,10 +62,17 @@ class Actor:
     network: str = ""
     user_agent: str = ""
     is_operator: bool = False
+    is_moderator: bool = False
+    is_auditor: bool = False
     email_is_verified: bool = False
     state: str = "active"
     needs_key: bool = False  # the account has a security key that works, so a fresh proof is one by a key
     restrictions: Restrictions | None = None
+
+    @property
+    def offices(self) -> frozenset[str]:
+        """Return what the person is for the whole index: any of `OFFICES`."""
+        return frozenset(named_offices((self.is_operator, self.is_moderator, self.is_auditor)))
 
     @property
     def proved_at(self) -> datetime | None:
@@ -73,6 +82,11 @@ class Actor:
     def is_fresh(self, now: datetime, age: timedelta) -> bool:
         """Whether that proof is not older than `age` at `now` (ASVS 7.5.3)."""
         return self.proved_at is not None and now - self.proved_at <= age
+
+
+def named_offices(held: Iterable[object]) -> tuple[str, ...]:
+    """Return the names of the offices that are held; `held` has a truth for each of `OFFICES`, in their order."""
+    return tuple(office for office, has in zip(OFFICES, held, strict=True) if has)
 
 
 NOBODY: Final = Actor(kind="nobody")

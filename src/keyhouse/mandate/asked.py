@@ -311,14 +311,14 @@ def _place_of(pair: tuple[_Fate, list[str]]) -> tuple[bool, datetime, tuple[str,
 
 
 def _acts_of(facts: Facts) -> list[Action]:
-    is_operator = "operator" in facts.person.roles
+    offices = set(facts.person.roles)
     return [
         action
         for name, action in CATALOGUE.items()
         if action.gated
         and name != REMOVE_LAST
         and name not in OF_A_JOB
-        and (is_operator or not action.operators_only)
+        and (not action.offices or offices & action.offices)
     ]
 
 

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from keyhouse.accounts import holds
 from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
 from keyhouse.core import clock, configuration
+from keyhouse.core.actor import OFFICES, named_offices
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person
 from keyhouse.mandate.models import CriticalProject, Exemption
 from keyhouse.mandate.models import Notice as NoticeRow
@@ -19,6 +20,7 @@ from keyhouse.projects.models import Role
 
 # columns of the factors somebody holds; a key that can't leave its device is a security key, a synced one a passkey
 _HELD: Final = {"has_app": "authenticator-app", "has_bound": "security-key", "has_synced": "passkey"}
+_OFFICES: Final = tuple(f"is_{office}" for office in OFFICES)
 _AT_ONCE: Final = 2000  # people of one question
 
 
@@ -46,7 +48,7 @@ def _people_after(last: int) -> list[dict[str, Any]]:
         has_app=Exists(app),
         has_bound=Exists(key.filter(backup_eligible=False)),
         has_synced=Exists(key.filter(backup_eligible=True)),
-    ).values("pk", "username", "joined_at", "state", "held_until", "is_operator", "is_verified", *_HELD)
+    ).values("pk", "username", "joined_at", "state", "held_until", *_OFFICES, "is_verified", *_HELD)
     found: list[Any] = list(rows[:_AT_ONCE])
     return found
 
@@ -90,7 +92,6 @@ def _by_person(
 
 
 def _person(row: dict[str, Any]) -> Person:
-    operator = ("operator",) if row["is_operator"] else ()
     reader = ("reader",) if configuration.current().is_private else ()
     return Person(
         id=f"u{row['pk']}",
@@ -99,7 +100,7 @@ def _person(row: dict[str, Any]) -> Person:
         verified_email=row["is_verified"],
         factors=tuple(factor for column, factor in _HELD.items() if row[column]),
         has_device_bound=row["has_bound"],
-        roles=operator + reader,
+        roles=named_offices([row[column] for column in _OFFICES]) + reader,
         name=row["username"],
     )
 

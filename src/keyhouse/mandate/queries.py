@@ -14,7 +14,7 @@ from keyhouse.accounts import holds
 from keyhouse.accounts.models import User
 from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Actor
+from keyhouse.core.actor import OFFICES, Actor, named_offices
 from keyhouse.credentials.tokens.caveats import Scope
 from keyhouse.mandate.defaults import DEFAULT, NAME
 from keyhouse.mandate.documents import read_mandate
@@ -218,7 +218,8 @@ def _person(user_id: int, columns: Sequence[Any], now: datetime) -> Person:
 @lru_cache(maxsize=_KEPT)  # the columns are read each time; what is made of them is the same again and again
 def _lasting_person(user_id: int, columns: tuple[Any, ...], *, is_reader: bool) -> Person:
     """Return a person without what passes with time."""
-    name, joined_at, state, is_operator, is_verified, *held, codes = columns
+    name, joined_at, state, *rest, codes = columns
+    offices, (is_verified, *held) = rest[: len(OFFICES)], rest[len(OFFICES) :]
     return Person(
         id=f"u{user_id}",
         joined_at=_instant(joined_at),
@@ -227,7 +228,7 @@ def _lasting_person(user_id: int, columns: tuple[Any, ...], *, is_reader: bool) 
         factors=tuple(factor for factor, has in zip(_FACTORS, held, strict=True) if has),
         has_device_bound=bool(held[1]),
         recovery_codes=int(codes),
-        roles=(("operator",) if is_operator else ()) + (("reader",) if is_reader else ()),
+        roles=named_offices(offices) + (("reader",) if is_reader else ()),
         name=name,
     )
 
@@ -307,6 +308,7 @@ def begun_at(actor: Actor, thing: Thing | None) -> datetime | None:
 
 _PERSON_COLUMNS: Final = (
     "owner.held_until, owner.username, owner.joined_at, owner.state, owner.is_operator,"
+    " owner.is_moderator, owner.is_auditor,"
     " EXISTS (SELECT 1 FROM accounts_email email WHERE email.user_id = owner.id AND email.is_primary"
     " AND email.verified_at IS NOT NULL),"
     # one that was disabled by wrong codes still makes the account one with a factor

@@ -27,14 +27,15 @@ class MandateStandings:
         owners = set(rows.values_list("project_id", "user_id"))
         others = sorted({owner for _, owner in owners})
         compliant = set(_compliant(others))
-        is_operator = User.objects.filter(pk=user_id, is_operator=True).exists()
+        in_office = Q(is_operator=True) | Q(is_moderator=True) | Q(is_auditor=True)
+        has_office = User.objects.filter(in_office, pk=user_id).exists()
         helped = {project for project, owner in owners if owner in compliant}
         peers = {owner for project, owner in owners if roles[project] == _OWNER} & compliant
         return Standing(
-            has_authority=bool(roles) or is_operator,
+            has_authority=bool(roles) or has_office,
             has_critical_project=_is_any_critical(list(roles)),
             co_owner_ids=tuple(others),
-            compliant_co_owner_ids=() if is_operator else tuple(sorted(peers)),
+            compliant_co_owner_ids=() if has_office else tuple(sorted(peers)),
             helped_by_others=bool(roles) and helped == set(roles),
             sole_owned=tuple(owned_alone(user_id).values_list("name", flat=True)),
         )

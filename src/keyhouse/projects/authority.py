@@ -39,7 +39,7 @@ class ProjectAuthority:
 
     def _require_someone(self, actor: Actor, action: Action, thing: Thing | None) -> None:
         self._require_person(actor, action)
-        if action.operators_only:
+        if action.offices:
             return  # asked before anybody asked us
         if thing is not None and thing.kind == "project":
             self._require_role(actor, action, thing)

@@ -17,6 +17,7 @@ from keyhouse.mandate import cautions
 from keyhouse.mandate.asked import Standing, shown_standing
 from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.web import notices, ways_on
+from keyhouse.web.operating import Tab, tabs_of
 
 _log = logging.getLogger("keyhouse.web")
 
@@ -31,6 +32,7 @@ class Site:
     is_private: bool
     version: str
     actor: Actor
+    tabs: tuple[Tab, ...]  # of the console, as far as the actor may open it
     warning: Warned | None
     find_standing: Callable[[], Standing | None]
 
@@ -54,7 +56,8 @@ def site(request: HttpRequest) -> dict[str, Site]:
             is_test=settings.is_test,
             is_private=settings.is_private,
             version=__version__,
-            actor=getattr(request, "actor", NOBODY),
+            actor=(actor := getattr(request, "actor", NOBODY)),
+            tabs=tabs_of(actor),
             warning=_warning_on(request),
             find_standing=partial(_show_standing, request),
         )

@@ -13,6 +13,7 @@ from keyhouse.accounts.errors import LinkUnknown, TooManyAttempts
 from keyhouse.accounts.limits import LINK, count_attempt
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Action
+from keyhouse.core.actor import OFFICES
 from keyhouse.core.cautioned import keep_caution
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired, StepUpRequired
@@ -160,8 +161,9 @@ def _enter(request: HttpRequest, action: Action) -> None:
     actor = actor_of(request)
     if _needs_somebody(action) and actor.kind == "nobody":
         raise SignInRequired
-    if action.operators_only and not actor.is_operator:
-        raise RoleRequired(fix="Only operators of this index can open this.")
+    if action.offices and not actor.offices & action.offices:
+        held_by = " and ".join(f"{office}s" for office in OFFICES if office in action.offices)
+        raise RoleRequired(fix=f"Only {held_by} of this index can open this.")
     asked = "index.read-private" if _is_private_reading(action) else action.name
     keep_caution(request, asked, None, actions.require_gate(actor, asked))
     if not actions.is_fresh(actor, action, clock.now()):

@@ -1,0 +1,34 @@
+"""The pages of those who run the index: which of them somebody's office opens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from keyhouse.core import actions
+from keyhouse.core.actor import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """A page of the console in its navigation; `action` is what opening it is in the catalogue."""
+
+    address: str
+    name: str
+    action: str
+
+
+TABS: Final = (
+    Tab("/operator/recovery/", "Recovery", "recovery.read-all"),
+    Tab("/operator/accounts/", "Accounts", "account.read-troubled"),
+    Tab("/mandate/proposals/", "Mandates", "mandate.read-all"),
+    Tab("/operator/mail/", "Mail", "mail.read-all"),
+    Tab("/operator/audit/", "Audit log", "audit.read-all"),
+)
+
+
+def tabs_of(actor: Actor) -> tuple[Tab, ...]:
+    """Return the pages that the actor's offices open, in the order of the navigation."""
+    if not actor.offices:
+        return ()
+    return tuple(tab for tab in TABS if actor.offices & actions.get_action(tab.action).offices)
