@@ -18,8 +18,8 @@ from keyhouse.cli.dev_document import read_document
 from keyhouse.cli.dev_sowing import sow
 from keyhouse.core import configuration
 from keyhouse.core.actor import host
+from keyhouse.projects.life_cycle.services import delete_file, delete_project
 from keyhouse.projects.models import File, IndexPage, Project, UsedFileName
-from keyhouse.projects.services import delete_file, delete_project
 from keyhouse.storage import blobs
 from keyhouse.web.wiring import wire_all
 

@@ -17,6 +17,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal
 from keyhouse.projects import services, verification
 from keyhouse.projects.authority import ProjectAuthority
+from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role, Serial, UsedFileName
 
 pytestmark = pytest.mark.django_db
@@ -57,31 +58,31 @@ def sdist(by: Actor, name: str, version: str) -> None:
 
 
 def yank(by: Actor, name: str, version: str) -> None:
-    services.yank_release(name, version, f"why {version}", by=by)
+    life_cycle.yank_release(name, version, f"why {version}", by=by)
 
 
 def unyank(by: Actor, name: str, version: str) -> None:
-    services.unyank_release(name, version, by=by)
+    life_cycle.unyank_release(name, version, by=by)
 
 
 def delete_release(by: Actor, name: str, version: str) -> None:
-    services.delete_release(name, version, by=by)
+    life_cycle.delete_release(name, version, by=by)
 
 
 def delete_file(by: Actor, name: str, version: str, build: int) -> None:
-    services.delete_file(name, wheel_name(name, version, build), by=by)
+    life_cycle.delete_file(name, wheel_name(name, version, build), by=by)
 
 
 def delete_project(by: Actor, name: str) -> None:
-    services.delete_project(name, by=by)
+    life_cycle.delete_project(name, by=by)
 
 
 def archive(by: Actor, name: str) -> None:
-    services.archive_project(name, "finished", by=by)
+    life_cycle.archive_project(name, "finished", by=by)
 
 
 def unarchive(by: Actor, name: str) -> None:
-    services.unarchive_project(name, by=by)
+    life_cycle.unarchive_project(name, by=by)
 
 
 ACTS: dict[str, Any] = {
@@ -153,11 +154,11 @@ def test_fault_points_lie_inside_and_behind_the_transaction(
 
     monkeypatch.setattr(faults, "reach", reach)
     services.publish_file(make_file("alpha"), by=ada)
-    services.yank_release("alpha", "1.0", by=ada)
-    services.unyank_release("alpha", "1.0", by=ada)
-    services.delete_file("alpha", "alpha-1.0-py3-none-any.whl", by=ada)
-    services.delete_release("alpha", "1.0", by=ada)
-    services.delete_project("alpha", by=actor.host())
+    life_cycle.yank_release("alpha", "1.0", by=ada)
+    life_cycle.unyank_release("alpha", "1.0", by=ada)
+    life_cycle.delete_file("alpha", "alpha-1.0-py3-none-any.whl", by=ada)
+    life_cycle.delete_release("alpha", "1.0", by=ada)
+    life_cycle.delete_project("alpha", by=actor.host())
 
     yank_points = [("yank.rows-written", True), ("yank.committed", False)]
     deletion_points = [("deletion.rows-written", True), ("deletion.committed", False)]

@@ -16,6 +16,7 @@ from keyhouse.core.actor import Actor, Strength
 from keyhouse.core.errors import Refusal, RoleRequired, SecondFactorRequired
 from keyhouse.projects import services, verification
 from keyhouse.projects.errors import FileNameUsed, ProjectNotFound, ProjectQuarantined, ReasonRefused
+from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import (
     ClientSketch,
     DownloadCount,
@@ -34,13 +35,13 @@ Act = Callable[[Actor], object]
 
 WHEEL = "alpha_beta-1.0-py3-none-any.whl"
 ACTS: dict[str, Act] = {
-    "release.yank": lambda by: services.yank_release("alpha-beta", "1.0", "broken", by=by),
-    "release.unyank": lambda by: services.unyank_release("alpha-beta", "0.9", by=by),
-    "file.delete": lambda by: services.delete_file("alpha-beta", WHEEL, by=by),
-    "release.delete": lambda by: services.delete_release("alpha-beta", "1.0", by=by),
-    "project.delete": lambda by: services.delete_project("alpha-beta", by=by),
-    "project.archive": lambda by: services.archive_project("alpha-beta", "done", by=by),
-    "project.unarchive": lambda by: services.unarchive_project("alpha-beta", by=by),
+    "release.yank": lambda by: life_cycle.yank_release("alpha-beta", "1.0", "broken", by=by),
+    "release.unyank": lambda by: life_cycle.unyank_release("alpha-beta", "0.9", by=by),
+    "file.delete": lambda by: life_cycle.delete_file("alpha-beta", WHEEL, by=by),
+    "release.delete": lambda by: life_cycle.delete_release("alpha-beta", "1.0", by=by),
+    "project.delete": lambda by: life_cycle.delete_project("alpha-beta", by=by),
+    "project.archive": lambda by: life_cycle.archive_project("alpha-beta", "done", by=by),
+    "project.unarchive": lambda by: life_cycle.unarchive_project("alpha-beta", by=by),
 }
 each_act = pytest.mark.parametrize("action", ACTS)
 
@@ -50,7 +51,7 @@ def alpha(ada: Actor) -> Actor:
     """Publish two files of 1.0 and a yanked 0.9; return the owner."""
     for changes in ({"version": "0.9"}, {"version": "1.0"}, {"version": "1.0", "kind": "sdist"}):
         services.publish_file(make_file(**changes), by=ada)
-    services.yank_release("alpha-beta", "0.9", "old", by=ada)
+    life_cycle.yank_release("alpha-beta", "0.9", "old", by=ada)
     return ada
 
 
@@ -85,7 +86,7 @@ def assert_one_record(action: str, before: int, **details: object) -> None:
 @each_act
 def test_each_act_writes_one_record_and_right_pages(action: str, alpha: Actor) -> None:
     if action == "project.unarchive":
-        services.archive_project("alpha-beta", by=alpha)
+        life_cycle.archive_project("alpha-beta", by=alpha)
     before, serial = Record.objects.count(), Serial.objects.get().value
 
     ACTS[action](alpha)
@@ -135,14 +136,14 @@ def test_a_stranger_gets_one_answer_for_what_is_here_and_what_is_not(
     action: str, alpha: Actor, bob: Actor
 ) -> None:
     here = refused(RoleRequired, ACTS[action], bob)
-    services.delete_project("alpha-beta", by=alpha)
+    life_cycle.delete_project("alpha-beta", by=alpha)
     gone = refused(RoleRequired, ACTS[action], bob)
 
     assert (here.line, here.fix) == (gone.line, gone.fix)
 
 
 def test_a_yank_is_seen_in_both_forms_and_the_documents(alpha: Actor) -> None:
-    services.yank_release("alpha-beta", "1.0", "leaks <memory>", by=alpha)
+    life_cycle.yank_release("alpha-beta", "1.0", "leaks <memory>", by=alpha)
 
     assert yanks()[WHEEL] == "leaks <memory>"
     assert 'data-yanked="leaks &lt;memory&gt;"' in html("alpha-beta")
@@ -151,36 +152,36 @@ def test_a_yank_is_seen_in_both_forms_and_the_documents(alpha: Actor) -> None:
 
 
 def test_a_yank_without_a_reason_is_a_yank(alpha: Actor) -> None:
-    services.yank_release("alpha-beta", "1.0", by=alpha)
+    life_cycle.yank_release("alpha-beta", "1.0", by=alpha)
 
     assert yanks()[WHEEL] is True
 
 
 def test_the_yank_taken_back_is_gone_from_both_forms(alpha: Actor) -> None:
-    services.unyank_release("alpha-beta", "0.9", by=alpha)
+    life_cycle.unyank_release("alpha-beta", "0.9", by=alpha)
 
     assert set(yanks().values()) == {False}
     assert "data-yanked" not in html("alpha-beta")
 
 
 def test_what_is_so_already_stays_without_a_record(alpha: Actor) -> None:
-    services.archive_project("alpha-beta", "done", by=alpha)
+    life_cycle.archive_project("alpha-beta", "done", by=alpha)
     before = everything()
 
-    services.yank_release("alpha-beta", "0.9", " old ", by=alpha)
-    services.unyank_release("alpha-beta", "1.0", by=alpha)
-    services.archive_project("alpha-beta", "done", by=alpha)
+    life_cycle.yank_release("alpha-beta", "0.9", " old ", by=alpha)
+    life_cycle.unyank_release("alpha-beta", "1.0", by=alpha)
+    life_cycle.archive_project("alpha-beta", "done", by=alpha)
     assert everything() == before
-    services.unarchive_project("alpha-beta", by=alpha)
+    life_cycle.unarchive_project("alpha-beta", by=alpha)
     before = everything()
-    services.unarchive_project("alpha-beta", by=alpha)
+    life_cycle.unarchive_project("alpha-beta", by=alpha)
     assert everything() == before
 
 
 def test_another_reason_replaces_the_first_and_keeps_the_instant(alpha: Actor) -> None:
     at = Release.objects.get(version="0.9").yanked_at
 
-    release = services.yank_release("alpha-beta", "0.9", "very old", by=alpha)
+    release = life_cycle.yank_release("alpha-beta", "0.9", "very old", by=alpha)
 
     assert release.yanked_at == at
     assert yanks()["alpha_beta-0.9-py3-none-any.whl"] == "very old"
@@ -188,14 +189,14 @@ def test_another_reason_replaces_the_first_and_keeps_the_instant(alpha: Actor) -
 
 @pytest.mark.parametrize("reason", ["x" * 501, "two\nlines", "nul\x00", "bell\x07", "\u202ereversed"])
 def test_a_reason_is_one_readable_line(reason: str, alpha: Actor) -> None:
-    refused(ReasonRefused, lambda by: services.yank_release("alpha-beta", "1.0", reason, by=by), alpha)
-    refused(ReasonRefused, lambda by: services.archive_project("alpha-beta", reason, by=by), alpha)
+    refused(ReasonRefused, lambda by: life_cycle.yank_release("alpha-beta", "1.0", reason, by=by), alpha)
+    refused(ReasonRefused, lambda by: life_cycle.archive_project("alpha-beta", reason, by=by), alpha)
 
 
 def test_the_latest_release_is_one_that_is_not_yanked(alpha: Actor) -> None:
     services.publish_file(make_file(version="2.0a1"), by=alpha)
     assert Project.objects.get().latest_version == "1.0"
-    services.yank_release("alpha-beta", "1.0", by=alpha)
+    life_cycle.yank_release("alpha-beta", "1.0", by=alpha)
     assert Project.objects.get().latest_version == "2.0a1"
     assert Project.objects.get().summary == "Summary of 2.0a1"
 
@@ -206,7 +207,7 @@ def test_a_deleted_file_vanishes_and_its_name_stays_used(alpha: Actor) -> None:
     size = Project.objects.get().size
     records = Record.objects.count()
 
-    services.delete_file("alpha-beta", WHEEL, by=alpha)
+    life_cycle.delete_file("alpha-beta", WHEEL, by=alpha)
 
     assert WHEEL not in yanks()
     assert WHEEL not in html("alpha-beta")
@@ -220,7 +221,7 @@ def test_a_deleted_file_vanishes_and_its_name_stays_used(alpha: Actor) -> None:
 
 
 def test_a_release_without_files_stays_and_installers_do_not_see_it(alpha: Actor) -> None:
-    services.delete_file("alpha-beta", "alpha_beta-0.9-py3-none-any.whl", by=alpha)
+    life_cycle.delete_file("alpha-beta", "alpha_beta-0.9-py3-none-any.whl", by=alpha)
 
     assert Release.objects.filter(version="0.9").exists()
     assert document("simple", "alpha-beta")["versions"] == ["1.0"]
@@ -231,7 +232,7 @@ def test_a_release_without_files_stays_and_installers_do_not_see_it(alpha: Actor
 
 def test_a_project_that_lost_all_files_still_says_what_it_is(alpha: Actor) -> None:
     for filename in list(File.objects.values_list("filename", flat=True)):
-        services.delete_file("alpha-beta", filename, by=alpha)
+        life_cycle.delete_file("alpha-beta", filename, by=alpha)
 
     assert document("simple", "alpha-beta")["files"] == []
     assert document("json", "alpha-beta")["info"]["version"] == "1.0"
@@ -239,7 +240,7 @@ def test_a_project_that_lost_all_files_still_says_what_it_is(alpha: Actor) -> No
 
 
 def test_a_deleted_release_vanishes_with_its_files(alpha: Actor) -> None:
-    services.delete_release("alpha-beta", "1.0", by=alpha)
+    life_cycle.delete_release("alpha-beta", "1.0", by=alpha)
 
     page = IndexPage.objects.get(kind="json", name="alpha-beta/1.0")
     assert (page.is_gone, bytes(page.body), page.etag) == (True, b"", "")
@@ -256,7 +257,7 @@ def test_a_deleted_project_leaves_empty_pages_a_tombstone_and_its_file_names(alp
     project = Project.objects.get()
     ClientSketch.objects.create(project=project, day_on=clock.now().date(), sketch=b"x")
 
-    services.delete_project("alpha-beta", by=alpha)
+    life_cycle.delete_project("alpha-beta", by=alpha)
 
     serial = Serial.objects.get()
     assert serial.value == serial.listing
@@ -278,41 +279,41 @@ def test_a_deleted_project_leaves_empty_pages_a_tombstone_and_its_file_names(alp
 def test_a_project_of_the_same_name_takes_on_the_lineage(alpha: Actor, bob: Actor) -> None:
     lineage = Project.objects.get().lineage
     for _ in range(2):
-        services.delete_project("alpha-beta", by=actor.host())
+        life_cycle.delete_project("alpha-beta", by=actor.host())
         services.publish_file(make_file("alpha_BETA", version="3.0", filename=f"new-{_}.whl"), by=bob)
 
         assert Project.objects.get().lineage == lineage
     assert Role.objects.get().user_id == bob.user_id
     assert document("simple", "alpha-beta")["versions"] == ["3.0"]
     assert list(verification.verify_pages()) == []
-    services.delete_project("alpha-beta", by=bob)
+    life_cycle.delete_project("alpha-beta", by=bob)
     assert Tombstone.objects.get().lineage == lineage
     with pytest.raises(FileNameUsed):
         services.publish_file(make_file(), by=bob)
 
 
 def test_an_archived_project_says_so_and_why(alpha: Actor) -> None:
-    services.archive_project("alpha-beta", "use gamma", by=alpha)
+    life_cycle.archive_project("alpha-beta", "use gamma", by=alpha)
 
     expected = {"status": "archived", "reason": "use gamma"}
     assert document("simple", "alpha-beta")["project-status"] == expected
     assert '<meta name="pypi:project-status" content="archived">' in html("alpha-beta")
-    services.unarchive_project("alpha-beta", by=alpha)
+    life_cycle.unarchive_project("alpha-beta", by=alpha)
     assert document("simple", "alpha-beta")["project-status"] == {"status": "active"}
 
 
 def test_what_is_not_there_cannot_be_changed(alpha: Actor) -> None:
-    refused(ProjectNotFound, lambda by: services.yank_release("alpha-beta", "7", by=by), alpha)
-    refused(ProjectNotFound, lambda by: services.delete_release("alpha-beta", "7", by=by), alpha)
-    refused(ProjectNotFound, lambda by: services.delete_file("alpha-beta", "x.whl", by=by), alpha)
-    refused(ProjectNotFound, lambda by: services.delete_project("gamma", by=by), actor.host())
-    refused(RoleRequired, lambda by: services.delete_project("gamma", by=by), alpha)
+    refused(ProjectNotFound, lambda by: life_cycle.yank_release("alpha-beta", "7", by=by), alpha)
+    refused(ProjectNotFound, lambda by: life_cycle.delete_release("alpha-beta", "7", by=by), alpha)
+    refused(ProjectNotFound, lambda by: life_cycle.delete_file("alpha-beta", "x.whl", by=by), alpha)
+    refused(ProjectNotFound, lambda by: life_cycle.delete_project("gamma", by=by), actor.host())
+    refused(RoleRequired, lambda by: life_cycle.delete_project("gamma", by=by), alpha)
 
 
 def test_a_file_of_another_project_is_not_deleted_by_its_name(alpha: Actor, bob: Actor) -> None:
     services.publish_file(make_file("gamma"), by=bob)
 
-    refused(ProjectNotFound, lambda by: services.delete_file("gamma", WHEEL, by=by), bob)
+    refused(ProjectNotFound, lambda by: life_cycle.delete_file("gamma", WHEEL, by=by), bob)
 
 
 def test_installers_see_no_files_and_no_document_of_a_project_in_quarantine(alpha: Actor) -> None:

@@ -32,6 +32,7 @@ from keyhouse.projects.errors import (
     ReleaseClosed,
     SecondSourceDistribution,
 )
+from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import IndexPage, Project, Release, Role, Serial, UsedFileName
 
 pytestmark = pytest.mark.django_db
@@ -173,7 +174,7 @@ def test_a_file_name_stands_for_the_same_bytes_for_ever(ada: Actor) -> None:
 
 def test_the_name_of_a_deleted_file_is_never_free_again(ada: Actor) -> None:
     file = services.publish_file(make_file(), by=ada)
-    services.delete_file("alpha-beta", file.filename, by=ada)
+    life_cycle.delete_file("alpha-beta", file.filename, by=ada)
 
     refused(FileNameUsed, make_file(), ada)
     refused(FileNameUsed, make_file(content="other bytes"), ada)
@@ -204,7 +205,7 @@ def test_an_old_release_takes_no_new_file_but_a_repeat_is_fine(ada: Actor, tmp_p
 
 def test_an_archived_project_takes_no_files(ada: Actor) -> None:
     services.publish_file(make_file(version="1.0"), by=ada)
-    services.archive_project("alpha-beta", by=ada)
+    life_cycle.archive_project("alpha-beta", by=ada)
 
     refused(ProjectArchived, make_file(version="1.1"), ada)
 

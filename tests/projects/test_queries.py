@@ -9,6 +9,7 @@ from keyhouse.accounts.models import User
 from keyhouse.core import actor, clock
 from keyhouse.core.actor import Actor
 from keyhouse.projects import queries, services
+from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import Project, Release
 
 pytestmark = pytest.mark.django_db
@@ -76,7 +77,7 @@ def test_people_and_their_projects(shelf: Actor, bob: Actor) -> None:
 
 def test_a_release_found_by_plain_sql_has_real_values(shelf: Actor) -> None:
     project = Project.objects.get(name="wsgi")
-    services.yank_release("wsgi", "1.0", "x", by=shelf)
+    life_cycle.yank_release("wsgi", "1.0", "x", by=shelf)
 
     plain, real = queries.find_release(project, "1.0"), Release.objects.get(project=project)
 

@@ -18,6 +18,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal, RoleRequired
 from keyhouse.projects import pages, services, verification
 from keyhouse.projects.errors import ContentExists, FileExists, NameRefused, ProjectNotFound
+from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import File, IndexPage, Project, Role, Serial, Tombstone, UsedFileName
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,7 +168,7 @@ def test_the_same_bytes_in_two_projects_at_once_are_taken_once(ada: Actor, bob: 
 def test_a_project_deleted_twice_at_once_is_deleted_once(ada: Actor) -> None:
     services.publish_file(make_file(), by=ada)
 
-    outcomes = at_once(*(lambda: services.delete_project("alpha-beta", by=actor.host()) for _ in range(3)))
+    outcomes = at_once(*(lambda: life_cycle.delete_project("alpha-beta", by=actor.host()) for _ in range(3)))
 
     assert sorted(str(type(outcome).__name__) for outcome in outcomes) == [
         "NoneType",
@@ -185,9 +186,9 @@ def test_upload_and_deletion_at_once_end_in_right_pages(ada: Actor) -> None:
 
     at_once(
         publishing(make_file(version="2.0"), ada),
-        lambda: services.delete_release("alpha-beta", "1.0", by=ada),
-        lambda: services.yank_release("alpha-beta", "1.1", "x", by=ada),
-        lambda: services.archive_project("alpha-beta", "y", by=ada),
+        lambda: life_cycle.delete_release("alpha-beta", "1.0", by=ada),
+        lambda: life_cycle.yank_release("alpha-beta", "1.1", "x", by=ada),
+        lambda: life_cycle.archive_project("alpha-beta", "y", by=ada),
         lambda: services.rebuild_pages(by=actor.host()),
     )
 

@@ -15,6 +15,7 @@ from tests.projects.conftest import everything, give_role, make_file
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import NOBODY, Actor, Strength
 from keyhouse.projects import services, urls
+from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import File, Project, Release
 
 pytestmark = pytest.mark.django_db
@@ -252,7 +253,7 @@ def test_other_spellings_of_a_name_lead_to_the_project(alpha: Actor) -> None:
 
 
 def test_what_others_wrote_is_shown_as_text(alpha: Actor) -> None:
-    services.yank_release("alpha-beta", "1.0", "<script>alert(1)</script>", by=alpha)
+    life_cycle.yank_release("alpha-beta", "1.0", "<script>alert(1)</script>", by=alpha)
 
     for path in (BASE, RELEASE, RELEASE + "unyank/"):
         page = text_of(get(path, alpha))

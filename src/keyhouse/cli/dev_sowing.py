@@ -49,10 +49,11 @@ from keyhouse.credentials.tokens.services import mint_token
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate.services import seed_exemption, seed_version
 from keyhouse.projects import queries as project_queries
+from keyhouse.projects.life_cycle.services import archive_project
 from keyhouse.projects.models import Project
 from keyhouse.projects.populating import NewProject, create_projects
 from keyhouse.projects.rules import allows_role
-from keyhouse.projects.services import NewFile, archive_project, publish_file
+from keyhouse.projects.services import NewFile, publish_file
 from keyhouse.publishing.upload.local import store_local_file
 
 Answer = dict[str, list[dict[str, Any]]]

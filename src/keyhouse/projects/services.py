@@ -1,4 +1,4 @@
-"""Changing projects: publish, yank, delete, archive. One transaction, one audit record, pages rendered in it.
+"""Changing projects: publish, create, rebuild pages; `life_cycle` has the rest. One transaction, one audit record, pages rendered in it.
 
 The lock of the project's row is taken first and the number of the change last, in every service, so that none of
 them waits for another in a circle.
@@ -13,7 +13,6 @@ from functools import partial
 from typing import Final, TypeVar
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
@@ -21,11 +20,11 @@ from keyhouse.audit.services import Detail, record
 from keyhouse.core import actions, clock, configuration, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
-from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
 from keyhouse.projects import pages, queries, rules, verification
-from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound
-from keyhouse.projects.models import File, IndexPage, Project, Release, Role, Tombstone, UsedFileName
+from keyhouse.projects.changing import raise_refusal, thing_of
+from keyhouse.projects.errors import NameRefused, OwnerMissing
+from keyhouse.projects.models import File, IndexPage, Project, Release, Role, UsedFileName
 from keyhouse.projects.pages import Contents
 from keyhouse.projects.rules import KnownRelease
 
@@ -109,7 +108,7 @@ def _publish(new: NewFile, by: Actor) -> File:
         record(
             "release.upload",
             by=by,
-            about=_thing(project),
+            about=thing_of(project),
             details=_told(new, release.version, is_new_project=is_new_project, is_new_release=joined is None),
         )
         pages.write_pages(
@@ -124,8 +123,8 @@ def _publish(new: NewFile, by: Actor) -> File:
 
 
 def _let_in(project: Project, by: Actor) -> Project:
-    actions.require(by, "release.upload", _thing(project))
-    _raise(rules.judge_upload_state(project.status, project.status_reason))
+    actions.require(by, "release.upload", thing_of(project))
+    raise_refusal(rules.judge_upload_state(project.status, project.status_reason))
     return project
 
 
@@ -153,12 +152,14 @@ def _find_repeated(new: NewFile, project: Project, release: KnownRelease | None,
     beside = queries.gather_neighbours(new.filename, new.blake2, new.kind, release)
     if rules.is_repeat(new.candidate, beside):
         return queries.find_file(new.filename)
-    _raise(rules.judge_file(new.candidate, beside))
+    raise_refusal(rules.judge_file(new.candidate, beside))
     if by.kind != "host":
         settings = configuration.current()
         limit = project.project_limit or settings.project_limit
-        _raise(rules.judge_release_age(beside.release_created_at, clock.now(), settings.release_open_days))
-        _raise(rules.judge_project_size(project.size, new.size, limit))
+        raise_refusal(
+            rules.judge_release_age(beside.release_created_at, clock.now(), settings.release_open_days)
+        )
+        raise_refusal(rules.judge_project_size(project.size, new.size, limit))
     return None
 
 
@@ -237,7 +238,7 @@ def create_project(  # noqa: PLR0913 - each argument is a fact of the project
                 Role(project=project, user_id=pk, kind=kind, since_at=at) for pk, kind in people.items()
             )
             _require_people(people)
-            record("project.create", by=by, about=_thing(project), details={"is_archived": archived})
+            record("project.create", by=by, about=thing_of(project), details={"is_archived": archived})
             pages.refresh_pages(project, touches_listing=True)
         return project
 
@@ -263,161 +264,6 @@ def _add_project(
         project.lineage = tombstone.lineage
     project.save(force_insert=True)
     return project
-
-
-def yank_release(name: str, version: str, reason: str = "", *, by: Actor) -> Release:
-    """Mark a release as one that installers pass by (PEP 592); once more with another reason changes the reason.
-
-    `name` is normalised, `version` canonical. Raises ProjectNotFound, ProjectQuarantined, ReasonRefused, RoleRequired
-    and what the gate raises.
-    """
-    reason = _cleaned(reason)
-    with transaction.atomic():
-        project, release = _release_to_change(name, version, "release.yank", by)
-        if release.yanked_at is not None and release.yanked_reason == reason:
-            return release
-        release.yanked_at, release.yanked_reason = release.yanked_at or clock.now(), reason
-        release.save(update_fields=["yanked_at", "yanked_reason"])
-        details: dict[str, Detail] = {"version": version, "reason": reason}
-        record("release.yank", by=by, about=_thing(project), details=details)
-        pages.refresh_pages(project, versions=[version])
-        faults.reach("yank.rows-written")
-    faults.reach("yank.committed")
-    return release
-
-
-def unyank_release(name: str, version: str, *, by: Actor) -> Release:
-    """Take back a yank; one that isn't there changes nothing. Raises as `yank_release`."""
-    with transaction.atomic():
-        project, release = _release_to_change(name, version, "release.unyank", by)
-        if release.yanked_at is None:
-            return release
-        details: dict[str, Detail] = {"version": version, "reason": release.yanked_reason}
-        release.yanked_at, release.yanked_reason = None, ""
-        release.save(update_fields=["yanked_at", "yanked_reason"])
-        record("release.unyank", by=by, about=_thing(project), details=details)
-        pages.refresh_pages(project, versions=[version])
-        faults.reach("yank.rows-written")
-    faults.reach("yank.committed")
-    return release
-
-
-def delete_file(name: str, filename: str, *, by: Actor) -> None:
-    """Take a file out of the index. Its name stays used for ever, its release stays, its bytes stay in the storage.
-
-    `name` is normalised. Raises ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
-    """
-    with transaction.atomic():
-        project = _project_to_change(name, "file.delete", by)
-        file = project.files.filter(filename=filename).select_related("release").first()
-        if file is None:
-            raise ProjectNotFound("The project has no such file.")
-        version = file.release.version
-        _delete_files(project.files.filter(pk=file.pk))
-        details: dict[str, Detail] = {"version": version, "filename": filename, "sha256": file.sha256}
-        record("file.delete", by=by, about=_thing(project), details=details)
-        pages.refresh_pages(project, versions=[version])
-        faults.reach("deletion.rows-written")
-    faults.reach("deletion.committed")
-
-
-def delete_release(name: str, version: str, *, by: Actor) -> None:
-    """Take a release and its files out of the index; their names stay used. Raises as `delete_file`."""
-    with transaction.atomic():
-        project, release = _release_to_change(name, version, "release.delete", by)
-        filenames = _delete_files(release.files.all())
-        release.delete()
-        details: dict[str, Detail] = {"version": version, "files": filenames}
-        record("release.delete", by=by, about=_thing(project), details=details)
-        pages.refresh_pages(project, versions=[version])
-        faults.reach("deletion.rows-written")
-    faults.reach("deletion.committed")
-
-
-def delete_project(name: str, *, by: Actor) -> None:
-    """Take a project out of the index. Its name becomes free, its file names never. Raises as `delete_file`.
-
-    What stays is a tombstone with the project's lineage, which a new project of that name takes on.
-    """
-    with transaction.atomic():
-        project = _project_to_change(name, "project.delete", by)
-        thing, versions = _thing(project), list(project.releases.values_list("version", flat=True))
-        filenames = _delete_files(project.files.all())
-        pages.remove_pages(project, versions)
-        Tombstone.objects.update_or_create(
-            normalized_name=name, defaults={"lineage": project.lineage, "deleted_at": clock.now()}
-        )
-        project.delete()
-        details: dict[str, Detail] = {"versions": versions, "files": filenames}
-        record("project.delete", by=by, about=thing, details=details)
-        faults.reach("deletion.rows-written")
-    faults.reach("deletion.committed")
-
-
-def archive_project(name: str, reason: str = "", *, by: Actor) -> Project:
-    """Mark a project as finished: it takes no files and installers say so (PEP 792). Raises as `yank_release`."""
-    return _set_status(name, rules.ARCHIVED, _cleaned(reason), "project.archive", by)
-
-
-def unarchive_project(name: str, *, by: Actor) -> Project:
-    """Take a project out of the archive; one that isn't in it stays as it is. Raises as `yank_release`."""
-    return _set_status(name, rules.ACTIVE, "", "project.unarchive", by)
-
-
-def _set_status(name: str, status: str, reason: str, action: str, by: Actor) -> Project:
-    with transaction.atomic():
-        project = _project_to_change(name, action, by)
-        is_kept = status == rules.ACTIVE and project.status != rules.ARCHIVED
-        if is_kept or (project.status, project.status_reason) == (status, reason):
-            return project
-        details: dict[str, Detail] = {"before": project.status, "reason": reason or project.status_reason}
-        project.status, project.status_reason = status, reason
-        project.save(update_fields=["status", "status_reason"])
-        record(action, by=by, about=_thing(project), details=details)
-        pages.refresh_pages(project)
-    return project
-
-
-def _delete_files(files: QuerySet[File]) -> list[str]:
-    """Delete these files and return their names, which are used from now on."""
-    names = list(files.values_list("filename", flat=True))
-    UsedFileName.objects.filter(filename__in=files.values("filename")).update(deleted_at=clock.now())
-    files.delete()
-    return names
-
-
-def _project_to_change(name: str, action: str, by: Actor) -> Project:
-    """Lock a project for its owner; nobody else learns whether it exists."""
-    project = queries.lock_project(name)
-    actions.require(by, action, _thing(project) if project else Thing("project", None, name))
-    if project is None:
-        raise ProjectNotFound
-    if by.kind != "host":
-        _raise(rules.judge_change(project.status, project.status_reason))
-    return project
-
-
-def _release_to_change(name: str, version: str, action: str, by: Actor) -> tuple[Project, Release]:
-    project = _project_to_change(name, action, by)
-    release = queries.find_release(project, version)
-    if release is None:
-        raise ProjectNotFound("The project has no such release.")
-    return project, release
-
-
-def _thing(project: Project) -> Thing:
-    return Thing("project", project.pk, project.normalized_name)
-
-
-def _cleaned(reason: str) -> str:
-    reason = reason.strip()
-    _raise(rules.judge_reason(reason))
-    return reason
-
-
-def _raise(refusal: Refusal | None) -> None:
-    if refusal is not None:
-        raise refusal
 
 
 def rebuild_pages(*, by: Actor, progress: Callable[[int], object] = lambda _: None) -> int:

@@ -7,6 +7,7 @@ from typing import Final
 from django.urls import path
 
 from keyhouse.projects import views
+from keyhouse.projects.life_cycle.urls import urlpatterns as life_cycle
 
 _PROJECT: Final = "manage/project/<str:name>/"
 _RELEASE: Final = _PROJECT + "release/<str:version>/"
@@ -14,12 +15,6 @@ _RELEASE: Final = _PROJECT + "release/<str:version>/"
 urlpatterns = [
     path("manage/projects/", views.projects, name="manage-projects"),
     path(_PROJECT, views.project, name="manage-project"),
-    path(_PROJECT + "archive/", views.archive, name="archive-project"),
-    path(_PROJECT + "unarchive/", views.unarchive, name="unarchive-project"),
-    path(_PROJECT + "delete/", views.delete_project, name="delete-project"),
     path(_RELEASE, views.release, name="manage-release"),
-    path(_RELEASE + "yank/", views.yank, name="yank-release"),
-    path(_RELEASE + "unyank/", views.unyank, name="unyank-release"),
-    path(_RELEASE + "delete/", views.delete_release, name="delete-release"),
-    path(_RELEASE + "file/<str:filename>/delete/", views.delete_file, name="delete-file"),
+    *life_cycle,
 ]

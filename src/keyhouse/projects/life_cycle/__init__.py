@@ -1,0 +1,1 @@
+"""What becomes of projects, releases and files: yank, delete, archive."""
