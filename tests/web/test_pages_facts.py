@@ -37,6 +37,8 @@ def test_sizes_are_shown_in_decimal_units(count: int, text: str) -> None:
         (timedelta(days=1), "1 day ago"),
         (timedelta(days=45), "1 month ago"),
         (timedelta(days=800), "2 years ago"),
+        (timedelta(minutes=-90), "in 1 hour"),
+        (timedelta(days=-70), "in 2 months"),
     ],
 )
 def test_ages_are_told_in_their_biggest_unit(
@@ -50,7 +52,15 @@ def test_ages_are_told_in_their_biggest_unit(
 def test_instants_are_shown_in_utc() -> None:
     instant = datetime.fromisoformat("2026-05-06T23:30:15.25+05:00")
     assert shown.instant(instant) == '<time datetime="2026-05-06T18:30:15Z">2026-05-06 18:30 UTC</time>'
-    assert shown.instant(None) == shown.ago(None) == shown.size(None) == ""
+    assert shown.instant(None) == shown.ago(None) == shown.when(None) == shown.size(None) == ""
+
+
+def test_an_instant_is_shown_with_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = datetime(2026, 5, 6, 7, 8, 9, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: now)
+    assert shown.when(now + timedelta(hours=3)) == (
+        '<time datetime="2026-05-06T10:08:09Z">2026-05-06 10:08 UTC</time> <span class="soft">(in 3 hours)</span>'
+    )
 
 
 def test_pages_know_what_lies_before_and_after() -> None:

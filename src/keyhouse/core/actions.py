@@ -134,6 +134,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _open("index.read", "Read the index: pages, files, metadata, feeds, statistics"),
         _open("site.read", "Read the pages for people"),
         _open("site.help", "Read what a refusal means"),
+        _open("site.read-styleguide", "See the components that pages are made of, in a test environment"),
         _open("site.static", "Load style sheets and pictures of the pages"),
         _open("service.health", "Ask whether the server works"),
         _open("service.metrics", "Read the server's measurements"),

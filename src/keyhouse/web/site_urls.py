@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 import keyhouse.mandate.urls  # noqa: F401 - it registers the converter `number`
-from keyhouse.web.views import audit_head, home, mail, project
+from keyhouse.web.views import audit_head, home, mail, project, styleguide
 from keyhouse.web.views import help as help_
 
 urlpatterns = [
@@ -21,6 +21,7 @@ urlpatterns = [
     path("operator/mail/retry/", mail.retry, name="mail-retry"),
     path("operator/mail/clear/<number:bounce_id>/", mail.clear, name="mail-clear"),
     path("_/mail/bounces", mail.bounces, name="mail-bounces"),
+    path("-/styleguide", styleguide.styleguide, name="styleguide"),
     path("help/", help_.index, name="help"),
     path("help/clients/", help_.clients, name="help-clients"),
     path("help/codes/", help_.codes, name="help-codes"),

@@ -41,7 +41,7 @@ def instant(value: datetime | None) -> SafeString | str:
 
 @register.filter
 def ago(value: datetime | None) -> SafeString | str:
-    """Show how long ago an instant was, the exact instant in a <time>; None as nothing."""
+    """Show how long ago an instant was or how far away it is, the exact instant in a <time>; None as nothing."""
     if value is None:
         return ""
     utc = value.astimezone(UTC).replace(microsecond=0)
@@ -51,6 +51,15 @@ def ago(value: datetime | None) -> SafeString | str:
         utc.strftime("%Y-%m-%d %H:%M"),
         age_in_words((clock.now() - utc).total_seconds()),
     )
+
+
+@register.filter
+def when(value: datetime | None) -> SafeString | str:
+    """Show an instant and how far away it is: `2024-05-06 07:08 UTC (3 days ago)`; None as nothing."""
+    if value is None:
+        return ""
+    age = age_in_words((clock.now() - value).total_seconds())
+    return format_html('{} <span class="soft">({})</span>', instant(value), age)
 
 
 @register.filter
@@ -86,9 +95,10 @@ def here(context: Context, path: str) -> SafeString | str:
 
 
 def age_in_words(seconds: float) -> str:
-    """Tell an age in its biggest whole unit: `3 days ago`; the last minute and the future are `just now`."""
+    """Tell an age in its biggest whole unit: `3 days ago`, `in 2 hours`; less than a minute is `just now`."""
     for length, word in _AGES:
-        count = int(seconds // length)
+        count = int(abs(seconds) // length)
         if count >= 1:
-            return f"{count} {word}{'s' if count > 1 else ''} ago"
+            words = f"{count} {word}{'s' if count > 1 else ''}"
+            return f"{words} ago" if seconds > 0 else f"in {words}"
     return "just now"

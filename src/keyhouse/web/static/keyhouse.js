@@ -1,6 +1,7 @@
-// Gives every <pre data-copy> a button that copies its text. Without this file the text is selected by hand.
+// What all pages share. Without this file texts are selected by hand, and times are read in UTC.
 "use strict";
 
+// Gives every <pre data-copy> a button that copies its text.
 function addCopyButton(block) {
   const button = document.createElement("button");
   const frame = document.createElement("div");
@@ -24,6 +25,16 @@ function addCopyButton(block) {
   frame.append(block, button);
 }
 
+// Pages say instants in UTC, the same for everybody who compares notes; pointing at one tells it in the reader's zone.
+function tellInOwnZone(time) {
+  const instant = new Date(time.dateTime);
+  if (!Number.isNaN(instant.valueOf())) {
+    const here = instant.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
+    time.title = time.title ? `${time.title}\n${here}` : here;
+  }
+}
+
 if (navigator.clipboard) {
   document.querySelectorAll("[data-copy]").forEach(addCopyButton);
 }
+document.querySelectorAll("time[datetime*='T']").forEach(tellInOwnZone);
