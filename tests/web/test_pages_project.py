@@ -191,7 +191,7 @@ def test_all_files_and_releases_can_be_paged_through(
     assert "alpha-1.0.tar.gz" in first
     assert "cp3099" not in first
     assert len(first.encode()) < 100_000
-    assert "cp3119" in text_of(client, "/project/alpha/1.0/files/?page=2")
+    assert "cp3119" in text_of(client, "/project/alpha/1.0/files/?page=3")
     assert "There is no file on this page" in text_of(client, "/project/alpha/1.0/files/?page=9")
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import BinaryIO, NoReturn, Self
 
 from keyhouse.distfiles.findings import UnacceptableError
 
@@ -39,6 +39,31 @@ class Source:
             data = self.read_at(offset, min(_CHUNK, end - offset))
             offset += len(data)
             yield data
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSource(Source):
+    """A stream that can be sought in, where there is no file of this machine; for one reader at a time."""
+
+    stream: BinaryIO
+
+    @classmethod
+    def of(cls, stream: BinaryIO) -> Self:
+        """Return a source of a whole stream."""
+        return cls(descriptor=-1, size=stream.seek(0, os.SEEK_END), stream=stream)
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Return exactly `length` bytes; raise `UnacceptableError` where the stream has fewer."""
+        if offset < 0 or length < 0 or offset + length > self.size:
+            _refuse_truncated()
+        self.stream.seek(offset)
+        data = b""
+        while len(data) < length:
+            more = self.stream.read(length - len(data))
+            if not more:
+                _refuse_truncated()
+            data += more
+        return data
 
 
 @contextmanager

@@ -42,13 +42,18 @@ _METADATA_NAME = "PKG-INFO"
 
 @dataclass(slots=True)
 class TarContents:
-    """What is in the archive: paths without trailing slashes, and the first `{folder}/PKG-INFO`."""
+    """What is in the archive: paths without trailing slashes, and the sizes of `files` in their order.
+
+    Of contents only the first `{folder}/PKG-INFO` is kept, and the beginning of the file that is `wanted`.
+    """
 
     files: list[str] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     symbolic_links: dict[str, str] = field(default_factory=dict)
     hard_links: dict[str, str] = field(default_factory=dict)
     metadata: dict[str, bytes] = field(default_factory=dict)
+    wanted: bytes | None = None
 
     @property
     def top_names(self) -> set[str]:
@@ -87,8 +92,16 @@ class _Header:
     link: str
 
 
-def read_tar_gz(source: Source, bounds: Bounds) -> TarContents:
-    """Return what is in a `.tar.gz` archive.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A file whose first bytes, at most `most`, are to be kept."""
+
+    path: str
+    most: int
+
+
+def read_tar_gz(source: Source, bounds: Bounds, wanted: Wanted | None = None) -> TarContents:
+    """Return what is in a `.tar.gz` archive, with the beginning of the file that is `wanted`.
 
     Raises `UnacceptableError` for devices, FIFOs, sparse files, links that leave the archive,
     unsafe or repeated paths, contradicting headers, surplus data and expansion beyond `bounds`.
@@ -96,6 +109,7 @@ def read_tar_gz(source: Source, bounds: Bounds) -> TarContents:
     stream = _Stream(_gunzip(source, bounds))
     contents = TarContents()
     reader = _Reader(stream, contents, source.size, bounds)
+    reader.wanted = wanted
     while reader.read_next():
         pass
     stream.check_rest_is_zero()
@@ -165,6 +179,7 @@ class _Reader:
         self._files: set[str] = set()
         self._members = 0
         self._expanded = 0
+        self.wanted: Wanted | None = None
 
     def read_next(self) -> bool:
         """Read one header and what belongs to it; return False at the end of the archive."""
@@ -272,7 +287,11 @@ class _Reader:
 
     def _read_file(self, header: _Header) -> None:
         self._contents.files.append(header.path)
+        self._contents.sizes.append(header.size)
         self._files.add(header.path)
+        if self.wanted is not None and self.wanted.path == header.path:
+            self._contents.wanted = self._read_beginning(header.size, self.wanted.most)
+            return
         folders, _, name = header.path.rpartition("/")
         pieces = self._stream.pieces(_padded(header.size))
         is_metadata = name == _METADATA_NAME and folders and "/" not in folders
@@ -283,6 +302,12 @@ class _Reader:
         if header.size > self._bounds.metadata_size:
             _refuse("metadata-too-large", f"The file {shown(header.path)} is too large.")
         self._contents.metadata[header.path] = b"".join(pieces)[: header.size]
+
+    def _read_beginning(self, size: int, most: int) -> bytes:
+        kept = bytearray()
+        for piece in self._stream.pieces(_padded(size)):
+            kept += piece[: most - len(kept)]
+        return bytes(kept[:size])
 
 
 def _gunzip(source: Source, bounds: Bounds) -> Iterator[bytes]:

@@ -68,6 +68,11 @@ def get_release(release_id: int) -> ChosenRelease:
     return ChosenRelease(release, release.shown, release.length > LONGEST_SHOWN)
 
 
+def find_file_of(release_id: int, filename: str) -> File | None:
+    """Return the file of that name in a release, or None."""
+    return File.objects.filter(release_id=release_id, filename=filename).first()
+
+
 def description_of(release_id: int) -> str:
     """Return the whole rendered description."""
     return Release.objects.values_list("description_html", flat=True).get(pk=release_id)

@@ -12,6 +12,7 @@ from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from keyhouse.core import clock
+from keyhouse.distfiles.shown_text import shortened
 
 register = template.Library()
 
@@ -72,6 +73,12 @@ def size(value: int | None) -> str:
         amount, unit = amount / _STEP, unit + 1
     digits = 1 if unit and amount < _ONE_DIGIT_BELOW else 0
     return f"{amount:.{digits}f} {_UNITS[unit]}"
+
+
+@register.filter
+def visibly(value: str, longest: int = 100) -> str:
+    """Show text out of a file: what can't be seen is written out, the middle left out where it is too long."""
+    return shortened(str(value), longest)
 
 
 @register.filter

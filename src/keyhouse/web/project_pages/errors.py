@@ -1,0 +1,33 @@
+"""Refusals of the pages of a project."""
+
+from __future__ import annotations
+
+from keyhouse.core.errors import Refusal, Situation
+
+
+class ArchivesBusy(Refusal):
+    """As many archives are being looked into as this server reads at once; other pages go on."""
+
+    code = "archives-busy"
+    situation = Situation.UNAVAILABLE
+    sentence = "Too many archives are looked into right now."
+    fix = "Try again in a few seconds."
+    retry_after = 2
+
+
+class ArchiveMissing(Refusal):
+    """The file is known, and its bytes can't be read from the storage at the moment."""
+
+    code = "archive-unavailable"
+    situation = Situation.UNAVAILABLE
+    sentence = "The bytes of this file can't be read right now."
+    fix = "Try again later, or tell the operators of this index."
+
+
+class ProjectQuarantined(Refusal):
+    """Moderators took the project out of circulation; nothing of its files is shown meanwhile."""
+
+    code = "project-quarantined"
+    situation = Situation.FORBIDDEN
+    sentence = "This project is in quarantine."
+    fix = "Its page says what is known. Ask the operators of this index."

@@ -1,0 +1,115 @@
+"""From the address of a page to the project, the release and the file that it is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, Final
+from urllib.parse import quote
+
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from packaging.utils import canonicalize_name
+
+from keyhouse.core.errors import NotFound
+from keyhouse.index.errors import FileQuarantined
+from keyhouse.projects.models import File, Project
+from keyhouse.projects.queries import find_project
+from keyhouse.web import queries
+from keyhouse.web.project_pages.errors import ProjectQuarantined
+from keyhouse.web.versions import ReleaseLine, find_version
+
+_NAME: Final = re.compile(r"[a-z0-9-]{1,200}")  # a database must not be asked for anything else
+_FILENAME: Final = re.compile(r"[A-Za-z0-9_.+!-]{1,250}")
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A project as asked for: its releases (the newest first), the recommended one and the chosen one."""
+
+    project: Project
+    history: list[ReleaseLine]
+    recommended: ReleaseLine | None
+    chosen: ReleaseLine | None
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """Return what every page of a project shows of it."""
+        return {
+            "project": self.project,
+            "chosen": self.chosen,
+            "recommended": self.recommended,
+            "release_count": len(self.history),
+            "has_only_prereleases": bool(self.history) and all(line.is_prerelease for line in self.history),
+        }
+
+    @property
+    def release_id(self) -> int:
+        """Return the key of the chosen release; raises NotFound where there is none."""
+        if self.chosen is None:
+            raise NotFound
+        return self.chosen.id
+
+    def require_open(self) -> None:
+        """Raise ProjectQuarantined where nothing of the project's files may be shown."""
+        if self.project.status == Project.Status.QUARANTINED:
+            raise ProjectQuarantined
+
+
+class SpeltOtherwise(Exception):  # noqa: N818 - nothing is wrong; the page lives at another spelling
+    """The thing exists, and its page has another address."""
+
+    def __init__(self, *parts: str) -> None:
+        """Take the parts of the right address below `/project/`."""
+        super().__init__()
+        self.address = "/project/" + "/".join(quote(part, safe="") for part in parts if part) + "/"
+
+
+Page = Callable[..., HttpResponse]
+
+
+def look_up(name: str, version: str = "", *rest: str) -> Looked:
+    """Find the project and, where one is named, the release.
+
+    Raises NotFound, or SpeltOtherwise where name or version stand there in another spelling.
+    """
+    normalized = canonicalize_name(name)
+    project = find_project(normalized) if _NAME.fullmatch(normalized) else None
+    if project is None:
+        raise NotFound("There is no project of that name here.", fix="Look for it by searching.")
+    history = queries.history_of(project)
+    recommended = find_version(history, project.latest_version) or next(iter(history), None)
+    chosen = find_version(history, version) if version else recommended
+    if version and chosen is None:
+        raise NotFound(f"{project.name} has no such release.", fix="Its page lists all releases.")
+    if name != normalized or (version and chosen and version != chosen.version):
+        raise SpeltOtherwise(normalized, chosen.version if version and chosen else "", *rest)
+    return Looked(project, history, recommended, chosen)
+
+
+def or_redirected(page: Page) -> Page:
+    """Send other spellings of a name or a version to the one address."""
+
+    @wraps(page)
+    def answer(request: HttpRequest, *args: str, **kwargs: str) -> HttpResponse:
+        try:
+            return page(request, *args, **kwargs)
+        except SpeltOtherwise as other:
+            query = request.META.get("QUERY_STRING", "")
+            return HttpResponsePermanentRedirect(other.address + (f"?{query}" if query else ""))
+
+    return answer
+
+
+def get_open_file(looked: Looked, filename: str) -> File:
+    """Return a file of the chosen release that may be looked into; raises NotFound, FileQuarantined, ProjectQuarantined."""
+    looked.require_open()
+    found = queries.find_file_of(looked.release_id, filename) if _FILENAME.fullmatch(filename) else None
+    if found is None:
+        raise NotFound("This release has no such file.", fix="Its page lists all files.")
+    if found.is_quarantined:
+        raise FileQuarantined(
+            f"This file is in quarantine: {found.quarantine_reason}" if found.quarantine_reason else None
+        )
+    return found

@@ -1,0 +1,18 @@
+"""Addresses of the pages of a project."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from keyhouse.web.views import project, project_file
+
+_RELEASE = "project/<str:name>/<str:version>/"
+
+urlpatterns = [
+    path("project/<str:name>/", project.project, name="project"),
+    path("project/<str:name>/releases/", project.releases, name="project-releases"),
+    path(_RELEASE, project.project, name="release"),
+    path(_RELEASE + "files/", project.files, name="release-files"),
+    path(_RELEASE + "files/<str:filename>/", project_file.file, name="file"),
+    path(_RELEASE + "description/", project.description, name="release-description"),
+]
