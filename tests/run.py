@@ -22,6 +22,7 @@ POSTGRES = os.environ.pop("KEYHOUSE_TEST_POSTGRES", "postgresql://postgres@127.0
 CLOSING = re.compile(r"=+ .* in [\d.]+s.* =+|no tests ran in .*|\d+ (passed|failed).* in [\d.]+s.*")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 NO_TESTS = 5
+QUICK = {"PGOPTIONS": "-c synchronous_commit=off"}  # what is tried here is no crash of the database
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ def phases(options: set[str]) -> list[Phase]:
     if "--fast" in options:
         return found
     if postgres_answers():
-        found.append(Phase("PostgreSQL", f"database and {base}", "2", {"KEYHOUSE_DATABASE_URL": POSTGRES}))
+        found.append(
+            Phase("PostgreSQL", f"database and {base}", "2", {"KEYHOUSE_DATABASE_URL": POSTGRES, **QUICK})
+        )
     return [*found, Phase("journeys", f"journey{long}", "0", {})]
 
 
