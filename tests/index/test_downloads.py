@@ -12,7 +12,7 @@ from keyhouse.index.answers import FileRow
 from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.index.downloads import DownloadCounter, client_digest, estimate, installer_of
 from keyhouse.index.store import SMALL
-from keyhouse.projects.models import ClientSketch, DownloadCount
+from keyhouse.projects.models import ClientSketch, DownloadCount, ProjectDownloads, ReleaseDownloads
 
 PIP = 'pip/26.2 {"ci":null,"cpu":"x86_64"}'
 
@@ -121,7 +121,8 @@ def test_what_is_left_at_the_end_is_flushed(open_client: Any, index: Any) -> Non
 
 
 def _row(file: Any) -> FileRow:
-    return FileRow(file.pk, file.project_id, "alpha", file.blake2, file.filename, file.size, "", None)
+    ids = file.pk, file.project_id, file.release_id
+    return FileRow(*ids, "alpha", file.blake2, file.filename, file.size, "", None)
 
 
 def test_counts_of_several_processes_add_up(transactional_db: None, index: Any) -> None:
@@ -198,3 +199,22 @@ def test_the_day_of_a_count_is_the_clocks(
     assert list(days) == [(date(2024, 2, 29), 1), (date(2024, 3, 1), 1)]
     one, other = (bytes(sketch.sketch) for sketch in ClientSketch.objects.order_by("day_on"))
     assert one != other
+
+
+def test_sums_of_projects_and_releases_stand_beside_the_counts(client: Any, index: Any) -> None:
+    alpha, beta = index.publish("alpha"), index.publish("beta")
+    for file, agent in ((alpha, PIP), (alpha, PIP), (alpha, "uv/1"), (beta, PIP)):
+        client.ask(f"/files/{file.path}", {"User-Agent": agent})
+    _flush(client)
+    client.ask(f"/files/{alpha.path}", {"User-Agent": PIP})
+    _flush(client)
+    names = ProjectDownloads.objects.order_by("project_id", "installer")
+    assert list(names.values_list("project_id", "installer", "count")) == [
+        (alpha.project_id, "pip", 3),
+        (alpha.project_id, "uv", 1),
+        (beta.project_id, "pip", 1),
+    ]
+    releases = ReleaseDownloads.objects.order_by("release_id").values_list(
+        "project_id", "release_id", "count"
+    )
+    assert list(releases) == [(alpha.project_id, alpha.release_id, 4), (beta.project_id, beta.release_id, 1)]

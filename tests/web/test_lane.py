@@ -327,7 +327,7 @@ def test_changes_are_looked_for_before_anything_is_given() -> None:
 
 def test_downloads_are_counted_by_whom_they_are_for() -> None:
     counted: list[tuple[FileRow, bytes, str]] = []
-    item, row = PageItem(has_forms=False), FileRow(1, 1, "alpha", "b", "f", 1, "", None)
+    item, row = PageItem(has_forms=False), FileRow(1, 1, 1, "alpha", "b", "f", 1, "", None)
     lane = Lane(lambda: None, lambda _: item, lambda *one: counted.append(one))
     lane.learn(sent(1), Source("/", item, row, b"pip"))
     lane.find(b"1", "192.0.2.1")

@@ -41,6 +41,7 @@ class FileRow:
 
     id: int
     project_id: int
+    release_id: int
     project: str
     blake2: str
     filename: str

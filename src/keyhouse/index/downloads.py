@@ -1,8 +1,9 @@
 """Counting downloads: in memory while answers are sent, into the database once a second.
 
-Per file, day and installer; and unique clients per project and day as a sketch. A client is a keyed digest of its
-network address with a key of that day alone, so that neither the sketch nor the database tells who it was, and two days
-can't be joined. No address is kept. What was counted in the last second is lost when the process is killed.
+Per file, day and installer, with the sums per project and per release that pages show; and unique clients per project
+and day as a sketch. A client is a keyed digest of its network address with a key of that day alone, so that neither the
+sketch nor the database tells who it was, and two days can't be joined. No address is kept. What was counted in the last
+second is lost when the process is killed.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _IPV6_NETWORK: Final = 64  # bits that one household or machine has
 
 Counted = tuple[FileRow, bytes, str]
 CountKey = tuple[int, date, str]  # file, day, installer
+ReleaseKey = tuple[int, date]  # release, day
+ProjectKey = tuple[int, date, str]  # project, day, installer
 SketchKey = tuple[int, date]  # project, day
 
 
@@ -67,6 +70,8 @@ class DownloadCounter:
         self._database = database
         self._noted: list[Counted] = []
         self._counts: Counter[CountKey] = Counter()
+        self._of_releases: Counter[ReleaseKey] = Counter()
+        self._of_projects: Counter[ProjectKey] = Counter()
         self._sketches: dict[SketchKey, Registers] = {}
 
     def note(self, file: FileRow, user_agent: bytes, client: str) -> None:
@@ -91,10 +96,16 @@ class DownloadCounter:
                 self._counts
             ):  # in one order everywhere, so that nobody waits in a circle
                 _add_count(ask, count_key, self._counts[count_key])
+            for release_key in sorted(self._of_releases):
+                _add_release_count(ask, release_key, self._of_releases[release_key])
+            for project_key in sorted(self._of_projects):
+                _add_project_count(ask, project_key, self._of_projects[project_key])
             for sketch_key in sorted(self._sketches):
                 _add_sketch(ask, sketch_key, encode(self._sketches[sketch_key]), locks=self._locks)
         touched = len(self._counts) + len(self._sketches)
         self._counts.clear()
+        self._of_releases.clear()
+        self._of_projects.clear()
         self._sketches.clear()
         return touched
 
@@ -110,7 +121,10 @@ class DownloadCounter:
         day = clock.now().date()
         key = day_key(day)
         for file, user_agent, client in noted:
-            self._counts[(file.id, day, installer_of(user_agent))] += 1
+            installer = installer_of(user_agent)
+            self._counts[(file.id, day, installer)] += 1
+            self._of_releases[(file.release_id, day)] += 1
+            self._of_projects[(file.project_id, day, installer)] += 1
             registers = self._sketches.setdefault((file.project_id, day), {})
             add(registers, client_digest(client, key))
 
@@ -127,6 +141,28 @@ def _add_count(ask: Ask, key: CountKey, count: int) -> None:
         "SELECT id, ?, ?, ? FROM projects_file WHERE id = ? "
         "ON CONFLICT (file_id, day_on, installer) "
         "DO UPDATE SET count = projects_downloadcount.count + excluded.count",
+        [key[1], key[2], count, key[0]],
+    )
+
+
+def _add_release_count(ask: Ask, key: ReleaseKey, count: int) -> None:
+    """Add to the day of a release; one that was deleted in the meantime is not counted."""
+    ask(
+        "INSERT INTO projects_releasedownloads (project_id, release_id, day_on, count) "
+        "SELECT project_id, id, ?, ? FROM projects_release WHERE id = ? "
+        "ON CONFLICT (project_id, day_on, release_id) "
+        "DO UPDATE SET count = projects_releasedownloads.count + excluded.count",
+        [key[1], count, key[0]],
+    )
+
+
+def _add_project_count(ask: Ask, key: ProjectKey, count: int) -> None:
+    """Add to the day of a project; one that was deleted in the meantime is not counted."""
+    ask(
+        "INSERT INTO projects_projectdownloads (project_id, day_on, installer, count) "
+        "SELECT id, ?, ?, ? FROM projects_project WHERE id = ? "
+        "ON CONFLICT (project_id, day_on, installer) "
+        "DO UPDATE SET count = projects_projectdownloads.count + excluded.count",
         [key[1], key[2], count, key[0]],
     )
 

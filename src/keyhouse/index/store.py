@@ -28,7 +28,7 @@ _ONLY_FORM: Final = {"json": "json", "rss": "xml", "releases": "xml", "stats": "
 _ADDRESSED: Final = frozenset({"json", "rss", "releases"})
 _COLUMN: Final = {"gzip": "gzip", "zstd": "zstd", "identity": "body"}
 _FILE: Final = (
-    "SELECT f.id, f.project_id, p.normalized_name, f.blake2, f.filename, f.size, f.metadata_sha256, "
+    "SELECT f.id, f.project_id, f.release_id, p.normalized_name, f.blake2, f.filename, f.size, f.metadata_sha256, "
     "f.is_quarantined, f.quarantine_reason, p.status, p.status_reason "
     "FROM projects_file f JOIN projects_project p ON p.id = f.project_id WHERE f.blake2 = ?"
 )
@@ -124,7 +124,7 @@ class Store:
         """Load the row of a file by its address `ab/cd/rest/filename`."""
         *digest, filename = address.split("/")
         rows = self._database.rows(_FILE, ["".join(digest)])
-        return _file_row(rows[0]) if rows and rows[0][4] == filename else None
+        return _file_row(rows[0]) if rows and rows[0][5] == filename else None
 
     def path_of(self, target: Target) -> Path:
         """Return where the bytes of a file (or of its metadata) are."""
@@ -173,7 +173,7 @@ def _sent_form(target: Target, form: str) -> str:
 
 
 def _file_row(row: Row) -> FileRow:
-    id_, project_id, project, blake2, filename, size, metadata_sha256, *states = row
+    id_, project_id, release_id, project, blake2, filename, size, metadata_sha256, *states = row
     is_quarantined, reason, status, status_reason = states
     held = status_reason if status == QUARANTINED else reason if is_quarantined else None
-    return FileRow(id_, project_id, project, blake2, filename, size, metadata_sha256, held)
+    return FileRow(id_, project_id, release_id, project, blake2, filename, size, metadata_sha256, held)

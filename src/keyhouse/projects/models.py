@@ -227,6 +227,55 @@ class DownloadCount(models.Model):
         return f"{self.day_on} {self.count}"
 
 
+class ProjectDownloads(models.Model):
+    """Downloads of one project on one day by one installer: the sum over its files, so that a page needn't add them up.
+
+    What was downloaded stays counted when the file is deleted.
+    """
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="daily_downloads", db_index=False
+    )
+    day_on = models.DateField()
+    installer = models.CharField(max_length=32)
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        """One row for each project, day and installer."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["project", "day_on", "installer"], name="project_count_once_a_day"
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return day and count."""
+        return f"{self.day_on} {self.count}"
+
+
+class ReleaseDownloads(models.Model):
+    """Downloads of one release on one day: the sum over its files and all installers."""
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="release_downloads", db_index=False
+    )
+    release = models.ForeignKey(Release, on_delete=models.CASCADE, related_name="daily_downloads")
+    day_on = models.DateField()
+    count = models.BigIntegerField(default=0)
+
+    class Meta:
+        """One row for each release and day, found by the project's days."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "day_on", "release"], name="release_count_once_a_day")
+        ]
+
+    def __str__(self) -> str:
+        """Return day and count."""
+        return f"{self.day_on} {self.count}"
+
+
 class ClientSketch(models.Model):
     """Unique clients of one project on one day, as a sketch of keyed, daily-salted digests; no address is kept."""
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from keyhouse.web.views import project, project_file
+from keyhouse.web.views import project, project_file, project_statistics
 
 _RELEASE = "project/<str:name>/<str:version>/"
 
 urlpatterns = [
     path("project/<str:name>/", project.project, name="project"),
     path("project/<str:name>/releases/", project.releases, name="project-releases"),
+    path("project/<str:name>/statistics/", project_statistics.page, name="project-statistics"),
+    path("project/<str:name>/statistics.json", project_statistics.document, name="project-statistics-json"),
     path(_RELEASE, project.project, name="release"),
     path(_RELEASE + "files/", project.files, name="release-files"),
     path(_RELEASE + "files/<str:filename>/", project_file.file, name="file"),

@@ -60,17 +60,22 @@ class Looked:
 class SpeltOtherwise(Exception):  # noqa: N818 - nothing is wrong; the page lives at another spelling
     """The thing exists, and its page has another address."""
 
-    def __init__(self, *parts: str) -> None:
-        """Take the parts of the right address below `/project/`."""
+    def __init__(self, name: str, version: str, rest: str) -> None:
+        """Take the right name and version, and the rest of the address behind them as it is written there."""
         super().__init__()
-        self.address = "/project/" + "/".join(quote(part, safe="") for part in parts if part) + "/"
+        self.address = project_path(name, version) + rest
 
 
 Page = Callable[..., HttpResponse]
 
 
-def look_up(name: str, version: str = "", *rest: str) -> Looked:
-    """Find the project and, where one is named, the release.
+def project_path(name: str, version: str = "") -> str:
+    """Return the address of the page of a project or a release."""
+    return "/project/" + "".join(quote(part, safe="") + "/" for part in (name, version) if part)
+
+
+def look_up(name: str, version: str = "", rest: str = "") -> Looked:
+    """Find the project and, where one is named, the release; `rest` is what stands behind them in the address.
 
     Raises NotFound, or SpeltOtherwise where name or version stand there in another spelling.
     """
@@ -84,7 +89,7 @@ def look_up(name: str, version: str = "", *rest: str) -> Looked:
     if version and chosen is None:
         raise NotFound(f"{project.name} has no such release.", fix="Its page lists all releases.")
     if name != normalized or (version and chosen and version != chosen.version):
-        raise SpeltOtherwise(normalized, chosen.version if version and chosen else "", *rest)
+        raise SpeltOtherwise(normalized, chosen.version if version and chosen else "", rest)
     return Looked(project, history, recommended, chosen)
 
 

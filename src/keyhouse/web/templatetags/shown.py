@@ -76,6 +76,12 @@ def size(value: int | None) -> str:
 
 
 @register.filter
+def grouped(value: int) -> str:
+    """Show a whole number with its thousands parted: `12,345`."""
+    return f"{value:,}"
+
+
+@register.filter
 def visibly(value: str, longest: int = 100) -> str:
     """Show text out of a file: what can't be seen is written out, the middle left out where it is too long."""
     return shortened(str(value), longest)

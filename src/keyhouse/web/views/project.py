@@ -55,7 +55,7 @@ def project(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
 @or_redirected
 def releases(request: HttpRequest, name: str) -> HttpResponse:
     """Show all releases of a project, fifty a page."""
-    looked = look_up(name, "", "releases")
+    looked = look_up(name, "", "releases/")
     pages = Pages(read_page_number(request.GET.get("page", "")), len(looked.history), LINES_A_PAGE)
     lines = looked.history[pages.first : pages.first + pages.length]
     return render(request, "site/releases.html", looked.context | {"history": lines, "pages": pages})
@@ -65,7 +65,7 @@ def releases(request: HttpRequest, name: str) -> HttpResponse:
 @or_redirected
 def files(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Show all files of a release, fifty a page."""
-    looked = look_up(name, version, "files")
+    looked = look_up(name, version, "files/")
     found = files_of(Release(pk=looked.release_id))
     pages = Pages(read_page_number(request.GET.get("page", "")), found.count(), LINES_A_PAGE)
     lines = lines_of(list(found[pages.first : pages.first + pages.length]))
@@ -76,6 +76,6 @@ def files(request: HttpRequest, name: str, version: str) -> HttpResponse:
 @or_redirected
 def description(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Show a description that is too long for the project's page."""
-    looked = look_up(name, version, "description")
+    looked = look_up(name, version, "description/")
     text = fit_description(queries.description_of(looked.release_id))
     return render(request, "site/description.html", looked.context | {"description": text})

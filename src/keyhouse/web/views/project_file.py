@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -26,7 +27,7 @@ _DIGITS: Final = 6
 @or_redirected
 def file(request: HttpRequest, name: str, version: str, filename: str) -> HttpResponse:
     """Show a file with what is inside, a hundred members a page, or by `?member=` one member of it."""
-    looked = look_up(name, version, "files", filename)
+    looked = look_up(name, version, f"files/{quote(filename, safe='')}/")
     found = get_open_file(looked, filename)
     context = looked.context | {"file": found, "publication": publication_of(found)}
     listing = list_file(found)
