@@ -32,6 +32,8 @@ def test_a_person_finds_what_is_theirs_and_a_way_out() -> None:
 
 
 OPERATOR_PAGES = (
+    "/operator/",
+    "/operator/people/",
     "/operator/recovery/",
     "/operator/accounts/",
     "/mandate/proposals/",
@@ -42,12 +44,12 @@ OPERATOR_PAGES = (
 
 def test_operators_find_all_their_pages_from_each_of_them() -> None:
     operator = Actor(kind="session", name="ada", is_operator=True)
-    assert 'href="/operator/recovery/"' in page_for(operator)
+    assert 'href="/operator/"' in page_for(operator)
     for here in OPERATOR_PAGES:
         page = page_for(operator, here)
         assert all(f'href="{address}"' in page for address in OPERATOR_PAGES)
         assert f'<a href="{here}" aria-current="page">' in page
-        assert '<a href="/operator/recovery/" aria-current="true">Operate</a>' in page
+        assert '<a href="/operator/" aria-current="true">Operate</a>' in page
 
 
 def test_nobody_else_is_led_to_the_pages_of_operators() -> None:

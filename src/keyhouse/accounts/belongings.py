@@ -19,6 +19,7 @@ from keyhouse.accounts.models import (
     RecoveryWord,
     SecurityKey,
     Session,
+    Suspension,
     User,
     UserHandle,
 )
@@ -120,6 +121,18 @@ BELONGINGS: Final = Belongings(
                 "last_used_at",
             ),
             _NUMBER,
+        ),
+        Kept(
+            "suspensions",
+            "accounts.Suspension",
+            _of(Suspension),
+            ("reason", "is_final", "placed_at", "ended_at"),
+            _NUMBER
+            | {
+                "state_before": "the state that the account goes back to, as `state` tells then",
+                "placed_by": "somebody else's name",
+                "ended_by": "somebody else's name",
+            },
         ),
         Kept("user_handle", "accounts.UserHandle", _of(UserHandle), ("handle",), _NUMBER),
         Kept(

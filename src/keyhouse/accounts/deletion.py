@@ -61,6 +61,10 @@ def _is_last_operator(user: User) -> bool:
     return user.is_operator and not others.exists()
 
 
+# somebody has to find out first what happened to these
+_WAITING_STATES: Final = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
+
+
 def find_deletion(user_id: int) -> Deletion | None:
     """Return the deletion of an account that waits, or None."""
     return Deletion.objects.filter(user_id=user_id, done_at=None).first()
@@ -135,7 +139,7 @@ def keep_account_by_link(secret: str, *, by: Actor, now: datetime) -> None:
 def carry_out_due(now: datetime) -> int:
     """Carry out the deletions whose wait is over; returns how many. Twice, or by two at once, does no harm.
 
-    An account that is frozen or on hold by now waits on: somebody has to find out first what happened to it.
+    An account that is frozen, suspended or on hold by now waits on: somebody has to find out first what happened to it.
     """
     due = Deletion.objects.filter(done_at=None, due_at__lte=now).order_by("due_at")
     return sum(_carry_out_waiting(user_id, now) for user_id in list(due.values_list("user_id", flat=True)))
@@ -147,7 +151,7 @@ def _carry_out_waiting(user_id: int, now: datetime) -> bool:
         with transaction.atomic():
             user = _lock(user_id)
             waiting = find_deletion(user_id)
-            is_open = holds.effective_state(user, now) not in {User.State.HELD, User.State.FROZEN}
+            is_open = holds.effective_state(user, now) not in _WAITING_STATES
             if waiting is None or now < waiting.due_at or not is_open:
                 return False
             _carry_out(user, by, now)

@@ -14,7 +14,7 @@ from django.db import transaction
 from keyhouse.accounts import browsers, emails, links
 from keyhouse.accounts.addresses import letters
 from keyhouse.accounts.errors import LinkUnknown
-from keyhouse.accounts.models import OneTimeLink, User
+from keyhouse.accounts.models import OneTimeLink, Suspension, User
 from keyhouse.accounts.recovery.cases import stop_cases
 from keyhouse.accounts.recovery.telling import tell_operators
 from keyhouse.accounts.sessions import end_sessions
@@ -79,8 +79,11 @@ def _lock(user: User) -> User:
 
 def _freeze(user: User, action: str, *, by: Actor, now: datetime, told_at: str = "") -> None:
     """Write it. `told_at`: the address that the mail went to, which a thief may have taken off the account meanwhile."""
-    User.objects.filter(pk=user.pk).update(state=User.State.FROZEN)
-    user.state = User.State.FROZEN
+    if user.state == User.State.SUSPENDED:  # frozen once that ends, and closed until then
+        Suspension.objects.filter(user=user, ended_at=None).update(state_before=User.State.FROZEN)
+    else:
+        User.objects.filter(pk=user.pk).update(state=User.State.FROZEN)
+        user.state = User.State.FROZEN
     end_sessions(user.pk)
     browsers.forget(user.pk, now)  # one of them may be the thief's, and so may one that waits
     stop_cases(user, how="not-me", by=by, now=now)

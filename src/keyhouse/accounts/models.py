@@ -8,6 +8,9 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
 
+from keyhouse.accounts.oversight.models import (
+    Suspension as Suspension,  # noqa: PLC0414 - Django finds models here
+)
 from keyhouse.accounts.phrases import new_phrase
 from keyhouse.accounts.recovery.models import (
     RecoveryCase as RecoveryCase,  # noqa: PLC0414 - Django finds models here
@@ -45,6 +48,7 @@ class User(AbstractBaseUser):
         HELD = "held"
         FROZEN = "frozen"
         PASSWORD_DISABLED = "password-disabled"  # noqa: S105 - the name of a state
+        SUSPENDED = "suspended"  # by operators; kept in `Suspension`
         DELETED = "deleted"
 
     username = models.CharField(max_length=50)
@@ -70,9 +74,13 @@ class User(AbstractBaseUser):
     objects: ClassVar = BaseUserManager()
 
     class Meta:
-        """User names are unique whatever their case."""
+        """User names are unique whatever their case; the few who are closed or operate are found without looking at everybody."""
 
         constraints: ClassVar = [models.UniqueConstraint(Lower("username"), name="username_unique")]
+        indexes: ClassVar = [
+            models.Index(fields=["state"], name="user_closed", condition=~models.Q(state="active")),
+            models.Index(fields=["username"], name="user_operator", condition=models.Q(is_operator=True)),
+        ]
 
     def __str__(self) -> str:
         """Return the user name."""

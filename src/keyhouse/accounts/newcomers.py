@@ -47,6 +47,7 @@ from keyhouse.accounts.sessions import actor_of, digest_of, start_session
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
 from keyhouse.core.actions import Thing
+from keyhouse.core.errors import AccountSuspended
 
 Step = Literal["account", "authenticator", "recovery-codes"]
 ACTION: Final = {
@@ -330,6 +331,8 @@ def _renew_account(link: OneTimeLink, draft: Draft, hashed: HashedCodes, now: da
     user = User.objects.select_for_update().filter(username=link.username).first()
     if user is None or user.state == User.State.DELETED:
         raise LinkUnknown
+    if user.state == User.State.SUSPENDED:
+        raise AccountSuspended
     case = require_ready(link, now)  # before anything changes that it rests on
     User.objects.filter(pk=user.pk).update(
         password=draft.password_hash or hash_password(None),

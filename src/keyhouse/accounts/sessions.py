@@ -32,7 +32,7 @@ PUBLIC_ID_BYTES: Final = 16
 COOKIE_BYTES: Final = 32
 CSRF_LENGTH: Final = 32  # what Django's middleware takes
 LONGEST_COOKIE: Final = 200
-CLOSED_STATES: Final = frozenset({User.State.FROZEN, User.State.DELETED})
+CLOSED_STATES: Final = frozenset({User.State.FROZEN, User.State.SUSPENDED, User.State.DELETED})
 
 _log = logging.getLogger("keyhouse.accounts")
 

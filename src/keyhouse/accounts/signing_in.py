@@ -44,7 +44,7 @@ from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, Actor, Strength
-from keyhouse.core.errors import AccountFrozen, Refusal, StepUpRequired
+from keyhouse.core.errors import AccountFrozen, AccountSuspended, Refusal, StepUpRequired
 
 _log = logging.getLogger("keyhouse.accounts")
 _LONGEST_ID: Final = 1400  # characters of a credential id
@@ -121,6 +121,8 @@ def _be_an_open_account(attempt: SignIn) -> None:
         raise SignInRefused
     if state == User.State.FROZEN:
         raise AccountFrozen
+    if state == User.State.SUSPENDED:
+        raise AccountSuspended
     if state == User.State.PASSWORD_DISABLED:
         raise PasswordDisabled
 
@@ -340,7 +342,7 @@ class PasskeyAnswer:
 def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
     """Sign somebody in by a passkey alone: it is two factors, as the authenticator verified who holds it.
 
-    Unknown keys and keys of accounts that are gone get one answer. Raises TooManyAttempts, a KeyRefused, AccountFrozen.
+    Unknown keys and keys of accounts that are gone get one answer. Raises TooManyAttempts, a KeyRefused, AccountFrozen, AccountSuspended.
     """
     forget_old_sometimes(answer.now)
     owner = _owner_of(answer.response)
@@ -354,7 +356,7 @@ def sign_in_by_passkey(answer: PasskeyAnswer) -> SignedIn:
     try:
         asked = ceremonies.find_asked(answer.holder, answer.asked, answer.response, answer.now)
         signed_in = _open_by_passkey(answer, asked)
-    except (KeyRefused, AccountFrozen) as refusal:
+    except (KeyRefused, AccountFrozen, AccountSuspended) as refusal:
         if isinstance(refusal, KeyCloned):
             mark_clone(answer.response, now=answer.now)
         record_refusal("session.start", by=answer.visitor.actor, code=refusal.code, account_id=owner)
@@ -370,6 +372,8 @@ def _open_by_passkey(answer: PasskeyAnswer, asked: ceremonies.Asked) -> SignedIn
         ceremonies.mark_answered(asked, answer.now)
         if user.state == User.State.FROZEN:
             raise AccountFrozen
+        if user.state == User.State.SUSPENDED:
+            raise AccountSuspended
         session, cookie = start_session(
             user,
             ["passkey"],

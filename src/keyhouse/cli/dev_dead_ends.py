@@ -34,6 +34,9 @@ compliant co-owners or none, mail (works, off, stuck), and the browser (known or
 The goal is to be *compliant with authority*: a verified primary address that takes mails, an account without a hold, and a session that has proven
 the strongest factor, so that the gate allows `token.mint`. Getting a new mailbox, an app or a passkey on one's device counts as something that
 everybody can do.
+
+*Suspended* is no situation here: operators closed the account on purpose, so that nothing its person can do opens it, and no way back is meant to
+lead out of it. An operator reinstates it, and then it stands as it would without the suspension.
 """
 
 

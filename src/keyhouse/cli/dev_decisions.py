@@ -215,7 +215,7 @@ def _by_person() -> str:
 
 
 def _by_state() -> str:
-    states = ("active", "held", "frozen", "password-disabled", "deleted")
+    states = ("active", "held", "frozen", "password-disabled", "suspended", "deleted")
     asked = (
         ("session: `project.manage`", "session", "project.manage"),
         ("token: `release.upload`", "token", "release.upload"),

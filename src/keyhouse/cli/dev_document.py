@@ -13,7 +13,7 @@ from keyhouse.core.errors import Refusal, Situation
 from keyhouse.mandate.documents import DocumentInvalid, Mandate, read_mandate
 
 METHODS: Final = ("password", "totp", "webauthn", "passkey", "recovery_code")
-STATES: Final = ("active", "held", "frozen", "password-disabled", "deleted")
+STATES: Final = ("active", "held", "frozen", "password-disabled", "suspended", "deleted")
 FACTORS: Final = ("totp", "webauthn", "recovery_codes")
 ACTS: Final = ("upload", "yank", "read")
 LONGEST_PASSWORD: Final = 4096

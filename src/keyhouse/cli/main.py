@@ -30,7 +30,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "settings": (False, "Print every setting with its value, source and meaning."),
     "limits": (False, "Print every limit on attempts, and what counts."),
     "setup-link": (True, "Print a new one-time link for the first operator."),
-    "user": (True, "Invite people, list accounts, lead people through enrolling anew."),
+    "user": (True, "Invite, show, suspend and off-board people; lead them through enrolling anew."),
     "token": (True, "List and revoke API tokens."),
     "mandate": (True, "Say who must hold a second factor: plan, apply, explain, exempt."),
     "audit": (True, "Print and export the audit log."),

@@ -154,6 +154,8 @@ def _run(wishes: Wishes, settings: Configuration, sockets: list[socket]) -> None
     if wishes.workers == 1:
         # The server takes the signals itself once it runs and raises them again when it has stopped: obeyed by then.
         _on_stop(server.handle_exit)
+    if wishes.tls_cert is not None:
+        os.environ[configuration.SERVED_CERTIFICATE] = str(wishes.tls_cert.resolve())
     with _accompanied(_companions(settings)), _metrics_folder(wishes):
         announcement.announce(settings, wishes.host)
         _close_connections()

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import json
+from typing import Final
 
 import click
 
-from keyhouse.accounts.models import User
-from keyhouse.accounts.queries import find_user
+from keyhouse.accounts import holds
+from keyhouse.accounts.models import Suspension, User
+from keyhouse.accounts.oversight import suspending
+from keyhouse.accounts.queries import emails_of, find_user
 from keyhouse.accounts.recovering import make_enrolment_link
 from keyhouse.accounts.services import invite_user
-from keyhouse.core import clock, configuration
-from keyhouse.core.actor import host
+from keyhouse.core import clock, configuration, standing
+from keyhouse.core.actor import host, named_offices
 from keyhouse.core.errors import NotFound
 
 
 @click.group("user")
 def command() -> None:
-    """Invite people, list accounts, lead people through enrolling anew."""
+    """Invite, show, suspend and off-board people; lead them through enrolling anew."""
 
 
 @command.command()
@@ -44,10 +47,133 @@ def recover(name: str) -> None:
     Example:
       keyhouse user recover ada
     """  # noqa: D301 - \b is click's own mark
+    user = _get(name)
+    click.echo(configuration.current().base_url + make_enrolment_link(user, by=host()))
+
+
+def _get(name: str) -> User:
     user = find_user(name)
     if user is None:
         raise NotFound(f"There is no user {name}.", fix="`keyhouse user list` shows them.")
-    click.echo(configuration.current().base_url + make_enrolment_link(user, by=host()))
+    return user
+
+
+@command.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def show(name: str, *, as_json: bool) -> None:
+    """Show one account: state, offices, second factors by kind, addresses, projects that only NAME owns.
+
+    \b
+    Examples:
+      keyhouse user show ada
+      keyhouse user show ada --json
+    """  # noqa: D301 - \b is click's own mark
+    told = _told(_get(name))
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    for key, value in told.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else value
+        click.echo(f"{key.replace('_', ' ')}: {'none' if text in {None, ''} else text}")
+
+
+def _told(user: User) -> dict[str, object]:
+    suspension = Suspension.objects.filter(user=user, ended_at=None).first()
+    return {
+        "username": user.username,
+        "state": holds.effective_state(user, clock.now()),
+        "offices": list(named_offices((user.is_operator, user.is_moderator, user.is_auditor))),
+        "joined_at": clock.format_instant(user.joined_at),
+        "last_seen_at": clock.format_instant(user.last_seen_at) if user.last_seen_at else None,
+        "addresses": [email.address for email in emails_of(user)],
+        "authenticator_apps": user.authenticators.count(),
+        "security_keys": user.security_keys.count(),
+        "suspended_for": suspension.reason if suspension else None,
+        "has_left": bool(suspension and suspension.is_final),
+        "only_owner_of": list(standing.of(user.pk).sole_owned),
+    }
+
+
+_WHY: Final = click.option(
+    "--reason", required=True, help="Why; the person and all operators are told, and the log keeps it."
+)
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+
+
+def _tell(user: User, done: str, *, as_json: bool, **more: object) -> None:
+    """Print what was done, and which projects nobody else owns."""
+    alone = list(standing.of(user.pk).sole_owned)
+    if as_json:
+        click.echo(json.dumps({"username": user.username, "done": done, **more, "only_owner_of": alone}))
+        return
+    click.echo(f"{user.username}: {done}.")
+    if alone:
+        click.echo(f"To be handed over, since nobody else owns them: {', '.join(alone)}")
+
+
+@command.command()
+@click.argument("name")
+@_WHY
+@_JSON
+def suspend(name: str, reason: str, *, as_json: bool) -> None:
+    """Suspend NAME: sessions end, API tokens rest with the next request. Doing it again changes nothing.
+
+    \b
+    Example:
+      keyhouse user suspend ada --reason "laptop stolen, she called"
+    """  # noqa: D301 - \b is click's own mark
+    user = _get(name)
+    is_new = suspending.suspend_user(user, reason, by=host(), now=clock.now())
+    _tell(user, "suspended" if is_new else "was suspended already", as_json=as_json)
+
+
+@command.command()
+@click.argument("name")
+@_WHY
+@_JSON
+def reinstate(name: str, reason: str, *, as_json: bool) -> None:
+    """End the suspension of NAME; the account goes back to the state that it would have without it.
+
+    \b
+    Example:
+      keyhouse user reinstate ada --reason "laptop found"
+    """  # noqa: D301 - \b is click's own mark
+    user = _get(name)
+    suspending.reinstate_user(user, reason, by=host(), now=clock.now())
+    _tell(user, "reinstated", as_json=as_json)
+
+
+@command.command("off-board")
+@click.argument("name")
+@_WHY
+@_JSON
+def off_board(name: str, reason: str, *, as_json: bool) -> None:
+    """Close the account of NAME, who has left: tokens are revoked for good, offices end, projects are listed.
+
+    \b
+    Example:
+      keyhouse user off-board ada --reason "left the company"
+    """  # noqa: D301 - \b is click's own mark
+    user = _get(name)
+    is_new = suspending.off_board(user, reason, by=host(), now=clock.now())
+    _tell(user, "off-boarded" if is_new else "was off-boarded already", as_json=as_json)
+
+
+@command.command("end-sessions")
+@click.argument("name")
+@_WHY
+@_JSON
+def end_sessions(name: str, reason: str, *, as_json: bool) -> None:
+    """Sign NAME out everywhere.
+
+    \b
+    Example:
+      keyhouse user end-sessions ada --reason "left a shared machine signed in"
+    """  # noqa: D301 - \b is click's own mark
+    user = _get(name)
+    count = suspending.end_sessions_of(user, reason, by=host(), now=clock.now())
+    _tell(user, f"{count} session{'' if count == 1 else 's'} ended", as_json=as_json, sessions=count)
 
 
 @command.command("list")

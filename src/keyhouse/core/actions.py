@@ -227,6 +227,12 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("project.archive", "Archive a project", "management", step_up=True),
         _gated("project.unarchive", "Take a project out of the archive", "management", step_up=True),
         _operator("account.read-troubled", "See which accounts are frozen and which mail domains are gone"),
+        _any_office("console.read", "See how the index is doing, and what needs attention"),
+        _any_office("person.read", "See people: their state, offices, factors by kind, roles and holds"),
+        _operator("person.suspend", "Suspend somebody's account", step_up=True),
+        _operator("person.reinstate", "End the suspension of an account", step_up=True),
+        _operator("person.off-board", "Close the account of somebody who has left", step_up=True),
+        _operator("person.end-sessions", "End all sessions of somebody", step_up=True),
         _gated("recovery.vouch", "Vouch for a co-owner who asks to come back in", "management", step_up=True),
         _gated(
             "hold.confirm",

@@ -32,6 +32,7 @@ class Kept:
 
 GiveUp = Callable[[int, datetime], None]
 Disown = Callable[[int, datetime, datetime], int]
+Close = Callable[[int, bool, datetime], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Belongings:
     `untold`: tables with rows about people that are told to nobody, and why. `give_up` ends what an account has there
     before its rows go, in the caller's transaction; it may refuse. `disown` ends what can act for a person and was made
     since an instant, as it may be from whoever was in their account; it takes account, that instant and now, and returns
-    how many.
+    how many. `close` lets all of it rest when operators close the account: what was remembered in its favour is forgotten, and
+    where the person has left for good, what can act for them is ended; it returns how many.
     """
 
     feature: str
@@ -49,6 +51,7 @@ class Belongings:
     untold: Mapping[str, str] = field(default_factory=dict)
     give_up: GiveUp | None = None
     disown: Disown | None = None
+    close: Close | None = None
 
 
 _wired: list[Belongings] = []
@@ -72,3 +75,11 @@ def disown_since(user_id: int, since: datetime, now: datetime) -> int:
     In the caller's transaction, which recovers the account.
     """
     return sum(one.disown(user_id, since, now) for one in all_belongings() if one.disown is not None)
+
+
+def close_all(user_id: int, now: datetime, *, is_final: bool) -> int:
+    """Let what acts for a person rest in every feature, or end where they left for good; returns how many ended.
+
+    In the caller's transaction, which closes the account.
+    """
+    return sum(one.close(user_id, is_final, now) for one in all_belongings() if one.close is not None)

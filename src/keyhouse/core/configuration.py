@@ -617,6 +617,16 @@ def _refuse_foreign_key_name(configuration: Configuration) -> None:
         )
 
 
+# not a setting: `keyhouse serve` tells its workers by this which certificate they show
+SERVED_CERTIFICATE: Final = "TLS_CERTIFICATE_SERVED"
+
+
+def find_served_certificate() -> Path | None:
+    """Return the certificate file that this server shows, or None where something in front of it does."""
+    path = os.environ.get(SERVED_CERTIFICATE, "")
+    return Path(path) if path else None
+
+
 _current: Configuration | None = None
 
 

@@ -156,6 +156,15 @@ class AccountFrozen(Refusal):
     fix = "Talk to the operators of this index."
 
 
+class AccountSuspended(Refusal):
+    """Operators closed the account; no way back of its owner opens it."""
+
+    code = "account-suspended"
+    situation = Situation.FORBIDDEN
+    sentence = "This account is suspended."
+    fix = "Talk to the operators of this index."
+
+
 class GateUnavailable(Refusal):
     """The gate can't be asked (nothing wired, or facts can't be gathered): privileged acts are refused."""
 

@@ -17,6 +17,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import (
     AccountFrozen,
     AccountHeld,
+    AccountSuspended,
     CredentialWeak,
     EmailUnverified,
     GateUnavailable,
@@ -44,6 +45,7 @@ REFUSALS: dict[str, type[Refusal]] = {
     for refusal in (
         AccountFrozen,
         AccountHeld,
+        AccountSuspended,
         CredentialWeak,
         DeletionHeld,
         EmailUnverified,

@@ -207,10 +207,16 @@ def _somebody(facts: Facts, action: Action) -> Decision | None:
 
 
 def _open_account(facts: Facts, action: Action) -> Decision | None:
-    """Refuse frozen accounts, and every state that isn't known here."""
+    """Refuse suspended and frozen accounts, and every state that isn't known here."""
     del action
     if facts.person.state in {"active", "held", "password-disabled"}:
         return None
+    if facts.person.state == "suspended":
+        return _deny(
+            "account-suspended",
+            "This account is suspended.",
+            Fix("Talk to the operators of this index.", "/account/"),
+        )
     return _deny(
         "account-frozen", "This account is frozen.", Fix("Talk to the operators of this index.", "/account/")
     )

@@ -25,7 +25,8 @@ def _files(user_id: int) -> QuerySet[File]:
 def owned_alone(user_id: int) -> QuerySet[Project]:
     """Return the projects that would have nobody left to look after them; one that was archived needs nobody."""
     roles = Role.objects.filter(project=OuterRef("pk"), kind=Role.Kind.OWNER)
-    mine, others = roles.filter(user_id=user_id), roles.exclude(user_id=user_id)
+    mine = roles.filter(user_id=user_id)
+    others = roles.exclude(user_id=user_id).exclude(user__state=User.State.SUSPENDED)
     live = Project.objects.exclude(status=Project.Status.ARCHIVED)
     return live.filter(Exists(mine), ~Exists(others)).order_by("normalized_name")
 

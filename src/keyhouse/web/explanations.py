@@ -55,6 +55,14 @@ MEANINGS: Final[dict[str, str]] = {
     "email-unverified": "The index must be able to reach whoever can change a project.",
     "account-held": "Something about the account needs to be cleared up first. Nothing was deleted.",
     "account-frozen": "Nobody can sign in or publish with this account until it is opened again.",
+    "account-suspended": "An operator closed the account. Sessions have ended and tokens rest; no way back that its owner "
+    "has opens it, only an operator does.",
+    "person-missing": "The name is misspelt, or the account was deleted.",
+    "own-account": "Whoever borrows the session of an operator must not be able to close that account, or hand it more power.",
+    "operator-needed": "Without an operator who can act nobody could mend anything in the pages any more. "
+    "Accounts that are frozen or suspended don't count.",
+    "not-suspended": "Another operator ended the suspension, or there never was one.",
+    "why-missing": "Acts on other people's accounts are told to these people, with the reason.",
     "gate-unavailable": "The part that decides about permissions could not be asked. In doubt the answer is no. "
     "Installing packages does not depend on it.",
     "sign-in-refused": "There is no such account, or its password is another one. The answer is the same for both, "

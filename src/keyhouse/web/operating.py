@@ -19,6 +19,8 @@ class Tab:
 
 
 TABS: Final = (
+    Tab("/operator/", "Overview", "console.read"),
+    Tab("/operator/people/", "People", "person.read"),
     Tab("/operator/recovery/", "Recovery", "recovery.read-all"),
     Tab("/operator/accounts/", "Accounts", "account.read-troubled"),
     Tab("/mandate/proposals/", "Mandates", "mandate.read-all"),

@@ -35,12 +35,17 @@ class Readiness:
 
 
 def judge() -> Readiness:
-    """Look at everything once. Blocking: database and disk are touched."""
+    """Look at everything once, on a thread of its own, and give the connection back."""
     try:
-        readers = _lacking(READERS)
-        return Readiness(readers, (*readers, *_lacking(WRITERS)), _lacking(BESIDE))
+        return look()
     finally:
         connection.close()
+
+
+def look() -> Readiness:
+    """Look at everything once. Blocking: database and disk are touched."""
+    readers = _lacking(READERS)
+    return Readiness(readers, (*readers, *_lacking(WRITERS)), _lacking(BESIDE))
 
 
 def _lacking(checks: tuple[Callable[[], str], ...]) -> tuple[str, ...]:

@@ -40,7 +40,7 @@ from keyhouse.mail.services import queue
 # Counted apart from what else is mailed: who asks for others' passwords must not use up what these ask for, and a limit
 # that is full only where nobody has the address would tell so on another page
 COUNTED: Final = "reset:"
-CLOSED: Final = frozenset({User.State.FROZEN, User.State.DELETED})
+CLOSED: Final = frozenset({User.State.FROZEN, User.State.SUSPENDED, User.State.DELETED})
 NOWHERE: Final = "nobody@invalid"
 MOST_MAILS: Final = 3  # accounts that one unverified address may stand in
 

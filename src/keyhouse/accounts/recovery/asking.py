@@ -10,6 +10,7 @@ from django.db import transaction
 from keyhouse.accounts import emails, limits, links, queries
 from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.recovery import letters
+from keyhouse.accounts.recovery.cases import CLOSED
 from keyhouse.accounts.recovery.queries import find_for_case
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record
@@ -30,7 +31,7 @@ def ask_for_mail(typed: str, visitor: Visitor, now: datetime) -> None:
     """
     limits.count_attempt(now=now, limit=limits.MAIL, network=visitor.network)
     user = queries.find_user_by_identifier(typed)
-    if user is not None and user.state == User.State.DELETED:
+    if user is not None and user.state in CLOSED:
         user = None
     # counted apart from other mails: what is asked here must not use up what is asked elsewhere
     subject = COUNTED + (f"account:{user.pk}" if user else limits.typed_subject(typed))

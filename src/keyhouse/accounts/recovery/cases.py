@@ -22,6 +22,7 @@ from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions, belongings, clock, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, job
+from keyhouse.core.errors import AccountSuspended
 from keyhouse.mail.queries import is_off
 
 OPEN: Final = "recovery.open"
@@ -35,9 +36,11 @@ _STOPPED: Final = {
     "factor": "Its owner proved a second factor.",
     "not-me": "Its owner stopped it.",
     "address": "The address that it was begun with is not the account's any more.",
+    "suspended": "The account was suspended.",
     "host": "The account was set up anew by a link that was made at the host.",
 }
 _State = RecoveryCase.State
+CLOSED: Final = (User.State.DELETED, User.State.SUSPENDED)  # which no way back opens
 
 
 def thing_of(case: RecoveryCase) -> Thing:
@@ -98,6 +101,8 @@ def _lock_person(user_id: int | None) -> User:
     user = User.objects.select_for_update().filter(pk=user_id).first() if user_id else None
     if user is None or user.state == User.State.DELETED:
         raise LinkUnknown
+    if user.state == User.State.SUSPENDED:
+        raise AccountSuspended(fix="Operators closed this account, and only they open it.")
     return user
 
 
@@ -322,7 +327,7 @@ def finish(user: User, case: RecoveryCase | None, now: datetime) -> None:
         stop_cases(user, how="host", by=job(JOB), now=now)  # its link would set everything anew once more
     _links_of(user).delete()
     ended = belongings.disown_since(user.pk, _settled_before(user, case, now), now)
-    User.objects.filter(pk=user.pk).exclude(state=User.State.DELETED).update(state=User.State.ACTIVE)
+    User.objects.filter(pk=user.pk).exclude(state__in=CLOSED).update(state=User.State.ACTIVE)
     links.end_links(user.pk, links.RECOVERY, links.PASSWORD_RESET)
     holds.end_holds(user, Hold.Reason.PASSWORD_RESET, by="factor", now=now)
     until = hold_after(user, now)

@@ -9,8 +9,9 @@ from django.db.models import QuerySet
 
 from keyhouse.core.belongings import Belongings, Kept
 from keyhouse.credentials.tokens.models import Token
-from keyhouse.credentials.tokens.services import end_late_tokens_of, end_tokens_of
+from keyhouse.credentials.tokens.services import count_change, end_late_tokens_of, end_tokens_of
 
+OWNER_LEFT: Final = "its owner has left"
 ACCOUNT_GONE: Final = "the account was deleted"
 _LEDGER: Final = "what was published by a token names it; it opens nothing any more"
 
@@ -26,6 +27,12 @@ def _reach(user_id: int) -> QuerySet[Any]:
 def _give_up(user_id: int, now: datetime) -> None:
     end_tokens_of(user_id, reason=ACCOUNT_GONE, now=now)
     _tokens(user_id).update(last_used_client="", last_used_network="")
+
+
+def _close(user_id: int, is_final: bool, now: datetime) -> int:  # noqa: FBT001 - as `Belongings` calls it
+    ended = end_tokens_of(user_id, reason=OWNER_LEFT, now=now) if is_final else 0
+    count_change()
+    return ended
 
 
 BELONGINGS: Final = Belongings(
@@ -73,4 +80,5 @@ BELONGINGS: Final = Belongings(
     ),
     give_up=_give_up,
     disown=end_late_tokens_of,
+    close=_close,
 )

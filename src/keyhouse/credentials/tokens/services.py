@@ -220,7 +220,7 @@ def revoke_token(token: Token, *, by: Actor, reason: str = "") -> None:
             revoked_at=clock.now(), revoked_reason=reason[:100]
         )
         if ended:
-            _count_change()
+            count_change()
             audit.record("token.revoke", by=by, about=thing_of(token), account_id=token.user_id)
 
 
@@ -232,7 +232,7 @@ def end_token(token: Token, *, by: Actor, reason: str) -> bool:
             revoked_at=clock.now(), revoked_reason=reason[:100]
         )
         if ended:
-            _count_change()
+            count_change()
             audit.record(
                 "token.revoke",
                 by=by,
@@ -251,7 +251,7 @@ def revoke_all_tokens(*, by: Actor, reason: str) -> int:
         Token.objects.filter(revoked_at__isnull=True).update(
             revoked_at=clock.now(), revoked_reason=reason[:100]
         )
-        _count_change()
+        count_change()
         acts = [audit.Act("token.revoke", thing_of(one), one.user_id, {"reason": reason}) for one in live]
         audit.record_all(acts, by=by)
     return len(live)
@@ -262,7 +262,7 @@ def end_tokens_of(user_id: int, *, reason: str, now: datetime) -> int:
     ended = Token.objects.filter(user_id=user_id, revoked_at__isnull=True).update(
         revoked_at=now, revoked_reason=reason[:100]
     )
-    _count_change()
+    count_change()
     return ended
 
 
@@ -276,13 +276,13 @@ def end_late_tokens_of(user_id: int, since: datetime, now: datetime) -> int:
     if not live:
         return 0
     mine.update(revoked_at=now, revoked_reason=RECOVERED)
-    _count_change()
+    count_change()
     acts = [audit.Act("token.revoke", thing_of(one), user_id, {"reason": RECOVERED}) for one in live]
     audit.record_all(acts, by=job("recovery"))
     return len(live)
 
 
-def _count_change() -> None:
+def count_change() -> None:
     """Raise the counter that readers look at, making its row where there is none."""
     Change.objects.bulk_create([Change(pk=1)], ignore_conflicts=True)
     Change.objects.filter(pk=1).update(value=F("value") + 1)

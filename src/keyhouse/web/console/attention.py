@@ -1,0 +1,145 @@
+"""What of the index needs somebody: each look is one question that stops counting early, whatever the size of the index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+from django.db.models import QuerySet
+
+from keyhouse.accounts import lone_address
+from keyhouse.accounts.addresses.queries import find_alarm
+from keyhouse.accounts.models import RecoveryCase, User
+from keyhouse.audit.models import Record
+from keyhouse.mail import queries as mail
+from keyhouse.mandate.models import Exemption, MandateVersion
+from keyhouse.web.console.index_facts import disk, find_certificate_end
+from keyhouse.web.readiness import Readiness
+
+COUNTED_TO: Final = 1000  # counting on would cost more than it tells
+LOW_SHARE: Final = 10  # a disk is low with less than a tenth free
+CERTIFICATE_SOON: Final = timedelta(days=21)
+UNSEALED_SOON: Final = timedelta(minutes=5)
+Severity = Literal["danger", "warn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Something that needs somebody: what, where to look, how badly."""
+
+    sentence: str
+    address: str = ""
+    severity: Severity = "warn"
+
+    @property
+    def word(self) -> str:
+        """Return how badly, in a word."""
+        return "now" if self.severity == "danger" else "soon"
+
+
+def needs_attention(readiness: Readiness, now: datetime) -> list[Attention]:
+    """Return what needs somebody, the worst first."""
+    found = [*_lacking(readiness), *(one for look in _LOOKS if (one := look(now)) is not None)]
+    return sorted(found, key=lambda one: one.severity)
+
+
+def _lacking(readiness: Readiness) -> Iterator[Attention]:
+    for sentence in dict.fromkeys((*readiness.readers_lack, *readiness.writers_lack)):
+        yield Attention(sentence, severity="danger")
+    for sentence in readiness.impaired:
+        if sentence != lone_address.SENTENCE:  # which is told with the address
+            yield Attention(sentence)
+
+
+def _counted(rows: QuerySet[Any], one: str, many: str) -> str:
+    """Say how many rows there are, up to a number, or nothing for none; `many` has the place of the number."""
+    count = rows[: COUNTED_TO + 1].count()
+    if count <= 1:
+        return one if count else ""
+    return many.format(f"More than {COUNTED_TO}" if count > COUNTED_TO else count)
+
+
+def _about(sentence: str, address: str, severity: Severity = "warn") -> Attention | None:
+    return Attention(sentence, address, severity) if sentence else None
+
+
+def _lone_address(now: datetime) -> Attention | None:
+    address = lone_address.find_lone_address(now)
+    return _about(f"{lone_address.SENTENCE} It is {address}." if address else "", "", "danger")
+
+
+def _stuck_mail(now: datetime) -> Attention | None:
+    if mail.is_off():
+        return Attention("Mail is off: no mail server is set, so nobody gets a mail.", "/operator/mail/")
+    told = "Mail is stuck: a security mail has waited for more than 15 minutes." if mail.is_stuck(now) else ""
+    return _about(told, "/operator/mail/", "danger")
+
+
+def _failed_mail(now: datetime) -> Attention | None:
+    del now
+    told = _counted(mail.failed(), "A mail was never sent.", "{} mails were never sent.")
+    return _about(told, "/operator/mail/")
+
+
+def _domain_alarm(now: datetime) -> Attention | None:
+    del now
+    told = "The watch on mail domains has stopped and needs a decision." if find_alarm() else ""
+    return _about(told, "/operator/accounts/", "danger")
+
+
+def _frozen(now: datetime) -> Attention | None:
+    del now
+    rows = User.objects.filter(state=User.State.FROZEN)
+    told = _counted(
+        rows, "An account is frozen: its owner said that it was not them.", "{} accounts are frozen."
+    )
+    return _about(told, "/operator/people/?state=frozen")
+
+
+def _cases(now: datetime) -> Attention | None:
+    rows = RecoveryCase.objects.filter(state=RecoveryCase.State.OPEN, expires_at__gt=now)
+    told = _counted(rows, "A recovery case is open.", "{} recovery cases are open.")
+    return _about(told, "/operator/recovery/")
+
+
+def _proposals(now: datetime) -> Attention | None:
+    versions = MandateVersion.objects.filter(withdrawn_at=None, effective_at=None)
+    exemptions = Exemption.objects.filter(withdrawn_at=None, effective_at=None, until__gt=now)
+    count = versions.count() + exemptions.count()
+    told = "A proposal about mandates waits." if count == 1 else f"{count} proposals about mandates wait."
+    return _about(told if count else "", "/mandate/proposals/")
+
+
+def _unsealed(now: datetime) -> Attention | None:
+    rows = Record.objects.filter(position=None, at__lt=now - UNSEALED_SOON)
+    told = "Audit records have waited for more than five minutes to be sealed." if rows.exists() else ""
+    return _about(told, "/operator/audit/", "danger")
+
+
+def _disk_low(now: datetime) -> Attention | None:
+    del now
+    found = disk()
+    told = "The disk of the files is nearly full." if found.free * LOW_SHARE < found.total else ""
+    return _about(told, "", "danger")
+
+
+def _certificate_ends(now: datetime) -> Attention | None:
+    end = find_certificate_end()
+    told = "The certificate of this server ends soon." if end and end - now < CERTIFICATE_SOON else ""
+    return _about(told, "", "danger")
+
+
+_LOOKS: Final[tuple[Callable[[datetime], Attention | None], ...]] = (
+    _lone_address,
+    _stuck_mail,
+    _failed_mail,
+    _domain_alarm,
+    _frozen,
+    _cases,
+    _proposals,
+    _unsealed,
+    _disk_low,
+    _certificate_ends,
+)

@@ -1,0 +1,169 @@
+"""Reading people for the console: a list that is cut by name, and everything about one person but secrets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Lower
+
+from keyhouse.accounts import holds, queries
+from keyhouse.accounts.models import (
+    Authenticator,
+    Email,
+    Hold,
+    RecoveryCase,
+    RecoveryCode,
+    SecurityKey,
+    Session,
+    Suspension,
+    User,
+)
+from keyhouse.accounts.recovery.queries import find_open
+from keyhouse.accounts.sessions import sessions_of
+from keyhouse.core import standing
+from keyhouse.core.actor import named_offices
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.tokens.queries import tokens_of
+from keyhouse.projects.models import Role
+from keyhouse.projects.queries import roles_of_person
+
+PAGE: Final = 50
+ROLES_SHOWN: Final = 100
+FACTORS: Final = ("security keys", "passkeys", "apps", "codes")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One person in the list; `factors` says of each kind how many, where there are any."""
+
+    user: User
+    state: str
+    offices: tuple[str, ...]
+    factors: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of people by name, and the name after which the next one begins; empty at the end."""
+
+    rows: list[Row]
+    after: str
+
+
+def list_people(asked: Mapping[str, Any], after: str, now: datetime) -> Listed:
+    """Return the people who fit, in the order of names: as many as a page holds, whatever the size of the index."""
+    found = _narrowed(asked, now).annotate(folded=Lower("username"))
+    if after and "\x00" not in after:
+        found = found.filter(folded__gt=after.lower())
+    people = list(found.order_by("folded")[: PAGE + 1])
+    shown = people[:PAGE]
+    return Listed(rows_of(shown, now), shown[-1].username.lower() if len(people) > PAGE else "")
+
+
+def _narrowed(asked: Mapping[str, Any], now: datetime) -> QuerySet[User]:
+    people = User.objects.all()
+    if text := asked.get("q"):
+        by_address = Email.objects.filter(user=OuterRef("pk"), address__icontains=text)
+        people = people.filter(Exists(by_address) if "@" in text else Q(username__icontains=text))
+    if office := asked.get("office"):
+        people = people.filter(**{f"is_{office}": True})
+    if state := asked.get("state"):
+        people = people.filter(_in_state(state, now))
+    else:
+        people = people.exclude(state=User.State.DELETED)
+    return _with_factor(people, asked.get("factor") or "")
+
+
+def _in_state(state: str, now: datetime) -> Q:
+    """Say what makes a state in the sense of `holds.effective_state`."""
+    is_held = Q(held_until__gt=now)
+    can_be_held = Q(state__in=(User.State.ACTIVE, User.State.PASSWORD_DISABLED))
+    if state == User.State.HELD:
+        return Q(state=User.State.HELD) | (can_be_held & is_held)
+    return Q(state=state) & ~(can_be_held & is_held)
+
+
+def _with_factor(people: QuerySet[User], factor: str) -> QuerySet[User]:
+    has_key = Exists(SecurityKey.objects.filter(user=OuterRef("pk"), cloned_at=None))
+    has_app = Exists(Authenticator.objects.filter(user=OuterRef("pk"), disabled_at=None))
+    asked = {"key": has_key, "app": has_app, "none": ~has_key & ~has_app}.get(factor)
+    return people if asked is None else people.filter(asked)
+
+
+def rows_of(people: Sequence[User], now: datetime) -> list[Row]:
+    """Return people as the list shows them, with three questions for all of them."""
+    held = factors_of([user.pk for user in people])
+    return [
+        Row(
+            user,
+            holds.effective_state(user, now),
+            offices_of(user),
+            tuple((kind, held[user.pk, kind]) for kind in FACTORS if held[user.pk, kind]),
+        )
+        for user in people
+    ]
+
+
+def offices_of(user: User) -> tuple[str, ...]:
+    """Return the names of the offices that a person holds."""
+    return named_offices((user.is_operator, user.is_moderator, user.is_auditor))
+
+
+def factors_of(user_ids: Sequence[int]) -> Counter[tuple[int, str]]:
+    """Count what works, by person and kind."""
+    keys = SecurityKey.objects.filter(user_id__in=user_ids, cloned_at=None)
+    apps = Authenticator.objects.filter(user_id__in=user_ids, disabled_at=None)
+    codes = RecoveryCode.objects.filter(code_set__user_id__in=user_ids, used_at=None)
+    found: Counter[tuple[int, str]] = Counter()
+    for user_id, is_synced in keys.values_list("user_id", "backup_eligible"):
+        found[user_id, "passkeys" if is_synced else "security keys"] += 1
+    found.update((user_id, "apps") for user_id in apps.values_list("user_id", flat=True))
+    found.update((user_id, "codes") for user_id in codes.values_list("code_set__user_id", flat=True))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One person as the console shows them."""
+
+    row: Row
+    emails: list[Email]
+    apps: list[Authenticator]
+    keys: list[SecurityKey]
+    codes_left: int
+    sessions: list[Session]
+    tokens: list[Token]
+    roles: list[Role]
+    sole_owned: tuple[str, ...]
+    holds: list[Hold]
+    case: RecoveryCase | None
+    suspensions: list[Suspension]
+
+    @property
+    def suspension(self) -> Suspension | None:
+        """Return the suspension that holds now, or None."""
+        return next((one for one in self.suspensions if one.ended_at is None), None)
+
+
+def see_person(user: User, now: datetime) -> Seen:
+    """Return what there is to know about a person."""
+    row = rows_of([user], now)[0]
+    return Seen(
+        row=row,
+        emails=queries.emails_of(user),
+        apps=queries.authenticators_of(user),
+        keys=queries.keys_of(user),
+        codes_left=dict(row.factors).get("codes", 0),
+        sessions=sessions_of(user, now),
+        tokens=tokens_of(user.pk, now),
+        roles=list(roles_of_person(user.pk)[:ROLES_SHOWN]),
+        sole_owned=standing.of(user.pk).sole_owned,
+        holds=list(holds.live_holds(user.pk, now).order_by("-until", "pk")),
+        case=find_open(user.pk, now),
+        suspensions=list(Suspension.objects.filter(user=user).order_by("-pk")[:PAGE]),
+    )

@@ -1,0 +1,99 @@
+"""People: the list, one person, and what an operator does about an account."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+from urllib.parse import quote, urlencode
+
+from django.http import HttpResponse
+from django.shortcuts import render
+
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.models import User
+from keyhouse.accounts.oversight import suspending
+from keyhouse.accounts.oversight.errors import PersonMissing
+from keyhouse.accounts.queries import find_user
+from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.core import actions, clock
+from keyhouse.core.actor import Actor
+from keyhouse.web.console.forms import PeopleFilterForm, WhyForm
+from keyhouse.web.console.people import Listed, list_people, see_person
+
+LIST: Final = "/operator/people/"
+_LONGEST_NAME: Final = 50
+
+
+@actions.classified(GET="person.read")
+def people(request: AskedRequest) -> HttpResponse:
+    """Show people by name, narrowed by what is asked."""
+    form, now = PeopleFilterForm(request.GET), clock.now()
+    after = request.GET.get("after", "")[:_LONGEST_NAME]
+    listed = list_people(form.cleaned_data, after, now) if form.is_valid() else Listed([], "")
+    kept = {name: value for name, value in request.GET.items() if name in form.fields and value}
+    context = {"form": form, "listed": listed, "kept": urlencode(kept), "is_narrowed": bool(kept or after)}
+    return render(request, "console/people.html", context)
+
+
+@actions.classified(GET="person.read")
+def person(request: AskedRequest, username: str) -> HttpResponse:
+    """Show one person."""
+    user = _get(username)
+    context = {
+        "seen": see_person(user, clock.now()),
+        "person": user,
+        "is_mine": user.pk == request.actor.user_id,
+    }
+    return render(request, "console/person.html", context)
+
+
+def _get(username: str) -> User:
+    """Return the person of that name; raises PersonMissing."""
+    user = find_user(username) if username.isprintable() and len(username) <= _LONGEST_NAME else None
+    if user is None:
+        raise PersonMissing
+    return user
+
+
+Act = Callable[..., object]
+
+
+def _act(request: AskedRequest, username: str, template: str, act: Act) -> HttpResponse:
+    """Show what an act would do, and do it with a reason."""
+    now: datetime = clock.now()
+    user, form = _get(username), WhyForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        by: Actor = request.actor
+        form.carry_out(lambda: act(user, form.cleaned_data["reason"], by=by, now=now))
+        if not form.errors:
+            return SeeOther(f"{LIST}{quote(user.username)}/")
+    return show_form(request, template, form, {"person": user, "seen": see_person(user, now)})
+
+
+@actions.takes(*WhyForm.base_fields)
+@actions.classified(GET="person.suspend", POST="person.suspend")
+def suspend(request: AskedRequest, username: str) -> HttpResponse:
+    """Suspend somebody's account."""
+    return _act(request, username, "console/person_suspend.html", suspending.suspend_user)
+
+
+@actions.takes(*WhyForm.base_fields)
+@actions.classified(GET="person.reinstate", POST="person.reinstate")
+def reinstate(request: AskedRequest, username: str) -> HttpResponse:
+    """End the suspension of an account."""
+    return _act(request, username, "console/person_reinstate.html", suspending.reinstate_user)
+
+
+@actions.takes(*WhyForm.base_fields)
+@actions.classified(GET="person.off-board", POST="person.off-board")
+def off_board(request: AskedRequest, username: str) -> HttpResponse:
+    """Close the account of somebody who has left."""
+    return _act(request, username, "console/person_off_board.html", suspending.off_board)
+
+
+@actions.takes(*WhyForm.base_fields)
+@actions.classified(GET="person.end-sessions", POST="person.end-sessions")
+def end_sessions(request: AskedRequest, username: str) -> HttpResponse:
+    """End all sessions of somebody."""
+    return _act(request, username, "console/person_end_sessions.html", suspending.end_sessions_of)
