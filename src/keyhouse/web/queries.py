@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Case, F, Q, TextField, Value, When
 from django.db.models.functions import Length
@@ -71,6 +71,18 @@ def get_release(release_id: int) -> ChosenRelease:
 def find_file_of(release_id: int, filename: str) -> File | None:
     """Return the file of that name in a release, or None."""
     return File.objects.filter(release_id=release_id, filename=filename).first()
+
+
+def metadata_of(release_id: int) -> dict[str, Any]:
+    """Return what a release says of itself."""
+    found: dict[str, Any] = Release.objects.values_list("metadata", flat=True).get(pk=release_id)
+    return found
+
+
+def sizes_of_files(release_id: int, most: int) -> dict[str, int]:
+    """Return the sizes of the files of a release that are not in quarantine by their names, at most so many."""
+    rows = File.objects.filter(release_id=release_id, is_quarantined=False).order_by("filename")
+    return dict(rows.values_list("filename", "size")[:most])
 
 
 def description_of(release_id: int) -> str:

@@ -80,11 +80,12 @@ def _licence(metadata: dict[str, Any]) -> str:
 def _people(metadata: dict[str, Any]) -> tuple[str, ...]:
     """Return author and maintainer as names; an address is kept only where there is no name."""
     fields = ("author", "author_email", "maintainer", "maintainer_email")
-    named = (part for field in fields for part in _names(str(metadata.get(field, ""))))
+    named = (part for field in fields for part in names_in(str(metadata.get(field, ""))))
     return tuple(dict.fromkeys(named))
 
 
-def _names(text: str) -> list[str]:
+def names_in(text: str) -> list[str]:
+    """Return the names of a field of people, without their addresses."""
     parts = (part.partition("<")[0].strip().strip('"') or part.strip(" <>") for part in text.split(","))
     return [part for part in parts if part and "@" not in part]
 

@@ -1,0 +1,248 @@
+"""What changed between two releases: in their metadata, requirements, classifiers, files and descriptions.
+
+Pure: metadata in, differences out. Bounded: of each list the first thousand entries are compared, and of the differences
+no more is kept than a page shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
+
+from keyhouse.distfiles.shown_text import shortened, size_as_html
+from keyhouse.web.project_pages.line_diff import Line, diff_lines, shown_lines
+from keyhouse.web.release_facts import names_in
+
+Metadata = Mapping[str, Any]
+
+MOST_COMPARED: Final = 1000
+MOST_SHOWN: Final = 40
+_LONGEST: Final = 100
+_MOST_ENTRIES: Final = 45_000  # bytes of a page that all entries of all lists take
+_MARKS: Final = 180  # bytes around an entry
+_LONGEST_REQUIREMENT: Final = 2000
+_MOST_DIFF: Final = 25_000  # bytes of a page
+_LONGEST_DESCRIPTION: Final = 300_000
+_FIELDS: Final = {
+    "summary": "Summary",
+    "requires_python": "Python",
+    "license_expression": "Licence",
+    "license": "Licence text",
+    "author": "Author",
+    "author_email": "Author's address",
+    "maintainer": "Maintainer",
+    "maintainer_email": "Maintainer's address",
+    "home_page": "Home page",
+    "download_url": "Download address",
+    "description_content_type": "Form of the description",
+    "metadata_version": "Version of the metadata",
+}
+_LISTS: Final = {
+    "classifiers": "Classifiers",
+    "keywords": "Keywords",
+    "project_urls": "Links",
+    "provides_extra": "Extras",
+    "license_files": "Licence files",
+    "platforms": "Platforms",
+    "requires_external": "Needs from outside",
+    "provides_dist": "Provides",
+    "obsoletes_dist": "Replaces",
+    "dynamic": "Dynamic fields",
+    "import_names": "Imported as",
+    "import_namespaces": "Name spaces",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FieldChange:
+    """A field of one text, before and after; empty where it isn't there."""
+
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListChange:
+    """What a list has gained, lost and changed; `hidden` differences are not named."""
+
+    label: str
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[FieldChange, ...] = ()
+    hidden: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.removed or self.changed or self.hidden)
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptionChange:
+    """Lines to show; without any, the descriptions differ too much, or one is too long, to be compared here."""
+
+    lines: tuple[Line, ...] = ()
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Everything that changed; empty parts didn't."""
+
+    fields: tuple[FieldChange, ...]
+    requirements: ListChange
+    lists: tuple[ListChange, ...]
+    files: ListChange
+    description: DescriptionChange | None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing changed but the version."""
+        return not (self.fields or self.requirements or self.lists or self.files or self.description)
+
+
+Files = Sequence[
+    tuple[str, str]
+]  # what stands behind name and version in the file name, and the size for people
+
+
+def compare(before: Metadata, after: Metadata, files_before: Files, files_after: Files) -> Comparison:
+    """Compare two releases."""
+    room = _Room()
+    requirements = _compare_mappings(room, "Requirements", _requirements(before), _requirements(after))
+    files = _compare_mappings(room, "Files", dict(files_before), dict(files_after))
+    lists = (
+        _compare_mappings(room, label, _as_mapping(before, key), _as_mapping(after, key))
+        for key, label in _LISTS.items()
+    )
+    return Comparison(
+        fields=tuple(_compare_fields(before, after)),
+        requirements=requirements,
+        lists=tuple(change for change in lists if change),
+        files=files,
+        description=_compare_descriptions(_text(before, "description"), _text(after, "description")),
+    )
+
+
+def _compare_fields(before: Metadata, after: Metadata) -> Iterable[FieldChange]:
+    for key, label in _FIELDS.items():
+        old, new = _text(before, key), _text(after, key)
+        if old != new:
+            yield FieldChange(label, _shown_field(key, old), _shown_field(key, new))
+
+
+def _shown_field(key: str, text: str) -> str:
+    """Show a field; of addresses only the names, as everywhere on the pages."""
+    if key.endswith("_email") and text:
+        return shortened(", ".join(names_in(text[:MOST_COMPARED])) or "an address", _LONGEST)
+    return shortened(text, _LONGEST)
+
+
+class _Room:
+    """What is left of the page for entries of lists."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_ENTRIES
+
+    def take(self, *texts: str) -> bool:
+        """Tell whether an entry of these texts still fits, and take its room."""
+        self._left -= sum(map(size_as_html, texts)) + _MARKS
+        return self._left >= 0
+
+
+def _compare_mappings(
+    room: _Room, label: str, before: Mapping[str, str], after: Mapping[str, str]
+) -> ListChange:
+    """Compare two lists by their keys; what has the same key and another value was changed."""
+    added = sorted(after.keys() - before.keys())
+    removed = sorted(before.keys() - after.keys())
+    changed = sorted(key for key in before.keys() & after.keys() if before[key] != after[key])
+    entries = _entries(room, removed, before), _entries(room, added, after)
+    changes = tuple(_changes(room, changed, before, after))
+    shown = sum(map(len, entries)) + len(changes)
+    hidden = len(added) + len(removed) + len(changed) - shown
+    return ListChange(label, removed=entries[0], added=entries[1], changed=changes, hidden=hidden)
+
+
+def _entries(room: _Room, keys: list[str], values: Mapping[str, str]) -> tuple[str, ...]:
+    texts = (_entry(key, values[key]) for key in keys[:MOST_SHOWN])
+    return tuple(text for text in texts if room.take(text))
+
+
+def _changes(
+    room: _Room, keys: list[str], before: Mapping[str, str], after: Mapping[str, str]
+) -> Iterable[FieldChange]:
+    for key in keys[:MOST_SHOWN]:
+        label, old, new = shortened(key, _LONGEST), _value(before[key]), _value(after[key])
+        if room.take(label, old, new):
+            yield FieldChange(label, old, new)
+
+
+def _entry(key: str, value: str) -> str:
+    return shortened(f"{key} {value}".strip(), _LONGEST)
+
+
+def _value(value: str) -> str:
+    return shortened(value, _LONGEST) or "any"
+
+
+def _as_mapping(metadata: Metadata, key: str) -> dict[str, str]:
+    value = metadata.get(key) or ()
+    if isinstance(value, Mapping):
+        return {str(label): str(text) for label, text in islice(value.items(), MOST_COMPARED)}
+    return {str(text): "" for text in islice(value, MOST_COMPARED)}
+
+
+def _requirements(metadata: Metadata) -> dict[str, str]:
+    """Return requirements by what is required and when, with the versions that are taken.
+
+    The same project may be named several times for different surroundings, and in any spelling and order.
+    """
+    found: dict[str, list[str]] = {}
+    for text in islice(metadata.get("requires_dist") or (), MOST_COMPARED):
+        key, versions = _requirement(str(text))
+        found.setdefault(key, []).append(versions)
+    return {key: ", ".join(sorted(versions)) for key, versions in found.items()}
+
+
+def _requirement(text: str) -> tuple[str, str]:
+    if len(text) > _LONGEST_REQUIREMENT:
+        return text, ""
+    try:
+        parsed = Requirement(text)
+    except (InvalidRequirement, RecursionError):
+        return text, ""
+    extras = f"[{','.join(sorted(map(canonicalize_name, parsed.extras)))}]" if parsed.extras else ""
+    marker = f" ; {parsed.marker}" if parsed.marker else ""
+    versions = f"@ {parsed.url}" if parsed.url else ",".join(sorted(map(str, parsed.specifier)))
+    return f"{canonicalize_name(parsed.name)}{extras}{marker}", versions
+
+
+def _compare_descriptions(before: str, after: str) -> DescriptionChange | None:
+    if before == after:
+        return None
+    if max(len(before), len(after)) > _LONGEST_DESCRIPTION:
+        return DescriptionChange()
+    lines = diff_lines(before.splitlines(), after.splitlines())
+    return _fitting(shown_lines(lines)) if lines is not None else DescriptionChange()
+
+
+def _fitting(lines: Iterable[Line]) -> DescriptionChange:
+    """Keep as many lines as fit into a page."""
+    kept: list[Line] = []
+    size = 0
+    for line in lines:
+        shown = Line(line.kind, shortened(line.text, _LONGEST))
+        size += size_as_html(shown.text) + 60  # and the marks around it
+        if size > _MOST_DIFF:
+            return DescriptionChange(tuple(kept), is_cut=True)
+        kept.append(shown)
+    return DescriptionChange(tuple(kept))
+
+
+def _text(metadata: Metadata, key: str) -> str:
+    return str(metadata.get(key) or "")
