@@ -50,6 +50,7 @@ def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
         _seal_audit,
         _watch_domains,
         _deliver_mails,
+        _fill_search,
     )
 
 
@@ -97,6 +98,12 @@ def _watch_domains() -> Mapping[str, int]:
     from keyhouse.accounts.addresses.watching import watch_domains  # noqa: PLC0415 - Django is set up by now
 
     return watch_domains(clock.now())
+
+
+def _fill_search() -> Mapping[str, int]:
+    from keyhouse.projects.search.filling import fill  # noqa: PLC0415 - Django is set up by now
+
+    return {"search": fill()}
 
 
 def _deliver_mails() -> Mapping[str, int]:

@@ -103,5 +103,6 @@ LOOPS: Final[dict[str, str]] = {
     "mail-security": "delivers security mails",
     "mail-bulk": "delivers other mails, after those and at a set rate; forgets old ones",
     "password-range": "asks the range service for compromised passwords, so that nobody waits longer than is set",
+    "search-filler": "makes the rows by which projects are found, where an upgrade left them missing",
     "parent": "ends a worker whose parent is gone",
 }

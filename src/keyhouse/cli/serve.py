@@ -216,15 +216,24 @@ class Companion(Protocol):
 
 
 def _companions(settings: Configuration) -> list[Companion]:
-    """Return who works beside requests: lists of the index, what mandates need, the chain of the audit log, mails and their domains."""
+    """Return who works beside requests: lists of the index, what mandates need, the chain of the audit log, mails and their domains, rows of the search."""
     from keyhouse.accounts.addresses.keeping import DomainWatch  # noqa: PLC0415 - Django is set up by now
     from keyhouse.accounts.keeping import Keeper as AccountKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.audit.sealing import Sealer  # noqa: PLC0415 - Django is set up by now
     from keyhouse.index.keeper import Keeper as IndexKeeper  # noqa: PLC0415 - only a server needs it
     from keyhouse.mail.delivery import Postman  # noqa: PLC0415 - Django is set up by now
     from keyhouse.mandate.keeping import Keeper as MandateKeeper  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.projects.search.filling import Filler  # noqa: PLC0415 - Django is set up by now
 
-    return [IndexKeeper(settings), MandateKeeper(), AccountKeeper(), Sealer(), Postman(), DomainWatch()]
+    return [
+        IndexKeeper(settings),
+        MandateKeeper(),
+        AccountKeeper(),
+        Sealer(),
+        Postman(),
+        DomainWatch(),
+        Filler(),
+    ]
 
 
 @contextmanager

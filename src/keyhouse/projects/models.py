@@ -12,6 +12,13 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from keyhouse.projects.search.models import (
+    ClassifierCount as ClassifierCount,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.projects.search.models import (
+    SearchRow as SearchRow,  # noqa: PLC0414 - Django finds models here
+)
+
 
 class Project(models.Model):
     """A name under which releases are published. Identity is the PEP 503 normalised name."""

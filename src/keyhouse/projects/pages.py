@@ -1,4 +1,4 @@
-"""Rendering the ready pages of a project in the transaction that changes it.
+"""Rendering the ready pages of a project, and keeping it found, in the transaction that changes it.
 
 Everything here costs what this one project costs, however many there are. Whoever calls holds the lock of the project's
 row, so that of two changes at once the later one renders what both did.
@@ -30,6 +30,8 @@ from keyhouse.index.model import (
 from keyhouse.projects import queries, sql
 from keyhouse.projects.models import File, Project, Serial, path_of
 from keyhouse.projects.rules import KnownRelease
+from keyhouse.projects.search import rows
+from keyhouse.projects.search.rows import Shown
 
 Metadata = dict[str, object]
 _Read = Callable[[Collection[str]], Iterator[tuple[str, Metadata]]]
@@ -67,6 +69,13 @@ class Contents:
         """The version that stands for the project; one without files only where none has any."""
         return find_latest_version(self.files) or max(self.releases, key=version_key, default=None)
 
+    def searched(self, metadata: Mapping[str, Metadata] = MappingProxyType({})) -> Shown:
+        """Return what the project is found by; nothing of a release all of whose files are in quarantine."""
+        is_hidden = self.size > 0 and not self.files
+        release = None if is_hidden or self.latest is None else self.releases[self.latest]
+        demands = {file.requires_python for file in self.files if release and file.version == release.version}
+        return Shown(release, demands, metadata.get(release.version) if release else None)
+
     def with_file(self, file: IndexFile, release: KnownRelease) -> Contents:
         """Return them with one more file, whose release may be a new one."""
         return Contents(
@@ -99,6 +108,7 @@ def write_pages(
     serial = next_serial(touches_listing=touches_listing)
     store_pages(render_pages(project, contents, serial, dict.fromkeys(versions, serial), metadata))
     _note(project, contents, serial)
+    rows.keep_row(project, contents.searched(metadata))
     wake(serial)
     return serial
 
@@ -113,6 +123,7 @@ def remove_pages(project: Project, versions: Iterable[str]) -> int:
     own = (("simple", "json"), ("simple", "html"), ("json", "json"))
     documents = (gone_page("json", document_name(name, version), "json", serial) for version in versions)
     store_pages(chain((gone_page(kind, name, form, serial) for kind, form in own), documents))
+    rows.remove_row(project.pk)
     wake(serial)
     return serial
 
@@ -141,9 +152,9 @@ def read_contents(project: Project) -> Contents:
     """Read what the pages are made of, in two questions. Files in quarantine count by their size only."""
     releases = queries.known_releases(project.pk)
     known = {release.pk: release for release in releases.values()}
-    rows = sql.select(_FILES, project.pk)
-    shown = tuple([_shown_file(known[row[0]], row[3:]) for row in rows if not row[1]])
-    return Contents(releases, shown, sum([row[2] for row in rows]))
+    files = sql.select(_FILES, project.pk)
+    shown = tuple([_shown_file(known[row[0]], row[3:]) for row in files if not row[1]])
+    return Contents(releases, shown, sum([row[2] for row in files]))
 
 
 _FILES: Final = (
@@ -300,8 +311,8 @@ def gone_page(kind: str, name: str, form: str, serial: int) -> ReadyPage:
 def store_pages(pages: Iterable[ReadyPage]) -> None:
     """Write pages over those at the same addresses; their compressed forms are made anew by others."""
     for some in batches(pages):
-        rows = ", ".join([_PAGE] * len(some))
-        sql.change(f"{_INTO_PAGES} VALUES {rows} {_OVER_PAGES}", *chain.from_iterable(some))
+        places = ", ".join([_PAGE] * len(some))
+        sql.change(f"{_INTO_PAGES} VALUES {places} {_OVER_PAGES}", *chain.from_iterable(some))
 
 
 _INTO_PAGES: Final = (

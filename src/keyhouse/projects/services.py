@@ -27,6 +27,8 @@ from keyhouse.projects.errors import NameRefused, OwnerMissing
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role, UsedFileName
 from keyhouse.projects.pages import Contents
 from keyhouse.projects.rules import KnownRelease
+from keyhouse.projects.search import verification as search
+from keyhouse.projects.search.rows import rewrite_row
 
 _TRIES: Final = 4
 
@@ -282,6 +284,7 @@ def rebuild_pages(*, by: Actor, progress: Callable[[int], object] = lambda _: No
         progress(done)
     for page in verification.surplus_pages():
         _empty_page(page)
+    search.mend_whole()
     with transaction.atomic():
         pages.wake(pages.next_serial(touches_listing=True))  # lists of projects are made anew, too
     return mended
@@ -290,10 +293,14 @@ def rebuild_pages(*, by: Actor, progress: Callable[[int], object] = lambda _: No
 def _mend_pages(pk: int) -> bool:
     with transaction.atomic():
         project = Project.objects.select_for_update().filter(pk=pk).first()
-        is_wrong = project is not None and any(verification.differences_of(project))
-        if project is not None and is_wrong:
+        wrong = list(verification.differences_of(project)) if project else []
+        if project is None or not wrong:
+            return False
+        if any(found.page.startswith(verification.SEARCH) for found in wrong):
+            rewrite_row(project, pages.read_contents(project).searched())
+        if not all(found.page.startswith(verification.SEARCH) for found in wrong):
             pages.refresh_pages(project, versions=None)
-    return is_wrong
+    return True
 
 
 def _empty_page(page: IndexPage) -> None:

@@ -11,13 +11,15 @@ from django.db.models import Q
 
 from keyhouse.projects import pages
 from keyhouse.projects.models import IndexPage, Project, Release
+from keyhouse.projects.search import verification as search
 
+SEARCH: Final = "search/"  # before the name of what is found by other than its own
 _OWN_KINDS: Final = ("simple", "json")  # the other kinds belong to no project
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One page that isn't as it should be: `page` is its address, `problem` one sentence."""
+    """One page, or row of the search, that isn't as it should be: `page` is its address, `problem` one sentence."""
 
     page: str
     problem: str
@@ -32,6 +34,10 @@ def verify_pages() -> Iterator[Difference]:
         yield from found
     for page in surplus_pages():
         yield Difference(str(page), "The page shows something that doesn't exist.")
+    for name in sorted(search.wrong_counts()):
+        yield Difference(f"{SEARCH}classifiers", f"The number of projects is wrong: {name}")
+    if search.is_damaged():
+        yield Difference(f"{SEARCH}words", "What is searched disagrees with the words that are kept.")
 
 
 def project_keys() -> Iterator[int]:
@@ -45,8 +51,11 @@ def project_keys() -> Iterator[int]:
 
 
 def differences_of(project: Project) -> Iterator[Difference]:
-    """Compare the pages of one project, whose row is locked."""
+    """Compare the pages of one project, whose row is locked, and the row by which it is found."""
     contents = pages.read_contents(project)
+    problem = search.problem_of(project, contents.searched())
+    if problem:
+        yield Difference(f"{SEARCH}{project.normalized_name}", problem)
     serials = _serials_of(project, contents.releases)
     fresh = pages.render_pages(project, contents, project.last_serial, serials)
     for some in pages.batches(fresh):

@@ -1,0 +1,188 @@
+"""What is found, in which order, and what never is: the same on every database."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.projects.conftest import make_person
+from tests.projects.search.shelves import found, publish
+
+from keyhouse.core import actor, clock
+from keyhouse.core.actor import Actor
+from keyhouse.projects import pages, services
+from keyhouse.projects.life_cycle import services as life_cycle
+from keyhouse.projects.models import Project
+from keyhouse.projects.search import queries
+from keyhouse.projects.search.rules import Wanted
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def shelf(ada: Actor) -> Actor:
+    """Projects around one word: by name, summary, keyword, description."""
+    publish("talks", by=ada, description="A long text about wsgi and more")
+    publish("snake", by=ada, summary="A WSGI client for everybody")
+    publish("words", by=ada, summary="Nothing of it, 100% sure", keywords=["wsgi", "o'neill"])
+    publish("my-wsgi-kit", by=ada)
+    publish("wsgi.server", by=ada)
+    publish("wsgi", by=ada)
+    publish("Uber-Grosse", by=ada, summary="Größe über alles")
+    return ada
+
+
+def test_the_exact_name_comes_first_then_names_then_brief_texts_then_the_rest(shelf: Actor) -> None:
+    assert found("wsgi") == ["wsgi", "wsgi.server", "my-wsgi-kit", "words", "snake", "talks"]
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("my wsgi kit", ["my-wsgi-kit"]),
+        ("My_WSGI.kit", ["my-wsgi-kit"]),
+        ("mywsgi", ["my-wsgi-kit"]),
+        ("kit wsgi", ["my-wsgi-kit"]),
+        ("wsgi-serv", ["wsgi.server"]),
+        ("everyb", ["snake"]),
+        ("client for", ["snake"]),
+        ("GROSSE", ["Uber-Grosse"]),
+        ("größe über", ["Uber-Grosse"]),
+        ("long text", ["talks"]),
+        ("long tex", []),  # a description is found by whole words only
+        ("o'neill", ["words"]),
+        ("100%", ["words"]),
+        ("absent", []),
+        ("wsgi absent", []),
+        ("%", []),
+        ("_", []),
+        ("*", []),
+        ('"', []),
+        ("'", []),
+        ("\\", []),
+        ("\x00", []),
+        ("", []),
+        ("OR", []),
+        ("wsgi OR snake", []),
+        ("name:wsgi", []),
+        ("-wsgi", ["wsgi", "wsgi.server", "my-wsgi-kit", "words", "snake", "talks"]),
+        ("wsgi*", ["wsgi", "wsgi.server", "my-wsgi-kit", "words", "snake", "talks"]),
+        ("x" * 5000, []),
+        ("a " * 5000, ["Uber-Grosse", "snake", "talks"]),
+    ],
+)
+def test_any_spelling_and_any_sign(text: str, names: list[str], shelf: Actor) -> None:
+    assert found(text) == names
+
+
+_TEXTS = st.text() | st.lists(
+    st.sampled_from(
+        ["wsgi", "NEAR(", "AND", "OR", "NOT", '"', "'", "*", ":", "^", "name :", "marks:", "(", ")", "&", "|", "!",
+         "<->", "%", "_", "\\", "{brief}", "+", "-", "\0", "\ud800", ";", "--", "é", "数"]
+    ),
+    max_size=12,
+).map(" ".join)  # fmt: skip
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=_TEXTS, filters=st.fixed_dictionaries({}, optional={"classifier": _TEXTS, "maintainer": _TEXTS}))
+def test_no_text_is_an_operator(shelf: Actor, text: str, filters: dict[str, str]) -> None:
+    filters = {
+        name: value.replace("\0", "").encode(errors="replace").decode() for name, value in filters.items()
+    }
+    names = found(text, **filters)
+    assert len(names) == len(set(names))
+    assert not filters.get("classifier") or names == []
+
+
+def test_filters(shelf: Actor) -> None:
+    bob = make_person("Bob")
+    topic = "Topic :: Internet :: WWW/HTTP :: WSGI"
+    publish("old-web", by=bob, classifiers=[topic], changes={"requires_python": "<3.9"})
+    publish(
+        "new-web",
+        by=bob,
+        classifiers=[topic],
+        changes={"requires_python": ">=3.12", "uploaded_via": "publisher"},
+    )
+    Project.objects.get(name="old-web").releases.update(created_at=clock.now() - timedelta(days=400))
+    services.rebuild_pages(by=actor.host())
+    year = clock.now() - timedelta(days=365)
+
+    assert found("web", classifier=topic) == ["new-web", "old-web"]
+    assert found("web", classifier="Topic :: Internet") == ["new-web", "old-web"]
+    assert found("web", classifier="Topic :: Int") == found("wsgi", classifier=topic) == []
+    assert found("web", python="3.8") == ["old-web"]
+    assert found("web", python="3.13") == ["new-web"]
+    assert found("web", is_from_publisher=True) == found(is_from_publisher=True) == ["new-web"]
+    assert found("web", released_since=year) == found(released_since=year, maintainer="bob") == ["new-web"]
+    assert found("web", maintainer="BOB") == found(maintainer="bob") == ["new-web", "old-web"]
+    assert found("wsgi", maintainer="bob") == []
+    assert found("old.web", maintainer="bob", python="3.8", classifier=topic) == ["old-web"]
+    assert found("old.web", python="3.13") == []
+    assert found(classifier=topic) == ["new-web", "old-web"]
+
+
+def test_only_the_release_that_installers_take_counts(ada: Actor) -> None:
+    publish("alpha", by=ada, version="1.0", summary="first words", classifiers=["A"])
+    publish("alpha", by=ada, version="2.0", summary="second words", classifiers=["B"])
+    assert (found("first"), found("second"), found(classifier="B")) == ([], ["alpha"], ["alpha"])
+
+    life_cycle.yank_release("alpha", "2.0", by=ada)
+    assert (found("first"), found("second"), found(classifier="B")) == (["alpha"], [], [])
+
+    life_cycle.unyank_release("alpha", "2.0", by=ada)
+    life_cycle.delete_release("alpha", "2.0", by=ada)
+    assert (found("first"), found("second")) == (["alpha"], [])
+
+    life_cycle.archive_project("alpha", by=ada)
+    assert found("first") == ["alpha"]
+    life_cycle.delete_project("alpha", by=ada)
+    assert found("first") == found("alpha") == []
+
+
+def quarantine(name: str, **changes: object) -> Project:
+    """Put a project, or by `files` its files, into quarantine as a change of it does."""
+    project = Project.objects.get(normalized_name=name)
+    if "files" in changes:
+        project.files.filter(release__version=changes["files"]).update(is_quarantined=True)
+    else:
+        Project.objects.filter(pk=project.pk).update(status=changes["status"])
+    project.refresh_from_db()
+    pages.refresh_pages(project, versions=None)
+    return project
+
+
+def test_what_is_in_quarantine_is_never_found_and_comes_back_whole(shelf: Actor) -> None:
+    quarantine("snake", status="quarantined")
+    assert found("snake") == found("wsgi client") == []
+    assert "snake" not in found("wsgi")
+
+    quarantine("snake", status="active")
+    assert found("wsgi client") == ["snake"]
+
+
+def test_releases_in_quarantine_are_never_found(ada: Actor) -> None:
+    publish("alpha", by=ada, version="1.0", summary="first words")
+    publish("alpha", by=ada, version="2.0", summary="second words", classifiers=["B"])
+
+    quarantine("alpha", files="2.0")
+    assert (found("second"), found("first"), found(classifier="B")) == ([], ["alpha"], [])
+    quarantine("alpha", files="1.0")
+    assert (found("second"), found("first"), found("alpha")) == ([], [], ["alpha"])
+
+
+def test_a_project_that_goes_into_quarantine_while_somebody_reads_is_not_shown(shelf: Actor) -> None:
+    hits = queries.find_projects(Wanted("wsgi"))
+    Project.objects.filter(name="wsgi").update(status="quarantined")
+    assert [project.name for project in hits.projects(0, 3)] == ["wsgi.server", "my-wsgi-kit"]
+
+
+def test_no_more_is_found_than_anybody_reads(shelf: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert queries.find_projects(Wanted("wsgi")).is_complete
+    monkeypatch.setattr(queries, "MOST_FOUND", 3)
+    hits = queries.find_projects(Wanted("wsgi"))
+    assert (len(hits.keys), hits.is_complete) == (3, False)
+    assert hits.projects(0, 1)[0].name == "wsgi"
