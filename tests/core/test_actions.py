@@ -8,6 +8,7 @@ from keyhouse.core import actions
 from keyhouse.core.actions import Action, Caution, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import GateUnavailable, RoleRequired
+from keyhouse.core.switches import Stop
 
 ADA = Actor(kind="session", user_id=1, name="ada")
 
@@ -15,6 +16,11 @@ ADA = Actor(kind="session", user_id=1, name="ada")
 class Yes:
     def require(self, actor: Actor, action: Action, thing: Thing | None) -> None:
         pass
+
+
+class AllOpen:
+    def find(self, names: tuple[str, ...]) -> Stop | None:
+        return None
 
 
 class OnlyReading:
@@ -37,13 +43,13 @@ def test_everything_is_refused_when_nothing_is_wired(name: str) -> None:
 
 
 def test_a_name_that_is_not_in_the_catalogue_is_refused() -> None:
-    actions.wire(gate=Yes(), authority=Yes())
+    actions.wire(gate=Yes(), authority=Yes(), switches=AllOpen())
     with pytest.raises(GateUnavailable):
         actions.require(ADA, "release.upload-quietly")
 
 
 def test_operators_only_means_operators_only() -> None:
-    actions.wire(gate=Yes(), authority=Yes())
+    actions.wire(gate=Yes(), authority=Yes(), switches=AllOpen())
     with pytest.raises(RoleRequired):
         actions.require(ADA, "user.invite")
 
@@ -54,7 +60,7 @@ class Warns:
 
 
 def test_what_the_gate_has_to_tell_is_handed_on_and_nothing_is_asked_about_what_is_open() -> None:
-    actions.wire(gate=Warns(), authority=Yes())
+    actions.wire(gate=Warns(), authority=Yes(), switches=AllOpen())
     for ask in (actions.require, actions.require_gate):
         told = ask(ADA, "release.upload")
         assert told is not None
@@ -63,7 +69,7 @@ def test_what_the_gate_has_to_tell_is_handed_on_and_nothing_is_asked_about_what_
 
 
 def test_a_credential_reaches_no_further_than_its_restrictions() -> None:
-    actions.wire(gate=Yes(), authority=Yes())
+    actions.wire(gate=Yes(), authority=Yes(), switches=AllOpen())
     limited = Actor(kind="token", user_id=1, restrictions=OnlyReading())
     with pytest.raises(RoleRequired):
         actions.require(limited, "release.upload", Thing("project", 7, "alpha"))

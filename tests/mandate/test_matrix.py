@@ -81,7 +81,7 @@ WITHOUT_DOOR = {
     "mandate.propose", "exemption.propose", "user.invite", "user.create", "setup.link", "enrolment.link",
 }  # fmt: skip
 # gated, and asked inside the door of another action: each has a test of its own below
-INSIDE = {"token.use", "project.create", "index.read-private", "second-factor.remove-last"}
+INSIDE = {"token.use", "project.create", "index.read-private", "second-factor.remove-last", "switch.set-long"}
 VALUES = {
     "name": "alpha",
     "version": "1.0",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from tests.publishing.driver import TOKEN
-from tests.publishing.world import Asked, actor_of, make_user
+from tests.publishing.world import AllOpen, Asked, actor_of, make_user
 
 from keyhouse import storage
 from keyhouse.core import actions, configuration
@@ -29,7 +29,7 @@ def wired(gate: Asked, authority: Asked) -> Iterator[None]:
     """Wire a gate and an authority that say yes unless a test tells them otherwise."""
     before = actions._wiring
     actions._wiring = actions._Wiring()
-    actions.wire(gate=gate, authority=authority)
+    actions.wire(gate=gate, authority=authority, switches=AllOpen())
     yield
     actions._wiring = before
 

@@ -11,6 +11,7 @@ from keyhouse.accounts.models import User
 from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import Actor, Strength
 from keyhouse.core.errors import Refusal
+from keyhouse.core.switches import Stop
 from keyhouse.distfiles.filenames import parse_filename
 from keyhouse.distfiles.names import fold, normalise
 from keyhouse.distfiles.rules import Rules
@@ -34,6 +35,13 @@ class Asked:
         self.questions.append((action.name, thing))
         if action.name in self.refusals:
             raise self.refusals[action.name]
+
+
+class AllOpen:
+    """Switches of which none is on."""
+
+    def find(self, names: tuple[str, ...]) -> Stop | None:
+        return None
 
 
 def make_user(username: str = "ada") -> User:

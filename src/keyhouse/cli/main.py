@@ -35,6 +35,8 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "mandate": (True, "Say who must hold a second factor: plan, apply, explain, exempt."),
     "audit": (True, "Print and export the audit log."),
     "mail": (True, "Try the mail server; list and retry mails; clear bounces."),
+    "freeze": (True, "Stop new accounts, new projects, uploads, deletions or everything."),
+    "thaw": (True, "Lift a switch that `freeze` threw."),
     "check": (False, "Judge files by the rules of an upload."),
     "storage": (True, "Compare rows, files and pages; take away what nobody needs."),
     "rebuild-pages": (True, "Render every index page anew."),

@@ -1,8 +1,8 @@
-"""The catalogue of actions and the three protocols every door asks: gate, authority, reader.
+"""The catalogue of actions and the four protocols every door asks: gate, switches, authority, reader.
 
 Closed by default: a name that is not in the catalogue is refused, and with nothing wired everything is.
-`mandate` implements the gate, `projects` the authority, `credentials.tokens` the reader; `web` and `cli` wire
-them at start-up.
+`mandate` implements the gate, `safety` the switches (`core.switches`), `projects` the authority, `credentials.tokens` the
+reader; `web` and `cli` wire them at start-up.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol, TypeVar
 
+from keyhouse.core import switches
 from keyhouse.core.actor import OFFICES, Actor
 from keyhouse.core.errors import GateUnavailable, RoleRequired
+from keyhouse.core.switches import Switches
 
 ActionSet = Literal["management", "publishing", "credentials", "open"]
 STEP_UP_AGE: Final = timedelta(minutes=15)
@@ -269,6 +271,15 @@ CATALOGUE: Final[dict[str, Action]] = {
         _operator("user.create", "Make an account", step_up=True),
         _operator("setup.link", "Make the link for setting up the first operator", step_up=True),
         _operator("enrolment.link", "Make a one-time link to set an account up anew", step_up=True),
+        # against abuse
+        _any_office("switch.read-all", "See which switches are on, since when and why"),
+        _moderator(
+            "switch.set", "Stop new accounts, new projects, uploads, deletions or everything for a day"
+        ),
+        _moderator(
+            "switch.set-long", "Stop one of these for longer than a day, or without an end", step_up=True
+        ),
+        _moderator("switch.lift", "Let go on what a switch stopped, or end that sooner", step_up=True),
         # at the host, by whoever has the machine
         Action("host.command", "Run an administrative command on the host", "management"),
     )
@@ -280,23 +291,29 @@ class _Wiring:
     gate: Gate | None = None
     authority: Authority | None = None
     reader: Reader | None = None
+    switches: Switches | None = None
 
 
 _wiring = _Wiring()
 
 
 def wire(
-    *, gate: Gate | None = None, authority: Authority | None = None, reader: Reader | None = None
+    *,
+    gate: Gate | None = None,
+    authority: Authority | None = None,
+    reader: Reader | None = None,
+    switches: Switches | None = None,
 ) -> None:
     """Install the implementations; None leaves what is there."""
     _wiring.gate = gate or _wiring.gate
     _wiring.authority = authority or _wiring.authority
     _wiring.reader = reader or _wiring.reader
+    _wiring.switches = switches or _wiring.switches
 
 
 def unwire() -> None:
     """Take every implementation out; from then on everything is refused."""
-    _wiring.gate = _wiring.authority = _wiring.reader = None
+    _wiring.gate = _wiring.authority = _wiring.reader = _wiring.switches = None
 
 
 def get_action(name: str) -> Action:
@@ -322,13 +339,26 @@ def require_authority(actor: Actor, name: str, thing: Thing | None = None) -> No
 
 
 def require_gate(actor: Actor, name: str, thing: Thing | None = None) -> Caution | None:
-    """Raise unless the session or credential in hand is strong enough for this action now."""
-    action = get_action(name)
-    if not action.gated:
-        return None
-    if _wiring.gate is None:
+    """Raise unless the session or credential in hand is strong enough for this action now, and no switch stops it."""
+    action, caution = get_action(name), None
+    if action.gated:
+        if _wiring.gate is None:
+            raise GateUnavailable
+        caution = _wiring.gate.require(actor, action, thing)
+    require_open(actor, name)
+    return caution
+
+
+def require_open(actor: Actor, name: str) -> None:
+    """Raise where a switch stops this action for everybody; part of `require_gate`."""
+    names = switches.switches_of(get_action(name).name)
+    if not names or switches.is_beyond_switches(actor):
+        return
+    if _wiring.switches is None:
         raise GateUnavailable
-    return _wiring.gate.require(actor, action, thing)
+    stop = _wiring.switches.find(names)
+    if stop is not None:
+        raise switches.refusal_of(stop, name)
 
 
 def require(actor: Actor, name: str, thing: Thing | None = None) -> Caution | None:

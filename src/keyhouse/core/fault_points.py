@@ -19,6 +19,8 @@ POINTS: Final = frozenset(
         "mail.claimed",  # the try is noted, nothing is handed over
         "mail.file-written",  # under another name, synced
         "mail.handed-over",  # the mail server has it, or the file its name; no row tells of it
+        "switch.rows-written",
+        "quarantine.rows-written",
         "passwords.noted",
         "passwords.written",
     }

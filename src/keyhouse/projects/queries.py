@@ -136,24 +136,26 @@ def files_of(release: Release) -> QuerySet[File]:
 
 def gather_neighbours(filename: str, blake2: str, kind: str, release: KnownRelease | None) -> Neighbours:
     """Gather what stands in the index beside a new file; `release` is the one it joins, where there is one."""
-    alike = sql.select(_ALIKE, filename, blake2, filename)
+    sdists_of = release.pk if release and kind == "sdist" else None
+    rows = sql.select(_ALIKE, filename, blake2, filename, sdists_of)
+    alike = [(name, sha256) for name, sha256, is_beside in rows if not is_beside]
     digests = {name: sha256 for name, sha256 in alike if sha256}
     others = [name for name in digests if name != filename]
     return Neighbours(
         same_name_sha256=digests.get(filename),
         is_name_used=any(name == filename for name, _ in alike),
         same_content=others[0] if others else None,
-        sdist=sql.find_value(_SDIST, release.pk) if release and kind == "sdist" else None,
+        sdist=next((name for name, _, is_beside in rows if is_beside), None),
         release_created_at=release.created_at if release else None,
     )
 
 
-# files that are here, then the name alone where it was ever used
+# files that are here, then the name alone where it was ever used, then the release's source distribution
 _ALIKE: Final = (
-    "SELECT filename, sha256 FROM projects_file WHERE filename = %s OR blake2 = %s"
-    " UNION ALL SELECT filename, '' FROM projects_usedfilename WHERE filename = %s"
+    "SELECT filename, sha256, 0 FROM projects_file WHERE filename = %s OR blake2 = %s"
+    " UNION ALL SELECT filename, '', 0 FROM projects_usedfilename WHERE filename = %s"
+    " UNION ALL SELECT filename, '', 1 FROM projects_file WHERE release_id = %s AND kind = 'sdist'"
 )
-_SDIST: Final = "SELECT filename FROM projects_file WHERE release_id = %s AND kind = 'sdist'"
 
 
 def visible_projects() -> QuerySet[Project]:

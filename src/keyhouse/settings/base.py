@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "keyhouse.projects",
     "keyhouse.credentials.tokens",
     "keyhouse.mandate",
+    "keyhouse.safety",
     "keyhouse.web",
 ]
 SECRET_KEY = keys.ensure_ring(_configuration.key_file).derive("django").hex()

@@ -91,6 +91,10 @@ MEANINGS: Final[dict[str, str]] = {
     "attestations-refused": "An attestation says who built a file and where. With an API token that can't be checked.",
     "database-unavailable": "The server works, and its database doesn't answer.",
     "uploads-frozen": "The operators have closed the index for uploads. Installing goes on.",
+    "new-accounts-frozen": "The operators have stopped the making of accounts. A link that was mailed to you works again afterwards, as long as it lives.",
+    "deletions-frozen": "The operators have stopped deletions while they look into something.",
+    "everything-frozen": "The operators have stopped all changes while they look into something. Installing, signing in, revoking and recovering go on.",
+    "switch-end-refused": "A switch whose end has passed would stop nothing.",
     "new-projects-frozen": "The operators have closed the index for new names. Existing projects take new files.",
     "file-unacceptable": "The file is not what its name says, or holds something that an index must not hand on. "
     "A more exact code stands in the answer.",

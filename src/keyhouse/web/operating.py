@@ -24,6 +24,7 @@ TABS: Final = (
     Tab("/operator/recovery/", "Recovery", "recovery.read-all"),
     Tab("/operator/accounts/", "Accounts", "account.read-troubled"),
     Tab("/mandate/proposals/", "Mandates", "mandate.read-all"),
+    Tab("/operator/switches/", "Switches", "switch.read-all"),
     Tab("/operator/mail/", "Mail", "mail.read-all"),
     Tab("/operator/audit/", "Audit log", "audit.read-all"),
 )

@@ -1,4 +1,4 @@
-"""Who answers for gate, authority, reader, standing and belongings: joined here, once for each process, when Django starts."""
+"""Who answers for gate, switches, authority, reader, standing and belongings: joined here, once for each process, when Django starts."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.standings import MandateStandings
 from keyhouse.projects.authority import ProjectAuthority
 from keyhouse.projects.belongings import BELONGINGS as OF_PROJECTS
+from keyhouse.safety.switches.queries import StoredSwitches
 
 
 def wire_all() -> None:
-    """Install gate, authority and reader; until this has run, everything is refused."""
-    actions.wire(gate=MandateGate(), authority=ProjectAuthority(), reader=TokenReader())
+    """Install gate, switches, authority and reader; until this has run, everything is refused."""
+    actions.wire(
+        gate=MandateGate(), authority=ProjectAuthority(), reader=TokenReader(), switches=StoredSwitches()
+    )
     standing.wire(MandateStandings())
     belongings.wire(OF_MANDATES, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)

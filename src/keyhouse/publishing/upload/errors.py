@@ -49,24 +49,6 @@ class ActionGone(UploadRefused):
     fix = "Upload a file with twine or uv."
 
 
-class UploadsFrozen(UploadRefused):
-    """Nobody may upload at present."""
-
-    code = "uploads-frozen"
-    situation = Situation.FORBIDDEN
-    sentence = "Uploads are switched off on this index at present."
-    fix = "Try again later, or ask the operators of this index."
-
-
-class NewProjectsFrozen(UploadRefused):
-    """New files are taken, new projects are not."""
-
-    code = "new-projects-frozen"
-    situation = Situation.FORBIDDEN
-    sentence = "New projects are not taken on this index at present."
-    fix = "Try again later, or ask the operators of this index."
-
-
 class UploadsBusy(UploadRefused):
     """As many uploads as one process takes at once are under way."""
 

@@ -14,10 +14,10 @@ from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import RoleRequired
+from keyhouse.core.switches import NewProjectsFrozen
 from keyhouse.projects.authority import ProjectAuthority as RolesDecide
 from keyhouse.projects.errors import NameRefused
 from keyhouse.publishing.upload.checks.project import ProjectAuthority
-from keyhouse.publishing.upload.errors import NewProjectsFrozen
 from keyhouse.publishing.upload.submission import Submission
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]

@@ -5,10 +5,12 @@ import dataclasses
 import pytest
 from tests.publishing.world import submission_of
 
-from keyhouse.core import configuration
+from keyhouse.core import actions, clock, configuration
+from keyhouse.core.switches import Stop, UploadsFrozen
 from keyhouse.publishing.upload.checks.service_open import ServiceOpen
-from keyhouse.publishing.upload.errors import UploadsFrozen
 from keyhouse.publishing.upload.submission import Stage
+
+pytestmark = pytest.mark.usefixtures("wired")
 
 
 def set_uploads(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
@@ -31,3 +33,14 @@ def test_a_frozen_service_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_is_asked_before_the_body_is_read() -> None:
     assert ServiceOpen.stage is Stage.HEADERS
+
+
+def test_a_switch_stops_it_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopping:
+        def find(self, names: tuple[str, ...]) -> Stop | None:
+            return Stop("uploads", "wave of malware", clock.now()) if "uploads" in names else None
+
+    actions.wire(switches=Stopping())
+    with pytest.raises(UploadsFrozen) as refused:
+        ServiceOpen().check(submission_of())
+    assert refused.value.line.endswith("Reason: wave of malware")

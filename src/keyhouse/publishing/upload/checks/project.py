@@ -11,13 +11,13 @@ from packaging.version import Version
 
 from keyhouse.core import actions, configuration
 from keyhouse.core.actions import Thing
+from keyhouse.core.switches import NewProjectsFrozen
 from keyhouse.credentials.tokens.authentication import for_release
 from keyhouse.distfiles.names import judge_new_name, normalise
 from keyhouse.projects import queries
 from keyhouse.projects.errors import NameRefused
 from keyhouse.publishing.upload.checks.check import Check
 from keyhouse.publishing.upload.creation import count_creation
-from keyhouse.publishing.upload.errors import NewProjectsFrozen
 from keyhouse.publishing.upload.submission import Stage, Submission
 
 

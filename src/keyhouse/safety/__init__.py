@@ -1,0 +1,1 @@
+"""Answers to abuse: switches, quarantine, reports, and who may use which name."""

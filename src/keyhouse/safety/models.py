@@ -1,0 +1,7 @@
+"""Rows of the answers to abuse; each room has its own."""
+
+from __future__ import annotations
+
+from keyhouse.safety.switches.models import Switch
+
+__all__ = ["Switch"]

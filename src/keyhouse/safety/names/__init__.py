@@ -1,0 +1,1 @@
+"""Who may make projects, and names that are kept for somebody."""

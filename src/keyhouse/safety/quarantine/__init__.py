@@ -1,0 +1,1 @@
+"""Taking a file, a release or a project out of every face of the index, and putting it back."""

@@ -1,0 +1,1 @@
+"""What people report about projects, and what became of it."""

@@ -1,0 +1,1 @@
+"""Switches that stop new accounts, new projects, uploads, deletions or everything."""
