@@ -52,6 +52,8 @@ NEVER_GATED = {
     "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "mandate.check", "mandate.read-own",
     # taking one's data away; changing one's mind; a name that nobody has any more
     "account.export", "account.keep", "account.forget",
+    # being asked into a project, and saying no
+    "collaborator.read-invitations", "collaborator.decline",
     # whoever has the machine
     "host.command",
 }  # fmt: skip
@@ -61,6 +63,7 @@ IMPLICIT = {
     "release.unyank", "release.delete", "file.delete", "project.delete", "project.ask-deletion", "project.archive",
     "project.unarchive", "user.invite", "second-factor.remove-last",
     "account.delete",
+    "collaborator.invite", "collaborator.resend", "collaborator.revoke", "collaborator.accept",
 }  # fmt: skip
 
 View = Callable[..., HttpResponseBase]

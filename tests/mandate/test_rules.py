@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import product
 from typing import Any
@@ -39,9 +40,10 @@ from keyhouse.mandate.rules import (
     is_compliant,
     next_denial,
 )
-from keyhouse.mandate.selectors import View
+from keyhouse.mandate.selectors import Criterion, View
 
 NOW = at("2026-01-01")
+CRITICAL = Criterion("unique-clients", 180, top=10)
 UPLOAD = frozenset({"release.upload"})
 STRONG = [{"password", "totp"}, {"password", "webauthn"}, {"passkey"}, {"password", "totp", "recovery_code"}]
 WEAK: list[set[str]] = [set(), {"password"}, {"recovery_code"}, {"password", "recovery_code"}]
@@ -75,10 +77,23 @@ def test_what_is_not_gated_is_open_to_everybody(action: str) -> None:
         assert by_default(kind, proved=(), action=action, state="frozen", verified_email=False) == "allow"
 
 
-@pytest.mark.parametrize("action", sorted(set(BEFORE_ANY) - {"project.create"}))
+@pytest.mark.parametrize("action", sorted(set(BEFORE_ANY) - {"project.create", "collaborator.accept"}))
 def test_who_can_change_nothing_is_left_alone(action: str) -> None:
     assert by_default(action=action, authority=()) == "allow"
     assert by_default("token", action=action, authority=()) == "allow"
+
+
+@pytest.mark.parametrize("gives", ["owner", "maintainer", ""])
+def test_an_invitation_gives_a_role_so_accepting_asks_as_of_whoever_has_it(gives: str) -> None:
+    thing = Object("project", "alpha", gives=gives)
+    asked = facts(action="collaborator.accept", authority=(), project=thing, asked_at=NOW)
+    assert short(asked, [DEFAULT], NOW) == "deny:second-factor-required"
+    of_owners = policy(is_floor_exempt=True, who={"role": ["project.owner"]})
+    assert (short(asked, [of_owners], NOW) == "allow") is (gives == "maintainer")
+    critical = replace(asked, object=replace(thing, critical=frozenset({CRITICAL.key})))
+    of_critical = policy(is_floor_exempt=True, who={"critical": CRITICAL.as_dict()})
+    assert short(asked, [of_critical], NOW) == "allow"
+    assert short(critical, [of_critical], NOW) == "deny:second-factor-required"
 
 
 def test_the_first_upload_makes_an_owner_so_it_asks_as_of_one() -> None:

@@ -26,6 +26,9 @@ PROJECT_ACTIONS = {
     "project.delete",
     "project.archive",
     "project.unarchive",
+    "collaborator.invite",
+    "collaborator.resend",
+    "collaborator.revoke",
 }
 
 
@@ -53,7 +56,7 @@ def test_roles_decide_about_a_project(ada: Actor, bob: Actor) -> None:
     services.publish_file(make_file(), by=ada)
     by_id = Thing("project", Project.objects.get().pk)
     by_name = Thing("project", None, "alpha-beta")
-    roleless = {"project.create", "index.read"}
+    roleless = {"project.create", "index.read", "collaborator.accept", "collaborator.decline"}
 
     for thing in (by_id, by_name):
         assert allowed(ada, thing) & (PROJECT_ACTIONS | roleless) == PROJECT_ACTIONS | roleless

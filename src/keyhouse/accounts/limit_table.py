@@ -89,8 +89,21 @@ CREATION_NETWORK: Final = Limit(
 CREATION: Final = Limit(
     "project-create", "project_create_limit", "new projects", "an account", CREATION_NETWORK
 )
+INVITATION_NETWORK: Final = Limit(
+    "project-invitation-network",
+    "project_invitation_network_limit",
+    "invitations into projects, made or sent again",
+    _NETWORK,
+)
+INVITATION: Final = Limit(
+    "project-invitation",
+    "project_invitation_limit",
+    "invitations into projects, made or sent again",
+    "an account",
+    INVITATION_NETWORK,
+)
 
-TABLE: Final = (SIGN_IN, SECOND_FACTOR, MAIL, SIGN_UP, LINK, RECOVERY, CREATION)
+TABLE: Final = (SIGN_IN, SECOND_FACTOR, MAIL, SIGN_UP, LINK, RECOVERY, CREATION, INVITATION)
 
 
 def all_limits() -> list[Limit]:

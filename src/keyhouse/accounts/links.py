@@ -112,6 +112,18 @@ def make_sign_up_link(address: str, *, now: datetime, is_dead: bool = False) -> 
     return f"/{SIGN_UP}/{secret}/"
 
 
+def make_invitation_link(address: str, *, now: datetime, expires_at: datetime) -> str:
+    """Make a link by which whoever reads this mailbox makes an account under a name of their own; returns its path.
+
+    In the caller's transaction; earlier ones live on.
+    """
+    secret = new_secret()
+    OneTimeLink.objects.create(
+        purpose=INVITATION, digest=digest_of(secret), address=address, made_at=now, expires_at=expires_at
+    )
+    return f"/{INVITATION}/{secret}/"
+
+
 def new_secret() -> str:
     """Return the secret part of a link: 256 random bits."""
     return secrets.token_urlsafe(SECRET_BYTES)

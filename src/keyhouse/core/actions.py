@@ -170,6 +170,8 @@ CATALOGUE: Final[dict[str, Action]] = {
             "account.forget", "Free the name of an account that is gone, and erase who it was from the log"
         ),
         _own("audit.read-own", "See what happened to one's own account"),
+        _own("collaborator.read-invitations", "See into which projects one is invited"),
+        _own("collaborator.decline", "Decline an invitation into a project"),
         _own("token.list", "See one's own API tokens"),
         _own("token.revoke", "Revoke one's own API tokens"),
         # enrolling is open to everybody signed in; the proof asked for is the strongest the account has
@@ -228,6 +230,10 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("project.ask-deletion", "Ask for the deletion of a project, where that is held", "management"),
         _gated("project.archive", "Archive a project", "management", step_up=True),
         _gated("project.unarchive", "Take a project out of the archive", "management", step_up=True),
+        _gated("collaborator.invite", "Invite somebody into a project", "management", step_up=True),
+        _gated("collaborator.resend", "Send an invitation into a project once more", "management"),
+        _gated("collaborator.revoke", "Take back an invitation into a project", "management"),
+        _gated("collaborator.accept", "Accept an invitation into a project", "management", step_up=True),
         _operator("account.read-troubled", "See which accounts are frozen and which mail domains are gone"),
         _any_office("console.read", "See how the index is doing, and what needs attention"),
         _any_office("person.read", "See people: their state, offices, factors by kind, roles and holds"),

@@ -298,6 +298,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _one_of("open", "invitation", "closed"),
     ),
     Setting(
+        "project_invitation_days",
+        "7",
+        "days for which an invitation into a project can be accepted",
+        _number(1, 90),
+    ),
+    Setting(
+        "owner_removal_days",
+        "7",
+        "days from removing an owner of a critical project, or making them a maintainer, to its effect; 0: at once",
+        _number(0, 30),
+    ),
+    Setting(
         "deletion_days",
         "7",
         "days from asking for the deletion of an account that can change something to its end; 0: at once",
@@ -406,6 +418,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         read_windows,
     ),
     Setting(
+        "project_invitation_limit",
+        "30/1h 100/1d",
+        "invitations into projects by one person, made or sent again, in which times",
+        read_windows,
+    ),
+    Setting(
+        "project_invitation_network_limit",
+        "100/1h",
+        "invitations into projects from one network, made or sent again, in which time",
+        read_windows,
+    ),
+    Setting(
         "first_enrolment_days",
         "30",
         "the first second factor of an account with projects needs a mailed proof and sleeps for a day, unless the browser "
@@ -458,6 +482,8 @@ class Configuration:
     session_idle_minutes: int
     session_hours: int
     sign_up: Literal["open", "invitation", "closed"]
+    project_invitation_days: int
+    owner_removal_days: int
     deletion_days: int
     tombstone_days: int
     page_max_age: int
@@ -482,6 +508,8 @@ class Configuration:
     recovery_network_limit: tuple[Window, ...]
     project_create_limit: tuple[Window, ...]
     project_create_network_limit: tuple[Window, ...]
+    project_invitation_limit: tuple[Window, ...]
+    project_invitation_network_limit: tuple[Window, ...]
     first_enrolment_days: int
     mandate_history_days: int
     sources: Mapping[str, str]

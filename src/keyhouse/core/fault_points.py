@@ -14,6 +14,9 @@ POINTS: Final = frozenset(
         "yank.committed",
         "deletion.rows-written",
         "deletion.committed",
+        "invitation.rows-written",
+        "invitation.accepted",
+        "role.ended",
         "backup.database-copied",
         "backup.blobs-copied",
         "mail.claimed",  # the try is noted, nothing is handed over

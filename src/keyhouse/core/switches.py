@@ -62,6 +62,9 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "release.unyank",
         "project.archive",
         "project.unarchive",
+        "collaborator.invite",
+        "collaborator.resend",
+        "collaborator.accept",
         "second-factor.remove-last",
         "password.remove",
         "email.add",
@@ -81,7 +84,7 @@ ALWAYS_OPEN: Final = frozenset(
         "token.use", "session.list", "account.read", "account.export", "audit.read-own", "token.list", "mandate.check",
         "mandate.read-own", "recovery.read", "account.read-troubled", "recovery.read-all", "audit.read-all",
         "mandate.read-all", "mail.read-all", "project.manage", "switch.read-all",
-        "console.read", "person.read",
+        "collaborator.read-invitations", "console.read", "person.read",
         # signing in, and proving who one is
         "session.start", "session.ask-confirmation", "session.confirm", "session.end", "session.step-up",
         "enrolment-proof.ask", "enrolment-proof.give", "second-factor.add", "second-factor.enable", "email.verify",
@@ -89,6 +92,7 @@ ALWAYS_OPEN: Final = frozenset(
         "session.revoke", "browser.forget", "token.revoke", "account.freeze", "account.freeze-by-link", "account.keep",
         "password.change", "password.disable", "password.ask-reset", "password.reset", "recovery-codes.replace",
         "second-factor.remove", "second-factor.rename", "second-factor.disable", "email.revert", "email.lose-domain",
+        "collaborator.revoke", "collaborator.decline",
         # stopping the accounts of others, and letting go of one that was stopped by mistake
         "person.suspend", "person.off-board", "person.end-sessions", "person.reinstate",
         # coming back in

@@ -232,7 +232,7 @@ FLOOR_POLICY: Final = Policy(
 def _asked(policy: Policy, facts: Facts, now: datetime) -> Asked:
     is_met = is_compliant(policy.mandate, facts.person)
     effects = () if is_met else tuple(_effects(policy, facts, now))
-    mine = [one for one in effects if one.acts != _GAINED] or list(effects)
+    mine = [one for one in effects if not _GAINED.issuperset(one.acts)] or list(effects)
     return Asked(
         policy,
         is_met,
@@ -243,7 +243,7 @@ def _asked(policy: Policy, facts: Facts, now: datetime) -> Asked:
     )
 
 
-_GAINED: Final = tuple(sorted(CATALOGUE[name].summary for name in GAINING))
+_GAINED: Final = frozenset(CATALOGUE[name].summary for name in GAINING)
 
 
 def _exempt_until(policy: Policy, facts: Facts, now: datetime) -> datetime | None:

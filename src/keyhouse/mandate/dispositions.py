@@ -24,7 +24,7 @@ from keyhouse.mandate.queries import Ledger
 from keyhouse.mandate.rules import (
     FINISH_WITHIN,
     FLOOR,
-    GAINING,
+    FOUNDING,
     Decision,
     Policy,
     acts_of,
@@ -89,7 +89,7 @@ def _weak_for(facts: Facts, credential: Credential, ledger: Ledger, now: datetim
 def _foundings(facts: Facts, credential: Credential) -> list[Facts]:
     """Return that it begins a project, which only a token for all projects can."""
     can_begin = not credential.projects and "release.upload" in credential.actions
-    return [replace(facts, action=name) for name in sorted(GAINING)] if can_begin else []
+    return [replace(facts, action=name) for name in sorted(FOUNDING)] if can_begin else []
 
 
 def _is_under_floor(facts: Facts) -> bool:

@@ -99,6 +99,7 @@ class Object:
 
     `deletion_asked_at`: when its people asked for its deletion, which may be held. `held_by`: the mandates on their way
     that cover it through any of its people, by name; those that cover it through who asks needn't be among them.
+    `gives`: the role that an invitation into it offers; `critical`: by which criteria it is critical, of an invitation.
     """
 
     kind: str
@@ -106,6 +107,8 @@ class Object:
     begun_at: datetime | None = None
     deletion_asked_at: datetime | None = None
     held_by: tuple[str, ...] = ()
+    gives: str = ""
+    critical: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,15 +230,18 @@ def _person_dict(person: Person) -> dict[str, Any]:
     return told
 
 
+def _critical_list(criteria: frozenset[str]) -> bool | list[str]:
+    return sorted(criteria - {"*"}) or ("*" in criteria)
+
+
 def _authority_dict(one: Authority) -> dict[str, Any]:
-    critical: bool | list[str] = sorted(one.critical - {"*"}) or ("*" in one.critical)
     told: dict[str, Any] = {
         "kind": one.kind,
         "name": one.name,
         "role": one.role,
         "since": _written(one.since),
         "via": one.via,
-        "critical": critical,
+        "critical": _critical_list(one.critical),
     }
     if one.covered_since is not None:
         told["covered_since"] = _written(one.covered_since)
@@ -265,6 +271,10 @@ def _object_dict(thing: Object | None) -> dict[str, Any] | None:
         told["deletion_asked_at"] = _written(thing.deletion_asked_at)
     if thing.held_by:
         told["held_by"] = list(thing.held_by)
+    if thing.gives:
+        told["gives"] = thing.gives
+    if thing.critical:
+        told["critical"] = _critical_list(thing.critical)
     return told
 
 
@@ -412,13 +422,16 @@ def _read_asking(body: object) -> Asking:
 
 
 def _read_object(body: object) -> Object:
-    reader = _Reader(body, "object", ("kind", "name", "id", "begun_at", "deletion_asked_at", "held_by"))
+    keys = ("kind", "name", "id", "begun_at", "deletion_asked_at", "held_by", "gives", "critical")
+    reader = _Reader(body, "object", keys)
     return Object(
         kind=reader.text("kind"),
         name=reader.text("name", ""),
         begun_at=reader.instant("begun_at"),
         deletion_asked_at=reader.instant("deletion_asked_at"),
         held_by=reader.texts("held_by"),
+        gives=reader.text("gives", ""),
+        critical=_read_critical(reader),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.functions import Lower
 
 from keyhouse.accounts import holds
 from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
@@ -16,11 +17,12 @@ from keyhouse.core.actor import OFFICES, named_offices
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person
 from keyhouse.mandate.models import CriticalProject, Exemption
 from keyhouse.mandate.models import Notice as NoticeRow
-from keyhouse.projects.models import Role
+from keyhouse.projects.models import ProjectInvitation, Role
 
 # columns of the factors somebody holds; a key that can't leave its device is a security key, a synced one a passkey
 _HELD: Final = {"has_app": "authenticator-app", "has_bound": "security-key", "has_synced": "passkey"}
 _OFFICES: Final = tuple(f"is_{office}" for office in OFFICES)
+_INVITED: Final = ("by_name", "by_address")
 _AT_ONCE: Final = 2000  # people of one question
 
 
@@ -42,13 +44,20 @@ def _people_after(last: int) -> list[dict[str, Any]]:
     # one that was disabled by wrong codes still makes the account one with a factor
     app = Authenticator.objects.filter(user=OuterRef("pk"))
     key = SecurityKey.usable(configuration.current().key_name).filter(user=OuterRef("pk"))
+    offers = ProjectInvitation.objects.filter(ended_at=None, expires_at__gt=clock.now())
+    verified = Email.objects.filter(user=OuterRef("pk"), verified_at__isnull=False)
+    verified = verified.annotate(folded=Lower("address"))
     people = User.objects.filter(pk__gt=last).exclude(state=User.State.DELETED).order_by("pk")
     rows = people.annotate(
         is_verified=Exists(email),
         has_app=Exists(app),
         has_bound=Exists(key.filter(backup_eligible=False)),
         has_synced=Exists(key.filter(backup_eligible=True)),
-    ).values("pk", "username", "joined_at", "state", "held_until", *_OFFICES, "is_verified", *_HELD)
+        by_name=Exists(offers.filter(user=OuterRef("pk"))),
+        by_address=Exists(verified.filter(Exists(offers.filter(address=OuterRef("folded"))))),
+    ).values(
+        "pk", "username", "joined_at", "state", "held_until", *_OFFICES, "is_verified", *_HELD, *_INVITED
+    )
     found: list[Any] = list(rows[:_AT_ONCE])
     return found
 
@@ -92,6 +101,7 @@ def _by_person(
 
 
 def _person(row: dict[str, Any]) -> Person:
+    invited = ("invited",) if row["by_name"] or row["by_address"] else ()
     reader = ("reader",) if configuration.current().is_private else ()
     return Person(
         id=f"u{row['pk']}",
@@ -100,7 +110,7 @@ def _person(row: dict[str, Any]) -> Person:
         verified_email=row["is_verified"],
         factors=tuple(factor for column, factor in _HELD.items() if row[column]),
         has_device_bound=row["has_bound"],
-        roles=named_offices([row[column] for column in _OFFICES]) + reader,
+        roles=named_offices([row[column] for column in _OFFICES]) + invited + reader,
         name=row["username"],
     )
 

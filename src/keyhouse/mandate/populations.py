@@ -17,7 +17,15 @@ from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Notice, Object, Person
-from keyhouse.mandate.rules import GAINING, HELD_ACTIONS, OPEN_WHILE_HELD, Policy, deadline, is_accepted
+from keyhouse.mandate.rules import (
+    FOUNDING,
+    GAINING,
+    HELD_ACTIONS,
+    OPEN_WHILE_HELD,
+    Policy,
+    deadline,
+    is_accepted,
+)
 from keyhouse.mandate.selectors import (
     Cohort,
     HasRole,
@@ -141,14 +149,20 @@ def _next_hour(at: datetime, announced: Iterable[datetime]) -> datetime:
 
 def _about_person(facts: Facts, policies: Sequence[Policy]) -> tuple[Any, ...]:
     person, view = facts.person, View(facts.person, facts.authority)
-    gained = View(person, (*facts.authority, Authority("project", "", "owner", None, "prospective")))
+    gained = [
+        View(
+            person,
+            (*facts.authority, *(Authority("project", "", role, None, "prospective") for role in roles)),
+        )
+        for roles in (("owner",), ("owner", "maintainer"))
+    ]
     return (
         person.state,
         person.verified_email,
         person.factors,
         person.has_device_bound,
         not NEEDING_FACTOR.isdisjoint(person.roles),
-        tuple((_memberships(one.mandate, view), _memberships(one.mandate, gained)) for one in policies),
+        tuple(tuple(_memberships(one.mandate, seen) for seen in (view, *gained)) for one in policies),
         frozenset(facts.exemptions) if facts.exemptions else frozenset(),
     )
 
@@ -268,7 +282,13 @@ def distinct_actions(policies: Sequence[Policy]) -> list[str]:
                 (name in stage.warn, name in stage.deny) for one in policies for stage in one.mandate.stages
             )
             is_managing = action.set == "management" or name == "token.mint"
-            special = (name in GAINING, name in HELD_ACTIONS, name == REMOVE_LAST, name in OPEN_WHILE_HELD)
+            special = (
+                name in FOUNDING,
+                name in GAINING,
+                name in HELD_ACTIONS,
+                name == REMOVE_LAST,
+                name in OPEN_WHILE_HELD,
+            )
             found.setdefault((listed, is_managing, special), name)
     return list(found.values())
 

@@ -21,7 +21,7 @@ from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person
 from keyhouse.mandate.models import Change, MandateVersion
 from keyhouse.mandate.once import Once
-from keyhouse.mandate.rules import HELD_ACTIONS, Policy, covers_through, is_on_its_way
+from keyhouse.mandate.rules import ACCEPT, HELD_ACTIONS, Policy, covers_through, is_on_its_way
 from keyhouse.projects import sql
 
 _FACTORS: Final = ("authenticator-app", "security-key", "passkey")
@@ -119,7 +119,7 @@ def live_policies(now: datetime) -> tuple[Policy, ...]:
 
 
 def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tuple[Facts, tuple[Policy, ...]]:
-    """Gather what a decision needs, in two questions, and three for a deletion; raises DatabaseError."""
+    """Gather what a decision needs, in two questions, and three for a deletion or an invitation; raises DatabaseError."""
     person, change = _read_person(actor, now)
     policies = ledger(change).live_at(now)
     standing = _NO_STANDING if actor.user_id is None else _read_standing(actor.user_id)
@@ -128,7 +128,7 @@ def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tup
         _asking(actor),
         action,
         standing.authority,
-        _object(action, thing, policies, now),
+        _object(action, thing, policies, now, actor.user_id),
         standing.notices,
         standing.exemptions,
     ), policies
@@ -153,12 +153,25 @@ def _asking(actor: Actor) -> Asking:
     return Asking.of(actor.kind, actor.strength, needs_key=actor.needs_key)
 
 
-def _object(action: str, thing: Thing | None, policies: Iterable[Policy], now: datetime) -> Object | None:
+def _object(
+    action: str, thing: Thing | None, policies: Iterable[Policy], now: datetime, user_id: int | None
+) -> Object | None:
     if thing is None:
         return None
+    if action == ACCEPT and thing.kind == "project" and user_id is not None:
+        return _object_offered(thing, user_id, now)
     if action in HELD_ACTIONS and thing.kind == "project":
         return _object_to_delete(thing, [one for one in policies if is_on_its_way(one.mandate, now)], now)
     return Object(thing.kind, thing.name)
+
+
+def _object_offered(thing: Thing, user_id: int, now: datetime) -> Object:
+    """Return a project with the highest role that somebody is invited to there, and what makes it critical."""
+    rows = sql.select(_OFFERED, user_id, user_id, thing.name)
+    offered = {kind for kind, expires_at, _ in rows if now < sql.read_instant(expires_at)}
+    gives = next((kind for kind in ("owner", "maintainer") if kind in offered), "")
+    critical = frozenset(criterion for _, _, criterion in rows if criterion is not None)
+    return Object(thing.kind, thing.name, gives=gives, critical=critical)
 
 
 def _object_to_delete(thing: Thing, policies: Iterable[Policy], now: datetime) -> Object:
@@ -204,8 +217,10 @@ def _read_person(actor: Actor, now: datetime) -> tuple[Person, int | None]:
 
 def _person(user_id: int, columns: Sequence[Any], now: datetime) -> Person:
     """Return a person by the columns of `_PERSON_COLUMNS`."""
-    until, *lasting = columns
-    person = _lasting_person(user_id, tuple(lasting), is_reader=configuration.current().is_private)
+    until, by_name, by_address, *lasting = columns
+    is_invited = any(end is not None and now < sql.read_instant(end) for end in (by_name, by_address))
+    more = (("invited",) if is_invited else ()) + (("reader",) if configuration.current().is_private else ())
+    person = _lasting_person(user_id, tuple(lasting), more)
     held_until = _instant(until)
     if held_until is None or now >= held_until:
         return person
@@ -216,8 +231,8 @@ def _person(user_id: int, columns: Sequence[Any], now: datetime) -> Person:
 
 
 @lru_cache(maxsize=_KEPT)  # the columns are read each time; what is made of them is the same again and again
-def _lasting_person(user_id: int, columns: tuple[Any, ...], *, is_reader: bool) -> Person:
-    """Return a person without what passes with time."""
+def _lasting_person(user_id: int, columns: tuple[Any, ...], more: tuple[str, ...]) -> Person:
+    """Return a person without what passes with time; `more` are roles beside offices."""
     name, joined_at, state, *rest, codes = columns
     offices, (is_verified, *held) = rest[: len(OFFICES)], rest[len(OFFICES) :]
     return Person(
@@ -228,7 +243,7 @@ def _lasting_person(user_id: int, columns: tuple[Any, ...], *, is_reader: bool) 
         factors=tuple(factor for factor, has in zip(_FACTORS, held, strict=True) if has),
         has_device_bound=bool(held[1]),
         recovery_codes=int(codes),
-        roles=named_offices(offices) + (("reader",) if is_reader else ()),
+        roles=named_offices(offices) + more,
         name=name,
     )
 
@@ -306,8 +321,14 @@ def begun_at(actor: Actor, thing: Thing | None) -> datetime | None:
     return _instant(sql.find_value(_BEGUN, actor.credential, thing.name, scope.version))
 
 
+_MINE: Final = "(SELECT LOWER(email.address) FROM accounts_email email WHERE email.user_id = {} AND email.verified_at IS NOT NULL)"
 _PERSON_COLUMNS: Final = (
-    "owner.held_until, owner.username, owner.joined_at, owner.state, owner.is_operator,"
+    # two questions, so that each is answered from an index of its own
+    "owner.held_until, (SELECT MAX(offer.expires_at) FROM projects_projectinvitation offer WHERE offer.user_id = owner.id"
+    " AND offer.ended_at IS NULL),"
+    " (SELECT MAX(offer.expires_at) FROM projects_projectinvitation offer WHERE offer.ended_at IS NULL AND offer.address"
+    f" IN {_MINE.format('owner.id')}),"
+    " owner.username, owner.joined_at, owner.state, owner.is_operator,"
     " owner.is_moderator, owner.is_auditor,"
     " EXISTS (SELECT 1 FROM accounts_email email WHERE email.user_id = owner.id AND email.is_primary"
     " AND email.verified_at IS NOT NULL),"
@@ -346,6 +367,13 @@ _DELETION: Final = (
     " LEFT JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
     " LEFT JOIN projects_role role ON role.project_id = project.id"
     " LEFT JOIN accounts_user owner ON owner.id = role.user_id WHERE project.normalized_name = %s"
+)
+_OFFERED: Final = (
+    "SELECT offer.kind, offer.expires_at, critical.criterion FROM projects_projectinvitation offer"
+    " JOIN projects_project project ON project.id = offer.project_id"
+    " LEFT JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
+    f" WHERE offer.ended_at IS NULL AND (offer.user_id = %s OR offer.address IN {_MINE.format('%s')})"
+    " AND project.normalized_name = %s"
 )
 _BEGUN: Final = (
     "SELECT MIN(file.uploaded_at) FROM projects_file file JOIN projects_release release ON release.id = file.release_id"

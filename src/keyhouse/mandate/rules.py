@@ -19,7 +19,7 @@ from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, STEP_UP_AGE, Action
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import Mandate, Stage
-from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Person
+from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Object, Person
 from keyhouse.mandate.selectors import View
 from keyhouse.mandate.timetables import timetable_of
 
@@ -30,8 +30,10 @@ FINISH_WITHIN: Final = timedelta(
     minutes=15
 )  # a release that was begun before a deadline may be finished so long after
 HELD_ACTIONS: Final = frozenset({"project.delete"})
-# Acts by which somebody gains authority; for these there is no grace.
-GAINING: Final = frozenset({"project.create"})
+# Acts by which somebody gains authority; for these there is no grace. A token does the former ones only.
+FOUNDING: Final = frozenset({"project.create"})
+ACCEPT: Final = "collaborator.accept"
+GAINING: Final = FOUNDING | {ACCEPT}
 PERSONAL: Final = frozenset({"session", "token"})
 OF_A_JOB: Final = frozenset({"host.command"})
 # A hold stops publishing and changes of the account; installing goes on.
@@ -442,11 +444,19 @@ def _is_exempt(policy: Policy, facts: Facts, now: datetime) -> bool:
 
 
 def prospective(facts: Facts) -> tuple[Authority, ...]:
-    """Return the authority, with what this very act would give: the first upload makes an owner."""
+    """Return the authority, with what this very act would give: the first upload makes an owner.
+
+    An invitation gives the role that it names, with whatever makes the project critical; where it isn't known which,
+    it may be either.
+    """
     if facts.action not in GAINING:
         return facts.authority
-    name = facts.object.name if facts.object else ""
-    return (*facts.authority, Authority("project", name, "owner", None, "prospective"))
+    thing = facts.object or Object("project")
+    roles = (
+        ("owner",) if facts.action in FOUNDING else (thing.gives,) if thing.gives else ("owner", "maintainer")
+    )
+    gained = (Authority("project", thing.name, role, None, "prospective", thing.critical) for role in roles)
+    return (*facts.authority, *gained)
 
 
 def stages_in_force(mandate: Mandate, view: View, now: datetime) -> list[Stage]:

@@ -5,16 +5,30 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from keyhouse.accounts.errors import OwnsAlone
 from keyhouse.accounts.models import User
 from keyhouse.core.belongings import Belongings, Kept
-from keyhouse.projects.models import File, Project, Role
+from keyhouse.projects.collaborators.queries import for_person
+from keyhouse.projects.models import File, FormerRole, Project, ProjectInvitation, Role, RoleChange
 
 
 def _roles(user_id: int) -> QuerySet[Role]:
     return Role.objects.filter(user_id=user_id).order_by("pk")
+
+
+def _invitations(user_id: int) -> QuerySet[ProjectInvitation]:
+    """Return the invitations of a person that are by account, or by an address of theirs."""
+    return ProjectInvitation.objects.filter(for_person(user_id) | Q(accepted_by_id=user_id)).order_by("pk")
+
+
+def _role_changes(user_id: int) -> QuerySet[RoleChange]:
+    return RoleChange.objects.filter(user_id=user_id).order_by("pk")
+
+
+def _former_roles(user_id: int) -> QuerySet[FormerRole]:
+    return FormerRole.objects.filter(user_id=user_id).order_by("pk")
 
 
 def _files(user_id: int) -> QuerySet[File]:
@@ -49,15 +63,62 @@ def _give_up(user_id: int, now: datetime) -> None:
     Role.objects.filter(user_id=user_id).delete()
 
 
+_ACCOUNT: Final = "the account itself"
+_ROW: Final = "a row number"
+
 BELONGINGS: Final = Belongings(
     "projects",
     (
         Kept(
+            "project_invitations",
+            "projects.ProjectInvitation",
+            _invitations,
+            (
+                "project__name",
+                "kind",
+                "hands_over",
+                "username",
+                "address",
+                "invited_by_name",
+                "invited_at",
+                "sent_at",
+                "expires_at",
+                "ended_at",
+                "outcome",
+            ),
+            {
+                "id": _ROW,
+                "user": _ACCOUNT,
+                "invited_by": "told by name",
+                "accepted_by": _ACCOUNT,
+            },
+        ),
+        Kept(
+            "role_changes",
+            "projects.RoleChange",
+            _role_changes,
+            ("project__name", "kind", "asked_by_name", "asked_at", "due_at"),
+            {"id": _ROW, "user": _ACCOUNT, "asked_by": "told by name"},
+        ),
+        Kept(
+            "former_roles",
+            "projects.FormerRole",
+            _former_roles,
+            ("normalized_name", "kind", "since_at", "ended_at", "how"),
+            {
+                "id": _ROW,
+                "lineage": "names the project, as its name does",
+                "user": _ACCOUNT,
+                "ended_by": "somebody else, or the account itself",
+            },
+            stays="a hold on the deletion of a project doesn't end with whoever it was for",
+        ),
+        Kept(
             "roles",
             "projects.Role",
             _roles,
-            ("project__name", "kind", "since_at"),
-            {"id": "a row number", "user": "the account itself"},
+            ("project__name", "kind", "since_at", "nudged_at"),
+            {"id": _ROW, "user": _ACCOUNT},
         ),
         Kept(
             "files",

@@ -12,6 +12,15 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from keyhouse.projects.collaborators.models import (
+    FormerRole as FormerRole,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.projects.collaborators.models import (
+    ProjectInvitation as ProjectInvitation,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.projects.collaborators.models import (
+    RoleChange as RoleChange,  # noqa: PLC0414 - Django finds models here
+)
 from keyhouse.projects.search.models import (
     ClassifierCount as ClassifierCount,  # noqa: PLC0414 - Django finds models here
 )
@@ -82,6 +91,7 @@ class Role(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="project_roles")
     kind = models.CharField(max_length=16, choices=Kind)
     since_at = models.DateTimeField()
+    nudged_at = models.DateTimeField(null=True)  # when a co-owner reminded them last of what they lack
 
     class Meta:
         """A person has one role in a project."""

@@ -25,6 +25,7 @@ from keyhouse.projects.errors import (
 
 OWNER: Final = "owner"
 MAINTAINER: Final = "maintainer"
+INVITED: Final = "invited"
 ACTIVE: Final = "active"
 ARCHIVED: Final = "archived"
 QUARANTINED: Final = "quarantined"
@@ -46,15 +47,20 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "project.ask-deletion",
             "project.archive",
             "project.unarchive",
+            "collaborator.invite",
+            "collaborator.resend",
+            "collaborator.revoke",
         }
     ),
+    # of whoever is invited and has not accepted; the invitation itself is looked for by the service
+    INVITED: frozenset({"collaborator.accept", "collaborator.decline"}),
 }
 # What a credential may do without a person at hand; deleting and taking back a yank need one.
 CREDENTIAL_ACTIONS: Final = frozenset(
     {"index.read", "token.use", "project.create", "release.upload", "release.yank"}
 )
 # Done to a project by people without a role in it, too.
-ROLELESS_ACTIONS: Final = frozenset({"project.create", "index.read"})
+ROLELESS_ACTIONS: Final = frozenset({"project.create", "index.read"}) | ROLE_ACTIONS[INVITED]
 
 
 def allows_role(role: str | None, action: str) -> bool:

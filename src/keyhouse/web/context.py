@@ -16,6 +16,7 @@ from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.mandate import cautions
 from keyhouse.mandate.asked import Standing, shown_standing
 from keyhouse.mandate.documents import DocumentInvalid
+from keyhouse.projects.collaborators.queries import invitations_of_person
 from keyhouse.web import notices, ways_on
 from keyhouse.web.operating import Tab, tabs_of
 
@@ -35,6 +36,7 @@ class Site:
     tabs: tuple[Tab, ...]  # of the console, as far as the actor may open it
     warning: Warned | None
     find_standing: Callable[[], Standing | None]
+    count_invitations: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def site(request: HttpRequest) -> dict[str, Site]:
             tabs=tabs_of(actor),
             warning=_warning_on(request),
             find_standing=partial(_show_standing, request),
+            count_invitations=partial(_count_invitations, actor),
         )
     }
 
@@ -70,6 +73,11 @@ def _warning_on(request: HttpRequest) -> Warned | None:
         return None
     address = ways_on.with_way_back(caution.path or "/account/mandate/", request)
     return Warned(cautions.text_of(caution), caution, address)
+
+
+def _count_invitations(actor: Actor) -> int:
+    """Return how many projects somebody is invited to."""
+    return 0 if actor.user_id is None else invitations_of_person(actor.user_id, clock.now()).count()
 
 
 def _show_standing(request: HttpRequest) -> Standing | None:

@@ -1,0 +1,67 @@
+"""Refusals about roles and invitations."""
+
+from __future__ import annotations
+
+from keyhouse.core.errors import Situation
+from keyhouse.projects.errors import ProjectsRefusal
+
+
+class InvitationMissing(ProjectsRefusal):
+    """There is no such invitation, or it is for somebody else: both are answered alike."""
+
+    code = "invitation-missing"
+    situation = Situation.MISSING
+    sentence = "There is no such invitation for you."
+    fix = "Look at the invitations of your account."
+
+
+class InvitationOver(ProjectsRefusal):
+    """The invitation was too old, taken back, declined or used."""
+
+    code = "invitation-over"
+    situation = Situation.GONE
+    sentence = "This invitation is over."
+    fix = "Ask an owner of the project for a new one."
+
+
+class InviteeRefused(ProjectsRefusal):
+    """What was typed is neither a user name nor an address."""
+
+    code = "invitee-refused"
+    sentence = "This is neither a user name nor an e-mail address."
+    fix = "Type the person's user name here, or their e-mail address."
+
+
+class RoleUnknown(ProjectsRefusal):
+    """There are two roles in a project."""
+
+    code = "role-unknown"
+    sentence = "There is no such role in a project."
+    fix = "Choose owner or maintainer."
+
+
+class AlreadyInvited(ProjectsRefusal):
+    """One invitation a person waits in a project at a time."""
+
+    code = "already-invited"
+    situation = Situation.CONFLICT
+    sentence = "An invitation to this name or address waits already."
+    fix = "Send that one again, or take it back first."
+
+
+class AlreadyCollaborator(ProjectsRefusal):
+    """The person has that role, or a higher one."""
+
+    code = "already-collaborator"
+    situation = Situation.CONFLICT
+    sentence = "This person has that role already."
+    fix = "Look at the people of the project."
+
+
+class InvitationsTooMany(ProjectsRefusal):
+    """A project has so many invitations that wait, and no more."""
+
+    code = "invitations-too-many"
+    situation = Situation.CONFLICT
+    sentence = "Too many invitations of this project wait already."
+    fix = "Take back those that nobody takes up."

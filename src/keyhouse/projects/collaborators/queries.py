@@ -1,0 +1,62 @@
+"""Reading roles and invitations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from keyhouse.accounts.models import Email, User
+from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.models import Project, Role
+from keyhouse.projects.rules import OWNER
+
+
+def waiting_invitations(now: datetime) -> QuerySet[ProjectInvitation]:
+    """Return the invitations that can be accepted."""
+    return ProjectInvitation.objects.filter(ended_at=None, expires_at__gt=now)
+
+
+def open_invitations_of(project: Project) -> QuerySet[ProjectInvitation]:
+    """Return a project's invitations that were neither used nor taken back, also those too old, the newest first."""
+    return project.invitations.filter(ended_at=None).order_by("-invited_at", "-pk")
+
+
+def for_person(user_id: int) -> Q:
+    """Return the condition of an invitation being for this person: by account, or by an address they verified."""
+    verified = Email.objects.filter(user_id=user_id, verified_at__isnull=False)
+    addresses = [address.lower() for address in verified.values_list("address", flat=True)]
+    return Q(user_id=user_id) | Q(address__in=addresses)
+
+
+def invitations_of_person(user_id: int, now: datetime) -> QuerySet[ProjectInvitation]:
+    """Return what somebody is invited to, with the projects, the newest first."""
+    waiting = waiting_invitations(now).filter(for_person(user_id)).select_related("project")
+    return waiting.order_by("-invited_at", "-pk")
+
+
+def find_invitation_of_person(invitation_id: int, user_id: int) -> ProjectInvitation | None:
+    """Return an invitation for this person, in whatever state, with its project, or None."""
+    mine = ProjectInvitation.objects.filter(for_person(user_id), pk=invitation_id)
+    return mine.select_related("project").first()
+
+
+def owners_of(project: Project) -> list[int]:
+    """Return the account numbers of a project's owners."""
+    return list(Role.objects.filter(project=project, kind=OWNER).values_list("user_id", flat=True))
+
+
+def find_role(project: Project, username: str) -> Role | None:
+    """Return the role that somebody has in a project, by user name in whatever case, or None."""
+    return project.roles.select_related("user").filter(user__username__iexact=username).first()
+
+
+def people_to_lock(normalized_name: str, *more: int | None) -> list[int]:
+    """Return whom an act on a project may tell or change, in the order in which their rows are locked."""
+    roles = Role.objects.filter(project__normalized_name=normalized_name)
+    return sorted({*roles.values_list("user_id", flat=True), *(one for one in more if one is not None)})
+
+
+def lock_people(user_ids: list[int]) -> None:
+    """Hold the locks of these accounts, in one order and before that of a project, as the end of an account does."""
+    list(User.objects.select_for_update(no_key=True).filter(pk__in=user_ids).order_by("pk"))

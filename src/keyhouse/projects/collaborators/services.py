@@ -1,0 +1,308 @@
+"""Inviting people into projects: invite, send again, take back, accept, decline.
+
+An invitation gives nothing. Whoever accepts gains authority there and then, so the gate is asked as for a first upload.
+Accounts are locked before the project, as the end of an account does, and the project before its invitations.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+
+from keyhouse.accounts import emails, limits, links
+from keyhouse.accounts import queries as accounts
+from keyhouse.accounts.models import User
+from keyhouse.accounts.recovery.telling import tell_others
+from keyhouse.accounts.rules import check_address, check_username
+from keyhouse.audit.services import record
+from keyhouse.core import actions, clock, configuration, faults
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor
+from keyhouse.core.errors import SignInRequired
+from keyhouse.mail.letters import Link
+from keyhouse.mail.services import queue
+from keyhouse.projects import queries as projects
+from keyhouse.projects import rules as project_rules
+from keyhouse.projects.changing import project_to_change, thing_of
+from keyhouse.projects.collaborators import letters, queries, rules
+from keyhouse.projects.collaborators.errors import (
+    AlreadyCollaborator,
+    AlreadyInvited,
+    InvitationMissing,
+    InvitationOver,
+    InvitationsTooMany,
+    InviteeRefused,
+    RoleUnknown,
+)
+from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.models import Project, Role
+
+INVITE: Final = "collaborator.invite"
+RESEND: Final = "collaborator.resend"
+REVOKE: Final = "collaborator.revoke"
+ACCEPT: Final = "collaborator.accept"
+DECLINE: Final = "collaborator.decline"
+_NOBODY: Final = "nobody@invalid.invalid"
+_Outcome = ProjectInvitation.Outcome
+
+
+def invite(  # noqa: PLR0913 - whom to what, and what only the host may say
+    name: str,
+    invitee: str,
+    kind: str,
+    *,
+    by: Actor,
+    hands_over: bool = False,
+    until: datetime | None = None,
+    is_told: bool = True,
+) -> ProjectInvitation:
+    """Offer a role in the project of that normalised name to a user name or an e-mail address.
+
+    The answer is the same whether or not anybody has that name or address. With `hands_over`, whoever invites gives
+    their own role up when it is accepted. `until` (7 days otherwise) and `is_told` (whether a mail goes out) are for the
+    host. Raises InviteeRefused, UsernameRefused, AddressRefused, RoleUnknown, AlreadyInvited, AlreadyCollaborator,
+    InvitationsTooMany, TooManyAttempts, ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
+    """
+    now, (username, address) = clock.now(), _read_invitee(invitee)
+    if kind not in rules.KINDS:
+        raise RoleUnknown
+    _require_role(name, INVITE, by)
+    _count(by, now)
+    may_mail = is_told and _may_mail(username or address, now)
+    with transaction.atomic():
+        user = accounts.find_user(username) if username else None
+        project = lock_project(name, INVITE, by, user.pk if user else None)
+        _require_new(project, user, username, address, kind, now)
+        invitation = ProjectInvitation.objects.create(
+            project=project,
+            user=user,
+            username=username,
+            address=address,
+            kind=kind,
+            hands_over=hands_over,
+            invited_by_id=by.user_id,
+            invited_by_name=by.name,
+            invited_at=now,
+            sent_at=now,
+            expires_at=until if until is not None and by.kind == "host" else now + _life(),
+        )
+        record(INVITE, by=by, about=thing_of(project), details=_told(invitation))
+        if may_mail:
+            _mail(invitation, project, by, now)
+        if kind == project_rules.OWNER:
+            others = [pk for pk in queries.owners_of(project) if pk != by.user_id]
+            tell_others(others, letters.owner_invited(project, str(invitation), by.name), now)
+        faults.reach("invitation.rows-written")
+    return invitation
+
+
+def resend(name: str, invitation_id: int, *, by: Actor) -> ProjectInvitation:
+    """Send an invitation once more; it lives for 7 days from then on, also where it was too old.
+
+    Raises InvitationMissing for one of another project, one that is over and one that never was, TooManyAttempts,
+    ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
+    """
+    now = clock.now()
+    _require_role(name, RESEND, by)
+    if not ProjectInvitation.objects.filter(pk=invitation_id, project__normalized_name=name).exists():
+        raise InvitationMissing
+    _count(by, now)
+    limits.count_attempt(now=now, limit=limits.MAIL, subject=f"invitation:{invitation_id}")
+    with transaction.atomic():
+        project = lock_project(name, RESEND, by)
+        invitation = _open_one(project, invitation_id)
+        invitation.sent_at = now
+        invitation.expires_at = max(invitation.expires_at, now + _life())
+        invitation.save(update_fields=["sent_at", "expires_at"])
+        record(RESEND, by=by, about=thing_of(project), details=_told(invitation))
+        if _may_mail(str(invitation), now):
+            _mail(invitation, project, by, now)
+    return invitation
+
+
+def revoke(name: str, invitation_id: int, *, by: Actor) -> None:
+    """Take an invitation back; a second time changes nothing. Raises as `resend`."""
+    with transaction.atomic():
+        project = lock_project(name, REVOKE, by)
+        found = project.invitations.filter(pk=invitation_id).first()
+        if found is not None and found.outcome == _Outcome.REVOKED:
+            return
+        invitation = _open_one(project, invitation_id)
+        _end(invitation, _Outcome.REVOKED, clock.now())
+        record(REVOKE, by=by, about=thing_of(project), details=_told(invitation))
+
+
+def accept(invitation_id: int, *, by: Actor) -> Role:
+    """Take on the role that was offered; a second click changes nothing.
+
+    Whoever has a higher role keeps that. Raises InvitationMissing for somebody else's and for none, InvitationOver,
+    ProjectQuarantined and what the gate raises.
+    """
+    found, user_id = _mine(invitation_id, by), person_of(by)
+    with transaction.atomic():
+        project = lock_project(found.project.normalized_name, ACCEPT, by, found.invited_by_id)
+        invitation, now = _mine(invitation_id, by), clock.now()
+        present = Role.objects.filter(project=project, user_id=user_id).first()
+        if invitation.accepted_by_id == user_id and present is not None:
+            return present
+        if not rules.is_waiting(invitation.ended_at, invitation.expires_at, now):
+            raise InvitationOver
+        role = _take_on(project, present, invitation.kind, user_id, now)
+        invitation.accepted_by_id = user_id
+        _end(invitation, _Outcome.ACCEPTED, now)
+        record(ACCEPT, by=by, about=thing_of(project), account_id=user_id, details=_told(invitation))
+        others = [pk for pk in queries.owners_of(project) if pk != user_id]
+        tell_others(others, letters.joined(project, by.name, role.kind), now)
+        faults.reach("invitation.accepted")
+    return role
+
+
+def decline(invitation_id: int, *, by: Actor) -> None:
+    """Say no to an invitation; a second time changes nothing. Raises InvitationMissing, InvitationOver."""
+    found = _mine(invitation_id, by)
+    with transaction.atomic():
+        told = [one for one in (by.user_id, found.invited_by_id) if one is not None]
+        queries.lock_people(sorted(set(told)))
+        project = projects.lock_project(found.project.normalized_name)
+        actions.require(by, DECLINE, Thing("project", None, found.project.normalized_name))
+        invitation = _mine(invitation_id, by)
+        if project is None or invitation.outcome == _Outcome.DECLINED:
+            return
+        if invitation.ended_at is not None:
+            raise InvitationOver
+        now = clock.now()
+        _end(invitation, _Outcome.DECLINED, now)
+        record(DECLINE, by=by, about=thing_of(project), account_id=by.user_id, details=_told(invitation))
+        if invitation.invited_by_id is not None:
+            tell_others([invitation.invited_by_id], letters.declined(project, str(invitation)), now)
+
+
+def lock_project(name: str, action: str, by: Actor, *more: int | None) -> Project:
+    """Lock a project and, before it, whom the act may tell; nobody without the role learns whether it exists."""
+    queries.lock_people(queries.people_to_lock(name, by.user_id, *more))
+    return project_to_change(name, action, by)
+
+
+def person_of(by: Actor) -> int:
+    """Return who acts; raises SignInRequired for the host, a job and nobody."""
+    if by.user_id is None:
+        raise SignInRequired
+    return by.user_id
+
+
+def _read_invitee(text: str) -> tuple[str, str]:
+    """Return user name or address, whichever it is; the other one is empty."""
+    text = text.strip()
+    if not text or "\x00" in text:
+        raise InviteeRefused
+    return ("", check_address(text).lower()) if "@" in text else (check_username(text), "")
+
+
+def _require_role(name: str, action: str, by: Actor) -> None:
+    """Ask before anything is counted or locked; it is asked once more under the lock."""
+    actions.require_authority(by, action, Thing("project", None, name))
+
+
+def _count(by: Actor, now: datetime) -> None:
+    if by.user_id is not None:
+        subject = f"account:{by.user_id}"
+        limits.count_attempt(now=now, limit=limits.INVITATION, subject=subject, network=by.network)
+
+
+def _may_mail(invitee: str, now: datetime) -> bool:
+    """Tell whether this mailbox gets one more; who invites isn't told, as it may be somebody else's doing."""
+    return limits.is_within(limits.MAIL, "invited:" + limits.typed_subject(invitee), now)
+
+
+def _require_new(  # noqa: PLR0913, PLR0917 - what an invitation is made of
+    project: Project, user: User | None, username: str, address: str, kind: str, now: datetime
+) -> None:
+    if user is not None:
+        role = Role.objects.filter(project=project, user=user).first()
+        if role is not None and not rules.is_higher(kind, role.kind):
+            raise AlreadyCollaborator
+    waiting = queries.waiting_invitations(now).filter(project=project)
+    if waiting.filter(username__iexact=username, address=address).exists():
+        raise AlreadyInvited
+    if waiting.count() >= rules.MOST_WAITING:
+        raise InvitationsTooMany
+    # one that was too old is replaced
+    project.invitations.filter(ended_at=None, username__iexact=username, address=address).update(
+        ended_at=now, outcome=_Outcome.REVOKED
+    )
+
+
+def _open_one(project: Project, invitation_id: int) -> ProjectInvitation:
+    found = queries.open_invitations_of(project).filter(pk=invitation_id).select_related("user").first()
+    if found is None:
+        raise InvitationMissing("This project has no such invitation that waits.")
+    return found
+
+
+def _mine(invitation_id: int, by: Actor) -> ProjectInvitation:
+    found = queries.find_invitation_of_person(invitation_id, person_of(by))
+    if found is None:
+        raise InvitationMissing
+    return found
+
+
+def _take_on(project: Project, present: Role | None, kind: str, user_id: int, now: datetime) -> Role:
+    if present is None:
+        return Role.objects.create(project=project, user_id=user_id, kind=kind, since_at=now)
+    if rules.is_higher(kind, present.kind):
+        present.kind, present.since_at = kind, now
+        present.save(update_fields=["kind", "since_at"])
+    return present
+
+
+def _end(invitation: ProjectInvitation, outcome: str, now: datetime) -> None:
+    invitation.ended_at, invitation.outcome = now, outcome
+    invitation.save(update_fields=["ended_at", "outcome", "accepted_by"])
+
+
+def _mail(invitation: ProjectInvitation, project: Project, by: Actor, now: datetime) -> None:
+    """Mail an invitation; where nobody has the name, as much is written and taken back, so that time tells nothing."""
+    if invitation.address:
+        _mail_address(invitation, project, by, now)
+    elif invitation.user_id is not None:
+        tell_others([invitation.user_id], letters.invited(invitation, project), now)
+    else:
+        with transaction.atomic():
+            queue(letters.invited(invitation, project), to=_NOBODY, now=now)
+            transaction.set_rollback(True)
+
+
+def _mail_address(invitation: ProjectInvitation, project: Project, by: Actor, now: datetime) -> None:
+    known = accounts.find_verified_email(invitation.address)
+    letter = letters.invited(invitation, project, _way_in(invitation, by, now))
+    if known is not None:
+        emails.send_to(known.user, known.address, letter, now=now, expires_at=invitation.expires_at)
+        return
+    queue(letter, to=invitation.address, now=now, expires_at=invitation.expires_at)
+
+
+def _way_in(invitation: ProjectInvitation, by: Actor, now: datetime) -> Link | None:
+    """Return how whoever has no account comes to one: by signing up, or by the host's own word."""
+    sign_up = configuration.current().sign_up
+    if sign_up == "open":
+        return Link("Make an account", emails.site_address("/account/sign-up/"))
+    if sign_up == "invitation" and by.kind == "host":
+        path = links.make_invitation_link(invitation.address, now=now, expires_at=invitation.expires_at)
+        return Link("Make an account", emails.site_address(path))
+    return None
+
+
+def _life() -> timedelta:
+    return timedelta(days=configuration.current().project_invitation_days)
+
+
+def _told(invitation: ProjectInvitation) -> dict[str, str | int | bool | list[str] | None]:
+    """Return what the audit log keeps; addresses stay out of it."""
+    return {
+        "invitation": invitation.pk,
+        "role": invitation.kind,
+        "invitee": invitation.username or "an address",
+        "hands_over": invitation.hands_over,
+    }
