@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries
 from tests.web.rows import START, make_file, make_project, make_release, make_whole
@@ -199,3 +201,119 @@ def test_a_quarantined_file_is_marked(client: Client) -> None:
     release = make_whole("alpha")
     release.files.update(is_quarantined=True)
     assert '<span class="badge danger">quarantined</span>' in text_of(client, "/project/alpha/")
+
+
+def test_each_installer_gets_its_lines(client: Client) -> None:
+    make_whole("alpha")
+    page, base = text_of(client, "/project/alpha/"), configuration.current().base_url
+    for line in (
+        f"poetry source add --priority=explicit keyhouse {base}/simple/",
+        "poetry add --source keyhouse alpha</pre>",
+        "include_packages = [&quot;alpha&quot;]".replace("&quot;", '"'),
+        "pdm add alpha</pre>",
+        'href="/project/alpha/1.0/requirements.txt"',
+    ):
+        assert line in page
+    assert "__token__" not in page
+
+
+def test_a_private_index_says_how_credentials_are_given(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = {"is_private": True, "base_url": "https://index.example"}
+    text = render_to_string("site/install.html", {"site": site})
+    assert "poetry config http-basic.keyhouse __token__" in text
+    assert "@" not in text
+
+
+@pytest.mark.parametrize("fields", [{"yanked_at": START}, {}])
+def test_what_installers_would_not_take_is_pinned(client: Client, fields: dict[str, object]) -> None:
+    make_whole("alpha", "1.0" if fields else "2.0b1", **fields)
+    assert ("alpha==1.0</pre>" if fields else "alpha==2.0b1</pre>") in text_of(client, "/project/alpha/")
+
+
+def test_the_requirements_file_names_every_file_that_is_not_in_quarantine(client: Client) -> None:
+    release = make_whole("alpha")
+    kept, wheel = release.files.get(), make_file(release, "alpha-1.0-py3-none-any.whl")
+    gone = make_file(release, "alpha-1.0-cp39-none-any.whl", is_quarantined=True)
+    answer = client.get("/project/Alpha/1.0.0/requirements.txt")
+    assert (answer.status_code, answer["Location"]) == (301, "/project/alpha/1.0/requirements.txt")
+    answer = client.get("/project/alpha/1.0/requirements.txt")
+    assert answer["Content-Type"] == "text/plain; charset=utf-8"
+    base = configuration.current().base_url
+    assert answer.content.decode().splitlines()[1:] == [
+        f"--index-url {base}/simple/",
+        "alpha==1.0 \\",
+        f"    --hash=sha256:{wheel.sha256} \\",
+        f"    --hash=sha256:{kept.sha256}",
+    ]
+    assert gone.sha256 not in answer.content.decode()
+    release.files.update(is_quarantined=True)
+    assert client.get("/project/alpha/1.0/requirements.txt").status_code == 404
+    Project.objects.update(status="quarantined")
+    assert client.get("/project/alpha/1.0/requirements.txt").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("status", "version", "badges"),
+    [
+        ("active", "1.0", []),
+        ("archived", "1.0", ["archived"]),
+        ("deprecated", "2.0rc1", ["deprecated", "pre-releases only"]),
+        ("quarantined", "", ["quarantined", "no releases"]),
+    ],
+)
+def test_badges_say_the_state_in_words_beside_a_picture(
+    client: Client, status: str, version: str, badges: list[str]
+) -> None:
+    project = make_project("alpha", status=status)
+    if version:
+        make_release(project, version)
+    page = text_of(client, "/project/alpha/")
+    head = page[page.index("<h1>") : page.index("</div>", page.index("<h1>"))]
+    assert re.findall(r"</svg> ([^<]+)</li>", head) == badges
+    assert head.count("<svg") == head.count('aria-hidden="true"') == len(badges)
+
+
+def test_feeds_are_named_for_readers_of_feeds(client: Client) -> None:
+    make_whole("alpha")
+    assert 'type="application/rss+xml"' in text_of(client, "/project/alpha/")
+    assert 'href="/rss/updates.xml"' in text_of(client, "/")
+
+
+def test_a_release_leads_to_what_changed(client: Client) -> None:
+    project = make_whole("alpha").project
+    make_release(project, "2.0", days=1)
+    assert 'href="/project/alpha/compare/1.0/2.0/"' in text_of(client, "/project/alpha/")
+    assert "/compare/1.0/" not in text_of(client, "/project/alpha/1.0/")
+
+
+def worst_metadata(sign: str) -> dict[str, object]:
+    return {
+        "summary": sign * 100_000,
+        "license": sign * 79,
+        "requires_python": sign * 100_000,
+        "author": ",".join(f"{sign * 300}{number}" for number in range(900)),
+        "keywords": [f"{sign * 300}{number}" for number in range(3000)],
+        "classifiers": [f"{sign * 90}{number} :: {sign * 900}" for number in range(3000)],
+        "requires_dist": [f"{sign * 900}{number}" for number in range(3000)],
+        "provides_extra": [f"{sign * 900}{number}" for number in range(3000)],
+        "project_urls": {
+            f"{sign * 100}{number}": f"https://x.example/{number}{'&' * 480}" for number in range(3000)
+        },
+    }
+
+
+@pytest.mark.parametrize("sign", ["'", "\u202e", "\U0001f511"])
+def test_whatever_a_project_holds_its_pages_stay_small(client: Client, sign: str) -> None:
+    text = f"<p>{'é' * 17_000}</p>"
+    long = "1." + "0" * 150 + "1"
+    release = make_whole("a" * 60, long, metadata=worst_metadata(sign), description_html=text)
+    for number in range(2, 62):
+        make_release(release.project, f"{number}.{'0' * 150}1", yanked_at=START, yanked_reason=sign * 500)
+        make_file(release, f"{'a' * 60}-{number}-{'x' * 150}.whl", python_tag="x" * 80, uploaded_by="o" * 50)
+    Project.objects.update(latest_version=long, status="deprecated", status_reason=sign * 500)
+    for rest in ("", "releases/", f"{long}/files/", "compare/"):
+        page = text_of(client, f"/project/{'a' * 60}/{rest}")
+        assert len(page.encode()) < 100_000, rest
+        assert "\u202e" not in page

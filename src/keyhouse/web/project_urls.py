@@ -18,5 +18,6 @@ urlpatterns = [
     path(_RELEASE, project.project, name="release"),
     path(_RELEASE + "files/", project.files, name="release-files"),
     path(_RELEASE + "files/<str:filename>/", project_file.file, name="file"),
+    path(_RELEASE + "requirements.txt", project.requirements, name="release-requirements"),
     path(_RELEASE + "description/", project.description, name="release-description"),
 ]

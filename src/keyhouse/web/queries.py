@@ -13,7 +13,7 @@ from keyhouse.projects.models import File, IndexPage, Project, Release
 from keyhouse.projects.queries import visible_projects
 from keyhouse.web.versions import ReleaseLine, newest_first
 
-LONGEST_SHOWN: Final = 48_000  # characters of a description on the project's own page
+LONGEST_SHOWN: Final = 36_000  # characters of a description on the project's own page
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,12 @@ def sizes_of_files(release_id: int, most: int) -> dict[str, int]:
     """Return the sizes of the files of a release that are not in quarantine by their names, at most so many."""
     rows = File.objects.filter(release_id=release_id, is_quarantined=False).order_by("filename")
     return dict(rows.values_list("filename", "size")[:most])
+
+
+def digests_of_files(release_id: int) -> list[str]:
+    """Return the SHA-256 of all files of a release that are not in quarantine, in the order of their names."""
+    rows = File.objects.filter(release_id=release_id, is_quarantined=False).order_by("filename")
+    return list(rows.values_list("sha256", flat=True))
 
 
 def description_of(release_id: int) -> str:

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from keyhouse.distfiles.shown_text import shortened, size_as_html
 from keyhouse.web.project_pages.line_diff import Line, diff_lines, shown_lines
+from keyhouse.web.project_pages.room import Room
 from keyhouse.web.release_facts import names_in
 
 Metadata = Mapping[str, Any]
@@ -112,7 +113,7 @@ Files = Sequence[
 
 def compare(before: Metadata, after: Metadata, files_before: Files, files_after: Files) -> Comparison:
     """Compare two releases."""
-    room = _Room()
+    room = Room(_MOST_ENTRIES, _MARKS)
     requirements = _compare_mappings(room, "Requirements", _requirements(before), _requirements(after))
     files = _compare_mappings(room, "Files", dict(files_before), dict(files_after))
     lists = (
@@ -142,20 +143,8 @@ def _shown_field(key: str, text: str) -> str:
     return shortened(text, _LONGEST)
 
 
-class _Room:
-    """What is left of the page for entries of lists."""
-
-    def __init__(self) -> None:
-        self._left = _MOST_ENTRIES
-
-    def take(self, *texts: str) -> bool:
-        """Tell whether an entry of these texts still fits, and take its room."""
-        self._left -= sum(map(size_as_html, texts)) + _MARKS
-        return self._left >= 0
-
-
 def _compare_mappings(
-    room: _Room, label: str, before: Mapping[str, str], after: Mapping[str, str]
+    room: Room, label: str, before: Mapping[str, str], after: Mapping[str, str]
 ) -> ListChange:
     """Compare two lists by their keys; what has the same key and another value was changed."""
     added = sorted(after.keys() - before.keys())
@@ -168,13 +157,13 @@ def _compare_mappings(
     return ListChange(label, removed=entries[0], added=entries[1], changed=changes, hidden=hidden)
 
 
-def _entries(room: _Room, keys: list[str], values: Mapping[str, str]) -> tuple[str, ...]:
+def _entries(room: Room, keys: list[str], values: Mapping[str, str]) -> tuple[str, ...]:
     texts = (_entry(key, values[key]) for key in keys[:MOST_SHOWN])
     return tuple(text for text in texts if room.take(text))
 
 
 def _changes(
-    room: _Room, keys: list[str], before: Mapping[str, str], after: Mapping[str, str]
+    room: Room, keys: list[str], before: Mapping[str, str], after: Mapping[str, str]
 ) -> Iterable[FieldChange]:
     for key in keys[:MOST_SHOWN]:
         label, old, new = shortened(key, _LONGEST), _value(before[key]), _value(after[key])

@@ -51,6 +51,13 @@ class Looked:
             raise NotFound
         return self.chosen.id
 
+    @property
+    def previous(self) -> ReleaseLine | None:
+        """Return the release whose version comes before the chosen one, or None."""
+        if self.chosen is None:
+            return None
+        return next(iter(self.history[self.history.index(self.chosen) + 1 :]), None)
+
     def require_open(self) -> None:
         """Raise ProjectQuarantined where nothing of the project's files may be shown."""
         if self.project.status == Project.Status.QUARANTINED:

@@ -7,29 +7,41 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keyhouse.core import actions
+from keyhouse.core import actions, configuration
+from keyhouse.core.errors import NotFound
 from keyhouse.projects.models import Release
 from keyhouse.projects.queries import files_of, roles_of_project
 from keyhouse.web import queries
 from keyhouse.web.descriptions import fit_description
 from keyhouse.web.pages import Pages, read_page_number
+from keyhouse.web.project_pages.installing import lines_for, requirements_file
+from keyhouse.web.project_pages.link_rules import grounds_of
 from keyhouse.web.project_pages.looking_up import Looked, look_up, or_redirected
 from keyhouse.web.project_pages.publications import lines_of
 from keyhouse.web.release_facts import read_facts
 from keyhouse.web.versions import ReleaseLine
 
-RELEASES_SHOWN: Final = 12
-FILES_SHOWN: Final = 20
+RELEASES_SHOWN: Final = 10
+FILES_SHOWN: Final = 12
 LINES_A_PAGE: Final = 50
+MOST_DESCRIPTION: Final = 36_000  # bytes on the project's own page
 
 
 def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
     found = queries.get_release(chosen.id)
     files = list(files_of(found.release)[: FILES_SHOWN + 1])
+    project = looked.project
+    base_url = configuration.current().base_url
+    text = fit_description(found.description_html)
+    is_long = found.is_long or len(text.encode()) > MOST_DESCRIPTION
     return {
-        "facts": read_facts(found.release.metadata),
-        "description": fit_description(found.description_html),
-        "description_is_long": found.is_long,
+        "facts": read_facts(
+            found.release.metadata, grounds_of(base_url, project.normalized_name, project.name)
+        ),
+        "install": lines_for(project.normalized_name, chosen, looked.recommended),
+        "description": "" if is_long else text,
+        "description_is_long": is_long,
+        "previous": looked.previous,
         "files": lines_of(files[:FILES_SHOWN]),
         "has_more_files": len(files) > FILES_SHOWN,
         "is_recommended": looked.recommended == chosen,
@@ -79,3 +91,18 @@ def description(request: HttpRequest, name: str, version: str) -> HttpResponse:
     looked = look_up(name, version, "description/")
     text = fit_description(queries.description_of(looked.release_id))
     return render(request, "site/description.html", looked.context | {"description": text})
+
+
+@actions.classified(GET="site.read")
+@or_redirected
+def requirements(_: HttpRequest, name: str, version: str) -> HttpResponse:
+    """Return a requirements file with the hashes of all files of a release that can be installed."""
+    looked = look_up(name, version, "requirements.txt")
+    looked.require_open()
+    digests = queries.digests_of_files(looked.release_id)
+    if not digests:
+        raise NotFound("This release has no file that can be installed.")
+    text = requirements_file(
+        configuration.current().base_url, looked.project.normalized_name, version, digests
+    )
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
