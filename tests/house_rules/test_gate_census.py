@@ -21,7 +21,7 @@ from keyhouse.accounts.hashing import HASHED_FIELDS
 from keyhouse.accounts.models import Email, User
 from keyhouse.cli import dev_decisions, doors
 from keyhouse.cli.dev_routes import READS, routes
-from keyhouse.cli.main import COMMANDS
+from keyhouse.cli.main import COMMANDS, module_of
 from keyhouse.core import actions, clock, configuration, logs
 from keyhouse.core.actor import NOBODY, OFFICES, Actor, Strength
 from keyhouse.web.asgi import make_application
@@ -284,9 +284,7 @@ def leaves(command: click.Command, words: str) -> Iterator[str]:
 
 def test_every_command_is_classified() -> None:
     found = {
-        words
-        for name in COMMANDS
-        for words in leaves(importlib.import_module(f"keyhouse.cli.{name.replace('-', '_')}").command, name)
+        words for name in COMMANDS for words in leaves(importlib.import_module(module_of(name)).command, name)
     }
     assert found == set(doors.COMMANDS)
     assert set(doors.COMMANDS.values()) <= set(actions.CATALOGUE)

@@ -48,6 +48,7 @@ COMMANDS: Final[dict[str, str]] = {
     "freeze set": "switch.set",
     "freeze list": HOST,
     "thaw": "switch.lift",
+    "import run": HOST,
     "check": HOST,
     "storage verify": HOST,
     "rebuild-pages": HOST,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import keyword
 import logging
 import os
 import sys
@@ -37,6 +38,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "mail": (True, "Try the mail server; list and retry mails; clear bounces."),
     "freeze": (True, "Stop new accounts, new projects, uploads, deletions or everything."),
     "thaw": (True, "Lift a switch that `freeze` threw."),
+    "import": (True, "Bring in a folder of files, or what another index holds."),
     "check": (False, "Judge files by the rules of an upload."),
     "storage": (True, "Compare rows, files and pages; take away what nobody needs."),
     "rebuild-pages": (True, "Render every index page anew."),
@@ -53,6 +55,7 @@ Examples:
   keyhouse serve --host 0.0.0.0 --port 443 --tls-cert cert.pem --tls-key key.pem
   keyhouse user invite ada ada@example.org
   keyhouse check dist/*
+  keyhouse import /srv/pypiserver/packages --owner ada --dry-run
   keyhouse settings
 """
 
@@ -72,7 +75,7 @@ class Commands(click.Group):
             return None
         if COMMANDS[cmd_name][0]:
             surroundings.open_index(for_help=not HELP_OPTIONS.isdisjoint(sys.argv))
-        command: click.Command = importlib.import_module(_module(cmd_name)).command
+        command: click.Command = importlib.import_module(module_of(cmd_name)).command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -81,12 +84,13 @@ class Commands(click.Group):
             formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
 
 
-def _module(name: str) -> str:
-    return f"keyhouse.cli.{name.replace('-', '_')}"
+def module_of(name: str) -> str:
+    """Return the module that holds a command; one that Python means something else by ends in a line."""
+    return f"keyhouse.cli.{name.replace('-', '_')}{'_' if keyword.iskeyword(name) else ''}"
 
 
 def _exists(name: str) -> bool:
-    return importlib.util.find_spec(_module(name)) is not None
+    return importlib.util.find_spec(module_of(name)) is not None
 
 
 def _use_data(ctx: click.Context, option: click.Parameter, data: str | None) -> None:

@@ -16,6 +16,8 @@ from keyhouse.distfiles.findings import UnacceptableError, shown
 
 LONGEST = 250
 LONGEST_VERSION = 200
+SDIST = ".tar.gz"
+ZIP_SDIST = ".zip"
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _TAGS = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 _BUILD = re.compile(r"[0-9][a-z0-9_.]*")
@@ -59,13 +61,18 @@ def parse_filename(filename: str) -> DistributionName:
 
 
 @lru_cache(maxsize=8)  # an upload asks three times; few, since a name of many tags is large
-def parse_any_spelling(filename: str) -> DistributionName:
-    """Read a file name that may be spelt as older tools did; raise where it cannot be read."""
+def parse_any_spelling(filename: str, *, takes_zip: bool = False) -> DistributionName:
+    """Read a file name that may be spelt as older tools did; raise where it cannot be read.
+
+    `takes_zip`: also that of a source distribution in a ZIP archive, as old releases have it.
+    """
     _check_characters(filename)
     if filename.endswith(".whl"):
         return _parse_wheel(filename)
-    if filename.endswith(".tar.gz"):
-        return _parse_sdist(filename)
+    if filename.endswith(SDIST):
+        return _parse_sdist(filename, SDIST)
+    if takes_zip and filename.endswith(ZIP_SDIST):
+        return _parse_sdist(filename, ZIP_SDIST)
     sentence = "Only wheels (.whl) and source distributions (.tar.gz) are taken."
     raise UnacceptableError("filename-extension", sentence)
 
@@ -105,12 +112,12 @@ def expand_tags(compressed: str) -> list[str]:
     return [f"{p}-{a}-{f}" for p in pythons for a in abis for f in platforms]
 
 
-def _parse_sdist(filename: str) -> DistributionName:
-    project, hyphen, release = filename.removesuffix(".tar.gz").rpartition("-")
+def _parse_sdist(filename: str, extension: str) -> DistributionName:
+    project, hyphen, release = filename.removesuffix(extension).rpartition("-")
     if not hyphen:
-        _refuse_malformed(filename, "name-version.tar.gz")
+        _refuse_malformed(filename, f"name-version{extension}")
     name, version = _parse_release(filename, project, release)
-    canonical = f"{component(name)}-{version}.tar.gz"
+    canonical = f"{component(name)}-{version}{extension}"
     return DistributionName(filename, canonical, "sdist", name, version)
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from packaging.version import Version
 
 from keyhouse.distfiles import sdist
-from keyhouse.distfiles.filenames import DistributionName, parse_any_spelling, parse_filename
+from keyhouse.distfiles.filenames import ZIP_SDIST, DistributionName, parse_any_spelling, parse_filename
 from keyhouse.distfiles.findings import Finding, UnacceptableError
 from keyhouse.distfiles.metadata import FileMetadata, parse_metadata
 from keyhouse.distfiles.metadata_rules import judge_metadata
@@ -20,6 +20,7 @@ from keyhouse.distfiles.source import Source, open_source
 from keyhouse.distfiles.tar_framing import TarContents, looks_like_gzip, looks_like_tar, read_tar_gz
 from keyhouse.distfiles.wheel import WheelContents, judge_wheel, read_wheel
 from keyhouse.distfiles.zip_framing import looks_like_zip, read_zip
+from keyhouse.distfiles.zip_sdist import read_zip_sdist
 
 __all__ = ["Bounds", "Examination", "Judgement", "Rules", "judge"]
 
@@ -67,7 +68,7 @@ class Examination:
     def judge_filename(self) -> list[Finding]:
         """Read the file name (upload step 7); a badly spelt one still tells what the file is."""
         try:
-            self.name = parse_any_spelling(self._filename)
+            self.name = parse_any_spelling(self._filename, takes_zip=self._rules.reads_zip_sdists)
             parse_filename(self._filename)
         except UnacceptableError as error:
             return [error.finding]
@@ -113,6 +114,8 @@ class Examination:
         if name.kind == "wheel":
             members = read_zip(source, self._rules.bounds)
             self._wheel = read_wheel(source, members, self._rules)
+        elif self._filename.endswith(ZIP_SDIST):
+            self._sdist = read_zip_sdist(source, self._rules.bounds)
         else:
             self._sdist = read_tar_gz(source, self._rules.bounds)
 

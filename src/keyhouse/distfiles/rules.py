@@ -39,6 +39,7 @@ class Rules:
     allows_linux_tags: bool = False
     allows_private_classifiers: bool = False
     allows_direct_urls: bool = False
+    reads_zip_sdists: bool = False  # to say what one holds; its name is refused all the same
     bounds: Bounds = Bounds()
 
     @classmethod

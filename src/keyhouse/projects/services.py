@@ -6,7 +6,7 @@ them waits for another in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -37,8 +37,8 @@ _TRIES: Final = 4
 class NewFile:
     """A file that was judged and whose bytes are stored; `metadata` is `FileMetadata.as_dict()` of the file itself.
 
-    The last three are for whoever builds a history at the host: when it appeared, who owns a project that it makes,
-    and whose name stands beside it. They are taken from the actor and the clock otherwise.
+    The last four are for whoever builds a history at the host: when it appeared, who owns a project that it makes,
+    and whose name stands beside it (taken from the actor and the clock otherwise), and what else the audit log tells.
     """
 
     project_name: str  # as its owner spells it
@@ -60,6 +60,7 @@ class NewFile:
     uploaded_at: datetime | None = None
     owner_id: int | None = None
     uploaded_by: str = ""
+    told: Mapping[str, Detail] = field(default_factory=dict, repr=False)
 
     @property
     def normalized_name(self) -> str:
@@ -75,7 +76,7 @@ class NewFile:
 _Result = TypeVar("_Result")
 
 
-def _settled(act: Callable[[], _Result]) -> _Result:
+def settled(act: Callable[[], _Result]) -> _Result:
     """Do it again after somebody else won a race for a unique name, so that it is judged by what is there now."""
     for _ in range(_TRIES - 1):
         try:
@@ -91,7 +92,7 @@ def publish_file(new: NewFile, *, by: Actor) -> File:
     A project that doesn't exist is made, owned by the actor. Everything that another upload may have changed since the
     checks is judged once more. Raises refusals of `projects.errors`, RoleRequired, and what the gate raises.
     """
-    return _settled(lambda: _publish(new, by))
+    return settled(lambda: _publish(new, by))
 
 
 def _publish(new: NewFile, by: Actor) -> File:
@@ -137,13 +138,13 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
         raise OwnerMissing
     # where another upload made it meanwhile, the insertion tells, and the file is put into that one
     is_taken = partial(queries.is_like_another, new.normalized_name)
-    project = _add_project(new.project_name, at, is_taken=is_taken)
+    project = add_project(new.project_name, at, is_taken=is_taken)
     Role.objects.create(project=project, user_id=owner_id, kind=rules.OWNER, since_at=at)
-    _require_people([owner_id])
+    require_people([owner_id])
     return project
 
 
-def _require_people(user_ids: Iterable[int]) -> None:
+def require_people(user_ids: Iterable[int]) -> None:
     """Raise OwnerMissing where an account is gone; one that is going is waited for, and can't begin to go until the end."""
     people = User.objects.select_for_update(no_key=True).filter(pk__in=list(user_ids)).order_by("pk")
     if any(user.state == User.State.DELETED for user in people):
@@ -214,6 +215,7 @@ def _told(new: NewFile, version: str, *, is_new_project: bool, is_new_release: b
         "size": new.size,
         "is_new_project": is_new_project,
         "is_new_release": is_new_release,
+        **new.told,
     }
 
 
@@ -235,25 +237,26 @@ def create_project(  # noqa: PLR0913 - each argument is a fact of the project
     def act() -> Project:
         with transaction.atomic():
             actions.require(by, "project.create", Thing("project", None, normalise(name)))
-            project = _add_project(name, at, status=rules.ARCHIVED if archived else rules.ACTIVE)
+            project = add_project(name, at, status=rules.ARCHIVED if archived else rules.ACTIVE)
             Role.objects.bulk_create(
                 Role(project=project, user_id=pk, kind=kind, since_at=at) for pk, kind in people.items()
             )
-            _require_people(people)
+            require_people(people)
             record("project.create", by=by, about=thing_of(project), details={"is_archived": archived})
             pages.refresh_pages(project, touches_listing=True)
         return project
 
-    return _settled(act)
+    return settled(act)
 
 
-def _add_project(
+def add_project(
     name: str,
     at: datetime,
     *,
     status: str = rules.ACTIVE,
     is_taken: Callable[[str], bool] = queries.is_folded_name_taken,
 ) -> Project:
+    """Write the row alone, in the caller's transaction; raises NameRefused."""
     finding = judge_new_name(name, is_taken)
     if finding is not None:
         raise NameRefused(finding.sentence)

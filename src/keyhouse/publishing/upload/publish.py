@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Final
 
 from django.db import connection
@@ -15,10 +16,12 @@ from django.db import connection
 from keyhouse.core import faults
 from keyhouse.core.errors import GateUnavailable
 from keyhouse.distfiles.description import render
+from keyhouse.distfiles.filenames import DistributionName
 from keyhouse.distfiles.metadata import FileMetadata
 from keyhouse.projects.models import File
 from keyhouse.projects.services import NewFile, publish_file
 from keyhouse.publishing.upload.checks.archive import examination_of
+from keyhouse.publishing.upload.content import Content
 from keyhouse.publishing.upload.submission import Submission
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import key_of, metadata_key_of
@@ -53,7 +56,7 @@ def publish(submission: Submission) -> File:
 def store_and_publish(submission: Submission, new: NewFile) -> File:
     """Store the bytes, then make them visible as `new`; raises as `publish` does."""
     store(submission)
-    with _turn():
+    with turn():
         file = publish_file(new, by=submission.actor)
     faults.reach("upload.committed")
     return file
@@ -61,10 +64,13 @@ def store_and_publish(submission: Submission, new: NewFile) -> File:
 
 def store(submission: Submission) -> None:
     """Put the file, and a wheel's metadata beside it, under their keys; synced when this returns."""
-    content, filename = submission.received, submission.filename or ""
+    store_content(submission.received, submission.filename or "", served_metadata(submission))
+
+
+def store_content(content: Content, filename: str, served: bytes | None) -> None:
+    """Put a file, and what is served beside it, under their keys; synced when this returns."""
     beside = blobs().incoming()
     pairs = [(content.path, key_of(content.blake2, filename))]
-    served = served_metadata(submission)
     try:
         if served is not None:
             beside.write_bytes(served)
@@ -86,7 +92,21 @@ def describe(submission: Submission) -> NewFile:
     name, metadata = submission.name, examination_of(submission).metadata
     if name is None or metadata is None:
         raise GateUnavailable
-    content, served, actor = submission.received, served_metadata(submission), submission.actor
+    actor = submission.actor
+    told = describe_content(submission.received, name, metadata, served_metadata(submission))
+    return replace(
+        told,
+        description_html=_description_html(metadata),
+        uploaded_via=actor.kind,
+        credential=actor.credential,
+        client=submission.caller.user_agent[:300],
+    )
+
+
+def describe_content(
+    content: Content, name: DistributionName, metadata: FileMetadata, served: bytes | None
+) -> NewFile:
+    """Say what a file is, all of it taken from the file; who publishes it, and its description, are left open."""
     return NewFile(
         project_name=metadata.name,
         version=str(name.version),
@@ -100,10 +120,10 @@ def describe(submission: Submission) -> NewFile:
         metadata=metadata.as_dict(),
         metadata_sha256="" if served is None else hashlib.sha256(served).hexdigest(),
         requires_python=metadata.requires_python,
-        description_html=_description_html(metadata),
-        uploaded_via=actor.kind,
-        credential=actor.credential,
-        client=submission.caller.user_agent[:300],
+        description_html="",
+        uploaded_via="",
+        credential="",
+        client="",
     )
 
 
@@ -111,5 +131,6 @@ def _description_html(metadata: FileMetadata) -> str:
     return render(metadata.description, metadata.description_content_type) or ""
 
 
-def _turn() -> AbstractContextManager[object]:
+def turn() -> AbstractContextManager[object]:
+    """Return what lets one at a time write, where the database takes one at a time."""
     return _queue if connection.vendor == "sqlite" else nullcontext()

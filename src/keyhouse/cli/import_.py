@@ -1,0 +1,259 @@
+"""`keyhouse import`: bring in a folder of files, or what another index holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from django.db import transaction
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from keyhouse.audit.services import record
+from keyhouse.cli.progress import bar
+from keyhouse.core import clock, configuration
+from keyhouse.core.actor import host
+from keyhouse.core.errors import Refusal
+from keyhouse.publishing.importing.errors import ImportStopped, OwnersInvalid
+from keyhouse.publishing.importing.names import Wanted
+from keyhouse.publishing.importing.owners import Line, Owners, find_person, read_owners
+from keyhouse.publishing.importing.report import Report, writing
+from keyhouse.publishing.importing.rows import FAILED, HERE, IMPORTED, REFUSED, Row
+from keyhouse.publishing.importing.running import Import, Orders
+from keyhouse.publishing.importing.sources.choosing import KINDS, Choice, open_source
+from keyhouse.publishing.upload.submission import rules_in_use
+
+LINE_SECONDS: Final = 5.0
+MOST_SHOWN: Final = 200  # refusals in the table; the report has all
+MOST_WORKERS: Final = 64
+
+
+class _Commands(click.Group):
+    """Takes `keyhouse import SOURCE` for `keyhouse import run SOURCE`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the word in that may be left out."""
+        is_named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if is_named or not args else ["run", *args])
+
+
+@click.group("import", cls=_Commands)
+def command() -> None:
+    """Bring in a folder of files, or what another index holds.
+
+    `keyhouse import SOURCE` is short for `keyhouse import run SOURCE`.
+
+    \b
+    Examples:
+      keyhouse import packages/ --owner ada --dry-run
+      keyhouse import https://devpi.example.org/team/prod/ --owners owners.csv --report report.json
+    """  # noqa: D301 - \b is click's own mark
+
+
+@command.command()
+@click.argument("source", metavar="FOLDER|URL")
+@click.option("--kind", type=click.Choice(KINDS), default="auto", show_default=True, help="What it is.")
+@click.option("--include", multiple=True, metavar="PATTERN", help="Only projects of such names (*, ?).")
+@click.option("--exclude", multiple=True, metavar="PATTERN", help="No projects of such names.")
+@click.option("--allow-host", "hosts", multiple=True, metavar="HOST", help="Its files may lie there, too.")
+@click.option("--lenient", is_flag=True, help="Take old files that today's rules for people would refuse.")
+@click.option("--owner", multiple=True, metavar="NAME", help="Owns every new project that comes.")
+@click.option("--owners", type=click.Path(path_type=Path), metavar="FILE", help="CSV: project,person,role.")
+@click.option("--ownerless", is_flag=True, help="Let projects come that nobody owns.")
+@click.option(
+    "--file-times", is_flag=True, help="Of a folder: files were uploaded when they were changed last."
+)
+@click.option("--dry-run", is_flag=True, help="Fetch and judge everything; change nothing.")
+@click.option("--report", type=click.Path(path_type=Path), metavar="FILE", help="Write a report as JSON.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1, MOST_WORKERS),
+    default=lambda: min(os.cpu_count() or 1, MOST_WORKERS),
+    help="Processes that judge; as many as there are processors.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the totals as JSON.")
+def run(source: str, **given: Any) -> None:
+    """Import what FOLDER or URL holds: distributions, a bandersnatch tree, devpi, any index for pip.
+
+    Every file is judged by the rules of an upload. What is here already is passed over, so that the same command goes
+    on where it was stopped. Exit code 1 where a file was refused or did not come.
+
+    \b
+    Examples:
+      keyhouse import /srv/pypiserver/packages --owner ada --dry-run
+      keyhouse import https://devpi.example.org/team/prod/ --owners owners.csv --report report.json
+      keyhouse import https://index.example.org/simple/ --allow-host files.example.org --include 'acme-*' --owner ada
+    """  # noqa: D301 - \b is click's own mark
+    choice = Choice(given["kind"], given["hosts"], given["file_times"], configuration.current().ca_file)
+    found = open_source(source, choice)
+    shown = _Shown(is_dry=given["dry_run"])
+    head = {
+        "source": found.told,
+        "kind": found.kind,
+        "started_at": clock.format_instant(clock.now()),
+        "dry_run": given["dry_run"],
+        "lenient": given["lenient"],
+    }
+    with writing(given["report"], head) as report, shown.watching():
+        work = Import(found, _orders(given), by=host(), tell=_teller(shown, report))
+        stopped = _run(work)
+        tail = _tail(work, stopped)
+        if report is not None:
+            report.finish(tail)
+    _record(work, found.told, is_dry=given["dry_run"])
+    click.echo(json.dumps({**head, **tail}, indent=2)) if given["as_json"] else shown.tell(work, stopped)
+    sys.exit(0 if work.totals.is_complete and stopped is None else 1)
+
+
+def _orders(given: dict[str, Any]) -> Orders:
+    return Orders(
+        rules=rules_in_use(),
+        wanted=Wanted(given["include"], given["exclude"]),
+        owners=Owners(_lines(given), ownerless=given["ownerless"]),
+        is_lenient=given["lenient"],
+        is_dry=given["dry_run"],
+        workers=given["workers"],
+    )
+
+
+def _lines(given: dict[str, Any]) -> Sequence[Line]:
+    """Return who owns what; a name or a file that can't be used is wrong use."""
+    for name in given["owner"]:
+        if find_person(name) is None:
+            raise click.BadParameter(f"there is nobody called {name} here", param_hint="--owner")
+    try:
+        written = read_owners(given["owners"]) if given["owners"] else []
+    except OwnersInvalid as refusal:
+        raise click.BadParameter(f"{refusal.sentence} {refusal.fix}", param_hint="--owners") from refusal
+    return [*(Line("*", name) for name in given["owner"]), *written]
+
+
+def _run(work: Import) -> Refusal | None:
+    """Run it, and return what stopped it; the first Ctrl-C lets the file in hand be finished."""
+
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        signal.signal(signal.SIGINT, before)
+        click.echo("Stopping behind the file in hand; press Ctrl-C again to stop at once.", err=True)
+        work.stop()
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        work.run()
+    except ImportStopped as refusal:
+        return refusal
+    finally:
+        signal.signal(signal.SIGINT, before)
+    return None
+
+
+def _tail(work: Import, stopped: Refusal | None) -> dict[str, Any]:
+    return {
+        "finished_at": clock.format_instant(clock.now()),
+        "is_whole": stopped is None,
+        "ownerless": work.ownerless,
+        "totals": work.totals.as_json(),
+    }
+
+
+def _record(work: Import, source: str, *, is_dry: bool) -> None:
+    if is_dry:
+        return
+    files = work.totals.files
+    details: dict[str, Any] = {"command": "import", "source": source[:300], "imported": files[IMPORTED]}
+    with transaction.atomic():
+        record(
+            "host.command", by=host(), details={**details, "refused": files[REFUSED], "failed": files[FAILED]}
+        )
+
+
+def _teller(shown: _Shown, report: Report | None) -> Callable[[Row], None]:
+    def tell(row: Row) -> None:
+        shown.add(row)
+        if report is not None:
+            report.add(row)
+
+    return tell
+
+
+class _Shown:
+    """What people see: how far it is while it runs, then what was refused and why, and the sums."""
+
+    def __init__(self, *, is_dry: bool) -> None:
+        self._is_dry, self._refused, self._surplus = is_dry, list[Row](), 0
+        self._done, self._told_at = 0, time.monotonic()
+        self._update: Callable[[Row], None] = self._line
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Show a bar on a terminal, else a line now and then."""
+        if not sys.stderr.isatty():
+            yield
+            return
+        with bar() as shown:
+            task = shown.add_task("Importing", total=None)
+            self._update = lambda row: shown.update(
+                task, description=escape(f"{self._done:,} files, {row.project}")
+            )
+            yield
+
+    def add(self, row: Row) -> None:
+        """Count a row, and keep it where it was refused."""
+        self._done += 1
+        if row.outcome in {REFUSED, FAILED}:
+            if len(self._refused) < MOST_SHOWN:
+                self._refused.append(row)
+            else:
+                self._surplus += 1
+        self._update(row)
+
+    def tell(self, work: Import, stopped: Refusal | None) -> None:
+        """Print what was refused, and the sums."""
+        if self._refused:
+            self._print_refused()
+        files = work.totals.files
+        verb = "would be imported" if self._is_dry else "imported"
+        click.echo(
+            f"{files[IMPORTED]:,} files {verb} ({work.totals.bytes:,} bytes), {files[HERE]:,} were here,"
+            f" {files[REFUSED]:,} refused, {files[FAILED]:,} did not come; {work.totals.made_projects:,} new projects."
+        )
+        for code, count in work.totals.forgiven.most_common():
+            click.echo(f"forgiven: {code} ({count:,} files)")
+        if work.ownerless:
+            click.echo(f"Without an owner: {', '.join(work.ownerless[:MOST_SHOWN])}")
+        if stopped is not None:
+            click.echo(f"{stopped.sentence} {stopped.fix}", err=True)
+
+    def _line(self, row: Row) -> None:
+        if time.monotonic() - self._told_at >= LINE_SECONDS:
+            click.echo(f"{self._done:,} files, {row.project}", err=True)
+            self._told_at = time.monotonic()
+
+    def _print_refused(self) -> None:
+        if sys.stdout.isatty():
+            Console().print(_table(self._refused))
+        else:
+            for row in self._refused:
+                click.echo(
+                    f"{row.outcome}  {row.project}  {row.filename}  {row.code}: {row.sentence} {row.fix}".rstrip()
+                )
+        if self._surplus:
+            click.echo(f"and {self._surplus:,} more; --report FILE tells all.")
+
+
+def _table(rows: Sequence[Row]) -> Table:
+    table = Table("Project", "File", "Why")
+    for row in rows:
+        why = f"{row.code}: {row.sentence} {row.fix}".rstrip()
+        table.add_row(*map(Text, (row.project, row.filename, why)))
+    return table

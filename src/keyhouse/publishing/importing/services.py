@@ -1,0 +1,123 @@
+"""Writing what came: a project with its owners, then its files, each with its history, in a transaction of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from django.db import transaction
+
+from keyhouse.audit.services import Detail
+from keyhouse.core import clock, configuration, faults
+from keyhouse.core.actor import Actor
+from keyhouse.core.errors import Refusal
+from keyhouse.projects import queries
+from keyhouse.projects.arriving import receive_project
+from keyhouse.projects.life_cycle.services import archive_project, yank_release
+from keyhouse.projects.models import Project
+from keyhouse.projects.rules import (
+    ARCHIVED,
+    find_equal_release,
+    is_repeat,
+    judge_file,
+    judge_project_size,
+)
+from keyhouse.projects.services import NewFile, publish_file
+from keyhouse.publishing.importing.fetching import Fetched
+from keyhouse.publishing.importing.planning import ProjectPlan
+from keyhouse.publishing.importing.rules import uploaded_at
+from keyhouse.publishing.upload.publish import describe_content, store_content, turn
+
+IMPORT = "import"
+
+
+def describe(fetched: Fetched, source: str) -> NewFile:
+    """Say what is published, and what its history is."""
+    judgement, offer = fetched.judged.judgement, fetched.placed.offer
+    if judgement.metadata is None or fetched.placed.name is None:
+        message = "a file without metadata was accepted"
+        raise RuntimeError(message)
+    now = clock.now()
+    new = describe_content(fetched.content, fetched.placed.name, judgement.metadata, fetched.served)
+    codes = {finding.code for finding in fetched.forgiven}
+    return replace(
+        new,
+        requires_python="" if "metadata-requires-python" in codes else new.requires_python,
+        description_html=fetched.judged.description_html,
+        uploaded_via=IMPORT,
+        client=source[:300],
+        uploaded_at=uploaded_at(offer.uploaded_at, now),
+        uploaded_by=offer.uploaded_by,
+        told=_told(fetched, source, now),
+    )
+
+
+def _told(fetched: Fetched, source: str, now: datetime) -> dict[str, Detail]:
+    """Say in the audit log where a file came from, since when it has been there, and what it was forgiven."""
+    at = uploaded_at(fetched.placed.offer.uploaded_at, now)
+    return {
+        "imported_from": source[:300],
+        "uploaded_at": clock.format_instant(at) if at else None,
+        "forgiven": [str(finding) for finding in fetched.forgiven],
+    }
+
+
+def find_objection(fetched: Fetched, plan: ProjectPlan) -> Refusal | bool | None:
+    """Return why a file can't be published beside what is here now, True where the very same one is, or None."""
+    new = describe(fetched, "")
+    project = queries.find_project(plan.name)
+    known = queries.known_releases(project.pk) if project else {}
+    beside = queries.gather_neighbours(
+        new.filename, new.blake2, new.kind, find_equal_release(known, new.version)
+    )
+    if is_repeat(new.candidate, beside):
+        return True
+    size = project.size if project else 0
+    limit = _project_limit(project)
+    return judge_file(new.candidate, beside) or judge_project_size(size, new.size, limit)
+
+
+def _project_limit(project: Project | None) -> int:
+    limit = project.project_limit if project else None
+    return configuration.current().project_limit if limit is None else limit
+
+
+def store(fetched: Fetched) -> None:
+    """Put a file's bytes into the store; nobody sees them yet. May be called from any thread."""
+    try:
+        store_content(fetched.content, fetched.placed.offer.filename, fetched.served)
+    finally:
+        fetched.incoming.discard()
+
+
+def publish(fetched: Fetched, plan: ProjectPlan, source: str, *, by: Actor) -> None:
+    """Make a stored file visible, and its project where it isn't there; yanked at once where its release is.
+
+    Raises refusals of `projects`.
+    """
+    new, reason = describe(fetched, source), fetched.placed.yanked
+    with turn(), transaction.atomic():
+        if plan.is_new:
+            _make_project(plan, new.project_name, by)
+        file = publish_file(new, by=by)
+        if reason is not None:
+            yank_release(plan.name, file.release.version, reason, by=by)
+    faults.reach("upload.committed")
+
+
+def _make_project(plan: ProjectPlan, spelling: str, by: Actor) -> None:
+    people = plan.people
+    receive_project(
+        spelling,
+        people.owners,
+        people.maintainers,
+        by=by,
+        created_at=plan.began_at,
+        may_lack_owner=plan.may_lack_owner,
+    )
+
+
+def finish_project(plan: ProjectPlan, *, by: Actor) -> None:
+    """Carry over what the source says of the whole project, once its files are here."""
+    if plan.offered.status == ARCHIVED:
+        archive_project(plan.name, plan.offered.status_reason, by=by)

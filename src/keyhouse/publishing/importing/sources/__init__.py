@@ -1,0 +1,1 @@
+"""Where files are imported from: one file for each kind of source."""

@@ -1,0 +1,421 @@
+"""Imports as a whole: what comes, what doesn't and why, and the same once more."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+
+import pytest
+from tests.distfiles.builders import build_sdist, build_wheel, metadata_bytes
+from tests.publishing.importing.conftest import Run
+from tests.publishing.importing.site import JSON, Site, breaking_off
+from tests.publishing.world import make_project, make_user
+
+from keyhouse.audit.models import Record
+from keyhouse.core import configuration
+from keyhouse.core.actor import host
+from keyhouse.projects.life_cycle.services import delete_file
+from keyhouse.projects.models import File, IndexPage, Project, Release, Role
+from keyhouse.publishing.importing.client import Patience
+from keyhouse.publishing.importing.errors import ImportStopped
+from keyhouse.publishing.importing.offers import Offer
+from keyhouse.publishing.importing.owners import Line, Owners
+from keyhouse.publishing.importing.rows import Row
+from keyhouse.publishing.importing.running import Import
+from keyhouse.publishing.importing.sources.choosing import Choice, open_source
+from keyhouse.publishing.importing.sources.folder import Folder
+
+pytestmark = pytest.mark.usefixtures("here")
+LONG_AGO = "2019-05-01T10:00:00Z"
+QUICK = Choice(patience=Patience(silence=2, page_seconds=5, file_seconds=5, pause=0.0))
+
+
+def outcomes(rows: list[Row]) -> dict[str, str]:
+    return {row.filename or row.project: row.code or row.outcome for row in rows}
+
+
+def stored(folder: Path | None = None) -> list[Path]:
+    root = configuration.current().files_folder
+    return [path for path in root.rglob("*") if path.is_file() and ".incoming" not in path.parts]
+
+
+def offer_json(site: Site, name: str, wheel: Path, **fields: object) -> dict[str, object]:
+    """Serve a file and return the entry that an honest index has of it."""
+    site.page(f"/files/{wheel.name}", wheel.read_bytes(), "application/octet-stream")
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    return {
+        "filename": wheel.name,
+        "url": f"/files/{wheel.name}",
+        "hashes": {"sha256": digest},
+        "yanked": False,
+        **fields,
+    }
+
+
+def serve_index(site: Site, projects: dict[str, list[dict[str, object]]], **said: object) -> str:
+    """Serve a JSON index and return its address."""
+    listed = [{"name": name} for name in projects]
+    site.page("/simple/", json.dumps({"meta": {"api-version": "1.1"}, "projects": listed}), JSON)
+    for name, files in projects.items():
+        page = {"meta": {"api-version": "1.1"}, "name": name, "files": files, **said}
+        site.page(f"/simple/{name}/", json.dumps(page), JSON)
+    return f"{site.url}/simple/"
+
+
+# ---- a folder
+
+
+def test_a_folder_comes_whole_and_only_once(folder: Path, bring_in: Run) -> None:
+    (folder / "deep" / "er").mkdir(parents=True)
+    wheel, sdist = build_wheel(folder), build_sdist(folder / "deep" / "er")
+    other = build_wheel(folder / "deep", "Beta.Two", "2.0")
+    (folder / "README.html").write_text("no distribution")
+    work, rows = bring_in(folder)
+    assert outcomes(rows) == {wheel.name: "imported", sdist.name: "imported", other.name: "imported"}
+    assert work.totals.is_complete
+    assert {project.name for project in Project.objects.all()} == {"alpha", "Beta.Two"}
+    assert {role.user.username for role in Role.objects.filter(kind="owner")} == {"ada"}
+    file = File.objects.get(filename=wheel.name)
+    assert (file.sha256, file.uploaded_via) == (hashlib.sha256(wheel.read_bytes()).hexdigest(), "import")
+    assert b"alpha-1.0.tar.gz" in bytes(IndexPage.objects.get(kind="simple", name="alpha", form="json").body)
+    before = (Record.objects.count(), len(stored()))
+    work, rows = bring_in(folder)
+    assert set(outcomes(rows).values()) == {"here"}
+    assert (Record.objects.count(), len(stored())) == before
+
+
+def test_what_a_folder_may_hold_beside_files_is_told_and_not_read(
+    folder: Path, bring_in: Run, tmp_path: Path
+) -> None:
+    outside = build_wheel(tmp_path)
+    (folder / outside.name).symlink_to(outside)
+    (folder / "linked").symlink_to(tmp_path)
+    os.mkfifo(folder / "beta-1.0.tar.gz")
+    (folder / "gamma-1.0.tar.gz").mkdir()
+    (folder / "delta-1.0.tar.gz").write_bytes(b"")
+    (folder / "x-1.0.egg").write_bytes(b"x")
+    (folder / "un\x1breadable-1.0.tar.gz").write_bytes(b"x")
+    work, rows = bring_in(folder)
+    assert sorted(row.code for row in rows) == [
+        "archive-malformed", "filename-characters", "filename-extension", "source-entry-invalid", "source-entry-invalid"
+    ]  # fmt: skip
+    assert all(row.filename.isprintable() for row in rows)
+    assert (Project.objects.count(), stored()) == (0, [])
+    assert not work.totals.is_complete
+
+
+def test_a_file_that_becomes_a_link_meanwhile_is_not_read(
+    folder: Path, bring_in: Run, tmp_path: Path
+) -> None:
+    wheel = build_wheel(folder)
+
+    class Swapping(Folder):
+        def pieces(self, offer: Offer, most: int) -> Iterator[bytes]:
+            wheel.unlink()
+            wheel.symlink_to("/etc/hostname")
+            return super().pieces(offer, most)
+
+    assert outcomes(bring_in(Swapping(folder))[1]) == {wheel.name: "source-entry-invalid"}
+
+
+def test_history_is_forgiven_when_asked_and_written_down(folder: Path, bring_in: Run) -> None:
+    odd = build_wheel(
+        folder, "Old_Thing", "1.0", filename="Old_Thing-1.0-py3-none-any.whl",
+        metadata=metadata_bytes("Old_Thing", extra="Classifier: Once :: Known\nRequires-Python: three", metadata_version="2.0"),
+    )  # fmt: skip
+    assert outcomes(bring_in(folder)[1]) == {odd.name: "filename-not-canonical"}
+    assert Project.objects.count() == 0
+    work, [row] = bring_in(folder, is_lenient=True)
+    codes = {
+        "filename-not-canonical",
+        "metadata-version-unsupported",
+        "metadata-classifier",
+        "metadata-requires-python",
+    }
+    assert {finding.code for finding in row.forgiven} == codes
+    assert set(work.totals.forgiven) == codes
+    told = Record.objects.get(action="release.upload").details["forgiven"]
+    assert {line.partition(":")[0] for line in told} == codes
+    file = File.objects.get()
+    assert (file.filename, file.requires_python) == (odd.name, "")
+    assert b"three" not in bytes(IndexPage.objects.get(kind="simple", form="html").body)
+
+
+def test_a_source_distribution_in_a_zip_archive_is_old_enough_to_be_forgiven(
+    folder: Path, bring_in: Run
+) -> None:
+    from tests.distfiles.builders import zip_bytes  # noqa: PLC0415 - here only
+
+    path = folder / "alpha-1.0.zip"
+    path.write_bytes(zip_bytes([("alpha-1.0/PKG-INFO", metadata_bytes()), ("alpha-1.0/setup.py", b"pass")]))
+    evil = folder / "beta-1.0.zip"
+    evil.write_bytes(zip_bytes([("beta-1.0/PKG-INFO", metadata_bytes("beta")), ("../setup.py", b"pass")]))
+    assert set(outcomes(bring_in(folder)[1]).values()) == {"filename-extension"}
+    assert outcomes(bring_in(folder, is_lenient=True)[1]) == {
+        path.name: "imported",
+        evil.name: "archive-path",
+    }
+    file = File.objects.get()
+    assert (file.kind, file.python_tag, file.metadata_sha256) == ("sdist", "source", "")
+
+
+def test_what_harms_is_refused_with_leniency_too(folder: Path, bring_in: Run) -> None:
+    build_wheel(folder, "aa", record=b"")
+    build_wheel(folder, "bb", suffix=b"more")
+    build_wheel(folder, "cc", metadata=metadata_bytes("other"))
+    build_wheel(folder, "dd", extra_members=[("../dd.py", b"")])
+    build_wheel(folder, "ee", metadata_extra="Requires-Dist: x @ https://evil.example/x.whl")
+    build_wheel(folder, "json")
+    build_wheel(folder, "keyh0use")
+    build_sdist(folder, "ff", top="gg-1.0")
+    found = {row.project: row.code for row in bring_in(folder, is_lenient=True)[1]}
+    assert found == {
+        "aa": "record-incomplete", "bb": "archive-surplus-data", "cc": "metadata-name", "dd": "archive-path",
+        "ee": "metadata-direct-url", "ff": "sdist-top-folder", "json": "name-refused", "keyh0use": "name-refused",
+    }  # fmt: skip
+    assert (Project.objects.count(), File.objects.count(), stored()) == (0, 0, [])
+
+
+def test_a_project_needs_an_owner_unless_it_is_said_that_it_has_none(folder: Path, bring_in: Run) -> None:
+    wheel = build_wheel(folder)
+    assert outcomes(bring_in(folder, owners=Owners())[1]) == {wheel.name: "owner-missing"}
+    assert Project.objects.count() == 0
+    work, _ = bring_in(folder, owners=Owners(ownerless=True))
+    assert (work.ownerless, Role.objects.count()) == (["alpha"], 0)
+
+
+def test_owners_and_maintainers_come_from_patterns_and_existing_projects_keep_theirs(
+    folder: Path, bring_in: Run
+) -> None:
+    bob = make_user("bob")
+    make_project("alpha", bob)
+    build_wheel(folder), build_wheel(folder, "acme-one"), build_wheel(folder, "other")
+    owners = Owners([Line("ACME.*", "ada"), Line("*", "bob", "maintainer"), Line("alpha", "ada")])
+    found = {row.project: row.code for row in bring_in(folder, owners=owners)[1]}
+    assert found == {"alpha": "", "acme-one": "", "other": "owner-missing"}
+    roles = {(role.project.name, role.user.username, role.kind) for role in Role.objects.all()}
+    assert roles == {
+        ("alpha", "bob", "owner"),
+        ("acme-one", "ada", "owner"),
+        ("acme-one", "bob", "maintainer"),
+    }
+
+
+def test_what_is_here_already_stands(folder: Path, bring_in: Run) -> None:
+    wheel, gone, again = build_wheel(folder), build_wheel(folder, version="2.0"), build_sdist(folder)
+    bring_in(folder)
+    delete_file("alpha", gone.name, by=host())
+    build_wheel(folder, metadata_extra="Keywords: other")
+    other = build_wheel(folder, filename="Alpha-1.0-py3-none-any.whl", metadata_extra="Keywords: third")
+    found = outcomes(bring_in(folder, is_lenient=True)[1])
+    assert found == {
+        wheel.name: "file-exists", gone.name: "file-name-used", again.name: "here", other.name: "file-exists"
+    }  # fmt: skip
+    assert File.objects.count() == 2
+
+
+def test_limits_and_states_hold(folder: Path, bring_in: Run) -> None:
+    build_wheel(folder)
+    make_project("beta", status="archived"), build_wheel(folder, "beta")
+    make_project("gamma", file_limit=10), build_wheel(folder, "gamma")
+    make_project("delta", project_limit=10), build_wheel(folder, "delta")
+    found = {row.project: row.code for row in bring_in(folder)[1]}
+    assert found == {
+        "alpha": "", "beta": "project-archived", "gamma": "file-too-large", "delta": "project-too-large"
+    }  # fmt: skip
+    assert len(stored()) == 2  # the wheel of alpha, and its metadata
+
+
+def test_a_dry_run_says_the_same_and_changes_nothing(folder: Path, bring_in: Run) -> None:
+    build_wheel(folder), build_sdist(folder, "beta", metadata=b"nonsense")
+    work, rows = bring_in(folder, is_dry=True)
+    assert (Project.objects.count(), Record.objects.count(), stored()) == (0, 0, [])
+    assert work.totals.made_projects == 1
+    assert [row.as_json() for row in bring_in(folder)[1]] == [row.as_json() for row in rows]
+
+
+def test_processes_judge_as_threads_do(folder: Path, bring_in: Run) -> None:
+    build_wheel(folder), build_sdist(folder, "beta", metadata=b"nonsense")
+    _, rows = bring_in(folder, is_dry=True)
+    assert bring_in(folder, workers=2)[1] == rows
+
+
+def test_a_run_that_is_stopped_leaves_whole_files_and_goes_on_later(folder: Path, bring_in: Run) -> None:
+    for number in range(12):
+        build_wheel(folder, version=f"1.{number}")
+    orders = bring_in(folder, is_dry=True)[0]._orders
+    work = Import(Folder(folder), replace(orders, is_dry=False), by=host(), tell=lambda row: work.stop())
+    with pytest.raises(ImportStopped):
+        work.run()
+    came = File.objects.count()
+    assert 0 < came < 12
+    assert threading.active_count() < 40
+    _, rows = bring_in(folder)
+    assert sorted(row.outcome for row in rows) == ["here"] * came + ["imported"] * (12 - came)
+
+
+# ---- an index
+
+
+def test_an_index_comes_with_its_history(site: Site, bring_in: Run, tmp_path: Path) -> None:
+    wheel, sdist, new = build_wheel(tmp_path), build_sdist(tmp_path), build_wheel(tmp_path, version="2.0")
+    files = [
+        offer_json(site, "alpha", new),
+        offer_json(site, "alpha", wheel, yanked="broken", **{"upload-time": LONG_AGO}),
+        offer_json(site, "alpha", sdist, yanked="broken", **{"upload-time": "2999-01-01T00:00:00Z"}),
+    ]
+    url = serve_index(
+        site, {"alpha": files}, **{"project-status": {"status": "archived", "reason": "finished"}}
+    )
+    _, rows = bring_in(url, QUICK)
+    at = datetime(2019, 5, 1, 10, tzinfo=UTC)
+    assert {row.filename: (row.uploaded_at, row.yanked) for row in rows} == {
+        wheel.name: (at, "broken"), sdist.name: (None, "broken"), new.name: (None, None)
+    }  # fmt: skip
+    file, release = File.objects.get(filename=wheel.name), Release.objects.get(version="1.0")
+    project = Project.objects.get()
+    assert (file.uploaded_at, release.created_at, project.created_at) == (at, at, at)
+    assert (release.yanked_reason, project.status, project.status_reason) == (
+        "broken",
+        "archived",
+        "finished",
+    )
+    page = json.loads(bytes(IndexPage.objects.get(kind="simple", form="json").body))
+    assert {one["filename"]: (one["yanked"], one["upload-time"][:4]) for one in page["files"]}[
+        wheel.name
+    ] == ("broken", "2019")
+    assert Role.objects.get().since_at.year > 2025
+    assert Record.objects.filter(action="release.upload").first().details["uploaded_at"] == LONG_AGO  # type: ignore[union-attr]  # there are three
+    asked = len(site.asked)
+    assert set(outcomes(bring_in(url, QUICK)[1]).values()) == {"here"}
+    assert not [path for path, _ in site.asked[asked:] if path.startswith("/files/")]
+
+
+def test_an_index_in_html_behind_its_front_page_comes_too(site: Site, bring_in: Run, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path)
+    site.page("/", "<h1>Welcome</h1><a href='/simple/'>simple</a>")
+    site.page("/simple/", "<a href='alpha/'>alpha</a>")
+    digest = hashlib.md5(wheel.read_bytes(), usedforsecurity=False).hexdigest()
+    site.page("/simple/alpha/", f"<a href='/packages/{wheel.name}#md5={digest}'>x</a>")
+    site.page(f"/packages/{wheel.name}", wheel.read_bytes())
+    assert outcomes(bring_in(site.url, QUICK)[1]) == {wheel.name: "imported"}
+    assert outcomes(bring_in(site.url, QUICK)[1]) == {wheel.name: "here"}
+
+
+def test_an_index_that_lies_is_not_believed(site: Site, bring_in: Run, tmp_path: Path) -> None:
+    good, bad, big = build_wheel(tmp_path), build_sdist(tmp_path), build_wheel(tmp_path, version="3.0")
+    other, outside = build_wheel(tmp_path, "beta"), build_wheel(tmp_path, version="4.0")
+    short = build_wheel(tmp_path, version="5.0")
+    files: list[dict[str, object]] = [
+        offer_json(site, "alpha", good),
+        offer_json(site, "alpha", bad, hashes={"sha512": "0" * 128}),
+        offer_json(site, "alpha", big, size=10**12),
+        offer_json(site, "alpha", other),
+        offer_json(site, "alpha", outside, url="http://127.0.0.1:1/x"),
+        offer_json(site, "alpha", short, size=5),
+        {"filename": "../../alpha-6.0.tar.gz", "url": "/x"},
+        {"filename": "alpha-7.0.tar.gz", "url": "/gone"},
+        {"filename": "alpha-8.0.tar.gz", "url": "file:///etc/passwd"},
+    ]
+    url = serve_index(site, {"alpha": files, "-": [], "gone": []})
+    del site.answers["/simple/gone/"]
+    found = outcomes(bring_in(url, QUICK)[1])
+    assert found == {
+        good.name: "imported", bad.name: "source-digest-differs", big.name: "file-too-large",
+        other.name: "source-project-differs", outside.name: "host-not-allowed", short.name: "source-digest-differs",
+        "../../alpha-6.0.tar.gz": "filename-characters", "alpha-7.0.tar.gz": "source-unanswered",
+        "alpha-8.0.tar.gz": "host-not-allowed", "-": "source-entry-invalid", "gone": "source-page-invalid",
+    }  # fmt: skip
+    assert File.objects.count() == 1
+
+
+def test_a_download_that_breaks_off_is_begun_anew(site: Site, bring_in: Run, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path)
+    url = serve_index(site, {"alpha": [offer_json(site, "alpha", wheel)]})
+    whole, tries = site.answers[f"/files/{wheel.name}"], list[int]()
+
+    def breaking(handler: BaseHTTPRequestHandler) -> None:
+        tries.append(1)
+        (breaking_off if len(tries) < 3 else whole)(handler)
+
+    site.answers[f"/files/{wheel.name}"] = breaking
+    assert outcomes(bring_in(url, QUICK)[1]) == {wheel.name: "imported"}
+    assert len(tries) == 3
+
+
+def test_files_on_an_allowed_host_come(site: Site, bring_in: Run, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path)
+    elsewhere = site.url.replace("127.0.0.1", "localhost")
+    entry = offer_json(site, "alpha", wheel, url=f"{elsewhere}/files/{wheel.name}")
+    url = serve_index(site, {"alpha": [entry]})
+    assert outcomes(bring_in(url, QUICK)[1]) == {wheel.name: "host-not-allowed"}
+    allowed = Choice(allowed_hosts=["localhost"], patience=QUICK.patience)
+    assert outcomes(bring_in(url, allowed)[1]) == {wheel.name: "imported"}
+
+
+# ---- devpi, bandersnatch
+
+
+def test_devpi_tells_when_and_by_whom(site: Site, bring_in: Run, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path)
+    digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    site.page("/team/prod", json.dumps({"type": "indexconfig", "result": {"type": "stage", "projects": ["alpha"]}}),
+              "application/json", X_Devpi_API_Version="2")  # fmt: skip
+    link = {"rel": "releasefile", "href": f"{site.url}/team/prod/+f/{wheel.name}", "hash_spec": f"sha256={digest}",
+            "log": [{"what": "upload", "who": "eve", "when": [2018, 2, 3, 4, 5, 6], "dst": "team/prod"}]}  # fmt: skip
+    doc = {"rel": "doczip", "href": "x"}
+    result = {"1.0": {"name": "alpha", "+links": [link, doc, 7]}, "2.0": {"+links": "none"}}
+    site.page(
+        "/team/prod/alpha?ignore_bases=",
+        json.dumps({"type": "projectconfig", "result": result}),
+        "application/json",
+    )
+    site.page(f"/team/prod/+f/{wheel.name}", wheel.read_bytes())
+    assert open_source(f"{site.url}/team/prod/+simple/", QUICK).kind == "devpi"
+    work, _ = bring_in(f"{site.url}/team/prod", QUICK)
+    assert (work._source.kind, work.totals.is_complete) == ("devpi", True)
+    file = File.objects.get()
+    assert (file.uploaded_at, file.uploaded_by) == (datetime(2018, 2, 3, 4, 5, 6, tzinfo=UTC), "eve")
+
+
+def test_a_bandersnatch_tree_tells_what_its_json_knows(tmp_path: Path, bring_in: Run) -> None:
+    web = tmp_path / "mirror" / "web"
+    for below in ("simple/alpha", "simple/b/beta", "json", "packages/aa"):
+        (web / below).mkdir(parents=True)
+    wheel = build_wheel(web / "packages" / "aa")
+    sdist = build_sdist(tmp_path, version="9.0")
+    (web / "packages" / "aa" / sdist.name).symlink_to(sdist)
+    (web / "simple" / "alpha" / "index.html").write_text(
+        f"<a href='../../packages/aa/{wheel.name}'>x</a><a href='../../../../{sdist.name}'>x</a>"
+        f"<a href='../../packages/aa/{sdist.name}'>x</a><a href='../../packages/../../../alpha-8.0.tar.gz'>x</a>"
+        "<a href='https://files.example/packages/aa/alpha-7.0.tar.gz'>x</a>"
+    )
+    beta = build_wheel(web / "packages" / "aa", "beta")
+    page = {
+        "meta": {"api-version": "1.0"},
+        "files": [{"filename": beta.name, "url": f"https://x.example/packages/aa/{beta.name}"}],
+    }
+    (web / "simple" / "b" / "beta" / "index.v1_json").write_text(json.dumps(page))
+    told = {
+        "filename": wheel.name,
+        "upload_time_iso_8601": LONG_AGO,
+        "yanked": True,
+        "yanked_reason": "old",
+        "size": wheel.stat().st_size,
+    }
+    (web / "json" / "alpha").write_text(json.dumps({"releases": {"1.0": [told], "x": 3}}))
+    work, rows = bring_in(tmp_path / "mirror")
+    assert work._source.kind == "bandersnatch"
+    assert outcomes(rows) == {
+        wheel.name: "imported", beta.name: "imported", sdist.name: "source-entry-invalid",
+        "alpha-8.0.tar.gz": "source-entry-invalid", "alpha-7.0.tar.gz": "source-entry-invalid",
+    }  # fmt: skip
+    assert Release.objects.get(project__name="alpha").yanked_reason == "old"
+    assert File.objects.get(filename=wheel.name).uploaded_at.year == 2019
