@@ -31,27 +31,6 @@ def shelf(ada: Actor) -> Actor:
     return ada
 
 
-def found(text: str) -> list[str]:
-    return [project.name for project in queries.search_projects(text)]
-
-
-def test_search_puts_names_first_and_exact_ones_before_all(shelf: Actor) -> None:
-    assert found("wsgi") == ["wsgi", "wsgi-server", "my-wsgi-kit", "snake"]
-    assert found(" WSGI  ") == ["wsgi", "wsgi-server", "my-wsgi-kit", "snake"]
-    assert found("my wsgi") == found("My_WSGI") == ["my-wsgi-kit"]
-    assert found("client for") == ["snake"]
-
-
-@pytest.mark.parametrize("text", ["", "  ", "\x00", "absent", "_", "ht%p"])
-def test_search_finds_nothing_for_nothing(text: str, shelf: Actor) -> None:
-    assert found(text) == []
-
-
-def test_search_takes_signs_of_patterns_as_text(shelf: Actor) -> None:
-    assert found("100%") == ["other"]
-    assert found("x" * 5000) == []
-
-
 def test_lists_of_the_newest_leave_out_what_is_in_quarantine(shelf: Actor) -> None:
     assert [project.name for project in queries.newest_projects()][:2] == ["other", "snake"]
     assert "wsgi-hidden" not in {release.project.name for release in queries.newest_releases()}

@@ -6,11 +6,10 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
-from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
+from django.db.models import QuerySet
 
 from keyhouse.audit import rows
 from keyhouse.core.actions import Thing
-from keyhouse.distfiles.names import normalise
 from keyhouse.projects import sql
 from keyhouse.projects.models import File, Project, Release, Role, Tombstone
 from keyhouse.projects.rules import KnownRelease, Neighbours
@@ -172,23 +171,3 @@ def newest_releases() -> QuerySet[Release]:
     """Return releases with their projects and without their metadata, the one made last first."""
     shown = Release.objects.exclude(project__status=Project.Status.QUARANTINED)
     return shown.select_related("project").defer(*_HEAVY).order_by("-created_at", "-id")
-
-
-def search_projects(text: str) -> QuerySet[Project]:
-    """Find projects whose name is, begins with or holds `text`, then those whose summary does, in this order."""
-    words = " ".join(text.replace("\x00", "").split())
-    name = normalise(words.replace(" ", "-"))
-    if not any(sign.isalnum() for sign in words):
-        return Project.objects.none()
-    found = visible_projects().filter(Q(normalized_name__contains=name) | Q(summary__icontains=words))
-    return found.annotate(rank=_rank_of(name)).order_by("rank", "normalized_name")
-
-
-def _rank_of(name: str) -> Case:
-    return Case(
-        When(normalized_name=name, then=Value(0)),
-        When(normalized_name__startswith=name, then=Value(1)),
-        When(normalized_name__contains=name, then=Value(2)),
-        default=Value(3),
-        output_field=IntegerField(),
-    )

@@ -6,12 +6,14 @@ from django.urls import path
 
 import keyhouse.mandate.urls  # noqa: F401 - it registers the converter `number`
 from keyhouse.web import project_urls
-from keyhouse.web.views import audit_head, home, mail, styleguide
+from keyhouse.web.views import audit_head, home, mail, search, styleguide
 from keyhouse.web.views import help as help_
 
 urlpatterns = [
     path("", home.home, name="home"),
-    path("search/", home.search, name="search"),
+    path("search/", search.search, name="search"),
+    path("search.json", search.search_json, name="search-json"),
+    path("browse/", search.browse, name="browse"),
     *project_urls.urlpatterns,
     path("audit/head", audit_head.head, name="audit-head"),
     path("operator/mail/", mail.outbox, name="mail"),

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Final
 
 from django.db import connection
 
 from keyhouse.projects import sql
-from keyhouse.projects.models import Project
+from keyhouse.projects.models import ClassifierCount, Project
 from keyhouse.projects.queries import visible_projects
 from keyhouse.projects.search.engines import Part, Step, engine
-from keyhouse.projects.search.rules import MOST_FOUND, Wanted
+from keyhouse.projects.search.rules import MOST_FOUND, SEPARATOR, Wanted
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,3 +118,26 @@ _THEIRS: Final = (
 
 def _instant(at: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(at)
+
+
+MOST_SHOWN: Final = 500  # classifiers below one
+
+
+def common_classifiers(most: int) -> list[str]:
+    """Return the classifiers that most projects state."""
+    stated = ClassifierCount.objects.filter(projects__gt=0, name__contains=SEPARATOR)
+    return list(stated.order_by("-projects", "name").values_list("name", flat=True)[:most])
+
+
+def is_stated(classifier: str) -> bool:
+    """Tell whether a project that can be found states this classifier, or one below it."""
+    return ClassifierCount.objects.filter(name=classifier, projects__gt=0).exists()
+
+
+def classifiers_below(classifier: str) -> list[ClassifierCount]:
+    """Return those directly below one (empty: the topmost) that projects state, by name."""
+    start = f"{classifier}{SEPARATOR}" if classifier else ""
+    below = ClassifierCount.objects.filter(projects__gt=0, name__startswith=start).order_by("name")
+    # SQLite compares beginnings without case, so that it is looked at again
+    direct = (one for one in below if one.name.startswith(start) and SEPARATOR not in one.name[len(start) :])
+    return list(islice(direct, MOST_SHOWN))
