@@ -1,0 +1,100 @@
+"""The document from which `keyhouse dev seed` makes the made-up index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from demo.distributions import write_release
+from demo.people import CAST
+from demo.shelf import SHELF, Work
+
+MANDATE: Final = "everyone"
+
+
+def write_document(folder: Path, now: datetime) -> dict[str, Any]:
+    """Write the distributions into `folder` and return the document that publishes them."""
+    return {
+        "users": [person.entry(now) for person in CAST.people],
+        "projects": [_project(work) for work in SHELF],
+        "files": [entry for work in SHELF for entry in _files(folder, work, now)],
+        "tokens": list(_tokens(now)),
+        "mandates": [{"document": mandate(now), "approved_by": ["iris", "tomas"]}],
+        "exemptions": [
+            {
+                "user": "dmitri",
+                "mandate": MANDATE,
+                "until": (now + timedelta(days=40)).isoformat(),
+                "reason": "At sea until spring; gangway is archived and nobody else can release it.",
+                "approved_by": "tomas",
+            }
+        ],
+    }
+
+
+def _project(work: Work) -> dict[str, Any]:
+    return {
+        "name": work.name,
+        "owners": work.owners.split(),
+        "maintainers": work.maintainers.split(),
+        "archived": work.is_archived,
+    }
+
+
+def _files(folder: Path, work: Work, now: datetime) -> Iterator[dict[str, str]]:
+    people = [*work.owners.split(), *work.maintainers.split()]
+    for number, (version, at) in enumerate(work.releases(now)):
+        for path in write_release(folder, work, version):
+            yield {"path": str(path), "by": people[number % len(people)], "uploaded_at": at.isoformat()}
+
+
+def _tokens(now: datetime) -> Iterator[dict[str, Any]]:
+    lines = (
+        ("mara", ["lantern"], "webauthn", 60, 90, ["upload"], "lantern: release pipeline"),
+        ("mara", ["sextant", "moor"], "totp", 20, 30, ["upload", "yank"], "laptop"),
+        ("mara", "all", "password", 200, 365, ["upload"], "old build server"),
+        ("jonas", ["ferry"], "totp", 12, 30, ["upload"], "ferry: release pipeline"),
+        ("priya", ["quill"], "password", 170, 365, ["upload"], "quill: release pipeline"),
+        ("kenji", ["knotwork"], "totp", 3, 30, ["upload"], "wheels"),
+        ("ana", "all", "webauthn", 1, 7, ["read"], "reads the index from CI"),
+    )
+    for user, projects, method, age, life, acts, description in lines:
+        yield {
+            "user": user,
+            "projects": projects,
+            "minted_with": method,
+            "minted_at": (now - timedelta(days=age)).isoformat(),
+            "expires_in_days": life,
+            "actions": acts,
+            "description": description,
+        }
+
+
+def mandate(now: datetime) -> dict[str, Any]:
+    """Return a mandate in the middle of its campaign: announced five months ago, enforced in three weeks."""
+    morning = now.replace(hour=9, minute=0, second=0, microsecond=0)
+
+    def at(days: int) -> str:
+        return (morning + timedelta(days=days)).isoformat()
+
+    return {
+        "name": MANDATE,
+        "title": "A second factor for everyone who maintains a project",
+        "reason": "A stolen password alone must not be able to publish.",
+        "who": {
+            "any": [
+                {"role": ["project.owner", "project.maintainer"]},
+                {"role": ["operator", "moderator", "auditor", "invited"]},
+            ]
+        },
+        "methods": {"accept": ["security-key", "passkey", "authenticator-app"], "prefer": "security-key"},
+        "notice": {"floor_days": 30, "unreached_cap_days": 60, "deletion_hold_days": 14},
+        "credentials": {"before": "warn", "grace": "refuse"},
+        "stages": [
+            {"state": "announced", "at": at(-150), "warn": ["all"], "deny": ["second-factor.remove-last"]},
+            {"state": "early", "at": at(-92), "who": {"joined_from": at(-150)}, "deny": ["management"]},
+            {"state": "enforced", "at": at(21), "deny": ["all"]},
+        ],
+    }

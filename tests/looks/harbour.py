@@ -1,0 +1,202 @@
+"""A running server with the made-up index of `./run demo`, brought to where every page has something to show."""
+
+from __future__ import annotations
+
+import email
+import json
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from email import policy
+from pathlib import Path
+from typing import Any, Final
+
+from demo.document import mandate, write_document
+from demo.people import PASSWORD
+from playwright.sync_api import Browser, BrowserContext, Page
+from tests.journeys.conftest import Server, start_server
+from tests.journeys.test_first_hour import code_of
+
+from keyhouse.core import clock
+
+SIGNED_IN: Final = ("iris", "tomas", "noor", "auden", "mara", "jonas", "priya")
+BOUNCE_TOKEN: Final = "a-token-for-reports-of-bounces"
+_WAIT: Final = 150  # tenths of a second that a mail may take
+
+
+@dataclass
+class Harbour:
+    """The index, who is signed in (a browser context each), and the mails that left it."""
+
+    server: Server
+    told: dict[str, Any]
+    browser: Browser
+    contexts: dict[str, BrowserContext] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)  # what only the setting of the stage could know
+
+    def enter(self, who: str) -> BrowserContext:
+        """Return the browser of somebody who is signed in by a security key, or of nobody (`""`)."""
+        if who not in self.contexts:
+            self.contexts[who] = self.browser.new_context(base_url=self.server.url)
+            cookies = {one["user"]: str(one["cookie"]) for one in self.told["sessions"]}
+            if who in cookies:
+                name, value = cookies[who].split("=", 1)
+                self.contexts[who].add_cookies([{"name": name, "value": value, "url": self.server.url}])
+        return self.contexts[who]
+
+    def send(self, who: str, path: str, **fields: str) -> int:
+        """Send a form as somebody, as its page would; returns the status."""
+        tokens = {one["user"]: str(one["csrf"]) for one in self.told["sessions"]}
+        answer = self.enter(who).request.post(
+            path,
+            form={"csrfmiddlewaretoken": tokens.get(who, ""), **fields},
+            headers={"Origin": self.server.url, "Referer": self.server.url + path},
+            max_redirects=0,
+        )
+        assert answer.status == 303 or answer.status == 302, (path, answer.status, answer.text()[:2000])
+        return answer.status
+
+    def secret_of(self, username: str) -> str:
+        """Return the secret of somebody's authenticator app."""
+        return next(str(one["totp_secret"]) for one in self.told["users"] if one["username"] == username)
+
+    def mailed(self, username: str, purpose: str) -> str:
+        """Return the path of the newest mailed link of this kind, once it has come."""
+        for _ in range(_WAIT):
+            for text in reversed(self._mails_to(f"{username}@harbour.example")):
+                found = re.search(rf"^http://[^/]+(/{purpose}/\S+)", text, re.MULTILINE)
+                if found:
+                    return found[1]
+            time.sleep(0.1)
+        raise AssertionError(f"no mail to {username} holds a link /{purpose}/")
+
+    def _mails_to(self, address: str) -> list[str]:
+        read = [
+            email.message_from_bytes(path.read_bytes(), policy=policy.default)
+            for path in sorted((self.server.data.parent / "mails").glob("*.eml"))
+        ]
+        return [
+            part.get_content()
+            for one in read
+            if one["To"] == address and (part := one.get_body(("plain",))) is not None
+        ]
+
+
+@contextmanager
+def open_harbour(browser: Browser, folder: Path) -> Iterator[Harbour]:
+    """Start a server on a throw-away folder, fill it, set the stage; stop it at the end."""
+    server = start_server(
+        folder / "data", KEYHOUSE_MAIL_DIR=str(folder / "mails"), KEYHOUSE_MAIL_BOUNCE_TOKEN=BOUNCE_TOKEN
+    )
+    try:
+        harbour = Harbour(server, fill(server), browser)
+        set_stage(harbour)
+        yield harbour
+    finally:
+        server.stop()
+
+
+def fill(server: Server) -> dict[str, Any]:
+    """Seed the made-up index, with a session of everybody whose pages are looked at."""
+    with tempfile.TemporaryDirectory() as files:
+        document = write_document(Path(files), clock.now().replace(microsecond=0))
+        sessions = [
+            {"user": name, "proved": ["password"] if name == "priya" else ["password", "webauthn"]}
+            for name in SIGNED_IN
+        ]
+        return server.seed({**document, "sessions": sessions})
+
+
+def set_stage(harbour: Harbour) -> None:
+    """Do what makes pages that show nothing otherwise: yanks, cases, proposals, invitations, half a sign-in."""
+    for act in (_change_projects, _ask_for_accounts, _propose, _report_bounce, _invite, _begin_sign_in):
+        act(harbour)
+
+
+def _change_projects(harbour: Harbour) -> None:
+    harbour.send(
+        "mara", "/manage/project/lantern/release/1.2/yank/", reason="Loses machines whose name has a dot."
+    )
+
+
+def _ask_for_accounts(harbour: Harbour) -> None:
+    """Kenji lost his phone, pavel forgot his password, mara takes a second address."""
+    harbour.send("mara", "/account/emails/add/", email="mara.second@harbour.example")
+    for path, fields in (
+        ("/account/recover/", {"login": "kenji"}),
+        ("/account/recover/", {"login": "hana"}),
+        ("/account/password/forgotten/", {"login": "wren"}),
+    ):
+        page = harbour.enter("somebody").new_page()
+        page.goto(path)
+        page.locator("main form input:not([type=hidden])").first.fill(next(iter(fields.values())))
+        page.locator("main form button").first.click()
+        page.close()
+    page = harbour.enter("kenji lost").new_page()
+    page.goto(harbour.mailed("kenji", "recovery"))
+    page.locator("main form .button").first.click()
+    page.close()
+
+
+def _propose(harbour: Harbour) -> None:
+    """Propose what loosens the mandate, and an exemption: both wait for a second operator."""
+    now = clock.now()
+    document = mandate(now)
+    document["stages"][-1]["at"] = (now + timedelta(days=60)).isoformat()
+    path = harbour.server.data.parent / "everyone.json"
+    path.write_text(json.dumps(document))
+    harbour.server.keyhouse("mandate", "apply", str(path))
+
+
+def _report_bounce(harbour: Harbour) -> None:
+    body = [
+        {
+            "address": "felix@harbour.example",
+            "kind": "permanent",
+            "at": clock.format_second(clock.now()),
+        }
+    ]
+    answer = harbour.enter("").request.post(
+        "/_/mail/bounces", data=body, headers={"Authorization": f"Bearer {BOUNCE_TOKEN}"}
+    )
+    assert answer.status == 204, answer.text()
+
+
+def _invite(harbour: Harbour) -> None:
+    """Invite three people who stop at different steps."""
+    for number, step in enumerate(("account", "authenticator", "recovery-codes")):
+        name = f"nils{number}"
+        told = harbour.server.keyhouse("user", "invite", name, f"{name}@harbour.example")
+        found = re.search(r"http://[^/]+(/invitation/[^/\s]+/)", told)
+        assert found, told
+        harbour.paths[f"/invitation/{{secret}}/{step}/"] = f"{found[1]}{step}/"
+        page = harbour.enter(f"at {step}").new_page()
+        page.goto(found[1])
+        if number:
+            page.get_by_label("Password", exact=True).fill(PASSWORD)
+            page.get_by_role("button", name="Go on").click()
+        if number > 1:
+            _prove_app(page, re.sub(r"\s", "", page.locator("pre.secret").inner_text()), "Go on")
+        page.close()
+
+
+def _prove_app(page: Page, secret: str, button: str) -> None:
+    page.get_by_label("Code", exact=True).fill(code_of(secret))
+    page.get_by_role("button", name=button).click()
+
+
+def _begin_sign_in(harbour: Harbour) -> None:
+    """Lucia has typed her password; in a browser that nobody knows she has proven her app, too."""
+    for who in ("lucia at home", "lucia", "lucia elsewhere"):
+        page = harbour.enter(who).new_page()
+        page.goto("/account/sign-in/")
+        page.get_by_label("User name or e-mail address").fill("lucia")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_role("button", name="Go on").click()
+        if who != "lucia":
+            _prove_app(page, harbour.secret_of("lucia"), "Sign in")
+        page.close()

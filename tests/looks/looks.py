@@ -1,0 +1,183 @@
+"""Which pages are looked at, as whom, and at which address; and which are not, and why.
+
+By the paths of `keyhouse dev routes`. A new page for people stands in `LOOKS`, or in `LEFT_OUT` with its reason.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from tests.looks.harbour import Harbour
+
+OPERATOR, PERSON, OTHER, NOBODY = "iris", "mara", "jonas", ""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A page as somebody sees it: at its own path, at an address, linked on a page, or mailed to somebody."""
+
+    who: str = NOBODY
+    at: str = ""
+    linked_on: str = ""
+    mailed_to: str = ""
+
+    def address(self, route: str, harbour: Harbour) -> str:
+        """Return where the page is."""
+        if self.mailed_to:
+            return harbour.mailed(self.mailed_to, route.split("/")[1])
+        if self.linked_on:
+            return _find_link(self, route, harbour)
+        return self.at or harbour.paths.get(route) or route
+
+
+def _find_link(look: Look, route: str, harbour: Harbour) -> str:
+    """Return the first link on the page that fits the route."""
+    pattern = re.compile(re.sub(r"\\{\w+\\}", "[^/?#]+", re.escape(route)))
+    answer = harbour.enter(look.who).request.get(look.linked_on)
+    for href in re.findall(r'href="([^"#?]+)', answer.text()):
+        if pattern.fullmatch(href):
+            return str(href)
+    raise AssertionError(f"{look.linked_on} has no link to {route} for {look.who or 'nobody'}")
+
+
+def seen(*people: str, at: str = "") -> tuple[Look, ...]:
+    """Return one look of each of them."""
+    return tuple(Look(who, at) for who in people or (NOBODY,))
+
+
+def linked(on: str, who: str) -> tuple[Look, ...]:
+    """Return a look at what the page links to."""
+    return (Look(who, linked_on=on),)
+
+
+LANTERN: Final = "/manage/project/lantern"
+FACTORS: Final = "/account/second-factors/"
+CASES: Final = "/operator/recovery/"
+LOOKS: Final[dict[str, tuple[Look, ...]]] = {
+    "/": seen(NOBODY, PERSON, OPERATOR),
+    "/search/": (Look(at="/search/?q=beacon"), Look(at="/search/?q=nothing-of-this-name"), Look(at="/search/")),
+    "/project/{name}/": (*seen(NOBODY, PERSON, at="/project/lantern/"), Look(at="/project/gangway/")),
+    "/project/{name}/releases/": seen(at="/project/lantern/releases/"),
+    "/project/{name}/{version}/": seen(at="/project/lantern/1.2/"),
+    "/project/{name}/{version}/files/": seen(at="/project/knotwork/1.3/files/"),
+    "/project/{name}/{version}/description/": seen(at="/project/lantern/1.2/description/"),
+    "/help/clients/": seen(),
+    "/help/codes/": seen(),
+    "/help/codes/{code}/": seen(at="/help/codes/second-factor-required/"),
+    "/mandate/": seen(),
+    "/-/styleguide": seen(),
+    # getting in
+    "/account/sign-in/": seen(),
+    "/account/second-factor/": seen("lucia"),
+    "/account/second-factor/recovery-code/": seen("lucia"),
+    "/account/new-browser/": seen("lucia elsewhere"),
+    "/account/new-browser/code/": seen("lucia elsewhere"),
+    "/confirm-sign-in/{secret}/": (Look(mailed_to="lucia"),),
+    "/account/step-up/": seen(PERSON, "priya"),
+    "/account/step-up/app/": seen(PERSON),
+    "/account/step-up/recovery-code/": seen(PERSON),
+    "/account/password/forgotten/": seen(),
+    "/account/password/forgotten/mailed/": seen(),
+    "/password-reset/{secret}/": (Look(mailed_to="wren"),),
+    "/account/recover/": seen(),
+    "/account/recover/sent/": seen(),
+    "/recovery/{secret}/": (Look(mailed_to="hana"), Look("kenji lost", mailed_to="kenji")),
+    "/invitation/{secret}/account/": seen("at account"),
+    "/invitation/{secret}/authenticator/": seen("at authenticator"),
+    "/invitation/{secret}/recovery-codes/": seen("at recovery-codes"),
+    # one's own account
+    "/account/": seen(PERSON, OPERATOR, "priya"),
+    FACTORS: seen(PERSON, "priya"),
+    "/account/second-factors/add/": seen(PERSON),
+    "/account/second-factors/{authenticator_id}/remove/": linked(FACTORS, PERSON),
+    "/account/second-factors/{authenticator_id}/rename/": linked(FACTORS, PERSON),
+    "/account/security-keys/add/": seen(PERSON),
+    "/account/security-keys/{key_id}/remove/": linked(FACTORS, PERSON),
+    "/account/second-factors/proof/": seen("priya"),
+    "/account/recovery-codes/": seen(PERSON, "priya"),
+    "/account/recovery-codes/new/": seen(PERSON),
+    "/account/password/": seen(PERSON),
+    "/account/password/remove/": seen(PERSON),
+    "/account/sessions/": seen(PERSON),
+    "/account/history/": seen(PERSON),
+    "/account/emails/": seen(PERSON),
+    "/account/emails/add/": seen(PERSON),
+    "/account/emails/{email_id}/": linked("/account/emails/", PERSON),
+    "/account/emails/{email_id}/remove/": linked("/account/emails/", PERSON),
+    "/verify-address/{secret}/": (Look(PERSON, mailed_to="mara.second"),),
+    "/not-me/{secret}/": (Look(mailed_to="mara"),),
+    "/account/freeze/": seen(PERSON),
+    "/account/export/": seen(PERSON),
+    "/account/delete/": seen("auden"),
+    "/account/deleted/": seen(),
+    "/keep-account/": seen(),
+    "/account/vouch/": seen(PERSON, OTHER),
+    "/account/vouch/{case_id}/": linked("/account/vouch/", PERSON),
+    "/account/mandate/": seen(PERSON, "priya"),
+    "/account/tokens/": seen(PERSON, "priya"),
+    "/account/tokens/new/": seen(PERSON),
+    "/account/tokens/{token_id}/revoke/": linked("/account/tokens/", PERSON),
+    # one's own projects
+    "/manage/projects/": seen(PERSON, "auden"),
+    "/manage/project/{name}/": (*seen(PERSON, OTHER, at=f"{LANTERN}/"),),
+    "/manage/project/{name}/release/{version}/": seen(PERSON, at=f"{LANTERN}/release/2.1/"),
+    "/manage/project/{name}/archive/": seen(PERSON, at=f"{LANTERN}/archive/"),
+    "/manage/project/{name}/delete/": seen(PERSON, at=f"{LANTERN}/delete/"),
+    "/manage/project/{name}/release/{version}/yank/": seen(PERSON, at=f"{LANTERN}/release/2.1/yank/"),
+    "/manage/project/{name}/release/{version}/unyank/": seen(PERSON, at=f"{LANTERN}/release/1.2/unyank/"),
+    "/manage/project/{name}/release/{version}/delete/": seen(PERSON, at=f"{LANTERN}/release/2.1/delete/"),
+    "/manage/project/{name}/release/{version}/file/{filename}/delete/": linked(
+        f"{LANTERN}/release/2.1/", PERSON
+    ),
+    "/mandate/project/{name}/": seen(PERSON, at="/mandate/project/lantern/"),
+    "/mandate/deletion/{name}/": seen(PERSON, at="/mandate/deletion/lantern/"),
+    # those who run the index
+    "/operator/accounts/": seen(OPERATOR),
+    "/operator/audit/": seen(OPERATOR, "auden"),
+    "/operator/mail/": seen(OPERATOR),
+    "/operator/mail/retry/": seen(OPERATOR),
+    "/operator/mail/clear/{bounce_id}/": linked("/operator/mail/", OPERATOR),
+    CASES: seen(OPERATOR),
+    "/operator/recovery/new/": seen(OPERATOR),
+    "/operator/recovery/{case_id}/": linked(CASES, OPERATOR),
+    "/operator/recovery/{case_id}/approve/": linked(CASES, OPERATOR),
+    "/operator/recovery/{case_id}/refuse/": linked(CASES, OPERATOR),
+    "/mandate/proposals/": seen(OPERATOR, "auden"),
+    "/mandate/proposals/{name}/{version}/approve/": linked("/mandate/proposals/", "tomas"),
+    "/mandate/proposals/{name}/{version}/withdraw/": linked("/mandate/proposals/", OPERATOR),
+    "/mandate/exemptions/{exemption_id}/withdraw/": linked("/mandate/proposals/", OPERATOR),
+}
+_PROGRAMS: Final = "for programs"
+_LIKE_INVITATION: Final = "the same pages as those of an invitation"
+LEFT_OUT: Final[dict[str, str]] = {
+    "/.well-known/webauthn": _PROGRAMS,
+    "/account/mandate.json": _PROGRAMS,
+    "/audit/head": _PROGRAMS,
+    "/mandate.json": _PROGRAMS,
+    "/mandate/check": _PROGRAMS,
+    "/mandate/projects/{name}.json": _PROGRAMS,
+    "/help/": "leads to /help/clients/",
+    **{
+        f"/{purpose}/{{secret}}/{step}": _LIKE_INVITATION
+        for purpose in ("setup", "sign-up", "enrolment")
+        for step in ("", "account/", "authenticator/", "recovery-codes/")
+    },
+    "/invitation/{secret}/": "leads to its first step",
+}
+# what has no route of its own
+MORE: Final[tuple[tuple[str, Look], ...]] = (
+    ("nowhere", Look(at="/nobody/lives/here/")),
+    ("refused-role", Look(PERSON, at="/operator/audit/")),
+    ("refused-factor", Look("priya", at="/manage/project/quill/delete/")),
+)
+
+
+def all_looks() -> Iterator[tuple[str, Look]]:
+    """Yield every look with its route."""
+    for route, looks in LOOKS.items():
+        for look in looks:
+            yield route, look
+    yield from MORE

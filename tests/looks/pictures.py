@@ -1,0 +1,102 @@
+"""Make a picture of every page of the made-up index, narrow and wide, light and dark: `./run pictures [FOLDER] [--only WORD]`."""
+
+from __future__ import annotations
+
+import argparse
+import html
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Literal
+
+from playwright.sync_api import Page, sync_playwright
+from tests.journeys.conftest import CHROMIUM, CHROMIUM_OPTIONS
+from tests.looks.harbour import Harbour, open_harbour
+from tests.looks.looks import Look, all_looks
+
+ROOT: Final = Path(__file__).parents[2]
+WIDTHS: Final = (360, 1280)
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
+HEIGHT: Final = 800
+
+
+def main(words: list[str]) -> int:
+    """Fill the folder; 1 where a page could not be taken, 2 where there is no browser."""
+    parser = argparse.ArgumentParser(prog="./run pictures", description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "pictures")
+    parser.add_argument("--only", default="", help="only routes that hold this word")
+    asked = parser.parse_args(words)
+    if CHROMIUM is None:
+        print("Pictures are taken by Chromium, and there is none on this machine.", file=sys.stderr)
+        return 2
+    started = time.monotonic()
+    failed = take(asked.folder, asked.only)
+    print(f"{asked.folder / 'index.html'}: {time.monotonic() - started:.0f} s", *failed, sep="\n")
+    return int(bool(failed))
+
+
+def take(folder: Path, only: str) -> list[str]:
+    """Take the pictures and write their index; returns what could not be taken."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    looks = [(route, look) for route, look in all_looks() if only in route]
+    names: list[str] = []
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        with open_harbour(browser, Path(scratch)) as harbour:
+            for route, look in looks:
+                try:
+                    names.append(_take_one(harbour, folder, route, look))
+                except Exception as error:  # noqa: BLE001 - one page must not cost the others
+                    failed.append(f"{route} ({look.who or 'nobody'}): {error}".splitlines()[0])
+        browser.close()
+    (folder / "index.html").write_text(_index_of(names))
+    return failed
+
+
+def _take_one(harbour: Harbour, folder: Path, route: str, look: Look) -> str:
+    page = harbour.enter(look.who).new_page()
+    page.goto(look.address(route, harbour))
+    name = name_of(route, look)
+    for width, scheme in _sizes():
+        _shoot(page, folder / f"{name}-{width}-{scheme}.png", width, scheme)
+    page.close()
+    return name
+
+
+def _sizes() -> Iterator[tuple[int, Literal["light", "dark"]]]:
+    yield from ((width, scheme) for width in WIDTHS for scheme in SCHEMES)
+
+
+def _shoot(page: Page, path: Path, width: int, scheme: Literal["light", "dark"]) -> None:
+    page.set_viewport_size({"width": width, "height": HEIGHT})
+    page.emulate_media(color_scheme=scheme)
+    page.screenshot(path=path, full_page=True)
+
+
+def name_of(route: str, look: Look) -> str:
+    """Return a file name for a look."""
+    words = [route, look.at if look.at != route else "", look.who or "nobody"]
+    return re.sub(r"[^a-z0-9.]+", "-", "_".join(words).lower()).strip("-") or "home"
+
+
+def _index_of(names: list[str]) -> str:
+    rows = "".join(
+        f"<h2 id={html.escape(name)}>{html.escape(name)}</h2><p>"
+        + "".join(
+            f'<a href="{name}-{width}-{scheme}.png"><img loading=lazy height=420 alt="{width} {scheme}" src="{name}-{width}-{scheme}.png"></a> '
+            for width, scheme in _sizes()
+        )
+        + "</p>"
+        for name in names
+    )
+    return f"<!doctype html><meta charset=utf-8><title>Pictures</title>{rows}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
