@@ -43,7 +43,9 @@ class Cast:
     people: tuple[Person, ...] = field(
         default=(
             Person("iris", 1310, 0, ALL_FACTORS, "operator", told="runs the index"),
-            Person("tomas", 1290, 0, ALL_FACTORS, "operator", told="runs it, too: approves what iris proposes"),
+            Person(
+                "tomas", 1290, 0, ALL_FACTORS, "operator", told="runs it, too: approves what iris proposes"
+            ),
             Person("noor", 700, 0, ALL_FACTORS, "moderator", told="answers abuse"),
             Person("auden", 420, 2, ALL_FACTORS, "auditor", told="reads how the index is run"),
             Person("mara", 1205, 0, ALL_FACTORS, told="owns lantern, sextant and moor"),

@@ -199,7 +199,12 @@ SHELF: Final = (
     ),
     Work("ballast", "Load for services, from a recorded day", "olu", "0.5 0.6 0.7", 260, until=70),
     Work(
-        "deckhand", "Runs the tasks of a repository, cached by their inputs", "wren", "1 2 3 4 5", 240, until=8
+        "deckhand",
+        "Runs the tasks of a repository, cached by their inputs",
+        "wren",
+        "1 2 3 4 5",
+        240,
+        until=8,
     ),
     Work("foghorn", "Alerts that wait until somebody is awake", "lucia ana", "0.1 0.2 0.3", 90, until=2),
     Work(

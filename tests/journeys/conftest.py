@@ -168,9 +168,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         skip_or_fail("chromium", "no Chromium on this machine")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=CHROMIUM_OPTIONS
-        )
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
         yield started
         started.close()
 

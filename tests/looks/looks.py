@@ -58,7 +58,11 @@ FACTORS: Final = "/account/second-factors/"
 CASES: Final = "/operator/recovery/"
 LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/": seen(NOBODY, PERSON, OPERATOR),
-    "/search/": (Look(at="/search/?q=beacon"), Look(at="/search/?q=nothing-of-this-name"), Look(at="/search/")),
+    "/search/": (
+        Look(at="/search/?q=beacon"),
+        Look(at="/search/?q=nothing-of-this-name"),
+        Look(at="/search/"),
+    ),
     "/project/{name}/": (*seen(NOBODY, PERSON, at="/project/lantern/"), Look(at="/project/gangway/")),
     "/project/{name}/releases/": seen(at="/project/lantern/releases/"),
     "/project/{name}/{version}/": seen(at="/project/lantern/1.2/"),

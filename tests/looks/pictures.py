@@ -75,7 +75,7 @@ def _sizes() -> Iterator[tuple[int, Literal["light", "dark"]]]:
 
 def _shoot(page: Page, path: Path, width: int, scheme: Literal["light", "dark"]) -> None:
     page.set_viewport_size({"width": width, "height": HEIGHT})
-    page.emulate_media(color_scheme=scheme)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     page.screenshot(path=path, full_page=True)
 
 

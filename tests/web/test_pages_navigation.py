@@ -24,7 +24,7 @@ def test_nobody_is_offered_to_sign_in() -> None:
 
 def test_a_person_finds_what_is_theirs_and_a_way_out() -> None:
     page = page_for(Actor(kind="session", name="ada"))
-    for address in ("/manage/projects/", "/account/tokens/", "/account/"):
+    for address in ("/manage/projects/", "/account/"):
         assert f'href="{address}"' in page
     assert '<form action="/account/sign-out/" method="post"><input type="hidden"' in page
     assert "/operator/" not in page

@@ -7,7 +7,7 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keyhouse.core import actions
+from keyhouse.core import actions, configuration
 from keyhouse.projects.queries import newest_projects, newest_releases
 from keyhouse.web import queries
 
@@ -18,6 +18,7 @@ NEWEST: Final = 8
 def home(request: HttpRequest) -> HttpResponse:
     """Show what this index is, its newest releases and its newest projects."""
     context = {
+        "host": configuration.current().host,
         "totals": queries.totals(),
         "releases": newest_releases()[:NEWEST],
         "projects": newest_projects()[:NEWEST],

@@ -1,0 +1,108 @@
+"""`./run demo [--reset] [--port N]`: a believable index on a throw-away folder of its own, and who one can sign in as."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from demo.document import write_document
+from demo.people import CAST, PASSWORD
+
+ROOT: Final = Path(__file__).parents[1]
+MARK: Final = "keyhouse-demo.json"  # what a folder holds that was made here, and nothing else may be touched
+REFUSED: Final = 1
+
+
+def main(words: list[str]) -> int:
+    """Fill the folder where it is new, tell who is there, and serve it until it is stopped."""
+    parser = argparse.ArgumentParser(prog="./run demo", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=ROOT / "demo-data", help="where it lives")
+    parser.add_argument("--port", type=int, default=8400)
+    parser.add_argument("--reset", action="store_true", help="throw away what was done in it, and begin anew")
+    asked = parser.parse_args(words)
+    folder = asked.folder.resolve()
+    if not is_ours(folder):
+        print(f"{folder} was not made by ./run demo, so nothing in it is touched.", file=sys.stderr)
+        return REFUSED
+    if asked.reset:
+        shutil.rmtree(folder, ignore_errors=True)
+    if not _is_made(folder):
+        fill(folder)
+    tell(json.loads((folder / MARK).read_text()), asked.port)
+    return subprocess.run(
+        [sys.executable, "-m", "keyhouse", "serve", "--port", str(asked.port)],
+        env=_surroundings(folder),
+        check=False,
+    ).returncode
+
+
+def is_ours(folder: Path) -> bool:
+    """Tell whether the folder is new, empty, or one that was made here."""
+    return not folder.exists() or (folder / MARK).exists() or (folder.is_dir() and not any(folder.iterdir()))
+
+
+def _is_made(folder: Path) -> bool:
+    """Tell whether filling the folder came to its end."""
+    return (folder / MARK).exists() and "people" in json.loads((folder / MARK).read_text())
+
+
+def fill(folder: Path) -> None:
+    """Make the index; the mark names people at the end only, so that a half made folder is made anew."""
+    print("Making a made-up index, which takes some seconds …", flush=True)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    (folder / MARK).write_text("{}")
+    with tempfile.TemporaryDirectory() as files:
+        document = write_document(Path(files), datetime.now(UTC).replace(microsecond=0))
+        done = subprocess.run(
+            [sys.executable, "-m", "keyhouse", "dev", "seed", "-"],
+            input=json.dumps(document),
+            env=_surroundings(folder),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+    kept = [_kept(one) for one in json.loads(done.stdout)["users"] if one["password"]]
+    (folder / MARK).write_text(json.dumps({"people": kept}))
+
+
+def _kept(person: dict[str, Any]) -> dict[str, Any]:
+    return {name: person.get(name) for name in ("username", "totp_secret", "recovery_codes")}
+
+
+def tell(made: dict[str, Any], port: int) -> None:
+    """Print who one can sign in as, and by which secret."""
+    reasons = {person.name: person.told for person in CAST.people}
+    print(f"\nSign in at http://localhost:{port}/account/sign-in/ with the password “{PASSWORD}” as\n")
+    for person in made["people"]:
+        if not reasons[person["username"]]:
+            continue
+        print(f"  {person['username']:8} {reasons[person['username']]}")
+        if person["totp_secret"]:
+            print(f"           authenticator secret {person['totp_secret']}")
+        if person["recovery_codes"]:
+            print(f"           recovery codes       {'  '.join(person['recovery_codes'][:2])}")
+    print("\nType the secret into any authenticator app. Begin anew with ./run demo --reset.\n", flush=True)
+
+
+def _surroundings(folder: Path) -> dict[str, str]:
+    """Return the environment of the demo: the test one, so that no real data folder can be opened by it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("KEYHOUSE_")}
+    return {
+        **kept,
+        "KEYHOUSE_ENVIRONMENT": "test",
+        "KEYHOUSE_DATA": str(folder / "data"),
+        "KEYHOUSE_MAIL_DIR": str(folder / "mails"),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
