@@ -18,6 +18,7 @@ from keyhouse.accounts.errors import (
     UsernameTaken,
 )
 from keyhouse.accounts.hashing import compare_password, hash_password
+from keyhouse.accounts.inviting.letters import invited
 from keyhouse.accounts.limits import SIGN_IN, count_attempt
 from keyhouse.accounts.models import Email, Session, User
 from keyhouse.accounts.passwords import letters
@@ -27,6 +28,7 @@ from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
+from keyhouse.mail.services import queue
 
 
 def create_user(  # noqa: PLR0913 - an account with a history, as the host may write it
@@ -239,10 +241,10 @@ def make_setup_link(*, by: Actor) -> str:
     return path
 
 
-def invite_user(username: str, address: str, *, by: Actor) -> str:
+def invite_user(username: str, address: str, *, by: Actor, is_mailed: bool = False) -> str:
     """Make a one-time invitation and return its path (7 days); an earlier one for the same name is dead.
 
-    The address counts as verified by whoever invites. Raises UsernameRefused, UsernameTaken, AddressRefused,
+    The address counts as verified by whoever invites; `is_mailed`: the link goes there. Raises UsernameRefused, UsernameTaken, AddressRefused,
     AddressTaken.
     """
     with transaction.atomic():
@@ -254,6 +256,10 @@ def invite_user(username: str, address: str, *, by: Actor) -> str:
             raise UsernameTaken
         if queries.find_verified_email(address):
             raise AddressTaken
-        path = links.make_link(links.INVITATION, now=clock.now(), username=username, address=address)
+        now = clock.now()
+        path = links.make_link(links.INVITATION, now=now, username=username, address=address)
         record("user.invite", by=by, about=Thing("invitation", None, username))
+        if is_mailed:
+            expires_at = now + links.LIFE[links.INVITATION]
+            queue(invited(username, path, expires_at), to=address, now=now, expires_at=expires_at)
     return path

@@ -26,7 +26,8 @@ from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
 from keyhouse.publishing.importing.errors import ImportStopped, OwnersInvalid
 from keyhouse.publishing.importing.names import Wanted
-from keyhouse.publishing.importing.owners import Line, Owners, find_person, read_owners
+from keyhouse.publishing.importing.owners import Line, Owners, read_owners
+from keyhouse.publishing.importing.pending import ownerless_projects, remind, who_has_not_come
 from keyhouse.publishing.importing.report import Report, writing
 from keyhouse.publishing.importing.rows import FAILED, HERE, IMPORTED, REFUSED, Row
 from keyhouse.publishing.importing.running import Import, Orders
@@ -69,6 +70,16 @@ def command() -> None:
 @click.option("--lenient", is_flag=True, help="Take old files that today's rules for people would refuse.")
 @click.option("--owner", multiple=True, metavar="NAME", help="Owns every new project that comes.")
 @click.option("--owners", type=click.Path(path_type=Path), metavar="FILE", help="CSV: project,person,role.")
+@click.option(
+    "--owner-days",
+    type=click.IntRange(1, 365),
+    default=30,
+    show_default=True,
+    help="Within so many days people without an account must accept.",
+)
+@click.option(
+    "--no-mail", is_flag=True, help="Mail nobody who is offered a role; `import remind` does it later."
+)
 @click.option("--ownerless", is_flag=True, help="Let projects come that nobody owns.")
 @click.option(
     "--file-times", is_flag=True, help="Of a folder: files were uploaded when they were changed last."
@@ -111,31 +122,70 @@ def run(source: str, **given: Any) -> None:
         if report is not None:
             report.finish(tail)
     _record(work, found.told, is_dry=given["dry_run"])
+    if not (given["dry_run"] or given["no_mail"]):
+        remind(work.offered_to, by=host())
     click.echo(json.dumps({**head, **tail}, indent=2)) if given["as_json"] else shown.tell(work, stopped)
     sys.exit(0 if work.totals.is_complete and stopped is None else 1)
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def status(*, as_json: bool) -> None:
+    """Show who was offered a role in imported projects and has not come, and which projects nobody owns.
+
+    \b
+    Example:
+      keyhouse import status --json
+    """  # noqa: D301 - \b is click's own mark
+    waited, ownerless = who_has_not_come(clock.now()), ownerless_projects()
+    if as_json:
+        told = {"waiting": [one.as_json() for one in waited], "ownerless": ownerless}
+        click.echo(json.dumps(told, indent=2))
+        return
+    for one in waited:
+        state = "over since" if one.is_over else "until"
+        account = "has an account" if one.has_account else "has no account"
+        click.echo(
+            f"{one.address}  {state} {clock.format_instant(one.until)}  {account}  {', '.join(one.projects)}"
+        )
+    for name in ownerless:
+        click.echo(f"{name}  has no owner")
+    if not waited and not ownerless:
+        click.echo("Everybody has come, and every project has an owner.")
+
+
+@command.command("remind")
+def remind_() -> None:
+    """Mail once more everybody whose roles in imported projects wait for them.
+
+    \b
+    Example:
+      keyhouse import remind
+    """  # noqa: D301 - \b is click's own mark
+    click.echo(f"{len(remind(by=host())):,} people were mailed.")
 
 
 def _orders(given: dict[str, Any]) -> Orders:
     return Orders(
         rules=rules_in_use(),
         wanted=Wanted(given["include"], given["exclude"]),
-        owners=Owners(_lines(given), ownerless=given["ownerless"]),
+        owners=_owners(given),
         is_lenient=given["lenient"],
         is_dry=given["dry_run"],
         workers=given["workers"],
     )
 
 
-def _lines(given: dict[str, Any]) -> Sequence[Line]:
+def _owners(given: dict[str, Any]) -> Owners:
     """Return who owns what; a name or a file that can't be used is wrong use."""
-    for name in given["owner"]:
-        if find_person(name) is None:
-            raise click.BadParameter(f"there is nobody called {name} here", param_hint="--owner")
     try:
         written = read_owners(given["owners"]) if given["owners"] else []
+        lines = [*(Line("*", name) for name in given["owner"]), *written]
+        owners = Owners(lines, ownerless=given["ownerless"], days=given["owner_days"])
+        owners.require_known()
     except OwnersInvalid as refusal:
-        raise click.BadParameter(f"{refusal.sentence} {refusal.fix}", param_hint="--owners") from refusal
-    return [*(Line("*", name) for name in given["owner"]), *written]
+        raise click.UsageError(f"{refusal.sentence} {refusal.fix}") from refusal
+    return owners
 
 
 def _run(work: Import) -> Refusal | None:
@@ -162,6 +212,7 @@ def _tail(work: Import, stopped: Refusal | None) -> dict[str, Any]:
         "finished_at": clock.format_instant(clock.now()),
         "is_whole": stopped is None,
         "ownerless": work.ownerless,
+        "offered_to": sorted(work.offered_to),
         "totals": work.totals.as_json(),
     }
 
@@ -231,6 +282,10 @@ class _Shown:
             click.echo(f"forgiven: {code} ({count:,} files)")
         if work.ownerless:
             click.echo(f"Without an owner: {', '.join(work.ownerless[:MOST_SHOWN])}")
+        if work.offered_to:
+            click.echo(
+                f"{len(work.offered_to):,} people are offered roles; `keyhouse import status` shows who hasn't come."
+            )
         if stopped is not None:
             click.echo(f"{stopped.sentence} {stopped.fix}", err=True)
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Final
 
 import click
 
 from keyhouse.accounts import holds
+from keyhouse.accounts.inviting.queries import not_yet_here
 from keyhouse.accounts.models import Suspension, User
 from keyhouse.accounts.oversight import suspending
 from keyhouse.accounts.queries import emails_of, find_user
 from keyhouse.accounts.recovering import make_enrolment_link
 from keyhouse.accounts.services import invite_user
+from keyhouse.cli.inviting import invite_many
 from keyhouse.core import clock, configuration, standing
 from keyhouse.core.actor import host, named_offices
 from keyhouse.core.errors import NotFound
@@ -24,16 +27,61 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("name")
-@click.argument("address")
-def invite(name: str, address: str) -> None:
+@click.argument("name", required=False)
+@click.argument("address", required=False)
+@click.option(
+    "--from", "people", type=click.Path(path_type=Path), metavar="FILE", help="CSV: name,address[,projects]."
+)
+@click.option("--mail", is_flag=True, help="Mail each link instead of printing it.")
+@click.option(
+    "--again", is_flag=True, help="Invite those anew whose invitation waits; their former links die."
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
+def invite(name: str | None, address: str | None, people: Path | None, **given: bool) -> None:
     """Print a one-time link by which NAME makes their account; ADDRESS is their e-mail address.
+
+    With --from everybody of a list is invited, each once: whoever has an account or an invitation that waits is passed
+    over, so that the same command goes on where it was stopped.
+
+    \b
+    Examples:
+      keyhouse user invite ada ada@example.org
+      keyhouse user invite --from people.csv --dry-run
+      keyhouse user invite --from people.csv --mail
+    """  # noqa: D301 - \b is click's own mark
+    if people is not None and name is None:
+        invite_many(people, is_mailed=given["mail"], is_again=given["again"], is_dry=given["dry_run"])
+    elif people is None and name and address:
+        path = invite_user(name, address, by=host(), is_mailed=given["mail"])
+        click.echo(
+            f"{name} is invited by mail." if given["mail"] else configuration.current().base_url + path
+        )
+    else:
+        raise click.UsageError("Give a NAME and an ADDRESS, or a list by --from.")
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each.")
+def invited(*, as_json: bool) -> None:
+    """List who was invited and has no account yet.
 
     \b
     Example:
-      keyhouse user invite ada ada@example.org
+      keyhouse user invited
     """  # noqa: D301 - \b is click's own mark
-    click.echo(configuration.current().base_url + invite_user(name, address, by=host()))
+    now = clock.now()
+    for link in not_yet_here():
+        row = {
+            "username": link.username or None,
+            "address": link.address,
+            "invited_at": clock.format_instant(link.made_at),
+            "until": clock.format_instant(link.expires_at),
+            "is_over": link.expires_at <= now,
+        }
+        over = "over since" if row["is_over"] else "until"
+        click.echo(
+            json.dumps(row) if as_json else f"{link.username or '-'}  {link.address}  {over} {row['until']}"
+        )
 
 
 @command.command()

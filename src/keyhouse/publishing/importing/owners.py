@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from keyhouse.accounts.inviting.queries import find_invited_address
 from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import find_user_by_identifier
+from keyhouse.accounts.rules import check_address
+from keyhouse.core.errors import Refusal
+from keyhouse.core.tables import TableError, read_table
 from keyhouse.distfiles.findings import shown
 from keyhouse.projects.rules import MAINTAINER, OWNER
 from keyhouse.publishing.importing.errors import OwnersInvalid
 from keyhouse.publishing.importing.names import matches
 
 _ROLES: Final = (OWNER, MAINTAINER)
-_COLUMNS: Final = ("project", "person", "role")
-_LARGEST: Final = 8 * 2**20
-_LONGEST: Final = 254
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +32,25 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Pending:
+    """Somebody without an account, by address, and the role that is offered to them."""
+
+    address: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
 class People:
-    """Who has a role in one project: accounts that are there, and people who have none yet, with their roles."""
+    """Who has a role in one project: accounts that are there, and people who have none yet."""
 
     owners: tuple[User, ...] = ()
     maintainers: tuple[User, ...] = ()
-    missing: tuple[Line, ...] = ()
+    pending: tuple[Pending, ...] = ()
 
     @property
     def has_owner(self) -> bool:
-        """Whether somebody owns it, or will once they have an account."""
-        return bool(self.owners) or any(line.role == OWNER for line in self.missing)
+        """Whether somebody owns it, or will once they have an account and accept."""
+        return bool(self.owners) or any(one.role == OWNER for one in self.pending)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,59 +59,62 @@ class Owners:
 
     lines: Sequence[Line] = ()
     ownerless: bool = False
-    find: Callable[[str], User | None] = field(default_factory=lambda: lru_cache(maxsize=1000)(find_person))
+    days: int = 30  # within which whoever is offered a role must take it
+    find: Callable[[str], User | str | None] = field(
+        default_factory=lambda: lru_cache(maxsize=2000)(find_person)
+    )
 
     def of(self, project: str) -> People:
-        """Return the people of a project by its normalised name."""
-        fitting = list(dict.fromkeys(line for line in self.lines if matches(project, line.pattern)))
-        found = [(line, self.find(line.person)) for line in fitting]
+        """Return the people of a project by its normalised name; who is named twice is an owner."""
+        fitting = [(line, self.find(line.person)) for line in self.lines if matches(project, line.pattern)]
+        users = {user.pk: user for _, user in fitting if isinstance(user, User)}
+        owners = {user.pk for line, user in fitting if isinstance(user, User) and line.role == OWNER}
         return People(
-            owners=_with_role(found, OWNER),
-            maintainers=_with_role(found, MAINTAINER),
-            missing=tuple(line for line, user in found if user is None),
+            owners=tuple(user for pk, user in users.items() if pk in owners),
+            maintainers=tuple(user for pk, user in users.items() if pk not in owners),
+            pending=tuple(_pending((line, found) for line, found in fitting if isinstance(found, str))),
         )
 
+    def require_known(self) -> None:
+        """Raise OwnersInvalid where a line names somebody who has no account and no address to invite them by."""
+        for line in self.lines:
+            if self.find(line.person) is None:
+                raise OwnersInvalid(
+                    f"There is nobody called {shown(line.person)} here, and nobody of that name is invited.",
+                    fix="Name their e-mail address, or invite them first: keyhouse user invite.",
+                )
 
-def find_person(person: str) -> User | None:
-    """Return the account of a user name or verified address, or None where there is none in use."""
+
+def find_person(person: str) -> User | str | None:
+    """Return the account of a user name or verified address, the address to invite somebody by, or None."""
     user = find_user_by_identifier(person)
-    return None if user is None or user.state == User.State.DELETED else user
+    if user is not None:
+        return None if user.state == User.State.DELETED else user
+    if "@" not in person:
+        return find_invited_address(person)
+    try:
+        return check_address(person).lower()
+    except Refusal:
+        return None
 
 
 def read_owners(path: Path) -> list[Line]:
     """Read the file; raises OwnersInvalid with the line."""
     try:
-        text = path.read_bytes()[: _LARGEST + 1].decode("utf-8-sig")
-    except OSError as error:
-        raise OwnersInvalid(f"{shown(path.name)} can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise OwnersInvalid(f"{shown(path.name)} is not UTF-8.") from error
-    if len(text) > _LARGEST:
-        raise OwnersInvalid(f"{shown(path.name)} is too large.")
-    return list(_read(csv.DictReader(io.StringIO(text), restkey="surplus")))
+        return [_line(row, number) for number, row in read_table(path, ("project", "person"), ("role",))]
+    except TableError as error:
+        raise OwnersInvalid(str(error)) from error
 
 
-def _read(rows: csv.DictReader[str]) -> Iterable[Line]:
-    try:
-        columns = [name.strip().lower() for name in rows.fieldnames or ()]
-        if columns not in (list(_COLUMNS), list(_COLUMNS[:2])):
-            raise OwnersInvalid("The first line must be project,person,role.")
-        rows.fieldnames = columns
-        yield from (_line(row, rows.line_num) for row in rows)
-    except csv.Error as error:
-        raise OwnersInvalid(f"Line {rows.line_num} is no CSV.") from error
-
-
-def _line(row: dict[str, str | None], number: int) -> Line:
-    pattern, person = (row.get("project") or "").strip(), (row.get("person") or "").strip()
-    role = (row.get("role") or OWNER).strip().lower()
-    if not pattern or not person or "surplus" in row or max(len(pattern), len(person)) > _LONGEST:
-        raise OwnersInvalid(f"Line {number} needs a project, a person and, if it is not owner, a role.")
+def _line(row: dict[str, str], number: int) -> Line:
+    role = row["role"].lower() or OWNER
     if role not in _ROLES:
         raise OwnersInvalid(f"Line {number}: {shown(role)} is no role; it is owner or maintainer.")
-    return Line(pattern, person, role)
+    return Line(row["project"], row["person"], role)
 
 
-def _with_role(found: Sequence[tuple[Line, User | None]], role: str) -> tuple[User, ...]:
-    users = {user.pk: user for line, user in found if user is not None and line.role == role}
-    return tuple(users.values())
+def _pending(fitting: Iterable[tuple[Line, str]]) -> Iterable[Pending]:
+    roles: dict[str, str] = {}
+    for line, address in fitting:
+        roles[address] = OWNER if OWNER in {line.role, roles.get(address)} else MAINTAINER
+    return (Pending(address, role) for address, role in roles.items())

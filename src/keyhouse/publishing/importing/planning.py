@@ -34,6 +34,7 @@ class ProjectPlan:
     file_limit: int
     began_at: datetime | None
     may_lack_owner: bool
+    days: int  # within which people who are offered a role in it must take it
     offered: Offered
 
 
@@ -42,18 +43,19 @@ def plan_project(offered: Offered, owners: Owners) -> tuple[ProjectPlan, list[Pl
     name = normalise(offered.name)
     project = queries.find_project(name)
     limit = project.file_limit if project else None
-    placed, now = place(offered), clock.now()
+    placed, now, people = place(offered), clock.now(), owners.of(name)
     times = [at for one in placed if (at := uploaded_at(one.offer.uploaded_at, now))]
     plan = ProjectPlan(
         name=name,
-        people=owners.of(name),
+        people=people,
         is_new=project is None,
         file_limit=configuration.current().file_limit if limit is None else limit,
         began_at=min(times, default=None),
-        may_lack_owner=owners.ownerless or bool(owners.of(name).missing),
+        may_lack_owner=owners.ownerless or people.has_owner,
+        days=owners.days,
         offered=offered,
     )
-    refusal = _judge_existing(project) if project else _judge_new(offered.name, plan.people, owners)
+    refusal = _judge_existing(project) if project else _judge_new(offered.name, people, owners)
     return plan, [Placed(one.offer, one.name, one.refusal or refusal, one.yanked) for one in placed]
 
 

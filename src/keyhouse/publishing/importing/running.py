@@ -76,6 +76,7 @@ class Import:
     def __init__(self, source: Source, orders: Orders, *, by: Actor, tell: Callable[[Row], object]) -> None:
         self.totals = Totals()
         self.ownerless: list[str] = []  # projects that were made and have no owner
+        self.offered_to: set[str] = set()  # addresses of people who were offered roles
         self._source, self._orders, self._by, self._tell = source, orders, by, tell
         self._stopped = threading.Event()
         self._fetched: deque[_Item] = deque()
@@ -206,7 +207,8 @@ class Import:
             services.finish_project(end.plan, by=self._by)
         if end.plan.is_new:
             self.totals.made_projects += 1
-            if not end.plan.people.owners:
+            self.offered_to.update(one.address for one in end.plan.people.pending)
+            if not end.plan.people.has_owner:
                 self.ownerless.append(end.plan.name)
 
     def _row(self, item: _File, objection: Refusal | bool | None) -> Row:  # noqa: FBT001 - True: it is here

@@ -24,6 +24,7 @@ from keyhouse.projects.rules import (
 )
 from keyhouse.projects.services import NewFile, publish_file
 from keyhouse.publishing.importing.fetching import Fetched
+from keyhouse.publishing.importing.pending import offer_roles
 from keyhouse.publishing.importing.planning import ProjectPlan
 from keyhouse.publishing.importing.rules import uploaded_at
 from keyhouse.publishing.upload.publish import describe_content, store_content, turn
@@ -107,6 +108,8 @@ def publish(fetched: Fetched, plan: ProjectPlan, source: str, *, by: Actor) -> N
 
 def _make_project(plan: ProjectPlan, spelling: str, by: Actor) -> None:
     people = plan.people
+    if queries.find_project(plan.name) is not None:
+        return
     receive_project(
         spelling,
         people.owners,
@@ -115,6 +118,7 @@ def _make_project(plan: ProjectPlan, spelling: str, by: Actor) -> None:
         created_at=plan.began_at,
         may_lack_owner=plan.may_lack_owner,
     )
+    offer_roles(plan.name, people.pending, plan.days, by=by)
 
 
 def finish_project(plan: ProjectPlan, *, by: Actor) -> None:

@@ -1,0 +1,1 @@
+"""Inviting people: many at once from a list, and who of them has not come yet."""

@@ -1,0 +1,107 @@
+"""Inviting a list of people from the host: each once, and the same command goes on where it was."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import Counter
+from pathlib import Path
+
+import click
+
+from keyhouse.accounts.errors import AddressTaken, UsernameTaken
+from keyhouse.accounts.inviting.errors import PeopleInvalid
+from keyhouse.accounts.inviting.people import Invitee, read_people
+from keyhouse.accounts.inviting.queries import find_invitation
+from keyhouse.accounts.queries import find_user, find_verified_email
+from keyhouse.accounts.services import invite_user
+from keyhouse.cli.progress import follow
+from keyhouse.core import clock, configuration
+from keyhouse.core.actor import host
+from keyhouse.core.errors import Refusal
+from keyhouse.distfiles.names import normalise
+from keyhouse.projects.collaborators.errors import AlreadyInvited
+from keyhouse.projects.collaborators.services import invite
+from keyhouse.projects.queries import find_project
+from keyhouse.projects.rules import MAINTAINER, OWNER
+
+
+def invite_many(path: Path, *, is_mailed: bool, is_again: bool, is_dry: bool) -> None:
+    """Invite everybody of a list; prints a line `name,address,link` for each who is, and exits 1 where somebody can't be."""
+    try:
+        people = read_people(path)
+    except PeopleInvalid as refusal:
+        raise click.UsageError(f"{refusal.sentence} {refusal.fix}") from refusal
+    _require_projects(people)
+    done: Counter[str] = Counter()
+    for person in follow(people, "Inviting"):
+        done[_invite(person, is_mailed=is_mailed, is_again=is_again, is_dry=is_dry)] += 1
+    verb = "would be invited" if is_dry else "invited"
+    click.echo(
+        f"{done['invited']:,} {verb}, {done['here']:,} have an account, {done['waiting']:,} were invited before, "
+        f"{done['refused']:,} refused.",
+        err=True,
+    )
+    sys.exit(1 if done["refused"] else 0)
+
+
+def _require_projects(people: list[Invitee]) -> None:
+    for wanted in sorted({wanted for person in people for wanted in person.projects}):
+        name, role = _project_and_role(wanted)
+        if find_project(name) is None or role not in {OWNER, MAINTAINER}:
+            raise click.UsageError(
+                f"{wanted}: there is no such project here, or no such role (owner, maintainer)."
+            )
+
+
+def _project_and_role(wanted: str) -> tuple[str, str]:
+    name, _, role = wanted.partition(":")
+    return normalise(name), role or MAINTAINER
+
+
+def _invite(person: Invitee, *, is_mailed: bool, is_again: bool, is_dry: bool) -> str:
+    try:
+        if _has_account(person):
+            return "here"
+        waits = find_invitation(person.username, person.address, clock.now()) is not None
+        if waits and not is_again:
+            return "waiting"
+        if is_dry:
+            _print(person, "")
+        else:
+            link = configuration.current().base_url + invite_user(
+                person.username, person.address, by=host(), is_mailed=is_mailed
+            )
+            _print(person, "" if is_mailed else link)
+            _offer_projects(person)
+    except Refusal as refusal:
+        click.echo(f"{person.username}: {refusal.line} {refusal.fix}".rstrip(), err=True)
+        return "refused"
+    return "invited"
+
+
+def _has_account(person: Invitee) -> bool:
+    """Whether this very person is here; raises where name or address are somebody else's."""
+    user, email = find_user(person.username), find_verified_email(person.address)
+    if user is not None and (email is None or email.user_id != user.pk):
+        raise UsernameTaken
+    if user is None and email is not None:
+        raise AddressTaken
+    return user is not None
+
+
+def _print(person: Invitee, link: str) -> None:
+    """Print at once: what is printed can't be printed again."""
+    csv.writer(sys.stdout, lineterminator="\n").writerow(
+        [person.username, person.address, *([link] if link else [])]
+    )
+    sys.stdout.flush()
+
+
+def _offer_projects(person: Invitee) -> None:
+    for wanted in person.projects:
+        name, role = _project_and_role(wanted)
+        try:
+            invite(name, person.address, role, by=host(), is_told=False)
+        except AlreadyInvited:
+            continue

@@ -1,0 +1,113 @@
+"""People who will own what was imported once they come: invited with a deadline of their own, told once, listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from keyhouse.accounts import links
+from keyhouse.accounts.queries import find_verified_email
+from keyhouse.audit.services import record
+from keyhouse.core import actions, clock, configuration
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor
+from keyhouse.mail.services import queue
+from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.collaborators.services import invite
+from keyhouse.projects.models import Project, Role
+from keyhouse.projects.rules import OWNER
+from keyhouse.publishing.importing.letters import projects_wait
+from keyhouse.publishing.importing.owners import Pending
+
+
+def offer_roles(project: str, pending: Iterable[Pending], days: int, *, by: Actor) -> None:
+    """Offer their roles in a project that just came to people without an account; nobody is mailed yet."""
+    until = clock.now() + timedelta(days=days)
+    for one in pending:
+        invite(project, one.address, one.role, by=by, until=until, is_told=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """Somebody who was offered roles and has not taken them: what waits, and until when at the latest."""
+
+    address: str
+    projects: tuple[str, ...]
+    until: datetime
+    is_over: bool
+    has_account: bool
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what a report tells."""
+        return {
+            "address": self.address,
+            "projects": list(self.projects),
+            "until": clock.format_instant(self.until),
+            "is_over": self.is_over,
+            "has_account": self.has_account,
+        }
+
+
+def who_has_not_come(now: datetime) -> list[Waited]:
+    """Return everybody to whom the host offered roles by address and who has not answered, by address."""
+    found: dict[str, list[ProjectInvitation]] = {}
+    offered = ProjectInvitation.objects.filter(ended_at=None, invited_by=None).exclude(address="")
+    for invitation in offered.select_related("project").order_by("address", "project__normalized_name"):
+        found.setdefault(invitation.address, []).append(invitation)
+    return [_waited(address, invitations, now) for address, invitations in found.items()]
+
+
+def _waited(address: str, invitations: list[ProjectInvitation], now: datetime) -> Waited:
+    until = max(one.expires_at for one in invitations)
+    return Waited(
+        address=address,
+        projects=tuple(one.project.normalized_name for one in invitations),
+        until=until,
+        is_over=until <= now,
+        has_account=find_verified_email(address) is not None,
+    )
+
+
+def ownerless_projects() -> list[str]:
+    """Return the projects that nobody owns, by name."""
+    owned = Role.objects.filter(project=OuterRef("pk"), kind=OWNER)
+    found = Project.objects.filter(~Exists(owned)).order_by("normalized_name")
+    return list(found.values_list("normalized_name", flat=True))
+
+
+def remind(addresses: Iterable[str] | None = None, *, by: Actor) -> list[str]:
+    """Mail everybody whose roles wait (or those of `addresses`) once, and return whom.
+
+    One transaction for each person. Whoever has no account gets a one-time link to one, where the index lets people in
+    by invitation.
+    """
+    now = clock.now()
+    wanted = None if addresses is None else set(addresses)
+    waiting = [one for one in who_has_not_come(now) if not one.is_over]
+    told = [one for one in waiting if wanted is None or one.address in wanted]
+    for one in told:
+        with transaction.atomic():
+            actions.require(by, "user.invite")
+            letter = projects_wait(one.projects, one.until, _way_in(one, now))
+            queue(letter, to=one.address, now=now, expires_at=one.until)
+            record(
+                "user.invite",
+                by=by,
+                about=Thing("invitation", None, ""),
+                details={"projects": list(one.projects)},
+            )
+    return [one.address for one in told]
+
+
+def _way_in(one: Waited, now: datetime) -> str | None:
+    if one.has_account:
+        return None
+    sign_up = configuration.current().sign_up
+    if sign_up == "invitation":
+        return links.make_invitation_link(one.address, now=now, expires_at=one.until)
+    return "/account/sign-up/" if sign_up == "open" else None

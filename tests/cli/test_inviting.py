@@ -1,0 +1,116 @@
+"""`keyhouse user invite --from`, `user invited`, `import status`: many people, each once."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.cli.test_host_commands import ADA
+
+from keyhouse.accounts.models import OneTimeLink
+from keyhouse.cli import import_, user
+from keyhouse.cli.dev_document import read_document
+from keyhouse.cli.dev_sowing import sow
+from keyhouse.core import clock
+from keyhouse.mail.models import Mail
+from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.web.wiring import wire_all
+
+
+@pytest.fixture
+def made(db: None) -> None:
+    wire_all()
+    sow(
+        read_document(
+            json.dumps({"users": [ADA], "projects": [{"name": "alpha", "owners": ["ada"]}]}).encode()
+        )
+    )
+
+
+def run(command: object, *words: str | Path) -> Result:
+    return CliRunner().invoke(command, [str(word) for word in words])  # type: ignore[arg-type]  # each module's own command
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    path = tmp_path / "people.csv"
+    rows = [f"p{number},p{number}@example.org,{'alpha:owner' if number == 7 else ''}" for number in range(30)]
+    path.write_text("name,address,projects\nADA,ada@EXAMPLE.org,\n" + "\n".join(rows))
+    return path
+
+
+def test_a_list_is_invited_once_and_goes_on_where_it_was(made: None, people: Path) -> None:
+    tried = run(user.command, "invite", "--from", people, "--dry-run")
+    assert (tried.exit_code, OneTimeLink.objects.count(), len(tried.stdout.splitlines())) == (0, 0, 30)
+    done = run(user.command, "invite", "--from", people)
+    links = [line.split(",") for line in done.stdout.splitlines()]
+    assert (done.exit_code, len(links), len({link for *_, link in links})) == (0, 30, 30)
+    assert done.stderr.endswith("30 invited, 1 have an account, 0 were invited before, 0 refused.\n")
+    [offered] = ProjectInvitation.objects.all()
+    assert (offered.address, offered.kind) == ("p7@example.org", "owner")
+    OneTimeLink.objects.filter(username="p3").update(expires_at=clock.now() - timedelta(days=1))
+    again = run(user.command, "invite", "--from", people)
+    assert [line.split(",")[0] for line in again.stdout.splitlines()] == ["p3"]
+    assert OneTimeLink.objects.count() == 30
+    anew = run(user.command, "invite", "--from", people, "--again", "--mail")
+    assert anew.stdout.splitlines()[0] == "p0,p0@example.org"
+    assert (OneTimeLink.objects.count(), Mail.objects.filter(kind="account-invitation").count()) == (30, 30)
+    assert ProjectInvitation.objects.count() == 1
+
+
+def test_who_has_not_come_is_listed(made: None) -> None:
+    (
+        run(user.command, "invite", "bob", "bob@example.org"),
+        run(user.command, "invite", "eve", "eve@example.org"),
+    )
+    OneTimeLink.objects.filter(username="eve").update(expires_at=clock.now() - timedelta(days=1))
+    rows = [json.loads(line) for line in run(user.command, "invited", "--json").stdout.splitlines()]
+    assert [(row["username"], row["address"], row["is_over"]) for row in rows] == [
+        ("bob", "bob@example.org", False), ("eve", "eve@example.org", True)
+    ]  # fmt: skip
+    OneTimeLink.objects.filter(username="bob").update(used_at=clock.now())
+    assert run(user.command, "invited").stdout.startswith("eve  eve@example.org  over since ")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("name,address\nbob,bob@example.org\nBOB,b@example.org\n", "Lines 2 and 3 have the same name"),
+        ("name,address\nbob,bob@example.org\neve,Bob@Example.org\n", "Lines 2 and 3 have the same address"),
+        ("name,address\nbob,nonsense\n", "Line 2: "),
+        ("name,address\n../x,b@example.org\n", "Line 2: "),
+        ("name,address,office\nbob,b@example.org,operator\n", "must name name, address"),
+        ("name,address,projects\nbob,b@example.org,beta\n", "no such project"),
+        ("name,address,projects\nbob,b@example.org,alpha:king\n", "no such role"),
+    ],
+)
+def test_a_list_that_is_wrong_invites_nobody(made: None, tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text(text)
+    done = run(user.command, "invite", "--from", path)
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert OneTimeLink.objects.count() == 0
+
+
+def test_names_and_addresses_of_others_are_refused_and_the_rest_invited(made: None, tmp_path: Path) -> None:
+    path = tmp_path / "people.csv"
+    path.write_text("name,address\nada,other@example.org\nbob,ada@example.org\neve,eve@example.org\n")
+    done = run(user.command, "invite", "--from", path)
+    assert (done.exit_code, len(done.stdout.splitlines())) == (1, 1)
+    assert "ada: username-taken" in done.stderr
+    assert "bob: address-taken" in done.stderr
+
+
+@pytest.mark.parametrize("words", [[], ["bob"], ["bob", "b@example.org", "--from", "x.csv"]])
+def test_an_invitation_is_of_one_person_or_of_a_list(made: None, words: list[str]) -> None:
+    assert run(user.command, "invite", *words).exit_code == 2
+
+
+def test_the_state_of_an_import_is_shown_also_where_there_is_nothing(made: None) -> None:
+    assert run(import_.command, "status").stdout.startswith("Everybody has come")
+    assert json.loads(run(import_.command, "status", "--json").stdout) == {"waiting": [], "ownerless": []}
+    assert run(import_.command, "remind").stdout == "0 people were mailed.\n"
