@@ -13,14 +13,14 @@ from tests.distfiles.builders import build_wheel
 
 from keyhouse.audit.models import Record
 from keyhouse.cli import rebuild_pages, storage
-from keyhouse.cli.copies import hold_storage
 from keyhouse.cli.dev_document import read_document
 from keyhouse.cli.dev_sowing import sow
 from keyhouse.core import configuration
 from keyhouse.core.actor import host
-from keyhouse.projects.life_cycle.services import delete_file, delete_project
-from keyhouse.projects.models import File, IndexPage, Project, UsedFileName
+from keyhouse.projects.life_cycle.deleting import delete_file, delete_project
+from keyhouse.projects.models import File, IndexPage, Project, Removal, UsedFileName
 from keyhouse.storage import blobs
+from keyhouse.storage.turns import hold_storage
 from keyhouse.web.wiring import wire_all
 
 pytestmark = pytest.mark.django_db
@@ -123,8 +123,9 @@ def test_rows_that_contradict_each_other_are_found() -> None:
 
 def test_a_deleted_files_blobs_are_kept_until_they_are_pruned(wheel: File) -> None:
     delete_file("alpha", wheel.filename, by=host())
+    Removal.objects.all().delete()  # as after the days of its undoing
     assert verify() == (0, {"ok": True, "differences": [], "left_over": 2, "pruned": 0})
-    assert "2 blobs of deleted files are kept" in CliRunner().invoke(storage.command, ["verify"]).stdout
+    assert "2 blobs belong to no file" in CliRunner().invoke(storage.command, ["verify"]).stdout
     assert verify("--prune") == (0, {"ok": True, "differences": [], "left_over": 2, "pruned": 0})  # too young
     for key in (wheel.path, wheel.path + ".metadata"):
         os.utime(place_of(key), (LONG_AGO, LONG_AGO))
@@ -141,6 +142,11 @@ def test_pruning_never_takes_what_a_row_names(wheel: File, tmp_path: Path) -> No
     document = {"files": [{"path": str(build_wheel(tmp_path, version="2.0")), "by": "ada"}]}
     sow(read_document(json.dumps(document).encode()))
     delete_project("alpha", by=host())
+    assert verify("--prune") == (
+        0,
+        {"ok": True, "differences": [], "left_over": 0, "pruned": 0},
+    )  # may come back
+    Removal.objects.all().delete()
     assert verify("--prune")[1]["pruned"] == 2  # the older one's; those of 2.0 are young
     assert all("2.0" in key for key in blobs().keys())  # noqa: SIM118 - not a dict
 
@@ -148,6 +154,7 @@ def test_pruning_never_takes_what_a_row_names(wheel: File, tmp_path: Path) -> No
 def test_an_upload_under_way_loses_nothing(wheel: File) -> None:
     """Its blob is there before its row; so is that of an upload that failed long ago and is tried again now."""
     delete_file("alpha", wheel.filename, by=host())
+    Removal.objects.all().delete()
     for key in (wheel.path, wheel.path + ".metadata"):
         os.utime(place_of(key), (LONG_AGO, LONG_AGO))
     temp = blobs().incoming()
@@ -164,6 +171,13 @@ def test_an_upload_under_way_loses_nothing(wheel: File) -> None:
         patch.setattr(storage, "_is_old", tried_again)
         assert verify("--prune")[1]["pruned"] == 1  # the metadata
     assert place_of(wheel.path).is_file()
+
+
+def test_what_can_be_brought_back_is_verified_as_well(wheel: File) -> None:
+    delete_file("alpha", wheel.filename, by=host())
+    assert verify()[0] == 0
+    place_of(wheel.path).unlink()
+    assert codes() == ["blob-missing"]
 
 
 def test_two_that_prune_or_back_up_take_turns() -> None:

@@ -101,3 +101,27 @@ def test_a_killed_deletion_is_whole_or_not_there(
             assert index.post(path, name=name).status_code == 302
             assert set(index.shown("alpha")) == left
     index.require_whole()
+
+
+@pytest.mark.parametrize(("fault", "is_back"), [("restore.rows-written", False), ("restore.committed", True)])
+@pytest.mark.parametrize(
+    ("deletion", "name", "restore", "again"),
+    [
+        (DELETE_FILE, V2, "/manage/project/alpha/deleted/1/restore-file/", 404),
+        (DELETE_PROJECT, "alpha", "/manage/deleted/1/restore/", 403),
+    ],
+)
+def test_a_killed_restore_is_whole_or_not_there(  # noqa: PLR0917 - what differs
+    deletion: str, name: str, restore: str, again: int, fault: str, is_back: bool, index: Index
+) -> None:
+    with index.served():
+        assert index.post(deletion, name=name).status_code == 302
+        left = set(index.shown("alpha"))
+    kill(index, fault, lambda: index.post(restore))
+    with index.served():
+        assert set(index.shown("alpha")) == ({V1, V2} if is_back else left)
+        index.require_whole()
+        assert index.post(restore).status_code == (again if is_back else 302)
+        assert set(index.shown("alpha")) == {V1, V2}
+    index.require_whole()
+    assert len(index.records("project.restore") + index.records("file.restore")) == 1

@@ -54,6 +54,8 @@ NEVER_GATED = {
     "account.export", "account.keep", "account.forget",
     # being asked into a project, and saying no
     "collaborator.read-invitations", "collaborator.decline",
+    # what was deleted long ago
+    "removal.sweep",
     # whoever has the machine
     "host.command",
 }  # fmt: skip
@@ -61,7 +63,8 @@ NEVER_GATED = {
 IMPLICIT = {
     "project.create", "token.mint", "token.use", "index.read-private", "release.upload", "release.yank",
     "release.unyank", "release.delete", "file.delete", "project.delete", "project.ask-deletion", "project.archive",
-    "project.unarchive", "user.invite", "second-factor.remove-last",
+    "project.unarchive", "project.deprecate", "project.undeprecate",
+    "file.restore", "release.restore", "project.restore", "user.invite", "second-factor.remove-last",
     "account.delete",
     "collaborator.invite", "collaborator.resend", "collaborator.revoke", "collaborator.accept",
 }  # fmt: skip

@@ -25,7 +25,7 @@ from keyhouse.mandate.criticality import (
 )
 from keyhouse.mandate.models import CriterionRun, CriticalProject
 from keyhouse.mandate.selectors import Criterion
-from keyhouse.projects.life_cycle import services as life_cycle
+from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.models import ClientSketch, Project, Release, Tombstone
 from keyhouse.web.wiring import wire_all
 
@@ -236,7 +236,7 @@ def wired_host() -> Iterator[None]:
 
 
 def delete(name: str) -> None:
-    life_cycle.delete_project(name, by=host())
+    deleting.delete_project(name, by=host())
 
 
 @pytest.fixture

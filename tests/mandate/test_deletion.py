@@ -38,8 +38,8 @@ from keyhouse.mandate.errors import DeletionHeld, DeletionNotHeld
 from keyhouse.mandate.models import DeletionAsk, Exemption, MandateVersion
 from keyhouse.projects import services
 from keyhouse.projects.errors import ProjectNotFound
-from keyhouse.projects.life_cycle import services as life_cycle
-from keyhouse.projects.models import Project
+from keyhouse.projects.life_cycle import deleting, restoring
+from keyhouse.projects.models import Project, Removal
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
 
@@ -130,6 +130,15 @@ def test_a18_what_was_made_anew_is_covered_and_held_anew(ada: User, at: SetTime)
     assert DeletionAsk.objects.count() == 1
 
 
+def test_a18_what_was_brought_back_is_covered_and_held_anew(ada: User, at: SetTime) -> None:
+    asked = ask_deletion("alpha", by=session_of(ada))
+    at(asked.asked_at + HOLD)
+    delete_by_page(ada)
+    restoring.restore_project(Removal.objects.get().pk, by=session_of(ada))
+    assert find_deletion_ask("alpha") is None
+    assert refused(delete_by_page(ada)) == "deletion-held"
+
+
 def test_a18_a_sock_puppet_that_takes_the_name_is_covered_through_the_page(ada: User, at: SetTime) -> None:
     store(
         document(
@@ -141,7 +150,7 @@ def test_a18_a_sock_puppet_that_takes_the_name_is_covered_through_the_page(ada: 
             ],
         )
     )
-    life_cycle.delete_project("alpha", by=host())
+    deleting.delete_project("alpha", by=host())
     eve = make_user("eve", joined_at=clock.now())
     make_project("alpha", eve, since=clock.now())
     page = browser_of(eve, "password").get("/manage/project/alpha/")
@@ -161,7 +170,7 @@ def test_a18_a_critical_project_made_anew_by_an_upload_is_critical_at_once(
     )
     Project.objects.filter(name="beta").update(latest_version="1")
     renew_critical_projects(clock.now())
-    life_cycle.delete_project("alpha", by=host())
+    deleting.delete_project("alpha", by=host())
     depends.delete()  # and nobody depends on it any more
     eve = make_user("eve", joined_at=clock.now())
     at(clock.now() + DAY)
@@ -205,11 +214,11 @@ def test_a_weak_session_deletes_nothing_by_asking_first(ada: User, at: SetTime) 
     asked = ask_deletion("alpha", by=session_of(ada))
     at(max(asked.asked_at + HOLD, ENFORCED + 61 * DAY))
     weak = session_of(ada, "password")
-    refuses(SecondFactorRequired, lambda: life_cycle.delete_project("alpha", by=weak))
+    refuses(SecondFactorRequired, lambda: deleting.delete_project("alpha", by=weak))
 
 
 def test_the_service_asks_as_the_page_does(ada: User) -> None:
-    refuses(DeletionHeld, lambda: life_cycle.delete_project("alpha", by=session_of(ada)))
+    refuses(DeletionHeld, lambda: deleting.delete_project("alpha", by=session_of(ada)))
 
 
 # ---- asking
@@ -338,13 +347,13 @@ def test_a18_a_co_owner_whom_the_mandate_does_not_cover_waits_as_well(ada: User,
     project.roles.create(user=bob, kind="owner", since_at=ANNOUNCED)
     page = delete_by_page(bob)
     assert (page.status_code, refused(page)) == (403, "deletion-held")
-    refuses(DeletionHeld, lambda: life_cycle.delete_project("alpha", by=session_of(bob)))
+    refuses(DeletionHeld, lambda: deleting.delete_project("alpha", by=session_of(bob)))
     asked = ask_deletion("alpha", by=session_of(bob))
     at(asked.asked_at + HOLD)
     assert delete_by_page(bob).status_code == 302
     make_project("beta", bob)
     at(ANNOUNCED + DAY)
-    life_cycle.delete_project("beta", by=session_of(bob))  # nobody there is covered
+    deleting.delete_project("beta", by=session_of(bob))  # nobody there is covered
 
 
 def test_a18_an_exemption_frees_nobody_from_the_hold_nor_from_keeping_the_last_factor(
@@ -354,7 +363,7 @@ def test_a18_an_exemption_frees_nobody_from_the_hold_nor_from_keeping_the_last_f
     version = MandateVersion.objects.get(name="campaign")
     facts = {"proposed_at": ANNOUNCED, "effective_at": ANNOUNCED, "until": ENFORCED}
     Exemption.objects.create(user=ada, version=version, reason="…", **facts)
-    refuses(DeletionHeld, lambda: life_cycle.delete_project("alpha", by=session_of(ada)))
+    refuses(DeletionHeld, lambda: deleting.delete_project("alpha", by=session_of(ada)))
     with pytest.raises(Refusal) as raised:
         actions.require_gate(session_of(ada), actions.REMOVE_LAST)
     assert raised.value.code == "second-factor-last"

@@ -43,7 +43,7 @@ from keyhouse.mandate.gates import REFUSALS
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.mandate.models import Notice as NoticeRow
 from keyhouse.mandate.rules import Decision, Policy, decide
-from keyhouse.projects.models import Project, Role
+from keyhouse.projects.models import KeptRole, Project, Removal, Role
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wired", "set_clock")]
 
@@ -110,6 +110,20 @@ def owner(name: str, **facts: Any) -> User:
     make_file(make_release(make_project("alpha", user)), "alpha-1.0-py3-none-any.whl")
     Authenticator.objects.create(user=user, name="phone", secret_sealed="x", created_at=JOINED)
     return user
+
+
+def deleted_of(user: User) -> None:
+    """Make what a project left that somebody owned, under the number that addresses have here."""
+    removal = Removal.objects.create(
+        pk=1,
+        kind="project",
+        project_key=999,
+        project_name="alpha",
+        normalized_name="alpha",
+        removed_at=SINCE,
+        until_at=KEYS_FROM + 1000 * DAY,
+    )
+    KeptRole.objects.create(removal=removal, user=user, kind="owner", since_at=SINCE)
 
 
 # ---- the doors, from the routes
@@ -193,6 +207,8 @@ def test_a_door_answers_what_the_rules_decide(
     action: str, method: str, path: str, set_clock: SetClock
 ) -> None:
     user = owner("ada", is_operator=bool(CATALOGUE[action].offices))
+    if action == "project.restore":
+        deleted_of(user)
     seen = set()
     for moment in MOMENTS.values():
         set_clock(moment)

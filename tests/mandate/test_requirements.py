@@ -38,7 +38,7 @@ from keyhouse.mandate import services
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.errors import ExemptionInvalid, MandateRefused
 from keyhouse.mandate.models import CriticalProject, Exemption, MandateVersion
-from keyhouse.projects.life_cycle import services as life_cycle
+from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.models import File, Project, Role
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wired")]
@@ -235,7 +235,7 @@ def test_s5_coverage_belongs_to_the_name_and_its_lineage(ada: User) -> None:
     lineage = Project.objects.get().lineage
     from keyhouse.projects import services as projects  # noqa: PLC0415 - only here
 
-    life_cycle.delete_project("alpha", by=host())
+    deleting.delete_project("alpha", by=host())
     assert told(ada, path="/manage/projects/") == ""
     fresh = make_user("fresh", joined_at=ANNOUNCED)
     projects.create_project("alpha", [fresh], by=host())

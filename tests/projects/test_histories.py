@@ -17,6 +17,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal
 from keyhouse.projects import services, verification
 from keyhouse.projects.authority import ProjectAuthority
+from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role, Serial, UsedFileName
 
@@ -66,15 +67,15 @@ def unyank(by: Actor, name: str, version: str) -> None:
 
 
 def delete_release(by: Actor, name: str, version: str) -> None:
-    life_cycle.delete_release(name, version, by=by)
+    deleting.delete_release(name, version, by=by)
 
 
 def delete_file(by: Actor, name: str, version: str, build: int) -> None:
-    life_cycle.delete_file(name, wheel_name(name, version, build), by=by)
+    deleting.delete_file(name, wheel_name(name, version, build), by=by)
 
 
 def delete_project(by: Actor, name: str) -> None:
-    life_cycle.delete_project(name, by=by)
+    deleting.delete_project(name, by=by)
 
 
 def archive(by: Actor, name: str) -> None:
@@ -156,9 +157,9 @@ def test_fault_points_lie_inside_and_behind_the_transaction(
     services.publish_file(make_file("alpha"), by=ada)
     life_cycle.yank_release("alpha", "1.0", by=ada)
     life_cycle.unyank_release("alpha", "1.0", by=ada)
-    life_cycle.delete_file("alpha", "alpha-1.0-py3-none-any.whl", by=ada)
-    life_cycle.delete_release("alpha", "1.0", by=ada)
-    life_cycle.delete_project("alpha", by=actor.host())
+    deleting.delete_file("alpha", "alpha-1.0-py3-none-any.whl", by=ada)
+    deleting.delete_release("alpha", "1.0", by=ada)
+    deleting.delete_project("alpha", by=actor.host())
 
     yank_points = [("yank.rows-written", True), ("yank.committed", False)]
     deletion_points = [("deletion.rows-written", True), ("deletion.committed", False)]

@@ -8,15 +8,21 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.projects.conftest import everything, give_role, make_file
+from tests.projects.conftest import everything, give_role, make_file, make_person
 
+from keyhouse.accounts.models import Email, User
 from keyhouse.audit.models import Record
 from keyhouse.core import actor, clock
 from keyhouse.core.actor import Actor, Strength
 from keyhouse.core.errors import Refusal, RoleRequired, SecondFactorRequired
+from keyhouse.mail.contents import unseal
+from keyhouse.mail.letters import render_text
+from keyhouse.mail.models import Mail
 from keyhouse.projects import services, verification
 from keyhouse.projects.errors import FileNameUsed, ProjectNotFound, ProjectQuarantined, ReasonRefused
+from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.life_cycle import services as life_cycle
+from keyhouse.projects.life_cycle.errors import SuccessorRefused
 from keyhouse.projects.models import (
     ClientSketch,
     DownloadCount,
@@ -37,11 +43,13 @@ WHEEL = "alpha_beta-1.0-py3-none-any.whl"
 ACTS: dict[str, Act] = {
     "release.yank": lambda by: life_cycle.yank_release("alpha-beta", "1.0", "broken", by=by),
     "release.unyank": lambda by: life_cycle.unyank_release("alpha-beta", "0.9", by=by),
-    "file.delete": lambda by: life_cycle.delete_file("alpha-beta", WHEEL, by=by),
-    "release.delete": lambda by: life_cycle.delete_release("alpha-beta", "1.0", by=by),
-    "project.delete": lambda by: life_cycle.delete_project("alpha-beta", by=by),
+    "file.delete": lambda by: deleting.delete_file("alpha-beta", WHEEL, by=by),
+    "release.delete": lambda by: deleting.delete_release("alpha-beta", "1.0", by=by),
+    "project.delete": lambda by: deleting.delete_project("alpha-beta", by=by),
     "project.archive": lambda by: life_cycle.archive_project("alpha-beta", "done", by=by),
     "project.unarchive": lambda by: life_cycle.unarchive_project("alpha-beta", by=by),
+    "project.deprecate": lambda by: life_cycle.deprecate_project("alpha-beta", "old", "beta", by=by),
+    "project.undeprecate": lambda by: life_cycle.undeprecate_project("alpha-beta", by=by),
 }
 each_act = pytest.mark.parametrize("action", ACTS)
 
@@ -87,6 +95,8 @@ def assert_one_record(action: str, before: int, **details: object) -> None:
 def test_each_act_writes_one_record_and_right_pages(action: str, alpha: Actor) -> None:
     if action == "project.unarchive":
         life_cycle.archive_project("alpha-beta", by=alpha)
+    elif action == "project.undeprecate":
+        life_cycle.deprecate_project("alpha-beta", by=alpha)
     before, serial = Record.objects.count(), Serial.objects.get().value
 
     ACTS[action](alpha)
@@ -136,7 +146,7 @@ def test_a_stranger_gets_one_answer_for_what_is_here_and_what_is_not(
     action: str, alpha: Actor, bob: Actor
 ) -> None:
     here = refused(RoleRequired, ACTS[action], bob)
-    life_cycle.delete_project("alpha-beta", by=alpha)
+    deleting.delete_project("alpha-beta", by=alpha)
     gone = refused(RoleRequired, ACTS[action], bob)
 
     assert (here.line, here.fix) == (gone.line, gone.fix)
@@ -207,7 +217,7 @@ def test_a_deleted_file_vanishes_and_its_name_stays_used(alpha: Actor) -> None:
     size = Project.objects.get().size
     records = Record.objects.count()
 
-    life_cycle.delete_file("alpha-beta", WHEEL, by=alpha)
+    deleting.delete_file("alpha-beta", WHEEL, by=alpha)
 
     assert WHEEL not in yanks()
     assert WHEEL not in html("alpha-beta")
@@ -221,7 +231,7 @@ def test_a_deleted_file_vanishes_and_its_name_stays_used(alpha: Actor) -> None:
 
 
 def test_a_release_without_files_stays_and_installers_do_not_see_it(alpha: Actor) -> None:
-    life_cycle.delete_file("alpha-beta", "alpha_beta-0.9-py3-none-any.whl", by=alpha)
+    deleting.delete_file("alpha-beta", "alpha_beta-0.9-py3-none-any.whl", by=alpha)
 
     assert Release.objects.filter(version="0.9").exists()
     assert document("simple", "alpha-beta")["versions"] == ["1.0"]
@@ -232,7 +242,7 @@ def test_a_release_without_files_stays_and_installers_do_not_see_it(alpha: Actor
 
 def test_a_project_that_lost_all_files_still_says_what_it_is(alpha: Actor) -> None:
     for filename in list(File.objects.values_list("filename", flat=True)):
-        life_cycle.delete_file("alpha-beta", filename, by=alpha)
+        deleting.delete_file("alpha-beta", filename, by=alpha)
 
     assert document("simple", "alpha-beta")["files"] == []
     assert document("json", "alpha-beta")["info"]["version"] == "1.0"
@@ -240,7 +250,7 @@ def test_a_project_that_lost_all_files_still_says_what_it_is(alpha: Actor) -> No
 
 
 def test_a_deleted_release_vanishes_with_its_files(alpha: Actor) -> None:
-    life_cycle.delete_release("alpha-beta", "1.0", by=alpha)
+    deleting.delete_release("alpha-beta", "1.0", by=alpha)
 
     page = IndexPage.objects.get(kind="json", name="alpha-beta/1.0")
     assert (page.is_gone, bytes(page.body), page.etag) == (True, b"", "")
@@ -257,7 +267,7 @@ def test_a_deleted_project_leaves_empty_pages_a_tombstone_and_its_file_names(alp
     project = Project.objects.get()
     ClientSketch.objects.create(project=project, day_on=clock.now().date(), sketch=b"x")
 
-    life_cycle.delete_project("alpha-beta", by=alpha)
+    deleting.delete_project("alpha-beta", by=alpha)
 
     serial = Serial.objects.get()
     assert serial.value == serial.listing
@@ -279,14 +289,14 @@ def test_a_deleted_project_leaves_empty_pages_a_tombstone_and_its_file_names(alp
 def test_a_project_of_the_same_name_takes_on_the_lineage(alpha: Actor, bob: Actor) -> None:
     lineage = Project.objects.get().lineage
     for _ in range(2):
-        life_cycle.delete_project("alpha-beta", by=actor.host())
+        deleting.delete_project("alpha-beta", by=actor.host())
         services.publish_file(make_file("alpha_BETA", version="3.0", filename=f"new-{_}.whl"), by=bob)
 
         assert Project.objects.get().lineage == lineage
     assert Role.objects.get().user_id == bob.user_id
     assert document("simple", "alpha-beta")["versions"] == ["3.0"]
     assert list(verification.verify_pages()) == []
-    life_cycle.delete_project("alpha-beta", by=bob)
+    deleting.delete_project("alpha-beta", by=bob)
     assert Tombstone.objects.get().lineage == lineage
     with pytest.raises(FileNameUsed):
         services.publish_file(make_file(), by=bob)
@@ -304,16 +314,16 @@ def test_an_archived_project_says_so_and_why(alpha: Actor) -> None:
 
 def test_what_is_not_there_cannot_be_changed(alpha: Actor) -> None:
     refused(ProjectNotFound, lambda by: life_cycle.yank_release("alpha-beta", "7", by=by), alpha)
-    refused(ProjectNotFound, lambda by: life_cycle.delete_release("alpha-beta", "7", by=by), alpha)
-    refused(ProjectNotFound, lambda by: life_cycle.delete_file("alpha-beta", "x.whl", by=by), alpha)
-    refused(ProjectNotFound, lambda by: life_cycle.delete_project("gamma", by=by), actor.host())
-    refused(RoleRequired, lambda by: life_cycle.delete_project("gamma", by=by), alpha)
+    refused(ProjectNotFound, lambda by: deleting.delete_release("alpha-beta", "7", by=by), alpha)
+    refused(ProjectNotFound, lambda by: deleting.delete_file("alpha-beta", "x.whl", by=by), alpha)
+    refused(ProjectNotFound, lambda by: deleting.delete_project("gamma", by=by), actor.host())
+    refused(RoleRequired, lambda by: deleting.delete_project("gamma", by=by), alpha)
 
 
 def test_a_file_of_another_project_is_not_deleted_by_its_name(alpha: Actor, bob: Actor) -> None:
     services.publish_file(make_file("gamma"), by=bob)
 
-    refused(ProjectNotFound, lambda by: life_cycle.delete_file("gamma", WHEEL, by=by), bob)
+    refused(ProjectNotFound, lambda by: deleting.delete_file("gamma", WHEEL, by=by), bob)
 
 
 def test_installers_see_no_files_and_no_document_of_a_project_in_quarantine(alpha: Actor) -> None:
@@ -336,3 +346,66 @@ def test_a_file_in_quarantine_is_left_out(alpha: Actor) -> None:
 
     assert WHEEL not in yanks()
     assert len(document("simple", "alpha-beta")["files"]) == 2
+
+
+# ---- deprecation
+
+
+def test_a_deprecation_says_in_both_forms_why_and_what_to_take_instead(alpha: Actor) -> None:
+    life_cycle.deprecate_project("alpha-beta", "No longer <kept>", "Gamma", by=alpha)
+
+    told = "No longer <kept>. Use Gamma instead."
+    assert document("simple", "alpha-beta")["project-status"] == {"status": "deprecated", "reason": told}
+    assert 'content="deprecated"' in html("alpha-beta")
+    assert 'content="No longer &lt;kept&gt;. Use Gamma instead."' in html("alpha-beta")
+    life_cycle.deprecate_project("alpha-beta", "", "Gamma", by=alpha)
+    assert document("simple", "alpha-beta")["project-status"]["reason"] == "Use Gamma instead."
+    services.publish_file(make_file(version="2.0"), by=alpha)  # it goes on taking files
+    life_cycle.undeprecate_project("alpha-beta", by=alpha)
+    assert document("simple", "alpha-beta")["project-status"] == {"status": "active"}
+    assert Project.objects.get().successor == ""
+
+
+def test_what_is_said_of_a_project_replaces_what_was_said_before(alpha: Actor) -> None:
+    life_cycle.deprecate_project("alpha-beta", "old", "gamma", by=alpha)
+    before = everything()
+    life_cycle.deprecate_project("alpha-beta", "old", "gamma", by=alpha)
+    life_cycle.unarchive_project("alpha-beta", by=alpha)  # it is in no archive
+    assert everything() == before
+    project = life_cycle.archive_project("alpha-beta", by=alpha)
+    assert (project.status, project.successor) == ("archived", "")
+    life_cycle.undeprecate_project("alpha-beta", by=alpha)
+    assert Project.objects.get().status == "archived"
+
+
+@pytest.mark.parametrize("successor", ["alpha.beta", "-x", "a b", "x/../y", "<b>", "x" * 201, "é", "a\nb"])
+def test_a_successor_is_another_project_by_a_name_it_could_have(successor: str, alpha: Actor) -> None:
+    refused(
+        SuccessorRefused, lambda by: life_cycle.deprecate_project("alpha-beta", "", successor, by=by), alpha
+    )
+
+
+# ---- mails
+
+
+@each_act
+def test_each_act_is_told_to_everybody_in_the_project(action: str, alpha: Actor, bob: Actor) -> None:
+    give_role("alpha-beta", bob, "maintainer")
+    make_person("carl")
+    if action.startswith("project.un"):
+        life_cycle.deprecate_project("alpha-beta", by=alpha)
+    if action == "project.unarchive":
+        life_cycle.archive_project("alpha-beta", by=alpha)
+    for user in User.objects.all():
+        Email.objects.create(
+            user=user, address=f"{user.username}@example.org", verified_at=clock.now(), added_at=clock.now()
+        )
+
+    ACTS[action](alpha)
+
+    mails = {
+        mail.address: render_text(unseal(mail.content_sealed, mail.address)) for mail in Mail.objects.all()
+    }
+    assert set(mails) == {"ada@example.org", "bob@example.org"}
+    assert all("Alpha.Beta" in text and "Done by: ada" in text for text in mails.values())
+    assert ["/not-me/" in mails[address] for address in sorted(mails)] == [True, False]

@@ -32,6 +32,7 @@ from keyhouse.projects.errors import (
     ReleaseClosed,
     SecondSourceDistribution,
 )
+from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import IndexPage, Project, Release, Role, Serial, UsedFileName
 
@@ -174,7 +175,7 @@ def test_a_file_name_stands_for_the_same_bytes_for_ever(ada: Actor) -> None:
 
 def test_the_name_of_a_deleted_file_is_never_free_again(ada: Actor) -> None:
     file = services.publish_file(make_file(), by=ada)
-    life_cycle.delete_file("alpha-beta", file.filename, by=ada)
+    deleting.delete_file("alpha-beta", file.filename, by=ada)
 
     refused(FileNameUsed, make_file(), ada)
     refused(FileNameUsed, make_file(content="other bytes"), ada)

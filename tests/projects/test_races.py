@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,14 +13,18 @@ from django.db import connection, connections, transaction
 from tests.projects.conftest import StrengthGate, make_file, make_person
 
 from keyhouse.audit.models import Record
-from keyhouse.core import actions, actor
+from keyhouse.core import actions, actor, clock
 from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal, RoleRequired
 from keyhouse.projects import pages, services, verification
 from keyhouse.projects.errors import ContentExists, FileExists, NameRefused, ProjectNotFound
+from keyhouse.projects.life_cycle import deleting, restoring, sweeping
 from keyhouse.projects.life_cycle import services as life_cycle
-from keyhouse.projects.models import File, IndexPage, Project, Role, Serial, Tombstone, UsedFileName
+from keyhouse.projects.life_cycle.errors import NothingToRestore, RestoreImpossible
+from keyhouse.projects.models import File, IndexPage, Project, Removal, Role, Serial, Tombstone, UsedFileName
+from keyhouse.storage import blobs
+from keyhouse.storage.blobs import key_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Act = Callable[[], Any]
@@ -168,12 +173,12 @@ def test_the_same_bytes_in_two_projects_at_once_are_taken_once(ada: Actor, bob: 
 def test_a_project_deleted_twice_at_once_is_deleted_once(ada: Actor) -> None:
     services.publish_file(make_file(), by=ada)
 
-    outcomes = at_once(*(lambda: life_cycle.delete_project("alpha-beta", by=actor.host()) for _ in range(3)))
+    outcomes = at_once(*(lambda: deleting.delete_project("alpha-beta", by=actor.host()) for _ in range(3)))
 
     assert sorted(str(type(outcome).__name__) for outcome in outcomes) == [
-        "NoneType",
         "ProjectNotFound",
         "ProjectNotFound",
+        "Removal",
     ]
     assert Tombstone.objects.count() == 1
     assert Record.objects.filter(action="project.delete").count() == 1
@@ -186,7 +191,7 @@ def test_upload_and_deletion_at_once_end_in_right_pages(ada: Actor) -> None:
 
     at_once(
         publishing(make_file(version="2.0"), ada),
-        lambda: life_cycle.delete_release("alpha-beta", "1.0", by=ada),
+        lambda: deleting.delete_release("alpha-beta", "1.0", by=ada),
         lambda: life_cycle.yank_release("alpha-beta", "1.1", "x", by=ada),
         lambda: life_cycle.archive_project("alpha-beta", "y", by=ada),
         lambda: services.rebuild_pages(by=actor.host()),
@@ -269,3 +274,68 @@ def test_a_refusal_in_a_race_is_a_refusal_and_no_defect(ada: Actor) -> None:
 
     assert sum(isinstance(outcome, File) for outcome in outcomes) == 1
     assert sum(isinstance(outcome, Refusal) for outcome in outcomes) == 4
+
+
+# ---- bringing back what was deleted
+
+
+def stored(new: services.NewFile) -> services.NewFile:
+    """Put the bytes of a file where an upload would have put them."""
+    temp = blobs().incoming()
+    temp.write_bytes(new.filename.encode())
+    blobs().keep(temp, key_of(new.blake2, new.filename))
+    return new
+
+
+def test_of_a_restore_and_a_new_project_of_that_name_one_wins(ada: Actor, bob: Actor) -> None:
+    for round_ in range(3):
+        name = f"omega{round_}"
+        services.publish_file(stored(make_file(name)), by=ada)
+        removal = deleting.delete_project(name, by=ada)
+
+        outcomes = at_once(
+            lambda: restoring.restore_project(removal.pk, by=ada),  # noqa: B023 - called at once
+            publishing(make_file(name, "2.0"), bob),
+        )
+
+        project = Project.objects.get(normalized_name=name)
+        restored = project.pk == removal.project_key
+        assert kinds(outcomes) == (["Project", "RoleRequired"] if restored else ["File", "RestoreImpossible"])
+        owner = ada if restored else bob
+        assert [role.user_id for role in project.roles.all()] == [owner.user_id]
+        assert Removal.objects.filter(pk=removal.pk).exists() != restored
+    assert list(verification.verify_pages()) == []
+
+
+def test_a_project_is_restored_once_however_often_it_is_tried(ada: Actor) -> None:
+    services.publish_file(stored(make_file()), by=ada)
+    removal = deleting.delete_project("alpha-beta", by=ada)
+
+    outcomes = at_once(*(lambda: restoring.restore_project(removal.pk, by=ada) for _ in range(3)))
+
+    assert kinds(outcomes) == ["Project", "RoleRequired", "RoleRequired"]
+    assert Record.objects.filter(action="project.restore").count() == 1
+    assert list(verification.verify_pages()) == []
+
+
+@pytest.mark.parametrize("sweeps", [1, 2])
+def test_of_a_restore_and_a_sweep_one_wins_whole(sweeps: int, ada: Actor) -> None:
+    """The sweep's clock is ahead, so that both may think that it is their turn."""
+    later = clock.now() + timedelta(days=30)
+    services.publish_file(stored(make_file()), by=ada)
+    services.publish_file(stored(make_file(version="2.0")), by=ada)
+    removal = deleting.delete_release("alpha-beta", "1.0", by=ada)
+    new = make_file()
+
+    outcomes = at_once(
+        lambda: restoring.restore_release("alpha-beta", removal.pk, by=ada),
+        *(lambda: sweeping.sweep_removals(later) for _ in range(sweeps)),
+    )
+
+    is_back = isinstance(outcomes[0], Project)
+    assert is_back or isinstance(outcomes[0], NothingToRestore | RestoreImpossible)
+    assert (new.filename in listed("alpha-beta")) is is_back
+    assert (blobs().size(key_of(new.blake2, new.filename)) is not None) is is_back
+    assert not Removal.objects.exists()
+    assert Record.objects.filter(action__in=["release.restore", "removal.sweep"]).count() == 1
+    assert list(verification.verify_pages()) == []

@@ -10,6 +10,7 @@ from keyhouse.core import actor
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import RoleRequired
 from keyhouse.projects import services, verification
+from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import IndexPage, Project, Release, Serial
 
@@ -30,7 +31,7 @@ def problems() -> dict[str, str]:
 
 def test_pages_made_by_use_are_right(filled: Actor) -> None:
     life_cycle.yank_release("gamma", "1.0", "x", by=filled)
-    life_cycle.delete_release("gamma", "1.1", by=filled)
+    deleting.delete_release("gamma", "1.1", by=filled)
 
     assert problems() == {}
 

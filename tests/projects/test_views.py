@@ -15,8 +15,11 @@ from tests.projects.conftest import everything, give_role, make_file
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import NOBODY, Actor, Strength
 from keyhouse.projects import services, urls
+from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.life_cycle import services as life_cycle
-from keyhouse.projects.models import File, Project, Release
+from keyhouse.projects.models import File, Project, Release, Removal
+from keyhouse.storage import blobs
+from keyhouse.storage.blobs import key_of
 
 pytestmark = pytest.mark.django_db
 
@@ -27,6 +30,8 @@ READING = ("/manage/projects/", BASE, RELEASE)
 CHANGING = {
     "archive/": {"reason": "done"},
     "unarchive/": {},
+    "deprecate/": {"reason": "old", "successor": "beta"},
+    "undeprecate/": {},
     "delete/": {"name": "Alpha.Beta"},
     "release/1.0/yank/": {"reason": "broken"},
     "release/1.0/unyank/": {},
@@ -202,7 +207,7 @@ def test_delete_a_file_then_its_release_then_the_project(alpha: Actor) -> None:
     assert not File.objects.filter(filename=WHEEL).exists()
     assert post(RELEASE + "delete/", alpha, {"name": "1.0"})["Location"] == BASE
     assert [release.version for release in Release.objects.all()] == ["2.0"]
-    assert post(BASE + "delete/", alpha, {"name": "Alpha.Beta"})["Location"] == "/manage/projects/"
+    assert post(BASE + "delete/", alpha, {"name": "Alpha.Beta"})["Location"] == "/manage/deleted/"
     assert not Project.objects.exists()
 
 
@@ -294,7 +299,12 @@ def test_every_address_names_the_action_of_each_method() -> None:
         "project.manage",
         "project.archive",
         "project.unarchive",
+        "project.deprecate",
+        "project.undeprecate",
         "project.delete",
+        "project.restore",
+        "release.restore",
+        "file.restore",
         "release.yank",
         "release.unyank",
         "release.delete",
@@ -319,3 +329,57 @@ def test_other_methods_are_refused(method: str, alpha: Actor) -> None:
 
     assert answer.status_code == 405
     assert everything() == before
+
+
+# ---- bringing back
+
+
+def test_a_release_a_file_and_a_project_come_back_by_their_pages(ada: Actor) -> None:
+    for kind in ("bdist_wheel", "sdist"):
+        new = make_file(kind=kind)
+        temp = blobs().incoming()
+        temp.write_bytes(new.filename.encode())
+        blobs().keep(temp, key_of(new.blake2, new.filename))
+        services.publish_file(new, by=ada)
+    post(f"{RELEASE}file/{WHEEL}/delete/", ada, {"name": WHEEL})
+    file = Removal.objects.get()
+    assert f"{BASE}deleted/{file.pk}/restore-file/" in text_of(get(BASE, ada))
+    assert WHEEL in text_of(get(f"{BASE}deleted/{file.pk}/restore-file/", ada))
+    assert post(f"{BASE}deleted/{file.pk}/restore-file/", ada)["Location"] == BASE
+    post(RELEASE + "delete/", ada, {"name": "1.0"})
+    release = Removal.objects.get()
+    assert post(f"{BASE}deleted/{release.pk}/restore-release/", ada)["Location"] == BASE
+    post(BASE + "delete/", ada, {"name": "Alpha.Beta"})
+    project = Removal.objects.get()
+    assert "/manage/deleted/" in text_of(get("/manage/projects/", ada))
+    assert f"/manage/deleted/{project.pk}/restore/" in text_of(get("/manage/deleted/", ada))
+    assert "Alpha.Beta" in text_of(get(f"/manage/deleted/{project.pk}/restore/", ada))
+    assert post(f"/manage/deleted/{project.pk}/restore/", ada)["Location"] == BASE
+    assert File.objects.count() == 2
+    assert not Removal.objects.exists()
+
+
+@pytest.mark.parametrize("number", ["0", "7", "9" * 18, "9" * 30, "9" * 5000])
+def test_what_is_not_there_and_what_is_somebody_elses_look_the_same(
+    number: str, alpha: Actor, bob: Actor
+) -> None:
+    services.publish_file(make_file("gamma"), by=bob)
+    deleting.delete_project("gamma", by=bob)
+    own = Removal.objects.get().pk
+    assert get(f"/manage/deleted/{own}/restore/", alpha)["X-Refusal"] == "role-required"
+    answer = get(f"/manage/deleted/{number}/restore/", alpha)
+    assert (answer.status_code, answer.headers.get("X-Refusal")) in {
+        (403, "role-required"),
+        (404, "not-found"),
+    }
+    part = get(f"{BASE}deleted/{number}/restore-file/", alpha)
+    assert part.status_code == 404
+    assert get(f"{BASE}deleted/{own}/restore-release/", alpha).status_code == 404
+
+
+def test_the_public_page_links_a_successor_that_is_here(alpha: Actor, bob: Actor) -> None:
+    life_cycle.deprecate_project("alpha-beta", "old", "Gamma", by=alpha)
+    assert "/project/gamma/" not in text_of(get("/project/alpha-beta/", bob))
+    services.publish_file(make_file("gamma"), by=bob)
+    page = text_of(get("/project/alpha-beta/", bob))
+    assert '<a class="name" href="/project/gamma/">Gamma</a>' in page

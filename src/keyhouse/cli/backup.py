@@ -22,7 +22,6 @@ from keyhouse.cli.copies import (
     copy_blob,
     copy_database,
     digest_of,
-    hold_storage,
     write_synced,
 )
 from keyhouse.cli.progress import follow
@@ -31,6 +30,7 @@ from keyhouse.core.configuration import Configuration
 from keyhouse.projects.models import File
 from keyhouse.storage import blobs
 from keyhouse.storage.local import LocalBlobs
+from keyhouse.storage.turns import hold_storage
 
 _DATABASES: Final = ("database-*.sqlite3", "database-*.dump")
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import shutil
 import sqlite3
 import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -29,14 +27,6 @@ class CopyImpossible(Refusal):
     code = "copy-impossible"
     situation = Situation.UNAVAILABLE
     sentence = "The copy could not be made."
-
-
-@contextmanager
-def hold_storage(settings: Configuration) -> Iterator[None]:
-    """Keep pruning and backups apart: a blob must not go while a copy of the database still names it."""
-    with (settings.data / "storage.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def copy_database(settings: Configuration, target: Path) -> None:

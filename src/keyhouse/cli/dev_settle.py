@@ -45,6 +45,7 @@ def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
         _keep_index,
         _keep_mandates,
         _keep_accounts,
+        _sweep_removals,
         _forget_old,
         _sweep_incoming,
         _seal_audit,
@@ -72,6 +73,12 @@ def _keep_mandates() -> Mapping[str, int]:
 
 def _keep_accounts() -> Mapping[str, int]:
     from keyhouse.accounts.keeping import keep  # noqa: PLC0415 - Django is set up by now
+
+    return keep(clock.now())
+
+
+def _sweep_removals() -> Mapping[str, int]:
+    from keyhouse.projects.life_cycle.keeping import keep  # noqa: PLC0415 - Django is set up by now
 
     return keep(clock.now())
 

@@ -17,14 +17,15 @@ from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
 from keyhouse.audit.services import record
-from keyhouse.cli.copies import hold_storage
 from keyhouse.cli.progress import follow
 from keyhouse.core import configuration
 from keyhouse.core.actor import host
+from keyhouse.projects.life_cycle.aside import kept_files
 from keyhouse.projects.models import File, Project, UsedFileName
 from keyhouse.projects.verification import verify_pages
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import METADATA_SUFFIX, Blobs, key_of, metadata_key_of
+from keyhouse.storage.turns import hold_storage
 
 CHUNK: Final = 2**20
 # A blob is stored before the rows that name it; younger ones may belong to an upload under way.
@@ -46,7 +47,7 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--prune", is_flag=True, help="Remove the blobs of deleted files.")
+@click.option("--prune", is_flag=True, help="Remove the blobs of files that can't be brought back.")
 @click.option("--quick", is_flag=True, help="Compare sizes only; don't read the files.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def verify(*, prune: bool, quick: bool, as_json: bool) -> None:
@@ -70,6 +71,8 @@ def compare_files(*, is_quick: bool) -> Iterator[Difference]:
     store, total = blobs(), File.objects.count()
     rows = File.objects.order_by("id").iterator(chunk_size=1000)
     for row in follow(rows, "Reading files", total):
+        yield from _compare_blob(store, row, is_quick=is_quick)
+    for row in kept_files():  # deleted, and can be brought back
         yield from _compare_blob(store, row, is_quick=is_quick)
     named = UsedFileName.objects.values("filename")
     for filename in File.objects.exclude(filename__in=named).values_list("filename", flat=True):
@@ -120,8 +123,9 @@ def _compare_pages() -> Iterator[Difference]:
 
 
 def _left_over() -> Iterator[str]:
-    """Give the keys of blobs that no row names."""
+    """Give the keys of blobs that no row names, nor one that was kept of what can be brought back."""
     kept = {key_of(*row) for row in File.objects.values_list("blake2", "filename").iterator(chunk_size=1000)}
+    kept |= {key_of(file.blake2, file.filename) for file in kept_files()}
     for key in blobs().keys():  # noqa: SIM118 - not a dict
         if key.removesuffix(METADATA_SUFFIX) not in kept:
             yield key
@@ -168,9 +172,7 @@ def _told(found: list[Difference], left_over: int, pruned: int, *, as_json: bool
     lines = [f"{difference.code}: {difference.about}: {difference.found}" for difference in found]
     lines.append(f"{len(found)} differences." if found else "Everything agrees.")
     if left_over:
-        lines.append(
-            f"{left_over} blobs of deleted files are kept; --prune removes those older than an hour."
-        )
+        lines.append(f"{left_over} blobs belong to no file; --prune removes those older than an hour.")
     if pruned:
         lines.append(f"{pruned} blobs removed.")
     return "\n".join(lines)

@@ -211,6 +211,7 @@ CATALOGUE: Final[dict[str, Action]] = {
             "second-factor.disable",
             "Switch a factor off: an app after a hundred wrong codes, a key that may have been copied",
         ),
+        Action("removal.sweep", "Let go of what was deleted, once it can't be brought back any more"),
         _open("mandate.check", "Ask what would be allowed, with the session or token in hand"),
         _own("mandate.read-own", "See what is asked of oneself, since when, until when, and why"),
         # gated
@@ -234,6 +235,13 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("collaborator.resend", "Send an invitation into a project once more", "management"),
         _gated("collaborator.revoke", "Take back an invitation into a project", "management"),
         _gated("collaborator.accept", "Accept an invitation into a project", "management", step_up=True),
+        _gated(
+            "project.deprecate", "Deprecate a project, and name its successor", "management", step_up=True
+        ),
+        _gated("project.undeprecate", "Take back that a project is deprecated", "management", step_up=True),
+        _gated("file.restore", "Bring a deleted file back", "management", step_up=True),
+        _gated("release.restore", "Bring a deleted release back", "management", step_up=True),
+        _gated("project.restore", "Bring a deleted project back that one owned", "management", step_up=True),
         _operator("account.read-troubled", "See which accounts are frozen and which mail domains are gone"),
         _any_office("console.read", "See how the index is doing, and what needs attention"),
         _any_office("person.read", "See people: their state, offices, factors by kind, roles and holds"),

@@ -284,6 +284,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _number(0, 36500),
     ),
     Setting(
+        "undo_days",
+        "7",
+        "days for which a deleted project, release or file can be brought back; then its bytes go, too; 0: not at all",
+        _number(0, 365),
+    ),
+    Setting(
         "session_idle_minutes",
         "60",
         "a session ends after this long without a request",
@@ -479,6 +485,7 @@ class Configuration:
     file_limit: int
     project_limit: int
     release_open_days: int
+    undo_days: int
     session_idle_minutes: int
     session_hours: int
     sign_up: Literal["open", "invitation", "closed"]

@@ -17,6 +17,12 @@ POINTS: Final = frozenset(
         "invitation.rows-written",
         "invitation.accepted",
         "role.ended",
+        "status.rows-written",
+        "status.committed",
+        "restore.rows-written",
+        "restore.committed",
+        "sweep.marked",  # it can't be brought back any more, and nothing is gone
+        "sweep.blobs-removed",
         "backup.database-copied",
         "backup.blobs-copied",
         "mail.claimed",  # the try is noted, nothing is handed over

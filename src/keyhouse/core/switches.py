@@ -62,6 +62,11 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "release.unyank",
         "project.archive",
         "project.unarchive",
+        "project.deprecate",
+        "project.undeprecate",
+        "file.restore",
+        "release.restore",
+        "project.restore",
         "collaborator.invite",
         "collaborator.resend",
         "collaborator.accept",
@@ -104,7 +109,7 @@ ALWAYS_OPEN: Final = frozenset(
         # tightening, and the switches themselves
         "mandate.withdraw", "switch.set", "switch.set-long", "switch.lift",
         # the index's own upkeep, and whoever has the machine
-        "account.forget", "host.command",
+        "account.forget", "removal.sweep", "host.command",
     }
 )  # fmt: skip
 

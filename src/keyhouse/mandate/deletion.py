@@ -64,7 +64,10 @@ def find_deletion_ask(normalized_name: str) -> DeletionAsk | None:
     project = Project.objects.filter(normalized_name=normalized_name).first()
     if project is None:
         return None
-    return DeletionAsk.objects.filter(lineage=project.lineage, asked_at__gte=project.created_at).first()
+    since = (
+        project.restored_at or project.created_at
+    )  # what was asked before led to a deletion, and is used up
+    return DeletionAsk.objects.filter(lineage=project.lineage, asked_at__gte=since).first()
 
 
 def _lock(normalized_name: str, by: Actor) -> Project:

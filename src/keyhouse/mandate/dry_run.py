@@ -26,12 +26,20 @@ from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import gates
 from keyhouse.mandate.errors import QuestionMalformed
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
-from keyhouse.projects.rules import MAINTAINER, OWNER, ROLE_ACTIONS, ROLELESS_ACTIONS
+from keyhouse.projects.rules import (
+    FORMER_OWNERS_ACTION,
+    MAINTAINER,
+    OWNER,
+    ROLE_ACTIONS,
+    ROLELESS_ACTIONS,
+)
 
 UPLOAD: Final = "release.upload"
 CREATION: Final = "project.create"
 # Acts that are done to a project; whatever project is named, others are asked about without it.
-_ABOUT_PROJECTS: Final = frozenset({*ROLE_ACTIONS[OWNER], *ROLE_ACTIONS[MAINTAINER], *ROLELESS_ACTIONS})
+_ABOUT_PROJECTS: Final = frozenset(
+    {*ROLE_ACTIONS[OWNER], *ROLE_ACTIONS[MAINTAINER], *ROLELESS_ACTIONS, FORMER_OWNERS_ACTION}
+)
 TOKEN_USE: Final = "token.use"  # noqa: S105 - an action, which takes no right of its own
 _PATHS: Final = {"release.upload": "/account/tokens/", "project.create": "/account/tokens/"}
 

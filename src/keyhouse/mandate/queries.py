@@ -363,7 +363,7 @@ _DELETION: Final = (
     "SELECT ask.asked_at, critical.criterion, critical.since_at, role.kind, role.since_at, role.user_id,"
     f" {_PERSON_COLUMNS} FROM projects_project project"
     # what was asked about a former life of the name is used up
-    " LEFT JOIN mandate_deletionask ask ON ask.lineage = project.lineage AND ask.asked_at >= project.created_at"
+    " LEFT JOIN mandate_deletionask ask ON ask.lineage = project.lineage AND ask.asked_at >= COALESCE(project.restored_at, project.created_at)"
     " LEFT JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
     " LEFT JOIN projects_role role ON role.project_id = project.id"
     " LEFT JOIN accounts_user owner ON owner.id = role.user_id WHERE project.normalized_name = %s"

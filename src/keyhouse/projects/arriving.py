@@ -14,7 +14,7 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects import pages, queries, rules, services
-from keyhouse.projects.changing import thing_of
+from keyhouse.projects.changing import require_people, settled, thing_of
 from keyhouse.projects.errors import OwnerMissing
 from keyhouse.projects.models import Project, Role
 
@@ -35,7 +35,7 @@ def receive_project(  # noqa: PLR0913 - each argument is a fact of the project
     people = {user.pk: rules.MAINTAINER for user in maintainers} | {user.pk: rules.OWNER for user in owners}
     if rules.OWNER not in people.values() and not may_lack_owner:
         raise OwnerMissing
-    return services.settled(lambda: _receive(name, people, by, created_at))
+    return settled(lambda: _receive(name, people, by, created_at))
 
 
 def _receive(name: str, people: dict[int, str], by: Actor, created_at: datetime | None) -> Project:
@@ -49,7 +49,7 @@ def _receive(name: str, people: dict[int, str], by: Actor, created_at: datetime 
         Role.objects.bulk_create(
             Role(project=project, user_id=pk, kind=kind, since_at=now) for pk, kind in people.items()
         )
-        services.require_people(people)
+        require_people(people)
         owners = [kind for kind in people.values() if kind == rules.OWNER]
         details: dict[str, Detail] = {"is_imported": True, "owners": len(owners)}
         record("project.create", by=by, about=thing_of(project), details=details)

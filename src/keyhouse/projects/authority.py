@@ -8,6 +8,7 @@ from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import RoleRequired, SignInRequired
 from keyhouse.projects import queries, rules
+from keyhouse.projects.life_cycle import queries as life_cycle
 
 _NEEDS_PERSON: Final = "This needs a person who is signed in."
 
@@ -41,7 +42,9 @@ class ProjectAuthority:
         self._require_person(actor, action)
         if action.offices:
             return  # asked before anybody asked us
-        if thing is not None and thing.kind == "project":
+        if action.name == rules.FORMER_OWNERS_ACTION:
+            self._require_former_owner(actor, thing)
+        elif thing is not None and thing.kind == "project":
             self._require_role(actor, action, thing)
         elif thing is not None and thing.kind == "account" and thing.id != actor.user_id:
             raise RoleRequired("This is somebody else's account.", fix="Use your own.")
@@ -57,4 +60,9 @@ class ProjectAuthority:
             return
         role = queries.find_role_kind(actor.user_id, thing)
         if not rules.allows_role(role, action.name):
+            raise RoleRequired
+
+    def _require_former_owner(self, actor: Actor, thing: Thing | None) -> None:
+        """Let only whoever owned a project when it was deleted bring it back; `thing` is that deletion, or the name."""
+        if not life_cycle.was_owner(actor.user_id, thing):
             raise RoleRequired

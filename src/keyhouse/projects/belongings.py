@@ -11,7 +11,7 @@ from keyhouse.accounts.errors import OwnsAlone
 from keyhouse.accounts.models import User
 from keyhouse.core.belongings import Belongings, Kept
 from keyhouse.projects.collaborators.queries import for_person
-from keyhouse.projects.models import File, FormerRole, Project, ProjectInvitation, Role, RoleChange
+from keyhouse.projects.models import File, FormerRole, KeptRole, Project, ProjectInvitation, Role, RoleChange
 
 
 def _roles(user_id: int) -> QuerySet[Role]:
@@ -29,6 +29,10 @@ def _role_changes(user_id: int) -> QuerySet[RoleChange]:
 
 def _former_roles(user_id: int) -> QuerySet[FormerRole]:
     return FormerRole.objects.filter(user_id=user_id).order_by("pk")
+
+
+def _kept_roles(user_id: int) -> QuerySet[KeptRole]:
+    return KeptRole.objects.filter(user_id=user_id).order_by("pk")
 
 
 def _files(user_id: int) -> QuerySet[File]:
@@ -119,6 +123,13 @@ BELONGINGS: Final = Belongings(
             _roles,
             ("project__name", "kind", "since_at", "nudged_at"),
             {"id": _ROW, "user": _ACCOUNT},
+        ),
+        Kept(
+            "roles_in_deleted_projects",
+            "projects.KeptRole",
+            _kept_roles,
+            ("removal__project_name", "kind", "since_at"),
+            {"id": "a row number", "user": "the account itself"},
         ),
         Kept(
             "files",

@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import Final, TypeVar
+
+from django.db import IntegrityError
+
+from keyhouse.accounts.models import User
 from keyhouse.core import actions
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal
 from keyhouse.projects import queries, rules
-from keyhouse.projects.errors import ProjectNotFound
+from keyhouse.projects.errors import OwnerMissing, ProjectNotFound
 from keyhouse.projects.models import Project, Release
+
+_TRIES: Final = 4
+_Result = TypeVar("_Result")
+
+
+def settled(act: Callable[[], _Result]) -> _Result:
+    """Do it again after somebody else won a race for a unique name, so that it is judged by what is there now."""
+    for _ in range(_TRIES - 1):
+        try:
+            return act()
+        except IntegrityError:
+            continue
+    return act()
 
 
 def project_to_change(name: str, action: str, by: Actor) -> Project:
@@ -47,3 +66,16 @@ def raise_refusal(refusal: Refusal | None) -> None:
     """Raise it where there is one."""
     if refusal is not None:
         raise refusal
+
+
+def living_people(user_ids: Iterable[int]) -> set[int]:
+    """Return whose accounts are there; one that is going is waited for, and can't begin to go until the end."""
+    people = User.objects.select_for_update(no_key=True).filter(pk__in=list(user_ids)).order_by("pk")
+    return {user.pk for user in people if user.state != User.State.DELETED}
+
+
+def require_people(user_ids: Iterable[int]) -> None:
+    """Raise OwnerMissing where an account is gone; keeps the others from going until the end."""
+    wanted = set(user_ids)
+    if living_people(wanted) != wanted:
+        raise OwnerMissing

@@ -21,6 +21,9 @@ from keyhouse.projects.collaborators.models import (
 from keyhouse.projects.collaborators.models import (
     RoleChange as RoleChange,  # noqa: PLC0414 - Django finds models here
 )
+from keyhouse.projects.life_cycle.models import KeptRole as KeptRole  # noqa: PLC0414 - Django looks for models here
+from keyhouse.projects.life_cycle.models import KeptRow as KeptRow  # noqa: PLC0414 - as above
+from keyhouse.projects.life_cycle.models import Removal as Removal  # noqa: PLC0414 - as above
 from keyhouse.projects.search.models import (
     ClassifierCount as ClassifierCount,  # noqa: PLC0414 - Django finds models here
 )
@@ -47,7 +50,10 @@ class Project(models.Model):
     lineage = models.UUIDField(default=uuid.uuid4)  # survives delete and re-create of the name
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     status_reason = models.CharField(max_length=500, default="", blank=True)
+    # the project that takes the place of a deprecated one, as spelt
+    successor = models.CharField(max_length=200, default="", db_default="", blank=True)
     created_at = models.DateTimeField()
+    restored_at = models.DateTimeField(null=True)  # when its deletion was undone last
     last_serial = models.BigIntegerField(default=0)
     size = models.BigIntegerField(default=0)  # sum of its files in bytes
     # of the release that an installer would take; lists show them without reading releases

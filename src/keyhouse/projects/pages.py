@@ -29,7 +29,7 @@ from keyhouse.index.model import (
 )
 from keyhouse.projects import queries, sql
 from keyhouse.projects.models import File, Project, Serial, path_of
-from keyhouse.projects.rules import KnownRelease
+from keyhouse.projects.rules import KnownRelease, told_reason
 from keyhouse.projects.search import rows
 from keyhouse.projects.search.rows import Shown
 
@@ -226,7 +226,7 @@ def page_of(project: Project, contents: Contents, serial: int) -> ProjectPage:
         normalized=project.normalized_name,
         serial=serial,
         status=project.status,
-        status_reason=project.status_reason,
+        status_reason=told_reason(project.status_reason, project.successor),
         files=contents.files,
     )
 

@@ -29,6 +29,7 @@ INVITED: Final = "invited"
 ACTIVE: Final = "active"
 ARCHIVED: Final = "archived"
 QUARANTINED: Final = "quarantined"
+DEPRECATED: Final = "deprecated"
 LONGEST_SUMMARY: Final = 512  # characters
 LONGEST_REASON: Final = 500  # characters; it becomes an attribute of every link of a yanked release
 
@@ -50,6 +51,10 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "collaborator.invite",
             "collaborator.resend",
             "collaborator.revoke",
+            "project.deprecate",
+            "project.undeprecate",
+            "release.restore",
+            "file.restore",
         }
     ),
     # of whoever is invited and has not accepted; the invitation itself is looked for by the service
@@ -61,6 +66,8 @@ CREDENTIAL_ACTIONS: Final = frozenset(
 )
 # Done to a project by people without a role in it, too.
 ROLELESS_ACTIONS: Final = frozenset({"project.create", "index.read"}) | ROLE_ACTIONS[INVITED]
+# Done to what a deleted project left, by whoever owned it.
+FORMER_OWNERS_ACTION: Final = "project.restore"
 
 
 def allows_role(role: str | None, action: str) -> bool:
@@ -174,3 +181,11 @@ def judge_release_age(created_at: datetime | None, now: datetime, open_days: int
 def judge_reason(text: str) -> Refusal | None:
     """Return why this can't be shown as a reason to everybody, or None; no reason at all is fine."""
     return None if len(text) <= LONGEST_REASON and text.isprintable() else ReasonRefused()
+
+
+def told_reason(reason: str, successor: str) -> str:
+    """Return what installers show as the reason of a project's status, with what to take instead where that is known."""
+    if not successor:
+        return reason
+    gap = "" if not reason or reason.endswith((".", "!", "?")) else "."
+    return f"{reason}{gap} Use {successor} instead.".lstrip()

@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Final, TypeVar
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
@@ -22,15 +21,13 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
 from keyhouse.projects import pages, queries, rules, verification
-from keyhouse.projects.changing import raise_refusal, thing_of
+from keyhouse.projects.changing import raise_refusal, require_people, settled, thing_of
 from keyhouse.projects.errors import NameRefused, OwnerMissing
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role, UsedFileName
 from keyhouse.projects.pages import Contents
 from keyhouse.projects.rules import KnownRelease
 from keyhouse.projects.search import verification as search
 from keyhouse.projects.search.rows import rewrite_row
-
-_TRIES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,19 +68,6 @@ class NewFile:
     def candidate(self) -> rules.Candidate:
         """Return what the rules look at."""
         return rules.Candidate(self.filename, self.kind, self.sha256)
-
-
-_Result = TypeVar("_Result")
-
-
-def settled(act: Callable[[], _Result]) -> _Result:
-    """Do it again after somebody else won a race for a unique name, so that it is judged by what is there now."""
-    for _ in range(_TRIES - 1):
-        try:
-            return act()
-        except IntegrityError:
-            continue
-    return act()
 
 
 def publish_file(new: NewFile, *, by: Actor) -> File:
@@ -142,13 +126,6 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
     Role.objects.create(project=project, user_id=owner_id, kind=rules.OWNER, since_at=at)
     require_people([owner_id])
     return project
-
-
-def require_people(user_ids: Iterable[int]) -> None:
-    """Raise OwnerMissing where an account is gone; one that is going is waited for, and can't begin to go until the end."""
-    people = User.objects.select_for_update(no_key=True).filter(pk__in=list(user_ids)).order_by("pk")
-    if any(user.state == User.State.DELETED for user in people):
-        raise OwnerMissing
 
 
 def _find_repeated(new: NewFile, project: Project, release: KnownRelease | None, by: Actor) -> File | None:

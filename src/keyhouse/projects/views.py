@@ -5,10 +5,19 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keyhouse.core import actions
+from keyhouse.core import actions, clock
 from keyhouse.core.errors import SignInRequired
 from keyhouse.projects import queries
-from keyhouse.projects.visiting import actor_of, context_of, page_of, pager, project_of, release_of
+from keyhouse.projects.life_cycle import queries as life_cycle
+from keyhouse.projects.visiting import (
+    LINES_A_PAGE,
+    actor_of,
+    context_of,
+    page_of,
+    pager,
+    project_of,
+    release_of,
+)
 
 
 @actions.classified(GET="project.manage")
@@ -19,7 +28,9 @@ def projects(request: HttpRequest) -> HttpResponse:
     if actor.user_id is None:
         raise SignInRequired
     page = page_of(request, queries.roles_of_person(actor.user_id))
-    return render(request, "projects/list.html", {"roles": page, "pages": pager(page)})
+    has_deleted = life_cycle.removals_for(actor.user_id, clock.now()).exists()
+    context = {"roles": page, "pages": pager(page), "has_deleted": has_deleted}
+    return render(request, "projects/list.html", context)
 
 
 @actions.classified(GET="project.manage")
@@ -28,8 +39,10 @@ def project(request: HttpRequest, name: str) -> HttpResponse:
     found = project_of(request, "project.manage", name)
     page = page_of(request, queries.releases_of(found))
     people = queries.roles_of_project(found)
-    context = {"releases": page, "pages": pager(page), "people": people}
-    return render(request, "projects/project.html", context_of(request, found) | context)
+    context = context_of(request, found) | {"releases": page, "pages": pager(page), "people": people}
+    if context["is_owner"]:
+        context["removals"] = life_cycle.removals_of(found, clock.now())[:LINES_A_PAGE]
+    return render(request, "projects/project.html", context)
 
 
 @actions.classified(GET="project.manage")

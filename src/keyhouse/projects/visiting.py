@@ -9,7 +9,7 @@ from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 
-from keyhouse.core import actions
+from keyhouse.core import actions, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.core.cautioned import keep_caution
@@ -45,7 +45,12 @@ def release_of(found: Project, version: str) -> Release:
 def context_of(request: HttpRequest, found: Project) -> dict[str, Any]:
     """Return what every page about a project shows."""
     role = queries.find_role_kind(actor_of(request).user_id, Thing("project", found.pk))
-    return {"project": found, "role": role, "is_owner": role == rules.OWNER}
+    return {
+        "project": found,
+        "role": role,
+        "is_owner": role == rules.OWNER,
+        "undo_days": configuration.current().undo_days,
+    }
 
 
 def actor_of(request: HttpRequest) -> Actor:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 
+from keyhouse.projects.life_cycle.rules import LONGEST_NAME
 from keyhouse.projects.rules import LONGEST_REASON
 
 
@@ -18,6 +19,18 @@ class ReasonForm(forms.Form):
         label="Reason",
         help_text="Installers show it to everybody, so write what they should do instead.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class DeprecationForm(ReasonForm):
+    """What takes the place of a project, where there is something."""
+
+    successor = forms.CharField(
+        max_length=LONGEST_NAME,
+        required=False,
+        label="Successor",
+        help_text="The name of the project that people should install instead, here or elsewhere.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
 

@@ -1,20 +1,52 @@
-"""Yanking, deleting and archiving. One transaction, one audit record, pages rendered in it.
+"""Yanking, archiving and deprecating. One transaction, one audit record, one mail to everybody in the project, pages rendered in it.
 
 The lock of the project's row is taken first and the number of the change last, as in every service of projects.
+A yank is of a release, though PEP 592 knows it of files: what is wrong with a release is wrong with all that is built of
+it, and a release of which some files are passed by would be taken by some installers and not by others.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db import transaction
-from django.db.models import QuerySet
 
 from keyhouse.audit.services import Detail, record
 from keyhouse.core import clock, faults
 from keyhouse.core.actor import Actor
-from keyhouse.projects import pages, rules
-from keyhouse.projects.changing import cleaned, project_to_change, release_to_change, thing_of
-from keyhouse.projects.errors import ProjectNotFound
-from keyhouse.projects.models import File, Project, Release, Tombstone, UsedFileName
+from keyhouse.projects import pages
+from keyhouse.projects.changing import (
+    cleaned,
+    project_to_change,
+    raise_refusal,
+    release_to_change,
+    thing_of,
+)
+from keyhouse.projects.life_cycle import letters, rules
+from keyhouse.projects.life_cycle.deleting import delete_file, delete_project, delete_release
+from keyhouse.projects.life_cycle.emails import tell_people
+from keyhouse.projects.life_cycle.rules import ACTIVE, ARCHIVED, DEPRECATED, Standing
+from keyhouse.projects.models import Project, Release
+from keyhouse.projects.rules import told_reason
+
+__all__ = [
+    "archive_project",
+    "delete_file",
+    "delete_project",
+    "delete_release",
+    "deprecate_project",
+    "unarchive_project",
+    "undeprecate_project",
+    "unyank_release",
+    "yank_release",
+]
+
+_NEWS: Final = {
+    "project.archive": letters.ARCHIVED,
+    "project.unarchive": letters.UNARCHIVED,
+    "project.deprecate": letters.DEPRECATED,
+    "project.undeprecate": letters.UNDEPRECATED,
+}
 
 
 def yank_release(name: str, version: str, reason: str = "", *, by: Actor) -> Release:
@@ -32,6 +64,7 @@ def yank_release(name: str, version: str, reason: str = "", *, by: Actor) -> Rel
         release.save(update_fields=["yanked_at", "yanked_reason"])
         details: dict[str, Detail] = {"version": version, "reason": reason}
         record("release.yank", by=by, about=thing_of(project), details=details)
+        tell_people(project, letters.yanked(version), by=by, reason=reason)
         pages.refresh_pages(project, versions=[version])
         faults.reach("yank.rows-written")
     faults.reach("yank.committed")
@@ -48,91 +81,60 @@ def unyank_release(name: str, version: str, *, by: Actor) -> Release:
         release.yanked_at, release.yanked_reason = None, ""
         release.save(update_fields=["yanked_at", "yanked_reason"])
         record("release.unyank", by=by, about=thing_of(project), details=details)
+        tell_people(project, letters.unyanked(version), by=by)
         pages.refresh_pages(project, versions=[version])
         faults.reach("yank.rows-written")
     faults.reach("yank.committed")
     return release
 
 
-def delete_file(name: str, filename: str, *, by: Actor) -> None:
-    """Take a file out of the index. Its name stays used for ever, its release stays, its bytes stay in the storage.
-
-    `name` is normalised. Raises ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
-    """
-    with transaction.atomic():
-        project = project_to_change(name, "file.delete", by)
-        file = project.files.filter(filename=filename).select_related("release").first()
-        if file is None:
-            raise ProjectNotFound("The project has no such file.")
-        version = file.release.version
-        _delete_files(project.files.filter(pk=file.pk))
-        details: dict[str, Detail] = {"version": version, "filename": filename, "sha256": file.sha256}
-        record("file.delete", by=by, about=thing_of(project), details=details)
-        pages.refresh_pages(project, versions=[version])
-        faults.reach("deletion.rows-written")
-    faults.reach("deletion.committed")
-
-
-def delete_release(name: str, version: str, *, by: Actor) -> None:
-    """Take a release and its files out of the index; their names stay used. Raises as `delete_file`."""
-    with transaction.atomic():
-        project, release = release_to_change(name, version, "release.delete", by)
-        filenames = _delete_files(release.files.all())
-        release.delete()
-        details: dict[str, Detail] = {"version": version, "files": filenames}
-        record("release.delete", by=by, about=thing_of(project), details=details)
-        pages.refresh_pages(project, versions=[version])
-        faults.reach("deletion.rows-written")
-    faults.reach("deletion.committed")
-
-
-def delete_project(name: str, *, by: Actor) -> None:
-    """Take a project out of the index. Its name becomes free, its file names never. Raises as `delete_file`.
-
-    What stays is a tombstone with the project's lineage, which a new project of that name takes on.
-    """
-    with transaction.atomic():
-        project = project_to_change(name, "project.delete", by)
-        thing, versions = thing_of(project), list(project.releases.values_list("version", flat=True))
-        filenames = _delete_files(project.files.all())
-        pages.remove_pages(project, versions)
-        Tombstone.objects.update_or_create(
-            normalized_name=name, defaults={"lineage": project.lineage, "deleted_at": clock.now()}
-        )
-        project.delete()
-        details: dict[str, Detail] = {"versions": versions, "files": filenames}
-        record("project.delete", by=by, about=thing, details=details)
-        faults.reach("deletion.rows-written")
-    faults.reach("deletion.committed")
-
-
 def archive_project(name: str, reason: str = "", *, by: Actor) -> Project:
     """Mark a project as finished: it takes no files and installers say so (PEP 792). Raises as `yank_release`."""
-    return _set_status(name, rules.ARCHIVED, cleaned(reason), "project.archive", by)
+    return _set_standing(name, Standing(ARCHIVED, cleaned(reason)), "project.archive", by)
 
 
 def unarchive_project(name: str, *, by: Actor) -> Project:
     """Take a project out of the archive; one that isn't in it stays as it is. Raises as `yank_release`."""
-    return _set_status(name, rules.ACTIVE, "", "project.unarchive", by)
+    return _set_standing(name, Standing(ACTIVE), "project.unarchive", by, ends=ARCHIVED)
 
 
-def _set_status(name: str, status: str, reason: str, action: str, by: Actor) -> Project:
+def deprecate_project(name: str, reason: str = "", successor: str = "", *, by: Actor) -> Project:
+    """Mark a project as one that people should leave, for its successor where one is named (PEP 792).
+
+    It still takes files, and an archived one does so again. Raises SuccessorRefused, and as `yank_release`.
+    """
+    reason, successor = cleaned(reason), successor.strip()
+    raise_refusal(rules.judge_successor(name, successor))
+    return _set_standing(name, Standing(DEPRECATED, reason, successor), "project.deprecate", by)
+
+
+def undeprecate_project(name: str, *, by: Actor) -> Project:
+    """Take a deprecation back; a project that isn't deprecated stays as it is. Raises as `yank_release`."""
+    return _set_standing(name, Standing(ACTIVE), "project.undeprecate", by, ends=DEPRECATED)
+
+
+def _set_standing(name: str, wanted: Standing, action: str, by: Actor, *, ends: str = "") -> Project:
     with transaction.atomic():
         project = project_to_change(name, action, by)
-        is_kept = status == rules.ACTIVE and project.status != rules.ARCHIVED
-        if is_kept or (project.status, project.status_reason) == (status, reason):
+        before = Standing(project.status, project.status_reason, project.successor)
+        after = rules.next_standing(before, wanted, ends)
+        if after is None:
             return project
-        details: dict[str, Detail] = {"before": project.status, "reason": reason or project.status_reason}
-        project.status, project.status_reason = status, reason
-        project.save(update_fields=["status", "status_reason"])
-        record(action, by=by, about=thing_of(project), details=details)
+        project.status, project.status_reason, project.successor = after.status, after.reason, after.successor
+        project.save(update_fields=["status", "status_reason", "successor"])
+        record(action, by=by, about=thing_of(project), details=_told(before, after))
+        tell_people(project, _NEWS[action], by=by, reason=_why(after))
         pages.refresh_pages(project)
+        faults.reach("status.rows-written")
+    faults.reach("status.committed")
     return project
 
 
-def _delete_files(files: QuerySet[File]) -> list[str]:
-    """Delete these files and return their names, which are used from now on."""
-    names = list(files.values_list("filename", flat=True))
-    UsedFileName.objects.filter(filename__in=files.values("filename")).update(deleted_at=clock.now())
-    files.delete()
-    return names
+def _told(before: Standing, after: Standing) -> dict[str, Detail]:
+    told: dict[str, Detail] = {"before": before.status, "reason": after.reason or before.reason}
+    successor = after.successor or before.successor
+    return told | ({"successor": successor} if successor else {})
+
+
+def _why(standing: Standing) -> str:
+    return told_reason(standing.reason, standing.successor)

@@ -1,0 +1,166 @@
+"""Keeping the rows of what is deleted, and putting them back as they were.
+
+A row is kept as a document: each column by its name, instants and days in ISO 8601, bytes as Base64. Columns that a later
+schema has lost are passed over, and new ones take their defaults; so an upgrade in between does no harm. Of counts, which
+are many and small, a document holds many rows, without their numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from itertools import islice
+from typing import Any, Final
+from uuid import UUID
+
+from django.apps import apps
+from django.db.models import Field, Model, QuerySet
+
+from keyhouse.projects.life_cycle.models import KeptRole, KeptRow, Removal
+from keyhouse.projects.models import (
+    ClientSketch,
+    DownloadCount,
+    File,
+    Project,
+    ProjectDownloads,
+    Release,
+    ReleaseDownloads,
+    Role,
+    RoleChange,
+)
+from keyhouse.projects.pages import batches
+
+# Tables whose rows come back, in the order in which they do: what others point at comes first.
+KEPT: Final = (
+    "projects.Project",
+    "projects.Release",
+    "projects.File",
+    "projects.DownloadCount",
+    "projects.ReleaseDownloads",
+    "projects.ProjectDownloads",
+    "projects.ClientSketch",
+    "projects.RoleChange",
+)
+# Tables whose rows go with a project, a release or a file, and why they don't come back as rows.
+LET_GO: Final[Mapping[str, str]] = {
+    "projects.Role": "kept in a table of its own, which accounts that are deleted meanwhile leave",
+    "projects.ProjectInvitation": "an offer ends with what it was about; owners can make it anew",
+    "projects.SearchRow": "made anew with the pages",
+}
+_FILE: Final = "projects.File"
+_COUNTS: Final = frozenset(
+    {"projects.DownloadCount", "projects.ReleaseDownloads", "projects.ProjectDownloads"}
+)
+_COUNTS_AT_ONCE: Final = 1000  # rows of one document
+
+Columns = dict[str, Any]
+
+
+def keep_project(removal: Removal, project: Project) -> None:
+    """Keep all rows of a project, and who might do what in it."""
+    _keep(removal, [project])
+    _keep(removal, project.releases.order_by("pk").iterator(chunk_size=100))
+    keep_files(removal, project.files.order_by("pk"))
+    _keep_counts(removal, ReleaseDownloads.objects.filter(project=project))
+    _keep_counts(removal, ProjectDownloads.objects.filter(project=project))
+    _keep(removal, ClientSketch.objects.filter(project=project).order_by("pk").iterator(chunk_size=100))
+    _keep(removal, RoleChange.objects.filter(project=project).order_by("pk"))
+    KeptRole.objects.bulk_create(
+        KeptRole(removal=removal, user_id=role.user_id, kind=role.kind, since_at=role.since_at)
+        for role in Role.objects.filter(project=project)
+    )
+
+
+def keep_release(removal: Removal, release: Release) -> None:
+    """Keep a release with its files."""
+    _keep(removal, Release.objects.filter(pk=release.pk))
+    keep_files(removal, release.files.order_by("pk"))
+    _keep_counts(removal, ReleaseDownloads.objects.filter(release=release))
+
+
+def keep_files(removal: Removal, files: QuerySet[File]) -> None:
+    """Keep files with the counts of their downloads."""
+    _keep(removal, files.iterator(chunk_size=100))
+    _keep_counts(removal, DownloadCount.objects.filter(file__in=files.order_by()))
+
+
+def _keep_counts(removal: Removal, counts: QuerySet[Any]) -> None:
+    model = counts.model
+    names = [field.attname for field in model._meta.concrete_fields if not field.primary_key]  # noqa: SLF001 - how Django names its model interface
+    rows = counts.order_by("pk").values_list(*names).iterator(chunk_size=_COUNTS_AT_ONCE)
+    while some := list(islice(rows, _COUNTS_AT_ONCE)):
+        columns = {"names": names, "rows": [[_plain(value) for value in row] for row in some]}
+        KeptRow.objects.create(removal=removal, table=model._meta.label, key=0, columns=columns)  # noqa: SLF001 - as above
+
+
+def _keep(removal: Removal, things: Iterable[Model]) -> None:
+    _store(
+        KeptRow(
+            removal=removal,
+            table=thing._meta.label,  # noqa: SLF001 - how Django names its model interface
+            key=thing.pk,
+            filename=thing.filename if isinstance(thing, File) else "",
+            columns=written(thing),
+        )
+        for thing in things
+    )
+
+
+def _store(rows: Iterable[KeptRow]) -> None:
+    for some in batches(rows):
+        KeptRow.objects.bulk_create(some)
+
+
+def written(thing: Model) -> Columns:
+    """Return a row as a document."""
+    fields = thing._meta.concrete_fields  # noqa: SLF001 - as above
+    return {field.attname: _written(field, thing) for field in fields}
+
+
+def _written(field: Field[Any, Any], thing: Model) -> Any:
+    value = field.value_from_object(thing)
+    return field.value_to_string(thing) if isinstance(value, bytes | memoryview) else _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date):  # an instant is one, too
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
+
+
+def read(table: str, columns: Columns) -> Model:
+    """Return the row that was kept, not stored."""
+    model = apps.get_model(table)
+    fields = {field.attname: field for field in model._meta.concrete_fields}  # noqa: SLF001 - as above
+    known = {name: value for name, value in columns.items() if name in fields}
+    found: Model = model(
+        **{name: value if value is None else fields[name].to_python(value) for name, value in known.items()}
+    )
+    return found
+
+
+def kept_files(removal: Removal | None = None) -> Iterator[File]:
+    """Yield the files that a deletion kept (None: all of them do), not stored."""
+    rows = KeptRow.objects.filter(table=_FILE).order_by("pk")
+    if removal is not None:
+        rows = rows.filter(removal=removal)
+    for row in rows.iterator(chunk_size=100):
+        file = read(_FILE, row.columns)
+        if isinstance(file, File):
+            yield file
+
+
+def put_back(removal: Removal) -> None:
+    """Store all rows that a deletion kept, with the numbers that they had. Raises IntegrityError where one's place is taken."""
+    for table in KEPT:
+        rows = KeptRow.objects.filter(removal=removal, table=table).order_by("pk").iterator(chunk_size=100)
+        things = (thing for row in rows for thing in _things(row))
+        for some in batches(things):
+            apps.get_model(table)._default_manager.bulk_create(some)  # noqa: SLF001 - as above
+
+
+def _things(row: KeptRow) -> Iterable[Model]:
+    if row.table not in _COUNTS:
+        return [read(row.table, row.columns)]
+    names = row.columns["names"]
+    return [read(row.table, dict(zip(names, values, strict=True))) for values in row.columns["rows"]]

@@ -1,0 +1,102 @@
+"""What mails to the people of a project say about what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from keyhouse.accounts.emails import site_address
+from keyhouse.core import clock
+from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What happened: `kind` is the mail's stable name, `title` goes on after the project's name, `text` says what it means."""
+
+    kind: str
+    title: str
+    text: str
+
+
+ARCHIVED: Final = News(
+    "project-archived",
+    "was archived",
+    "It takes no new files; everything it has stays installable. Owners can take it out of the archive.",
+)
+UNARCHIVED: Final = News("project-unarchived", "was taken out of the archive", "It takes new files again.")
+DEPRECATED: Final = News(
+    "project-deprecated",
+    "was deprecated",
+    "Installers can tell people to take something else. It still takes new files. Owners can take it back.",
+)
+UNDEPRECATED: Final = News(
+    "project-undeprecated", "is no longer deprecated", "Installers say nothing about it any more."
+)
+PROJECT_RESTORED: Final = News(
+    "project-restored",
+    "was brought back",
+    "Its releases and files can be installed again, and everybody has the role they had.",
+)
+
+
+def yanked(version: str) -> News:
+    """Return the news of a yank."""
+    return News(
+        "release-yanked",
+        f"{version} was yanked",
+        "Installers pass this release by unless it is asked for exactly. Owners can take that back.",
+    )
+
+
+def unyanked(version: str) -> News:
+    """Return the news that a yank was taken back."""
+    return News("release-unyanked", f"{version} is no longer yanked", "Installers choose this release again.")
+
+
+def file_deleted(filename: str, until: datetime | None) -> News:
+    """Return the news that a file is gone."""
+    return News("file-deleted", f"lost the file {filename}", _gone("The file", until))
+
+
+def release_deleted(version: str, until: datetime | None) -> News:
+    """Return the news that a release is gone."""
+    return News("release-deleted", f"{version} was deleted", _gone("The release with its files", until))
+
+
+def project_deleted(until: datetime | None) -> News:
+    """Return the news that a project is gone."""
+    text = _gone("The project with all its releases", until) + " Its name is free for anybody from now on."
+    return News("project-deleted", "was deleted", text)
+
+
+def file_restored(filename: str) -> News:
+    """Return the news that a file is back."""
+    return News("file-restored", f"has the file {filename} again", "It can be installed as before.")
+
+
+def release_restored(version: str) -> News:
+    """Return the news that a release is back."""
+    return News("release-restored", f"{version} was brought back", "Its files can be installed as before.")
+
+
+def _gone(what: str, until: datetime | None) -> str:
+    back = (
+        f"An owner can bring it back until {clock.format_second(until)}."
+        if until
+        else "It can't be brought back."
+    )
+    return f"{what} can no longer be installed by anybody. {back}"
+
+
+def letter(project: str, news: News, who: str, reason: str, path: str) -> Letter:
+    """Return the mail: what happened, who did it, why (where that was said), and where to look."""
+    facts = [("Project", project), ("Done by", who), *([("Reason", reason)] if reason else [])]
+    blocks: tuple[Block, ...] = (
+        Text(f"{project} {news.title}."),
+        Facts(tuple(facts)),
+        Text(news.text),
+        Link("See how it stands", site_address(path)),
+    )
+    return Letter(news.kind, f"{project} {news.title}", blocks)

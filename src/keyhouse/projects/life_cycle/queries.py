@@ -1,0 +1,77 @@
+"""Reading what was deleted and can be brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import QuerySet
+
+from keyhouse.core.actions import Thing
+from keyhouse.projects.life_cycle.errors import NothingToRestore
+from keyhouse.projects.life_cycle.models import KeptRole, Removal
+from keyhouse.projects.models import File, Project
+from keyhouse.projects.rules import OWNER
+
+
+def removals_of(project: Project, now: datetime) -> QuerySet[Removal]:
+    """Return which releases and files of a project can be brought back, the one deleted last first."""
+    parts = Removal.objects.filter(project_key=project.pk).exclude(kind=Removal.Kind.PROJECT)
+    return _open(parts, now)
+
+
+def removals_for(user_id: int, now: datetime) -> QuerySet[Removal]:
+    """Return which projects somebody owned when they were deleted and can bring back, the one deleted last first."""
+    owned = KeptRole.objects.filter(user_id=user_id, kind=OWNER).values("removal_id")
+    return _open(Removal.objects.filter(kind=Removal.Kind.PROJECT, pk__in=owned), now)
+
+
+def removals_named(normalized_name: str, now: datetime) -> QuerySet[Removal]:
+    """Return all that can be brought back under a project's name, the one deleted last first."""
+    return _open(Removal.objects.filter(normalized_name=normalized_name), now)
+
+
+def _open(removals: QuerySet[Removal], now: datetime) -> QuerySet[Removal]:
+    return removals.filter(until_at__gt=now, swept_at=None).order_by("-removed_at", "-pk")
+
+
+def name_of(removal_id: int) -> str:
+    """Return the normalised name of the project of a deletion, or nothing."""
+    names = Removal.objects.filter(pk=removal_id).values_list("normalized_name", flat=True)
+    return names.first() or ""
+
+
+def get_removal(
+    removal_id: int, now: datetime, project: Project | None = None, action: str = "project.restore"
+) -> Removal:
+    """Return the deletion of that number that this action undoes, in `project` if that is there; raises NothingToRestore."""
+    removals = Removal.objects.filter(pk=removal_id, kind=action.partition(".")[0])
+    if project is not None:
+        removals = removals.filter(project_key=project.pk)
+    found = _open(removals, now).first()
+    if found is None:
+        raise NothingToRestore
+    return found
+
+
+def was_owner(user_id: int | None, thing: Thing | None) -> bool:
+    """Tell whether somebody owned what was deleted: a deletion by its number, or any project of that name."""
+    if user_id is None or thing is None:
+        return False
+    owned = KeptRole.objects.filter(user_id=user_id, kind=OWNER, removal__kind=Removal.Kind.PROJECT)
+    if thing.kind == "removal":
+        return thing.id is not None and owned.filter(removal_id=thing.id).exists()
+    return owned.filter(removal__normalized_name=thing.name).exists()
+
+
+def find_alike(files: Iterable[File]) -> str:
+    """Return the name of a file that is here and has the name or the bytes of one of these, or nothing."""
+    kept = list(files)
+    for start in range(0, len(kept), 100):
+        some = kept[start : start + 100]
+        names, digests = [file.filename for file in some], [file.blake2 for file in some]
+        here = File.objects.filter(filename__in=names) | File.objects.filter(blake2__in=digests)
+        name = here.values_list("filename", flat=True).first()
+        if name is not None:
+            return str(name)
+    return ""

@@ -1,0 +1,232 @@
+"""Bringing back what was deleted, while its days last: rows with their numbers, roles, used names, pages.
+
+Whatever has taken its place meanwhile wins. Of a restore and the sweep at once, whoever locks the row of the deletion first
+decides; of a restore and a new project of that name at once, the unique name does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from django.db import transaction
+
+from keyhouse.audit.services import Detail, record
+from keyhouse.core import actions, clock, configuration, faults
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor
+from keyhouse.distfiles.names import fold
+from keyhouse.projects import pages
+from keyhouse.projects import queries as projects
+from keyhouse.projects import rules as project_rules
+from keyhouse.projects.changing import (
+    living_people,
+    project_to_change,
+    raise_refusal,
+    settled,
+    thing_of,
+)
+from keyhouse.projects.errors import OwnerMissing
+from keyhouse.projects.life_cycle import aside, letters, queries, rules
+from keyhouse.projects.life_cycle.emails import tell_people
+from keyhouse.projects.life_cycle.errors import NothingToRestore, RestoreImpossible
+from keyhouse.projects.life_cycle.letters import News
+from keyhouse.projects.life_cycle.models import KeptRole, Removal
+from keyhouse.projects.models import File, Project, Release, Role, RoleChange, UsedFileName
+from keyhouse.storage import blobs
+from keyhouse.storage.blobs import key_of
+
+_FILE = Removal.Kind.FILE
+_RELEASE = Removal.Kind.RELEASE
+_PROJECT = Removal.Kind.PROJECT
+
+
+def restore_file(name: str, removal_id: int, *, by: Actor) -> Project:
+    """Bring a file back into its release.
+
+    `name` is the project's, normalised. Raises NothingToRestore, RestoreImpossible, SecondSourceDistribution,
+    ProjectTooLarge, ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
+    """
+    return _restore_part(name, removal_id, _FILE, by)
+
+
+def restore_release(name: str, removal_id: int, *, by: Actor) -> Project:
+    """Bring a release back with its files. Raises as `restore_file`."""
+    return _restore_part(name, removal_id, _RELEASE, by)
+
+
+def _restore_part(name: str, removal_id: int, kind: Removal.Kind, by: Actor) -> Project:
+    def look() -> Sequence[File]:
+        _, removal = _lock_part(name, removal_id, kind, by)
+        return list(aside.kept_files(removal))
+
+    def act() -> Project:
+        project, removal = _lock_part(name, removal_id, kind, by)
+        files = list(aside.kept_files(removal))
+        _require_place(project, removal, files, by)
+        _put_back(removal, files)
+        news = (
+            letters.file_restored(removal.filename)
+            if kind == _FILE
+            else letters.release_restored(removal.version)
+        )
+        _tell(project, removal, news, by)
+        pages.refresh_pages(project, versions=[removal.version])
+        faults.reach("restore.rows-written")
+        return project
+
+    return _done(look, act)
+
+
+def restore_project(removal_id: int, *, by: Actor) -> Project:
+    """Bring a project back with its releases, files and the roles of everybody whose account is there.
+
+    For whoever owned it. Raises NothingToRestore, RestoreImpossible, OwnerMissing, RoleRequired and what the gate raises.
+    """
+
+    def look() -> Sequence[File]:
+        return list(aside.kept_files(_lock_whole(removal_id, by)))
+
+    def act() -> Project:
+        removal = _lock_whole(removal_id, by)
+        files = list(aside.kept_files(removal))
+        _require_name(removal)
+        _require_new(files)
+        roles = _living_roles(removal)
+        _put_back(removal, files)
+        project = Project.objects.get(pk=removal.project_key)
+        Role.objects.bulk_create(
+            Role(project=project, user_id=role.user_id, kind=role.kind, since_at=role.since_at)
+            for role in roles
+        )
+        living = [role.user_id for role in roles]
+        RoleChange.objects.filter(project=project).exclude(user_id__in=living).delete()
+        # with the roles back the gate sees what mandates ask of this project's people
+        actions.require(by, _action_of(removal), _thing_of(removal))
+        project.restored_at = clock.now()
+        project.save(update_fields=["restored_at"])
+        _tell(project, removal, letters.PROJECT_RESTORED, by)
+        pages.refresh_pages(project, versions=None, touches_listing=True)
+        faults.reach("restore.rows-written")
+        return project
+
+    return _done(look, act)
+
+
+def _done(look: Callable[[], Sequence[File]], act: Callable[[], Project]) -> Project:
+    """See whether it may be and whether the bytes are there, outside of the transaction that then does it."""
+    with transaction.atomic():
+        files = look()
+    _require_bytes(files)
+
+    def whole() -> Project:
+        with transaction.atomic():
+            return act()
+
+    project = settled(whole)
+    faults.reach("restore.committed")
+    return project
+
+
+def _lock_part(name: str, removal_id: int, kind: Removal.Kind, by: Actor) -> tuple[Project, Removal]:
+    project = project_to_change(name, f"{kind.value}.restore", by)
+    removal = (
+        Removal.objects.select_for_update().filter(pk=removal_id, kind=kind, project_key=project.pk).first()
+    )
+    return project, _require_open(removal)
+
+
+def _lock_whole(removal_id: int, by: Actor) -> Removal:
+    removal = Removal.objects.select_for_update().filter(pk=removal_id, kind=_PROJECT).first()
+    actions.require(by, "project.restore", _thing_of(removal))
+    return _require_open(removal)
+
+
+def _thing_of(removal: Removal | None) -> Thing:
+    return Thing("removal", removal.pk, removal.normalized_name) if removal else Thing("removal")
+
+
+def _require_open(removal: Removal | None) -> Removal:
+    if removal is None:
+        raise NothingToRestore
+    raise_refusal(rules.judge_restore(removal.until_at, removal.swept_at, clock.now()))
+    return removal
+
+
+def _require_bytes(files: Sequence[File]) -> None:
+    store = blobs()
+    for file in files:
+        if store.size(key_of(file.blake2, file.filename)) != file.size:
+            raise RestoreImpossible(f"The bytes of {file.filename} are not here any more.")
+
+
+def _require_name(removal: Removal) -> None:
+    name = removal.normalized_name
+    if projects.find_project(name) is not None:
+        raise_refusal(rules.judge_place(f"a new project {name}"))
+    if projects.is_folded_name_taken(fold(removal.project_name)):
+        raise_refusal(rules.judge_place("a project of a name that people would confuse with it"))
+
+
+def _require_place(project: Project, removal: Removal, files: Sequence[File], by: Actor) -> None:
+    """Raise where a part of a project can't stand beside what is in it now."""
+    if removal.kind == _RELEASE:
+        here = project_rules.find_equal_release(projects.known_releases(project.pk), removal.version)
+        raise_refusal(rules.judge_place(f"a new release {here.version}" if here else ""))
+    else:
+        _require_release(project, files)
+    _require_new(files)
+    if by.kind != "host":
+        limit = project.project_limit or configuration.current().project_limit
+        added = sum(file.size for file in files)
+        raise_refusal(project_rules.judge_project_size(project.size, added, limit))
+
+
+def _require_release(project: Project, files: Sequence[File]) -> None:
+    for file in files:
+        if not Release.objects.filter(pk=file.release_id, project=project).exists():
+            raise RestoreImpossible("Its release is not here any more.", fix="Bring the release back first.")
+        others = File.objects.filter(release_id=file.release_id, kind="sdist")
+        sdist = others.values_list("filename", flat=True).first() if file.kind == "sdist" else None
+        raise_refusal(rules.judge_place(sdist or ""))
+
+
+def _require_new(files: Sequence[File]) -> None:
+    raise_refusal(rules.judge_place(queries.find_alike(files)))
+
+
+def _living_roles(removal: Removal) -> list[KeptRole]:
+    """Return the roles of those whose accounts are there, which can't begin to go until the end; raises OwnerMissing."""
+    kept = list(removal.roles.order_by("user_id"))
+    living = living_people(role.user_id for role in kept)
+    roles = [role for role in kept if role.user_id in living]
+    if _owners_of(kept) and not _owners_of(roles):
+        raise OwnerMissing("Nobody who owned it has an account any more.")
+    return roles
+
+
+def _owners_of(roles: Sequence[KeptRole]) -> list[KeptRole]:
+    return [role for role in roles if role.kind == project_rules.OWNER]
+
+
+def _put_back(removal: Removal, files: Sequence[File]) -> None:
+    aside.put_back(removal)
+    names = [file.filename for file in files]
+    for start in range(0, len(names), 500):
+        UsedFileName.objects.filter(filename__in=names[start : start + 500]).update(deleted_at=None)
+
+
+def _tell(project: Project, removal: Removal, news: News, by: Actor) -> None:
+    """Record and mail a restore, and end what it was made of; a project's own gate is asked before."""
+    details: dict[str, Detail] = {
+        "version": removal.version,
+        "filename": removal.filename,
+        "files": removal.file_count,
+        "removed_at": removal.removed_at.isoformat(),
+    }
+    record(_action_of(removal), by=by, about=thing_of(project), details=details)
+    tell_people(project, news, by=by)
+    removal.delete()
+
+
+def _action_of(removal: Removal) -> str:
+    return f"{removal.kind}.restore"

@@ -1,0 +1,342 @@
+"""What was deleted comes back whole, for its owners, for some days; what took its place wins."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from tests.projects.conftest import everything, give_role, id_of, make_file, make_person
+
+from keyhouse.accounts.models import User
+from keyhouse.audit.models import Record
+from keyhouse.core import actor, clock, configuration
+from keyhouse.core.actor import Actor, Strength
+from keyhouse.core.errors import Refusal, RoleRequired, SecondFactorRequired
+from keyhouse.projects import belongings, services, verification
+from keyhouse.projects.errors import FileNameUsed, OwnerMissing, ProjectQuarantined
+from keyhouse.projects.life_cycle import aside, deleting, queries, restoring, sweeping
+from keyhouse.projects.life_cycle.errors import NothingToRestore, RestoreImpossible
+from keyhouse.projects.models import (
+    ClientSketch,
+    DownloadCount,
+    File,
+    KeptRole,
+    KeptRow,
+    Project,
+    ProjectDownloads,
+    Release,
+    ReleaseDownloads,
+    Removal,
+    Role,
+    RoleChange,
+    Serial,
+    UsedFileName,
+)
+from keyhouse.storage import blobs
+from keyhouse.storage.blobs import key_of, metadata_key_of
+from keyhouse.storage.turns import hold_storage
+
+pytestmark = pytest.mark.django_db
+
+Later = Callable[[timedelta], None]
+NAME = "alpha-beta"
+WHEEL = "alpha_beta-1.0-py3-none-any.whl"
+DAY = timedelta(days=1)
+# what changes with every change, and what a deletion leaves
+MOVING = {"projects.IndexPage", "projects.Serial", "projects.Tombstone", "audit.Record", "audit.Personal"}
+NUMBERED_ANEW = (
+    "projects.Role",
+    "projects.ReleaseDownloads",
+    "projects.ProjectDownloads",
+    "projects.DownloadCount",
+)
+DELETIONS: dict[str, Callable[[Actor], Removal]] = {
+    "file": lambda by: deleting.delete_file(NAME, WHEEL, by=by),
+    "release": lambda by: deleting.delete_release(NAME, "1.0", by=by),
+    "project": lambda by: deleting.delete_project(NAME, by=by),
+}
+each_kind = pytest.mark.parametrize("kind", DELETIONS)
+
+
+def restore(removal: Removal, by: Actor) -> Project:
+    if removal.kind == "project":
+        return restoring.restore_project(removal.pk, by=by)
+    act = restoring.restore_file if removal.kind == "file" else restoring.restore_release
+    return act(NAME, removal.pk, by=by)
+
+
+def publish(by: Actor, **changes: Any) -> File:
+    """Publish a file whose bytes are there, as after an upload."""
+    new = make_file(**changes)
+    temp = blobs().incoming()
+    temp.write_bytes(changes.get("content", new.filename).encode())
+    beside = blobs().incoming()
+    beside.write_bytes(b"metadata")
+    keys = [key_of(new.blake2, new.filename), metadata_key_of(new.blake2, new.filename)]
+    blobs().keep_all(list(zip([temp, beside], keys, strict=True)))
+    return services.publish_file(new, by=by)
+
+
+def rows() -> dict[str, Any]:
+    """Return every row but those that move; of roles and counts all but their numbers, which nothing refers to."""
+    found = {label: rows for label, rows in everything().items() if label not in MOVING}
+    for label in NUMBERED_ANEW:
+        found[label] = sorted(row[1:] for row in found[label])
+    found["projects.Project"] = list(Project.objects.values_list("pk", "name", "lineage", "status", "size"))
+    return found
+
+
+def refused(refusal: type[Refusal], removal: Removal, by: Actor) -> Refusal:
+    before = everything()
+    with pytest.raises(refusal) as raised:
+        restore(removal, by)
+    assert everything() == before
+    return raised.value
+
+
+@pytest.fixture
+def alpha(ada: Actor, bob: Actor) -> Actor:
+    """Publish three files with everything that is counted of them; return the owner. Bob maintains."""
+    for changes in ({"version": "0.9"}, {"version": "1.0"}, {"version": "1.0", "kind": "sdist"}):
+        publish(ada, **changes)
+    give_role(NAME, bob, "maintainer")
+    project, on = Project.objects.get(), date(2024, 2, 29)
+    for file in File.objects.all():
+        DownloadCount.objects.create(file=file, day_on=on, installer="pip", count=3)
+    for release in Release.objects.all():
+        ReleaseDownloads.objects.create(project=project, release=release, day_on=on, count=4)
+    ProjectDownloads.objects.create(project=project, day_on=on, installer="pip", count=9)
+    ClientSketch.objects.create(project=project, day_on=on, sketch=b"\x00\xff")
+    told = {"asked_at": clock.now(), "due_at": clock.now() + DAY, "asked_by_name": "bob"}
+    RoleChange.objects.create(project=project, user_id=id_of(ada), **told)
+    return ada
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> Later:
+    """Set the clock to so long after the deletion that waits."""
+
+    def move(by: timedelta) -> None:
+        at = Removal.objects.get().removed_at + by
+        monkeypatch.setattr(clock, "now", lambda: at)
+
+    return move
+
+
+@each_kind
+def test_what_was_deleted_comes_back_as_it_was(kind: str, alpha: Actor) -> None:
+    whole = rows()
+    removal = DELETIONS[kind](alpha)
+    assert rows() != whole
+    records, serial = Record.objects.count(), Serial.objects.get().value
+
+    project = restore(removal, alpha)
+
+    assert rows() == whole
+    assert Serial.objects.get().value == serial + 1
+    record = Record.objects.latest("pk")
+    assert (Record.objects.count(), record.action) == (records + 1, f"{kind}.restore")
+    assert (record.about_name, record.details["files"]) == (NAME, removal.file_count)
+    assert list(verification.verify_pages()) == []
+    assert (project.restored_at is not None) == (kind == "project")
+    with pytest.raises((NothingToRestore, RoleRequired)):
+        restore(removal, alpha)
+
+
+def test_a_quarantined_column_comes_back_too(alpha: Actor) -> None:
+    File.objects.filter(filename=WHEEL).update(is_quarantined=True, quarantine_reason="bad")
+    restore(deleting.delete_file(NAME, WHEEL, by=actor.host()), actor.host())
+    assert File.objects.get(filename=WHEEL).quarantine_reason == "bad"
+
+
+@each_kind
+def test_only_owners_bring_back_by_a_session_with_a_second_factor(
+    kind: str, alpha: Actor, bob: Actor
+) -> None:
+    removal = DELETIONS[kind](alpha)
+    stranger = make_person("carl")
+    refused(RoleRequired, removal, bob)  # maintains
+    refused(RoleRequired, removal, replace(stranger, is_operator=True))
+    refused(RoleRequired, removal, replace(alpha, kind="token"))
+    refused(SecondFactorRequired, removal, replace(alpha, strength=Strength(frozenset({"password"}))))
+    unknown = Removal(pk=removal.pk + 1, kind=kind)
+    assert refused(RoleRequired, unknown, stranger).line == refused(RoleRequired, removal, stranger).line
+
+
+@each_kind
+def test_it_is_over_after_the_days_and_the_sweep_takes_bytes_and_rows(
+    kind: str, alpha: Actor, later: Later
+) -> None:
+    removal = DELETIONS[kind](alpha)
+    later(configuration.current().undo_days * DAY - timedelta(seconds=1))
+    assert sweeping.sweep_removals(clock.now()) == 0
+    later(configuration.current().undo_days * DAY)
+    refused(NothingToRestore, removal, alpha)
+
+    records = Record.objects.count()
+    assert sweeping.sweep_removals(clock.now()) == 1
+    assert sweeping.sweep_removals(clock.now()) == 0
+
+    assert not Removal.objects.exists()
+    assert not KeptRow.objects.exists()
+    assert not KeptRole.objects.exists()
+    assert [one.action for one in Record.objects.order_by("pk")[records:]] == ["removal.sweep"]
+    here = {key_of(file.blake2, file.filename) for file in File.objects.all()}
+    kept = {key.removesuffix(".metadata") for key in blobs().keys()}  # noqa: SIM118 - not a dict
+    assert kept >= here
+    assert blobs().size(key_of(make_file().blake2, WHEEL)) is None
+    with pytest.raises(FileNameUsed):
+        services.publish_file(make_file(), by=alpha if kind != "project" else _new_owner(alpha))
+
+
+def _new_owner(by: Actor) -> Actor:
+    services.create_project("Alpha.Beta", [User.objects.get(pk=id_of(by))], by=by)
+    return by
+
+
+@pytest.mark.parametrize("is_here", [True, False])
+def test_the_sweep_leaves_bytes_that_something_else_stands_for(is_here: bool, alpha: Actor) -> None:
+    now, key = clock.now(), key_of(make_file().blake2, WHEEL)
+    mistaken = Removal.objects.create(kind="file", project_key=1, removed_at=now, until_at=now - DAY)
+    aside.keep_files(mistaken, File.objects.filter(filename=WHEEL))
+    if not is_here:
+        deleting.delete_file(NAME, WHEEL, by=alpha)
+    assert sweeping.sweep_removals(now) == 1
+    assert blobs().size(key) is not None
+
+
+def test_nothing_is_swept_while_a_backup_is_made(alpha: Actor, later: Later) -> None:
+    deleting.delete_file(NAME, WHEEL, by=alpha)
+    later(8 * DAY)
+    with hold_storage(configuration.current()):
+        assert sweeping.sweep_removals(clock.now()) == 0
+    assert sweeping.sweep_removals(clock.now()) == 1
+
+
+def test_no_days_no_undoing(alpha: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = dataclasses.replace(configuration.current(), undo_days=0)
+    monkeypatch.setattr(configuration, "_current", settings)
+    refused(NothingToRestore, deleting.delete_file(NAME, WHEEL, by=alpha), alpha)
+
+
+# ---- what took its place wins
+
+
+def test_a_new_project_of_that_name_stays_and_keeps_the_lineage(alpha: Actor) -> None:
+    lineage = Project.objects.get().lineage
+    removal = deleting.delete_project(NAME, by=alpha)
+    publish(alpha, version="3.0")
+    assert "a new project" in refused(RestoreImpossible, removal, alpha).sentence
+    assert Project.objects.get().lineage == lineage
+
+
+def test_neither_comes_a_name_back_that_people_would_confuse_with_a_new_one(ada: Actor) -> None:
+    publish(ada, project="lol")
+    removal = deleting.delete_project("lol", by=ada)
+    publish(ada, project="l0l")
+    refused(RestoreImpossible, removal, ada)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.0.0"])
+def test_a_new_release_of_that_version_stays(version: str, alpha: Actor) -> None:
+    removal = deleting.delete_release(NAME, "1.0", by=alpha)
+    publish(alpha, version=version, filename=f"alpha_beta-{version}-7-py3-none-any.whl")
+    refused(RestoreImpossible, removal, alpha)
+
+
+def test_a_file_needs_its_release_and_its_place(alpha: Actor) -> None:
+    sdist = deleting.delete_file(NAME, "alpha_beta-1.0.tar.gz", by=alpha)
+    wheel = deleting.delete_file(NAME, WHEEL, by=alpha)
+    publish(alpha, version="1.0", kind="sdist", filename="alpha_beta-1.0.zip")
+    refused(RestoreImpossible, sdist, alpha)
+    publish(alpha, version="2.0", content=WHEEL, filename="alpha_beta-2.0-py3-none-any.whl")
+    refused(RestoreImpossible, wheel, alpha)
+    deleting.delete_release(NAME, "1.0", by=alpha)
+    assert "release" in refused(RestoreImpossible, wheel, alpha).sentence
+
+
+def test_bytes_that_are_gone_do_not_come_back(alpha: Actor) -> None:
+    removal = deleting.delete_file(NAME, WHEEL, by=alpha)
+    blobs().remove(key_of(make_file().blake2, WHEEL))
+    refused(RestoreImpossible, removal, alpha)
+
+
+def test_a_project_in_quarantine_gets_nothing_back_but_by_the_host(alpha: Actor) -> None:
+    removal = deleting.delete_release(NAME, "1.0", by=alpha)
+    Project.objects.update(status="quarantined")
+    refused(ProjectQuarantined, removal, alpha)
+    restore(removal, actor.host())
+
+
+def test_a_part_comes_back_after_its_project_did(alpha: Actor) -> None:
+    whole = rows()
+    part = deleting.delete_release(NAME, "1.0", by=alpha)
+    restore(deleting.delete_project(NAME, by=alpha), alpha)
+    restore(part, alpha)
+    assert rows() == whole
+
+
+def test_a_part_of_a_former_life_does_not_come_into_a_new_one(alpha: Actor) -> None:
+    part = deleting.delete_release(NAME, "1.0", by=alpha)
+    deleting.delete_project(NAME, by=alpha)
+    publish(alpha, version="3.0")
+    refused(NothingToRestore, part, alpha)
+
+
+# ---- people
+
+
+def test_an_account_that_went_meanwhile_gets_no_role_back(alpha: Actor, bob: Actor) -> None:
+    removal = deleting.delete_project(NAME, by=alpha)
+    kept = next(one for one in belongings.BELONGINGS.kept if one.model == "projects.KeptRole")
+    kept.rows(id_of(bob)).delete()  # as the end of an account does
+    restore(removal, alpha)
+    assert [role.user_id for role in Role.objects.all()] == [id_of(alpha)]
+
+    removal = deleting.delete_project(NAME, by=alpha)
+    User.objects.filter(pk=id_of(alpha)).update(state="deleted")
+    refused(OwnerMissing, removal, actor.host())
+
+
+def test_lists_show_what_somebody_can_bring_back_and_nothing_else(alpha: Actor, bob: Actor) -> None:
+    part = deleting.delete_file(NAME, WHEEL, by=alpha)
+    now = clock.now()
+    assert list(queries.removals_of(Project.objects.get(), now)) == [part]
+    removal = deleting.delete_project(NAME, by=alpha)
+    assert list(queries.removals_for(id_of(alpha), now)) == [removal]
+    assert list(queries.removals_for(id_of(bob), now)) == []
+    assert list(queries.removals_for(id_of(alpha), now + 8 * DAY)) == []
+    assert UsedFileName.objects.filter(deleted_at=None).count() == 0
+
+
+# ---- what is kept
+
+
+def test_every_table_that_goes_with_a_project_is_kept_or_let_go_with_a_reason() -> None:
+    """Name a new table in `projects/life_cycle/aside.py`: KEPT (it comes back) or LET_GO (and why it doesn't)."""
+    owners = {Project, Release, File}
+    found = {
+        model._meta.label
+        for model in apps.get_models()
+        if any(field.related_model in owners for field in model._meta.concrete_fields if field.is_relation)
+    }
+    assert found | {"projects.Project"} == {*aside.KEPT, *aside.LET_GO}
+    assert all(len(why) > 10 for why in aside.LET_GO.values())
+
+
+def test_a_kept_role_is_a_role() -> None:
+    """A new column of `Role` has to be one of `KeptRole`, too."""
+    names = {field.name for field in Role._meta.concrete_fields} - {"project", "nudged_at"}
+    assert {field.name for field in KeptRole._meta.concrete_fields} - {"removal"} == names
+
+
+def test_rows_of_another_schema_can_be_read() -> None:
+    columns = {"filename": WHEEL, "a_column_that_went": 1}
+    file = aside.read("projects.File", columns)
+    assert isinstance(file, File)
+    assert (file.filename, file.uploaded_via) == (WHEEL, "")
