@@ -197,10 +197,12 @@ def test_all_files_and_releases_can_be_paged_through(
     assert "There is no file on this page" in text_of(client, "/project/alpha/1.0/files/?page=9")
 
 
-def test_a_quarantined_file_is_marked(client: Client) -> None:
+def test_a_quarantined_file_is_not_named_and_the_page_says_that_there_is_one(client: Client) -> None:
     release = make_whole("alpha")
     release.files.update(is_quarantined=True)
-    assert '<span class="badge danger">quarantined</span>' in text_of(client, "/project/alpha/")
+    text = text_of(client, "/project/alpha/")
+    assert "Files of this release are in quarantine" in text
+    assert "alpha-1.0.tar.gz" not in text
 
 
 def test_each_installer_gets_its_lines(client: Client) -> None:

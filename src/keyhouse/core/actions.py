@@ -294,6 +294,9 @@ CATALOGUE: Final[dict[str, Action]] = {
             "switch.set-long", "Stop one of these for longer than a day, or without an end", step_up=True
         ),
         _moderator("switch.lift", "Let go on what a switch stopped, or end that sooner", step_up=True),
+        _any_office("quarantine.read-all", "See what is in quarantine"),
+        _moderator("quarantine.set", "Take a project, a release or a file out of the index"),
+        _moderator("quarantine.lift", "Put back what is in quarantine", step_up=True),
         # at the host, by whoever has the machine
         Action("host.command", "Run an administrative command on the host", "management"),
     )

@@ -30,6 +30,7 @@ POINTS: Final = frozenset(
         "mail.handed-over",  # the mail server has it, or the file its name; no row tells of it
         "switch.rows-written",
         "quarantine.rows-written",
+        "quarantine.committed",
         "passwords.noted",
         "passwords.written",
     }

@@ -89,7 +89,7 @@ def build_stats(ask: Ask) -> Built:
     )
     totals = Totals(
         projects=projects,
-        releases=ask(f"SELECT COUNT(*) FROM projects_release {of_offered}")[0][0],
+        releases=ask(f"SELECT COUNT(*) FROM projects_release {of_offered} AND NOT is_quarantined")[0][0],
         files=ask(f"SELECT COUNT(*) FROM projects_file {of_offered} AND NOT is_quarantined")[0][0],
         size=int(size),
         largest=tuple((str(name), int(bytes_)) for name, bytes_ in largest),

@@ -34,7 +34,7 @@ _FILE: Final = (
 )
 _VERSIONS: Final = (
     "SELECT r.version FROM projects_release r JOIN projects_project p ON p.id = r.project_id "
-    "WHERE p.normalized_name = ?"
+    "WHERE p.normalized_name = ? AND NOT r.is_quarantined"
 )
 _USES_OF_A_NAME: Final = (
     ("projects_project", "normalized_name"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 from django.db import IntegrityError
+from django.db.models import QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.core import actions
@@ -14,7 +15,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal
 from keyhouse.projects import queries, rules
 from keyhouse.projects.errors import OwnerMissing, ProjectNotFound
-from keyhouse.projects.models import Project, Release
+from keyhouse.projects.models import File, Project, Release
 
 _TRIES: Final = 4
 _Result = TypeVar("_Result")
@@ -47,7 +48,17 @@ def release_to_change(name: str, version: str, action: str, by: Actor) -> tuple[
     release = queries.find_release(project, version)
     if release is None:
         raise ProjectNotFound("The project has no such release.")
+    if by.kind != "host":
+        raise_refusal(
+            rules.judge_release_change(release.quarantine_reason if release.is_quarantined else None)
+        )
     return project, release
+
+
+def require_no_quarantine(files: QuerySet[File], by: Actor) -> None:
+    """Raise FileHeld where one of these files, which are to be deleted, is in quarantine; the host may delete any."""
+    if by.kind != "host":
+        raise_refusal(rules.judge_parts(queries.find_held_file(files)))
 
 
 def thing_of(project: Project) -> Thing:

@@ -43,6 +43,24 @@ class ProjectQuarantined(ProjectsRefusal):
     fix = "Talk to the operators of this index."
 
 
+class ReleaseQuarantined(ProjectsRefusal):
+    """While operators look at a release, nobody changes it and installers don't see it."""
+
+    code = "release-quarantined"
+    situation = Situation.FORBIDDEN
+    sentence = "This release is in quarantine and can't be changed."
+    fix = "Talk to the operators of this index."
+
+
+class FileHeld(ProjectsRefusal):
+    """What operators look at must not vanish, nor what holds it."""
+
+    code = "file-held"
+    situation = Situation.FORBIDDEN
+    sentence = "A file in quarantine can't be deleted, nor what holds it."
+    fix = "Talk to the operators of this index."
+
+
 class ProjectTooLarge(ProjectsRefusal):
     """The project's files would become larger than its limit."""
 

@@ -122,6 +122,8 @@ class Release(models.Model):
     summary = models.CharField(max_length=512, default="", blank=True)  # of the metadata, for lists
     metadata = models.JSONField(default=dict)
     description_html = models.TextField(default="", blank=True)  # rendered and sanitised at upload
+    is_quarantined = models.BooleanField(default=False)  # then all of its files are, too
+    quarantine_reason = models.CharField(max_length=500, default="", blank=True)
 
     class Meta:
         """A version stands once in a project."""

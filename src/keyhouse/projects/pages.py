@@ -67,7 +67,13 @@ class Contents:
     @cached_property
     def latest(self) -> str | None:
         """The version that stands for the project; one without files only where none has any."""
-        return find_latest_version(self.files) or max(self.releases, key=version_key, default=None)
+        return find_latest_version(self.files) or max(self.open_versions, key=version_key, default=None)
+
+    @cached_property
+    def open_versions(self) -> frozenset[str]:
+        """The versions of which something may be told: those that are not in quarantine."""
+        known = self.releases.values()
+        return frozenset(release.version for release in known if release.quarantined is None)
 
     def searched(self, metadata: Mapping[str, Metadata] = MappingProxyType({})) -> Shown:
         """Return what the project is found by; nothing of a release all of whose files are in quarantine."""
@@ -126,6 +132,21 @@ def remove_pages(project: Project, versions: Iterable[str]) -> int:
     rows.remove_row(project.pk)
     wake(serial)
     return serial
+
+
+def empty_listings() -> None:
+    """Let no list of the whole index (root, feeds, totals) be sent as it is: each is built by whoever asks next.
+
+    For what must be gone at once. Call it before `refresh_pages`, whose number of the change is a later one: so the keeper
+    stores them anew, and nothing that it rendered of the state before gets over them.
+    """
+    sql.change(_EMPTY_LISTINGS, next_serial(touches_listing=True), b"")
+
+
+_EMPTY_LISTINGS: Final = (
+    "UPDATE projects_indexpage SET serial = %s, is_gone = TRUE, body = %s, etag = '', gzip = NULL, zstd = NULL"
+    " WHERE kind IN ('root', 'rss', 'stats')"
+)
 
 
 def next_serial(*, touches_listing: bool) -> int:
@@ -226,7 +247,9 @@ def page_of(project: Project, contents: Contents, serial: int) -> ProjectPage:
         normalized=project.normalized_name,
         serial=serial,
         status=project.status,
-        status_reason=told_reason(project.status_reason, project.successor),
+        status_reason=project.status_reason
+        if project.status == QUARANTINED
+        else told_reason(project.status_reason, project.successor),
         files=contents.files,
     )
 
@@ -261,7 +284,7 @@ def _render_documents(
 ) -> Iterator[ReadyPage]:
     """Render the documents of releases, and by its latest release that of the project; in quarantine there are none."""
     latest, is_shown = contents.latest, page.status != QUARANTINED
-    shown = {version for version in wanted if is_shown and version in contents.releases}
+    shown = {version for version in wanted if is_shown and version in contents.open_versions}
     for version, metadata in read(shown | ({latest} if latest and is_shown else set())):
         document = ReleaseDocument(page, version, metadata, contents.releases[version].yanked)
         if version == latest:

@@ -93,8 +93,8 @@ def find_release(project: Project, version: str) -> Release | None:
 
 
 _RELEASE: Final = (
-    "SELECT id, project_id, version, summary, created_at, yanked_at, yanked_reason FROM projects_release"
-    " WHERE project_id = %s AND version = %s"
+    "SELECT id, project_id, version, summary, created_at, yanked_at, yanked_reason, is_quarantined, quarantine_reason"
+    " FROM projects_release WHERE project_id = %s AND version = %s"
 )
 
 
@@ -104,18 +104,26 @@ def known_releases(project_id: int) -> dict[str, KnownRelease]:
 
 
 _KNOWN: Final = (
-    "SELECT id, version, created_at, yanked_at, yanked_reason, summary FROM projects_release"
-    " WHERE project_id = %s ORDER BY id"
+    "SELECT id, version, created_at, yanked_at, yanked_reason, summary, is_quarantined, quarantine_reason"
+    " FROM projects_release WHERE project_id = %s ORDER BY id"
 )
 
 
 # asked for each release of a project at each upload to it, and nearly all of them are as they were
 @lru_cache(maxsize=4096)
 def _known_release(  # noqa: PLR0913, PLR0917 - the columns of `_KNOWN` in their order
-    pk: int, version: str, created_at: datetime, yanked_at: object, reason: str, summary: str
+    pk: int,
+    version: str,
+    created_at: datetime,
+    yanked_at: object,
+    reason: str,
+    summary: str,
+    is_quarantined: object,
+    quarantine_reason: str,
 ) -> KnownRelease:
     yanked = None if yanked_at is None else reason
-    return KnownRelease(pk, version, sql.read_instant(created_at), yanked, summary)
+    quarantined = quarantine_reason if is_quarantined else None
+    return KnownRelease(pk, version, sql.read_instant(created_at), yanked, summary, quarantined)
 
 
 def releases_of(project: Project) -> QuerySet[Release]:
@@ -126,6 +134,11 @@ def releases_of(project: Project) -> QuerySet[Release]:
 def find_file(filename: str) -> File | None:
     """Return the file of that name, whatever project it belongs to, or None."""
     return File.objects.filter(filename=filename).first()
+
+
+def find_held_file(files: QuerySet[File]) -> str | None:
+    """Return the name of one of these files that is in quarantine, or None."""
+    return files.filter(is_quarantined=True).order_by("pk").values_list("filename", flat=True).first()
 
 
 def files_of(release: Release) -> QuerySet[File]:
@@ -169,5 +182,5 @@ def newest_projects() -> QuerySet[Project]:
 
 def newest_releases() -> QuerySet[Release]:
     """Return releases with their projects and without their metadata, the one made last first."""
-    shown = Release.objects.exclude(project__status=Project.Status.QUARANTINED)
+    shown = Release.objects.filter(is_quarantined=False).exclude(project__status=Project.Status.QUARANTINED)
     return shown.select_related("project").defer(*_HEAVY).order_by("-created_at", "-id")

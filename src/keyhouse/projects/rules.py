@@ -14,12 +14,14 @@ from keyhouse.core.errors import Refusal
 from keyhouse.projects.errors import (
     ContentExists,
     FileExists,
+    FileHeld,
     FileNameUsed,
     ProjectArchived,
     ProjectQuarantined,
     ProjectTooLarge,
     ReasonRefused,
     ReleaseClosed,
+    ReleaseQuarantined,
     SecondSourceDistribution,
 )
 
@@ -89,6 +91,24 @@ def judge_change(status: str, reason: str = "") -> Refusal | None:
     return ProjectQuarantined(f"This project is in quarantine: {reason}") if reason else ProjectQuarantined()
 
 
+def judge_release_change(quarantined: str | None) -> Refusal | None:
+    """Return why a release in quarantine (None: it isn't) can't be changed by owners and takes no files, or None."""
+    if quarantined is None:
+        return None
+    return (
+        ReleaseQuarantined(f"This release is in quarantine: {quarantined}")
+        if quarantined
+        else ReleaseQuarantined()
+    )
+
+
+def judge_parts(quarantined: str | None) -> Refusal | None:
+    """Return why what holds a file of that name, which is in quarantine, can't be deleted, or None."""
+    if quarantined is None:
+        return None
+    return FileHeld(f"{quarantined} is in quarantine, so it can't be deleted, nor what holds it.")
+
+
 def judge_project_size(size: int, added: int, limit: int) -> Refusal | None:
     """Return why a project of `size` bytes can't grow by `added` bytes, or None."""
     if size + added <= limit:
@@ -100,13 +120,17 @@ def judge_project_size(size: int, added: int, limit: int) -> Refusal | None:
 
 @dataclass(frozen=True, slots=True)
 class KnownRelease:
-    """A release beside which a file is judged and pages are made; `yanked` is the reason of its yank, None: it is not."""
+    """A release beside which a file is judged and pages are `yanked` is the reason of its yank, None: it is not.
+
+    So is `quarantined` that of its quarantine.
+    """
 
     pk: int
     version: str
     created_at: datetime
     yanked: str | None
     summary: str
+    quarantined: str | None = None
 
 
 def find_equal_release(releases: Mapping[str, KnownRelease], version: str) -> KnownRelease | None:

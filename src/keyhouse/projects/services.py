@@ -87,6 +87,7 @@ def _publish(new: NewFile, by: Actor) -> File:
         project = _let_in(project, by) if project else _found_project(new, by, at)
         contents = Contents() if is_new_project else pages.read_contents(project)
         joined = rules.find_equal_release(contents.releases, new.version)
+        raise_refusal(rules.judge_release_change(joined.quarantined if joined else None))
         repeated = _find_repeated(new, project, joined, by)
         if repeated is not None:
             return repeated

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyhouse.safety.quarantine.models import Quarantine
 from keyhouse.safety.switches.models import Switch
 
-__all__ = ["Switch"]
+__all__ = ["Quarantine", "Switch"]

@@ -6,6 +6,7 @@ from typing import Final
 
 from django.urls import path
 
+from keyhouse.safety.quarantine import views as quarantine
 from keyhouse.safety.switches import views as switches
 
 _SWITCH: Final = "operator/switches/<str:name>/"
@@ -14,4 +15,7 @@ urlpatterns = [
     path("operator/switches/", switches.switches, name="switches"),
     path(_SWITCH + "freeze/", switches.freeze, name="switch-freeze"),
     path(_SWITCH + "lift/", switches.lift, name="switch-lift"),
+    path("operator/quarantine/", quarantine.quarantines, name="quarantines"),
+    path("operator/quarantine/place/", quarantine.place, name="quarantine-place"),
+    path("operator/quarantine/<number:quarantine_id>/lift/", quarantine.lift, name="quarantine-lift"),
 ]

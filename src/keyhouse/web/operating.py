@@ -25,6 +25,7 @@ TABS: Final = (
     Tab("/operator/accounts/", "Accounts", "account.read-troubled"),
     Tab("/mandate/proposals/", "Mandates", "mandate.read-all"),
     Tab("/operator/switches/", "Switches", "switch.read-all"),
+    Tab("/operator/quarantine/", "Quarantine", "quarantine.read-all"),
     Tab("/operator/mail/", "Mail", "mail.read-all"),
     Tab("/operator/audit/", "Audit log", "audit.read-all"),
 )

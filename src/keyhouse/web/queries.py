@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Case, F, Q, TextField, Value, When
+from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Length
 
+from keyhouse.index.model import version_key
 from keyhouse.projects.models import File, IndexPage, Project, Release
-from keyhouse.projects.queries import visible_projects
+from keyhouse.projects.queries import files_of, visible_projects
 from keyhouse.web.versions import ReleaseLine, newest_first
 
 LONGEST_SHOWN: Final = 36_000  # characters of a description on the project's own page
@@ -52,7 +53,19 @@ def _kept_totals(body: bytes) -> Totals | None:
 def history_of(project: Project) -> list[ReleaseLine]:
     """Return all releases, the newest version first."""
     fields = ("id", "version", "created_at", "yanked_at", "yanked_reason")
-    return newest_first(ReleaseLine(*row) for row in project.releases.values_list(*fields))
+    shown = project.releases.filter(is_quarantined=False)
+    return newest_first(ReleaseLine(*row) for row in shown.values_list(*fields))
+
+
+def find_quarantine(project: Project, version: str) -> str | None:
+    """Return the reason of the quarantine of a release, however its version is spelt; None where there is none."""
+    rows = project.releases.filter(is_quarantined=True).values_list("version", "quarantine_reason")
+    return next((reason for found, reason in rows if version_key(found) == version_key(version)), None)
+
+
+def open_files_of(release_id: int) -> QuerySet[File]:
+    """Return the files of a release that may be shown, in their order."""
+    return files_of(Release(pk=release_id)).filter(is_quarantined=False)
 
 
 def get_release(release_id: int) -> ChosenRelease:

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from keyhouse.index.model import version_key
 
-_LONGEST: Final = 200  # no release has a longer one, and reading a very long number is no cheap work
+LONGEST_VERSION: Final = 200  # no release has a longer one, and reading a very long number is no cheap work
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ def newest_first(lines: Iterable[ReleaseLine]) -> list[ReleaseLine]:
 
 def find_version(lines: list[ReleaseLine], version: str) -> ReleaseLine | None:
     """Return the release of that version, however it is spelt."""
-    if len(version) > _LONGEST:
+    if len(version) > LONGEST_VERSION:
         return None
     wanted = version_key(version)
     return next((line for line in lines if version_key(line.version) == wanted), None)

@@ -15,7 +15,7 @@ from keyhouse.audit.services import Detail, record
 from keyhouse.core import clock, configuration, faults
 from keyhouse.core.actor import Actor
 from keyhouse.projects import pages
-from keyhouse.projects.changing import project_to_change, release_to_change, thing_of
+from keyhouse.projects.changing import project_to_change, release_to_change, require_no_quarantine, thing_of
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.life_cycle import aside, letters
 from keyhouse.projects.life_cycle.emails import tell_people
@@ -33,6 +33,7 @@ def delete_file(name: str, filename: str, *, by: Actor) -> Removal:
         file = project.files.filter(filename=filename).select_related("release").first()
         if file is None:
             raise ProjectNotFound("The project has no such file.")
+        require_no_quarantine(project.files.filter(pk=file.pk), by)
         removal = _note(project, Removal.Kind.FILE, by, version=file.release.version, filename=filename)
         aside.keep_files(removal, project.files.filter(pk=file.pk))
         _delete_files(removal, project.files.filter(pk=file.pk))
@@ -53,6 +54,7 @@ def delete_release(name: str, version: str, *, by: Actor) -> Removal:
     """Take a release and its files out of the index; their names stay used. Raises as `delete_file`."""
     with transaction.atomic():
         project, release = release_to_change(name, version, "release.delete", by)
+        require_no_quarantine(release.files.all(), by)
         removal = _note(project, Removal.Kind.RELEASE, by, version=version)
         aside.keep_release(removal, release)
         filenames = _delete_files(removal, release.files.all())
@@ -73,6 +75,7 @@ def delete_project(name: str, *, by: Actor) -> Removal:
     """
     with transaction.atomic():
         project = project_to_change(name, "project.delete", by)
+        require_no_quarantine(project.files.all(), by)
         thing, versions = thing_of(project), list(project.releases.values_list("version", flat=True))
         removal = _note(project, Removal.Kind.PROJECT, by)
         aside.keep_project(removal, project)

@@ -185,6 +185,10 @@ def _require_release(project: Project, files: Sequence[File]) -> None:
     for file in files:
         if not Release.objects.filter(pk=file.release_id, project=project).exists():
             raise RestoreImpossible("Its release is not here any more.", fix="Bring the release back first.")
+        held = Release.objects.filter(pk=file.release_id, is_quarantined=True)
+        raise_refusal(
+            project_rules.judge_release_change(held.values_list("quarantine_reason", flat=True).first())
+        )
         others = File.objects.filter(release_id=file.release_id, kind="sdist")
         sdist = others.values_list("filename", flat=True).first() if file.kind == "sdist" else None
         raise_refusal(rules.judge_place(sdist or ""))

@@ -31,3 +31,12 @@ class ProjectQuarantined(Refusal):
     situation = Situation.FORBIDDEN
     sentence = "This project is in quarantine."
     fix = "Its page says what is known. Ask the operators of this index."
+
+
+class ReleaseQuarantined(Refusal):
+    """Moderators took the release out of circulation; nothing of it is shown meanwhile."""
+
+    code = "release-quarantined"
+    situation = Situation.FORBIDDEN
+    sentence = "This release is in quarantine."
+    fix = "The project's page lists its other releases. Ask the operators of this index."

@@ -17,8 +17,8 @@ from keyhouse.index.errors import FileQuarantined
 from keyhouse.projects.models import File, Project
 from keyhouse.projects.queries import find_project
 from keyhouse.web import queries
-from keyhouse.web.project_pages.errors import ProjectQuarantined
-from keyhouse.web.versions import ReleaseLine, find_version
+from keyhouse.web.project_pages.errors import ProjectQuarantined, ReleaseQuarantined
+from keyhouse.web.versions import LONGEST_VERSION, ReleaseLine, find_version
 
 _NAME: Final = re.compile(r"[a-z0-9-]{1,200}")  # a database must not be asked for anything else
 _FILENAME: Final = re.compile(r"[A-Za-z0-9_.+!-]{1,250}")
@@ -61,7 +61,8 @@ class Looked:
     def require_open(self) -> None:
         """Raise ProjectQuarantined where nothing of the project's files may be shown."""
         if self.project.status == Project.Status.QUARANTINED:
-            raise ProjectQuarantined
+            reason = self.project.status_reason
+            raise ProjectQuarantined(f"This project is in quarantine: {reason}" if reason else None)
 
 
 class SpeltOtherwise(Exception):  # noqa: N818 - nothing is wrong; the page lives at another spelling
@@ -94,10 +95,17 @@ def look_up(name: str, version: str = "", rest: str = "") -> Looked:
     recommended = find_version(history, project.latest_version) or next(iter(history), None)
     chosen = find_version(history, version) if version else recommended
     if version and chosen is None:
+        _require_no_quarantine(project, version)
         raise NotFound(f"{project.name} has no such release.", fix="Its page lists all releases.")
     if name != normalized or (version and chosen and version != chosen.version):
         raise SpeltOtherwise(normalized, chosen.version if version and chosen else "", rest)
     return Looked(project, history, recommended, chosen)
+
+
+def _require_no_quarantine(project: Project, version: str) -> None:
+    reason = queries.find_quarantine(project, version[:LONGEST_VERSION])
+    if reason is not None:
+        raise ReleaseQuarantined(f"This release is in quarantine: {reason}" if reason else None)
 
 
 def or_redirected(page: Page) -> Page:

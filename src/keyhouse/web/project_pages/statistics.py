@@ -107,7 +107,8 @@ def statistics_of(project: Project, days: int, today: date) -> Statistics:
 
 
 def _by_release(project: Project, first_on: date, today: date) -> tuple[Part, ...]:
-    rows = ReleaseDownloads.objects.filter(project=project, day_on__gte=first_on, day_on__lte=today)
+    shown = ReleaseDownloads.objects.filter(project=project, release__is_quarantined=False)
+    rows = shown.filter(day_on__gte=first_on, day_on__lte=today)
     sums = rows.values("release__version").annotate(sum=Sum("count")).order_by("-sum", "release__version")
     return tuple(Part(row["release__version"], row["sum"]) for row in sums[:RELEASES_SHOWN])
 

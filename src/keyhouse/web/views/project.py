@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from keyhouse.core import actions, configuration
 from keyhouse.core.errors import NotFound
-from keyhouse.projects.models import Release
+from keyhouse.projects.models import Project
 from keyhouse.projects.queries import files_of, roles_of_project
 from keyhouse.web import queries
 from keyhouse.web.descriptions import fit_description
@@ -30,6 +30,7 @@ MOST_DESCRIPTION: Final = 36_000  # bytes on the project's own page
 def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
     found = queries.get_release(chosen.id)
     files = list(files_of(found.release)[: FILES_SHOWN + 1])
+    shown = [file for file in files if not file.is_quarantined]
     project = looked.project
     base_url = configuration.current().base_url
     text = fit_description(found.description_html)
@@ -42,7 +43,8 @@ def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
         "description": "" if is_long else text,
         "description_is_long": is_long,
         "previous": looked.previous,
-        "files": lines_of(files[:FILES_SHOWN]),
+        "files": lines_of(shown[:FILES_SHOWN]),
+        "has_held_files": len(shown) < len(files),
         "has_more_files": len(files) > FILES_SHOWN,
         "is_recommended": looked.recommended == chosen,
     }
@@ -53,6 +55,8 @@ def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
 def project(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
     """Show a project by its recommended release, or one release of it."""
     looked = look_up(name, version)
+    if looked.project.status == Project.Status.QUARANTINED:
+        return render(request, "site/quarantined.html", looked.context)
     context = looked.context | {
         "history": looked.history[:RELEASES_SHOWN],
         "people": roles_of_project(looked.project),
@@ -68,6 +72,7 @@ def project(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
 def releases(request: HttpRequest, name: str) -> HttpResponse:
     """Show all releases of a project, fifty a page."""
     looked = look_up(name, "", "releases/")
+    looked.require_open()
     pages = Pages(read_page_number(request.GET.get("page", "")), len(looked.history), LINES_A_PAGE)
     lines = looked.history[pages.first : pages.first + pages.length]
     return render(request, "site/releases.html", looked.context | {"history": lines, "pages": pages})
@@ -78,7 +83,8 @@ def releases(request: HttpRequest, name: str) -> HttpResponse:
 def files(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Show all files of a release, fifty a page."""
     looked = look_up(name, version, "files/")
-    found = files_of(Release(pk=looked.release_id))
+    looked.require_open()
+    found = queries.open_files_of(looked.release_id)
     pages = Pages(read_page_number(request.GET.get("page", "")), found.count(), LINES_A_PAGE)
     lines = lines_of(list(found[pages.first : pages.first + pages.length]))
     return render(request, "site/files.html", looked.context | {"files": lines, "pages": pages})
@@ -89,6 +95,7 @@ def files(request: HttpRequest, name: str, version: str) -> HttpResponse:
 def description(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Show a description that is too long for the project's page."""
     looked = look_up(name, version, "description/")
+    looked.require_open()
     text = fit_description(queries.description_of(looked.release_id))
     return render(request, "site/description.html", looked.context | {"description": text})
 

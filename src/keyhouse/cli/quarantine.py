@@ -1,0 +1,93 @@
+"""`keyhouse quarantine`: takes a project, a release or a file out of the index, and puts it back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+from packaging.version import InvalidVersion, Version
+
+from keyhouse.cli.defaults import WithDefault
+from keyhouse.cli.main import as_json as document_of
+from keyhouse.core import clock
+from keyhouse.core.actor import host
+from keyhouse.distfiles.names import normalise
+from keyhouse.safety.quarantine import queries, services
+from keyhouse.safety.quarantine.models import Quarantine
+
+
+class ReleaseVersion(click.ParamType[str]):
+    """A version, however it is spelt."""
+
+    name = "version"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return its canonical spelling."""
+        try:
+            return str(Version(str(value)))
+        except InvalidVersion:
+            self.fail(f"{value!r} is no version", param, ctx)
+
+
+_RELEASE = click.option(
+    "--release", "version", type=ReleaseVersion(), default=None, help="Only this release."
+)
+_FILE = click.option("--file", "filename", default="", help="Only the file of this name.")
+
+
+@click.group("quarantine", cls=WithDefault)
+def command() -> None:
+    """Take a project, a release or a file out of every face of the index while you look into it.
+
+    \b
+    Examples:
+      keyhouse quarantine reqeusts --reason "imitates requests"
+      keyhouse quarantine alpha --release 1.2 --reason "sends environment variables away"
+      keyhouse quarantine alpha --file alpha-1.2.tar.gz --reason "is not what was built"
+      keyhouse quarantine list
+      keyhouse quarantine lift alpha --release 1.2
+    """  # noqa: D301 - \b is click's own mark
+
+
+@command.command("set")
+@click.argument("name")
+@_RELEASE
+@_FILE
+@click.option("--reason", required=True, help="Why; everybody who asks for it reads it.")
+def set_(name: str, version: str | None, filename: str, reason: str) -> None:
+    """Take the project NAME, or a part of it, out of the index."""
+    row = services.quarantine(normalise(name), reason, version=version or "", filename=filename, by=host())
+    click.echo(f"In quarantine: {row}.")
+
+
+@command.command()
+@click.argument("name")
+@_RELEASE
+@_FILE
+def lift(name: str, version: str | None, filename: str) -> None:
+    """Put the project NAME, or a part of it, back as it was."""
+    row = services.lift(normalise(name), version=version or "", filename=filename, by=host())
+    click.echo(f"Back: {row}.")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(*, as_json: bool) -> None:
+    """List what is in quarantine, the newest first."""
+    rows = queries.lasting()
+    if as_json:
+        click.echo(document_of([_as_dict(row) for row in rows]))
+        return
+    for row in rows.iterator(chunk_size=1000):
+        click.echo(f"{clock.format_second(row.set_at)}  {row}  by {row.set_by}: {row.reason}")
+
+
+def _as_dict(row: Quarantine) -> dict[str, Any]:
+    return {
+        "project": row.project.normalized_name,
+        "version": row.version or None,
+        "filename": row.filename or None,
+        "reason": row.reason,
+        "since": clock.format_instant(row.set_at),
+        "set_by": row.set_by,
+    }

@@ -1,0 +1,144 @@
+"""Placing and lifting a quarantine: the project's row locked, one transaction, one audit record, its pages anew.
+
+Everything that installers and people meet is rendered from the rows that change here, or asks them; so the next
+request finds nothing, in every process, and what was there before comes back as it was.
+"""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from keyhouse.accounts.recovery.telling import tell_others
+from keyhouse.audit.services import record
+from keyhouse.core import actions, clock, faults
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor
+from keyhouse.mail.letters import Letter
+from keyhouse.projects import pages
+from keyhouse.projects.changing import thing_of
+from keyhouse.projects.errors import ProjectNotFound
+from keyhouse.projects.models import File, Project, Release
+from keyhouse.projects.queries import find_release, lock_project
+from keyhouse.safety.quarantine import letters, queries
+from keyhouse.safety.quarantine.errors import QuarantineMissing, QuarantineReasonRefused
+from keyhouse.safety.quarantine.models import Quarantine
+
+LONGEST_REASON = 300
+
+
+def quarantine(name: str, reason: str, *, version: str = "", filename: str = "", by: Actor) -> Quarantine:
+    """Take a project, a release of it or a file out of every face of the index.
+
+    `name` is normalised, `version` canonical; a file is named by `filename` alone. Once more with another reason changes
+    the reason. Raises ProjectNotFound, QuarantineReasonRefused, RoleRequired and what the gate raises.
+    """
+    with transaction.atomic():
+        project = _lock(name, "quarantine.set", by)
+        reason = _cleaned(reason)
+        version = _version_of(project, version, filename)
+        row = queries.find_lasting(project, version, filename)
+        if row is not None and row.reason == reason:
+            return row
+        row = row or _begin(project, version, filename)
+        row.reason, row.set_by = reason, by.name[:150]
+        row.save()
+        _apply(row)
+        _finish(row, "quarantine.set", letters.placed(str(row), name, reason), by)
+    faults.reach("quarantine.committed")
+    return row
+
+
+def lift(name: str, *, version: str = "", filename: str = "", by: Actor) -> Quarantine:
+    """Put back what was taken out, as it was; what is held by another quarantine, too, stays out.
+
+    Raises ProjectNotFound, QuarantineMissing, RoleRequired and what the gate raises.
+    """
+    with transaction.atomic():
+        project = _lock(name, "quarantine.lift", by)
+        version = _version_of(project, version, filename)
+        row = queries.find_lasting(project, version, filename)
+        if row is None:
+            raise QuarantineMissing
+        row.lifted_at, row.lifted_by = clock.now(), by.name[:150]
+        row.save()
+        _apply(row)
+        _finish(row, "quarantine.lift", letters.lifted(str(row), name), by)
+    faults.reach("quarantine.committed")
+    return row
+
+
+def _lock(name: str, action: str, by: Actor) -> Project:
+    actions.require(by, action, Thing("project", None, name))
+    project = lock_project(name)
+    if project is None:
+        raise ProjectNotFound
+    return project
+
+
+def _version_of(project: Project, version: str, filename: str) -> str:
+    """Return the version that the ledger names; raises ProjectNotFound where there is no such release or file."""
+    if filename:
+        file = project.files.filter(filename=filename).select_related("release").first()
+        if file is None:
+            raise ProjectNotFound("The project has no such file.")
+        return str(file.release.version)
+    if version and find_release(project, version) is None:
+        raise ProjectNotFound("The project has no such release.")
+    return version
+
+
+def _begin(project: Project, version: str, filename: str) -> Quarantine:
+    is_whole = not version
+    return Quarantine(
+        project=project,
+        version=version,
+        filename=filename,
+        former_status=project.status if is_whole else "",
+        former_reason=project.status_reason if is_whole else "",
+        set_at=clock.now(),
+    )
+
+
+def _apply(row: Quarantine) -> None:
+    if not row.version:
+        _apply_to_project(row)
+        return
+    if not row.filename:
+        held = row.lifted_at is None
+        Release.objects.filter(project=row.project, version=row.version).update(
+            is_quarantined=held, quarantine_reason=row.reason if held else ""
+        )
+    files = row.project.files.filter(release__version=row.version)
+    for file in files.filter(filename=row.filename) if row.filename else files:
+        _apply_to_file(file, row)
+
+
+def _apply_to_project(row: Quarantine) -> None:
+    project = row.project
+    if row.lifted_at is None:
+        project.status, project.status_reason = Project.Status.QUARANTINED, row.reason
+    elif project.status == Project.Status.QUARANTINED:  # the host may have changed it meanwhile
+        project.status, project.status_reason = row.former_status, row.former_reason
+    project.save(update_fields=["status", "status_reason"])
+
+
+def _apply_to_file(file: File, row: Quarantine) -> None:
+    reason = queries.reason_for_file(row.project, row.version, file.filename)
+    file.is_quarantined, file.quarantine_reason = reason is not None, reason or ""
+    file.save(update_fields=["is_quarantined", "quarantine_reason"])
+
+
+def _finish(row: Quarantine, action: str, letter: Letter, by: Actor) -> None:
+    details = {"version": row.version, "filename": row.filename, "reason": row.reason}
+    record(action, by=by, about=thing_of(row.project), details=details)
+    tell_others(row.project.roles.values_list("user_id", flat=True), letter, clock.now())
+    pages.empty_listings()
+    pages.refresh_pages(row.project, versions=[row.version] if row.version else None, touches_listing=True)
+    faults.reach("quarantine.rows-written")
+
+
+def _cleaned(reason: str) -> str:
+    reason = reason.strip()
+    if not 0 < len(reason) <= LONGEST_REASON or not reason.isprintable():
+        raise QuarantineReasonRefused
+    return reason

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from django.db import connection
+from tests.mandate.visiting import Visit, code_of
+from tests.projects.conftest import everything, give_role, make_file
+from tests.safety.conftest import person
+
+from keyhouse.accounts.models import User
+from keyhouse.audit.models import Record
+from keyhouse.cli import quarantine as command
+from keyhouse.core.actor import Actor, host
+from keyhouse.core.errors import Refusal, RoleRequired
+from keyhouse.mail.models import Mail
+from keyhouse.projects import verification
+from keyhouse.projects.errors import FileHeld, ProjectNotFound, ProjectQuarantined, ReleaseQuarantined
+from keyhouse.projects.life_cycle.services import (
+    archive_project,
+    delete_file,
+    delete_project,
+    delete_release,
+    unyank_release,
+    yank_release,
+)
+from keyhouse.projects.models import File, IndexPage, Project, Release
+from keyhouse.projects.services import publish_file
+from keyhouse.safety.models import Quarantine
+from keyhouse.safety.quarantine.errors import QuarantineMissing, QuarantineReasonRefused
+from keyhouse.safety.quarantine.services import lift, quarantine
+
+WHEEL, SDIST, LATEST = "alpha-1.0-py3-none-any.whl", "alpha-1.0.tar.gz", "alpha-2.0-py3-none-any.whl"
+TARGETS: dict[str, dict[str, str]] = {
+    "project": {},
+    "release": {"version": "2.0"},
+    "file": {"filename": LATEST},
+}
+
+
+def state() -> dict[str, list[tuple[Any, ...]]]:
+    """Return what people and installers see, without the numbers of changes."""
+    kept = everything()
+    pages = IndexPage.objects.filter(kind="simple", form="html").values_list("name", "is_gone")
+    kept.pop("audit.Record"), kept.pop("audit.Personal"), kept.pop("projects.IndexPage")
+    kept.pop("projects.Serial"), kept.pop("accounts.Link", None)
+    kept["projects.Project"] = sorted(Project.objects.values_list("status", "status_reason", "summary"))
+    return kept | {"pages": sorted(pages)}
+
+
+def files_shown() -> list[str]:
+    body = bytes(IndexPage.objects.get(kind="simple", name="alpha", form="json").body)
+    return sorted(file["filename"] for file in json.loads(body)["files"])
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_was_taken_out_comes_back_as_it_was(target: str, alpha: Project, ada: Actor, mod: Actor) -> None:
+    archive_project("alpha", "done", by=ada)
+    before = state()
+    quarantine("alpha", "steals keys", by=mod, **TARGETS[target])
+    assert LATEST not in files_shown()
+    assert list(verification.verify_pages()) == []
+    lift("alpha", by=mod, **TARGETS[target])
+    assert state() == before
+    assert LATEST in files_shown()
+    assert list(verification.verify_pages()) == []
+    assert [row.action for row in Record.objects.order_by("-pk")[:2]] == ["quarantine.lift", "quarantine.set"]
+
+
+def test_what_two_quarantines_hold_comes_back_with_the_second(alpha: Project, mod: Actor) -> None:
+    quarantine("alpha", "one file", filename=WHEEL, by=mod)
+    quarantine("alpha", "the release", version="1.0", by=mod)
+    lift("alpha", version="1.0", by=mod)
+    assert files_shown() == [SDIST, LATEST]
+    assert File.objects.get(filename=WHEEL).quarantine_reason == "one file"
+    quarantine("alpha", "the release", version="1.0", by=mod)
+    lift("alpha", filename=WHEEL, by=mod)
+    assert files_shown() == [LATEST]
+    lift("alpha", version="1.0", by=mod)
+    assert files_shown() == [WHEEL, SDIST, LATEST]
+
+
+ACTS: dict[str, Callable[[Actor], object]] = {
+    "yank": lambda by: yank_release("alpha", "2.0", by=by),
+    "unyank": lambda by: unyank_release("alpha", "2.0", by=by),
+    "delete file": lambda by: delete_file("alpha", LATEST, by=by),
+    "delete release": lambda by: delete_release("alpha", "2.0", by=by),
+    "delete project": lambda by: delete_project("alpha", by=by),
+    "upload": lambda by: publish_file(make_file("alpha", "2.0", kind="sdist"), by=by),
+}
+HELD: dict[str, dict[str, type[Refusal]]] = {
+    "project": dict.fromkeys(ACTS, ProjectQuarantined),
+    "release": {
+        "yank": ReleaseQuarantined,
+        "unyank": ReleaseQuarantined,
+        "delete file": FileHeld,
+        "delete release": ReleaseQuarantined,
+        "delete project": FileHeld,
+        "upload": ReleaseQuarantined,
+    },
+    "file": dict.fromkeys(("delete file", "delete release", "delete project"), FileHeld),
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "act", "refusal"),
+    [(target, act, refusal) for target, acts in HELD.items() for act, refusal in acts.items()],
+)
+def test_owners_change_nothing_of_what_is_held(
+    target: str, act: str, refusal: type[Refusal], alpha: Project, ada: Actor
+) -> None:
+    quarantine("alpha", "steals keys", by=host(), **TARGETS[target])
+    before = everything()
+    with pytest.raises(refusal):
+        ACTS[act](ada)
+    assert everything() == before
+
+
+def test_a_release_that_is_held_stands_for_the_project_no_longer(alpha: Project, mod: Actor) -> None:
+    quarantine("alpha", "steals keys", version="2.0", by=mod)
+    assert Project.objects.get().latest_version == "1.0"
+    assert Project.objects.get().summary == "Summary of 1.0"
+    assert IndexPage.objects.get(kind="json", name="alpha/2.0").is_gone
+
+
+def test_everybody_with_a_role_is_told_and_nobody_else(alpha: Project, mod: Actor) -> None:
+    give_role("alpha", person("bob"), "maintainer")
+    person("eve")
+    quarantine("alpha", "steals keys", by=mod)
+    quarantine("alpha", "steals keys", by=mod)
+    lift("alpha", by=mod)
+    told = Mail.objects.order_by("pk").values_list("kind", "address")
+    assert sorted(told) == [
+        (kind, f"{name}@example.org")
+        for kind in ("quarantine-lifted", "quarantine-placed")
+        for name in ("ada", "bob")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        ({"name": "beta"}, ProjectNotFound),
+        ({"version": "9.9"}, ProjectNotFound),
+        ({"filename": "beta-1.0.tar.gz"}, ProjectNotFound),
+        ({"reason": " "}, QuarantineReasonRefused),
+        ({"reason": "x" * 301}, QuarantineReasonRefused),
+        ({"reason": "two\nlines"}, QuarantineReasonRefused),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    words: dict[str, str], refusal: type[Refusal], alpha: Project, mod: Actor
+) -> None:
+    before = everything()
+    with pytest.raises(refusal):
+        quarantine(**({"name": "alpha", "reason": "x"} | words), by=mod)
+    with pytest.raises(QuarantineMissing):
+        lift("alpha", by=mod)
+    assert everything() == before
+    assert (Quarantine.objects.count(), Mail.objects.count()) == (0, 0)
+
+
+def test_owners_and_auditors_take_out_and_put_back_nothing(alpha: Project, ada: Actor) -> None:
+    for actor in (ada, person("aud", "auditor")):
+        for name in ("alpha", "no-such-project"):
+            with pytest.raises(RoleRequired):
+                quarantine(name, "x", by=actor)
+            with pytest.raises(RoleRequired):
+                lift(name, by=actor)
+    assert Quarantine.objects.count() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_at_once_one_quarantine_comes(alpha: Project) -> None:
+    failed: list[Exception] = []
+
+    def act() -> None:
+        try:
+            quarantine("alpha", "steals keys", version="1.0", by=host())
+        except Exception as error:  # noqa: BLE001 - told below
+            failed.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=act, name="quarantines") for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert Quarantine.objects.count() == Record.objects.filter(action="quarantine.set").count() == 1
+    assert Release.objects.get(version="1.0").is_quarantined
+
+
+def test_pages_take_out_and_put_back(alpha: Project, mod: Actor) -> None:
+    visit = Visit(User.objects.get(username="mod"))
+    assert 'value="alpha"' in visit.get("/operator/quarantine/place/?project=alpha").content.decode()
+    visit.post("/operator/quarantine/place/", project="Alpha", version="2", reason="steals keys")
+    assert code_of(visit.answer) == "project-not-found"
+    visit.post("/operator/quarantine/place/", project="Alpha", version="2.0", reason="steals <keys>")
+    assert visit.answer.status_code == 303
+    assert "steals &lt;keys&gt;" in visit.get("/operator/quarantine/").content.decode()
+    pk = Quarantine.objects.get().pk
+    visit.post(f"/operator/quarantine/{pk}/lift/")
+    assert visit.answer.status_code == 303
+    assert code_of(visit.post(f"/operator/quarantine/{pk}/lift/")) == "quarantine-missing"
+
+
+def test_commands_take_out_list_and_put_back(alpha: Project) -> None:
+    run = CliRunner()
+    words = ["Alpha", "--release", "1.0", "--reason", "steals keys"]
+    assert run.invoke(command.command, words).output == "In quarantine: alpha 1.0.\n"
+    listed = json.loads(run.invoke(command.command, ["list", "--json"]).output)
+    assert [(row["project"], row["version"], row["reason"]) for row in listed] == [
+        ("alpha", "1.0", "steals keys")
+    ]
+    assert "alpha 1.0" in run.invoke(command.command, ["list"]).output
+    assert run.invoke(command.command, ["lift", "alpha", "--release", "1.0"]).output == "Back: alpha 1.0.\n"
+    assert isinstance(run.invoke(command.command, ["lift", "alpha"]).exception, QuarantineMissing)
+    assert run.invoke(command.command, ["alpha"]).exit_code == 2
