@@ -18,7 +18,7 @@ def write_document(folder: Path, now: datetime) -> dict[str, Any]:
     """Write the distributions into `folder` and return the document that publishes them."""
     return {
         "users": [person.entry(now) for person in CAST.people],
-        "projects": [_project(work) for work in SHELF],
+        "projects": [_project(work, now) for work in SHELF],
         "files": [entry for work in SHELF for entry in _files(folder, work, now)],
         "tokens": list(_tokens(now)),
         "mandates": [{"document": mandate(now), "approved_by": ["iris", "tomas"]}],
@@ -34,8 +34,10 @@ def write_document(folder: Path, now: datetime) -> dict[str, Any]:
     }
 
 
-def _project(work: Work) -> dict[str, Any]:
+def _project(work: Work, now: datetime) -> dict[str, Any]:
+    _, first = next(work.releases(now))
     return {
+        "created_at": first.isoformat(),
         "name": work.name,
         "owners": work.owners.split(),
         "maintainers": work.maintainers.split(),

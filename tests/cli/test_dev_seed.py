@@ -268,6 +268,15 @@ def test_later_documents_refer_to_what_earlier_ones_made(tmp_path: Path) -> None
     assert list(verify_pages()) == []
 
 
+def test_a_project_may_be_as_old_as_it_says() -> None:
+    born = datetime(2024, 3, 1, 9, tzinfo=UTC)
+    seed(
+        users=[{"username": "ada"}],
+        projects=[{"name": "alpha", "owners": ["ada"], "created_at": born.isoformat()}],
+    )
+    assert Project.objects.get().created_at == Role.objects.get().since_at == born
+
+
 def test_a_file_makes_its_project_and_its_person_the_owner(tmp_path: Path) -> None:
     files = [
         {"path": str(build_wheel(tmp_path)), "by": "ada"},

@@ -29,7 +29,7 @@ class Heard:
         self.home = home
         self.answers: list[Response] = []
         self.complaints: list[str] = []
-        page.on("response", self.answers.append)
+        page.on("response", lambda answer: self.answers.append(answer))  # noqa: PLW0108 - it hangs something on what it is given
         page.on("console", self._listen)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 

@@ -121,6 +121,11 @@ def _change_projects(harbour: Harbour) -> None:
     harbour.send(
         "mara", "/manage/project/lantern/release/1.2/yank/", reason="Loses machines whose name has a dot."
     )
+    harbour.send("jonas", "/manage/project/mainsail/archive/")
+    harbour.send("mara", "/manage/project/lantern/people/", invitee="priya", kind="maintainer")
+    harbour.send(
+        "iris", "/operator/switches/new-projects/freeze/", reason="Names are being squatted.", lasts="1d"
+    )
 
 
 def _ask_for_accounts(harbour: Harbour) -> None:

@@ -68,6 +68,13 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/project/{name}/{version}/": seen(at="/project/lantern/1.2/"),
     "/project/{name}/{version}/files/": seen(at="/project/knotwork/1.3/files/"),
     "/project/{name}/{version}/description/": seen(at="/project/lantern/1.2/description/"),
+    "/project/{name}/compare/": seen(at="/project/lantern/compare/"),
+    "/project/{name}/compare/{before}/{after}/": seen(at="/project/lantern/compare/1.5/2.1/"),
+    "/project/{name}/statistics/": seen(at="/project/lantern/statistics/"),
+    "/project/{name}/{version}/files/{filename}/": seen(
+        at="/project/lantern/2.1/files/lantern-2.1-py3-none-any.whl/"
+    ),
+    "/browse/": seen(),
     "/help/clients/": seen(),
     "/help/codes/": seen(),
     "/help/codes/{code}/": seen(at="/help/codes/second-factor-required/"),
@@ -120,6 +127,8 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/keep-account/": seen(),
     "/account/vouch/": seen(PERSON, OTHER),
     "/account/vouch/{case_id}/": linked("/account/vouch/", PERSON),
+    "/account/invitations/": seen("priya", PERSON),
+    "/account/invitations/{invitation_id}/accept/": linked("/account/invitations/", "priya"),
     "/account/mandate/": seen(PERSON, "priya"),
     "/account/tokens/": seen(PERSON, "priya"),
     "/account/tokens/new/": seen(PERSON),
@@ -136,9 +145,21 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/manage/project/{name}/release/{version}/file/{filename}/delete/": linked(
         f"{LANTERN}/release/2.1/", PERSON
     ),
+    "/manage/project/{name}/people/": seen(PERSON, OTHER, at=f"{LANTERN}/people/"),
+    "/manage/project/{name}/unarchive/": seen("jonas", at="/manage/project/mainsail/unarchive/"),
     "/mandate/project/{name}/": seen(PERSON, at="/mandate/project/lantern/"),
     "/mandate/deletion/{name}/": seen(PERSON, at="/mandate/deletion/lantern/"),
     # those who run the index
+    "/operator/": seen(OPERATOR),
+    "/operator/people/": seen(OPERATOR),
+    "/operator/people/{username}/": seen(OPERATOR, at="/operator/people/mara/"),
+    **{
+        f"/operator/people/{{username}}/{act}/": seen(OPERATOR, at=f"/operator/people/wren/{act}/")
+        for act in ("end-sessions", "off-board", "suspend")
+    },
+    "/operator/switches/": seen(OPERATOR),
+    "/operator/switches/{name}/freeze/": linked("/operator/switches/", OPERATOR),
+    "/operator/switches/{name}/lift/": linked("/operator/switches/", OPERATOR),
     "/operator/accounts/": seen(OPERATOR),
     "/operator/audit/": seen(OPERATOR, "auden"),
     "/operator/mail/": seen(OPERATOR),
@@ -163,6 +184,24 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/mandate.json": _PROGRAMS,
     "/mandate/check": _PROGRAMS,
     "/mandate/projects/{name}.json": _PROGRAMS,
+    "/project/{name}/statistics.json": _PROGRAMS,
+    "/project/{name}/{version}/requirements.txt": _PROGRAMS,
+    "/search.json": _PROGRAMS,
+    "/account/emails/{email_id}/primary/": "a button as on the page that removes an address",
+    "/account/second-factors/{authenticator_id}/enable/": "a button as on the page that removes an app",
+    "/account/sign-up/": "closed in an index that takes people by invitation",
+    "/account/sign-up/sent/": "the same",
+    "/account/vouch/holds/{hold_id}/": "like the page of a word for somebody",
+    "/operator/recovery/holds/{hold_id}/": "like the page of a word for somebody",
+    "/operator/recovery/{case_id}/link/": "like the page that approves a case",
+    "/operator/recovery/{case_id}/withdraw/": "like the page that approves a case",
+    "/operator/people/{username}/reinstate/": "like the page that suspends somebody",
+    "/mandate/exemptions/{exemption_id}/approve/": "like the page that approves a proposal",
+    "/enrolment-proof/{secret}/": "a button as on the page that verifies an address",
+    "/keep-account/{secret}/": "a button as on the page that verifies an address",
+    "/revert-addresses/{secret}/": "a button as on the page that verifies an address",
+    "/recovery/{secret}/factor/": "the form of a second factor, as at signing in",
+    "/recovery/{secret}/password/": "the form of a forgotten password",
     "/help/": "leads to /help/clients/",
     **{
         f"/{purpose}/{{secret}}/{step}": _LIKE_INVITATION

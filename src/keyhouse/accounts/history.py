@@ -7,6 +7,7 @@ from typing import Final
 
 from django.db.models import QuerySet
 
+from keyhouse.accounts.devices import describe
 from keyhouse.audit.models import Personal, Record
 from keyhouse.core import actions
 
@@ -23,6 +24,11 @@ class Line:
     who: str
     network: str
     user_agent: str
+
+    @property
+    def device(self) -> str:
+        """Return what the browser or program names itself, in few words; nothing where nothing is known."""
+        return describe(self.user_agent) if self.user_agent else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -200,12 +200,14 @@ class SeedProject(Item):
         "maintainers": _list_of(_text),
         "organization": _or_null(_nothing),
         "archived": _flag,
+        "created_at": _or_null(_instant),
     }
     name: str
     owners: tuple[str, ...]
     maintainers: tuple[str, ...] = ()
     organization: None = None
     archived: bool = False
+    created_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -257,6 +257,7 @@ def _new_project(sowing: Sowing, entry: SeedProject, where: str) -> NewProject:
         entry.name,
         [sowing.person(name, where) for name in entry.owners],
         [sowing.person(name, where) for name in entry.maintainers],
+        entry.created_at,
     )
 
 

@@ -30,6 +30,7 @@ class NewProject:
     name: str
     owners: Sequence[User]
     maintainers: Sequence[User] = ()
+    created_at: datetime | None = None  # None: now
 
 
 def create_projects(new: Iterable[NewProject], *, by: Actor) -> list[Project]:
@@ -79,7 +80,10 @@ def _rows(new: Sequence[NewProject], now: datetime) -> list[Project]:
     for one in new:
         normalized = normalise(one.name)
         project = Project(
-            name=one.name, normalized_name=normalized, folded_name=fold(one.name), created_at=now
+            name=one.name,
+            normalized_name=normalized,
+            folded_name=fold(one.name),
+            created_at=one.created_at or now,
         )
         project.lineage = lineages.get(normalized, project.lineage)
         projects.append(project)
@@ -100,7 +104,7 @@ def _roles(projects: Sequence[Project], new: Sequence[NewProject], now: datetime
         kinds = {user.pk: rules.MAINTAINER for user in one.maintainers}
         kinds |= {user.pk: rules.OWNER for user in one.owners}
         for user_id, kind in kinds.items():
-            yield Role(project=project, user_id=user_id, kind=kind, since_at=now)
+            yield Role(project=project, user_id=user_id, kind=kind, since_at=one.created_at or now)
 
 
 def _act(project: Project) -> Act:
