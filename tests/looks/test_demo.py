@@ -1,0 +1,67 @@
+"""The made-up index: it keeps to its own folder, and what it is made of can be published."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from demo import __main__ as demo
+from demo.document import write_document
+from demo.people import CAST
+from demo.shelf import SHELF
+
+from keyhouse.cli.dev_document import read_document
+
+NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("words", [[], ["--reset"]])
+def test_a_folder_that_it_did_not_make_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    kept = tmp_path / "data" / "keyhouse.sqlite3"
+    kept.parent.mkdir()
+    kept.write_bytes(b"of somebody")
+    assert demo.main(["--folder", str(kept.parent), *words]) == demo.REFUSED
+    assert list(kept.parent.iterdir()) == [kept]
+    assert kept.read_bytes() == b"of somebody"
+    assert "nothing in it is touched" in capsys.readouterr().err
+
+
+def test_it_takes_a_new_folder_an_empty_one_and_its_own(tmp_path: Path) -> None:
+    assert demo.is_ours(tmp_path / "new")
+    assert demo.is_ours(tmp_path)
+    (tmp_path / demo.MARK).write_text("{}")
+    (tmp_path / "data").mkdir()
+    assert demo.is_ours(tmp_path)
+
+
+def test_nothing_of_the_surroundings_leads_it_to_other_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KEYHOUSE_DATABASE_URL", "postgresql://somewhere/real")
+    monkeypatch.setenv("KEYHOUSE_DATA", "/srv/keyhouse")
+    found = demo._surroundings(tmp_path)
+    ours = {name: value for name, value in found.items() if name.startswith("KEYHOUSE_")}
+    assert ours == {
+        "KEYHOUSE_ENVIRONMENT": "test",
+        "KEYHOUSE_DATA": str(tmp_path / "data"),
+        "KEYHOUSE_MAIL_DIR": str(tmp_path / "mails"),
+    }
+
+
+def test_its_document_can_be_seeded(tmp_path: Path) -> None:
+    document = read_document(json.dumps(write_document(tmp_path, NOW)).encode())
+    names = {person.name for person in CAST.people}
+    assert {name for work in SHELF for name in (*work.owners.split(), *work.maintainers.split())} <= names
+    assert len(document.files) > 300
+    assert all(file.uploaded_at and file.uploaded_at < NOW for file in document.files)
+    assert all(Path(file.path).stat().st_size > 500 for file in document.files)
+
+
+def test_releases_come_in_the_order_of_their_versions() -> None:
+    for work in SHELF:
+        instants = [at for _, at in work.releases(NOW)]
+        assert instants == sorted(instants), work.name
