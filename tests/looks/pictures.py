@@ -43,7 +43,7 @@ def take(folder: Path, only: str) -> list[str]:
     """Take the pictures and write their index; returns what could not be taken."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    looks = [(route, look) for route, look in all_looks() if only in route]
+    looks = [(route, look) for route, look in all_looks() if only == route or (only != "/" and only in route)]
     names: list[str] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:

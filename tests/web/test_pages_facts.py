@@ -128,6 +128,9 @@ def test_people_are_named_without_their_addresses() -> None:
         ('<a href="https://x/#y" id="z">1</a>', '<a href="https://x/#y" id="text-z">1</a>'),
         ('<p>1 &lt; 2 id="x" src="y"</p>', '<p>1 &lt; 2 id="x" src="y"</p>'),
         ("<br><hr>", "<br><hr>"),
+        ('<h2 id="x">a<a href="#x" rel="nofollow"></a></h2>', '<h4 id="text-x">a</h4>'),
+        ('<pre lang="python"><span class="k">a</span></pre>', '<pre><span class="k">a</span></pre>'),
+        ('<p lang="de">a</p>', '<p lang="de">a</p>'),
     ],
 )
 def test_descriptions_are_fitted_into_the_page(html: str, fitted: str) -> None:

@@ -34,7 +34,19 @@ function tellInOwnZone(time) {
   }
 }
 
+// What is wider than its place is scrolled by the arrow keys; where nothing is, it is no stop of the Tab key.
+function reachByKeyboard(block) {
+  block.toggleAttribute("tabindex", false);
+  if (block.scrollWidth > block.clientWidth) block.tabIndex = 0;
+}
+
+function reachAll() {
+  document.querySelectorAll("pre, .prose table").forEach(reachByKeyboard);
+}
+
 if (navigator.clipboard) {
   document.querySelectorAll("[data-copy]").forEach(addCopyButton);
 }
 document.querySelectorAll("time[datetime*='T']").forEach(tellInOwnZone);
+reachAll();
+window.addEventListener("resize", reachAll);
