@@ -20,6 +20,7 @@ NAMES = (
     "passwords",
     "first-day",
     "corpus",
+    "importing",
 )
 NEEDED = ("nginx", "wrk", "h2load", "taskset")
 
