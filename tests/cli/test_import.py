@@ -52,7 +52,7 @@ def test_a_folder_is_tried_imported_and_passed_over(filled: Place, packages: Pat
     ("words", "code", "told"),
     [
         (["{packages}/none", "--owner", "ada"], 1, "source-unusable: There is no such folder."),
-        (["{packages}", "--owner", "eve"], 2, "nobody called eve"),
+        (["{packages}", "--owner", "eve"], 2, "nobody called 'eve'"),
         (["{packages}", "--owners", "{packages}/none.csv"], 2, "can't be read"),
         (["{packages}", "--kind", "bandersnatch"], 1, "source-unusable"),
         (["ftp://x.example/"], 1, "source-entry-invalid"),

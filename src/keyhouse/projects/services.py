@@ -6,7 +6,7 @@ them waits for another in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -15,14 +15,14 @@ from django.db import transaction
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
-from keyhouse.audit.services import Detail, record
+from keyhouse.audit.services import Act, Detail, record, record_all
 from keyhouse.core import actions, clock, configuration, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
 from keyhouse.projects import pages, queries, rules, verification
 from keyhouse.projects.changing import raise_refusal, require_people, settled, thing_of
-from keyhouse.projects.errors import NameRefused, OwnerMissing
+from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role, UsedFileName
 from keyhouse.projects.pages import Contents
 from keyhouse.projects.rules import KnownRelease
@@ -108,6 +108,43 @@ def _publish(new: NewFile, by: Actor) -> File:
         )
         faults.reach("upload.rows-written")
     return file
+
+
+def publish_files(new: Sequence[NewFile], *, by: Actor) -> list[File]:
+    """Make several stored files of one project visible, all or none, and return those that were not here already.
+
+    One transaction, one rendering of the pages, one audit record for each. The project must be there. Raises
+    ProjectNotFound, and what `publish_file` raises.
+    """
+    return settled(lambda: _publish_several(new, by))
+
+
+def _publish_several(new: Sequence[NewFile], by: Actor) -> list[File]:
+    with transaction.atomic():
+        project = queries.lock_project(new[0].normalized_name)
+        if project is None:
+            raise ProjectNotFound
+        _let_in(project, by)
+        contents = pages.read_contents(project)
+        files, acts, metadata = list[File](), list[Act](), dict[str, dict[str, object]]()
+        for one in new:
+            at = one.uploaded_at or clock.now()
+            joined = rules.find_equal_release(contents.releases, one.version)
+            if _find_repeated(one, project, joined, by) is not None:
+                continue
+            release = joined or _add_release(one, project, at)
+            if joined is None:
+                metadata[release.version] = one.metadata
+            files.append(_add_file(one, project, release, by, at))
+            contents = contents.with_file(pages.shown_file(files[-1], release), release)
+            told = _told(one, release.version, is_new_project=False, is_new_release=joined is None)
+            acts.append(Act("release.upload", thing_of(project), details=told))
+        record_all(acts, by=by)
+        versions = {file.release_id for file in files}
+        touched = [version for version, release in contents.releases.items() if release.pk in versions]
+        pages.write_pages(project, contents, touched, metadata=metadata)
+        faults.reach("upload.rows-written")
+    return files
 
 
 def _let_in(project: Project, by: Actor) -> Project:

@@ -13,6 +13,7 @@ from tests.distfiles.builders import build_wheel
 from keyhouse.core import configuration
 from keyhouse.core.actor import host
 from keyhouse.distfiles.rules import Rules
+from keyhouse.publishing.importing import running
 from keyhouse.publishing.importing.offers import Offer, Offered
 from keyhouse.publishing.importing.owners import Line, Owners
 from keyhouse.publishing.importing.rows import Row
@@ -74,7 +75,7 @@ def test_no_more_than_a_fixed_number_is_fetched_ahead(tmp_path: Path, is_dry: bo
 
     work = run(source, orders(is_dry=is_dry), tell)
     assert (work.totals.files["imported"], len(told)) == (200, 200)
-    assert max(ahead) <= 2 * work._window
+    assert max(ahead) <= 2 * work._window + running._TOGETHER
     assert max(lying) <= 3 * work._window  # a file that is stored has its metadata beside it for a moment
     assert (work._ends, list(incoming.iterdir())) == ({}, [])
 

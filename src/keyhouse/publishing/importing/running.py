@@ -34,6 +34,7 @@ from keyhouse.publishing.importing.rules import Placed, uploaded_at
 
 _PAGES_AHEAD: Final = 4
 _FILES_A_WORKER: Final = 4
+_TOGETHER: Final = 16  # files of a project that are written in one transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Import:
         self._fetched: deque[_Item] = deque()
         self._stored: deque[_Item] = deque()
         self._window = _FILES_A_WORKER * orders.workers
+        self._ready: list[_File] = []  # of one project; their bytes are here or on their way
         self._ends: dict[str, _End] = {}
 
     def stop(self) -> None:
@@ -101,9 +103,11 @@ class Import:
                     self._fetched.append(item)
                     self._go_on(self._window)
                 self._go_on(0)
+                self._write()
             except ImportStopped:
                 while self._stored:  # their bytes are here
                     self._settle(self._stored.popleft())
+                self._write()
                 raise
             finally:
                 self._abandon()
@@ -181,23 +185,46 @@ class Import:
 
     def _settle(self, item: _Item) -> None:
         """Write what is ready: rows are told, files published, projects finished."""
-        if isinstance(item, _End):
-            self._finish(item)
+        if isinstance(item, _File):
+            self._ready.append(item)
+            if len(self._ready) >= _TOGETHER:
+                self._write()
             return
-        row = item if isinstance(item, Row) else self._published(item)
+        self._write()
+        if isinstance(item, Row):
+            self._add(item)
+        else:
+            self._finish(item)
+
+    def _write(self) -> None:
+        """Publish the files that are ready together; where one can't be, each by itself."""
+        batch, self._ready = self._ready, []
+        try:
+            self._publish(batch)
+        except Refusal as refusal:
+            if len(batch) == 1:
+                self._add(self._row(batch[0], refusal))
+                return
+            for item in batch:
+                self._ready = [item]
+                self._write()
+            return
+        for item in batch:
+            self._add(self._row(item, None))
+
+    def _publish(self, batch: list[_File]) -> None:
+        fetched = [item.fetched for item in batch if item.fetched is not None]
+        for item in batch:
+            if item.storing is not None:
+                item.storing.result()
+        if fetched:
+            services.publish(fetched, batch[0].plan, self._source.told, by=self._by)
+
+    def _add(self, row: Row) -> None:
         if row.outcome == IMPORTED:
             self._ends[row.project].imported += 1
         self.totals.add(row)
         self._tell(row)
-
-    def _published(self, item: _File) -> Row:
-        try:
-            if item.storing is not None and item.fetched is not None:
-                item.storing.result()
-                services.publish(item.fetched, item.plan, self._source.told, by=self._by)
-        except Refusal as refusal:
-            return self._row(item, refusal)
-        return self._row(item, None)
 
     def _finish(self, end: _End) -> None:
         del self._ends[end.plan.name]
@@ -230,7 +257,7 @@ class Import:
         """Leave no temporary file of what will not be written."""
         self._stopped.set()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for item in (*self._fetched, *self._stored):
+        for item in (*self._fetched, *self._stored, *self._ready):
             if isinstance(item, _File):
                 _discard(item)
         self._fetched.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,12 +18,13 @@ from keyhouse.projects.life_cycle.services import archive_project, yank_release
 from keyhouse.projects.models import Project
 from keyhouse.projects.rules import (
     ARCHIVED,
+    Candidate,
     find_equal_release,
     is_repeat,
     judge_file,
     judge_project_size,
 )
-from keyhouse.projects.services import NewFile, publish_file
+from keyhouse.projects.services import NewFile, publish_files
 from keyhouse.publishing.importing.fetching import Fetched
 from keyhouse.publishing.importing.pending import offer_roles
 from keyhouse.publishing.importing.planning import ProjectPlan
@@ -65,17 +67,17 @@ def _told(fetched: Fetched, source: str, now: datetime) -> dict[str, Detail]:
 
 def find_objection(fetched: Fetched, plan: ProjectPlan) -> Refusal | bool | None:
     """Return why a file can't be published beside what is here now, True where the very same one is, or None."""
-    new = describe(fetched, "")
+    judgement, content = fetched.judged.judgement, fetched.content
+    kind = "sdist" if judgement.kind == "sdist" else "bdist_wheel"
+    candidate = Candidate(judgement.filename, kind, content.sha256)
     project = queries.find_project(plan.name)
     known = queries.known_releases(project.pk) if project else {}
-    beside = queries.gather_neighbours(
-        new.filename, new.blake2, new.kind, find_equal_release(known, new.version)
-    )
-    if is_repeat(new.candidate, beside):
+    release = find_equal_release(known, str(judgement.version))
+    beside = queries.gather_neighbours(candidate.filename, content.blake2, kind, release)
+    if is_repeat(candidate, beside):
         return True
     size = project.size if project else 0
-    limit = _project_limit(project)
-    return judge_file(new.candidate, beside) or judge_project_size(size, new.size, limit)
+    return judge_file(candidate, beside) or judge_project_size(size, content.size, _project_limit(project))
 
 
 def _project_limit(project: Project | None) -> int:
@@ -91,18 +93,20 @@ def store(fetched: Fetched) -> None:
         fetched.incoming.discard()
 
 
-def publish(fetched: Fetched, plan: ProjectPlan, source: str, *, by: Actor) -> None:
-    """Make a stored file visible, and its project where it isn't there; yanked at once where its release is.
+def publish(batch: Sequence[Fetched], plan: ProjectPlan, source: str, *, by: Actor) -> None:
+    """Make stored files visible, and their project where it isn't there; yanked at once where their release is.
 
-    Raises refusals of `projects`.
+    All or none. Raises refusals of `projects`.
     """
-    new, reason = describe(fetched, source), fetched.placed.yanked
+    new = [describe(fetched, source) for fetched in batch]
+    yanks = {fetched.placed.offer.filename: fetched.placed.yanked for fetched in batch}
     with turn(), transaction.atomic():
         if plan.is_new:
-            _make_project(plan, new.project_name, by)
-        file = publish_file(new, by=by)
-        if reason is not None:
-            yank_release(plan.name, file.release.version, reason, by=by)
+            _make_project(plan, new[0].project_name, by)
+        for file in publish_files(new, by=by):
+            reason = yanks[file.filename]
+            if reason is not None:
+                yank_release(plan.name, file.release.version, reason, by=by)
     faults.reach("upload.committed")
 
 
