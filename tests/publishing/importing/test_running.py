@@ -221,6 +221,21 @@ def test_what_is_here_already_stands(folder: Path, bring_in: Run) -> None:
     assert File.objects.count() == 2
 
 
+def test_one_file_that_cannot_be_beside_the_others_stays_away_alone(folder: Path, bring_in: Run) -> None:
+    one, two = build_wheel(folder), build_wheel(folder, version="2.0")
+    twin = folder / "alpha-1.0-1-py3-none-any.whl"
+    twin.write_bytes(one.read_bytes())
+    names = {outcome: name for name, outcome in outcomes(bring_in(folder)[1]).items() if name != two.name}
+    assert set(names) == {
+        "imported",
+        "content-exists",
+    }  # which of the twins came first is the order of their names
+    assert set(File.objects.values_list("filename", flat=True)) == {names["imported"], two.name}
+    assert Record.objects.filter(action="release.upload").count() == 2
+    page = json.loads(bytes(IndexPage.objects.get(kind="simple", form="json").body))
+    assert {one["filename"] for one in page["files"]} == {names["imported"], two.name}
+
+
 def test_limits_and_states_hold(folder: Path, bring_in: Run) -> None:
     build_wheel(folder)
     make_project("beta", status="archived"), build_wheel(folder, "beta")
