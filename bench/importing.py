@@ -19,8 +19,8 @@ from keyhouse.publishing.upload.content import IncomingFile
 from keyhouse.storage.local import LocalBlobs
 
 GOAL: Final = 0.6
-PROJECTS: Final = 20
-RELEASES: Final = 15
+PROJECTS: Final = 40
+RELEASES: Final = 45
 SIZES: Final = (2_000, 60_000, 400_000)  # bytes of the one module, half of which compresses well
 
 

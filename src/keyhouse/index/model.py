@@ -21,7 +21,7 @@ class IndexFile:
     """One file as installers see it.
 
     `path` is the address below `/files/` (`ab/cd/rest/filename`); digests are lower-case hex; `uploaded_at` is when
-    it appeared in this index. `yanked` is None where it is not, "" where it is without a reason (PEP 592).
+    it appeared in this index, or in the one that it was imported from. `yanked` is None where it is not, "" where it is without a reason (PEP 592).
     `metadata_sha256` is empty where no metadata is served beside the file (every sdist). `kind` is `bdist_wheel` or
     `sdist`.
     """
