@@ -115,9 +115,10 @@ def run(source: str, **given: Any) -> None:
         "dry_run": given["dry_run"],
         "lenient": given["lenient"],
     }
-    with writing(given["report"], head) as report, shown.watching():
+    with writing(given["report"], head) as report:
         work = Import(found, _orders(given), by=host(), tell=_teller(shown, report))
-        stopped = _run(work)
+        with shown.watching(work):
+            stopped = _run(work)
         tail = _tail(work, stopped)
         if report is not None:
             report.finish(tail)
@@ -246,16 +247,19 @@ class _Shown:
         self._update: Callable[[Row], None] = self._line
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def watching(self, work: Import) -> Iterator[None]:
         """Show a bar on a terminal, else a line now and then."""
         if not sys.stderr.isatty():
             yield
             return
         with bar() as shown:
             task = shown.add_task("Importing", total=None)
-            self._update = lambda row: shown.update(
-                task, description=escape(f"{self._done:,} files, {row.project}")
-            )
+
+            def update(row: Row) -> None:
+                told = escape(f"{self._done:,} files, {row.project}")
+                shown.update(task, description=told, total=work.expected, completed=work.totals.projects)
+
+            self._update = update
             yield
 
     def add(self, row: Row) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -108,6 +109,39 @@ def test_a_failure_that_passes_is_tried_again(site: Site) -> None:
     page = Client(site.url, patience=QUICK).page(site.url + "/", "*/*")
     assert page is not None
     assert page.body == b"ok"
+
+
+def test_whoever_waits_is_woken_when_it_is_stopped(site: Site) -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        begun.set()
+        ended.wait(60)
+
+    site.answers["/"] = answer
+    client = Client(site.url, patience=Patience(silence=60, page_seconds=60))
+    refusals: list[str] = []
+
+    def ask() -> None:
+        try:
+            client.page(site.url + "/", "*/*")
+        except Refusal as refusal:
+            refusals.append(refusal.code)
+
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    begun.wait(20)
+    client.stop()
+    waiting.join(20)
+    ended.set()
+    assert refusals == ["source-unanswered"]
+    assert code_of_stopped(client) == "import-stopped"
+
+
+def code_of_stopped(client: Client) -> str:
+    with pytest.raises(Refusal) as refusal:
+        client.page(client.base, "*/*")
+    return refusal.value.code
 
 
 def test_a_file_stops_behind_what_may_come(site: Site) -> None:

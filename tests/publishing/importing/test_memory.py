@@ -42,6 +42,9 @@ class Many:
     def find_sha256(self, offer: Offer) -> None:
         return None
 
+    def stop(self) -> None:
+        pass
+
     def pieces(self, offer: Offer, most: int) -> Iterator[bytes]:
         self.given += 1
         name, version, *_ = offer.filename.split("-")

@@ -20,11 +20,13 @@ from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnec
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
+from weakref import WeakSet
 
 from keyhouse import __version__
 from keyhouse.distfiles.findings import shown
 from keyhouse.publishing.importing.errors import (
     HostNotAllowed,
+    ImportStopped,
     SourceEntryInvalid,
     SourcePageInvalid,
     SourceUnanswered,
@@ -106,6 +108,11 @@ class _Socket:
         del mode
         return io.BufferedReader(_Clocked(self._connection, self._sock))
 
+    def wake(self) -> None:
+        """End whatever waits for this socket, in whichever thread."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
     def sendall(self, data: bytes) -> None:
         self._sock.settimeout(self._connection.seconds_left())
         self._sock.sendall(data)
@@ -146,6 +153,8 @@ class Client:
         self._authorization = _authorization(parts)
         self._ca_file = ca_file
         self._mine = threading.local()
+        self._open: WeakSet[_Plain | _Tls] = WeakSet()
+        self._is_stopped = False
 
     def page(self, url: str, accept: str) -> Page | None:
         """Return a page, or None where there is none (404, 410); raises a refusal."""
@@ -163,6 +172,13 @@ class Client:
         finally:
             if not is_whole:
                 self.forget()
+
+    def stop(self) -> None:
+        """Ask nothing any more, and end what is being asked; may be called from any thread."""
+        self._is_stopped = True
+        for connection in list(self._open):
+            if isinstance(connection.sock, _Socket):
+                connection.sock.wake()
 
     def may_ask(self, url: str) -> bool:
         """Tell whether this address is one that the operator named, by origin or by --allow-host."""
@@ -198,7 +214,7 @@ class Client:
                 return ask()
             except (OSError, HTTPException, ValueError) as error:
                 self.forget()
-                if attempt == self.patience.tries:
+                if attempt == self.patience.tries or self._is_stopped:
                     raise SourceUnanswered(f"The source doesn't answer: {_told(error)}.") from error
                 time.sleep(self.patience.pause * (attempt - 1))
         raise SourceUnanswered
@@ -244,6 +260,8 @@ class Client:
         until = time.monotonic() + seconds
         for _ in range(self.patience.redirects + 1):
             self.require_allowed(url)
+            if self._is_stopped:
+                raise ImportStopped
             answer, asked = self._ask(url, accept, until)
             if answer.status not in _REDIRECTS:
                 return answer, asked
@@ -271,6 +289,7 @@ class Client:
         opened = vars(self._mine).setdefault("open", {})
         if origin not in opened:
             opened[origin] = self._connect(*origin)
+            self._open.add(opened[origin])
         found: _Plain | _Tls = opened[origin]
         return found
 

@@ -55,3 +55,6 @@ class Source(Protocol):
 
     def pieces(self, offer: Offer, most: int) -> Iterator[bytes]:
         """Give the bytes of a file, at most `most` and a piece more; raises a refusal."""
+
+    def stop(self) -> None:
+        """End whatever is being waited for; nothing more will be asked."""

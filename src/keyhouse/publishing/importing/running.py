@@ -76,6 +76,7 @@ class Import:
 
     def __init__(self, source: Source, orders: Orders, *, by: Actor, tell: Callable[[Row], object]) -> None:
         self.totals = Totals()
+        self.expected = 0  # projects
         self.ownerless: list[str] = []  # projects that were made and have no owner
         self.offered_to: set[str] = set()  # addresses of people who were offered roles
         self._source, self._orders, self._by, self._tell = source, orders, by, tell
@@ -89,6 +90,7 @@ class Import:
     def stop(self) -> None:
         """Let the file in hand be finished, and begin no other."""
         self._stopped.set()
+        self._source.stop()
 
     def run(self) -> Totals:
         """Import everything that is wanted; raises a refusal where the source can't be read, and ImportStopped."""
@@ -116,7 +118,9 @@ class Import:
     def _wanted(self) -> list[str]:
         """Return the names that are wanted, each project once."""
         named = {normalise(name) if is_project_name(name) else name: name for name in self._source.names()}
-        return [name for key, name in named.items() if self._orders.wanted.has(key)]
+        wanted = [name for key, name in named.items() if self._orders.wanted.has(key)]
+        self.expected = len(wanted)
+        return wanted
 
     def _judges(self, stack: ExitStack) -> ProcessPoolExecutor | None:
         """Return processes that judge: what is read there is read by Python, which does one thing at a time."""
@@ -136,6 +140,8 @@ class Import:
             except ImportStopped:
                 raise
             except Refusal as refusal:
+                if self._stopped.is_set():
+                    raise ImportStopped from refusal
                 yield refused(name, "", refusal)
 
     def _read_ahead(self, names: Iterable[str]) -> Iterator[tuple[str, Future[Offered]]]:
@@ -176,6 +182,8 @@ class Import:
         except ImportStopped:
             raise
         except Refusal as refusal:
+            if self._stopped.is_set():
+                raise ImportStopped from refusal
             return self._row(item, refusal)
         if objection is None and not self._orders.is_dry:
             item.storing = self._threads.submit(services.store, item.fetched)
@@ -255,7 +263,7 @@ class Import:
 
     def _abandon(self) -> None:
         """Leave no temporary file of what will not be written."""
-        self._stopped.set()
+        self.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
         for item in (*self._fetched, *self._stored, *self._ready):
             if isinstance(item, _File):

@@ -64,6 +64,9 @@ class BandersnatchTree:
         """Give the bytes of a file."""
         return pieces_of(Path(offer.address), self._root, most)
 
+    def stop(self) -> None:
+        """Do nothing: a disk isn't waited for."""
+
     def _project_folders(self) -> Iterator[Path]:
         """Give the folders with a page; of a mirror with `hash-index` they lie below their first letter."""
         for folder in (self._root / "simple").iterdir():

@@ -61,6 +61,10 @@ class DevpiIndex:
         """Give the bytes of a file."""
         return self._client.pieces(offer.address, most)
 
+    def stop(self) -> None:
+        """End whatever is being waited for."""
+        self._client.stop()
+
     def _result(self, url: str, kind: str) -> dict[str, Any]:
         page = self._client.page(url, _JSON)
         if page is None:

@@ -58,6 +58,9 @@ class Folder:
         """Give the bytes of a file."""
         return pieces_of(Path(offer.address), self._root, most)
 
+    def stop(self) -> None:
+        """Do nothing: a disk isn't waited for."""
+
     @cached_property
     def _paths(self) -> dict[str, list[str]]:
         """The paths of distributions, as texts, by the project that their names tell."""

@@ -48,6 +48,10 @@ class SimpleIndex:
         """Give the bytes of a file."""
         return self._client.pieces(offer.address, most)
 
+    def stop(self) -> None:
+        """End whatever is being waited for."""
+        self._client.stop()
+
     def _judged(self, offer: Offer) -> Offer:
         return judged(self._client, offer)
 
