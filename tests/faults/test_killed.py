@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -125,3 +126,15 @@ def test_a_killed_restore_is_whole_or_not_there(  # noqa: PLR0917 - what differs
         assert set(index.shown("alpha")) == {V1, V2}
     index.require_whole()
     assert len(index.records("project.restore") + index.records("file.restore")) == 1
+
+
+@pytest.mark.parametrize("fault", ["sweep.marked", "sweep.blobs-removed"])
+def test_a_killed_sweep_goes_on_and_nothing_comes_back_by_half(fault: str, index: Index) -> None:
+    done = index.place.run("project", "delete", "alpha", "2.0", "--yes", KEYHOUSE_UNDO_DAYS="0")
+    assert done.returncode == 0, done.stderr
+    assert index.place.run("dev", "settle", KEYHOUSE_FAULT=fault).returncode == -signal.SIGKILL
+    assert index.place.run("project", "restore", "alpha", "2.0").returncode == 1
+    assert json.loads(index.place.run("dev", "settle").stdout)["removals_swept"] == 1
+    assert [one["details"]["version"] for one in index.records("removal.sweep")] == ["2.0"]
+    index.require_whole()
+    assert index.place.verify()["left_over"] == 0

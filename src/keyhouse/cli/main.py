@@ -32,6 +32,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "limits": (False, "Print every limit on attempts, and what counts."),
     "setup-link": (True, "Print a new one-time link for the first operator."),
     "user": (True, "Invite, show, suspend and off-board people; lead them through enrolling anew."),
+    "project": (True, "List, yank, archive, deprecate, delete and bring back projects and releases."),
     "token": (True, "List and revoke API tokens."),
     "mandate": (True, "Say who must hold a second factor: plan, apply, explain, exempt."),
     "audit": (True, "Print and export the audit log."),

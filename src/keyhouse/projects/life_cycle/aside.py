@@ -40,6 +40,7 @@ KEPT: Final = (
     "projects.ProjectDownloads",
     "projects.ClientSketch",
     "projects.RoleChange",
+    "safety.Quarantine",
 )
 # Tables whose rows go with a project, a release or a file, and why they don't come back as rows.
 LET_GO: Final[Mapping[str, str]] = {
@@ -65,6 +66,8 @@ def keep_project(removal: Removal, project: Project) -> None:
     _keep_counts(removal, ProjectDownloads.objects.filter(project=project))
     _keep(removal, ClientSketch.objects.filter(project=project).order_by("pk").iterator(chunk_size=100))
     _keep(removal, RoleChange.objects.filter(project=project).order_by("pk"))
+    quarantines = apps.get_model("safety.Quarantine")._default_manager  # noqa: SLF001 - of a feature above, so by its name
+    _keep(removal, quarantines.filter(project_id=project.pk).order_by("pk"))
     KeptRole.objects.bulk_create(
         KeptRole(removal=removal, user_id=role.user_id, kind=role.kind, since_at=role.since_at)
         for role in Role.objects.filter(project=project)

@@ -26,6 +26,11 @@ def removals_for(user_id: int, now: datetime) -> QuerySet[Removal]:
     return _open(Removal.objects.filter(kind=Removal.Kind.PROJECT, pk__in=owned), now)
 
 
+def all_removals(now: datetime) -> QuerySet[Removal]:
+    """Return all that can be brought back, the one deleted last first."""
+    return _open(Removal.objects.all(), now)
+
+
 def removals_named(normalized_name: str, now: datetime) -> QuerySet[Removal]:
     """Return all that can be brought back under a project's name, the one deleted last first."""
     return _open(Removal.objects.filter(normalized_name=normalized_name), now)

@@ -1,0 +1,337 @@
+"""`keyhouse project`: projects, releases and files, from the host."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+from django.db.models import Q, QuerySet
+
+from keyhouse.core import clock
+from keyhouse.core.actor import host
+from keyhouse.core.errors import NotFound
+from keyhouse.distfiles.names import normalise
+from keyhouse.projects import queries
+from keyhouse.projects.life_cycle import deleting, restoring, services
+from keyhouse.projects.life_cycle import queries as life_cycle
+from keyhouse.projects.life_cycle.errors import NothingToRestore
+from keyhouse.projects.models import Project, Removal
+
+_AT_ONCE: Final = 500
+_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_REASON: Final = click.option("--reason", default="", help="Everybody reads it, installers show it.")
+_YES: Final = click.option("--yes", is_flag=True, help="Don't ask.")
+_STATES: Final = [status.value for status in Project.Status]
+
+
+@click.group("project")
+def command() -> None:
+    """List, yank, archive, deprecate, delete and bring back projects and releases."""
+
+
+@command.command("list")
+@click.argument("text", default="")
+@click.option("--status", type=click.Choice(_STATES), help="Only those of this status.")
+@click.option("--deleted", is_flag=True, help="What was deleted and can be brought back, instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def list_(text: str, *, status: str | None, deleted: bool, as_json: bool) -> None:
+    """List projects by name; TEXT: only those whose name or summary holds it.
+
+    \b
+    Examples:
+      keyhouse project list
+      keyhouse project list numpy --status archived
+      keyhouse project list --deleted --json
+    """  # noqa: D301 - \b is click's own mark
+    rows = map(_removal, _removals(text)) if deleted else map(_brief, _chosen(text, status))
+    for row in rows:
+        click.echo(json.dumps(row) if as_json else _line(row))
+
+
+def _chosen(text: str, status: str | None) -> Any:
+    projects = Project.objects.order_by("normalized_name")
+    if text:
+        projects = projects.filter(Q(normalized_name__contains=normalise(text)) | Q(summary__icontains=text))
+    if status:
+        projects = projects.filter(status=status)
+    return projects.iterator(chunk_size=_AT_ONCE)
+
+
+def _removals(text: str) -> QuerySet[Removal]:
+    return life_cycle.all_removals(clock.now()).filter(normalized_name__contains=normalise(text))
+
+
+def _brief(project: Project) -> dict[str, Any]:
+    return {
+        "name": project.name,
+        "status": project.status,
+        "latest": project.latest_version or None,
+        "size": project.size,
+        "created_at": clock.format_instant(project.created_at),
+    }
+
+
+def _removal(removal: Removal) -> dict[str, Any]:
+    return {
+        "id": removal.pk,
+        "kind": removal.kind,
+        "project": removal.project_name,
+        "version": removal.version or None,
+        "file": removal.filename or None,
+        "files": removal.file_count,
+        "deleted_at": clock.format_instant(removal.removed_at),
+        "deleted_by": removal.removed_by,
+        "until": clock.format_instant(removal.until_at),
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    return "  ".join(f"{value}" for value in row.values() if value is not None)
+
+
+@command.command()
+@click.argument("name")
+@_JSON
+def show(name: str, *, as_json: bool) -> None:
+    """Show one project: status, people, limits, releases, and what of it can be brought back.
+
+    \b
+    Examples:
+      keyhouse project show alpha
+      keyhouse project show alpha --json
+    """  # noqa: D301 - \b is click's own mark
+    project = _get(name)
+    told = _whole(project)
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+        return
+    for key, value in told.items():
+        if isinstance(value, list):
+            click.echo(f"{key}:")
+            for row in value:
+                click.echo(f"  {_line(row)}")
+        elif value not in {None, ""}:
+            click.echo(f"{key.replace('_', ' ')}: {value}")
+
+
+def _get(name: str) -> Project:
+    project = queries.find_project(normalise(name))
+    if project is None:
+        raise NotFound(f"There is no project {name}.", fix="`keyhouse project list` shows them.")
+    return project
+
+
+def _whole(project: Project) -> dict[str, Any]:
+    releases = queries.releases_of(project)
+    return {
+        **_brief(project),
+        "reason": project.status_reason,
+        "successor": project.successor,
+        "file_limit": project.file_limit,
+        "project_limit": project.project_limit,
+        "people": _people(project),
+        "releases": [
+            {
+                "version": release.version,
+                "created_at": clock.format_instant(release.created_at),
+                "yanked": (release.yanked_reason or "yanked") if release.yanked_at else None,
+            }
+            for release in releases
+        ],
+        "deleted": [
+            _removal(removal) for removal in life_cycle.removals_named(project.normalized_name, clock.now())
+        ],
+    }
+
+
+def _people(project: Project) -> list[dict[str, Any]]:
+    return [
+        {
+            "username": role.user.username,
+            "role": role.kind,
+            "since": clock.format_instant(role.since_at),
+            "state": role.user.state,
+        }
+        for role in queries.roles_of_project(project)
+    ]
+
+
+@command.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def people(name: str, *, as_json: bool) -> None:
+    """List who has a role in a project, and how their accounts stand.
+
+    \b
+    Example:
+      keyhouse project people alpha
+    """  # noqa: D301 - \b is click's own mark
+    for row in _people(_get(name)):
+        click.echo(json.dumps(row) if as_json else _line(row))
+
+
+@command.command()
+@click.argument("name")
+@click.argument("version")
+@_REASON
+def yank(name: str, version: str, reason: str) -> None:
+    """Let installers pass a release by, or change the reason.
+
+    \b
+    Example:
+      keyhouse project yank alpha 1.0 --reason "leaks memory; take 1.1"
+    """  # noqa: D301 - \b is click's own mark
+    release = services.yank_release(normalise(name), version, reason, by=host())
+    click.echo(f"{name} {release.version} is yanked.")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("version")
+def unyank(name: str, version: str) -> None:
+    """Take back a yank.
+
+    \b
+    Example:
+      keyhouse project unyank alpha 1.0
+    """  # noqa: D301 - \b is click's own mark
+    release = services.unyank_release(normalise(name), version, by=host())
+    click.echo(f"{name} {release.version} is not yanked.")
+
+
+@command.command()
+@click.argument("name")
+@click.argument("version", default="")
+@click.option("--file", "filename", default="", help="Only this file.")
+@_YES
+def delete(name: str, version: str, filename: str, *, yes: bool) -> None:
+    """Delete a project, a release (VERSION) or a file (--file), after asking.
+
+    For some days (`undo_days`) it can be brought back.
+
+    \b
+    Examples:
+      keyhouse project delete alpha 1.0
+      keyhouse project delete alpha --file alpha-1.0-py3-none-any.whl --yes
+      keyhouse project delete alpha --yes
+    """  # noqa: D301 - \b is click's own mark
+    if version and filename:
+        raise click.UsageError("Name a release or a file, not both.")
+    project = _get(name)
+    what = filename or (f"{project.name} {version}" if version else f"the whole project {project.name}")
+    if not yes:
+        click.confirm(f"Delete {what}? Nobody can install it from then on.", abort=True)
+    removal = _delete(project.normalized_name, version, filename)
+    back = f"keyhouse project restore {project.normalized_name} --id {removal.pk}"
+    can_return = removal.until_at > removal.removed_at
+    until = f" Until {clock.format_second(removal.until_at)} it comes back by: {back}" if can_return else ""
+    click.echo(f"Deleted {what}.{until}")
+
+
+def _delete(name: str, version: str, filename: str) -> Removal:
+    if filename:
+        return deleting.delete_file(name, filename, by=host())
+    if version:
+        return deleting.delete_release(name, version, by=host())
+    return deleting.delete_project(name, by=host())
+
+
+@command.command()
+@click.argument("name")
+@click.argument("version", default="")
+@click.option("--file", "filename", default="", help="Only this file.")
+@click.option(
+    "--id",
+    "removal_id",
+    type=click.IntRange(1, 2**63 - 1),
+    help="This deletion, of `project list --deleted`.",
+)
+def restore(name: str, version: str, filename: str, removal_id: int | None) -> None:
+    """Bring back a project, a release (VERSION) or a file (--file) that was deleted.
+
+    Of several deletions the last one is undone, unless --id names another.
+
+    \b
+    Examples:
+      keyhouse project restore alpha
+      keyhouse project restore alpha 1.0
+      keyhouse project restore alpha --id 7
+    """  # noqa: D301 - \b is click's own mark
+    removal = _wanted(normalise(name), version, filename, removal_id)
+    _RESTORES[removal.kind](removal)
+    click.echo(f"{removal} is back.")
+
+
+def _wanted(name: str, version: str, filename: str, removal_id: int | None) -> Removal:
+    found = life_cycle.removals_named(name, clock.now())
+    if removal_id is not None:
+        found = found.filter(pk=removal_id)
+    elif filename:
+        found = found.filter(kind=Removal.Kind.FILE, filename=filename)
+    elif version:
+        found = found.filter(kind=Removal.Kind.RELEASE, version=version)
+    else:
+        found = found.filter(kind=Removal.Kind.PROJECT)
+    removal = found.first()
+    if removal is None:
+        raise NothingToRestore
+    return removal
+
+
+_RESTORES: Final[dict[str, Callable[[Removal], object]]] = {
+    "project": lambda removal: restoring.restore_project(removal.pk, by=host()),
+    "release": lambda removal: restoring.restore_release(removal.normalized_name, removal.pk, by=host()),
+    "file": lambda removal: restoring.restore_file(removal.normalized_name, removal.pk, by=host()),
+}
+
+
+@command.command()
+@click.argument("name")
+@_REASON
+def archive(name: str, reason: str) -> None:
+    """Mark a project as finished: it takes no new files, and installers say so.
+
+    \b
+    Example:
+      keyhouse project archive alpha --reason "no longer needed since 3.13"
+    """  # noqa: D301 - \b is click's own mark
+    _tell(services.archive_project(normalise(name), reason, by=host()))
+
+
+@command.command()
+@click.argument("name")
+def unarchive(name: str) -> None:
+    """Take a project out of the archive.
+
+    \b
+    Example:
+      keyhouse project unarchive alpha
+    """  # noqa: D301 - \b is click's own mark
+    _tell(services.unarchive_project(normalise(name), by=host()))
+
+
+@command.command()
+@click.argument("name")
+@_REASON
+@click.option("--successor", default="", help="The project that people should take instead.")
+@click.option("--undo", is_flag=True, help="Take it back.")
+def deprecate(name: str, reason: str, successor: str, *, undo: bool) -> None:
+    """Tell people to leave a project, and what to take instead; it still takes files.
+
+    \b
+    Examples:
+      keyhouse project deprecate alpha --successor beta --reason "renamed"
+      keyhouse project deprecate alpha --undo
+    """  # noqa: D301 - \b is click's own mark
+    if undo and (reason or successor):
+        raise click.UsageError("Taking it back has neither reason nor successor.")
+    if undo:
+        _tell(services.undeprecate_project(normalise(name), by=host()))
+    else:
+        _tell(services.deprecate_project(normalise(name), reason, successor, by=host()))
+
+
+def _tell(project: Project) -> None:
+    click.echo(f"{project.name} is {project.status}.")
