@@ -29,7 +29,7 @@ from keyhouse.projects.life_cycle.services import (
     yank_release,
 )
 from keyhouse.projects.models import File, IndexPage, Project, Release
-from keyhouse.projects.services import publish_file
+from keyhouse.projects.services import publish_file, publish_files
 from keyhouse.safety.models import Quarantine
 from keyhouse.safety.quarantine.errors import QuarantineMissing, QuarantineReasonRefused
 from keyhouse.safety.quarantine.services import lift, quarantine
@@ -91,6 +91,7 @@ ACTS: dict[str, Callable[[Actor], object]] = {
     "delete release": lambda by: delete_release("alpha", "2.0", by=by),
     "delete project": lambda by: delete_project("alpha", by=by),
     "upload": lambda by: publish_file(make_file("alpha", "2.0", kind="sdist"), by=by),
+    "upload several": lambda by: publish_files([make_file("alpha", "2.0", kind="sdist")], by=by),
 }
 HELD: dict[str, dict[str, type[Refusal]]] = {
     "project": dict.fromkeys(ACTS, ProjectQuarantined),
@@ -101,6 +102,7 @@ HELD: dict[str, dict[str, type[Refusal]]] = {
         "delete release": ReleaseQuarantined,
         "delete project": FileHeld,
         "upload": ReleaseQuarantined,
+        "upload several": ReleaseQuarantined,
     },
     "file": dict.fromkeys(("delete file", "delete release", "delete project"), FileHeld),
 }

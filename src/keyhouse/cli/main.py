@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "freeze": (True, "Stop new accounts, new projects, uploads, deletions or everything."),
     "thaw": (True, "Lift a switch that `freeze` threw."),
     "import": (True, "Bring in a folder of files, or what another index holds."),
+    "names": (True, "Keep names and prefixes for somebody."),
     "quarantine": (True, "Take a project, a release or a file out of the index."),
     "check": (False, "Judge files by the rules of an upload."),
     "storage": (True, "Compare rows, files and pages; take away what nobody needs."),

@@ -294,6 +294,8 @@ CATALOGUE: Final[dict[str, Action]] = {
             "switch.set-long", "Stop one of these for longer than a day, or without an end", step_up=True
         ),
         _moderator("switch.lift", "Let go on what a switch stopped, or end that sooner", step_up=True),
+        _moderator("name.reserve", "Keep a name or a prefix of names for somebody", step_up=True),
+        _moderator("name.release", "Let a reserved name go", step_up=True),
         _any_office("quarantine.read-all", "See what is in quarantine"),
         _moderator("quarantine.set", "Take a project, a release or a file out of the index"),
         _moderator("quarantine.lift", "Put back what is in quarantine", step_up=True),

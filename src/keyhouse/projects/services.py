@@ -6,7 +6,7 @@ them waits for another in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,7 @@ from django.db import transaction
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
 from keyhouse.audit.services import Act, Detail, record, record_all
-from keyhouse.core import actions, clock, configuration, faults
+from keyhouse.core import actions, clock, configuration, faults, naming
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
@@ -57,6 +57,7 @@ class NewFile:
     uploaded_at: datetime | None = None
     owner_id: int | None = None
     uploaded_by: str = ""
+    takes_reserved: bool = False  # the host may give a reserved name to whom it isn't kept for
     told: Mapping[str, Detail] = field(default_factory=dict, repr=False)
 
     @property
@@ -87,7 +88,6 @@ def _publish(new: NewFile, by: Actor) -> File:
         project = _let_in(project, by) if project else _found_project(new, by, at)
         contents = Contents() if is_new_project else pages.read_contents(project)
         joined = rules.find_equal_release(contents.releases, new.version)
-        raise_refusal(rules.judge_release_change(joined.quarantined if joined else None))
         repeated = _find_repeated(new, project, joined, by)
         if repeated is not None:
             return repeated
@@ -160,13 +160,20 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
         raise OwnerMissing
     # where another upload made it meanwhile, the insertion tells, and the file is put into that one
     is_taken = partial(queries.is_like_another, new.normalized_name)
-    project = add_project(new.project_name, at, is_taken=is_taken)
+    project = add_project(
+        new.project_name,
+        at,
+        is_taken=is_taken,
+        people=[owner_id],
+        takes_reserved=new.takes_reserved and by.kind == "host",
+    )
     Role.objects.create(project=project, user_id=owner_id, kind=rules.OWNER, since_at=at)
     require_people([owner_id])
     return project
 
 
 def _find_repeated(new: NewFile, project: Project, release: KnownRelease | None, by: Actor) -> File | None:
+    raise_refusal(rules.judge_release_change(release.quarantined if release else None))
     beside = queries.gather_neighbours(new.filename, new.blake2, new.kind, release)
     if rules.is_repeat(new.candidate, beside):
         return queries.find_file(new.filename)
@@ -252,7 +259,9 @@ def create_project(  # noqa: PLR0913 - each argument is a fact of the project
     def act() -> Project:
         with transaction.atomic():
             actions.require(by, "project.create", Thing("project", None, normalise(name)))
-            project = add_project(name, at, status=rules.ARCHIVED if archived else rules.ACTIVE)
+            project = add_project(
+                name, at, status=rules.ARCHIVED if archived else rules.ACTIVE, people=list(people)
+            )
             Role.objects.bulk_create(
                 Role(project=project, user_id=pk, kind=kind, since_at=at) for pk, kind in people.items()
             )
@@ -264,17 +273,22 @@ def create_project(  # noqa: PLR0913 - each argument is a fact of the project
     return settled(act)
 
 
-def add_project(
+def add_project(  # noqa: PLR0913 - each argument is a fact of the project
     name: str,
     at: datetime,
     *,
     status: str = rules.ACTIVE,
     is_taken: Callable[[str], bool] = queries.is_folded_name_taken,
+    people: Collection[int] = (),
+    takes_reserved: bool = False,
 ) -> Project:
     """Write the row alone, in the caller's transaction; raises NameRefused."""
     finding = judge_new_name(name, is_taken)
     if finding is not None:
         raise NameRefused(finding.sentence)
+    objection = None if takes_reserved else naming.find_objection(name, people)
+    if objection is not None:
+        raise NameRefused(objection)
     normalized = normalise(name)
     project = Project(
         name=name, normalized_name=normalized, folded_name=fold(name), created_at=at, status=status

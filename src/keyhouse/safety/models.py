@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from keyhouse.safety.names.models import ReservedFor, ReservedName
 from keyhouse.safety.quarantine.models import Quarantine
 from keyhouse.safety.switches.models import Switch
 
-__all__ = ["Quarantine", "Switch"]
+__all__ = ["Quarantine", "ReservedFor", "ReservedName", "Switch"]

@@ -9,8 +9,9 @@ from functools import partial
 
 from packaging.version import Version
 
-from keyhouse.core import actions, configuration
+from keyhouse.core import actions, configuration, naming
 from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor
 from keyhouse.core.switches import NewProjectsFrozen
 from keyhouse.credentials.tokens.authentication import for_release
 from keyhouse.distfiles.names import judge_new_name, normalise
@@ -40,7 +41,7 @@ class ProjectAuthority(Check):
         action, thing = asked_of(submission)
         actions.require_authority(submission.actor, action, thing)
         if submission.is_new_project:
-            check_new_project(name)
+            check_new_project(name, submission.actor)
             submission.creation = count_creation(submission.actor)
 
 
@@ -52,7 +53,7 @@ def asked_of(submission: Submission) -> tuple[str, Thing]:
     return "project.create", Thing("project", None, normalise(submission.form.one("name")))
 
 
-def check_new_project(name: str) -> None:
+def check_new_project(name: str, by: Actor) -> None:
     """Judge the making of a project: open for new ones, and the name rules.
 
     Where another upload made it since it was looked for, this one goes on, and joins it or is refused at the end.
@@ -62,3 +63,6 @@ def check_new_project(name: str) -> None:
     finding = judge_new_name(name, partial(queries.is_like_another, normalise(name)))
     if finding is not None:
         raise NameRefused(finding.sentence)
+    objection = naming.find_objection(name, () if by.user_id is None else (by.user_id,))
+    if objection is not None:
+        raise NameRefused(objection)

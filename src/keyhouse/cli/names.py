@@ -1,0 +1,65 @@
+"""`keyhouse names`: names and prefixes that are kept for somebody."""
+
+from __future__ import annotations
+
+import click
+
+from keyhouse.cli.main import as_json as document_of
+from keyhouse.core import clock
+from keyhouse.core.actor import host
+from keyhouse.safety.names import queries, services
+from keyhouse.safety.names.models import ReservedName
+
+
+@click.group("names")
+def command() -> None:
+    """Keep names and prefixes for somebody, or for nobody; look-alikes are kept with them.
+
+    \b
+    Examples:
+      keyhouse names reserve acme-* --for ada --for bob
+      keyhouse names reserve internal-tool --reason "never to be published"
+      keyhouse names release acme-*
+    """  # noqa: D301 - \b is click's own mark
+
+
+@command.command()
+@click.argument("name")
+@click.option("--for", "people", multiple=True, help="Who may use it; may be given several times.")
+@click.option("--reason", default="", help="Why it is kept.")
+def reserve(name: str, people: tuple[str, ...], reason: str) -> None:
+    """Keep NAME, or all names that begin with a prefix (acme-*); once more replaces people and reason."""
+    row = services.reserve_name(name, people, reason, by=host())
+    click.echo(f"Reserved: {row}, for {', '.join(people) or 'nobody'}.")
+
+
+@command.command()
+@click.argument("name")
+def release(name: str) -> None:
+    """Let NAME go, so that everybody may use it."""
+    services.release_name(name, by=host())
+    click.echo("Released.")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(*, as_json: bool) -> None:
+    """List reserved names with their people."""
+    rows = [_as_dict(row) for row in queries.reserved_names()]
+    if as_json:
+        click.echo(document_of(rows))
+        return
+    for row in rows:
+        click.echo(
+            f"{row['name']}  for {', '.join(map(str, row['people'])) or 'nobody'}  {row['reason']}".rstrip()
+        )
+
+
+def _as_dict(row: ReservedName) -> dict[str, str | list[str]]:
+    return {
+        "name": str(row),
+        "people": [one.user.username for one in row.people.all()],
+        "reason": row.reason,
+        "reserved_at": clock.format_instant(row.reserved_at),
+        "reserved_by": row.reserved_by,
+    }

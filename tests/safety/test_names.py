@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import pytest
+from click.testing import CliRunner
+from tests.projects.conftest import everything, make_file
+from tests.safety.conftest import person
+
+from keyhouse.accounts.models import User
+from keyhouse.audit.models import Record
+from keyhouse.cli import names as command
+from keyhouse.core.actor import Actor, host
+from keyhouse.core.errors import RoleRequired
+from keyhouse.projects.errors import NameRefused
+from keyhouse.projects.models import Project
+from keyhouse.projects.services import create_project, publish_file
+from keyhouse.publishing.upload.checks.project import check_new_project
+from keyhouse.safety.models import ReservedName
+from keyhouse.safety.names.errors import ReservationMissing, ReservationRefused
+from keyhouse.safety.names.services import release_name, reserve_name
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "is_kept"),
+    [
+        ("acme-*", "acme-tools", True),
+        ("acme-*", "Acme.Tools", True),
+        ("acme-*", "acme", True),
+        ("acme-*", "ac-me-tools", True),
+        ("acme-*", "acmetools", False),
+        ("acme-*", "my-acme-tools", False),
+        ("lil-*", "1i1-x", True),
+        ("internal", "internal", True),
+        ("internal", "1nterna1", True),
+        ("internal", "internal-tools", False),
+    ],
+)
+def test_a_kept_name_is_refused_with_its_look_alikes(
+    pattern: str, name: str, is_kept: bool, ada: Actor
+) -> None:
+    reserve_name(pattern, by=host())
+    before = everything()
+    if not is_kept:
+        publish_file(make_file(name), by=ada)
+        return
+    with pytest.raises(NameRefused, match="reserved"):
+        publish_file(make_file(name), by=ada)
+    with pytest.raises(NameRefused, match="reserved"):
+        check_new_project(name, ada)
+    with pytest.raises(NameRefused, match="reserved"):
+        create_project(name, [User.objects.get(username="ada")], by=host())
+    assert everything() == before
+
+
+def test_whom_it_is_kept_for_uses_it_and_the_host_may_give_it_away(ada: Actor) -> None:
+    bob = person("bob")
+    reserve_name("acme-*", ["bob"], "company", by=host())
+    publish_file(make_file("acme-one"), by=bob)
+    with pytest.raises(NameRefused):
+        publish_file(make_file("acme-two", takes_reserved=True), by=ada)
+    publish_file(make_file("acme-two", takes_reserved=True, owner_id=ada.user_id), by=host())
+    release_name("acme-*", by=host())
+    publish_file(make_file("acme-three"), by=ada)
+    assert Project.objects.count() == 3
+
+
+def test_each_change_has_a_record_and_replaces_who_may(ada: Actor, mod: Actor) -> None:
+    reserve_name("acme", ["ada"], by=mod)
+    reserve_name("Acme", ["mod"], "why", by=mod)
+    assert [one.user.username for one in ReservedName.objects.get().people.all()] == ["mod"]
+    assert [row.details["people"] for row in Record.objects.order_by("pk")] == [["ada"], ["mod"]]
+
+
+def test_what_makes_no_sense_and_who_may_not_is_refused(ada: Actor, mod: Actor) -> None:
+    for pattern, people in (("*", []), ("", []), ("-*", []), ("ä", []), ("acme", ["nobody"]), ("a*b", [])):
+        with pytest.raises(ReservationRefused):
+            reserve_name(pattern, people, by=mod)
+    with pytest.raises(RoleRequired):
+        reserve_name("acme", by=ada)
+    with pytest.raises(ReservationMissing):
+        release_name("acme", by=mod)
+    assert (ReservedName.objects.count(), Record.objects.count()) == (0, 0)
+
+
+def test_commands_reserve_list_and_release(ada: Actor) -> None:
+    run = CliRunner()
+    assert (
+        run.invoke(command.command, ["reserve", "acme-*", "--for", "ada"]).output
+        == "Reserved: acme-*, for ada.\n"
+    )
+    assert run.invoke(command.command, ["list"]).output == "acme-*  for ada\n"
+    assert '"people": [' in run.invoke(command.command, ["list", "--json"]).output
+    assert run.invoke(command.command, ["release", "acme-*"]).output == "Released.\n"
