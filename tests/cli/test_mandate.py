@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from tests.cli.places import ADA, Place
 
 from keyhouse.accounts.models import User
+from keyhouse.accounts.oversight.errors import ProposalOver
 from keyhouse.audit.models import Record
 from keyhouse.cli import mandate
 from keyhouse.cli.dev_document import read_document
@@ -22,7 +23,7 @@ from keyhouse.core.actor import Actor, Strength, host
 from keyhouse.core.errors import NotFound
 from keyhouse.mandate import previews, queries, services
 from keyhouse.mandate.documents import read_mandate
-from keyhouse.mandate.errors import MandateInvalid, MandateMissing, ProposalOver
+from keyhouse.mandate.errors import MandateInvalid, MandateMissing
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.mandate.rules import decide
 from keyhouse.web.wiring import wire_all

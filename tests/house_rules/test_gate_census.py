@@ -34,6 +34,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 NEVER_GATED = {
     # reading
     "index.read", "site.read", "site.help", "site.read-styleguide", "site.static", "service.health", "service.metrics",
+    # carrying out what operators answered for before, and the gate with them
+    "proposal.carry-out",
     # getting in, and getting out
     "session.start", "session.ask-confirmation", "session.confirm", "session.end", "session.step-up", "session.list", "session.revoke",
     # joining, recovering

@@ -36,7 +36,17 @@ NAMES = ("alpha", "beta", "gamma")
 PROJECTS = ("one", "two")
 PEOPLE = ("u1", "u2", "u3")
 CRITERION = Criterion("unique-clients", 180, top=100)
-_STATES = ("active", "active", "active", "active", "held", "frozen", "password-disabled", "deleted")
+_STATES = (
+    "active",
+    "active",
+    "active",
+    "active",
+    "held",
+    "frozen",
+    "password-disabled",
+    "suspended",
+    "deleted",
+)
 _ROLES = [role for role in ROLES if "project" in role or "." not in role]
 _TENS_OF_DAYS = 80
 _DEEPEST = 2

@@ -29,6 +29,7 @@ from tests.web.asgi_client import ask
 
 from keyhouse import storage
 from keyhouse.accounts.models import Authenticator, Email, User
+from keyhouse.accounts.oversight.errors import ApprovalRefused
 from keyhouse.audit.models import Record
 from keyhouse.core import clock, configuration, keys
 from keyhouse.core.actor import host
@@ -36,7 +37,6 @@ from keyhouse.core.errors import RoleRequired
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.mandate import services
 from keyhouse.mandate.documents import read_mandate
-from keyhouse.mandate.errors import ApprovalRefused
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.mandate.selectors import share_of
 from keyhouse.projects.models import File, Project, Role

@@ -121,6 +121,8 @@ STATES = {
     ("frozen", "token"): "deny:account-frozen",
     ("password-disabled", "session"): "deny:account-held",
     ("password-disabled", "token"): "allow",
+    ("suspended", "session"): "deny:account-suspended",
+    ("suspended", "token"): "deny:account-suspended",
     ("deleted", "session"): "deny:account-frozen",
     ("deleted", "token"): "deny:account-frozen",
     ("never-heard-of", "session"): "deny:account-frozen",

@@ -22,6 +22,7 @@ from tests.mandate.ledger import (
 )
 
 from keyhouse.accounts.models import User
+from keyhouse.accounts.oversight.errors import ApprovalRefused, ProposalOver
 from keyhouse.audit.models import Record
 from keyhouse.core.actor import Actor, host, job
 from keyhouse.core.errors import GateUnavailable, RoleRequired, SecondFactorRequired, StepUpRequired
@@ -29,11 +30,9 @@ from keyhouse.index.sketches import Registers, add, encode
 from keyhouse.mandate import defaults, previews, queries
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.errors import (
-    ApprovalRefused,
     ExemptionInvalid,
     MandateMissing,
     MandateRefused,
-    ProposalOver,
 )
 from keyhouse.mandate.models import Change, CriticalProject, Exemption, MandateVersion, Notice
 from keyhouse.mandate.services import (

@@ -151,6 +151,7 @@ def test_a_refusal_is_one_line_for_programs() -> None:
     assert first.startswith("role-required: You don't have a role that allows this.")
 
 
+@pytest.mark.django_db
 def test_a_refusal_is_a_page_for_people() -> None:
     answer = refused(RoleRequired(), "text/html,*/*;q=0.8")
     page = answer.content.decode()
@@ -200,7 +201,7 @@ def test_every_page_carries_the_headers_that_bind_browsers() -> None:
     assert answer["X-Content-Type-Options"] == "nosniff"
     assert answer["Referrer-Policy"] == "same-origin"
     assert "Strict-Transport-Security" not in answer
-    assert "Cache-Control" not in answer
+    assert answer["Cache-Control"] == "no-cache"
 
 
 def test_https_sites_stay_on_https(monkeypatch: pytest.MonkeyPatch) -> None:

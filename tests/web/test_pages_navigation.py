@@ -31,14 +31,20 @@ def test_a_person_finds_what_is_theirs_and_a_way_out() -> None:
     assert "Sign in<" not in page
 
 
+pytestmark = pytest.mark.django_db  # announcements are asked for by every page
 OPERATOR_PAGES = (
     "/operator/",
     "/operator/people/",
+    "/operator/projects/",
+    "/operator/proposals/",
     "/operator/recovery/",
     "/operator/accounts/",
     "/mandate/proposals/",
     "/operator/mail/",
     "/operator/audit/",
+    "/operator/announcements/",
+    "/operator/jobs/",
+    "/operator/settings/",
 )
 
 

@@ -13,6 +13,7 @@ from keyhouse.accounts.models import (
     Hold,
     KnownBrowser,
     OneTimeLink,
+    Proposal,
     RecoveryCase,
     RecoveryCode,
     RecoveryCodeSet,
@@ -133,6 +134,13 @@ BELONGINGS: Final = Belongings(
                 "placed_by": "somebody else's name",
                 "ended_by": "somebody else's name",
             },
+        ),
+        Kept(
+            "proposals",
+            "accounts.Proposal",
+            _of(Proposal),
+            ("kind", "about", "reason", "proposed_at", "effective_at", "done_at", "ended_at", "ended_why"),
+            _NUMBER | {"proposed_by": "somebody else's name", "approved_by": "other people's names"},
         ),
         Kept("user_handle", "accounts.UserHandle", _of(UserHandle), ("handle",), _NUMBER),
         Kept(

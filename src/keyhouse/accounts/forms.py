@@ -310,9 +310,22 @@ class AuditFilterForm(forms.Form):
     action = forms.ChoiceField(label="Act", required=False, choices=_action_choices)
     about = forms.CharField(label="About", required=False, max_length=300)
     person = forms.CharField(label="Person", required=False, max_length=LONGEST_USERNAME)
+    kind = forms.CharField(label="Kind of thing", required=False, max_length=32)
+    outcome = forms.ChoiceField(
+        label="Outcome", required=False, choices=(("", "any"), ("done", "done"), ("refused", "refused"))
+    )
+    code = forms.CharField(label="Code of a refusal", required=False, max_length=64)
     since = forms.DateField(
         label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
     until = forms.DateField(
         label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+
+class AuditExportForm(AuditFilterForm):
+    """Which records of the audit log to take away, and in which form."""
+
+    format = forms.ChoiceField(
+        label="As", choices=(("jsonl", "JSON lines"), ("csv", "CSV, for spreadsheets")), initial="jsonl"
     )

@@ -13,6 +13,7 @@ from typing import Final
 from django.db import close_old_connections
 
 from keyhouse.accounts import deletion
+from keyhouse.accounts.oversight import offices
 from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
 
@@ -21,6 +22,7 @@ FIRST_SECONDS: Final = 5.0  # after the start, which has more urgent things to d
 WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "accounts_deleted": deletion.carry_out_due,
     "tombstones": deletion.forget_tombstones,
+    "offices": offices.carry_out_due,
 }
 
 

@@ -9,6 +9,12 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from keyhouse.accounts.oversight.models import (
+    Announcement as Announcement,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.accounts.oversight.models import (
+    Proposal as Proposal,  # noqa: PLC0414 - Django finds models here
+)
+from keyhouse.accounts.oversight.models import (
     Suspension as Suspension,  # noqa: PLC0414 - Django finds models here
 )
 from keyhouse.accounts.phrases import new_phrase

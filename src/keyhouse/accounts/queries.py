@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower
 
 from keyhouse.accounts.models import (
@@ -16,6 +17,7 @@ from keyhouse.accounts.models import (
     SecurityKey,
     User,
 )
+from keyhouse.core import configuration
 
 LONGEST_IDENTIFIER = 254
 _MOST_CLAIMS = 10  # accounts that an address is looked for in while nobody has verified it
@@ -126,3 +128,14 @@ def live_links(purpose: str, now: datetime) -> list[OneTimeLink]:
     """Return the links of a purpose that could still be used."""
     unused = Q(purpose=purpose, used_at=None, expires_at__gt=now)
     return list(OneTimeLink.objects.filter(unused).order_by("pk"))
+
+
+def compliant_among(user_ids: Iterable[int], now: datetime) -> list[int]:
+    """Return which of these people have a verified address and a factor that works, in an open account without a hold."""
+    mine = {"user": OuterRef("pk")}
+    verified = Email.objects.filter(**mine, is_primary=True, verified_at__isnull=False)
+    app = Authenticator.objects.filter(**mine, disabled_at=None)
+    key = SecurityKey.usable(configuration.current().key_name).filter(**mine)
+    people = User.objects.filter(Exists(verified), Exists(app) | Exists(key), pk__in=list(user_ids))
+    is_free = Q(held_until=None) | Q(held_until__lte=now)
+    return list(people.filter(is_free, state=User.State.ACTIVE).values_list("pk", flat=True))

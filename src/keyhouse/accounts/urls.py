@@ -125,6 +125,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/recovery/<int:case_id>/link/", operator_recovery.hand_over, name="recovery-hand-over"),
     path("operator/recovery/holds/<int:hold_id>/", operator_recovery.release, name="hold-release"),
     path("operator/audit/", operator.audit, name="audit"),
+    path("operator/audit/export/", operator.export, name="audit-export"),
     path("setup/<str:secret>/", newcomers.setup_begin, name="setup"),
     path("setup/<str:secret>/account/", newcomers.setup_account, name="setup-account"),
     path("setup/<str:secret>/authenticator/", newcomers.setup_authenticator, name="setup-authenticator"),

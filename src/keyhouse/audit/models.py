@@ -74,3 +74,17 @@ class ChainHead(models.Model):
     def __str__(self) -> str:
         """Return the place."""
         return str(self.position)
+
+
+class WorkRound(models.Model):
+    """How the last round of a work beside requests went, for the console; written every few seconds, by whichever process."""
+
+    name = models.CharField(max_length=40, unique=True)
+    ended_at = models.DateTimeField()
+    error = models.CharField(max_length=300, default="", blank=True)
+    failed_at = models.DateTimeField(null=True)  # when a round failed last, whatever came after
+    last_error = models.CharField(max_length=300, default="", blank=True)
+
+    def __str__(self) -> str:
+        """Return which work."""
+        return self.name

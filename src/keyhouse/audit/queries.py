@@ -18,10 +18,13 @@ def records_of_person(user_id: int) -> QuerySet[Record]:
     )
 
 
-def records(
+def records(  # noqa: PLR0913 - one keyword a filter
     *,
     action: str = "",
+    about_kind: str = "",
     about_name: str = "",
+    outcome: str = "",
+    code: str = "",
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[Record]:
@@ -29,8 +32,8 @@ def records(
     found = Record.objects.select_related("personal").order_by("-id")
     if action:
         found = found.filter(action=action)
-    if about_name:
-        found = found.filter(about_name=about_name)
+    told = {"about_kind": about_kind, "about_name": about_name, "outcome": outcome, "code": code}
+    found = found.filter(**{name: value for name, value in told.items() if value})
     if since:
         found = found.filter(at__gte=since)
     return found.filter(at__lt=until) if until else found

@@ -14,6 +14,7 @@ import click
 
 from keyhouse.audit import sealing
 from keyhouse.audit.chain import Head
+from keyhouse.audit.exporting import as_dict
 from keyhouse.audit.models import Record
 from keyhouse.audit.queries import records
 from keyhouse.core import clock
@@ -113,24 +114,6 @@ def verify_(head: Head | None, *, as_json: bool) -> None:
 def _print(rows: Iterable[Record], *, as_json: bool) -> None:
     for row in rows:
         click.echo(json.dumps(as_dict(row)) if as_json else _as_line(row))
-
-
-def as_dict(row: Record) -> dict[str, Any]:
-    """Return one record as it is exported."""
-    return {
-        "id": row.id,
-        "at": clock.format_instant(row.at),
-        "action": row.action,
-        "outcome": row.outcome,
-        "code": row.code,
-        "actor": {"kind": row.actor_kind, "id": row.actor_id, "name": row.personal.name},
-        "credential": row.credential,
-        "proved": row.methods,
-        "network": row.personal.network,
-        "user_agent": row.personal.user_agent,
-        "about": {"kind": row.about_kind, "id": row.about_id, "name": row.about_name},
-        "details": row.details,
-    }
 
 
 def _as_line(row: Record) -> str:

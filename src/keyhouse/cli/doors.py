@@ -22,6 +22,8 @@ COMMANDS: Final[dict[str, str]] = {
     "user invited": HOST,
     "user recover": "enrolment.link",
     "user show": HOST,
+    "user grant-office": "office.propose",
+    "user revoke-office": "office.revoke",
     "user suspend": "person.suspend",
     "user reinstate": "person.reinstate",
     "user off-board": "person.off-board",
@@ -89,6 +91,7 @@ COMMANDS: Final[dict[str, str]] = {
 
 # Action → where it is asked beside another one's door, or inside it.
 INSIDE: Final[dict[str, str]] = {
+    "proposal.carry-out": "the job `proposals`",
     "site.static": "files under `/static/`, beside Django's routes",
     "email.lose-domain": "the job `mail-domains`",
     "user.create": "`keyhouse dev seed`, and the making of an account",
@@ -114,6 +117,7 @@ JOBS: Final[dict[str, str]] = {
     "account-deletion": "deletes accounts whose wait is over, and frees the names of those long gone",
     "removal-sweep": "lets go of deleted projects, releases and files once they can't be brought back",
     "mail-domains": "counts addresses as unproven whose domain is gone",
+    "proposals": "gives offices, and projects their new owners, once what was announced has waited",
     "recovery": "lets a recovery case be ready from an instant on, once it has proofs enough",
     "second-factor": "switches an app off after a hundred wrong codes, and a key whose counter did not rise",
 }
@@ -123,6 +127,7 @@ LOOPS: Final[dict[str, str]] = {
     "index-follower": "notices changes that other processes made",
     "mandate-history": "writes the facts of gated attempts",
     "audit-sealer": "chains audit records",
+    "work-rounds": "writes down how these are doing, for the console",
     "account-keeper": "runs the job `account-deletion`",
     "removal-keeper": "runs the job `removal-sweep`",
     "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",

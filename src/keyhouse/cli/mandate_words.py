@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from keyhouse.accounts.oversight import approvals
 from keyhouse.core import clock
-from keyhouse.mandate import approvals, console, words
+from keyhouse.mandate import console, words
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.models import Exemption, MandateVersion

@@ -220,6 +220,7 @@ def _companions(settings: Configuration) -> list[Companion]:
     from keyhouse.accounts.addresses.keeping import DomainWatch  # noqa: PLC0415 - Django is set up by now
     from keyhouse.accounts.keeping import Keeper as AccountKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.audit.sealing import Sealer  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.audit.works import Bookkeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.index.keeper import Keeper as IndexKeeper  # noqa: PLC0415 - only a server needs it
     from keyhouse.mail.delivery import Postman  # noqa: PLC0415 - Django is set up by now
     from keyhouse.mandate.keeping import Keeper as MandateKeeper  # noqa: PLC0415 - Django is set up by now
@@ -227,6 +228,7 @@ def _companions(settings: Configuration) -> list[Companion]:
     from keyhouse.projects.search.filling import Filler  # noqa: PLC0415 - Django is set up by now
 
     return [
+        Bookkeeper(),
         IndexKeeper(settings),
         MandateKeeper(),
         AccountKeeper(),

@@ -11,13 +11,13 @@ import click
 from keyhouse.accounts import holds
 from keyhouse.accounts.inviting.queries import not_yet_here
 from keyhouse.accounts.models import Suspension, User
-from keyhouse.accounts.oversight import suspending
+from keyhouse.accounts.oversight import offices, suspending
 from keyhouse.accounts.queries import emails_of, find_user
 from keyhouse.accounts.recovering import make_enrolment_link
 from keyhouse.accounts.services import invite_user
 from keyhouse.cli.inviting import invite_many
 from keyhouse.core import clock, configuration, standing
-from keyhouse.core.actor import host, named_offices
+from keyhouse.core.actor import OFFICES, host, named_offices
 from keyhouse.core.errors import NotFound
 
 
@@ -222,6 +222,45 @@ def end_sessions(name: str, reason: str, *, as_json: bool) -> None:
     user = _get(name)
     count = suspending.end_sessions_of(user, reason, by=host(), now=clock.now())
     _tell(user, f"{count} session{'' if count == 1 else 's'} ended", as_json=as_json, sessions=count)
+
+
+_OFFICE: Final = click.argument("office", type=click.Choice(OFFICES))
+
+
+@command.command("grant-office")
+@click.argument("name")
+@_OFFICE
+@_WHY
+@_JSON
+def grant_office(name: str, office: str, reason: str, *, as_json: bool) -> None:
+    """Propose that NAME gets OFFICE: two operators have to approve it in the pages, or it waits a day where one is alone.
+
+    \b
+    Example:
+      keyhouse user grant-office ada auditor --reason "yearly audit"
+    """  # noqa: D301 - \b is click's own mark
+    user = _get(name)
+    row = offices.propose_office(user, office, reason, by=host(), now=clock.now())
+    when = clock.format_instant(row.effective_at) if row.effective_at else None
+    done = f"proposed as {office}, from {when} on" if when else f"proposed as {office}; operators approve it"
+    _tell(user, done, as_json=as_json, proposal=row.pk, effective_at=when)
+
+
+@command.command("revoke-office")
+@click.argument("name")
+@_OFFICE
+@_WHY
+@_JSON
+def revoke_office(name: str, office: str, reason: str, *, as_json: bool) -> None:
+    """Take OFFICE from NAME, from the next request on.
+
+    \b
+    Example:
+      keyhouse user revoke-office ada moderator --reason "changed teams"
+    """  # noqa: D301 - \b is click's own mark
+    user = _get(name)
+    offices.revoke_office(user, office, reason, by=host(), now=clock.now())
+    _tell(user, f"no {office} any more", as_json=as_json)
 
 
 @command.command("list")

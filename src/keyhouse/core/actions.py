@@ -249,6 +249,32 @@ CATALOGUE: Final[dict[str, Action]] = {
         _operator("person.reinstate", "End the suspension of an account", step_up=True),
         _operator("person.off-board", "Close the account of somebody who has left", step_up=True),
         _operator("person.end-sessions", "End all sessions of somebody", step_up=True),
+        _operator("office.propose", "Propose that somebody gets an office", step_up=True),
+        _operator("office.revoke", "Take an office from somebody", step_up=True),
+        _operator(
+            "ownership.propose", "Propose a new owner for a project that nobody looks after", step_up=True
+        ),
+        _auditor("proposal.read", "See proposals about offices and owners"),
+        _operator("proposal.approve", "Approve an office or owner that somebody else proposed", step_up=True),
+        _operator("proposal.withdraw", "Withdraw a proposal about an office or owner", step_up=True),
+        Action("proposal.carry-out", "Carry out what operators have answered for, once its wait is over"),
+        _any_office("project.read-any", "See every project with its size, files, limits and people"),
+        _operator("project.set-limits", "Set the limits of one project", step_up=True),
+        _gated(
+            "audit.export",
+            "Take records of the audit log away as a file",
+            "management",
+            step_up=True,
+            offices=frozenset({"operator", "auditor"}),
+        ),
+        _auditor(
+            "settings.read", "See the settings of the index and where each comes from; secrets are hidden"
+        ),
+        _auditor("job.read", "See what works beside requests, and how its last round went"),
+        _operator("job.run", "Let a work that is done beside requests be done now", step_up=True),
+        _any_office("announcement.read", "See the announcements of the index, also those to come and gone"),
+        _operator("announcement.publish", "Announce something on every page for people", step_up=True),
+        _operator("announcement.end", "End an announcement", step_up=True),
         _gated("recovery.vouch", "Vouch for a co-owner who asks to come back in", "management", step_up=True),
         _gated(
             "hold.confirm",

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from keyhouse.core import clock
+
 STOP_SECONDS: Final = 5.0
+LONGEST_ERROR: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,29 @@ def do_all(works: Mapping[str, Callable[[datetime], int]], now: datetime) -> dic
     return done
 
 
+@dataclass(frozen=True, slots=True)
+class Round:
+    """How the last round of a work went in this process; `error` is empty where it went well."""
+
+    name: str
+    ended_at: datetime
+    error: str = ""
+
+
+_last: dict[str, Round] = {}
+
+
+def tell(name: str, error: BaseException | None = None) -> None:
+    """Remember that a round has ended; whoever shows it looks later, so that no work waits for that."""
+    told = "" if error is None else f"{type(error).__name__}: {error}".splitlines()[0][:LONGEST_ERROR]
+    _last[name] = Round(name, clock.now(), told)
+
+
+def last_rounds() -> list[Round]:
+    """Return the last round of every work of this process."""
+    return list(_last.values())
+
+
 class Rounds:
     """Does a work again and again in the background of a server.
 
@@ -52,6 +78,11 @@ class Rounds:
         self._log = logging.getLogger(f"keyhouse.{work.name}")
         self._is_stopping = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @property
+    def name(self) -> str:
+        """Return what the work is called."""
+        return self._work.name
 
     def start(self) -> None:
         """Begin to work in the background."""
@@ -75,7 +106,9 @@ class Rounds:
     def _do_round(self) -> None:
         try:
             self._work.do()
-        except Exception:  # noqa: BLE001 - told, and done again
+            tell(self._work.name)
+        except Exception as error:  # noqa: BLE001 - told, and done again
             self._log.warning(self._work.trouble, exc_info=True)
+            tell(self._work.name, error)
         finally:
             self._work.afterwards()

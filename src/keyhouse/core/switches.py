@@ -79,6 +79,10 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "mandate.approve",
         "exemption.propose",
         "exemption.approve",
+        "office.propose",
+        "ownership.propose",
+        "proposal.approve",
+        "project.set-limits",
     }
 )
 # What no switch stops.
@@ -90,6 +94,7 @@ ALWAYS_OPEN: Final = frozenset(
         "mandate.read-own", "recovery.read", "account.read-troubled", "recovery.read-all", "audit.read-all",
         "mandate.read-all", "mail.read-all", "project.manage", "switch.read-all",
         "collaborator.read-invitations", "console.read", "person.read",
+        "proposal.read", "project.read-any", "audit.export", "settings.read", "job.read", "announcement.read",
         # signing in, and proving who one is
         "session.start", "session.ask-confirmation", "session.confirm", "session.end", "session.step-up",
         "enrolment-proof.ask", "enrolment-proof.give", "second-factor.add", "second-factor.enable", "email.verify",
@@ -100,6 +105,8 @@ ALWAYS_OPEN: Final = frozenset(
         "collaborator.revoke", "collaborator.decline",
         # stopping the accounts of others, and letting go of one that was stopped by mistake
         "person.suspend", "person.off-board", "person.end-sessions", "person.reinstate",
+        # taking power back, and telling everybody
+        "office.revoke", "proposal.withdraw", "announcement.publish", "announcement.end",
         # coming back in
         "setup.finish", "setup.link", "enrolment.finish", "enrolment.link", "account.thaw", "recovery.ask", "recovery.open",
         "recovery.stop", "recovery.settle", "recovery.vouch", "recovery.propose", "recovery.approve", "recovery.withdraw",
@@ -110,7 +117,7 @@ ALWAYS_OPEN: Final = frozenset(
         "name.reserve", "name.release", "quarantine.read-all", "quarantine.set", "quarantine.lift",
         "mandate.withdraw", "switch.set", "switch.set-long", "switch.lift",
         # the index's own upkeep, and whoever has the machine
-        "account.forget", "removal.sweep", "host.command",
+        "account.forget", "removal.sweep", "proposal.carry-out", "job.run", "host.command",
     }
 )  # fmt: skip
 

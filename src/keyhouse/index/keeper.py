@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from typing import Any, Final
 
+from keyhouse.core import rounds
 from keyhouse.core.configuration import Configuration
 from keyhouse.index.compress import compress
 from keyhouse.index.database import Ask, UnavailableError, open_database
@@ -99,10 +100,13 @@ class Keeper:
         while not self._is_stopping.is_set():
             try:
                 self._take_turn(is_patient=True)
+                rounds.tell("index-keeper")
             except UnavailableError as error:
+                rounds.tell("index-keeper", error)
                 _log.warning("pages can't be kept up to date right now: %s", error)
                 self._is_stopping.wait(AWAY_SECONDS)
-            except Exception:  # noqa: BLE001 - one broken page must not stop the care for the others
+            except Exception as error:  # noqa: BLE001 - one broken page must not stop the care for the others
+                rounds.tell("index-keeper", error)
                 _log.exception("a page can't be kept up to date")
                 self._is_stopping.wait(AWAY_SECONDS)
             self._is_stopping.wait(POLL_SECONDS)

@@ -22,7 +22,7 @@ from django.db import close_old_connections
 from django.db.models import F, Value
 from django.db.models.functions import Concat, Left
 
-from keyhouse.core import clock, configuration, faults, logs
+from keyhouse.core import clock, configuration, faults, logs, rounds
 from keyhouse.index.database import Database, UnavailableError, open_database
 from keyhouse.mail import waking
 from keyhouse.mail.contents import UnreadableError, unseal
@@ -293,9 +293,12 @@ class _LaneWorker:
                         self._deliver()
             self._forget_sometimes()
             self._pause = 0.0
-        except TroubleError:
+            rounds.tell(f"mail-{self._lane}")
+        except TroubleError as trouble:
+            rounds.tell(f"mail-{self._lane}", trouble)
             self._rest_longer()
-        except Exception:  # noqa: BLE001 - whatever is wrong now may be right in a moment
+        except Exception as error:  # noqa: BLE001 - whatever is wrong now may be right in a moment
+            rounds.tell(f"mail-{self._lane}", error)
             _log.warning("mails can't be delivered right now", exc_info=True)
             self._rest_longer()
         finally:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from keyhouse.accounts.oversight import approvals
+from keyhouse.accounts.oversight.approvals import Standing
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
-from keyhouse.mandate import approvals
-from keyhouse.mandate.approvals import Standing
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.mandate.public import PublicMandate, live_mandates

@@ -32,24 +32,6 @@ class MandateMissing(Refusal):
     fix = "`keyhouse mandate status` and the page /mandate/ list them."
 
 
-class ApprovalRefused(Refusal):
-    """A two-person act lacks its second person (ASVS 2.3.5)."""
-
-    code = "approval-refused"
-    situation = Situation.FORBIDDEN
-    sentence = "Somebody else must approve this."
-    fix = "Ask another operator of this index."
-
-
-class ProposalOver(Refusal):
-    """The proposal was approved, withdrawn or overtaken meanwhile."""
-
-    code = "proposal-over"
-    situation = Situation.CONFLICT
-    sentence = "This proposal is no longer open."
-    fix = "Look at the list of mandates for what holds now."
-
-
 class ExemptionInvalid(Refusal):
     """An exemption lacks what makes it accountable, or lasts too long."""
 

@@ -17,6 +17,7 @@ from keyhouse.core import clock, configuration
 from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.mandate import criticality, dispositions, history, protection
+from keyhouse.projects import ownership
 
 POLL_SECONDS: Final = 60.0
 FIRST_SECONDS: Final = 2.0  # after the start, which has more urgent things to do
@@ -30,6 +31,7 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "tokens": dispositions.revoke_due_tokens,
     "protection": protection.renew_protection,
     "history": history.prune,
+    "owners": ownership.carry_out_due,
 }
 
 

@@ -15,19 +15,19 @@ from django.db import transaction
 from django.db.models import Max
 
 from keyhouse.accounts.models import User
+from keyhouse.accounts.oversight import approvals
+from keyhouse.accounts.oversight.errors import ApprovalRefused, ProposalOver
 from keyhouse.audit import services as audit
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import STEP_UP_AGE, Thing
 from keyhouse.core.actor import Actor, job
 from keyhouse.core.errors import RoleRequired, StepUpRequired
-from keyhouse.mandate import approvals, criticality, defaults, previews
+from keyhouse.mandate import criticality, defaults, previews
 from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.mandate.errors import (
-    ApprovalRefused,
     ExemptionInvalid,
     MandateMissing,
     MandateRefused,
-    ProposalOver,
 )
 from keyhouse.mandate.models import Change, Exemption, MandateVersion, Notice
 from keyhouse.mandate.planning import Plan

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Q
 
-from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
-from keyhouse.core import clock, configuration
+from keyhouse.accounts.models import User
+from keyhouse.accounts.queries import compliant_among
+from keyhouse.core import clock
 from keyhouse.core.standing import Standing
 from keyhouse.mandate.models import CriticalProject
 from keyhouse.projects.belongings import owned_alone
@@ -26,7 +26,7 @@ class MandateStandings:
         rows = Role.objects.filter(project_id__in=roles, kind=_OWNER).exclude(user_id=user_id)
         owners = set(rows.values_list("project_id", "user_id"))
         others = sorted({owner for _, owner in owners})
-        compliant = set(_compliant(others))
+        compliant = set(compliant_among(others, clock.now()))
         in_office = Q(is_operator=True) | Q(is_moderator=True) | Q(is_auditor=True)
         has_office = User.objects.filter(in_office, pk=user_id).exists()
         helped = {project for project, owner in owners if owner in compliant}
@@ -39,17 +39,6 @@ class MandateStandings:
             helped_by_others=bool(roles) and helped == set(roles),
             sole_owned=tuple(owned_alone(user_id).values_list("name", flat=True)),
         )
-
-
-def _compliant(user_ids: Iterable[int]) -> list[int]:
-    """Return which of these people have a verified address and a factor that works, in an open account."""
-    mine = {"user": OuterRef("pk")}
-    verified = Email.objects.filter(**mine, is_primary=True, verified_at__isnull=False)
-    app = Authenticator.objects.filter(**mine, disabled_at=None)
-    key = SecurityKey.usable(configuration.current().key_name).filter(**mine)
-    people = User.objects.filter(Exists(verified), Exists(app) | Exists(key), pk__in=list(user_ids))
-    is_free = Q(held_until=None) | Q(held_until__lte=clock.now())
-    return list(people.filter(is_free, state=User.State.ACTIVE).values_list("pk", flat=True))
 
 
 def _is_any_critical(project_ids: list[int]) -> bool:

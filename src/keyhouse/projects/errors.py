@@ -17,6 +17,15 @@ class ProjectNotFound(ProjectsRefusal):
     sentence = "There is no such project here."
 
 
+class ProjectOwned(ProjectsRefusal):
+    """Whoever looks after a project is asked first, whatever operators think."""
+
+    code = "project-owned"
+    situation = Situation.CONFLICT
+    sentence = "An owner of this project looks after it."
+    fix = "Ask them: an owner lets others in on the project's page."
+
+
 class NameRefused(ProjectsRefusal):
     """A new project can't have this name."""
 

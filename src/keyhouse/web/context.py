@@ -7,9 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
 
 from keyhouse import __version__
+from keyhouse.accounts.models import Announcement
+from keyhouse.accounts.oversight.announcing import live_announcements
 from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Caution
 from keyhouse.core.actor import NOBODY, Actor
@@ -34,6 +37,7 @@ class Site:
     version: str
     actor: Actor
     tabs: tuple[Tab, ...]  # of the console, as far as the actor may open it
+    announcements: list[Announcement]
     warning: Warned | None
     find_standing: Callable[[], Standing | None]
     count_invitations: Callable[[], int]
@@ -60,11 +64,20 @@ def site(request: HttpRequest) -> dict[str, Site]:
             version=__version__,
             actor=(actor := getattr(request, "actor", NOBODY)),
             tabs=tabs_of(actor),
+            announcements=_announced(),
             warning=_warning_on(request),
             find_standing=partial(_show_standing, request),
             count_invitations=partial(_count_invitations, actor),
         )
     }
+
+
+def _announced() -> list[Announcement]:
+    """Return what stands on every page; a page that tells of a broken database opens without."""
+    try:
+        return live_announcements(clock.now())
+    except (DatabaseError, InterfaceError):
+        return []
 
 
 def _warning_on(request: HttpRequest) -> Warned | None:

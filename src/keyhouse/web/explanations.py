@@ -57,6 +57,15 @@ MEANINGS: Final[dict[str, str]] = {
     "account-frozen": "Nobody can sign in or publish with this account until it is opened again.",
     "account-suspended": "An operator closed the account. Sessions have ended and tokens rest; no way back that its owner "
     "has opens it, only an operator does.",
+    "announcement-malformed": "Announcements are plain text on every page, and lift themselves.",
+    "announcement-missing": "The address is misspelt.",
+    "work-missing": "Some works are begun by the server alone; the list of jobs shows which have a button.",
+    "proposal-missing": "The address is misspelt.",
+    "proposal-open": "One proposal is enough: whoever proposes the same once more would only hide the first.",
+    "person-unfit": "Somebody without a second factor could lose what they are given to a stolen password.",
+    "office-unchanged": "Another operator was faster, or the page was old.",
+    "project-owned": "Operators have no right in a project. They find a new owner only where every owner was suspended, has "
+    "left, or was neither seen nor published anything for half a year.",
     "person-missing": "The name is misspelt, or the account was deleted.",
     "own-account": "Whoever borrows the session of an operator must not be able to close that account, or hand it more power.",
     "operator-needed": "Without an operator who can act nobody could mend anything in the pages any more. "

@@ -56,6 +56,9 @@ class SecurityHeaders:
             response.headers.setdefault("Strict-Transport-Security", TRANSPORT_SECURITY)
         if _is_personal(request, response):
             response.headers["Cache-Control"] = "no-store"
+        elif response.headers.get("Content-Type", "").startswith("text/html"):
+            # an announcement begins and ends on every page
+            response.headers.setdefault("Cache-Control", "no-cache")
         if isinstance(response, HttpResponse):
             response.headers.setdefault("Content-Length", str(len(response.content)))
         return response

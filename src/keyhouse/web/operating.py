@@ -21,6 +21,8 @@ class Tab:
 TABS: Final = (
     Tab("/operator/", "Overview", "console.read"),
     Tab("/operator/people/", "People", "person.read"),
+    Tab("/operator/projects/", "Projects", "project.read-any"),
+    Tab("/operator/proposals/", "Proposals", "proposal.read"),
     Tab("/operator/recovery/", "Recovery", "recovery.read-all"),
     Tab("/operator/accounts/", "Accounts", "account.read-troubled"),
     Tab("/mandate/proposals/", "Mandates", "mandate.read-all"),
@@ -28,6 +30,9 @@ TABS: Final = (
     Tab("/operator/quarantine/", "Quarantine", "quarantine.read-all"),
     Tab("/operator/mail/", "Mail", "mail.read-all"),
     Tab("/operator/audit/", "Audit log", "audit.read-all"),
+    Tab("/operator/announcements/", "Announcements", "announcement.read"),
+    Tab("/operator/jobs/", "Jobs", "job.read"),
+    Tab("/operator/settings/", "Settings", "settings.read"),
 )
 
 

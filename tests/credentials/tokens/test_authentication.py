@@ -19,6 +19,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import (
     AccountFrozen,
     AccountHeld,
+    AccountSuspended,
     CredentialInvalid,
     CredentialWeak,
     EmailUnverified,
@@ -278,7 +279,12 @@ def test_a_token_loses_what_its_owner_loses(mint: MakeToken, ada: User, alpha: P
 
 @pytest.mark.parametrize(
     ("state", "refusal"),
-    [("held", AccountHeld), ("frozen", AccountFrozen), ("password-disabled", AccountHeld)],
+    [
+        ("held", AccountHeld),
+        ("frozen", AccountFrozen),
+        ("password-disabled", AccountHeld),
+        ("suspended", AccountSuspended),
+    ],
 )
 def test_a_token_of_an_account_that_rests_is_refused(
     mint: MakeToken, ada: User, alpha: Project, state: str, refusal: type[Refusal]

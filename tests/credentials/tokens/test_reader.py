@@ -120,6 +120,7 @@ def test_a_token_that_only_yanks_reads_nothing(may: May, mint: MakeToken, alpha:
         lambda: Token.objects.update(expires_at=clock.now()),
         lambda: Email.objects.update(verified_at=None),
         lambda: User.objects.update(state="frozen"),
+        lambda: User.objects.update(state="suspended"),
         lambda: User.objects.update(state="deleted"),
         lambda: User.objects.update(state="password-disabled"),
     ],

@@ -100,6 +100,6 @@ def troubled_domains() -> list[MailDomain]:
     return list(MailDomain.objects.filter(in_trouble).order_by("domain"))
 
 
-def frozen_accounts() -> list[User]:
-    """Return the accounts that are frozen, by name."""
-    return list(User.objects.filter(state=User.State.FROZEN).order_by("username"))
+def frozen_accounts(most: int) -> list[User]:
+    """Return the accounts that are frozen, by name; the console's list of people has all of them."""
+    return list(User.objects.filter(state=User.State.FROZEN).order_by("username")[:most])

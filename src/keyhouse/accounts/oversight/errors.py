@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyhouse.accounts.errors import AccountRefused
-from keyhouse.core.errors import Situation
+from keyhouse.core.errors import Refusal, Situation
 
 
 class PersonMissing(AccountRefused):
@@ -48,3 +48,81 @@ class WhyMissing(AccountRefused):
     code = "why-missing"
     sentence = "Say why: it stands in the log, and the person reads it."
     fix = "One sentence is enough."
+
+
+class ApprovalRefused(Refusal):
+    """A two-person act lacks its second person (ASVS 2.3.5)."""
+
+    code = "approval-refused"
+    situation = Situation.FORBIDDEN
+    sentence = "Somebody else must approve this."
+    fix = "Ask another operator of this index."
+
+
+class ProposalOver(Refusal):
+    """The proposal was approved, withdrawn or overtaken meanwhile."""
+
+    code = "proposal-over"
+    situation = Situation.CONFLICT
+    sentence = "This proposal is no longer open."
+    fix = "Look at the list for what holds now."
+
+
+class ProposalMissing(Refusal):
+    """There is no such proposal."""
+
+    code = "proposal-missing"
+    situation = Situation.MISSING
+    sentence = "There is no such proposal."
+    fix = "The list of proposals has all that are open."
+
+
+class ProposalOpen(Refusal):
+    """The same was proposed before, and nobody decided yet."""
+
+    code = "proposal-open"
+    situation = Situation.CONFLICT
+    sentence = "This was proposed already and waits."
+    fix = "Approve or withdraw it in the list of proposals."
+
+
+class PersonUnfit(Refusal):
+    """Whoever is to hold power over others must be reachable, and protected by more than a password."""
+
+    code = "person-unfit"
+    situation = Situation.CONFLICT
+    sentence = "This account can't take that on now."
+    fix = "It takes an open account of a person, without a hold, with a verified primary address and a second factor."
+
+
+class OfficeUnchanged(Refusal):
+    """The person holds the office already, or doesn't hold it."""
+
+    code = "office-unchanged"
+    situation = Situation.CONFLICT
+    sentence = "Nothing would change: this is how it is already."
+    fix = "Look at the person's page."
+
+
+class AnnouncementMalformed(Refusal):
+    """What is announced, or when, can't be."""
+
+    code = "announcement-malformed"
+    sentence = "An announcement ends after it begins, later than now, and within 90 days."
+    fix = "Choose other instants."
+
+
+class AnnouncementMissing(Refusal):
+    """There is no such announcement."""
+
+    code = "announcement-missing"
+    situation = Situation.MISSING
+    sentence = "There is no such announcement."
+
+
+class WorkMissing(Refusal):
+    """There is no such work, or none that can be begun by hand."""
+
+    code = "work-missing"
+    situation = Situation.MISSING
+    sentence = "There is no such work that could be begun from here."

@@ -57,3 +57,38 @@ def told_operators(username: str, what: str, *, by: Actor, reason: str, now: dat
         f"{username} {what}",
         (Text(f"{username} {what}."), _facts(by, reason, now), Text("The audit log has it, too.")),
     )
+
+
+def proposed(told: str, effective_at: datetime | None, *, by: Actor, reason: str, now: datetime) -> Letter:
+    """Return the announcement of what two operators answer for."""
+    when = (
+        f"It takes effect at {clock.format_instant(effective_at)}, unless an operator withdraws it before."
+        if effective_at
+        else "Another operator has to approve it. Any operator can withdraw it."
+    )
+    return Letter(
+        "proposal",
+        f"Proposed: {told}",
+        (Text(f"Proposed: {told}. {when}"), _facts(by, reason, now), Text("The console lists proposals.")),
+    )
+
+
+def proposal_done(told: str, *, by: Actor, reason: str, now: datetime) -> Letter:
+    """Return the notice that a proposal holds now."""
+    return Letter("proposal-done", f"Done: {told}", (Text(f"{told}, from now on."), _facts(by, reason, now)))
+
+
+def proposal_over(told: str, *, by: Actor, reason: str, now: datetime) -> Letter:
+    """Return the notice that a proposal was withdrawn."""
+    return Letter(
+        "proposal-over", f"Withdrawn: {told}", (Text(f"Withdrawn: {told}."), _facts(by, reason, now))
+    )
+
+
+def office_ended(office: str, *, by: Actor, reason: str, now: datetime) -> Letter:
+    """Return the notice to somebody whose office ended."""
+    return Letter(
+        "office-ended",
+        f"You are no {office} of this index any more",
+        (Text(f"Your office as {office} of this index has ended."), _facts(by, reason, now)),
+    )

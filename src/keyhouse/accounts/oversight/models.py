@@ -36,3 +36,76 @@ class Suspension(models.Model):
     def __str__(self) -> str:
         """Return why."""
         return self.reason
+
+
+class Proposal(models.Model):
+    """Power over others that an operator wants somebody to have: an office, or the ownership of a project without owner.
+
+    `effective_at`: from when on it can be carried out, which is null while approvals are missing. It is open until it is
+    done, or ended for a reason (withdrawn, or not possible any more).
+    """
+
+    class Kind(models.TextChoices):
+        """What the person gets."""
+
+        OFFICE = "office"
+        OWNER = "owner"
+
+    kind = models.CharField(max_length=16, choices=Kind)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="proposals")
+    about = models.CharField(max_length=200)  # the office, or the normalised name of the project
+    reason = models.CharField(max_length=500)
+    proposed_at = models.DateTimeField()
+    proposed_by = models.CharField(max_length=150)
+    approved_by = models.JSONField(default=list)
+    effective_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_why = models.CharField(max_length=200, default="", blank=True)
+
+    class Meta:
+        """The same waits once."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["kind", "user", "about"],
+                name="proposed_once",
+                condition=models.Q(done_at__isnull=True, ended_at__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return what is proposed."""
+        return f"{self.kind} {self.about}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is neither done nor ended."""
+        return self.done_at is None and self.ended_at is None
+
+
+class Announcement(models.Model):
+    """A line that stands on every page for people, from one instant to another."""
+
+    class Severity(models.TextChoices):
+        """How it looks."""
+
+        INFO = "info"
+        WARN = "warn"
+        DANGER = "danger"
+
+    text = models.CharField(max_length=300)
+    severity = models.CharField(max_length=8, choices=Severity, default=Severity.INFO)
+    begins_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    made_by = models.CharField(max_length=150)  # a snapshot, for display
+    ended_by = models.CharField(max_length=150, default="", blank=True)  # who ended it before its time
+
+    class Meta:
+        """Asked for by every page."""
+
+        indexes: ClassVar = [models.Index(fields=["ends_at"], name="announcement_live")]
+
+    def __str__(self) -> str:
+        """Return the line."""
+        return self.text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.http import HttpResponse
 from django.shortcuts import render
 
@@ -12,6 +14,8 @@ from keyhouse.accounts.models import User
 from keyhouse.accounts.views.answers import session_of
 from keyhouse.accounts.visitor import visitor_of
 from keyhouse.core import actions, clock
+
+MOST: Final = 50  # of each kind on the page
 
 
 @actions.takes()
@@ -42,7 +46,8 @@ def freeze(request: AskedRequest) -> HttpResponse:
 def troubled(request: AskedRequest) -> HttpResponse:
     """Show operators which accounts are frozen, and which mail domains are gone or missing."""
     context = {
-        "frozen": queries.frozen_accounts(),
+        "frozen": queries.frozen_accounts(MOST),
+        "most": MOST,
         "domains": queries.troubled_domains(),
         "alarm": queries.find_alarm(),
     }

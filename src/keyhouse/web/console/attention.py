@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -11,13 +11,17 @@ from django.db.models import QuerySet
 
 from keyhouse.accounts import lone_address
 from keyhouse.accounts.addresses.queries import find_alarm
-from keyhouse.accounts.models import RecoveryCase, User
+from keyhouse.accounts.models import Proposal, RecoveryCase, User
 from keyhouse.audit.models import Record
 from keyhouse.mail import queries as mail
 from keyhouse.mandate.models import Exemption, MandateVersion
+from keyhouse.projects.ownership import projects_without_owner
 from keyhouse.web.console.index_facts import disk, find_certificate_end
+from keyhouse.web.console.works import troubled_works
+from keyhouse.web.operating import Tab
 from keyhouse.web.readiness import Readiness
 
+CONSOLE: Final = "/operator/"
 COUNTED_TO: Final = 1000  # counting on would cost more than it tells
 LOW_SHARE: Final = 10  # a disk is low with less than a tenth free
 CERTIFICATE_SOON: Final = timedelta(days=21)
@@ -40,9 +44,15 @@ class Attention:
 
 
 def needs_attention(readiness: Readiness, now: datetime) -> list[Attention]:
-    """Return what needs somebody, the worst first."""
+    """Return what needs somebody, the worst first; each has the page that tells more, where there is one."""
     found = [*_lacking(readiness), *(one for look in _LOOKS if (one := look(now)) is not None)]
     return sorted(found, key=lambda one: one.severity)
+
+
+def for_offices(found: Iterable[Attention], tabs: Iterable[Tab]) -> list[Attention]:
+    """Return the same without links to pages that whoever looks may not open."""
+    addresses = tuple(tab.address for tab in tabs if tab.address != CONSOLE)
+    return [one if one.address.startswith(addresses) else replace(one, address="") for one in found]
 
 
 def _lacking(readiness: Readiness) -> Iterator[Attention]:
@@ -112,6 +122,27 @@ def _proposals(now: datetime) -> Attention | None:
     return _about(told if count else "", "/mandate/proposals/")
 
 
+def _own_proposals(now: datetime) -> Attention | None:
+    del now
+    rows = Proposal.objects.filter(done_at=None, ended_at=None)
+    told = _counted(
+        rows, "A proposal about an office or an owner waits.", "{} proposals about offices and owners wait."
+    )
+    return _about(told, "/operator/proposals/")
+
+
+def _ownerless(now: datetime) -> Attention | None:
+    del now
+    rows = projects_without_owner()
+    told = _counted(rows, "A project has no owner who could act.", "{} projects have no owner who could act.")
+    return _about(told, "/operator/projects/?only=ownerless")
+
+
+def _works(now: datetime) -> Attention | None:
+    names = ", ".join(troubled_works(now))
+    return _about(f"What runs beside requests is in trouble: {names}." if names else "", "/operator/jobs/")
+
+
 def _unsealed(now: datetime) -> Attention | None:
     rows = Record.objects.filter(position=None, at__lt=now - UNSEALED_SOON)
     told = "Audit records have waited for more than five minutes to be sealed." if rows.exists() else ""
@@ -139,6 +170,9 @@ _LOOKS: Final[tuple[Callable[[datetime], Attention | None], ...]] = (
     _frozen,
     _cases,
     _proposals,
+    _own_proposals,
+    _ownerless,
+    _works,
     _unsealed,
     _disk_low,
     _certificate_ends,

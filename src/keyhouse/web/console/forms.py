@@ -10,6 +10,7 @@ from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight.suspending import LONGEST_REASON
 from keyhouse.core.actor import OFFICES
+from keyhouse.projects.limiting import MOST
 
 _ANY: Final = ("", "any")
 _STATES: Final = (
@@ -17,6 +18,7 @@ _STATES: Final = (
     *((state, state.replace("-", " ")) for state in User.State.values),
 )
 LONGEST_SEARCH: Final = 254
+MEGABYTE: Final = 1_000_000
 
 
 class WhyForm(PageForm):
@@ -29,6 +31,73 @@ class WhyForm(PageForm):
         help_text="Stands in the audit log; the person and all operators are told.",
     )
     field_of: ClassVar = {"why-": "reason"}
+
+
+class OfficeForm(WhyForm):
+    """Which office somebody is to get."""
+
+    office = forms.ChoiceField(label="Office", choices=tuple((office, office) for office in OFFICES))
+    field_order = ("office", "reason")
+    field_of: ClassVar = {"why-": "reason", "office-": "office"}
+
+
+class OwnerForm(WhyForm):
+    """Who is to own a project."""
+
+    username = forms.CharField(
+        label="User name of the new owner",
+        max_length=50,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+        ),
+    )
+    field_order = ("username", "reason")
+    field_of: ClassVar = {"why-": "reason", "person-": "username"}
+
+
+class LimitsForm(PageForm):
+    """Limits of one project, in megabytes."""
+
+    file_limit = forms.IntegerField(
+        label="Biggest file, in MB", required=False, min_value=1, max_value=MOST // MEGABYTE
+    )
+    project_limit = forms.IntegerField(
+        label="All files together, in MB", required=False, min_value=1, max_value=MOST // MEGABYTE
+    )
+
+
+class AnnouncementForm(PageForm):
+    """A line for every page, from when to when (UTC)."""
+
+    text = forms.CharField(label="What everybody shall know", max_length=300)
+    severity = forms.ChoiceField(
+        label="How urgent",
+        choices=(("info", "good to know"), ("warn", "something will not work"), ("danger", "act now")),
+    )
+    begins_at = forms.DateTimeField(
+        label="From (UTC)",
+        required=False,
+        help_text="Empty: now.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    ends_at = forms.DateTimeField(
+        label="To (UTC)",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+
+class ProjectFilterForm(forms.Form):
+    """Which projects a list shows, and in which order."""
+
+    q = forms.CharField(label="Name", required=False, max_length=200)
+    only = forms.ChoiceField(
+        label="Only",
+        required=False,
+        choices=(_ANY, ("ownerless", "without an owner"), ("limits", "with limits of their own")),
+    )
+    order = forms.ChoiceField(
+        label="Order", required=False, choices=(("", "by name"), ("size", "biggest first"))
+    )
 
 
 class PeopleFilterForm(forms.Form):

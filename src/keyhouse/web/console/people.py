@@ -34,7 +34,7 @@ from keyhouse.projects.queries import roles_of_person
 
 PAGE: Final = 50
 ROLES_SHOWN: Final = 100
-FACTORS: Final = ("security keys", "passkeys", "apps", "codes")
+FACTORS: Final = ("security key", "passkey", "app", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,9 +121,9 @@ def factors_of(user_ids: Sequence[int]) -> Counter[tuple[int, str]]:
     codes = RecoveryCode.objects.filter(code_set__user_id__in=user_ids, used_at=None)
     found: Counter[tuple[int, str]] = Counter()
     for user_id, is_synced in keys.values_list("user_id", "backup_eligible"):
-        found[user_id, "passkeys" if is_synced else "security keys"] += 1
-    found.update((user_id, "apps") for user_id in apps.values_list("user_id", flat=True))
-    found.update((user_id, "codes") for user_id in codes.values_list("code_set__user_id", flat=True))
+        found[user_id, "passkey" if is_synced else "security key"] += 1
+    found.update((user_id, "app") for user_id in apps.values_list("user_id", flat=True))
+    found.update((user_id, "code") for user_id in codes.values_list("code_set__user_id", flat=True))
     return found
 
 
@@ -158,7 +158,7 @@ def see_person(user: User, now: datetime) -> Seen:
         emails=queries.emails_of(user),
         apps=queries.authenticators_of(user),
         keys=queries.keys_of(user),
-        codes_left=dict(row.factors).get("codes", 0),
+        codes_left=dict(row.factors).get("code", 0),
         sessions=sessions_of(user, now),
         tokens=tokens_of(user.pk, now),
         roles=list(roles_of_person(user.pk)[:ROLES_SHOWN]),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path
 
-from keyhouse.web.console.views import overview, people
+import keyhouse.mandate.urls  # noqa: F401 - it registers the converter `number`
+from keyhouse.web.console.views import announcements, machine, overview, people, projects, proposals
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/", overview.overview, name="console"),
@@ -14,4 +15,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/people/<str:username>/reinstate/", people.reinstate, name="person-reinstate"),
     path("operator/people/<str:username>/off-board/", people.off_board, name="person-off-board"),
     path("operator/people/<str:username>/end-sessions/", people.end_sessions, name="person-end-sessions"),
+    path("operator/people/<str:username>/grant-office/", people.grant_office, name="person-grant-office"),
+    path("operator/people/<str:username>/revoke-office/", people.revoke_office, name="person-revoke-office"),
+    path("operator/proposals/", proposals.all_proposals, name="console-proposals"),
+    path("operator/proposals/<number:proposal_id>/approve/", proposals.approve, name="console-approve"),
+    path("operator/proposals/<number:proposal_id>/withdraw/", proposals.withdraw, name="console-withdraw"),
+    path("operator/projects/", projects.projects, name="console-projects"),
+    path("operator/projects/<str:name>/", projects.project, name="console-project"),
+    path("operator/projects/<str:name>/limits/", projects.limits, name="console-project-limits"),
+    path("operator/projects/<str:name>/new-owner/", projects.new_owner, name="console-project-owner"),
+    path("operator/settings/", machine.settings, name="console-settings"),
+    path("operator/jobs/", machine.jobs, name="console-jobs"),
+    path("operator/jobs/<str:name>/run/", machine.run, name="console-job-run"),
+    path("operator/announcements/", announcements.announcements, name="announcements"),
+    path("operator/announcements/new/", announcements.publish, name="announcement-publish"),
+    path("operator/announcements/<number:announcement_id>/end/", announcements.end, name="announcement-end"),
 ]

@@ -11,7 +11,8 @@ from keyhouse.core import actions, clock, configuration
 from keyhouse.mail import queries as mail
 from keyhouse.web import readiness
 from keyhouse.web.console import index_facts as found
-from keyhouse.web.console.attention import COUNTED_TO, needs_attention
+from keyhouse.web.console.attention import COUNTED_TO, for_offices, needs_attention
+from keyhouse.web.operating import tabs_of
 
 
 @actions.classified(GET="console.read")
@@ -21,7 +22,7 @@ def overview(request: AskedRequest) -> HttpResponse:
     context = {
         "now": now,
         "readiness": judged,
-        "attention": needs_attention(judged, now),
+        "attention": for_offices(needs_attention(judged, now), tabs_of(request.actor)),
         "versions": found.versions(),
         "certificate": found.find_certificate_end(),
         "totals": found.totals(),

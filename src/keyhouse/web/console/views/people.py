@@ -12,16 +12,17 @@ from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import User
-from keyhouse.accounts.oversight import suspending
+from keyhouse.accounts.oversight import offices, suspending
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
 from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
-from keyhouse.web.console.forms import PeopleFilterForm, WhyForm
-from keyhouse.web.console.people import Listed, list_people, see_person
+from keyhouse.web.console.forms import OfficeForm, PeopleFilterForm, WhyForm
+from keyhouse.web.console.people import Listed, list_people, offices_of, see_person
 
 LIST: Final = "/operator/people/"
+PROPOSALS: Final = "/operator/proposals/"
 _LONGEST_NAME: Final = 50
 
 
@@ -90,6 +91,42 @@ def reinstate(request: AskedRequest, username: str) -> HttpResponse:
 def off_board(request: AskedRequest, username: str) -> HttpResponse:
     """Close the account of somebody who has left."""
     return _act(request, username, "console/person_off_board.html", suspending.off_board)
+
+
+@actions.takes(*OfficeForm.base_fields)
+@actions.classified(GET="office.propose", POST="office.propose")
+def grant_office(request: AskedRequest, username: str) -> HttpResponse:
+    """Propose that somebody gets an office."""
+    user, form = _get(username), OfficeForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        told = form.cleaned_data if form.is_valid() else {}
+        done = form.carry_out(
+            lambda: offices.propose_office(
+                user, told["office"], told["reason"], by=request.actor, now=clock.now()
+            )
+        )
+        if done is not None:
+            return SeeOther(PROPOSALS)
+    return show_form(request, "console/person_grant_office.html", form, {"person": user})
+
+
+@actions.takes(*OfficeForm.base_fields)
+@actions.classified(GET="office.revoke", POST="office.revoke")
+def revoke_office(request: AskedRequest, username: str) -> HttpResponse:
+    """Take an office from somebody."""
+    user, form = _get(username), OfficeForm(request.POST if request.method == "POST" else None)
+    held = offices_of(user)
+    form.fields["office"].choices = [(office, office) for office in held]  # type: ignore[attr-defined]  # it is a ChoiceField
+    if request.method == "POST":
+        told = form.cleaned_data if form.is_valid() else {}
+        form.carry_out(
+            lambda: offices.revoke_office(
+                user, told["office"], told["reason"], by=request.actor, now=clock.now()
+            )
+        )
+        if not form.errors:
+            return SeeOther(f"{LIST}{quote(user.username)}/")
+    return show_form(request, "console/person_revoke_office.html", form, {"person": user, "held": held})
 
 
 @actions.takes(*WhyForm.base_fields)

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from keyhouse.accounts.models import User
+from keyhouse.accounts.oversight.errors import ApprovalRefused
 from keyhouse.core.actor import host
-from keyhouse.mandate.errors import ApprovalRefused
 
 # How long what too few people answer for is announced before it takes effect.
 ALONE: Final = timedelta(hours=24)
