@@ -145,6 +145,8 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/manage/project/{name}/release/{version}/file/{filename}/delete/": linked(
         f"{LANTERN}/release/2.1/", PERSON
     ),
+    "/manage/deleted/": seen(PERSON),
+    "/manage/project/{name}/deprecate/": seen(PERSON, at=f"{LANTERN}/deprecate/"),
     "/manage/project/{name}/people/": seen(PERSON, OTHER, at=f"{LANTERN}/people/"),
     "/manage/project/{name}/unarchive/": seen("jonas", at="/manage/project/mainsail/unarchive/"),
     "/mandate/project/{name}/": seen(PERSON, at="/mandate/project/lantern/"),
@@ -157,6 +159,8 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
         f"/operator/people/{{username}}/{act}/": seen(OPERATOR, at=f"/operator/people/wren/{act}/")
         for act in ("end-sessions", "off-board", "suspend")
     },
+    "/operator/quarantine/": seen("noor"),
+    "/operator/quarantine/place/": seen("noor"),
     "/operator/switches/": seen(OPERATOR),
     "/operator/switches/{name}/freeze/": linked("/operator/switches/", OPERATOR),
     "/operator/switches/{name}/lift/": linked("/operator/switches/", OPERATOR),
@@ -177,6 +181,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
 }
 _PROGRAMS: Final = "for programs"
 _LIKE_INVITATION: Final = "the same pages as those of an invitation"
+_NOTHING_DELETED: Final = "nothing is deleted in the made-up index"
 LEFT_OUT: Final[dict[str, str]] = {
     "/.well-known/webauthn": _PROGRAMS,
     "/account/mandate.json": _PROGRAMS,
@@ -189,6 +194,11 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/search.json": _PROGRAMS,
     "/account/emails/{email_id}/primary/": "a button as on the page that removes an address",
     "/account/second-factors/{authenticator_id}/enable/": "a button as on the page that removes an app",
+    "/manage/deleted/{removal_id}/restore/": _NOTHING_DELETED,
+    "/manage/project/{name}/deleted/{removal_id}/restore-file/": _NOTHING_DELETED,
+    "/manage/project/{name}/deleted/{removal_id}/restore-release/": _NOTHING_DELETED,
+    "/manage/project/{name}/undeprecate/": "a button as on the page that takes a project out of the archive",
+    "/operator/quarantine/{quarantine_id}/lift/": "a button as on the page that lifts a switch",
     "/account/sign-up/": "closed in an index that takes people by invitation",
     "/account/sign-up/sent/": "the same",
     "/account/vouch/holds/{hold_id}/": "like the page of a word for somebody",
