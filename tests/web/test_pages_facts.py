@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
 
 import pytest
 
 from keyhouse.core import clock
-from keyhouse.web.descriptions import fit_description
+from keyhouse.web.descriptions import PAGE_BYTES, cut_description, fit_description
 from keyhouse.web.pages import Pages
 from keyhouse.web.release_facts import read_facts
 from keyhouse.web.templatetags import shown
@@ -127,6 +129,19 @@ def test_people_are_named_without_their_addresses() -> None:
         ('<img src="data:image/png;base64,AA" alt="a">', '<img src="data:image/png;base64,AA" alt="a">'),
         ('<a href="https://x/#y" id="z">1</a>', '<a href="https://x/#y" id="text-z">1</a>'),
         ('<p>1 &lt; 2 id="x" src="y"</p>', '<p>1 &lt; 2 id="x" src="y"</p>'),
+        (f'<img alt="a" src="data:image/png;base64,{"A" * 9000}">', '<span class="picture">a</span>'),
+        ('<div class="notice danger k n1" align="right">x</div>', '<div class="k n1" align="right">x</div>'),
+        ('<span class="visually-hidden">x</span>', "<span>x</span>"),
+        ('<nav class="tabs"><aside id="files">x</aside></nav>', '<div><div id="text-files">x</div></div>'),
+        ('<a href="/account/sign-out/" rel="nofollow">x</a>', '<a rel="nofollow noopener ugc">x</a>'),
+        ('<a href="//evil.example">x</a><a href="?q">y</a>', "<a>x</a><a>y</a>"),
+        ('<input type="checkbox" checked disabled="">', '<input type="checkbox" checked>'),
+        ('<input type="password" disabled="">', ""),
+        (f'<p title="{"t" * 3000}">x</p>', "<p>x</p>"),
+        (
+            "<ul><li>" * 30 + "x" + "</li></ul>" * 30,
+            "<ul><li>" * 20 + "x" + "</li></ul>" * 20,
+        ),
         ("<br><hr>", "<br><hr>"),
         ('<h2 id="x">a<a href="#x" rel="nofollow"></a></h2>', '<h4 id="text-x">a</h4>'),
         ('<pre lang="python"><span class="k">a</span></pre>', '<pre><span class="k">a</span></pre>'),
@@ -135,3 +150,50 @@ def test_people_are_named_without_their_addresses() -> None:
 )
 def test_descriptions_are_fitted_into_the_page(html: str, fitted: str) -> None:
     assert fit_description(html) == fitted
+
+
+class Balance(HTMLParser):
+    """Reads HTML and fails where an element ends that isn't the open one."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=False)
+        self.opened: list[str] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        if tag not in {"br", "hr", "img", "input", "col"}:
+            self.opened.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.opened.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def handle_entityref(self, name: str) -> None:
+        self.text += f"&{name};"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        "<table><tbody>" + '<tr id="r"><td>cell &amp; cell</td></tr>' * 9000 + "</tbody></table>",
+        "<p>" + "&quot;" * 60_000 + "</p>",
+        "<pre>" + "é" * 90_000 + "</pre>",
+        "<blockquote>" * 400 + "word " * 30_000 + "</blockquote>" * 400,
+        "<p>short</p>",
+        "",
+    ],
+)
+def test_a_long_description_is_cut_into_whole_pages(html: str) -> None:
+    pages = cut_description(html)
+    text = ""
+    for page in pages:
+        reader = Balance()
+        reader.feed(page)
+        reader.close()
+        assert reader.opened == []
+        assert len(page.encode()) < PAGE_BYTES + 2000
+        text += reader.text
+    assert text == re.sub("<[^>]*>", "", html)
+    assert (len(pages) > 1) == (len(html) > 100)

@@ -11,6 +11,8 @@ from email.message import Message
 from functools import lru_cache
 from typing import Final, Literal
 
+from keyhouse.distfiles.highlighting import bound_markdown, bound_rst
+
 Format = Literal["rst", "markdown", "plain"]
 # a longer text is shown as it is: rendering it could take a worker minutes
 LONGEST_RENDERED: Final = 512 * 1024
@@ -132,7 +134,7 @@ def _render_rst(text: str, _: str) -> str | None:
     from readme_renderer import rst  # noqa: PLC0415 - docutils takes long to import
 
     try:
-        return rst.render(text)
+        return rst.render(bound_rst(text))
     except Exception:  # noqa: BLE001 - docutils raises nearly anything for a text it cannot take
         return None
 
@@ -142,7 +144,7 @@ def _render_markdown(text: str, content_type: str) -> str | None:
 
     variant = _VARIANTS.get(_parameter(_parse(content_type), "variant"), "GFM")
     try:
-        return markdown.render(text, variant=variant) or ""
+        return markdown.render(bound_markdown(text), variant=variant) or ""
     except Exception:  # noqa: BLE001 - the highlighting raises what its lexers raise
         return None
 

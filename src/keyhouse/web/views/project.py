@@ -12,7 +12,7 @@ from keyhouse.core.errors import NotFound
 from keyhouse.projects.models import Project
 from keyhouse.projects.queries import files_of, roles_of_project
 from keyhouse.web import queries
-from keyhouse.web.descriptions import fit_description
+from keyhouse.web.descriptions import cut_description, fit_description
 from keyhouse.web.pages import Pages, read_page_number
 from keyhouse.web.project_pages.installing import lines_for, requirements_file
 from keyhouse.web.project_pages.link_rules import grounds_of
@@ -93,11 +93,13 @@ def files(request: HttpRequest, name: str, version: str) -> HttpResponse:
 @actions.classified(GET="site.read")
 @or_redirected
 def description(request: HttpRequest, name: str, version: str) -> HttpResponse:
-    """Show a description that is too long for the project's page."""
+    """Show a description that is too long for the project's page, in pages of its own."""
     looked = look_up(name, version, "description/")
     looked.require_open()
-    text = fit_description(queries.description_of(looked.release_id))
-    return render(request, "site/description.html", looked.context | {"description": text})
+    parts = cut_description(queries.description_of(looked.release_id))
+    pages = Pages(min(read_page_number(request.GET.get("page", "")), len(parts)), len(parts), 1)
+    context = {"description": parts[pages.first], "pages": pages}
+    return render(request, "site/description.html", looked.context | context)
 
 
 @actions.classified(GET="site.read")
