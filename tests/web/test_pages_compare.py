@@ -20,6 +20,8 @@ def test_requirements_are_compared_as_requirements() -> None:
     after = ["attrs<26,>=23", "foo-bar[a,b]==1", "new>1", 'x>2; python_version < "3.9"', "same (<2,>=1)"]
     found = changes({"requires_dist": before}, {"requires_dist": after}).requirements
     assert (found.added, found.removed) == (("new >1",), ("old",))
+    (spelt,) = changes({}, {"requires_dist": ["x>1; extra == 'y'"]}).requirements.added
+    assert spelt == 'x >1 ; extra == "y"'
     assert [(one.label, one.before, one.after) for one in found.changed] == [
         ("attrs", "<25,>=23", "<26,>=23"),
         ('x ; python_version < "3.9"', "any", ">2"),
@@ -95,7 +97,7 @@ def test_two_releases_are_compared_on_a_page(client: Client) -> None:
     make_file(new, size=99)
     make_file(new, "alpha-1.1-py3-none-any.whl")
     page = client.get("/project/alpha/compare/1.0/1.1/").content.decode()
-    for part in ("two &lt;b&gt;", "+ three", "py3-none-any.whl", "12 kB", "99 bytes", "&gt;2"):
+    for part in ("two &lt;b&gt;", "added: </span>three", "py3-none-any.whl", "12 kB", "99 bytes", "&gt;2"):
         assert part in page
     assert page.count('<span class="badge ok">added</span>') == 1
     assert "Nothing differs" in client.get("/project/alpha/compare/1.1/1.1/").content.decode()

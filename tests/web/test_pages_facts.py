@@ -135,7 +135,7 @@ def test_people_are_named_without_their_addresses() -> None:
         ('<nav class="tabs"><aside id="files">x</aside></nav>', '<div><div id="text-files">x</div></div>'),
         ('<a href="/account/sign-out/" rel="nofollow">x</a>', '<a rel="nofollow noopener ugc">x</a>'),
         ('<a href="//evil.example">x</a><a href="?q">y</a>', "<a>x</a><a>y</a>"),
-        ('<input type="checkbox" checked disabled="">', '<input type="checkbox" checked>'),
+        ('<input type="checkbox" checked="" disabled="">', '<input type="checkbox" checked disabled>'),
         ('<input type="password" disabled="">', ""),
         (f'<p title="{"t" * 3000}">x</p>', "<p>x</p>"),
         (

@@ -32,6 +32,7 @@ _LONGEST_ATTRIBUTES: Final = 2000
 _LONGEST_PICTURE: Final = 8000
 _ENTITY: Final = 12  # no entity that the sanitiser writes is longer
 _VOID: Final = {"br", "hr", "img", "input", "col"}
+_FLAGS: Final = {"checked", "disabled"}  # of boxes in lists of tasks; they hold no value
 _LANDMARKS: Final = {"nav", "aside", "section", "figure", "figcaption", "picture"}
 
 
@@ -99,8 +100,8 @@ def _fit_attributes(attributes: str) -> str:
 
 
 def _fit_attribute(name: str, value: str | None) -> str:
-    if value is None:
-        return f" {name}"
+    if not value:
+        return f" {name}" if name in _FLAGS else ""
     if name in {"id", "name"}:
         value = f"text-{value}"
     elif name == "class":

@@ -29,6 +29,7 @@ _MARKS: Final = 180  # bytes around an entry
 _LONGEST_REQUIREMENT: Final = 2000
 _MOST_DIFF: Final = 25_000  # bytes of a page
 _LONGEST_DESCRIPTION: Final = 300_000
+_MARKER: Final = " ; "
 _FIELDS: Final = {
     "summary": "Summary",
     "requires_python": "Python",
@@ -172,7 +173,9 @@ def _changes(
 
 
 def _entry(key: str, value: str) -> str:
-    return shortened(f"{key} {value}".strip(), _LONGEST)
+    """Write an entry out; the versions of a requirement stand before its marker."""
+    what, parting, marker = key.partition(_MARKER)
+    return shortened(f"{what} {value}".strip() + parting + marker, _LONGEST)
 
 
 def _value(value: str) -> str:
@@ -206,7 +209,7 @@ def _requirement(text: str) -> tuple[str, str]:
     except (InvalidRequirement, RecursionError):
         return text, ""
     extras = f"[{','.join(sorted(map(canonicalize_name, parsed.extras)))}]" if parsed.extras else ""
-    marker = f" ; {parsed.marker}" if parsed.marker else ""
+    marker = f"{_MARKER}{parsed.marker}" if parsed.marker else ""
     versions = f"@ {parsed.url}" if parsed.url else ",".join(sorted(map(str, parsed.specifier)))
     return f"{canonicalize_name(parsed.name)}{extras}{marker}", versions
 
