@@ -58,6 +58,7 @@ NEVER_GATED = {
     "collaborator.read-invitations", "collaborator.decline",
     # what was deleted long ago
     "removal.sweep",
+    "collaborator.read-invitations", "collaborator.decline", "collaborator.leave",
     # whoever has the machine
     "host.command",
 }  # fmt: skip
@@ -69,6 +70,7 @@ IMPLICIT = {
     "file.restore", "release.restore", "project.restore", "user.invite", "second-factor.remove-last",
     "account.delete",
     "collaborator.invite", "collaborator.resend", "collaborator.revoke", "collaborator.accept",
+    "collaborator.change-role", "collaborator.remove", "collaborator.keep", "collaborator.hand-over",
 }  # fmt: skip
 
 View = Callable[..., HttpResponseBase]

@@ -29,6 +29,11 @@ PROJECT_ACTIONS = {
     "collaborator.invite",
     "collaborator.resend",
     "collaborator.revoke",
+    "collaborator.change-role",
+    "collaborator.remove",
+    "collaborator.keep",
+    "collaborator.hand-over",
+    "collaborator.leave",
 }
 
 
@@ -64,7 +69,7 @@ def test_roles_decide_about_a_project(ada: Actor, bob: Actor) -> None:
         assert allowed(replace(bob, is_operator=True), thing) & PROJECT_ACTIONS == set()
     give_role("alpha-beta", bob, "maintainer")
     for thing in (by_id, by_name):
-        assert allowed(bob, thing) == {"project.manage", "release.upload"} | roleless
+        assert allowed(bob, thing) == {"project.manage", "release.upload", "collaborator.leave"} | roleless
 
 
 def test_a_role_in_one_project_is_none_in_another(ada: Actor, bob: Actor) -> None:

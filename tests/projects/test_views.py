@@ -39,7 +39,7 @@ CHANGING = {
     f"release/1.0/file/{WHEEL}/delete/": {"name": WHEEL},
 }
 # gated, and asking for no fresh proof
-EASY = {"project.manage", "collaborator.resend", "collaborator.revoke"}
+EASY = {"project.manage", "collaborator.resend", "collaborator.revoke", "collaborator.keep"}
 each_change = pytest.mark.parametrize("path", CHANGING)
 
 
@@ -312,12 +312,17 @@ def test_every_address_names_the_action_of_each_method() -> None:
         "collaborator.invite",
         "collaborator.resend",
         "collaborator.revoke",
+        "collaborator.change-role",
+        "collaborator.remove",
+        "collaborator.keep",
+        "collaborator.hand-over",
+        "collaborator.leave",
         "collaborator.accept",
         "collaborator.decline",
         "collaborator.read-invitations",
     }
     open_ones = {name for name in named if not actions.get_action(name).gated}
-    assert open_ones == {"collaborator.decline", "collaborator.read-invitations"}
+    assert open_ones == {"collaborator.decline", "collaborator.read-invitations", "collaborator.leave"}
     assert all(actions.get_action(name).step_up for name in named - open_ones - EASY)
 
 

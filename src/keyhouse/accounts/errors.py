@@ -154,7 +154,7 @@ class OwnsAlone(AccountRefused):
     code = "owns-alone"
     situation = Situation.CONFLICT
     sentence = "You are the only owner of projects that would be left without anybody."
-    fix = "Archive or delete them first, or let somebody else become an owner."
+    fix = "Hand them over on the page of their people, or archive or delete them first."
 
     def __init__(self, projects: Iterable[str] = ()) -> None:
         """Take the names of the projects."""

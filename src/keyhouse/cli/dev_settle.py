@@ -46,6 +46,7 @@ def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
         _keep_mandates,
         _keep_accounts,
         _sweep_removals,
+        _keep_collaborators,
         _forget_old,
         _sweep_incoming,
         _seal_audit,
@@ -79,6 +80,8 @@ def _keep_accounts() -> Mapping[str, int]:
 
 def _sweep_removals() -> Mapping[str, int]:
     from keyhouse.projects.life_cycle.keeping import keep  # noqa: PLC0415 - Django is set up by now
+def _keep_collaborators() -> Mapping[str, int]:
+    from keyhouse.projects.collaborators.keeping import keep  # noqa: PLC0415 - Django is set up by now
 
     return keep(clock.now())
 

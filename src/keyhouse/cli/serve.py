@@ -216,7 +216,7 @@ class Companion(Protocol):
 
 
 def _companions(settings: Configuration) -> list[Companion]:
-    """Return who works beside requests: lists of the index, what mandates need, the chain of the audit log, mails and their domains, rows of the search."""
+    """Return who works beside requests: lists of the index, what mandates and roles need, the chain of the audit log, mails and their domains, rows of the search."""
     from keyhouse.accounts.addresses.keeping import DomainWatch  # noqa: PLC0415 - Django is set up by now
     from keyhouse.accounts.keeping import Keeper as AccountKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.audit.sealing import Sealer  # noqa: PLC0415 - Django is set up by now
@@ -225,6 +225,7 @@ def _companions(settings: Configuration) -> list[Companion]:
     from keyhouse.mail.delivery import Postman  # noqa: PLC0415 - Django is set up by now
     from keyhouse.mandate.keeping import Keeper as MandateKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.projects.life_cycle.keeping import Keeper as RemovalKeeper  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.projects.collaborators.keeping import Keeper as CollaboratorsKeeper  # noqa: PLC0415 - the same
     from keyhouse.projects.search.filling import Filler  # noqa: PLC0415 - Django is set up by now
 
     return [
@@ -233,6 +234,7 @@ def _companions(settings: Configuration) -> list[Companion]:
         MandateKeeper(),
         AccountKeeper(),
         RemovalKeeper(),
+        CollaboratorsKeeper(),
         Sealer(),
         Postman(),
         DomainWatch(),

@@ -171,6 +171,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         ),
         _own("audit.read-own", "See what happened to one's own account"),
         _own("collaborator.read-invitations", "See into which projects one is invited"),
+        _own("collaborator.leave", "Give up one's own role in a project, or become a maintainer"),
         _own("collaborator.decline", "Decline an invitation into a project"),
         _own("token.list", "See one's own API tokens"),
         _own("token.revoke", "Revoke one's own API tokens"),
@@ -234,6 +235,10 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("collaborator.invite", "Invite somebody into a project", "management", step_up=True),
         _gated("collaborator.resend", "Send an invitation into a project once more", "management"),
         _gated("collaborator.revoke", "Take back an invitation into a project", "management"),
+        _gated("collaborator.change-role", "Change somebody's role in a project", "management", step_up=True),
+        _gated("collaborator.remove", "End somebody's role in a project", "management", step_up=True),
+        _gated("collaborator.keep", "Take back the end of an owner's role, which waits", "management"),
+        _gated("collaborator.hand-over", "Hand a project over to a new owner", "management", step_up=True),
         _gated("collaborator.accept", "Accept an invitation into a project", "management", step_up=True),
         _gated(
             "project.deprecate", "Deprecate a project, and name its successor", "management", step_up=True

@@ -36,6 +36,9 @@ class Standings(Protocol):
     def of(self, user_id: int) -> Standing:
         """Return the standing of an account as it is now."""
 
+    def is_critical(self, normalized_name: str) -> bool:
+        """Tell whether a project is critical by any mandate."""
+
 
 _wired: list[Standings] = []
 
@@ -48,3 +51,8 @@ def wire(standings: Standings | None) -> None:
 def of(user_id: int) -> Standing:
     """Return what hangs on an account."""
     return _wired[0].of(user_id) if _wired else Standing()
+
+
+def is_critical(normalized_name: str) -> bool:
+    """Tell whether a project is critical by any mandate; with nothing wired each is."""
+    return _wired[0].is_critical(normalized_name) if _wired else True

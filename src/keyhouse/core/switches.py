@@ -70,6 +70,9 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "collaborator.invite",
         "collaborator.resend",
         "collaborator.accept",
+        "collaborator.change-role",
+        "collaborator.remove",
+        "collaborator.hand-over",
         "second-factor.remove-last",
         "password.remove",
         "email.add",
@@ -102,7 +105,7 @@ ALWAYS_OPEN: Final = frozenset(
         "session.revoke", "browser.forget", "token.revoke", "account.freeze", "account.freeze-by-link", "account.keep",
         "password.change", "password.disable", "password.ask-reset", "password.reset", "recovery-codes.replace",
         "second-factor.remove", "second-factor.rename", "second-factor.disable", "email.revert", "email.lose-domain",
-        "collaborator.revoke", "collaborator.decline",
+        "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",
         # stopping the accounts of others, and letting go of one that was stopped by mistake
         "person.suspend", "person.off-board", "person.end-sessions", "person.reinstate",
         # taking power back, and telling everybody

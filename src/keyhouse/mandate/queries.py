@@ -179,29 +179,34 @@ def _object_to_delete(thing: Thing, policies: Iterable[Policy], now: datetime) -
 
     All of them are read by one question, however many there are.
     """
-    rows = sql.select(
-        _DELETION, configuration.current().key_name, configuration.current().key_name, thing.name
-    )
+    values = (configuration.current().key_name, configuration.current().key_name, thing.name)
+    rows = sql.select(_DELETION, *values, *values)
     people = _people_of(thing.name, rows, now)
     held = {
-        one.name for one in policies for person, entries in people if covers_through(one, person, entries)
+        one.name
+        for one in policies
+        for person, entry, until in people
+        if (until is None or until >= one.mandate.announced_at) and covers_through(one, person, (entry,))
     }
-    asked_at = _instant(rows[0][0]) if rows else None
+    asked_at = next((_instant(row[0]) for row in rows if row[0] is not None), None)
     return Object(thing.kind, thing.name, deletion_asked_at=asked_at, held_by=tuple(sorted(held)))
 
 
 def _people_of(
     name: str, rows: Iterable[Sequence[Any]], now: datetime
-) -> list[tuple[Person, tuple[Authority]]]:
-    """Return whoever has a role in a project, with that role; a person stands there once for each criterion."""
+) -> list[tuple[Person, Authority, datetime | None]]:
+    """Return whoever has or had a role in a project, with that role and when it ended; each stands there by criterion."""
     criteria: dict[str, datetime] = {}
-    people: dict[int, tuple[Person, str, Any]] = {}
-    for _, criterion, critical_since, kind, since, user_id, *columns in rows:
+    people: dict[tuple[Any, ...], tuple[Person, str, Any, Any]] = {}
+    for _, criterion, critical_since, kind, since, until, user_id, *columns in rows:
         if criterion is not None:
             criteria[criterion] = sql.read_instant(critical_since)
-        if user_id is not None and user_id not in people:
-            people[user_id] = _person(user_id, columns, now), kind, since
-    return [(person, (_role(name, kind, since, criteria),)) for person, kind, since in people.values()]
+        if user_id is not None and (user_id, kind, until) not in people:
+            people[user_id, kind, until] = _person(user_id, columns, now), kind, since, until
+    return [
+        (person, _role(name, kind, since, criteria), _instant(until))
+        for person, kind, since, until in people.values()
+    ]
 
 
 def _read_person(actor: Actor, now: datetime) -> tuple[Person, int | None]:
@@ -359,14 +364,23 @@ _STANDING: Final = (
     " ON version.id = exemption.version_id WHERE exemption.user_id = %s"
     " AND exemption.effective_at IS NOT NULL AND exemption.withdrawn_at IS NULL"
 )
-_DELETION: Final = (
-    "SELECT ask.asked_at, critical.criterion, critical.since_at, role.kind, role.since_at, role.user_id,"
+_TO_DELETE: Final = (
+    f"SELECT ask.asked_at, critical.criterion, critical.since_at, role.kind, role.since_at, {{}}, role.user_id,"
     f" {_PERSON_COLUMNS} FROM projects_project project"
     # what was asked about a former life of the name is used up
     " LEFT JOIN mandate_deletionask ask ON ask.lineage = project.lineage AND ask.asked_at >= COALESCE(project.restored_at, project.created_at)"
     " LEFT JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
-    " LEFT JOIN projects_role role ON role.project_id = project.id"
-    " LEFT JOIN accounts_user owner ON owner.id = role.user_id WHERE project.normalized_name = %s"
+    " {} JOIN accounts_user owner ON owner.id = role.user_id WHERE project.normalized_name = %s"
+)
+# whoever gave a role up while a mandate covered it leaves the hold behind (S5, A18)
+_DELETION: Final = (
+    _TO_DELETE.replace("{}", "CAST(NULL AS timestamptz)", 1).replace(
+        "{}", "LEFT JOIN projects_role role ON role.project_id = project.id LEFT", 1
+    )
+    + " UNION ALL "
+    + _TO_DELETE.replace("{}", "role.ended_at", 1).replace(
+        "{}", "JOIN projects_formerrole role ON role.lineage = project.lineage", 1
+    )
 )
 _OFFERED: Final = (
     "SELECT offer.kind, offer.expires_at, critical.criterion FROM projects_projectinvitation offer"

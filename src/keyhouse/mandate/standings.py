@@ -40,6 +40,10 @@ class MandateStandings:
             sole_owned=tuple(owned_alone(user_id).values_list("name", flat=True)),
         )
 
+    def is_critical(self, normalized_name: str) -> bool:
+        """Tell whether a project is critical by any mandate."""
+        return CriticalProject.objects.filter(normalized_name=normalized_name).exists()
+
 
 def _is_any_critical(project_ids: list[int]) -> bool:
     names = Role.objects.filter(project_id__in=project_ids).values("project__normalized_name")

@@ -10,6 +10,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from keyhouse.accounts.errors import OwnsAlone
 from keyhouse.accounts.models import User
 from keyhouse.core.belongings import Belongings, Kept
+from keyhouse.projects.collaborators.disowning import disown
+from keyhouse.projects.collaborators.ending import NOTHING, end_role
 from keyhouse.projects.collaborators.queries import for_person
 from keyhouse.projects.models import File, FormerRole, KeptRole, Project, ProjectInvitation, Role, RoleChange
 
@@ -54,7 +56,6 @@ def _give_up(user_id: int, now: datetime) -> None:
 
     The projects are locked first: of two owners who go at once, the later one sees that they are the last.
     """
-    del now
     projects = Role.objects.filter(user_id=user_id).values("project_id")
     list(
         Project.objects.select_for_update()
@@ -64,7 +65,8 @@ def _give_up(user_id: int, now: datetime) -> None:
     alone = [project.name for project in owned_alone(user_id)]
     if alone:
         raise OwnsAlone(alone)
-    Role.objects.filter(user_id=user_id).delete()
+    for role in Role.objects.filter(user_id=user_id).select_related("project"):
+        end_role(role.project, role, NOTHING, FormerRole.How.ACCOUNT_DELETED, user_id, now)
 
 
 _ACCOUNT: Final = "the account itself"
@@ -165,4 +167,5 @@ BELONGINGS: Final = Belongings(
         ),
     ),
     give_up=_give_up,
+    disown=disown,
 )

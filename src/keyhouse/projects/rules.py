@@ -37,7 +37,7 @@ LONGEST_REASON: Final = 500  # characters; it becomes an attribute of every link
 
 # Maintainers publish and see how the project stands; whatever takes something away is for owners.
 ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
-    MAINTAINER: frozenset({"project.manage", "release.upload"}),
+    MAINTAINER: frozenset({"project.manage", "release.upload", "collaborator.leave"}),
     OWNER: frozenset(
         {
             "project.manage",
@@ -57,6 +57,11 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "project.undeprecate",
             "release.restore",
             "file.restore",
+            "collaborator.change-role",
+            "collaborator.remove",
+            "collaborator.keep",
+            "collaborator.hand-over",
+            "collaborator.leave",
         }
     ),
     # of whoever is invited and has not accepted; the invitation itself is looked for by the service

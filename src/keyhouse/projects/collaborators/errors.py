@@ -65,3 +65,21 @@ class InvitationsTooMany(ProjectsRefusal):
     situation = Situation.CONFLICT
     sentence = "Too many invitations of this project wait already."
     fix = "Take back those that nobody takes up."
+
+
+class CollaboratorMissing(ProjectsRefusal):
+    """Nobody of that name has a role in the project."""
+
+    code = "collaborator-missing"
+    situation = Situation.MISSING
+    sentence = "Nobody of that name has a role in this project."
+    fix = "Look at the people of the project."
+
+
+class OwnerLast(ProjectsRefusal):
+    """A project always has an owner."""
+
+    code = "owner-last"
+    situation = Situation.CONFLICT
+    sentence = "This is the only owner, and a project always has one."
+    fix = "Hand the project over, or let somebody else become an owner first."

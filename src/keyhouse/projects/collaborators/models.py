@@ -94,7 +94,7 @@ class FormerRole(models.Model):
         LOWERED = "lowered"
         HANDED_OVER = "handed-over"
         ACCOUNT_DELETED = "account-deleted"
-        PROJECT_DELETED = "project-deleted"
+        RAISED = "raised"  # it became a higher one
         RECOVERED = "recovered"  # whoever gave it was in somebody else's account
 
     lineage = models.UUIDField(db_index=True)

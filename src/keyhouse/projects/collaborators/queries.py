@@ -6,7 +6,7 @@ from datetime import datetime
 
 from django.db.models import Q, QuerySet
 
-from keyhouse.accounts.models import Email, User
+from keyhouse.accounts.models import Email
 from keyhouse.projects.collaborators.models import ProjectInvitation
 from keyhouse.projects.models import Project, Role
 from keyhouse.projects.rules import OWNER
@@ -49,14 +49,3 @@ def owners_of(project: Project) -> list[int]:
 def find_role(project: Project, username: str) -> Role | None:
     """Return the role that somebody has in a project, by user name in whatever case, or None."""
     return project.roles.select_related("user").filter(user__username__iexact=username).first()
-
-
-def people_to_lock(normalized_name: str, *more: int | None) -> list[int]:
-    """Return whom an act on a project may tell or change, in the order in which their rows are locked."""
-    roles = Role.objects.filter(project__normalized_name=normalized_name)
-    return sorted({*roles.values_list("user_id", flat=True), *(one for one in more if one is not None)})
-
-
-def lock_people(user_ids: list[int]) -> None:
-    """Hold the locks of these accounts, in one order and before that of a project, as the end of an account does."""
-    list(User.objects.select_for_update(no_key=True).filter(pk__in=user_ids).order_by("pk"))

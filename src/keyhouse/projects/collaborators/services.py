@@ -25,8 +25,8 @@ from keyhouse.mail.letters import Link
 from keyhouse.mail.services import queue
 from keyhouse.projects import queries as projects
 from keyhouse.projects import rules as project_rules
-from keyhouse.projects.changing import project_to_change, thing_of
-from keyhouse.projects.collaborators import letters, queries, rules
+from keyhouse.projects.changing import thing_of
+from keyhouse.projects.collaborators import ending, letters, locking, queries, rules
 from keyhouse.projects.collaborators.errors import (
     AlreadyCollaborator,
     AlreadyInvited,
@@ -36,7 +36,7 @@ from keyhouse.projects.collaborators.errors import (
     InviteeRefused,
     RoleUnknown,
 )
-from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
 from keyhouse.projects.models import Project, Role
 
 INVITE: Final = "collaborator.invite"
@@ -44,6 +44,7 @@ RESEND: Final = "collaborator.resend"
 REVOKE: Final = "collaborator.revoke"
 ACCEPT: Final = "collaborator.accept"
 DECLINE: Final = "collaborator.decline"
+HAND_OVER: Final = "collaborator.hand-over"
 _NOBODY: Final = "nobody@invalid.invalid"
 _Outcome = ProjectInvitation.Outcome
 
@@ -54,26 +55,52 @@ def invite(  # noqa: PLR0913 - whom to what, and what only the host may say
     kind: str,
     *,
     by: Actor,
-    hands_over: bool = False,
     until: datetime | None = None,
     is_told: bool = True,
 ) -> ProjectInvitation:
     """Offer a role in the project of that normalised name to a user name or an e-mail address.
 
-    The answer is the same whether or not anybody has that name or address. With `hands_over`, whoever invites gives
-    their own role up when it is accepted. `until` (7 days otherwise) and `is_told` (whether a mail goes out) are for the
-    host. Raises InviteeRefused, UsernameRefused, AddressRefused, RoleUnknown, AlreadyInvited, AlreadyCollaborator,
-    InvitationsTooMany, TooManyAttempts, ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
+    The answer is the same whether or not anybody has that name or address. `until` (7 days otherwise) and `is_told`
+    (whether a mail goes out) are for the host. Raises InviteeRefused, UsernameRefused, AddressRefused, RoleUnknown,
+    AlreadyInvited, AlreadyCollaborator, InvitationsTooMany, TooManyAttempts, ProjectNotFound, ProjectQuarantined,
+    RoleRequired and what the gate raises.
     """
-    now, (username, address) = clock.now(), _read_invitee(invitee)
     if kind not in rules.KINDS:
         raise RoleUnknown
-    _require_role(name, INVITE, by)
+    is_host = by.kind == "host"
+    return _offer(
+        name, invitee, kind, INVITE, by, until=until if is_host else None, is_told=is_told or not is_host
+    )
+
+
+def raise_role(name: str, username: str, *, by: Actor) -> ProjectInvitation:
+    """Offer a maintainer to be an owner: they gain authority, so they are asked as anybody is. Raises as `invite`."""
+    return _offer(name, username, project_rules.OWNER, ending.CHANGE, by)
+
+
+def hand_over(name: str, invitee: str, *, by: Actor) -> ProjectInvitation:
+    """Offer one's own ownership to somebody; once they accept, it ends. Raises as `invite`."""
+    return _offer(name, invitee, project_rules.OWNER, HAND_OVER, by, hands_over=True)
+
+
+def _offer(  # noqa: PLR0913 - the columns of the row
+    name: str,
+    invitee: str,
+    kind: str,
+    action: str,
+    by: Actor,
+    *,
+    hands_over: bool = False,
+    until: datetime | None = None,
+    is_told: bool = True,
+) -> ProjectInvitation:
+    now, (username, address) = clock.now(), _read_invitee(invitee)
+    _require_role(name, action, by)
     _count(by, now)
     may_mail = is_told and _may_mail(username or address, now)
     with transaction.atomic():
         user = accounts.find_user(username) if username else None
-        project = lock_project(name, INVITE, by, user.pk if user else None)
+        project = locking.lock_project(name, action, by, user.pk if user else None)
         _require_new(project, user, username, address, kind, now)
         invitation = ProjectInvitation.objects.create(
             project=project,
@@ -86,16 +113,23 @@ def invite(  # noqa: PLR0913 - whom to what, and what only the host may say
             invited_by_name=by.name,
             invited_at=now,
             sent_at=now,
-            expires_at=until if until is not None and by.kind == "host" else now + _life(),
+            expires_at=until or now + _life(),
         )
-        record(INVITE, by=by, about=thing_of(project), details=_told(invitation))
-        if may_mail:
-            _mail(invitation, project, by, now)
-        if kind == project_rules.OWNER:
-            others = [pk for pk in queries.owners_of(project) if pk != by.user_id]
-            tell_others(others, letters.owner_invited(project, str(invitation), by.name), now)
+        record(action, by=by, about=thing_of(project), details=_told(invitation))
+        _tell(invitation, project, by, now, may_mail=may_mail)
         faults.reach("invitation.rows-written")
     return invitation
+
+
+def _tell(
+    invitation: ProjectInvitation, project: Project, by: Actor, now: datetime, *, may_mail: bool
+) -> None:
+    """Mail it to whoever is invited, and to the other owners where somebody shall join them."""
+    if may_mail:
+        _mail(invitation, project, by, now)
+    if invitation.kind == project_rules.OWNER:
+        others = [pk for pk in queries.owners_of(project) if pk != by.user_id]
+        tell_others(others, letters.owner_invited(project, str(invitation), by.name), now)
 
 
 def resend(name: str, invitation_id: int, *, by: Actor) -> ProjectInvitation:
@@ -111,7 +145,7 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> ProjectInvitation:
     _count(by, now)
     limits.count_attempt(now=now, limit=limits.MAIL, subject=f"invitation:{invitation_id}")
     with transaction.atomic():
-        project = lock_project(name, RESEND, by)
+        project = locking.lock_project(name, RESEND, by)
         invitation = _open_one(project, invitation_id)
         invitation.sent_at = now
         invitation.expires_at = max(invitation.expires_at, now + _life())
@@ -125,7 +159,7 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> ProjectInvitation:
 def revoke(name: str, invitation_id: int, *, by: Actor) -> None:
     """Take an invitation back; a second time changes nothing. Raises as `resend`."""
     with transaction.atomic():
-        project = lock_project(name, REVOKE, by)
+        project = locking.lock_project(name, REVOKE, by)
         found = project.invitations.filter(pk=invitation_id).first()
         if found is not None and found.outcome == _Outcome.REVOKED:
             return
@@ -142,7 +176,7 @@ def accept(invitation_id: int, *, by: Actor) -> Role:
     """
     found, user_id = _mine(invitation_id, by), person_of(by)
     with transaction.atomic():
-        project = lock_project(found.project.normalized_name, ACCEPT, by, found.invited_by_id)
+        project = locking.lock_project(found.project.normalized_name, ACCEPT, by, found.invited_by_id)
         invitation, now = _mine(invitation_id, by), clock.now()
         present = Role.objects.filter(project=project, user_id=user_id).first()
         if invitation.accepted_by_id == user_id and present is not None:
@@ -152,6 +186,8 @@ def accept(invitation_id: int, *, by: Actor) -> Role:
         role = _take_on(project, present, invitation.kind, user_id, now)
         invitation.accepted_by_id = user_id
         _end(invitation, _Outcome.ACCEPTED, now)
+        if invitation.hands_over and invitation.invited_by_id is not None:
+            ending.hand_over(project, role, invitation.invited_by_id, by, now)
         record(ACCEPT, by=by, about=thing_of(project), account_id=user_id, details=_told(invitation))
         others = [pk for pk in queries.owners_of(project) if pk != user_id]
         tell_others(others, letters.joined(project, by.name, role.kind), now)
@@ -164,7 +200,7 @@ def decline(invitation_id: int, *, by: Actor) -> None:
     found = _mine(invitation_id, by)
     with transaction.atomic():
         told = [one for one in (by.user_id, found.invited_by_id) if one is not None]
-        queries.lock_people(sorted(set(told)))
+        locking.lock_people(sorted(set(told)))
         project = projects.lock_project(found.project.normalized_name)
         actions.require(by, DECLINE, Thing("project", None, found.project.normalized_name))
         invitation = _mine(invitation_id, by)
@@ -177,12 +213,6 @@ def decline(invitation_id: int, *, by: Actor) -> None:
         record(DECLINE, by=by, about=thing_of(project), account_id=by.user_id, details=_told(invitation))
         if invitation.invited_by_id is not None:
             tell_others([invitation.invited_by_id], letters.declined(project, str(invitation)), now)
-
-
-def lock_project(name: str, action: str, by: Actor, *more: int | None) -> Project:
-    """Lock a project and, before it, whom the act may tell; nobody without the role learns whether it exists."""
-    queries.lock_people(queries.people_to_lock(name, by.user_id, *more))
-    return project_to_change(name, action, by)
 
 
 def person_of(by: Actor) -> int:
@@ -252,6 +282,7 @@ def _take_on(project: Project, present: Role | None, kind: str, user_id: int, no
     if present is None:
         return Role.objects.create(project=project, user_id=user_id, kind=kind, since_at=now)
     if rules.is_higher(kind, present.kind):
+        ending.remember(project, present, FormerRole.How.RAISED, user_id, now)
         present.kind, present.since_at = kind, now
         present.save(update_fields=["kind", "since_at"])
     return present

@@ -7,17 +7,20 @@ from typing import Any, Final
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.views.answers import SeeOther, session_of, show_form
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration, standing
+from keyhouse.core.actor import Actor
 from keyhouse.core.cautioned import keep_caution
 from keyhouse.projects import queries as projects
 from keyhouse.projects.changing import thing_of
-from keyhouse.projects.collaborators import queries, services
-from keyhouse.projects.collaborators.errors import InvitationMissing
-from keyhouse.projects.collaborators.forms import InviteForm
-from keyhouse.projects.models import Project
-from keyhouse.projects.visiting import actor_of, context_of, project_of, sent
+from keyhouse.projects.collaborators import ending, queries, services
+from keyhouse.projects.collaborators.errors import CollaboratorMissing, InvitationMissing
+from keyhouse.projects.collaborators.forms import HandOverForm, InviteForm, LeaveForm, RoleForm
+from keyhouse.projects.models import Project, Role
+from keyhouse.projects.rules import MAINTAINER, OWNER
+from keyhouse.projects.visiting import actor_of, context_of, project_of, readable, sent
 
 INBOX: Final = "/account/invitations/"
 
@@ -61,6 +64,78 @@ def revoke(request: HttpRequest, name: str, invitation_id: int) -> HttpResponse:
     return _to_people(found)
 
 
+@actions.takes(*RoleForm.base_fields)
+@actions.classified(GET="collaborator.change-role", POST="collaborator.change-role")
+def change_role(request: HttpRequest, name: str, username: str) -> HttpResponse:
+    """Show what changing somebody's role means; an owner is lowered, a maintainer invited to own the project."""
+    found = project_of(request, ending.CHANGE, name)
+    role = _role_of(found, username)
+    form = RoleForm(sent(request), initial={"kind": role.kind})
+    if request.method == "POST":
+        form.carry_out(lambda: _change(found, role, form.cleaned_data["kind"], actor_of(request)))
+        if not form.errors:
+            return _to_people(found)
+    return show_form(request, "projects/change_role.html", form, _context_of_role(request, found, role))
+
+
+@actions.takes()
+@actions.classified(GET="collaborator.remove", POST="collaborator.remove")
+def remove(request: HttpRequest, name: str, username: str) -> HttpResponse:
+    """Show what removing somebody means; then do it."""
+    found = project_of(request, ending.REMOVE, name)
+    role = _role_of(found, username)
+    form = PageForm(sent(request))
+    if request.method == "POST":
+        form.carry_out(
+            lambda: ending.remove_role(found.normalized_name, role.user.username, by=actor_of(request))
+        )
+        if not form.errors:
+            return _to_people(found)
+    return show_form(request, "projects/remove_role.html", form, _context_of_role(request, found, role))
+
+
+@actions.takes()
+@actions.classified(POST="collaborator.keep")
+def keep(request: HttpRequest, name: str, username: str) -> HttpResponse:
+    """Take back what waits for an owner's role."""
+    found = project_of(request, ending.KEEP, name)
+    ending.keep_role(found.normalized_name, _role_of(found, username).user.username, by=actor_of(request))
+    return _to_people(found)
+
+
+@actions.takes(*LeaveForm.base_fields)
+@actions.classified(GET="collaborator.leave", POST="collaborator.leave")
+def leave(request: HttpRequest, name: str) -> HttpResponse:
+    """Give one's own role up, whatever one lacks."""
+    found = project_of(request, ending.LEAVE, name)
+    form = LeaveForm(sent(request))
+    if request.method == "POST":
+        stays = form.data.get("kind", "") == MAINTAINER
+        form.carry_out(
+            lambda: ending.leave(found.normalized_name, form.cleaned_data["kind"], by=actor_of(request))
+        )
+        if not form.errors:
+            return _to_people(found) if stays else SeeOther("/manage/projects/")
+    return show_form(request, "projects/leave.html", form, context_of(request, found))
+
+
+@actions.takes(*HandOverForm.base_fields)
+@actions.classified(GET="collaborator.hand-over", POST="collaborator.hand-over")
+def hand_over(request: HttpRequest, name: str) -> HttpResponse:
+    """Offer one's ownership to somebody else, and give it up once they accept."""
+    found = project_of(request, services.HAND_OVER, name)
+    form = HandOverForm(sent(request))
+    if request.method == "POST":
+        form.carry_out(
+            lambda: services.hand_over(
+                found.normalized_name, form.cleaned_data["invitee"], by=actor_of(request)
+            )
+        )
+        if not form.errors:
+            return _to_people(found)
+    return show_form(request, "projects/hand_over.html", form, context_of(request, found))
+
+
 @actions.classified(GET="collaborator.read-invitations")
 def invitations(request: AskedRequest) -> HttpResponse:
     """List what one is invited to."""
@@ -91,10 +166,33 @@ def decline(request: AskedRequest, invitation_id: int) -> HttpResponse:
     return SeeOther(INBOX)
 
 
+def _change(found: Project, role: Role, kind: str, by: Actor) -> None:
+    if kind == OWNER:
+        services.raise_role(found.normalized_name, role.user.username, by=by)
+    else:
+        ending.lower_role(found.normalized_name, role.user.username, by=by)
+
+
+def _role_of(found: Project, username: str) -> Role:
+    role = queries.find_role(found, readable(username))
+    if role is None:
+        raise CollaboratorMissing
+    return role
+
+
+def _context_of_role(request: HttpRequest, found: Project, role: Role) -> dict[str, Any]:
+    """Return what a page about somebody's role shows: `waits` says how many days its end would."""
+    days = configuration.current().owner_removal_days
+    is_waiting = role.kind == OWNER and standing.is_critical(found.normalized_name)
+    return context_of(request, found) | {"person": role, "waits": days if is_waiting else 0}
+
+
 def _context(request: HttpRequest, found: Project) -> dict[str, Any]:
     context = context_of(request, found)
     waiting = queries.open_invitations_of(found) if context["is_owner"] else ()
-    return context | {"people": projects.roles_of_project(found), "invitations": waiting, "now": clock.now()}
+    changes = {change.user_id: change for change in found.role_changes.all()}
+    people = [(role, changes.get(role.user_id)) for role in projects.roles_of_project(found)]
+    return context | {"people": people, "invitations": waiting, "now": clock.now()}
 
 
 def _to_people(found: Project) -> HttpResponse:

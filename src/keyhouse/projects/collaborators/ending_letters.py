@@ -1,0 +1,80 @@
+"""What mails say about roles that end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keyhouse.accounts.emails import site_address
+from keyhouse.core import clock
+from keyhouse.mail.letters import Facts, Letter, Link, Text
+from keyhouse.projects.models import Project
+
+
+def ended(project: Project, who: str, kind: str, by: str) -> Letter:
+    """Return the notice that somebody's role was ended or lowered by somebody else."""
+    what = f"made {who} a {kind}" if kind else f"removed {who}"
+    return Letter(
+        "project-role-ended",
+        f"{who} is {'now ' + kind if kind else 'no longer one of the people'} of {project.name}",
+        (
+            Text(f"{by} {what} in the project {project.name}."),
+            Text("If that is not right, talk to each other; an owner can invite somebody again."),
+            _people(project),
+        ),
+    )
+
+
+def will_end(project: Project, who: str, kind: str, by: str, due_at: datetime) -> Letter:
+    """Return the notice to all owners that an owner will be one no more, and how to stop it."""
+    after = f"a {kind}" if kind else "without a role"
+    return Letter(
+        "project-owner-ends",
+        f"{who} will no longer own {project.name}",
+        (
+            Text(
+                f"{by} asked for it: {who} will be {after} in the project {project.name}. Because many depend on this "
+                "project, that waits."
+            ),
+            Facts((("Takes effect at", clock.format_second(due_at)),)),
+            Text("Until then every owner can take it back, also the one whom it is about, on this page:"),
+            _people(project),
+        ),
+    )
+
+
+def kept(project: Project, who: str, by: str) -> Letter:
+    """Return the notice that an owner stays one."""
+    return Letter(
+        "project-owner-kept",
+        f"{who} stays an owner of {project.name}",
+        (Text(f"{by} took back that {who} would no longer own {project.name}."), _people(project)),
+    )
+
+
+def stays(project: Project, who: str) -> Letter:
+    """Return the notice that an owner stays, since they are the only one by now."""
+    return Letter(
+        "project-owner-stays",
+        f"{who} stays an owner of {project.name}",
+        (
+            Text(
+                f"{who} was to own {project.name} no more from now on. By now nobody else owns it, and a project always "
+                "has an owner, so nothing changes."
+            ),
+            _people(project),
+        ),
+    )
+
+
+def left(project: Project, who: str, before: str, after: str) -> Letter:
+    """Return the notice to a project's owners that somebody stepped down."""
+    what = f"is now {after} instead of {before}" if after else f"was {before} and has no role any more"
+    return Letter(
+        "project-left",
+        f"{who} stepped down in {project.name}",
+        (Text(f"{who} {what} in the project {project.name}, by their own act."), _people(project)),
+    )
+
+
+def _people(project: Project) -> Link:
+    return Link("People of the project", site_address(f"/manage/project/{project.normalized_name}/people/"))
