@@ -19,7 +19,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from keyhouse.accounts.hashing import HASHED_FIELDS
 from keyhouse.accounts.models import Email, User
-from keyhouse.cli import dev_decisions, doors
+from keyhouse.cli import dev_decisions, dev_roles, doors
 from keyhouse.cli.dev_routes import READS, routes
 from keyhouse.cli.main import COMMANDS, module_of
 from keyhouse.core import actions, clock, configuration, logs
@@ -55,10 +55,9 @@ NEVER_GATED = {
     # taking one's data away; changing one's mind; a name that nobody has any more
     "account.export", "account.keep", "account.forget",
     # being asked into a project, and saying no
-    "collaborator.read-invitations", "collaborator.decline",
+    "collaborator.read-invitations", "collaborator.decline", "collaborator.leave",
     # what was deleted long ago
     "removal.sweep",
-    "collaborator.read-invitations", "collaborator.decline", "collaborator.leave",
     # whoever has the machine
     "host.command",
 }  # fmt: skip
@@ -71,6 +70,7 @@ IMPLICIT = {
     "account.delete",
     "collaborator.invite", "collaborator.resend", "collaborator.revoke", "collaborator.accept",
     "collaborator.change-role", "collaborator.remove", "collaborator.keep", "collaborator.hand-over",
+    "collaborator.nudge",
 }  # fmt: skip
 
 View = Callable[..., HttpResponseBase]
@@ -164,6 +164,11 @@ def test_every_action_has_a_door_and_is_in_the_page_that_is_made_from_the_code()
 def test_the_page_of_decisions_says_what_the_code_does() -> None:
     """Mend it by: KEYHOUSE_ENVIRONMENT=test ./run keyhouse dev decisions > docs/mandate-decisions.md"""
     assert (ROOT / "docs" / "mandate-decisions.md").read_text() == dev_decisions.page()
+
+
+def test_the_page_of_roles_says_what_the_code_does() -> None:
+    """Mend it by: KEYHOUSE_ENVIRONMENT=test ./run keyhouse dev roles > docs/reference/roles.md"""
+    assert (ROOT / "docs" / "reference" / "roles.md").read_text() == dev_roles.page()
 
 
 # ---- routes of the pages

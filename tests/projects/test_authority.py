@@ -32,6 +32,7 @@ PROJECT_ACTIONS = {
     "collaborator.change-role",
     "collaborator.remove",
     "collaborator.keep",
+    "collaborator.nudge",
     "collaborator.hand-over",
     "collaborator.leave",
 }

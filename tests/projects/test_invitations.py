@@ -22,6 +22,7 @@ from keyhouse.projects.collaborators.errors import (
     AlreadyInvited,
     InvitationMissing,
     InvitationOver,
+    InvitationRests,
     InviteeRefused,
     RoleUnknown,
 )
@@ -211,6 +212,17 @@ def test_quarantine_stops_all_but_the_no_and_an_archive_nothing(
         with pytest.raises(ProjectQuarantined):
             act()
     Project.objects.update(status="archived")
+    assert services.accept(waiting.pk, by=bob).kind == "owner"
+
+
+@pytest.mark.parametrize("state", ["frozen", "held"])
+def test_what_a_frozen_or_held_account_sent_rests(state: str, alpha: Project, ada: Actor, bob: Actor) -> None:
+    waiting = services.invite("alpha", "bob", "owner", by=ada)
+    User.objects.filter(username="ada").update(state=state)
+    with pytest.raises(InvitationRests):
+        services.accept(waiting.pk, by=bob)
+    assert roles() == {"ada": "owner"}
+    User.objects.filter(username="ada").update(state="active")
     assert services.accept(waiting.pk, by=bob).kind == "owner"
 
 

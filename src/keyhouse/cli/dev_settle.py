@@ -80,6 +80,10 @@ def _keep_accounts() -> Mapping[str, int]:
 
 def _sweep_removals() -> Mapping[str, int]:
     from keyhouse.projects.life_cycle.keeping import keep  # noqa: PLC0415 - Django is set up by now
+
+    return keep(clock.now())
+
+
 def _keep_collaborators() -> Mapping[str, int]:
     from keyhouse.projects.collaborators.keeping import keep  # noqa: PLC0415 - Django is set up by now
 

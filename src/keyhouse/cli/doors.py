@@ -85,6 +85,7 @@ COMMANDS: Final[dict[str, str]] = {
     "dev settle": HOST,
     "dev routes": HOST,
     "dev decisions": HOST,
+    "dev roles": HOST,
     "dev dead-ends": HOST,
     "dev verify": HOST,
 }

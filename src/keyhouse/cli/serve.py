@@ -224,8 +224,8 @@ def _companions(settings: Configuration) -> list[Companion]:
     from keyhouse.index.keeper import Keeper as IndexKeeper  # noqa: PLC0415 - only a server needs it
     from keyhouse.mail.delivery import Postman  # noqa: PLC0415 - Django is set up by now
     from keyhouse.mandate.keeping import Keeper as MandateKeeper  # noqa: PLC0415 - Django is set up by now
-    from keyhouse.projects.life_cycle.keeping import Keeper as RemovalKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.projects.collaborators.keeping import Keeper as CollaboratorsKeeper  # noqa: PLC0415 - the same
+    from keyhouse.projects.life_cycle.keeping import Keeper as RemovalKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.projects.search.filling import Filler  # noqa: PLC0415 - Django is set up by now
 
     return [

@@ -239,6 +239,9 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("collaborator.remove", "End somebody's role in a project", "management", step_up=True),
         _gated("collaborator.keep", "Take back the end of an owner's role, which waits", "management"),
         _gated("collaborator.hand-over", "Hand a project over to a new owner", "management", step_up=True),
+        _gated(
+            "collaborator.nudge", "Remind somebody of what a project's mandates ask of them", "management"
+        ),
         _gated("collaborator.accept", "Accept an invitation into a project", "management", step_up=True),
         _gated(
             "project.deprecate", "Deprecate a project, and name its successor", "management", step_up=True

@@ -73,6 +73,7 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "collaborator.change-role",
         "collaborator.remove",
         "collaborator.hand-over",
+        "collaborator.nudge",
         "second-factor.remove-last",
         "password.remove",
         "email.add",

@@ -59,6 +59,24 @@ class DeletionNotHeld(Refusal):
     fix = "An owner may delete it now."
 
 
+class NothingLacking(Refusal):
+    """Somebody was to be reminded who has all that is asked of them."""
+
+    code = "nothing-lacking"
+    situation = Situation.CONFLICT
+    sentence = "This person has all that is asked of them here."
+    fix = "There is nothing to remind them of."
+
+
+class NudgedAlready(Refusal):
+    """One reminder a day for each person and project, whoever sends it."""
+
+    code = "nudged-already"
+    situation = Situation.TOO_MANY
+    sentence = "This person was reminded within the last day."
+    fix = "Talk to them, or remind them tomorrow."
+
+
 class QuestionMalformed(Refusal):
     """What was asked about can't be: an unknown act, an instant without a zone, a parameter twice."""
 

@@ -12,6 +12,7 @@ from keyhouse.core import clock
 from keyhouse.core.standing import Standing
 from keyhouse.mandate.models import CriticalProject
 from keyhouse.projects.belongings import owned_alone
+from keyhouse.projects.collaborators.queries import invitations_of_person
 from keyhouse.projects.models import Role
 
 _OWNER: Final = Role.Kind.OWNER
@@ -37,6 +38,7 @@ class MandateStandings:
             co_owner_ids=tuple(others),
             compliant_co_owner_ids=() if has_office else tuple(sorted(peers)),
             helped_by_others=bool(roles) and helped == set(roles),
+            is_invited=invitations_of_person(user_id, clock.now()).exists(),
             sole_owned=tuple(owned_alone(user_id).values_list("name", flat=True)),
         )
 

@@ -28,6 +28,7 @@ urlpatterns = [
     path("mandate/check", api.check, name="mandate-check"),
     path("mandate/projects/<str:name>.json", public.project, name="mandate-project-json"),
     path("mandate/project/<str:name>/", projects.blockers, name="mandate-project"),
+    path("mandate/project/<str:name>/nudge/<str:username>/", projects.nudge, name="nudge"),
     path("mandate/deletion/<str:name>/", projects.deletion, name="mandate-deletion"),
     path("mandate/proposals/", operator.proposals, name="mandate-proposals"),
     path(_PROPOSAL + "approve/", operator.approve, name="mandate-approve"),

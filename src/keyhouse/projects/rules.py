@@ -60,6 +60,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "collaborator.change-role",
             "collaborator.remove",
             "collaborator.keep",
+            "collaborator.nudge",
             "collaborator.hand-over",
             "collaborator.leave",
         }

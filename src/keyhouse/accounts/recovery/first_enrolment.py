@@ -26,7 +26,7 @@ from keyhouse.accounts.strength import has_second_factor
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.queries import records_of_person
 from keyhouse.audit.services import record
-from keyhouse.core import actions, clock, configuration
+from keyhouse.core import actions, clock, configuration, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 
@@ -68,7 +68,8 @@ def newness_of(user: User, *, by: Actor, now: datetime) -> Newness:
         return Newness(False, False, False, True, False, None)
     quiet = timedelta(days=configuration.current().first_enrolment_days)
     return Newness(
-        has_authority=holds.length_for(user.pk) is not None,
+        # whoever is invited has authority with one click more, so a thief must not get there by a factor of theirs
+        has_authority=holds.length_for(user.pk) is not None or standing.of(user.pk).is_invited,
         is_first=is_first,
         is_idle=_is_idle(user, quiet, now),
         is_known_browser=_is_old_acquaintance(session, quiet, now),

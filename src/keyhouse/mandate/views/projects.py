@@ -11,11 +11,13 @@ from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.cautioned import keep_caution
 from keyhouse.distfiles.names import normalise
+from keyhouse.mandate import nudging
 from keyhouse.mandate.blockers import blockers_of
 from keyhouse.mandate.deletion import ask_deletion, find_hold, withdraw_deletion_ask
 from keyhouse.projects import queries
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project
+from keyhouse.projects.rules import allows_role
 
 WITHDRAW = "withdraw"
 
@@ -24,8 +26,23 @@ WITHDRAW = "withdraw"
 def blockers(request: AskedRequest, name: str) -> HttpResponse:
     """Show which of a project's people don't have what is asked of them; never what they have."""
     found = _project_of(request, "project.manage", name)
-    context = {"project": found, "blockers": blockers_of(found, clock.now())}
+    kind = queries.find_role_kind(request.actor.user_id, Thing("project", found.pk))
+    context = {
+        "project": found,
+        "blockers": blockers_of(found, clock.now()),
+        "can_nudge": allows_role(kind, nudging.NUDGE),
+    }
     return render(request, "mandate/project.html", context)
+
+
+@actions.takes()
+@actions.classified(POST="collaborator.nudge")
+def nudge(request: AskedRequest, name: str, username: str) -> HttpResponse:
+    """Remind somebody of what they lack."""
+    found = _project_of(request, nudging.NUDGE, name)
+    is_name = username.isascii() and username.isprintable()
+    nudging.nudge(found.normalized_name, username if is_name else "", by=request.actor)
+    return HttpResponseRedirect(f"/mandate/project/{found.normalized_name}/", status=303)
 
 
 @actions.takes("next", "act")

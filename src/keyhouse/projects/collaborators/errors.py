@@ -24,6 +24,15 @@ class InvitationOver(ProjectsRefusal):
     fix = "Ask an owner of the project for a new one."
 
 
+class InvitationRests(ProjectsRefusal):
+    """The account of whoever invited is frozen, on hold or closed: it may not have been them."""
+
+    code = "invitation-rests"
+    situation = Situation.CONFLICT
+    sentence = "This invitation can't be accepted right now."
+    fix = "Try again in some days, or ask another owner of the project for a new one."
+
+
 class InviteeRefused(ProjectsRefusal):
     """What was typed is neither a user name nor an address."""
 

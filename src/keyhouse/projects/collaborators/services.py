@@ -11,7 +11,7 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import emails, limits, links
+from keyhouse.accounts import emails, holds, limits, links
 from keyhouse.accounts import queries as accounts
 from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others
@@ -32,6 +32,7 @@ from keyhouse.projects.collaborators.errors import (
     AlreadyInvited,
     InvitationMissing,
     InvitationOver,
+    InvitationRests,
     InvitationsTooMany,
     InviteeRefused,
     RoleUnknown,
@@ -47,6 +48,7 @@ DECLINE: Final = "collaborator.decline"
 HAND_OVER: Final = "collaborator.hand-over"
 _NOBODY: Final = "nobody@invalid.invalid"
 _Outcome = ProjectInvitation.Outcome
+_GOOD_STATES: Final = frozenset({User.State.ACTIVE, User.State.PASSWORD_DISABLED})
 
 
 def invite(  # noqa: PLR0913 - whom to what, and what only the host may say
@@ -172,6 +174,7 @@ def accept(invitation_id: int, *, by: Actor) -> Role:
     """Take on the role that was offered; a second click changes nothing.
 
     Whoever has a higher role keeps that. Raises InvitationMissing for somebody else's and for none, InvitationOver,
+    InvitationRests,
     ProjectQuarantined and what the gate raises.
     """
     found, user_id = _mine(invitation_id, by), person_of(by)
@@ -183,6 +186,7 @@ def accept(invitation_id: int, *, by: Actor) -> Role:
             return present
         if not rules.is_waiting(invitation.ended_at, invitation.expires_at, now):
             raise InvitationOver
+        _require_good_inviter(invitation, now)
         role = _take_on(project, present, invitation.kind, user_id, now)
         invitation.accepted_by_id = user_id
         _end(invitation, _Outcome.ACCEPTED, now)
@@ -276,6 +280,13 @@ def _mine(invitation_id: int, by: Actor) -> ProjectInvitation:
     if found is None:
         raise InvitationMissing
     return found
+
+
+def _require_good_inviter(invitation: ProjectInvitation, now: datetime) -> None:
+    """Raise InvitationRests while somebody has to find out first whether it was the owner who invited."""
+    inviter = invitation.invited_by
+    if inviter is not None and holds.effective_state(inviter, now) not in _GOOD_STATES:
+        raise InvitationRests
 
 
 def _take_on(project: Project, present: Role | None, kind: str, user_id: int, now: datetime) -> Role:

@@ -9,7 +9,7 @@ from django.shortcuts import render
 
 from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.middleware import AskedRequest
-from keyhouse.accounts.views.answers import SeeOther, session_of, show_form
+from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock, configuration, standing
 from keyhouse.core.actor import Actor
 from keyhouse.core.cautioned import keep_caution
@@ -139,7 +139,7 @@ def hand_over(request: HttpRequest, name: str) -> HttpResponse:
 @actions.classified(GET="collaborator.read-invitations")
 def invitations(request: AskedRequest) -> HttpResponse:
     """List what one is invited to."""
-    found = queries.invitations_of_person(session_of(request).user_id, clock.now())
+    found = queries.invitations_of_person(services.person_of(request.actor), clock.now())
     return render(request, "projects/invitations.html", {"invitations": found})
 
 
@@ -147,7 +147,7 @@ def invitations(request: AskedRequest) -> HttpResponse:
 @actions.classified(GET="collaborator.accept", POST="collaborator.accept")
 def accept(request: AskedRequest, invitation_id: int) -> HttpResponse:
     """Say what accepting means; then accept."""
-    found = queries.find_invitation_of_person(invitation_id, session_of(request).user_id)
+    found = queries.find_invitation_of_person(invitation_id, services.person_of(request.actor))
     if found is None:
         raise InvitationMissing
     if request.method == "POST":

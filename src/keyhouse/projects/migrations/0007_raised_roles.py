@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('projects', '0004_collaborators'),
+        ('projects', '0006_release_quarantine'),
     ]
 
     operations = [
