@@ -263,7 +263,7 @@ def test_forms_whose_texts_are_hashed_are_known_as_such() -> None:
 
 def test_what_is_beside_django_is_classified_too() -> None:
     beside = make_application(configuration.current()).routes
-    assert set(beside) == {"/legacy/", "/legacy", "/health/live", "/health/ready", "/metrics"}
+    assert set(beside) == {"/legacy/", "/legacy", "/health/live", "/health/ready", "/health/seen", "/metrics"}
     for path, route in beside.items():
         assert route.actions, path
         assert set(route.actions.values()) <= set(actions.CATALOGUE), path

@@ -16,6 +16,8 @@ COMMANDS: Final[dict[str, str]] = {
     "serve": HOST,
     "settings": HOST,
     "limits": HOST,
+    "doctor": HOST,
+    "completion": HOST,
     "setup-link": "setup.link",
     "user list": HOST,
     "user invite": "user.invite",

@@ -15,6 +15,7 @@ import click
 
 from keyhouse import __version__
 from keyhouse.cli import surroundings
+from keyhouse.cli.completion import VARIABLE
 from keyhouse.core.configuration import ConfigurationError
 from keyhouse.core.data_folder import DataFolderBusyError
 from keyhouse.core.errors import Refusal
@@ -30,6 +31,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "serve": (False, "Run the index: pages, uploads, reads."),
     "settings": (False, "Print every setting with its value, source and meaning."),
     "limits": (False, "Print every limit on attempts, and what counts."),
+    "doctor": (False, "Look for what is wrong with this installation, and say what to do."),
     "setup-link": (True, "Print a new one-time link for the first operator."),
     "user": (True, "Invite, show, suspend and off-board people; lead them through enrolling anew."),
     "project": (True, "List, yank, archive, deprecate, delete and bring back projects and releases."),
@@ -49,6 +51,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "restore": (False, "Fill an empty data folder from a backup."),
     "keys": (True, "Rotate, list and retire the root keys."),
     "passwords": (False, "Import compromised passwords, ask for one, see which sources there are."),
+    "completion": (False, "Print what makes bash, zsh or fish complete commands."),
     "dev": (False, "Doors for tests; closed unless KEYHOUSE_ENVIRONMENT=test."),
 }
 
@@ -77,7 +80,8 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS or not _exists(cmd_name):
             return None
         if COMMANDS[cmd_name][0]:
-            surroundings.open_index(for_help=not HELP_OPTIONS.isdisjoint(sys.argv))
+            is_asked = VARIABLE in os.environ or not HELP_OPTIONS.isdisjoint(sys.argv)
+            surroundings.open_index(for_help=is_asked)
         command: click.Command = importlib.import_module(module_of(cmd_name)).command
         return command
 

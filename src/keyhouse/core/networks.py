@@ -31,6 +31,12 @@ def client_address(peer: str, forwarded_for: str, trusted: Sequence[Network]) ->
     return str(address)
 
 
+def is_in(address: str, networks: Sequence[Network]) -> bool:
+    """Whether an address, as text, lies in one of these networks."""
+    found = _read(address)
+    return found is not None and _is_trusted(found, networks)
+
+
 def _read(text: str) -> Address | None:
     """Read an address as proxies write it: with brackets, a port or a zone; IPv4 in IPv6 is IPv4."""
     text = text.strip()

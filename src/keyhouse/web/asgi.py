@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from keyhouse.core import configuration, logs
+from keyhouse.core import configuration, logs, probes
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.networks import client_address
 from keyhouse.index.asgi import ReadPlane
@@ -27,6 +27,7 @@ from keyhouse.web.control_plane import ControlPlane
 from keyhouse.web.health import Health, Measurements
 from keyhouse.web.metrics import hand_over_reads
 from keyhouse.web.observed import Observed
+from keyhouse.web.seen import PEER_KEY, seen
 from keyhouse.web.wsgi import make_handler
 
 HAND_OVER_SECONDS: Final = 1.0
@@ -106,6 +107,7 @@ def _routes(health: Health, measurements: Measurements, upload: App) -> dict[str
         "/legacy": Route(_with_slash, {"POST": "release.upload", "GET": "site.read"}),
         "/health/live": Route(health.live, {"GET": "service.health"}),
         "/health/ready": Route(health.ready, {"GET": "service.health"}),
+        probes.PATH: Route(seen, {"GET": "service.health"}),
         "/metrics": Route(measurements.public, {"GET": "service.metrics"}),
     }
 
@@ -119,6 +121,7 @@ async def _with_slash(scope: Scope, receive: Receive, send: Send) -> None:
 def _find_client(scope: Scope, settings: Configuration) -> None:
     """Put the client's address where the proxy's was."""
     peer = scope.get("client") or ("", 0)
+    scope[PEER_KEY] = peer[0]
     forwarded = (find_header(scope, b"x-forwarded-for") or b"").decode("latin-1")
     scope["client"] = (client_address(peer[0], forwarded, settings.trusted_proxies), peer[1])
 

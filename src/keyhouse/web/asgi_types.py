@@ -23,10 +23,15 @@ def find_header(scope: Scope, name: bytes) -> bytes | None:
     return b",".join(found) if found else None
 
 
-async def answer(
-    send: Send, status: int, body: bytes, content_type: bytes = PLAIN, extra: Headers | None = None
+async def answer(  # noqa: PLR0913, PLR0917 - the parts of an answer
+    send: Send,
+    status: int,
+    body: bytes,
+    content_type: bytes = PLAIN,
+    extra: Headers | None = None,
+    reason: str = "",
 ) -> None:
-    """Send a whole answer."""
+    """Send a whole answer; `reason` is the phrase beside the status, where it isn't the usual one."""
     headers = [
         (b"content-type", content_type),
         (b"content-length", str(len(body)).encode()),
@@ -34,7 +39,8 @@ async def answer(
         (b"cache-control", b"no-store"),
         *(extra or []),
     ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    phrase = {"reason": reason.encode()} if reason else {}
+    await send({"type": "http.response.start", "status": status, "headers": headers, **phrase})
     await send({"type": "http.response.body", "body": body})
 
 

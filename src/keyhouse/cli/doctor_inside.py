@@ -1,0 +1,132 @@
+"""What a doctor looks at inside the index: database, clock, mail, alarms. Django is set up by then."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from keyhouse.cli.doctor_findings import Finding, hint, ok, problem
+from keyhouse.core import clock
+from keyhouse.core.configuration import Configuration
+from keyhouse.core.mail_servers import read_mail_server
+
+_DRIFT: Final = timedelta(seconds=5)  # an authenticator app's code lives for thirty
+_SECONDS: Final = 5.0
+_FIRST: Final = datetime(2025, 1, 1, tzinfo=UTC)  # a clock before this was never set
+
+
+def check_database(settings: Configuration) -> Iterator[Finding]:
+    """Look whether the database answers and has every migration; DatabaseError is the caller's."""
+    from django.db import connection  # noqa: PLC0415 - Django is set up by now
+    from django.db.migrations.executor import MigrationExecutor  # noqa: PLC0415 - the same
+
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        yield problem("database", "Migrations are missing.", "`keyhouse serve` applies them when it starts.")
+    else:
+        yield ok(
+            "database", f"{'SQLite' if settings.sqlite_path else 'PostgreSQL'} answers and is up to date."
+        )
+
+
+def check_clock(settings: Configuration) -> Iterator[Finding]:
+    """Compare this machine's clock with that of the database's and with what is written there already."""
+    if settings.clock_file is not None:
+        return
+    now = datetime.now(UTC)
+    newest = _newest_record()
+    if now < _FIRST:
+        yield problem(
+            "clock", f"This machine says that it is {now:%Y-%m-%d}.", "Set the clock, and keep it by NTP."
+        )
+    elif newest is not None and newest - now > _DRIFT:
+        sentence = f"The audit log's newest record is from {clock.format_second(newest)}, which lies ahead of this machine's clock."
+        yield problem(
+            "clock",
+            sentence,
+            "Set the clock, and keep it by NTP; authenticator apps stop working at 30 seconds.",
+        )
+    else:
+        yield from _compare_with_database(settings, now)
+
+
+def _newest_record() -> datetime | None:
+    from keyhouse.audit.models import Record  # noqa: PLC0415 - Django is set up by now
+
+    newest = Record.objects.order_by("-pk").values_list("at", flat=True).first()
+    return newest if newest is None or isinstance(newest, datetime) else None
+
+
+def _compare_with_database(settings: Configuration, now: datetime) -> Iterator[Finding]:
+    from django.db import connection  # noqa: PLC0415 - Django is set up by now
+
+    if settings.sqlite_path is not None:
+        yield ok("clock", f"It is {clock.format_second(now)}; nothing here was written later.")
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        theirs = cursor.fetchone()[0]
+    drift = abs(theirs - datetime.now(UTC))
+    if drift > _DRIFT:
+        sentence = (
+            f"The clocks of this machine and of the database are {drift.total_seconds():.0f} seconds apart."
+        )
+        yield problem("clock", sentence, "Keep both by NTP.")
+    else:
+        yield ok("clock", "This machine and the database agree what time it is.")
+
+
+def check_mail(settings: Configuration) -> Iterator[Finding]:
+    """Look whether mail is on, and whether its server answers; nothing is sent."""
+    if not settings.mail_url:
+        fix = "Set KEYHOUSE_MAIL_URL; until then links, notices and recovery need somebody who reads the folder of mails."
+        yield hint("mail", "Mail is off: mails become files.", fix)
+        return
+    server = read_mail_server(settings.mail_url)
+    try:
+        with socket.create_connection((server.host, server.port), timeout=_SECONDS):
+            pass
+    except OSError as error:
+        sentence = f"{server.host}, port {server.port}, doesn't answer: {error.strerror or error}."
+        yield problem(
+            "mail", sentence, "Mend KEYHOUSE_MAIL_URL or the way there, then `keyhouse mail test ADDRESS`."
+        )
+        return
+    yield from _check_outbox(f"{server.host} answers on port {server.port}.")
+
+
+def _check_outbox(sentence: str) -> Iterator[Finding]:
+    from keyhouse.mail import queries  # noqa: PLC0415 - Django is set up by now
+
+    failed = queries.failed().count()
+    if failed:
+        yield hint(
+            "mail",
+            f"{sentence} {failed} mails could not be sent.",
+            "`keyhouse mail list --failed` shows why.",
+        )
+    else:
+        yield ok("mail", f"{sentence} `keyhouse mail test ADDRESS` tries it to the end.")
+
+
+def check_people(settings: Configuration) -> Iterator[Finding]:
+    """Look whether anybody could help: operators, and how many."""
+    del settings
+    from keyhouse.accounts.recovery.queries import all_operators  # noqa: PLC0415 - Django is set up by now
+
+    count = all_operators().count()
+    if count == 0:
+        yield hint(
+            "operators",
+            "There is no operator yet.",
+            "`keyhouse setup-link` prints the link that makes the first one.",
+        )
+    elif count == 1:
+        fix = (
+            "Make a second one: acts for two then need no day of waiting, and one can help the other back in."
+        )
+        yield hint("operators", "There is one operator.", fix)
+    else:
+        yield ok("operators", f"There are {count} operators.")
