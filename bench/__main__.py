@@ -19,6 +19,7 @@ NAMES = (
     "sign-in",
     "passwords",
     "first-day",
+    "search",
     "corpus",
     "importing",
 )

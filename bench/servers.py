@@ -86,13 +86,13 @@ def keyhouse_environment(folder: Path) -> dict[str, str]:
     }
 
 
-def seed(folder: Path, document: Mapping[str, Any]) -> dict[str, Any]:
+def seed(folder: Path, document: Mapping[str, Any], **environment: str) -> dict[str, Any]:
     """Seed a data folder by the product's own door and return what it tells."""
     command = [str(ROOT / "run"), "keyhouse", "dev", "seed", "-"]
     done = subprocess.run(
         command,
         input=json.dumps(document).encode(),
-        env=keyhouse_environment(folder),
+        env={**keyhouse_environment(folder), **environment},
         stdout=subprocess.PIPE,
         check=True,
     )

@@ -16,21 +16,22 @@ from keyhouse.projects.search import rows, rules
 
 POLL_SECONDS: Final = 300.0
 FIRST_SECONDS: Final = 1.0  # after the start
-AT_ONCE: Final = 20  # projects whose rows stay locked meanwhile
+AT_ONCE: Final = 50  # projects whose rows stay locked meanwhile
 
 
 def fill() -> int:
     """Make all rows that are missing or old, and return how many; what others make meanwhile is left alone."""
-    done = 0
-    while some := [key for (key,) in sql.select(_LACKING, rules.FORM, AT_ONCE)]:
+    done = last = 0
+    while some := [key for (key,) in sql.select(_LACKING, rules.FORM, last, AT_ONCE)]:
         done += _fill_some(some)
+        last = some[-1]
     return done
 
 
 # those in quarantine shall have none
 _LACKING: Final = (
     "SELECT project.id FROM projects_project project LEFT JOIN projects_searchrow s ON s.project_id = project.id"
-    " WHERE project.status <> 'quarantined' AND (s.form IS NULL OR s.form <> %s) ORDER BY project.id LIMIT %s"
+    " WHERE project.status <> 'quarantined' AND (s.form IS NULL OR s.form <> %s) AND project.id > %s ORDER BY project.id LIMIT %s"
 )
 
 
