@@ -126,6 +126,14 @@ def _change_projects(harbour: Harbour) -> None:
     harbour.send(
         "iris", "/operator/switches/new-projects/freeze/", reason="Names are being squatted.", lasts="1d"
     )
+    tomorrow = clock.now() + timedelta(days=1)
+    harbour.send(
+        "iris",
+        "/operator/announcements/new/",
+        text="Uploads rest on Sunday from 6 to 7 in the morning.",
+        severity="warn",
+        ends_at=tomorrow.strftime("%Y-%m-%dT%H:%M"),
+    )
 
 
 def _ask_for_accounts(harbour: Harbour) -> None:
@@ -147,7 +155,10 @@ def _ask_for_accounts(harbour: Harbour) -> None:
 
 
 def _propose(harbour: Harbour) -> None:
-    """Propose what loosens the mandate, and an exemption: both wait for a second operator."""
+    """Propose what loosens the mandate, and an office: both wait for a second operator."""
+    harbour.send(
+        "iris", "/operator/people/hana/grant-office/", office="auditor", reason="Reads along this quarter."
+    )
     now = clock.now()
     document = mandate(now)
     document["stages"][-1]["at"] = (now + timedelta(days=60)).isoformat()

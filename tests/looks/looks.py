@@ -56,6 +56,7 @@ def linked(on: str, who: str) -> tuple[Look, ...]:
 LANTERN: Final = "/manage/project/lantern"
 FACTORS: Final = "/account/second-factors/"
 CASES: Final = "/operator/recovery/"
+PROPOSALS: Final = "/operator/proposals/"
 LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/": seen(NOBODY, PERSON, OPERATOR),
     "/search/": (
@@ -148,6 +149,12 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/manage/deleted/": seen(PERSON),
     "/manage/project/{name}/deprecate/": seen(PERSON, at=f"{LANTERN}/deprecate/"),
     "/manage/project/{name}/people/": seen(PERSON, OTHER, at=f"{LANTERN}/people/"),
+    **{
+        f"/manage/project/{{name}}/people/{act}/": seen(PERSON, at=f"{LANTERN}/people/{act}/")
+        for act in ("leave", "hand-over")
+    },
+    "/manage/project/{name}/people/{username}/role/": linked(f"{LANTERN}/people/", PERSON),
+    "/manage/project/{name}/people/{username}/remove/": linked(f"{LANTERN}/people/", PERSON),
     "/manage/project/{name}/unarchive/": seen("jonas", at="/manage/project/mainsail/unarchive/"),
     "/mandate/project/{name}/": seen(PERSON, at="/mandate/project/lantern/"),
     "/mandate/deletion/{name}/": seen(PERSON, at="/mandate/deletion/lantern/"),
@@ -157,8 +164,25 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/people/{username}/": seen(OPERATOR, at="/operator/people/mara/"),
     **{
         f"/operator/people/{{username}}/{act}/": seen(OPERATOR, at=f"/operator/people/wren/{act}/")
-        for act in ("end-sessions", "off-board", "suspend")
+        for act in ("end-sessions", "off-board", "suspend", "grant-office")
     },
+    "/operator/people/{username}/revoke-office/": seen(OPERATOR, at="/operator/people/auden/revoke-office/"),
+    "/operator/projects/": seen(OPERATOR),
+    "/operator/projects/{name}/": (
+        *seen(OPERATOR, at="/operator/projects/gangway/"),
+        *seen("auden", at="/operator/projects/knotwork/"),
+    ),
+    "/operator/projects/{name}/limits/": seen(OPERATOR, at="/operator/projects/lantern/limits/"),
+    "/operator/projects/{name}/new-owner/": seen(OPERATOR, at="/operator/projects/gangway/new-owner/"),
+    PROPOSALS: seen(OPERATOR),
+    "/operator/proposals/{proposal_id}/approve/": linked(PROPOSALS, "tomas"),
+    "/operator/proposals/{proposal_id}/withdraw/": linked(PROPOSALS, OPERATOR),
+    "/operator/announcements/": seen(OPERATOR),
+    "/operator/announcements/new/": seen(OPERATOR),
+    "/operator/announcements/{announcement_id}/end/": linked("/operator/announcements/", OPERATOR),
+    "/operator/jobs/": seen(OPERATOR),
+    "/operator/jobs/{name}/run/": linked("/operator/jobs/", OPERATOR),
+    "/operator/settings/": seen(OPERATOR),
     "/operator/quarantine/": seen("noor"),
     "/operator/quarantine/place/": seen("noor"),
     "/operator/switches/": seen(OPERATOR),
@@ -166,6 +190,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/switches/{name}/lift/": linked("/operator/switches/", OPERATOR),
     "/operator/accounts/": seen(OPERATOR),
     "/operator/audit/": seen(OPERATOR, "auden"),
+    "/operator/audit/export/": seen("auden"),
     "/operator/mail/": seen(OPERATOR),
     "/operator/mail/retry/": seen(OPERATOR),
     "/operator/mail/clear/{bounce_id}/": linked("/operator/mail/", OPERATOR),
