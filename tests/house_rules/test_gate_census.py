@@ -56,6 +56,8 @@ NEVER_GATED = {
     "account.export", "account.keep", "account.forget",
     # being asked into a project, and saying no
     "collaborator.read-invitations", "collaborator.decline", "collaborator.leave",
+    # telling of abuse, and seeing what became of it
+    "report.file", "report.read-own",
     # what was deleted long ago
     "removal.sweep",
     # whoever has the machine

@@ -124,6 +124,9 @@ def _change_projects(harbour: Harbour) -> None:
     harbour.send("jonas", "/manage/project/mainsail/archive/")
     harbour.send("mara", "/manage/project/lantern/people/", invitee="priya", kind="maintainer")
     harbour.send(
+        "priya", "/project/lantern/report/", kind="licence", text="It contains a font that isn't free."
+    )
+    harbour.send(
         "iris", "/operator/switches/new-projects/freeze/", reason="Names are being squatted.", lasts="1d"
     )
     tomorrow = clock.now() + timedelta(days=1)

@@ -102,8 +102,10 @@ INVITATION: Final = Limit(
     "an account",
     INVITATION_NETWORK,
 )
+REPORT_NETWORK: Final = Limit("report-network", "report_network_limit", "reports about projects", _NETWORK)
+REPORT: Final = Limit("report", "report_limit", "reports about projects", "an account", REPORT_NETWORK)
 
-TABLE: Final = (SIGN_IN, SECOND_FACTOR, MAIL, SIGN_UP, LINK, RECOVERY, CREATION, INVITATION)
+TABLE: Final = (SIGN_IN, SECOND_FACTOR, MAIL, SIGN_UP, LINK, RECOVERY, CREATION, INVITATION, REPORT)
 
 
 def all_limits() -> list[Limit]:

@@ -19,6 +19,7 @@ from keyhouse.accounts.limit_table import INVITATION as INVITATION  # noqa: PLC0
 from keyhouse.accounts.limit_table import LINK as LINK  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import MAIL as MAIL  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import RECOVERY as RECOVERY  # noqa: PLC0414 - the same
+from keyhouse.accounts.limit_table import REPORT as REPORT  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import SECOND_FACTOR as SECOND_FACTOR  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import SIGN_IN as SIGN_IN  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import SIGN_UP as SIGN_UP  # noqa: PLC0414 - the same

@@ -62,7 +62,7 @@ _ABOVE = """# Limits on attempts
 429 `too-many` with `Retry-After`, as page, as `application/problem+json` or as one line, and is not counted while they
 wait: who waits as told gets through. Attempts are kept in the database, so all processes and nodes share them.
 
-* **What succeeds is not counted**, but for mails and new projects, where every one counts. An attempt is counted before it is judged and
+* **What succeeds is not counted**, but for mails, new projects and reports, where every one counts. An attempt is counted before it is judged and
   given back when it succeeds, so parallel guesses don't slip through. What somebody mistyped before is forgiven to their network then, too, not
   to them.
 * **Networks** are IPv4 addresses and the /64 of IPv6 addresses. Those in `KEYHOUSE_SHARED_NETWORKS` may do fifty times as

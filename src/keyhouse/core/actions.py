@@ -173,6 +173,8 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("collaborator.read-invitations", "See into which projects one is invited"),
         _own("collaborator.leave", "Give up one's own role in a project, or become a maintainer"),
         _own("collaborator.decline", "Decline an invitation into a project"),
+        _own("report.file", "Report a project to the people who run the index"),
+        _own("report.read-own", "See what one reported, and what became of it"),
         _own("token.list", "See one's own API tokens"),
         _own("token.revoke", "Revoke one's own API tokens"),
         # enrolling is open to everybody signed in; the proof asked for is the strongest the account has
@@ -333,6 +335,8 @@ CATALOGUE: Final[dict[str, Action]] = {
         _any_office("quarantine.read-all", "See what is in quarantine"),
         _moderator("quarantine.set", "Take a project, a release or a file out of the index"),
         _moderator("quarantine.lift", "Put back what is in quarantine", step_up=True),
+        _any_office("report.read-all", "See what people reported about projects"),
+        _moderator("report.close", "Answer a report and close it", step_up=True),
         # at the host, by whoever has the machine
         Action("host.command", "Run an administrative command on the host", "management"),
     )

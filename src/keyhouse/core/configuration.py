@@ -436,6 +436,15 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         read_windows,
     ),
     Setting(
+        "report_limit", "10/1h 30/1d", "reports about projects by one person, in which times", read_windows
+    ),
+    Setting(
+        "report_network_limit",
+        "30/1h",
+        "reports about projects from one network, in which time",
+        read_windows,
+    ),
+    Setting(
         "first_enrolment_days",
         "30",
         "the first second factor of an account with projects needs a mailed proof and sleeps for a day, unless the browser "
@@ -517,6 +526,8 @@ class Configuration:
     project_create_network_limit: tuple[Window, ...]
     project_invitation_limit: tuple[Window, ...]
     project_invitation_network_limit: tuple[Window, ...]
+    report_limit: tuple[Window, ...]
+    report_network_limit: tuple[Window, ...]
     first_enrolment_days: int
     mandate_history_days: int
     sources: Mapping[str, str]

@@ -31,6 +31,7 @@ POINTS: Final = frozenset(
         "switch.rows-written",
         "quarantine.rows-written",
         "quarantine.committed",
+        "report.rows-written",
         "passwords.noted",
         "passwords.written",
     }

@@ -118,6 +118,7 @@ ALWAYS_OPEN: Final = frozenset(
         # the mails that all of this needs
         "mail.report-bounces", "mail.retry", "mail.clear-bounce",
         # tightening, and the switches themselves
+        "report.file", "report.read-own", "report.read-all", "report.close",
         "name.reserve", "name.release", "quarantine.read-all", "quarantine.set", "quarantine.lift",
         "mandate.withdraw", "switch.set", "switch.set-long", "switch.lift",
         # the index's own upkeep, and whoever has the machine

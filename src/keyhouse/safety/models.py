@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyhouse.safety.names.models import ReservedFor, ReservedName
 from keyhouse.safety.quarantine.models import Quarantine
+from keyhouse.safety.reports.models import Report
 from keyhouse.safety.switches.models import Switch
 
-__all__ = ["Quarantine", "ReservedFor", "ReservedName", "Switch"]
+__all__ = ["Quarantine", "Report", "ReservedFor", "ReservedName", "Switch"]

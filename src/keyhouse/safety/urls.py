@@ -7,6 +7,7 @@ from typing import Final
 from django.urls import path
 
 from keyhouse.safety.quarantine import views as quarantine
+from keyhouse.safety.reports import views as reports
 from keyhouse.safety.switches import views as switches
 
 _SWITCH: Final = "operator/switches/<str:name>/"
@@ -18,4 +19,9 @@ urlpatterns = [
     path("operator/quarantine/", quarantine.quarantines, name="quarantines"),
     path("operator/quarantine/place/", quarantine.place, name="quarantine-place"),
     path("operator/quarantine/<number:quarantine_id>/lift/", quarantine.lift, name="quarantine-lift"),
+    path("project/<str:name>/report/", reports.report, name="report"),
+    path("account/reports/", reports.own_reports, name="own-reports"),
+    path("operator/reports/", reports.reports, name="reports"),
+    path("operator/reports/<number:report_id>/", reports.one_report, name="one-report"),
+    path("operator/reports/<number:report_id>/close/", reports.close, name="report-close"),
 ]

@@ -16,6 +16,7 @@ from keyhouse.audit.models import Record
 from keyhouse.mail import queries as mail
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.projects.ownership import projects_without_owner
+from keyhouse.safety.reports.queries import open_reports
 from keyhouse.web.console.index_facts import disk, find_certificate_end
 from keyhouse.web.console.works import troubled_works
 from keyhouse.web.operating import Tab
@@ -138,6 +139,14 @@ def _ownerless(now: datetime) -> Attention | None:
     return _about(told, "/operator/projects/?only=ownerless")
 
 
+def _reports(now: datetime) -> Attention | None:
+    del now
+    told = _counted(
+        open_reports(), "A report about a project is open.", "{} reports about projects are open."
+    )
+    return _about(told, "/operator/reports/")
+
+
 def _works(now: datetime) -> Attention | None:
     names = ", ".join(troubled_works(now))
     return _about(f"What runs beside requests is in trouble: {names}." if names else "", "/operator/jobs/")
@@ -172,6 +181,7 @@ _LOOKS: Final[tuple[Callable[[datetime], Attention | None], ...]] = (
     _proposals,
     _own_proposals,
     _ownerless,
+    _reports,
     _works,
     _unsealed,
     _disk_low,
