@@ -135,6 +135,17 @@ def test_the_last_owner_stays_whatever_is_tried(alpha: Project, ada: Actor, bob:
     assert roles() == {"ada": "owner"}
 
 
+def test_an_owner_who_is_suspended_is_no_other_owner(alpha: Project, ada: Actor, bob: Actor) -> None:
+    User.objects.filter(pk=id_of(bob)).update(state="suspended")
+    before = everything()
+    for kind in ("", "maintainer"):
+        with pytest.raises(OwnerLast):
+            ending.leave("alpha", kind, by=ada)
+    assert everything() == before
+    ending.remove_role("alpha", "bob", by=ada)
+    assert roles() == {"ada": "owner"}
+
+
 def test_who_steps_down_needs_no_factor_and_is_stopped_by_no_quarantine(
     alpha: Project, ada: Actor, bob: Actor
 ) -> None:
@@ -237,6 +248,28 @@ def test_a15_a_thief_adds_a_puppet_and_gets_rid_of_nobody_unseen(
     moved(8 * DAY)
     assert keeping.keep(clock.now())["roles_ended"] == 1, "what a frozen account asked for waits on"
     assert set(roles()) == {"bob", "puppet"}
+
+
+def test_what_a_suspended_account_asked_for_waits_on_until_somebody_else_asks(
+    alpha: Project, ada: Actor, bob: Actor, stakes: Stakes, moved: Any
+) -> None:
+    stakes.critical = {"alpha"}
+    kim = with_address(make_person("kim"))
+    give_role("alpha", kim, "owner")
+    asked = ending.remove_role("alpha", "bob", by=ada)
+    assert asked is not None
+    User.objects.filter(pk=id_of(ada)).update(state="suspended")
+    moved(8 * DAY)
+    assert keeping.keep(clock.now())["roles_ended"] == 0
+    assert roles()["bob"] == "owner"
+
+    anew = ending.remove_role("alpha", "bob", by=kim)
+    assert anew is not None
+    assert (anew.asked_by_name, anew.due_at - asked.due_at >= DAY) == ("kim", True)
+    assert keeping.keep(clock.now())["roles_ended"] == 0
+    moved(8 * DAY)
+    assert keeping.keep(clock.now())["roles_ended"] == 1
+    assert "bob" not in roles()
 
 
 def test_of_two_owners_who_remove_each_other_one_stays(

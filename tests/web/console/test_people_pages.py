@@ -39,6 +39,15 @@ def test_every_office_reads_and_operators_alone_act(ada: User, in_office: InOffi
         assert "/suspend/" not in browser.get("/operator/people/ada/").content.decode()
 
 
+@pytest.mark.parametrize(("office", "shown"), [("operator", True), ("auditor", True), ("moderator", False)])
+def test_moderators_learn_no_address(ada: User, in_office: InOffice, office: str, *, shown: bool) -> None:
+    browser = in_office(office)
+    page = browser.get("/operator/people/ada/").content.decode()
+    assert ("ada@example.org" in page, "verified" in page) == (shown, True)
+    found = browser.get("/operator/people/?q=ada@example").content.decode()
+    assert ('href="/operator/people/ada/"' in found) == shown
+
+
 def test_an_old_proof_opens_no_act(ada: User, time: Clock) -> None:
     root = make_person("root", is_operator=True)
     _, browser = signed_in(root)

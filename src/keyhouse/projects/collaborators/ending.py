@@ -35,6 +35,7 @@ LEAVE: Final = "collaborator.leave"
 JOB: Final = "collaborators"
 NOTHING: Final = ""  # the role of whoever has none
 How = FormerRole.How
+_DOUBTFUL: Final = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
 
 
 def lower_role(name: str, username: str, *, by: Actor) -> RoleChange | None:
@@ -130,7 +131,7 @@ def hand_over(project: Project, to: Role, by_id: int, by: Actor, now: datetime) 
 def carry_out_due(now: datetime) -> int:
     """End and lower the roles whose wait is over; returns how many. Twice, or by two at once, does no harm.
 
-    Where the project is in quarantine, or the account of whoever asked is on hold or frozen by now, it waits on.
+    Where the project is in quarantine, or the account of whoever asked is on hold, frozen or suspended by now, it waits on.
     """
     due = RoleChange.objects.filter(due_at__lte=now).order_by("due_at", "pk")
     return sum(
@@ -169,17 +170,18 @@ def _is_doubtful(change: RoleChange, now: datetime) -> bool:
     """Tell whether somebody has to find out first whether it was the owner who asked."""
     if change.asked_by is None:
         return False
-    return holds.effective_state(change.asked_by, now) in {User.State.HELD, User.State.FROZEN}
+    return holds.effective_state(change.asked_by, now) in _DOUBTFUL
 
 
 def require_other_owner(project: Project, role: Role) -> None:
-    """Raise OwnerLast where nobody else owns the project; the caller holds the lock of its row."""
+    """Raise OwnerLast where nobody else owns the project who could act; the caller holds the locks of all of them."""
     if not _has_other_owner(project, role):
         raise OwnerLast
 
 
 def _has_other_owner(project: Project, role: Role) -> bool:
-    return role.kind != OWNER or set(queries.owners_of(project)) != {role.user_id}
+    others = Role.objects.filter(project=project, kind=OWNER).exclude(user_id=role.user_id)
+    return role.kind != OWNER or others.exclude(user__state=User.State.SUSPENDED).exists()
 
 
 def end_role(  # noqa: PLR0913, PLR0917 - what is remembered of it
@@ -227,7 +229,7 @@ def _wait(  # noqa: PLR0913, PLR0917 - what waits, and who asked for it
     project: Project, role: Role, kind: str, due_at: datetime, action: str, by: Actor
 ) -> RoleChange:
     waiting = RoleChange.objects.filter(project=project, user_id=role.user_id, kind=kind).first()
-    if waiting is not None:
+    if waiting is not None and not _is_doubtful(waiting, clock.now()):
         return waiting
     change = _put_off(project, role, kind, due_at, by.user_id, by.name, clock.now())
     _record(action, project, role, kind, by, due_at=clock.format_instant(due_at))

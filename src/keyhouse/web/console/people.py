@@ -26,7 +26,7 @@ from keyhouse.accounts.models import (
 from keyhouse.accounts.recovery.queries import find_open
 from keyhouse.accounts.sessions import sessions_of
 from keyhouse.core import standing
-from keyhouse.core.actor import named_offices
+from keyhouse.core.actor import Actor, named_offices
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import tokens_of
 from keyhouse.projects.models import Role
@@ -55,9 +55,14 @@ class Listed:
     after: str
 
 
-def list_people(asked: Mapping[str, Any], after: str, now: datetime) -> Listed:
+def may_see_addresses(by: Actor) -> bool:
+    """Tell whether e-mail addresses are shown: what moderators act on are projects and files, so they need none."""
+    return by.is_operator or by.is_auditor
+
+
+def list_people(asked: Mapping[str, Any], after: str, now: datetime, *, by_address: bool = True) -> Listed:
     """Return the people who fit, in the order of names: as many as a page holds, whatever the size of the index."""
-    found = _narrowed(asked, now).annotate(folded=Lower("username"))
+    found = _narrowed(asked, now, by_address=by_address).annotate(folded=Lower("username"))
     if after and "\x00" not in after:
         found = found.filter(folded__gt=after.lower())
     people = list(found.order_by("folded")[: PAGE + 1])
@@ -65,11 +70,12 @@ def list_people(asked: Mapping[str, Any], after: str, now: datetime) -> Listed:
     return Listed(rows_of(shown, now), shown[-1].username.lower() if len(people) > PAGE else "")
 
 
-def _narrowed(asked: Mapping[str, Any], now: datetime) -> QuerySet[User]:
+def _narrowed(asked: Mapping[str, Any], now: datetime, *, by_address: bool) -> QuerySet[User]:
     people = User.objects.all()
     if text := asked.get("q"):
-        by_address = Email.objects.filter(user=OuterRef("pk"), address__icontains=text)
-        people = people.filter(Exists(by_address) if "@" in text else Q(username__icontains=text))
+        mine = Email.objects.filter(user=OuterRef("pk"), address__icontains=text)
+        is_address = by_address and "@" in text
+        people = people.filter(Exists(mine) if is_address else Q(username__icontains=text))
     if office := asked.get("office"):
         people = people.filter(**{f"is_{office}": True})
     if state := asked.get("state"):

@@ -19,7 +19,7 @@ from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
 from keyhouse.web.console.forms import OfficeForm, PeopleFilterForm, WhyForm
-from keyhouse.web.console.people import Listed, list_people, offices_of, see_person
+from keyhouse.web.console.people import Listed, list_people, may_see_addresses, offices_of, see_person
 
 LIST: Final = "/operator/people/"
 PROPOSALS: Final = "/operator/proposals/"
@@ -29,9 +29,11 @@ _LONGEST_NAME: Final = 50
 @actions.classified(GET="person.read")
 def people(request: AskedRequest) -> HttpResponse:
     """Show people by name, narrowed by what is asked."""
-    form, now = PeopleFilterForm(request.GET), clock.now()
+    form, now, may = PeopleFilterForm(request.GET), clock.now(), may_see_addresses(request.actor)
+    if not may:
+        form.fields["q"].label = "Name"
     after = request.GET.get("after", "")[:_LONGEST_NAME]
-    listed = list_people(form.cleaned_data, after, now) if form.is_valid() else Listed([], "")
+    listed = list_people(form.cleaned_data, after, now, by_address=may) if form.is_valid() else Listed([], "")
     kept = {name: value for name, value in request.GET.items() if name in form.fields and value}
     context = {"form": form, "listed": listed, "kept": urlencode(kept), "is_narrowed": bool(kept or after)}
     return render(request, "console/people.html", context)
@@ -45,6 +47,7 @@ def person(request: AskedRequest, username: str) -> HttpResponse:
         "seen": see_person(user, clock.now()),
         "person": user,
         "is_mine": user.pk == request.actor.user_id,
+        "shows_addresses": may_see_addresses(request.actor),
     }
     return render(request, "console/person.html", context)
 
