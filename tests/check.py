@@ -12,6 +12,7 @@ STEPS = {
     "lint": [PYTHON, "-m", "ruff", "check", "--quiet", "."],
     "types": [PYTHON, "-m", "mypy", "--no-error-summary"],
     "imports": [PYTHON, "-c", "from importlinter.cli import lint_imports_command as lint; lint()"],
+    "docs": [PYTHON, "-m", "tests.handbook"],
     "house rules": [PYTHON, "-m", "pytest", "-q", "--no-header", "-n", "0", "tests/house_rules"],
 }
 

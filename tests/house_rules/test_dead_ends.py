@@ -13,11 +13,6 @@ ROOT = Path(__file__).parents[2]
 LEAST_SITUATIONS = 50_000
 
 
-def test_the_page_of_dead_ends_says_what_the_model_does() -> None:
-    """Mend it by: KEYHOUSE_ENVIRONMENT=test ./run keyhouse dev dead-ends > docs/security/dead-ends.md"""
-    assert (ROOT / "docs" / "security" / "dead-ends.md").read_text() == dev_dead_ends.page()
-
-
 def test_x10_every_situation_has_a_way_without_operators_or_is_of_a_listed_kind() -> None:
     starts, ways = dev_dead_ends.all_ways()
     assert len(set(starts)) == len(starts) > LEAST_SITUATIONS

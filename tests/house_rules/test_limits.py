@@ -4,15 +4,9 @@ from pathlib import Path
 
 from keyhouse.accounts import limit_table
 from keyhouse.accounts.limit_table import Limit, all_limits
-from keyhouse.cli import limits as command
 from keyhouse.core.configuration import SETTINGS
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_the_page_of_the_limits_is_what_the_command_prints() -> None:
-    """Mend it by: ./run keyhouse limits --markdown > docs/limits.md"""
-    assert (ROOT / "docs" / "limits.md").read_text() == command.page()
 
 
 def test_every_limit_stands_in_the_table() -> None:

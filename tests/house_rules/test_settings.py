@@ -4,16 +4,10 @@ import dataclasses
 import os
 from pathlib import Path
 
-from keyhouse.cli import settings as command
 from keyhouse.core import configuration
 from keyhouse.core.configuration import SETTINGS, Configuration
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_the_page_of_the_settings_is_what_the_command_prints() -> None:
-    """Mend it by: ./run keyhouse settings --markdown > docs/settings.md"""
-    assert (ROOT / "docs" / "settings.md").read_text() == command.page()
 
 
 def test_every_setting_is_a_field_and_says_what_it_means() -> None:

@@ -16,6 +16,7 @@ COMMANDS: Final[dict[str, str]] = {
     "routes": "Print every route and method as a JSON line.",
     "decisions": "Print the tables of what is gated and what the gate answers, as Markdown.",
     "roles": "Print the table of roles in a project and what they may do, as Markdown.",
+    "docs": "Write every page of the documentation that is made from the code.",
     "dead-ends": "Print the table of account states without a way back, as Markdown.",
     "verify": "Answer JSON lines with the verdicts of the very code that serves users.",
 }

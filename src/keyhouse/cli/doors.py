@@ -88,6 +88,7 @@ COMMANDS: Final[dict[str, str]] = {
     "dev routes": HOST,
     "dev decisions": HOST,
     "dev roles": HOST,
+    "dev docs": HOST,
     "dev dead-ends": HOST,
     "dev verify": HOST,
 }
