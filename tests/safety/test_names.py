@@ -11,12 +11,17 @@ from keyhouse.cli import names as command
 from keyhouse.core.actor import Actor, host
 from keyhouse.core.errors import RoleRequired
 from keyhouse.projects.errors import NameRefused
-from keyhouse.projects.models import Project
+from keyhouse.projects.life_cycle.deleting import delete_project
+from keyhouse.projects.life_cycle.errors import RestoreImpossible
+from keyhouse.projects.life_cycle.restoring import restore_project
+from keyhouse.projects.models import File, Project
 from keyhouse.projects.services import create_project, publish_file
 from keyhouse.publishing.upload.checks.project import check_new_project
 from keyhouse.safety.models import ReservedName
 from keyhouse.safety.names.errors import ReservationMissing, ReservationRefused
 from keyhouse.safety.names.services import release_name, reserve_name
+from keyhouse.storage import blobs
+from keyhouse.storage.blobs import key_of
 
 
 @pytest.mark.parametrize(
@@ -49,6 +54,26 @@ def test_a_kept_name_is_refused_with_its_look_alikes(
     with pytest.raises(NameRefused, match="reserved"):
         create_project(name, [User.objects.get(username="ada")], by=host())
     assert everything() == before
+
+
+def test_a_name_that_was_kept_after_a_deletion_comes_back_for_whom_it_is_kept_and_by_the_host(
+    ada: Actor,
+) -> None:
+    publish_file(make_file("acme"), by=ada)
+    file = File.objects.get()
+    temp = blobs().incoming()
+    temp.write_bytes(file.filename.encode())
+    blobs().keep_all([(temp, key_of(file.blake2, file.filename))])
+    reserve_name("acme", by=host())
+    removal = delete_project("acme", by=ada)
+    before = everything()
+    with pytest.raises(RestoreImpossible, match="reserved"):
+        restore_project(removal.pk, by=ada)
+    assert everything() == before
+    restore_project(removal.pk, by=host())
+    removal = delete_project("acme", by=ada)
+    reserve_name("acme", ["ada"], by=host())
+    restore_project(removal.pk, by=ada)
 
 
 def test_whom_it_is_kept_for_uses_it_and_the_host_may_give_it_away(ada: Actor) -> None:

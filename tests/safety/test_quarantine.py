@@ -20,6 +20,7 @@ from keyhouse.core.errors import Refusal, RoleRequired
 from keyhouse.mail.models import Mail
 from keyhouse.projects import verification
 from keyhouse.projects.errors import FileHeld, ProjectNotFound, ProjectQuarantined, ReleaseQuarantined
+from keyhouse.projects.life_cycle.restoring import restore_file
 from keyhouse.projects.life_cycle.services import (
     archive_project,
     delete_file,
@@ -33,6 +34,9 @@ from keyhouse.projects.services import publish_file, publish_files
 from keyhouse.safety.models import Quarantine
 from keyhouse.safety.quarantine.errors import QuarantineMissing, QuarantineReasonRefused
 from keyhouse.safety.quarantine.services import lift, quarantine
+from keyhouse.storage import blobs
+from keyhouse.storage.blobs import key_of
+from keyhouse.web.queries import Totals, totals
 
 WHEEL, SDIST, LATEST = "alpha-1.0-py3-none-any.whl", "alpha-1.0.tar.gz", "alpha-2.0-py3-none-any.whl"
 TARGETS: dict[str, dict[str, str]] = {
@@ -174,6 +178,55 @@ def test_owners_and_auditors_take_out_and_put_back_nothing(alpha: Project, ada: 
             with pytest.raises(RoleRequired):
                 lift(name, by=actor)
     assert Quarantine.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "left"),
+    [("project", Totals(0, 0, 0)), ("release", Totals(1, 1, 2)), ("file", Totals(1, 2, 2))],
+)
+def test_what_is_held_is_not_counted_on_the_home_page(
+    target: str, left: Totals, alpha: Project, mod: Actor
+) -> None:
+    assert totals() == Totals(1, 2, 3)
+    quarantine("alpha", "steals keys", by=mod, **TARGETS[target])
+    assert totals() == left
+
+
+def test_a_release_that_is_held_holds_its_project_without_any_file(
+    alpha: Project, ada: Actor, mod: Actor
+) -> None:
+    delete_file("alpha", LATEST, by=ada)
+    quarantine("alpha", "steals keys", version="2.0", by=mod)
+    before = everything()
+    with pytest.raises(FileHeld, match=r"alpha 2\.0 is in quarantine"):
+        delete_project("alpha", by=ada)
+    assert everything() == before
+
+
+def test_what_the_host_deleted_and_somebody_made_anew_is_taken_out_once_more(
+    alpha: Project, ada: Actor, mod: Actor
+) -> None:
+    quarantine("alpha", "steals keys", version="2.0", by=mod)
+    delete_release("alpha", "2.0", by=host())
+    anew = "alpha-2.0-1-py3-none-any.whl"
+    publish_file(make_file("alpha", "2.0", filename=anew), by=ada)
+    assert anew in files_shown()
+    quarantine("alpha", "steals keys", version="2.0", by=mod)
+    assert files_shown() == [WHEEL, SDIST]
+    assert Release.objects.get(version="2.0").is_quarantined
+
+
+def test_a_file_that_comes_back_is_held_by_what_still_lasts_only(
+    alpha: Project, ada: Actor, mod: Actor
+) -> None:
+    temp, file = blobs().incoming(), File.objects.get(filename=WHEEL)
+    temp.write_bytes(WHEEL.encode())
+    blobs().keep_all([(temp, key_of(file.blake2, WHEEL))])
+    quarantine("alpha", "the release", version="1.0", by=mod)
+    removal = delete_file("alpha", WHEEL, by=host())
+    lift("alpha", version="1.0", by=mod)
+    restore_file("alpha", removal.pk, by=ada)
+    assert files_shown() == [WHEEL, SDIST, LATEST]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -55,10 +55,18 @@ def release_to_change(name: str, version: str, action: str, by: Actor) -> tuple[
     return project, release
 
 
-def require_no_quarantine(files: QuerySet[File], by: Actor) -> None:
-    """Raise FileHeld where one of these files, which are to be deleted, is in quarantine; the host may delete any."""
+def require_no_quarantine(
+    files: QuerySet[File], by: Actor, releases: QuerySet[Release] | None = None
+) -> None:
+    """Raise FileHeld where one of these, which are to be deleted, is in quarantine; the host may delete any.
+
+    A release can be held that has no file any more.
+    """
     if by.kind != "host":
-        raise_refusal(rules.judge_parts(queries.find_held_file(files)))
+        held = queries.find_held_file(files)
+        if held is None and releases is not None:
+            held = queries.find_held_release(releases)
+        raise_refusal(rules.judge_parts(held))
 
 
 def thing_of(project: Project) -> Thing:

@@ -141,6 +141,12 @@ def find_held_file(files: QuerySet[File]) -> str | None:
     return files.filter(is_quarantined=True).order_by("pk").values_list("filename", flat=True).first()
 
 
+def find_held_release(releases: QuerySet[Release]) -> str | None:
+    """Return the name of one of these releases that is in quarantine, or None."""
+    held = releases.filter(is_quarantined=True).order_by("pk").values_list("project__name", "version").first()
+    return None if held is None else " ".join(held)
+
+
 def files_of(release: Release) -> QuerySet[File]:
     """Return the files of a release: the source distribution first, then wheels by name."""
     return release.files.order_by("-kind", "filename")

@@ -39,7 +39,16 @@ def totals() -> Totals:
     """Return the counts: from the statistics that the index keeps, counted where there are none yet."""
     bodies = IndexPage.objects.filter(kind="stats", form="json", is_gone=False).values_list("body", flat=True)
     kept = _kept_totals(bytes(bodies.first() or b""))
-    return kept or Totals(visible_projects().count(), Release.objects.count(), File.objects.count())
+    return kept or _counted_totals()
+
+
+def _counted_totals() -> Totals:
+    offered, is_open = visible_projects(), {"is_quarantined": False}
+    return Totals(
+        offered.count(),
+        Release.objects.filter(project__in=offered, **is_open).count(),
+        File.objects.filter(project__in=offered, **is_open).count(),
+    )
 
 
 def _kept_totals(body: bytes) -> Totals | None:

@@ -100,6 +100,14 @@ def test_each_kind_of_damage_is_found_and_mended(
     assert list(IndexPage.objects.order_by("pk").values_list()) == pages  # they were right
 
 
+@pytest.mark.parametrize("field", ["keywords", "description"])
+def test_more_words_than_a_database_takes_are_no_obstacle(field: str, ada: Actor) -> None:
+    words = " ".join(f"word{number:06}{'x' * 25}" for number in range(40_000))
+    publish("alpha", by=ada, **{field: words})
+    assert found("word000001" + "x" * 25) == ["alpha"]
+    assert problems() == {}
+
+
 def test_other_words_and_wrong_counts_are_found_and_mended(filled: Actor) -> None:
     row = SearchRow.objects.get(letters="alpha")
     engine().keep(row.pk, Words(["evil"], ["evil"], ["evil"], []))

@@ -66,8 +66,7 @@ def keep_project(removal: Removal, project: Project) -> None:
     _keep_counts(removal, ProjectDownloads.objects.filter(project=project))
     _keep(removal, ClientSketch.objects.filter(project=project).order_by("pk").iterator(chunk_size=100))
     _keep(removal, RoleChange.objects.filter(project=project).order_by("pk"))
-    quarantines = apps.get_model("safety.Quarantine")._default_manager  # noqa: SLF001 - of a feature above, so by its name
-    _keep(removal, quarantines.filter(project_id=project.pk).order_by("pk"))
+    _keep(removal, _quarantines().filter(project_id=project.pk).order_by("pk"))
     KeptRole.objects.bulk_create(
         KeptRole(removal=removal, user_id=role.user_id, kind=role.kind, since_at=role.since_at)
         for role in Role.objects.filter(project=project)
@@ -160,6 +159,19 @@ def put_back(removal: Removal) -> None:
         things = (thing for row in rows for thing in _things(row))
         for some in batches(things):
             apps.get_model(table)._default_manager.bulk_create(some)  # noqa: SLF001 - as above
+
+
+def let_go_lifted(project: Project, version: str, files: Iterable[File]) -> None:
+    """Let files that came back into a release no longer be held by quarantines that were lifted while they were away."""
+    named = _quarantines().filter(project_id=project.pk, version=version)
+    for file in files:
+        states = named.filter(filename__in=("", file.filename)).values_list("lifted_at", flat=True)
+        if file.is_quarantined and states and None not in states:
+            File.objects.filter(pk=file.pk).update(is_quarantined=False, quarantine_reason="")
+
+
+def _quarantines() -> Any:
+    return apps.get_model("safety.Quarantine")._default_manager  # noqa: SLF001 - of a feature above, so by its name
 
 
 def _things(row: KeptRow) -> Iterable[Model]:

@@ -75,7 +75,7 @@ def delete_project(name: str, *, by: Actor) -> Removal:
     """
     with transaction.atomic():
         project = project_to_change(name, "project.delete", by)
-        require_no_quarantine(project.files.all(), by)
+        require_no_quarantine(project.files.all(), by, project.releases.all())
         thing, versions = thing_of(project), list(project.releases.values_list("version", flat=True))
         removal = _note(project, Removal.Kind.PROJECT, by)
         aside.keep_project(removal, project)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from django.db import transaction
 
 from keyhouse.audit.services import Detail, record
-from keyhouse.core import actions, clock, configuration, faults
+from keyhouse.core import actions, clock, configuration, faults, naming
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold
@@ -64,6 +64,7 @@ def _restore_part(name: str, removal_id: int, kind: Removal.Kind, by: Actor) -> 
         files = list(aside.kept_files(removal))
         _require_place(project, removal, files, by)
         _put_back(removal, files)
+        aside.let_go_lifted(project, removal.version, files)
         news = (
             letters.file_restored(removal.filename)
             if kind == _FILE
@@ -89,9 +90,9 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
     def act() -> Project:
         removal = _lock_whole(removal_id, by)
         files = list(aside.kept_files(removal))
-        _require_name(removal)
-        _require_new(files)
         roles = _living_roles(removal)
+        _require_name(removal, roles, by)
+        _require_new(files)
         _put_back(removal, files)
         project = Project.objects.get(pk=removal.project_key)
         Role.objects.bulk_create(
@@ -159,8 +160,12 @@ def _require_bytes(files: Sequence[File]) -> None:
             raise RestoreImpossible(f"The bytes of {file.filename} are not here any more.")
 
 
-def _require_name(removal: Removal) -> None:
+def _require_name(removal: Removal, roles: Sequence[KeptRole], by: Actor) -> None:
     name = removal.normalized_name
+    owners = [role.user_id for role in _owners_of(roles)]
+    objection = None if by.kind == "host" else naming.find_objection(name, owners)
+    if objection is not None:  # reserved since it was deleted
+        raise RestoreImpossible(objection, fix="Ask the operators of this index.")
     if projects.find_project(name) is not None:
         raise_refusal(rules.judge_place(f"a new project {name}"))
     if projects.is_folded_name_taken(fold(removal.project_name)):

@@ -15,6 +15,7 @@ from keyhouse.audit.services import Detail, record
 from keyhouse.core import clock, faults
 from keyhouse.core.actor import Actor
 from keyhouse.projects import pages
+from keyhouse.projects import rules as project_rules
 from keyhouse.projects.changing import (
     cleaned,
     project_to_change,
@@ -116,6 +117,8 @@ def undeprecate_project(name: str, *, by: Actor) -> Project:
 def _set_standing(name: str, wanted: Standing, action: str, by: Actor, *, ends: str = "") -> Project:
     with transaction.atomic():
         project = project_to_change(name, action, by)
+        # for the host, too: a quarantine ends by being lifted, and not by the way
+        raise_refusal(project_rules.judge_change(project.status, project.status_reason))
         before = Standing(project.status, project.status_reason, project.successor)
         after = rules.next_standing(before, wanted, ends)
         if after is None:

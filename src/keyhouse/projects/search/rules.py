@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-FORM: Final = 1  # of these rules; rows made by others are made anew
+FORM: Final = 2  # of these rules; rows made by others are made anew
 LONGEST_QUERY: Final = 200  # characters
 MOST_FOUND: Final = 1000  # projects; whoever finds more narrows the search
 MOST_WORDS: Final = 20  # of a query; all after them are passed over
 LONGEST_WORD: Final = 40  # characters; what is longer is cut, here and there
-MOST_TEXT: Final = 20_000  # characters of a description that are read
+MOST_TEXT: Final = 20_000  # characters of a description, and of what is said in brief, that are read
 MOST_CLASSIFIERS: Final = 200
 LONGEST_CLASSIFIER: Final = 200  # characters
 SEPARATOR: Final = " :: "
@@ -94,7 +94,7 @@ def words_for(source: Source, normalized_name: str, metadata: Mapping[str, Any])
     """Return the words of a project whose release has this metadata (`distfiles` gives the shape)."""
     name = dict.fromkeys([*words_of(normalized_name), letters_of(normalized_name)])
     short = " ".join([source.name, *_texts(metadata.get("summary")), *_texts(metadata.get("keywords"))])
-    brief = dict.fromkeys([*name, *words_of(short)])
+    brief = dict.fromkeys([*name, *words_of(short[:MOST_TEXT])])
     description = " ".join(_texts(metadata.get("description")))[:MOST_TEXT]
     whole = dict.fromkeys([*brief, *words_of(description)])
     return Words([*name], [*brief], [*whole], _marks_for(source, classifiers_in(metadata)))

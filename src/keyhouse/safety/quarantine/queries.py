@@ -25,6 +25,17 @@ def find_lasting(project: Project, version: str, filename: str) -> Quarantine | 
     return project.quarantines.filter(version=version, filename=filename, lifted_at__isnull=True).first()
 
 
+def is_in_force(row: Quarantine) -> bool:
+    """Tell whether all that a lasting quarantine names is held; after a deletion by the host it may have been made anew."""
+    if not row.version:
+        return row.project.status == Project.Status.QUARANTINED
+    releases = row.project.releases.filter(version=row.version, is_quarantined=False)
+    files = row.project.files.filter(release__version=row.version, is_quarantined=False)
+    if row.filename:
+        return not files.filter(filename=row.filename).exists()
+    return not releases.exists() and not files.exists()
+
+
 def reason_for_file(project: Project, version: str, filename: str) -> str | None:
     """Return why a file of a release is in quarantine, for itself or with its release; None where it isn't."""
     held = project.quarantines.filter(version=version, filename__in=("", filename), lifted_at__isnull=True)

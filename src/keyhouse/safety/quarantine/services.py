@@ -37,7 +37,7 @@ def quarantine(name: str, reason: str, *, version: str = "", filename: str = "",
         reason = _cleaned(reason)
         version = _version_of(project, version, filename)
         row = queries.find_lasting(project, version, filename)
-        if row is not None and row.reason == reason:
+        if row is not None and row.reason == reason and queries.is_in_force(row):
             return row
         row = row or _begin(project, version, filename)
         row.reason, row.set_by = reason, by.name[:150]
@@ -117,7 +117,7 @@ def _apply_to_project(row: Quarantine) -> None:
     project = row.project
     if row.lifted_at is None:
         project.status, project.status_reason = Project.Status.QUARANTINED, row.reason
-    elif project.status == Project.Status.QUARANTINED:  # the host may have changed it meanwhile
+    elif project.status == Project.Status.QUARANTINED:
         project.status, project.status_reason = row.former_status, row.former_reason
     project.save(update_fields=["status", "status_reason"])
 
