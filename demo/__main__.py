@@ -56,7 +56,10 @@ def _is_made(folder: Path) -> bool:
 
 def fill(folder: Path) -> None:
     """Make the index; the mark names people at the end only, so that a half made folder is made anew."""
-    print("Making a made-up index, which takes some seconds …", flush=True)
+    print(
+        "Making a made-up index, which takes about half a minute:\n  people, projects and their files …",
+        flush=True,
+    )
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     (folder / MARK).write_text("{}")
@@ -70,6 +73,7 @@ def fill(folder: Path) -> None:
             text=True,
             check=True,
         )
+    subprocess.run([sys.executable, "-m", "demo.later"], env=_surroundings(folder), cwd=ROOT, check=True)
     kept = [_kept(one) for one in json.loads(done.stdout)["users"] if one["password"]]
     (folder / MARK).write_text(json.dumps({"people": kept}))
 

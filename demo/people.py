@@ -55,7 +55,7 @@ class Cast:
             Person("elena", 884, 1, ("webauthn", "recovery_codes")),
             Person("wren", 871, 3),
             Person("olu", 640, 0, ("webauthn", "totp")),
-            Person("freya", 602, 5),
+            Person("freya", 602, 5, state="held"),
             Person("dmitri", 544, 210, ()),
             Person("hana", 410, 2, ("webauthn",)),
             Person("felix", 371, 12, ()),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,3 +67,15 @@ def test_releases_come_in_the_order_of_their_versions() -> None:
     for work in SHELF:
         instants = [at for _, at in work.releases(NOW)]
         assert instants == sorted(instants), work.name
+
+
+@pytest.mark.slow
+def test_what_happens_in_it_is_what_its_services_allow(tmp_path: Path) -> None:
+    demo.fill(tmp_path / "made")
+    assert {"iris", "priya"} <= {
+        one["username"] for one in json.loads((tmp_path / "made" / demo.MARK).read_text())["people"]
+    }
+    for words in (["audit", "verify"], ["storage", "verify"]):
+        subprocess.run(
+            [sys.executable, "-m", "keyhouse", *words], env=demo._surroundings(tmp_path / "made"), check=True
+        )

@@ -19,7 +19,7 @@ from keyhouse.web.project_pages.room import Room
 _LONGEST_LICENCE: Final = 80
 _LONGEST: Final = 100
 _LONGEST_URL: Final = 500
-_ROOM: Final = 18_000  # bytes of the page
+_ROOM: Final = 12_000  # bytes of the page
 _MOST: Final = {
     "links": 30,
     "authors": 10,

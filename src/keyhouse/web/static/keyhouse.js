@@ -44,9 +44,16 @@ function reachAll() {
   document.querySelectorAll("pre, .prose table").forEach(reachByKeyboard);
 }
 
+// Where the tabs are one row that scrolls, the open one is in view.
+function showOpenTab(link) {
+  const row = link.closest("ul");
+  row.scrollLeft += link.getBoundingClientRect().right - row.getBoundingClientRect().right + 48;
+}
+
 if (navigator.clipboard) {
   document.querySelectorAll("[data-copy]").forEach(addCopyButton);
 }
 document.querySelectorAll("time[datetime*='T']").forEach(tellInOwnZone);
+document.querySelectorAll(".tabs a[aria-current]").forEach(showOpenTab);
 reachAll();
 window.addEventListener("resize", reachAll);
