@@ -38,6 +38,7 @@ from keyhouse.mandate.models import Change, CriticalProject, Exemption, MandateV
 from keyhouse.mandate.services import (
     approve_exemption,
     approve_version,
+    let_go_of,
     note_shown,
     propose_exemption,
     propose_version,
@@ -411,6 +412,20 @@ def test_an_exemption_waits_for_another_operator(ada: User, ops: User, other: Us
     assert list(acts.values_list("action", flat=True)) == ["exemption.propose", "exemption.approve"]
     told = [(act.details["approved_by"], act.details["effective_at"]) for act in acts]
     assert told == [("", None), ("other", "2026-06-01T00:00:00Z")]
+
+
+def test_what_a_closed_account_proposed_never_comes_to_hold(ada: User, ops: User) -> None:
+    held = seed_exemption(ada, "default", until=NOW + 9 * DAY, reason="x", approved_by="ops", by=host())
+    waiting = exempt(ada, session_of(ops))
+    assert waiting.effective_at == NOW + DAY
+    assert let_go_of(ops.pk, is_final=True, now=NOW) == 1
+    assert exempted(ada, NOW + DAY) == ["default"]
+    held.refresh_from_db()
+    assert held.withdrawn_at is None
+    assert let_go_of(ada.pk, is_final=False, now=NOW) == 0
+    assert let_go_of(ada.pk, is_final=True, now=NOW) == 1
+    assert exempted(ada, NOW + DAY) == []
+    assert let_go_of(ada.pk, is_final=True, now=NOW) == 0
 
 
 def test_e1_an_exemption_proposed_by_the_host_takes_two_operators(ada: User, ops: User, other: User) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from django.db.models import QuerySet
 
 from keyhouse.core.belongings import Belongings, Kept
 from keyhouse.mandate.models import Exemption, Notice
+from keyhouse.mandate.services import let_go_of
 
 _LEDGER: Final = "who was exempt or told, and when, is what a mandate is proven by"
 
@@ -18,6 +20,10 @@ def _exemptions(user_id: int) -> QuerySet[Exemption]:
 
 def _notices(user_id: int) -> QuerySet[Notice]:
     return Notice.objects.filter(user_id=user_id).order_by("pk")
+
+
+def _close(user_id: int, is_final: bool, now: datetime) -> int:  # noqa: FBT001 - as `Belongings` calls it
+    return let_go_of(user_id, is_final=is_final, now=now)
 
 
 BELONGINGS: Final = Belongings(
@@ -54,4 +60,5 @@ BELONGINGS: Final = Belongings(
             stays=_LEDGER,
         ),
     ),
+    close=_close,
 )

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight import approvals
@@ -379,6 +379,24 @@ def approve_exemption(exemption_id: int, *, by: Actor) -> Exemption:
 
 def _named(version: MandateVersion) -> tuple[str, int]:
     return version.name, version.version
+
+
+def let_go_of(user_id: int, *, is_final: bool, now: datetime) -> int:
+    """End what a closed account proposed and nobody holds to yet, and the exemptions of somebody who has left.
+
+    It may not have been them who proposed it, and it must not come to hold by itself. Returns how many; in the transaction that
+    closes the account, which records it.
+    """
+    _lock()
+    name = User.objects.values_list("username", flat=True).get(pk=user_id)
+    proposed = Q(proposed_by=name) & (Q(effective_at=None) | Q(effective_at__gt=now))
+    own = Q(user_id=user_id, until__gt=now) if is_final else Q(pk=None)
+    told = {"withdrawn_at": now, "withdrawn_by": f"the suspension of {name}"}
+    count = MandateVersion.objects.filter(proposed, withdrawn_at=None).update(**told)
+    count += Exemption.objects.filter(proposed | own, withdrawn_at=None).update(**told)
+    if count:
+        _mark_change()
+    return count
 
 
 def withdraw_exemption(exemption_id: int, *, by: Actor) -> Exemption:

@@ -102,6 +102,24 @@ def test_what_changed_meanwhile_ends_it(ada: User, root: User, time: Clock) -> N
     assert Record.objects.get(action="proposal.carry-out").code == "person-unfit"
 
 
+@pytest.mark.parametrize("end", ["suspend", "depose"])
+def test_what_somebody_proposed_doesnt_outlive_their_office(
+    ada: User, root: User, time: Clock, end: str
+) -> None:
+    row = propose(ada, by=actor(root))
+    other = make_person("other")
+    User.objects.filter(pk=other.pk).update(is_operator=True)
+    other.refresh_from_db()
+    if end == "suspend":
+        suspend_user(root, WHY, by=actor(other), now=clock.now())
+    else:
+        revoke_office(root, "operator", WHY, by=actor(other), now=clock.now())
+    row.refresh_from_db()
+    assert not row.is_open
+    keep(time.go(hours=25))
+    assert offices(ada) == frozenset()
+
+
 def test_what_was_withdrawn_never_holds(ada: User, root: User, time: Clock) -> None:
     by = actor(root)
     row = propose(ada, by=by)

@@ -152,7 +152,7 @@ def test_who_has_left_leaves_no_token_and_no_office_behind(ada: User) -> None:
     assert ada.project_roles.count() == 1
     suspension = Suspension.objects.get()
     assert (suspension.is_final, suspension.state_before) == (True, "active")
-    assert Record.objects.get(action="person.off-board").details["tokens"] == 1
+    assert Record.objects.get(action="person.off-board").details["ended"] == 1
 
 
 def test_it_is_done_once_however_often(ada: User) -> None:

@@ -12,6 +12,7 @@ from keyhouse.accounts.oversight import letters, proposals
 from keyhouse.accounts.oversight.errors import OfficeUnchanged, OwnAccount
 from keyhouse.accounts.oversight.proposals import Undertaking
 from keyhouse.accounts.oversight.suspending import (
+    end_proposals_of,
     lock_person,
     read_reason,
     require_other_operator,
@@ -19,7 +20,7 @@ from keyhouse.accounts.oversight.suspending import (
     thing_of,
 )
 from keyhouse.accounts.recovery.telling import tell_operators
-from keyhouse.audit.services import record
+from keyhouse.audit.services import Detail, record
 from keyhouse.core.actor import OFFICES, Actor
 
 PROPOSE: Final = "office.propose"
@@ -68,13 +69,10 @@ def revoke_office(user: User, office: str, reason: str, *, by: Actor, now: datet
         if office == "operator":
             require_other_operator(user)
         User.objects.filter(pk=user.pk).update(**{f"is_{office}": False})
-        record(
-            REVOKE,
-            by=by,
-            about=thing_of(user),
-            account_id=user.pk,
-            details={"office": office, "reason": reason},
-        )
+        details: dict[str, Detail] = {"office": office, "reason": reason}
+        if office == "operator":
+            details["proposals"] = end_proposals_of(user, "whoever proposed it is no operator any more", now)
+        record(REVOKE, by=by, about=thing_of(user), account_id=user.pk, details=details)
         tell(user, letters.office_ended(office, by=by, reason=reason, now=now), now)
         what = f"is no {office} any more"
         tell_operators(user, letters.told_operators(user.username, what, by=by, reason=reason, now=now), now)

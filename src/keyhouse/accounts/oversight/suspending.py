@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from keyhouse.accounts import emails, links
-from keyhouse.accounts.models import Suspension, User
+from keyhouse.accounts.models import Proposal, Suspension, User
 from keyhouse.accounts.oversight import letters
 from keyhouse.accounts.oversight.errors import (
     NotSuspended,
@@ -51,7 +51,7 @@ def suspend_user(user: User, reason: str, *, by: Actor, now: datetime) -> bool:
 
 
 def off_board(user: User, reason: str, *, by: Actor, now: datetime) -> bool:
-    """Close the account of whoever has left: tokens are revoked, offices end. Raises as `suspend_user`.
+    """Close the account of whoever has left: tokens are revoked, offices and exemptions end. Raises as `suspend_user`.
 
     Roles in projects stay, so that nobody loses sight of what has to be handed over.
     """
@@ -80,7 +80,8 @@ def _close(  # noqa: PLR0913 - what the two acts differ in
         revoked = belongings.close_all(user.pk, now, is_final=is_final)
         if is_final:
             User.objects.filter(pk=user.pk).update(is_operator=False, is_moderator=False, is_auditor=False)
-        details: dict[str, Detail] = {"reason": reason, "sessions": ended, "tokens": revoked}
+        details: dict[str, Detail] = {"reason": reason, "sessions": ended, "ended": revoked}
+        details["proposals"] = end_proposals_of(user, "whoever proposed it was suspended", now)
         record(action, by=by, about=thing_of(user), account_id=user.pk, details=details)
         tell(user, letters.suspended(is_final=is_final, by=by, reason=reason, now=now), now)
         what = "was off-boarded" if is_final else "was suspended"
@@ -160,6 +161,15 @@ def require_operator(row: User | None, by: Actor) -> None:
     """Raise RoleRequired unless whoever acts is an operator at this moment, or has the machine."""
     if by.kind not in {"host", "job"} and (row is None or not row.is_operator):
         raise RoleRequired(fix="Only operators of this index can do this.")
+
+
+def end_proposals_of(user: User, why: str, now: datetime) -> int:
+    """End what somebody proposed and what would come to hold by itself, as it may not have been them; returns how many.
+
+    In the caller's transaction, which records it and holds the locks of `lock_person`.
+    """
+    mine = Proposal.objects.filter(proposed_by=user.username, done_at=None, ended_at=None)
+    return mine.update(ended_at=now, ended_why=why)
 
 
 def require_other_operator(user: User) -> None:
