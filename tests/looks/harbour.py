@@ -126,6 +126,8 @@ def _change_projects(harbour: Harbour) -> None:
     harbour.send(
         "priya", "/project/lantern/report/", kind="licence", text="It contains a font that isn't free."
     )
+    harbour.send("iris", "/operator/names/reserve/", name="harbour-*", people="mara", reason="Ours.")
+    harbour.send("iris", "/operator/creators/approve/", username="priya")
     harbour.send(
         "iris", "/operator/switches/new-projects/freeze/", reason="Names are being squatted.", lasts="1d"
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 from click.testing import CliRunner
+from tests.mandate.visiting import Visit, code_of
 from tests.projects.conftest import everything, make_file
 from tests.safety.conftest import person
 
@@ -115,3 +116,21 @@ def test_commands_reserve_list_and_release(ada: Actor) -> None:
     assert run.invoke(command.command, ["list"]).output == "acme-*  for ada\n"
     assert '"people": [' in run.invoke(command.command, ["list", "--json"]).output
     assert run.invoke(command.command, ["release", "acme-*"]).output == "Released.\n"
+
+
+def test_pages_reserve_change_and_release(ada: Actor, mod: Actor) -> None:
+    visit = Visit(User.objects.get(username="mod"))
+    assert "No name is reserved." in visit.get("/operator/names/").content.decode()
+    for wrong in ({"name": "*"}, {"name": "acme", "people": "nobody"}):
+        assert code_of(visit.post("/operator/names/reserve/", **wrong)) == "reservation-refused"
+    visit.post("/operator/names/reserve/", name="acme-*", people="ada, mod", reason="<ours>")
+    assert visit.answer.status_code == 303
+    page = visit.get("/operator/names/").content.decode()
+    row = ReservedName.objects.get()
+    assert "&lt;ours&gt;" in page
+    assert "?name=acme-%2A&amp;people=ada+mod+&amp;reason=%3Cours%3E" in page
+    asked = visit.get("/operator/names/reserve/?name=acme-%2A&people=ada+mod+").content.decode()
+    assert 'value="ada mod "' in asked
+    assert visit.post(f"/operator/names/{row.pk}/release/").status_code == 303
+    assert code_of(visit.post(f"/operator/names/{row.pk}/release/")) == "reservation-missing"
+    assert code_of(Visit(User.objects.get(username="ada")).get("/operator/names/")) == "role-required"

@@ -81,6 +81,7 @@ def command() -> None:
     "--no-mail", is_flag=True, help="Mail nobody who is offered a role; `import remind` does it later."
 )
 @click.option("--ownerless", is_flag=True, help="Let projects come that nobody owns.")
+@click.option("--take-reserved", is_flag=True, help="Let projects come by names that are kept for others.")
 @click.option(
     "--file-times", is_flag=True, help="Of a folder: files were uploaded when they were changed last."
 )
@@ -182,7 +183,12 @@ def _owners(given: dict[str, Any]) -> Owners:
     try:
         written = read_owners(given["owners"]) if given["owners"] else []
         lines = [*(Line("*", name) for name in given["owner"]), *written]
-        owners = Owners(lines, ownerless=given["ownerless"], days=given["owner_days"])
+        owners = Owners(
+            lines,
+            ownerless=given["ownerless"],
+            takes_reserved=given["take_reserved"],
+            days=given["owner_days"],
+        )
         owners.require_known()
     except OwnersInvalid as refusal:
         raise click.UsageError(f"{refusal.sentence} {refusal.fix}") from refusal

@@ -43,6 +43,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "thaw": (True, "Lift a switch that `freeze` threw."),
     "import": (True, "Bring in a folder of files, or what another index holds."),
     "names": (True, "Keep names and prefixes for somebody."),
+    "creators": (True, "Approve people to make projects."),
     "quarantine": (True, "Take a project, a release or a file out of the index."),
     "check": (False, "Judge files by the rules of an upload."),
     "storage": (True, "Compare rows, files and pages; take away what nobody needs."),

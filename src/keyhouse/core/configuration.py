@@ -232,6 +232,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _one_of("open", "existing", "frozen"),
     ),
     Setting(
+        "project_creators",
+        "everybody",
+        "who may make projects: `everybody`; `approved`: operators, and people whom they approved; `operators`",
+        _one_of("everybody", "approved", "operators"),
+    ),
+    Setting(
         "upstream",
         "",
         "index page address of another index (`https://…/simple`) to which names never used here are redirected",
@@ -480,6 +486,7 @@ class Configuration:
     reads: Literal["public", "private"]
     upload_rules: Literal["public", "internal"]
     uploads: Literal["open", "existing", "frozen"]
+    project_creators: Literal["everybody", "approved", "operators"]
     upstream: str
     trusted_proxies: tuple[Network, ...]
     rp_id: str

@@ -87,6 +87,7 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "ownership.propose",
         "proposal.approve",
         "project.set-limits",
+        "creator.approve",
     }
 )
 # What no switch stops.
@@ -119,7 +120,8 @@ ALWAYS_OPEN: Final = frozenset(
         "mail.report-bounces", "mail.retry", "mail.clear-bounce",
         # tightening, and the switches themselves
         "report.file", "report.read-own", "report.read-all", "report.close",
-        "name.reserve", "name.release", "quarantine.read-all", "quarantine.set", "quarantine.lift",
+        "name.reserve", "name.release", "name.read-all", "creator.read-all", "creator.revoke",
+        "quarantine.read-all", "quarantine.set", "quarantine.lift",
         "mandate.withdraw", "switch.set", "switch.set-long", "switch.lift",
         # the index's own upkeep, and whoever has the machine
         "account.forget", "removal.sweep", "proposal.carry-out", "job.run", "host.command",

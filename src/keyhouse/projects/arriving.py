@@ -27,25 +27,30 @@ def receive_project(  # noqa: PLR0913 - each argument is a fact of the project
     by: Actor,
     created_at: datetime | None = None,
     may_lack_owner: bool = False,
+    takes_reserved: bool = False,
 ) -> Project:
     """Make a project without files, or return the one that is there as it is.
 
-    `created_at` is when it began elsewhere. Raises NameRefused, OwnerMissing, RoleRequired and what the gate raises.
+    `created_at` is when it began elsewhere; by `takes_reserved` it may have a name that is kept for others. Raises NameRefused, OwnerMissing, RoleRequired and what the gate raises.
     """
     people = {user.pk: rules.MAINTAINER for user in maintainers} | {user.pk: rules.OWNER for user in owners}
     if rules.OWNER not in people.values() and not may_lack_owner:
         raise OwnerMissing
-    return settled(lambda: _receive(name, people, by, created_at))
+    return settled(lambda: _receive(name, people, by, created_at, takes_reserved=takes_reserved))
 
 
-def _receive(name: str, people: dict[int, str], by: Actor, created_at: datetime | None) -> Project:
+def _receive(
+    name: str, people: dict[int, str], by: Actor, created_at: datetime | None, *, takes_reserved: bool
+) -> Project:
     now = clock.now()
     with transaction.atomic():
         found = queries.lock_project(normalise(name))
         actions.require(by, "project.create", Thing("project", None, normalise(name)))
         if found is not None:
             return found
-        project = services.add_project(name, created_at or now)
+        project = services.add_project(
+            name, created_at or now, by=by, people=list(people), takes_reserved=takes_reserved
+        )
         Role.objects.bulk_create(
             Role(project=project, user_id=pk, kind=kind, since_at=now) for pk, kind in people.items()
         )

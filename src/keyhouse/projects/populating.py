@@ -12,7 +12,7 @@ from django.db import transaction
 
 from keyhouse.accounts.models import User
 from keyhouse.audit.services import Act, record_all
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, creators
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
@@ -42,6 +42,7 @@ def create_projects(new: Iterable[NewProject], *, by: Actor) -> list[Project]:
     new, now = list(new), clock.now()
     with transaction.atomic():
         actions.require(by, "project.create")
+        creators.require(by)
         _judge(new)
         projects = Project.objects.bulk_create(_rows(new, now), batch_size=_AT_ONCE)
         Role.objects.bulk_create(_roles(projects, new, now), batch_size=_AT_ONCE)

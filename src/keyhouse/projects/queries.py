@@ -103,10 +103,17 @@ def known_releases(project_id: int) -> dict[str, KnownRelease]:
     return {row[1]: _known_release(*row) for row in sql.select(_KNOWN, project_id)}
 
 
-_KNOWN: Final = (
+def held_releases(project_id: int) -> dict[str, KnownRelease]:
+    """Return the same of the releases that are in quarantine."""
+    return {row[1]: _known_release(*row) for row in sql.select(_HELD, project_id)}
+
+
+_KNOWN_COLUMNS: Final = (
     "SELECT id, version, created_at, yanked_at, yanked_reason, summary, is_quarantined, quarantine_reason"
-    " FROM projects_release WHERE project_id = %s ORDER BY id"
+    " FROM projects_release WHERE project_id = %s"
 )
+_KNOWN: Final = f"{_KNOWN_COLUMNS} ORDER BY id"
+_HELD: Final = f"{_KNOWN_COLUMNS} AND is_quarantined"
 
 
 # asked for each release of a project at each upload to it, and nearly all of them are as they were

@@ -16,7 +16,7 @@ from django.db import transaction
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
 from keyhouse.audit.services import Act, Detail, record, record_all
-from keyhouse.core import actions, clock, configuration, faults, naming
+from keyhouse.core import actions, clock, configuration, creators, faults, naming
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
@@ -163,6 +163,7 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
     project = add_project(
         new.project_name,
         at,
+        by=by,
         is_taken=is_taken,
         people=[owner_id],
         takes_reserved=new.takes_reserved and by.kind == "host",
@@ -260,7 +261,7 @@ def create_project(  # noqa: PLR0913 - each argument is a fact of the project
         with transaction.atomic():
             actions.require(by, "project.create", Thing("project", None, normalise(name)))
             project = add_project(
-                name, at, status=rules.ARCHIVED if archived else rules.ACTIVE, people=list(people)
+                name, at, by=by, status=rules.ARCHIVED if archived else rules.ACTIVE, people=list(people)
             )
             Role.objects.bulk_create(
                 Role(project=project, user_id=pk, kind=kind, since_at=at) for pk, kind in people.items()
@@ -277,12 +278,14 @@ def add_project(  # noqa: PLR0913 - each argument is a fact of the project
     name: str,
     at: datetime,
     *,
+    by: Actor,
     status: str = rules.ACTIVE,
     is_taken: Callable[[str], bool] = queries.is_folded_name_taken,
     people: Collection[int] = (),
     takes_reserved: bool = False,
 ) -> Project:
-    """Write the row alone, in the caller's transaction; raises NameRefused."""
+    """Write the row alone, in the caller's transaction; raises CreationRestricted and NameRefused."""
+    creators.require(by)
     finding = judge_new_name(name, is_taken)
     if finding is not None:
         raise NameRefused(finding.sentence)

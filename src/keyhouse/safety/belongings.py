@@ -1,4 +1,4 @@
-"""What the answers to abuse keep about people: which names are kept for them, and what they reported."""
+"""What the answers to abuse keep about people: which names are kept for them, whether they may make projects, what they reported."""
 
 from __future__ import annotations
 
@@ -8,11 +8,15 @@ from typing import Final
 from django.db.models import QuerySet
 
 from keyhouse.core.belongings import Belongings, Kept
-from keyhouse.safety.models import Report, ReservedFor
+from keyhouse.safety.models import Creator, Report, ReservedFor
 
 
 def _names(user_id: int) -> QuerySet[ReservedFor]:
     return ReservedFor.objects.filter(user_id=user_id).order_by("pk")
+
+
+def _approval(user_id: int) -> QuerySet[Creator]:
+    return Creator.objects.filter(user_id=user_id).order_by("pk")
 
 
 def _reports(user_id: int) -> QuerySet[Report]:
@@ -24,6 +28,7 @@ def _give_up(user_id: int, now: datetime) -> None:
     del now
     _reports(user_id).update(reporter=None)
     _names(user_id).delete()
+    _approval(user_id).delete()
 
 
 BELONGINGS: Final = Belongings(
@@ -35,6 +40,13 @@ BELONGINGS: Final = Belongings(
             _names,
             ("reserved__name", "reserved__is_prefix"),
             {"id": "a row number", "user": "the account itself"},
+        ),
+        Kept(
+            "approval_to_make_projects",
+            "safety.Creator",
+            _approval,
+            ("approved_at",),
+            {"id": "a row number", "user": "the account itself", "approved_by": "somebody else"},
         ),
         Kept(
             "reports",

@@ -6,6 +6,8 @@ from typing import Final
 
 from django.urls import path
 
+from keyhouse.safety.creators import views as creators
+from keyhouse.safety.names import views as names
 from keyhouse.safety.quarantine import views as quarantine
 from keyhouse.safety.reports import views as reports
 from keyhouse.safety.switches import views as switches
@@ -19,6 +21,12 @@ urlpatterns = [
     path("operator/quarantine/", quarantine.quarantines, name="quarantines"),
     path("operator/quarantine/place/", quarantine.place, name="quarantine-place"),
     path("operator/quarantine/<number:quarantine_id>/lift/", quarantine.lift, name="quarantine-lift"),
+    path("operator/names/", names.names, name="reserved-names"),
+    path("operator/names/reserve/", names.reserve, name="name-reserve"),
+    path("operator/names/<number:name_id>/release/", names.release, name="name-release"),
+    path("operator/creators/", creators.creators, name="creators"),
+    path("operator/creators/approve/", creators.approve, name="creator-approve"),
+    path("operator/creators/<number:creator_id>/revoke/", creators.revoke, name="creator-revoke"),
     path("project/<str:name>/report/", reports.report, name="report"),
     path("account/reports/", reports.own_reports, name="own-reports"),
     path("operator/reports/", reports.reports, name="reports"),

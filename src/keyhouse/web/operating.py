@@ -28,6 +28,8 @@ TABS: Final = (
     Tab("/mandate/proposals/", "Mandates", "mandate.read-all"),
     Tab("/operator/switches/", "Switches", "switch.read-all"),
     Tab("/operator/quarantine/", "Quarantine", "quarantine.read-all"),
+    Tab("/operator/names/", "Names", "name.read-all"),
+    Tab("/operator/creators/", "Creators", "creator.read-all"),
     Tab("/operator/reports/", "Reports", "report.read-all"),
     Tab("/operator/mail/", "Mail", "mail.read-all"),
     Tab("/operator/audit/", "Audit log", "audit.read-all"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keyhouse.accounts.belongings import BELONGINGS as OF_ACCOUNTS
-from keyhouse.core import actions, belongings, naming, standing
+from keyhouse.core import actions, belongings, creators, naming, standing
 from keyhouse.credentials.tokens.belongings import BELONGINGS as OF_TOKENS
 from keyhouse.credentials.tokens.reader import TokenReader
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
@@ -12,6 +12,7 @@ from keyhouse.mandate.standings import MandateStandings
 from keyhouse.projects.authority import ProjectAuthority
 from keyhouse.projects.belongings import BELONGINGS as OF_PROJECTS
 from keyhouse.safety.belongings import BELONGINGS as OF_SAFETY
+from keyhouse.safety.creators.queries import StoredCreators
 from keyhouse.safety.names.queries import StoredNames
 from keyhouse.safety.switches.queries import StoredSwitches
 
@@ -23,4 +24,5 @@ def wire_all() -> None:
     )
     standing.wire(MandateStandings())
     naming.wire(StoredNames())
+    creators.wire(StoredCreators())
     belongings.wire(OF_SAFETY, OF_MANDATES, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)

@@ -31,6 +31,7 @@ from keyhouse.publishing.importing.rows import Row
 from keyhouse.publishing.importing.running import Import
 from keyhouse.publishing.importing.sources.choosing import Choice, open_source
 from keyhouse.publishing.importing.sources.folder import Folder
+from keyhouse.safety.names.services import reserve_name
 
 pytestmark = pytest.mark.usefixtures("here")
 LONG_AGO = "2019-05-01T10:00:00Z"
@@ -189,6 +190,19 @@ def test_a_project_needs_an_owner_unless_it_is_said_that_it_has_none(folder: Pat
     assert Project.objects.count() == 0
     work, _ = bring_in(folder, owners=Owners(ownerless=True))
     assert (work.ownerless, Role.objects.count()) == (["alpha"], 0)
+
+
+def test_a_reserved_name_comes_for_its_people_or_where_it_is_said(folder: Path, bring_in: Run) -> None:
+    wheel, bob = build_wheel(folder), make_user("bob")
+    reserve_name("alpha", ["bob"], by=host())
+    assert outcomes(bring_in(folder, owners=Owners(ownerless=True))[1]) == {wheel.name: "name-refused"}
+    assert Project.objects.count() == 0
+    bring_in(folder, owners=Owners([Line("*", bob.username)]))
+    assert Role.objects.get().user == bob
+    build_wheel(folder, name="beta")
+    reserve_name("beta", by=host())
+    bring_in(folder, owners=Owners(ownerless=True, takes_reserved=True))
+    assert Project.objects.count() == 2
 
 
 def test_owners_and_maintainers_come_from_patterns_and_existing_projects_keep_theirs(

@@ -23,7 +23,7 @@ from tests.publishing.driver import (
     send,
     upload,
 )
-from tests.publishing.world import Asked, make_project
+from tests.publishing.world import Asked, make_project, make_release
 
 from keyhouse.accounts.models import Attempt
 from keyhouse.audit.models import Record
@@ -223,6 +223,25 @@ def test_no_new_projects_while_they_are_frozen(tmp_path: Path, monkeypatch: pyte
     assert nothing_is_stored()
     make_project("alpha")
     assert upload(build_wheel(tmp_path)).status == 200
+
+
+def test_no_new_projects_by_people_who_may_make_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = dataclasses.replace(configuration.current(), project_creators="operators")
+    monkeypatch.setattr(configuration, "_current", changed)
+    answer = upload(build_wheel(tmp_path))
+    assert (answer.status, answer.code) == (403, "project-creation-restricted")
+    assert nothing_is_stored()
+    make_project("alpha")
+    assert upload(build_wheel(tmp_path)).status == 200
+
+
+def test_a_release_in_quarantine_takes_no_file(tmp_path: Path) -> None:
+    make_release(make_project("alpha"), "1.0.0")
+    Release.objects.update(is_quarantined=True, quarantine_reason="steals keys")
+    answer = upload(build_wheel(tmp_path))
+    assert (answer.status, answer.code) == (403, "release-quarantined")
+    assert (File.objects.count(), list(blobs().keys())) == (0, [])
+    assert upload(build_wheel(tmp_path, version="2.0")).status == 200
 
 
 @pytest.mark.parametrize("announced", [True, False])

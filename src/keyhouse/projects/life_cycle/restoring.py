@@ -81,7 +81,7 @@ def _restore_part(name: str, removal_id: int, kind: Removal.Kind, by: Actor) -> 
 def restore_project(removal_id: int, *, by: Actor) -> Project:
     """Bring a project back with its releases, files and the roles of everybody whose account is there.
 
-    For whoever owned it. Raises NothingToRestore, RestoreImpossible, OwnerMissing, RoleRequired and what the gate raises.
+    For whoever owned it, also where they may make no project. Raises NothingToRestore, RestoreImpossible, OwnerMissing, RoleRequired and what the gate raises.
     """
 
     def look() -> Sequence[File]:

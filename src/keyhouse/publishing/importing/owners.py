@@ -55,10 +55,11 @@ class People:
 
 @dataclass(frozen=True, slots=True)
 class Owners:
-    """All lines; every one that fits a project counts. `ownerless`: a project may have nobody."""
+    """All lines; every one that fits a project counts. `ownerless`: a project may have nobody; `takes_reserved`: any reserved name."""
 
     lines: Sequence[Line] = ()
     ownerless: bool = False
+    takes_reserved: bool = False
     days: int = 30  # within which whoever is offered a role must take it
     find: Callable[[str], User | str | None] = field(
         default_factory=lambda: lru_cache(maxsize=2000)(find_person)

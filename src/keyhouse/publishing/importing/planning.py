@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
-from keyhouse.core import clock, configuration
+from keyhouse.core import clock, configuration, naming
 from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.filenames import parse_any_spelling
 from keyhouse.distfiles.findings import UnacceptableError
@@ -34,6 +34,7 @@ class ProjectPlan:
     file_limit: int
     began_at: datetime | None
     may_lack_owner: bool
+    takes_reserved: bool
     days: int  # within which people who are offered a role in it must take it
     offered: Offered
 
@@ -52,6 +53,7 @@ def plan_project(offered: Offered, owners: Owners) -> tuple[ProjectPlan, list[Pl
         file_limit=configuration.current().file_limit if limit is None else limit,
         began_at=min(times, default=None),
         may_lack_owner=owners.ownerless or people.has_owner,
+        takes_reserved=owners.takes_reserved,
         days=owners.days,
         offered=offered,
     )
@@ -67,6 +69,12 @@ def _judge_new(name: str, people: People, owners: Owners) -> Refusal | None:
     finding = judge_new_name(name, partial(queries.is_like_another, normalise(name)))
     if finding is not None:
         return NameRefused(finding.sentence, fix="A project can't come in by this name; rename it first.")
+    users = [user.pk for user in (*people.owners, *people.maintainers)]
+    objection = None if owners.takes_reserved else naming.find_objection(name, users)
+    if objection is not None:
+        return NameRefused(
+            objection, fix="Name somebody it is kept for, or take reserved names (--take-reserved)."
+        )
     if not people.has_owner and not owners.ownerless:
         return OwnerMissing(
             fix="Name an owner (--owner, --owners), or let it come without one (--ownerless)."

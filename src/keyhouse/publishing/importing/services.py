@@ -121,6 +121,7 @@ def _make_project(plan: ProjectPlan, spelling: str, by: Actor) -> None:
         by=by,
         created_at=plan.began_at,
         may_lack_owner=plan.may_lack_owner,
+        takes_reserved=plan.takes_reserved,
     )
     offer_roles(plan.name, people.pending, plan.days, by=by)
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from packaging.version import Version
 
-from keyhouse.core import actions, configuration, naming
+from keyhouse.core import actions, configuration, creators, naming
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.switches import NewProjectsFrozen
@@ -54,12 +54,13 @@ def asked_of(submission: Submission) -> tuple[str, Thing]:
 
 
 def check_new_project(name: str, by: Actor) -> None:
-    """Judge the making of a project: open for new ones, and the name rules.
+    """Judge the making of a project: open for new ones, by whom, and the name rules.
 
     Where another upload made it since it was looked for, this one goes on, and joins it or is refused at the end.
     """
     if configuration.current().uploads == "existing":
         raise NewProjectsFrozen
+    creators.require(by)
     finding = judge_new_name(name, partial(queries.is_like_another, normalise(name)))
     if finding is not None:
         raise NameRefused(finding.sentence)

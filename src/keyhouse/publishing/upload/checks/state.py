@@ -1,14 +1,17 @@
-"""Step 6: the project's state. An archived or quarantined one takes no files."""
+"""Step 6: the project's state. An archived or quarantined one takes no files, nor does a quarantined release."""
 
 from __future__ import annotations
 
-from keyhouse.projects.rules import judge_upload_state
+from packaging.version import Version
+
+from keyhouse.projects.queries import held_releases
+from keyhouse.projects.rules import find_equal_release, judge_release_change, judge_upload_state
 from keyhouse.publishing.upload.checks.check import Check, refuse
 from keyhouse.publishing.upload.submission import Stage, Submission
 
 
 class ProjectState(Check):
-    """Judges the state of a project that exists."""
+    """Judges the state of a project that exists, and of the release."""
 
     name = "project state"
     stage = Stage.FIELDS
@@ -18,6 +21,11 @@ class ProjectState(Check):
         return submission.project is not None
 
     def check(self, submission: Submission) -> None:
-        """Raise ProjectArchived or ProjectQuarantined."""
-        if submission.project is not None:
-            refuse(judge_upload_state(submission.project.status, submission.project.status_reason))
+        """Raise ProjectArchived, ProjectQuarantined or ReleaseQuarantined."""
+        if submission.project is None:
+            return
+        refuse(judge_upload_state(submission.project.status, submission.project.status_reason))
+        held = find_equal_release(
+            held_releases(submission.project.pk), str(Version(submission.form.one("version")))
+        )
+        refuse(judge_release_change(held.quarantined if held else None))

@@ -1,0 +1,58 @@
+"""`keyhouse creators`: who is approved to make projects."""
+
+from __future__ import annotations
+
+import click
+
+from keyhouse.cli.main import as_json as document_of
+from keyhouse.core import clock
+from keyhouse.core.actor import host
+from keyhouse.safety.creators import queries, services
+
+
+@click.group("creators")
+def command() -> None:
+    """Approve people to make projects, where KEYHOUSE_PROJECT_CREATORS is `approved`.
+
+    \b
+    Examples:
+      keyhouse creators approve ada bob
+      keyhouse creators revoke ada
+      keyhouse creators list
+    """  # noqa: D301 - \b is click's own mark
+
+
+@command.command()
+@click.argument("names", nargs=-1, required=True)
+def approve(names: tuple[str, ...]) -> None:
+    """Let the people called NAMES make projects."""
+    for name in names:
+        services.approve_creator(name, by=host())
+        click.echo(f"Approved: {name}.")
+
+
+@command.command()
+@click.argument("name")
+def revoke(name: str) -> None:
+    """Take the approval of NAME back; their projects stay."""
+    services.revoke_creator(name, by=host())
+    click.echo("Revoked.")
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def list_(*, as_json: bool) -> None:
+    """List who is approved."""
+    rows = [
+        {
+            "name": row.user.username,
+            "approved_at": clock.format_instant(row.approved_at),
+            "approved_by": row.approved_by,
+        }
+        for row in queries.approved_people()
+    ]
+    if as_json:
+        click.echo(document_of(rows))
+        return
+    for row in rows:
+        click.echo(f"{row['name']}  {row['approved_at']}  by {row['approved_by']}")

@@ -1,0 +1,1 @@
+"""Who is approved to make projects, where not everybody may."""
