@@ -16,6 +16,7 @@ from keyhouse.accounts.recovery import words
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor, Strength
 from keyhouse.mandate import services as mandates
+from keyhouse.mandate.deletion import ask_deletion
 from keyhouse.projects.collaborators import services as collaborators
 from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.life_cycle import services as life_cycle
@@ -92,6 +93,10 @@ def _delete() -> None:
         deleting.delete_file("chartroom", "chartroom-0.2.tar.gz", by=by)
     with _acting("mara", hours=20) as (by, _):
         deleting.delete_file("moor", "moor-0.8.tar.gz", by=by)
+    with _acting("mara", days=18) as (by, _):
+        ask_deletion("bilge-pump", by=by)
+    with _acting("mara", days=3) as (by, _):
+        deleting.delete_project("bilge-pump", by=by)
 
 
 def _report() -> None:

@@ -228,6 +228,7 @@ SHELF: Final = (
         is_archived=True,
     ),
     Work("nightwatch-scan", "Looks for secrets in what is about to be published", "rafael", "0.1 0.2", 30),
+    Work("bilge-pump", "Empties build machines before they are full", "mara", "0.1 0.2", 160, until=130),
     Work("rope-lint", "Finds long functions and asks why", "ana", "0.1 0.1.1 0.2", 120, until=16),
     Work("spindrift", "Random but repeatable test data", "bodil", "0.0.1 0.0.2", 55, until=44),
     Work("capstan", "Deploys by pulling, not by pushing", "felix", "0.9 1.0", 200, until=150),
