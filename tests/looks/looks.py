@@ -198,7 +198,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/creators/{creator_id}/revoke/": linked("/operator/creators/", OPERATOR),
     "/operator/reports/": seen(OPERATOR),
     "/operator/reports/{report_id}/": linked("/operator/reports/", OPERATOR),
-    "/operator/reports/{report_id}/close/": linked("/operator/reports/", OPERATOR),
+    "/operator/reports/{report_id}/close/": seen(OPERATOR, at="/operator/reports/1/close/"),
     "/operator/accounts/": seen(OPERATOR),
     "/operator/audit/": seen(OPERATOR, "auden"),
     "/operator/audit/export/": seen("auden"),
