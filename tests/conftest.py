@@ -14,6 +14,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
+WIRED = ("gate", "authority", "reader", "switches")  # what `core.actions` is given at the start
+
 
 def pytest_unconfigure() -> None:
     """Take the throw-away data folder of this process away (`keyhouse.settings.test` made it)."""

@@ -19,6 +19,7 @@ from django.core import signing
 from django.db import connection
 from django.http.response import HttpResponseBase
 from django.test import Client
+from tests.conftest import WIRED
 
 from keyhouse.accounts import browsers, services
 from keyhouse.accounts.belongings import BELONGINGS as OF_ACCOUNTS
@@ -52,7 +53,7 @@ START = datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def wired() -> Iterator[None]:
     keys.ensure_ring(configuration.current().key_file)
-    before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
+    before = [getattr(actions._wiring, name) for name in WIRED]
     actions.wire(gate=MandateGate(), authority=ProjectAuthority())
     standings = standing._wired[:]
     standing.wire(MandateStandings())
@@ -61,7 +62,8 @@ def wired() -> Iterator[None]:
     yield
     belongings.wire(*known)
     standing._wired[:] = standings
-    actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
+    for name, part in zip(WIRED, before, strict=True):
+        setattr(actions._wiring, name, part)
 
 
 @pytest.fixture(autouse=True)

@@ -65,7 +65,9 @@ def test_a_person_gets_everything_that_is_held_about_them(ada: User) -> None:
     assert told["account"][0]["username"] == "ada"
     assert [row["address"] for row in told["addresses"]] == ["ada@example.org", "second@example.org"]
     assert told["authenticator_apps"][0]["name"] == "app 0"
-    assert told["roles"] == [{"project_name": "alpha", "kind": "owner", "since_at": "2024-05-06T07:08:09Z"}]
+    assert told["roles"] == [
+        {"project_name": "alpha", "kind": "owner", "since_at": "2024-05-06T07:08:09Z", "nudged_at": None}
+    ]
     assert told["mandate_notices"][0]["mandate"] == "everybody"
     assert "password.change" in {row["action"] for row in told["history"]}
     assert {row["address"] for row in told["mails"]} == {"ada@example.org"}

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from tests.conftest import WIRED
 from tests.mandate.ledger import NOW
 
 from keyhouse.core import actions, clock, configuration, keys
@@ -18,10 +19,11 @@ SetClock = Callable[[datetime], None]
 @pytest.fixture
 def wired() -> Iterator[None]:
     keys.ensure_ring(configuration.current().key_file)
-    before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
+    before = [getattr(actions._wiring, name) for name in WIRED]
     wire_all()
     yield
-    actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
+    for name, part in zip(WIRED, before, strict=True):
+        setattr(actions._wiring, name, part)
 
 
 @pytest.fixture

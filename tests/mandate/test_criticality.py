@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.conftest import WIRED
 from tests.mandate.stored import document, make_project, make_user, store
 
 from keyhouse.core import actions, clock
@@ -229,10 +230,11 @@ def test_mandates_to_come_are_prepared_and_those_that_are_over_are_let_be() -> N
 
 @pytest.fixture
 def wired_host() -> Iterator[None]:
-    before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
+    before = [getattr(actions._wiring, name) for name in WIRED]
     wire_all()
     yield
-    actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
+    for name, part in zip(WIRED, before, strict=True):
+        setattr(actions._wiring, name, part)
 
 
 def delete(name: str) -> None:

@@ -309,7 +309,12 @@ def test_g1_an_address_that_is_not_classified_is_closed(ada: User) -> None:
     """Every route, endpoint, command and job is walked by tests/house_rules/test_gate_census.py."""
     give_app(ada)
     strong = Visit(ada)
-    for path in ("/manage/", "/manage/project/alpha/settings/", "/mandate/proposals/x/", "/operator/"):
+    for path in (
+        "/manage/",
+        "/manage/project/alpha/settings/",
+        "/mandate/proposals/x/",
+        "/operator/nothing/",
+    ):
         assert strong.get(path).status_code == 404
     assert strong.client.put(MANAGE).status_code in {403, 405}
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
+from tests.conftest import WIRED
 
 from keyhouse.accounts.models import User
 from keyhouse.core import actions, clock
@@ -29,10 +30,11 @@ class StrengthGate:
 
 @pytest.fixture(autouse=True)
 def wired() -> Iterator[None]:
-    before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
+    before = [getattr(actions._wiring, name) for name in WIRED]
     actions.wire(gate=StrengthGate(), authority=ProjectAuthority())
     yield
-    actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
+    for name, part in zip(WIRED, before, strict=True):
+        setattr(actions._wiring, name, part)
 
 
 def make_person(name: str, **changes: Any) -> Actor:

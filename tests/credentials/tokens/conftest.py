@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import WIRED
 
 from keyhouse.accounts.models import Email, User
 from keyhouse.core import actions, clock, configuration, keys
@@ -25,10 +26,11 @@ SetClock = Callable[[datetime], None]
 @pytest.fixture(autouse=True)
 def wired() -> Iterator[None]:
     keys.ensure_ring(configuration.current().key_file)
-    before = actions._wiring.gate, actions._wiring.authority, actions._wiring.reader
+    before = [getattr(actions._wiring, name) for name in WIRED]
     actions.wire(gate=MandateGate(), authority=ProjectAuthority())
     yield
-    actions._wiring.gate, actions._wiring.authority, actions._wiring.reader = before
+    for name, part in zip(WIRED, before, strict=True):
+        setattr(actions._wiring, name, part)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from keyhouse.core import actions
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.mandate import keeping as mandates
+from keyhouse.projects.collaborators import keeping as collaborators
 from keyhouse.projects.life_cycle import keeping as removals
 
 RUN: Final = "job.run"
@@ -57,6 +58,12 @@ KINDS: Final = (
     ),
     Kind(
         "removal-keeper", "lets go of what was deleted long ago", timedelta(minutes=1), removals.keep
+    ),
+    Kind(
+        "collaborators-keeper",
+        "ends roles whose wait is over, forgets old invitations",
+        timedelta(minutes=1),
+        collaborators.keep,
     ),
     Kind("audit-sealer", "chains audit records", timedelta(seconds=1), sealing.seal),
     Kind("mail-security", "delivers security mails", timedelta(seconds=10), page=MAIL),
