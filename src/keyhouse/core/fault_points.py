@@ -29,6 +29,10 @@ POINTS: Final = frozenset(
         "mail.file-written",  # under another name, synced
         "mail.handed-over",  # the mail server has it, or the file its name; no row tells of it
         "switch.rows-written",
+        "name.rows-written",
+        "suspension.rows-written",
+        "office.rows-written",
+        "proposal.rows-written",
         "quarantine.rows-written",
         "quarantine.committed",
         "report.rows-written",

@@ -21,6 +21,7 @@ from keyhouse.accounts.oversight.suspending import (
 )
 from keyhouse.accounts.recovery.telling import tell_operators
 from keyhouse.audit.services import Detail, record
+from keyhouse.core import faults
 from keyhouse.core.actor import OFFICES, Actor
 
 PROPOSE: Final = "office.propose"
@@ -76,6 +77,7 @@ def revoke_office(user: User, office: str, reason: str, *, by: Actor, now: datet
         tell(user, letters.office_ended(office, by=by, reason=reason, now=now), now)
         what = f"is no {office} any more"
         tell_operators(user, letters.told_operators(user.username, what, by=by, reason=reason, now=now), now)
+        faults.reach("office.rows-written")
 
 
 def carry_out_due(now: datetime) -> int:

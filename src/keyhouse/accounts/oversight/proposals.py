@@ -28,6 +28,7 @@ from keyhouse.accounts.oversight.suspending import lock_person, read_reason, tel
 from keyhouse.accounts.queries import compliant_among
 from keyhouse.accounts.recovery.telling import tell_operators
 from keyhouse.audit.services import Detail, record
+from keyhouse.core import faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, host, job
 from keyhouse.core.errors import Refusal
@@ -139,6 +140,7 @@ def approve(what: Undertaking, proposal_id: int, *, by: Actor, now: datetime) ->
         details: dict[str, Detail] = {"person": row.user.username, "is_done": is_due}
         record(APPROVE, by=by, about=thing_of(row), account_id=row.user_id, details=details)
         _tell_done(what, row, by, now) if is_due else _announce(what, row, by, now)
+        faults.reach("proposal.rows-written")
     return row
 
 

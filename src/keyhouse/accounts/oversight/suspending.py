@@ -27,7 +27,7 @@ from keyhouse.accounts.recovery.cases import stop_cases
 from keyhouse.accounts.recovery.telling import tell_operators
 from keyhouse.accounts.sessions import CLOSED_STATES, end_sessions
 from keyhouse.audit.services import Detail, record
-from keyhouse.core import actions, belongings
+from keyhouse.core import actions, belongings, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import RoleRequired
@@ -86,6 +86,7 @@ def _close(  # noqa: PLR0913 - what the two acts differ in
         tell(user, letters.suspended(is_final=is_final, by=by, reason=reason, now=now), now)
         what = "was off-boarded" if is_final else "was suspended"
         tell_operators(user, letters.told_operators(user.username, what, by=by, reason=reason, now=now), now)
+        faults.reach("suspension.rows-written")
     return True
 
 

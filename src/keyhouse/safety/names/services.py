@@ -8,7 +8,7 @@ from django.db import transaction
 
 from keyhouse.accounts.models import User
 from keyhouse.audit.services import record
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.safety.names import rules
@@ -44,6 +44,7 @@ def reserve_name(pattern: str, usernames: Iterable[str] = (), reason: str = "", 
         row.people.all().delete()
         ReservedFor.objects.bulk_create(ReservedFor(reserved=row, user=user) for user in people)
         record("name.reserve", by=by, about=_thing(row), details={"people": wanted, "reason": reason})
+        faults.reach("name.rows-written")
     return row
 
 
@@ -58,6 +59,7 @@ def release_name(pattern: str, *, by: Actor) -> None:
             raise ReservationMissing
         record("name.release", by=by, about=_thing(row), details={"reason": row.reason})
         row.delete()
+        faults.reach("name.rows-written")
 
 
 def _read(pattern: str) -> Pattern:
