@@ -88,7 +88,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/account/second-factor/recovery-code/": seen("lucia"),
     "/account/new-browser/": seen("lucia elsewhere"),
     "/account/new-browser/code/": seen("lucia elsewhere"),
-    "/confirm-sign-in/{secret}/": (Look(mailed_to="lucia"),),
+    "/confirm-sign-in/{secret}/": (Look("lucia elsewhere", mailed_to="lucia"),),
     "/account/step-up/": seen(PERSON, "priya"),
     "/account/step-up/app/": seen(PERSON),
     "/account/step-up/recovery-code/": seen(PERSON),
