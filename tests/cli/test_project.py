@@ -96,6 +96,16 @@ def test_yank_archive_deprecate_and_back() -> None:
     assert Record.objects.filter(action="project.deprecate", actor_kind="host").count() == 1
 
 
+def test_limits_are_shown_set_one_by_one_and_taken_back() -> None:
+    assert "as the settings say" in printed("limits", "alpha")
+    printed("limits", "alpha", "--file", "500")
+    assert lines("limits", "alpha", "--project", "9000") == [{"file_limit": 500, "project_limit": 9000}]
+    assert lines("limits", "alpha", "--file", "default") == [{"file_limit": None, "project_limit": 9000}]
+    assert Record.objects.filter(action="project.set-limits", actor_kind="host").count() == 3
+    assert run("limits", "alpha", "--file", "-1").exit_code == 2
+    assert run("limits", "alpha", "--project", "much").exit_code == 2
+
+
 def test_nothing_is_deleted_before_the_question_is_answered() -> None:
     for typed in ("n\n", "\n", ""):
         assert run("delete", "alpha", typed=typed).exit_code == 1

@@ -17,6 +17,7 @@ from keyhouse.projects import queries
 from keyhouse.projects.life_cycle import deleting, restoring, services
 from keyhouse.projects.life_cycle import queries as life_cycle
 from keyhouse.projects.life_cycle.errors import NothingToRestore
+from keyhouse.projects.limiting import MOST, set_limits
 from keyhouse.projects.models import Project, Removal
 
 _AT_ONCE: Final = 500
@@ -170,6 +171,45 @@ def people(name: str, *, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark
     for row in _people(_get(name)):
         click.echo(json.dumps(row) if as_json else _line(row))
+
+
+class _Bytes(click.ParamType[int | None]):
+    """A number of bytes, or `default`: what the settings say."""
+
+    name = "BYTES|default"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number; 0 stands for the settings'."""
+        if value == "default":
+            return 0
+        return click.IntRange(1, MOST).convert(value, param, ctx)
+
+
+@command.command()
+@click.argument("name")
+@click.option("--file", "file_limit", type=_Bytes(), help="Largest file.")
+@click.option("--project", "project_limit", type=_Bytes(), help="Largest sum of its files.")
+@_JSON
+def limits(name: str, file_limit: int | None, project_limit: int | None, *, as_json: bool) -> None:
+    """Show the limits of a project, or set them.
+
+    \b
+    Examples:
+      keyhouse project limits alpha
+      keyhouse project limits alpha --file 500000000
+      keyhouse project limits alpha --file default --project 50000000000
+    """  # noqa: D301 - \b is click's own mark
+    project = _get(name)
+    if file_limit is not None or project_limit is not None:
+        file_limit = project.file_limit if file_limit is None else file_limit or None
+        project_limit = project.project_limit if project_limit is None else project_limit or None
+        project = set_limits(project.normalized_name, file_limit, project_limit, by=host())
+    told = {"file_limit": project.file_limit, "project_limit": project.project_limit}
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    for key, value in told.items():
+        click.echo(f"{key.replace('_', ' ')}: {value if value is not None else 'as the settings say'}")
 
 
 @command.command()
