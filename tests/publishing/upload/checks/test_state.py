@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from tests.publishing.world import make_project, submission_of
+from tests.publishing.world import make_project, make_release, submission_of
 
-from keyhouse.projects.errors import ProjectArchived, ProjectQuarantined
+from keyhouse.projects.errors import ProjectArchived, ProjectQuarantined, ReleaseQuarantined
 from keyhouse.projects.models import Project
 from keyhouse.publishing.upload.checks.state import ProjectState
 
@@ -12,10 +12,21 @@ pytestmark = pytest.mark.django_db
 
 @pytest.mark.parametrize("status", ["active", "deprecated"])
 def test_a_living_project_takes_files(status: str) -> None:
-    submission = submission_of()
+    submission = submission_of(version="1.0")
     submission.project = make_project(status=status)
+    make_release(submission.project)
     assert ProjectState().applies(submission)
     ProjectState().check(submission)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.0.0"])
+def test_a_quarantined_release_takes_none_before_its_file_is_sent(version: str) -> None:
+    submission = submission_of(version=version)
+    submission.project = make_project()
+    release = make_release(submission.project)
+    type(release).objects.update(is_quarantined=True)
+    with pytest.raises(ReleaseQuarantined):
+        ProjectState().check(submission)
 
 
 @pytest.mark.parametrize(
