@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from tests.conftest import WIRED
 
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.configuration import Configuration
@@ -231,8 +232,8 @@ def is_sqlite(transactional_db: None) -> bool:
 @pytest.fixture
 def unwired() -> Iterator[None]:
     """Take the wired parts out for one test, and put them back."""
-    wiring = actions._wiring
-    kept = (wiring.gate, wiring.authority, wiring.reader)
+    before = [getattr(actions._wiring, name) for name in WIRED]
     actions.unwire()
     yield
-    wiring.gate, wiring.authority, wiring.reader = kept
+    for name, part in zip(WIRED, before, strict=True):
+        setattr(actions._wiring, name, part)

@@ -155,8 +155,12 @@ def test_a_file_in_quarantine_is_no_longer_sent(open_server: Open, index: Index)
     served, file = open_server(), File.objects.get()
     request = get(f"/files/{file.path}")
     with served.connect() as raw:
-        twice(raw, request)
-        assert request in known_to(served)
+        for _ in range(200):  # what the test made itself may be told of late, and the lane forgets then
+            twice(raw, request)
+            if request in known_to(served):
+                break
+        else:
+            pytest.fail("the lane never knew the file")
         with transaction.atomic():
             File.objects.update(is_quarantined=True, quarantine_reason="x")
             refresh_pages(file.project)
