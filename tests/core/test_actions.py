@@ -9,6 +9,7 @@ from keyhouse.core.actions import Action, Caution, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import GateUnavailable, RoleRequired
 from keyhouse.core.switches import Stop
+from keyhouse.credentials.tokens.caveats import Scope
 
 ADA = Actor(kind="session", user_id=1, name="ada")
 
@@ -23,7 +24,7 @@ class AllOpen:
         return None
 
 
-class OnlyReading:
+class OnlyReading(Scope):
     def allows(self, action: str, kind: str, id_: int | str | None) -> bool:
         return action == "index.read"
 
@@ -70,7 +71,7 @@ def test_what_the_gate_has_to_tell_is_handed_on_and_nothing_is_asked_about_what_
 
 def test_a_credential_reaches_no_further_than_its_restrictions() -> None:
     actions.wire(gate=Yes(), authority=Yes(), switches=AllOpen())
-    limited = Actor(kind="token", user_id=1, restrictions=OnlyReading())
+    limited = Actor(kind="token", user_id=1, restrictions=OnlyReading(()))
     with pytest.raises(RoleRequired):
         actions.require(limited, "release.upload", Thing("project", 7, "alpha"))
 

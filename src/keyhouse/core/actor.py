@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, Protocol
 
@@ -45,6 +45,23 @@ class Restrictions(Protocol):
     def allows(self, action: str, kind: str, id_: int | str | None) -> bool:
         """Tell whether the credential reaches this action on this thing (`kind`, `id_` as in `Thing`)."""
 
+    def at_release(self, version: str) -> Restrictions:
+        """Return the same, asked about one release (canonical version)."""
+
+    def at_project(self, actor: Actor, project_id: int | None, normalized_name: str) -> Actor:
+        """Return who acts when the credential is used for this project (id None: one that doesn't exist yet).
+
+        For most it is the same actor. A credential of several publishers has somebody else behind it for each project.
+        """
+
+    @property
+    def reads_own_projects_only(self) -> bool:
+        """Whether it reads by virtue of uploading: only what its owner has a role in."""
+
+    @property
+    def publication(self) -> Mapping[str, object]:
+        """Return what a file keeps of how it was published by this credential, beside the kind of actor; for JSON."""
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -82,6 +99,21 @@ class Actor:
     def is_fresh(self, now: datetime, age: timedelta) -> bool:
         """Whether that proof is not older than `age` at `now` (ASVS 7.5.3)."""
         return self.proved_at is not None and now - self.proved_at <= age
+
+
+def at_project(actor: Actor, project_id: int | None, normalized_name: str) -> Actor:
+    """Return who acts when this actor turns to one project; see `Restrictions.at_project`."""
+    scope = actor.restrictions
+    return actor if scope is None else scope.at_project(actor, project_id, normalized_name)
+
+
+def at_release(actor: Actor, version: str) -> Actor:
+    """Return the same actor, asked about one release (canonical version): a credential may be narrowed to a single one.
+
+    Without this a credential that is narrowed so reaches nothing.
+    """
+    scope = actor.restrictions
+    return actor if scope is None else replace(actor, restrictions=scope.at_release(version))
 
 
 def named_offices(held: Iterable[object]) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from packaging.version import InvalidVersion, Version
 
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import CATALOGUE, Thing
-from keyhouse.core.actor import Actor
+from keyhouse.core.actor import Actor, at_project, at_release
 from keyhouse.core.errors import CredentialInvalid, GateUnavailable, Refusal, SignInRequired, Situation
 from keyhouse.credentials.tokens import queries as tokens
-from keyhouse.credentials.tokens.authentication import for_release, works_at
+from keyhouse.credentials.tokens.authentication import works_at
 from keyhouse.credentials.tokens.reader import READ_PRIVATE, require_right_to_read
 from keyhouse.distfiles.filenames import LONGEST_VERSION
 from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
@@ -130,7 +130,9 @@ def _at(actor: Actor, at: datetime) -> Actor:
 def _decide(actor: Actor, question: Question) -> Decision:
     asked, thing = _asked_of(question)
     if question.version and question.action != READ_PRIVATE:  # reading is never about one release
-        actor = for_release(actor, question.version)
+        actor = at_release(actor, question.version)
+    if question.project:
+        actor = at_project(actor, tokens.find_project_id(question.project), question.project)
     refusal = _find_refusal(actor, asked[0], thing, question.project)
     if refusal is not None:
         return _denial(refusal, asked[0])

@@ -61,6 +61,10 @@ class Project(models.Model):
     summary = models.CharField(max_length=512, default="", blank=True)
     file_limit = models.BigIntegerField(null=True)  # bytes; null: the setting's
     project_limit = models.BigIntegerField(null=True)
+    only_publishers = models.BooleanField(default=False, db_default=False)  # API tokens may not upload
+    stages_uploads = models.BooleanField(
+        default=False, db_default=False
+    )  # a person publishes what CI uploads
 
     class Meta:
         """Newest first is asked by the home page and feeds."""
@@ -157,6 +161,9 @@ class File(models.Model):
     uploaded_via = models.CharField(max_length=16, default="", blank=True)  # token, publisher, seed, import
     credential = models.CharField(max_length=64, default="", blank=True)
     client = models.CharField(max_length=300, default="", blank=True)
+    # what else is known of how it was published: class of the token, publisher, its claims; a snapshot
+    publication = models.JSONField(default=dict, db_default={})
+    has_provenance = models.BooleanField(default=False, db_default=False)  # a row of `Provenance`
 
     class Meta:
         """Files of a project in a stable order."""
@@ -171,6 +178,17 @@ class File(models.Model):
     def path(self) -> str:
         """Return the path below `/files/` and in the blob store."""
         return path_of(self.blake2, self.filename)
+
+
+class Provenance(models.Model):
+    """Statements about a file that were verified when it was published (PEP 740): the document that is served."""
+
+    file = models.OneToOneField(File, on_delete=models.CASCADE, related_name="provenance")
+    body = models.JSONField()
+
+    def __str__(self) -> str:
+        """Return the number of the file."""
+        return str(self.file_id)
 
 
 def path_of(blake2: str, filename: str) -> str:

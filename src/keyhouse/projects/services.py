@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 
@@ -23,7 +24,7 @@ from keyhouse.distfiles.names import fold, judge_new_name, normalise
 from keyhouse.projects import pages, queries, rules, verification
 from keyhouse.projects.changing import raise_refusal, require_people, settled, thing_of
 from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound
-from keyhouse.projects.models import File, IndexPage, Project, Release, Role, UsedFileName
+from keyhouse.projects.models import File, IndexPage, Project, Provenance, Release, Role, UsedFileName
 from keyhouse.projects.pages import Contents
 from keyhouse.projects.rules import KnownRelease
 from keyhouse.projects.search import verification as search
@@ -34,7 +35,7 @@ from keyhouse.projects.search.rows import rewrite_row
 class NewFile:
     """A file that was judged and whose bytes are stored; `metadata` is `FileMetadata.as_dict()` of the file itself.
 
-    The last four are for whoever builds a history at the host: when it appeared, who owns a project that it makes,
+    The last five are for whoever builds a history at the host: when it appeared, who owns a project that it makes,
     and whose name stands beside it (taken from the actor and the clock otherwise), and what else the audit log tells.
     """
 
@@ -54,6 +55,8 @@ class NewFile:
     uploaded_via: str
     credential: str
     client: str
+    publication: Mapping[str, Any] = field(default_factory=dict, repr=False)  # as `File.publication`
+    provenance: Mapping[str, Any] | None = field(default=None, repr=False)  # as `Provenance.body`
     uploaded_at: datetime | None = None
     owner_id: int | None = None
     uploaded_by: str = ""
@@ -225,8 +228,12 @@ def _add_file(new: NewFile, project: Project, release: KnownRelease, by: Actor, 
         uploaded_via=new.uploaded_via,
         credential=new.credential,
         client=new.client,
+        publication=dict(new.publication),
+        has_provenance=new.provenance is not None,
     )
     rows.insert(file)
+    if new.provenance is not None:
+        rows.insert(Provenance(file_id=file.pk, body=dict(new.provenance)))
     return file
 
 

@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "keyhouse.accounts",
     "keyhouse.projects",
     "keyhouse.credentials.tokens",
+    "keyhouse.credentials.trusted_publishers",
     "keyhouse.mandate",
     "keyhouse.safety",
     "keyhouse.web",

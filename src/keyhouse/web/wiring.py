@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from keyhouse.accounts.belongings import BELONGINGS as OF_ACCOUNTS
 from keyhouse.core import actions, belongings, creators, naming, standing
+from keyhouse.credentials.tokens import authentication
 from keyhouse.credentials.tokens.belongings import BELONGINGS as OF_TOKENS
 from keyhouse.credentials.tokens.reader import TokenReader
+from keyhouse.credentials.trusted_publishers.acting import MintedLedger
+from keyhouse.credentials.trusted_publishers.belongings import BELONGINGS as OF_PUBLISHERS
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.standings import MandateStandings
@@ -25,4 +28,5 @@ def wire_all() -> None:
     standing.wire(MandateStandings())
     naming.wire(StoredNames())
     creators.wire(StoredCreators())
-    belongings.wire(OF_SAFETY, OF_MANDATES, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)
+    authentication.wire({authentication.MINTED: MintedLedger()})
+    belongings.wire(OF_SAFETY, OF_MANDATES, OF_PUBLISHERS, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)

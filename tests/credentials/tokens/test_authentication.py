@@ -15,7 +15,7 @@ from tests.credentials.tokens.conftest import MakeToken, SetClock, make_user, se
 from keyhouse.accounts.models import Email, User
 from keyhouse.core import actions, clock, configuration, keys
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Actor
+from keyhouse.core.actor import Actor, at_release
 from keyhouse.core.errors import (
     AccountFrozen,
     AccountHeld,
@@ -29,7 +29,6 @@ from keyhouse.core.errors import (
 )
 from keyhouse.core.keys import KeyFileError
 from keyhouse.credentials.tokens import authentication, caveats, macaroons, services
-from keyhouse.credentials.tokens.authentication import for_release
 from keyhouse.credentials.tokens.errors import PasswordNotAccepted
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.projects.models import Project, Role
@@ -260,14 +259,14 @@ def test_attenuation_narrows_and_never_widens(
 
 def test_a_token_narrowed_to_one_release_uploads_that_one(mint: MakeToken, alpha: Project) -> None:
     actor = authenticate("Bearer " + narrow(mint()[1], caveats.write_release(alpha.pk, "1.0")))
-    upload(for_release(actor, "1.0"), alpha)
-    cannot_upload(RoleRequired, for_release(actor, "1.1"), alpha)
+    upload(at_release(actor, "1.0"), alpha)
+    cannot_upload(RoleRequired, at_release(actor, "1.1"), alpha)
     cannot_upload(RoleRequired, actor, alpha)
 
 
 def test_naming_the_release_changes_nothing_for_other_actors(ada: User) -> None:
     session = session_of(ada)
-    assert for_release(session, "1.0") is session
+    assert at_release(session, "1.0") is session
 
 
 def test_a_token_loses_what_its_owner_loses(mint: MakeToken, ada: User, alpha: Project) -> None:

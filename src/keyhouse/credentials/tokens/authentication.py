@@ -1,8 +1,9 @@
 """From an `Authorization` header to the actor behind it.
 
-`Basic` with the user name `__token__`, and `Bearer` or `token`, carry an API token. A password is never taken. Whatever
-is wrong with a token (unknown, misspelt, tampered with, expired, revoked, used from the wrong network), the answer is
-one and the same.
+`Basic` with the user name `__token__`, and `Bearer` or `token`, carry a token. A password is never taken. Whatever is
+wrong with a token (unknown, misspelt, tampered with, expired, revoked, used from the wrong network), the answer is one
+and the same. The identifier of an API token is 16 bytes; other kinds of tokens have one byte in front, which names the
+ledger where they are written down (`wire`).
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ import binascii
 import contextlib
 import dataclasses
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Final, Protocol
 
 from django.db import DatabaseError
 
 from keyhouse.accounts.models import User
 from keyhouse.core import configuration
-from keyhouse.core.actor import Actor
+from keyhouse.core.actor import Actor, ActorKind
 from keyhouse.core.errors import CredentialInvalid, GateUnavailable
 from keyhouse.core.keys import KeyFileError, SealBrokenError
 from keyhouse.credentials.tokens import queries, services
@@ -40,6 +42,30 @@ from keyhouse.credentials.tokens.rules import Life, is_alive, is_use_due
 TOKEN_USER: Final = "__token__"  # noqa: S105 - a user name, no secret
 MAX_HEADER: Final = 16 * 1024
 ID_BYTES: Final = 16
+MINTED: Final = b"m"  # begins the identifiers of tokens that were minted for trusted publishers
+KINDS: Final[Mapping[bytes, ActorKind]] = {MINTED: "publisher"}
+
+
+class Ledger(Protocol):
+    """Where tokens of another kind than API tokens are written down."""
+
+    def identify(self, macaroon: Macaroon, call: Call) -> Actor:
+        """Return the actor behind a token; raises CredentialInvalid and GateUnavailable."""
+
+    def record_use(self, actor: Actor, now: datetime) -> None:
+        """Write down that it was used; outside of a transaction that writes."""
+
+    def works_at(self, actor: Actor, at: datetime) -> bool:
+        """Tell whether it would be taken at another instant, as things stand."""
+
+
+_ledgers: dict[bytes, Ledger] = {}
+
+
+def wire(ledgers: Mapping[bytes, Ledger]) -> None:
+    """Install the ledgers of other kinds of tokens, each by the byte that its identifiers begin with."""
+    _ledgers.clear()
+    _ledgers.update(ledgers)
 
 
 def authenticate(authorization: str, *, network: str, user_agent: str, now: datetime) -> Actor:
@@ -49,7 +75,11 @@ def authenticate(authorization: str, *, network: str, user_agent: str, now: date
     GateUnavailable where the key file can't be read.
     """
     actor, last_used_at = identify(authorization, network=network, user_agent=user_agent, now=now)
-    if is_use_due(last_used_at, now):
+    ledger = _ledger_of(actor)
+    if ledger is not None:
+        with contextlib.suppress(DatabaseError):
+            ledger.record_use(actor, now)
+    elif is_use_due(last_used_at, now):
         # a token works also where its use can't be written down: disk full, a writer that doesn't end
         with contextlib.suppress(DatabaseError):
             services.record_use(uuid.UUID(actor.credential), at=now, network=network, client=user_agent)
@@ -61,33 +91,31 @@ def identify(
 ) -> tuple[Actor, datetime | None]:
     """Return the actor behind a header and when the token was last used; writes nothing. Raises as `authenticate`."""
     macaroon = _read(token_text(authorization))
+    call = Call(now, network)
+    ledger = _ledgers.get(macaroon.identifier[:-ID_BYTES])
+    if ledger is not None:
+        actor = ledger.identify(macaroon, call)
+        return dataclasses.replace(actor, network=network, user_agent=user_agent), None
     token = queries.find_token_for_use(_id_of(macaroon))
     if token is None or not is_signed_by(macaroon, _key_of(token)):
         raise CredentialInvalid
     scope = _scope_of(token, macaroon)
-    _require_alive(token, scope, Call(now, network))
+    _require_alive(token, scope, call)
     actor = _actor_of(token, scope)
     return dataclasses.replace(actor, network=network, user_agent=user_agent), token.last_used_at
 
 
 def works_at(actor: Actor, at: datetime) -> bool:
     """Tell whether a token that is taken now would have been, or would be, taken at another instant, as things stand."""
+    ledger = _ledger_of(actor)
+    if ledger is not None:
+        return ledger.works_at(actor, at)
     if not isinstance(actor.restrictions, Scope):
         return True
     token = queries.find_token_for_use(uuid.UUID(actor.credential))
     if token is None or at < token.minted_at:
         return False
     return _is_valid(token, actor.restrictions, Call(at, actor.network))
-
-
-def for_release(actor: Actor, version: str) -> Actor:
-    """Return the same actor, asked about one release (canonical version): a token may be narrowed to a single one.
-
-    Without this a token with a release caveat reaches nothing.
-    """
-    if not isinstance(actor.restrictions, Scope):
-        return actor
-    return dataclasses.replace(actor, restrictions=actor.restrictions.at_release(version))
 
 
 def token_text(authorization: str) -> str:
@@ -113,6 +141,11 @@ def _password_of(value: str) -> str:
     if user != TOKEN_USER:
         raise PasswordNotAccepted
     return password
+
+
+def _ledger_of(actor: Actor) -> Ledger | None:
+    """Return the ledger of a token that is no API token."""
+    return next((one for mark, one in _ledgers.items() if KINDS.get(mark) == actor.kind), None)
 
 
 def _read(text: str) -> Macaroon:

@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final, Literal
 
 from packaging.version import Version
+
+from keyhouse.core.actor import Actor
 
 Act = Literal["upload", "yank", "read"]
 ACTS: Final[tuple[Act, ...]] = ("upload", "yank", "read")
@@ -273,6 +275,16 @@ class Scope:
         """Whether it reads by virtue of uploading: only what its owner has a role in."""
         return any(isinstance(one, ActionsCaveat) and "read" not in one.acts for one in self.caveats)
 
+    @property
+    def publication(self) -> Mapping[str, object]:
+        """Return what a file keeps of a token, beside that it was one: nothing."""
+        return {}
+
     def at_release(self, version: str) -> Scope:
         """Return the same scope, asked about one release."""
         return replace(self, version=version)
+
+    def at_project(self, actor: Actor, project_id: int | None, normalized_name: str) -> Actor:
+        """Return the same actor: its owner is behind a token wherever it is used."""
+        del self, project_id, normalized_name
+        return actor

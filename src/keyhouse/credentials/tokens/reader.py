@@ -16,10 +16,9 @@ from django.db import DatabaseError, InterfaceError, close_old_connections
 from keyhouse.accounts.sessions import find_actor_by_cookie
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import NOBODY, Actor
+from keyhouse.core.actor import NOBODY, Actor, at_project
 from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired, Situation
 from keyhouse.credentials.tokens import authentication, queries
-from keyhouse.credentials.tokens.caveats import Scope
 from keyhouse.credentials.tokens.last_use import LastUses, TokenUse
 from keyhouse.credentials.tokens.rules import is_use_due
 from keyhouse.projects.queries import find_role_kind
@@ -130,7 +129,7 @@ class TokenReader:
         if not authorization:
             return find_actor_by_cookie(cookie, now) or NOBODY
         actor, used_at = authentication.identify(authorization, network=network, user_agent="", now=now)
-        if is_use_due(used_at, now):
+        if actor.kind == "token" and is_use_due(used_at, now):
             self._uses.note(TokenUse(uuid.UUID(actor.credential), now, network, "reading"))
         return actor
 
@@ -148,17 +147,24 @@ def _require_reading(actor: Actor, project: str | None) -> None:
     """Raise unless this actor may read this project, or everything where that is None."""
     if actor.kind == "nobody":
         raise SignInRequired
-    actions.require_gate(actor, READ_PRIVATE)
+    actions.require_gate(_reading(actor, project), READ_PRIVATE)
     require_right_to_read(actor, project)
+
+
+def _reading(actor: Actor, project: str | None) -> Actor:
+    if project is None or actor.restrictions is None:
+        return actor
+    return at_project(actor, queries.find_project_id(project), project)
 
 
 def require_right_to_read(actor: Actor, project: str | None) -> None:
     """Raise unless this actor has a right to read this project, or all of them; dry runs ask this as the doors do."""
     scope = actor.restrictions
-    if project is None or not isinstance(scope, Scope):
+    if project is None or scope is None:
         actions.require_authority(actor, "index.read")
         return
     project_id = queries.find_project_id(project)
+    actor = at_project(actor, project_id, project)
     if project_id is None and scope.reads_own_projects_only:
         # it may make that project; that it isn't there yet is all there is to read
         actions.require_authority(actor, "project.create", Thing("project", None, project))

@@ -23,6 +23,7 @@ from keyhouse.projects.models import (
     File,
     Project,
     ProjectDownloads,
+    Provenance,
     Release,
     ReleaseDownloads,
     Role,
@@ -35,6 +36,7 @@ KEPT: Final = (
     "projects.Project",
     "projects.Release",
     "projects.File",
+    "projects.Provenance",
     "projects.DownloadCount",
     "projects.ReleaseDownloads",
     "projects.ProjectDownloads",
@@ -47,6 +49,7 @@ LET_GO: Final[Mapping[str, str]] = {
     "projects.Role": "kept in a table of its own, which accounts that are deleted meanwhile leave",
     "projects.ProjectInvitation": "an offer ends with what it was about; owners can make it anew",
     "projects.SearchRow": "made anew with the pages",
+    "publishers.Publisher": "trust ends with what it was about; owners set it up anew",
 }
 _FILE: Final = "projects.File"
 _COUNTS: Final = frozenset(
@@ -83,6 +86,7 @@ def keep_release(removal: Removal, release: Release) -> None:
 def keep_files(removal: Removal, files: QuerySet[File]) -> None:
     """Keep files with the counts of their downloads."""
     _keep(removal, files.iterator(chunk_size=100))
+    _keep(removal, Provenance.objects.filter(file__in=files.order_by()).iterator(chunk_size=100))
     _keep_counts(removal, DownloadCount.objects.filter(file__in=files.order_by()))
 
 

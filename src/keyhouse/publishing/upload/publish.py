@@ -100,6 +100,8 @@ def describe(submission: Submission) -> NewFile:
         uploaded_via=actor.kind,
         credential=actor.credential,
         client=submission.caller.user_agent[:300],
+        publication={} if actor.restrictions is None else actor.restrictions.publication,
+        provenance=submission.provenance,
     )
 
 

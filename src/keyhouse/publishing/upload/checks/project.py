@@ -11,9 +11,8 @@ from packaging.version import Version
 
 from keyhouse.core import actions, configuration, creators, naming
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Actor
+from keyhouse.core.actor import Actor, at_project, at_release
 from keyhouse.core.switches import NewProjectsFrozen
-from keyhouse.credentials.tokens.authentication import for_release
 from keyhouse.distfiles.names import judge_new_name, normalise
 from keyhouse.projects import queries
 from keyhouse.projects.errors import NameRefused
@@ -35,9 +34,10 @@ class ProjectAuthority(Check):
     def check(self, submission: Submission) -> None:
         """Set the project; raises RoleRequired, or why there can't be a new one."""
         name, version = submission.form.one("name"), str(Version(submission.form.one("version")))
-        submission.actor = for_release(submission.actor, version)
-        submission.project = queries.find_project(normalise(name))
-        submission.is_new_project = submission.project is None
+        submission.actor = at_release(submission.actor, version)
+        project = submission.project = queries.find_project(normalise(name))
+        submission.is_new_project = project is None
+        submission.actor = at_project(submission.actor, project.pk if project else None, normalise(name))
         action, thing = asked_of(submission)
         actions.require_authority(submission.actor, action, thing)
         if submission.is_new_project:

@@ -1,0 +1,147 @@
+"""Issuers that are believed, publishers that projects trust, and what was minted for them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from keyhouse.core.actor import Strength
+from keyhouse.projects.models import Project
+
+
+class Provider(models.TextChoices):
+    """Which file of `providers/` reads the claims of an issuer."""
+
+    GITHUB = "github"
+    GITLAB = "gitlab"
+    GOOGLE = "google"
+    ACTIVESTATE = "activestate"
+    CUSTOM = "custom"
+
+
+class Issuer(models.Model):
+    """An issuer that the operators added or removed, and its keys as they were fetched last.
+
+    The public ones are known without a row; one that was removed keeps its row, so that it stays refused.
+    """
+
+    url = models.CharField(
+        max_length=300, unique=True
+    )  # canonical: as `iss` has it, without a slash at the end
+    provider = models.CharField(max_length=16, choices=Provider)
+    label = models.CharField(max_length=100, default="", blank=True)  # what pages call it
+    required_claims = models.JSONField(
+        default=list
+    )  # of a custom one: the names that every publisher must fix
+    may_be_private = models.BooleanField(default=False)  # its address may lie in a private network
+    added_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+    keys = models.JSONField(default=dict)  # the key set (RFC 7517) as it was fetched last
+    keys_at = models.DateTimeField(null=True)  # when that was
+    asked_at = models.DateTimeField(null=True)  # when it was asked last, with or without an answer
+
+    def __str__(self) -> str:
+        """Return its address."""
+        return self.url
+
+
+class Publisher(models.Model):
+    """What a project trusts to publish: an identity at an issuer. Without a project it is pending, for a name to come.
+
+    A row speaks for one project; the same identity may stand in several. It acts with the right and the strength of
+    whoever set it up or confirmed it last, as they are now.
+    """
+
+    issuer_url = models.CharField(max_length=300)
+    provider = models.CharField(max_length=16, choices=Provider)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="publishers")
+    pending_name = models.CharField(max_length=200, default="", blank=True)  # as spelt
+    pending_normalized_name = models.CharField(max_length=200, default="", blank=True)
+    expires_at = models.DateTimeField(null=True)  # of a pending one
+    claims = models.JSONField(default=dict)  # what was configured, by the provider's words
+    environment = models.CharField(max_length=200, default="", blank=True)
+    lookup = models.CharField(
+        max_length=300
+    )  # what is asked first: repository, project path, address; folded
+    identity = models.CharField(max_length=64)  # SHA-256 of issuer, claims that identify, environment
+    added_at = models.DateTimeField()
+    configured_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    configured_at = models.DateTimeField()  # set up, or confirmed last
+    configured_methods = models.JSONField(default=list)  # what that session had proven
+    configured_user_verified = models.BooleanField(default=False)
+    configured_device_bound = models.BooleanField(default=False)
+    configured_session = models.CharField(max_length=64, default="", blank=True)  # its public id
+    configured_mandate = models.CharField(max_length=100, default="", blank=True)
+    last_used_at = models.DateTimeField(null=True)
+    last_used_claims = models.JSONField(default=dict)  # run, ref, sha, environment and the like
+    seen_environment = models.CharField(max_length=200, default="", blank=True)  # where none is configured
+
+    class Meta:
+        """A project, or a name to come, trusts an identity once; found by issuer and look-up."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "identity"], name="publisher_once_a_project"),
+            models.UniqueConstraint(
+                fields=["pending_normalized_name", "identity", "configured_by"],
+                name="pending_publisher_once",
+                condition=Q(project__isnull=True),
+            ),
+        ]
+        indexes: ClassVar = [models.Index(fields=["issuer_url", "lookup"])]
+
+    def __str__(self) -> str:
+        """Return what it was found by."""
+        return f"{self.provider}:{self.lookup}"
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its project is still to come."""
+        return self.project_id is None
+
+    @property
+    def strength(self) -> Strength:
+        """Return what the session had proven that set it up or confirmed it; it is as old as that."""
+        return Strength(
+            frozenset(self.configured_methods),
+            self.configured_at,
+            self.configured_user_verified,
+            self.configured_device_bound,
+        )
+
+
+class MintedToken(models.Model):
+    """A token that was given for an identity: for minutes, for the projects of its publishers only."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4)
+    key_id = models.CharField(max_length=32)
+    issuer_url = models.CharField(max_length=300)
+    provider = models.CharField(max_length=16)
+    publisher_ids = models.JSONField(default=list)  # rows of `Publisher`; one that is gone gives nothing
+    actions = models.JSONField(default=list)  # upload, or read
+    claims = models.JSONField(default=dict)  # kept of the identity: run, ref, sha, …
+    minted_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    revoked_at = models.DateTimeField(null=True)
+    revoked_reason = models.CharField(max_length=100, default="", blank=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        """Return its number."""
+        return self.pk.hex
+
+
+class SpentIdentity(models.Model):
+    """An identity token that was shown once; kept beyond its expiry, so that it is never taken twice."""
+
+    digest = models.CharField(
+        max_length=64, unique=True
+    )  # SHA-256 of issuer and `jti`, or of the token itself
+    until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        """Return the digest."""
+        return self.digest
