@@ -19,7 +19,7 @@ ACTS: Final = ("upload", "yank", "read")
 LONGEST_PASSWORD: Final = 4096
 LONGEST_REASON: Final = 500
 # Words of the document whose features this version does not have.
-UNBUILT_LISTS: Final = ("organizations", "issuers", "publishers")
+UNBUILT_LISTS: Final = ("organizations", "publishers")
 
 Reader = Callable[[Any], Any]
 
@@ -243,6 +243,24 @@ class SeedToken(Item):
 
 
 @dataclass(frozen=True, slots=True)
+class SeedIssuer(Item):
+    """An issuer of identities from CI, also on a private address; `claims` are those that a custom one's publishers fix."""
+
+    READERS: ClassVar = {
+        "provider": _text,
+        "url": _text,
+        "label": _line,
+        "claims": _list_of(_text),
+        "may_be_private": _flag,
+    }
+    provider: str
+    url: str
+    label: str = ""
+    claims: tuple[str, ...] | None = None
+    may_be_private: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class SeedMandate(Item):
     """A version of a mandate that is in effect since the beginning, and who approved it."""
 
@@ -269,13 +287,14 @@ class SeedExemption(Item):
     approved_by: str
 
 
-ListName = Literal["users", "sessions", "projects", "files", "tokens", "mandates", "exemptions"]
+ListName = Literal["users", "sessions", "projects", "files", "tokens", "issuers", "mandates", "exemptions"]
 LISTS: Final[Mapping[str, type[Item]]] = {
     "users": SeedUser,
     "sessions": SeedSession,
     "projects": SeedProject,
     "files": SeedFile,
     "tokens": SeedToken,
+    "issuers": SeedIssuer,
     "mandates": SeedMandate,
     "exemptions": SeedExemption,
 }
@@ -291,6 +310,7 @@ class Document:
     projects: tuple[SeedProject, ...] = ()
     files: tuple[SeedFile, ...] = ()
     tokens: tuple[SeedToken, ...] = ()
+    issuers: tuple[SeedIssuer, ...] = ()
     mandates: tuple[SeedMandate, ...] = ()
     exemptions: tuple[SeedExemption, ...] = ()
 

@@ -33,6 +33,7 @@ from keyhouse.cli.dev_document import (
     Document,
     SeedExemption,
     SeedFile,
+    SeedIssuer,
     SeedMandate,
     SeedProject,
     SeedRefused,
@@ -46,6 +47,8 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, Strength, host
 from keyhouse.core.errors import Refusal
 from keyhouse.credentials.tokens.services import mint_token
+from keyhouse.credentials.trusted_publishers.issuers import add_issuer
+from keyhouse.credentials.trusted_publishers.models import Provider
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate.services import seed_exemption, seed_version
 from keyhouse.projects import queries as project_queries
@@ -329,6 +332,27 @@ def _mint(sowing: Sowing, entry: SeedToken, where: str) -> dict[str, Any]:
     return {"id": token.pk.hex, "token": text, "expires_at": clock.format_instant(token.expires_at)}
 
 
+def _add_issuers(sowing: Sowing) -> None:
+    entries = enumerate(sowing.document.issuers)
+    sowing.tell("issuers", [_add_issuer(entry, f"issuers[{number}]") for number, entry in entries])
+
+
+def _add_issuer(entry: SeedIssuer, where: str) -> dict[str, Any]:
+    claims = entry.claims
+    if claims is None:
+        claims = ("sub",) if entry.provider == Provider.CUSTOM else ()
+    with _named(where):
+        row = add_issuer(
+            entry.url,
+            entry.provider,
+            label=entry.label,
+            required_claims=claims,
+            may_be_private=entry.may_be_private,
+            by=_BY,
+        )
+    return {"id": row.pk, "url": row.url}
+
+
 def _strength_of(method: str, at: datetime) -> Strength:
     methods = _PROVEN[method]
     return Strength(methods, at, user_verified=method == "passkey", device_bound=_is_by_key(methods))
@@ -390,6 +414,7 @@ _MAKERS: Final = (
     _publish_files,
     _archive,
     _mint_tokens,
+    _add_issuers,
     _enact_mandates,
     _exempt_people,
 )

@@ -22,6 +22,7 @@ from keyhouse.core import clock, configuration
 from keyhouse.core.errors import CredentialInvalid, Refusal
 from keyhouse.credentials.tokens import macaroons
 from keyhouse.credentials.tokens.macaroons import Macaroon, MacaroonMalformed
+from keyhouse.credentials.trusted_publishers import jws
 from keyhouse.distfiles.description import find_format, render
 from keyhouse.distfiles.findings import UnacceptableError
 from keyhouse.distfiles.names import judge_new_name, normalise
@@ -193,6 +194,17 @@ def _macaroon(line: Line) -> Answer:
     }
 
 
+def _jws(line: Line) -> Answer:
+    """Verify a signature by the algorithms that are given, whatever was signed; what is JSON is told as `claims`."""
+    key_set = line.table("jwks") if line.value("jwk") is None else {"keys": [line.table("jwk")]}
+    algorithms = line.texts("algorithms") or jws.ISSUER_ALGORITHMS
+    payload = jws.verify_bytes(line.text("token"), key_set, algorithms)
+    try:
+        return {"claims": jws.read_json(payload)}
+    except ValueError:
+        return {"claims": None}
+
+
 def _read_macaroon(text: str) -> Macaroon:
     """Read base64url of V1 or V2, with or without our prefix; V1 also in the doubled encoding some tools print."""
     bare = text.strip().removeprefix(configuration.current().token_prefix)
@@ -257,5 +269,6 @@ KINDS: Final[dict[str, Callable[[Line], Answer]]] = {
     "webauthn-registration": _registration,
     "webauthn-assertion": _assertion,
     "macaroon": _macaroon,
+    "jws": _jws,
     "decide": _decide,
 }

@@ -36,6 +36,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "user": (True, "Invite, show, suspend and off-board people; lead them through enrolling anew."),
     "project": (True, "List, yank, archive, deprecate, delete and bring back projects and releases."),
     "token": (True, "List and revoke API tokens."),
+    "publisher": (True, "Say which issuers of identities from CI are believed, and try them."),
     "mandate": (True, "Say who must hold a second factor: plan, apply, explain, exempt."),
     "audit": (True, "Print and export the audit log."),
     "mail": (True, "Try the mail server; list and retry mails; clear bounces."),

@@ -280,6 +280,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "behind this address (`https://…/range`); empty: none",
         _url("http", "https"),
     ),
+    Setting(
+        "issuer_outage_hours",
+        "24",
+        "for so many hours the keys of an issuer of identities are believed while it gives no answer (fetched anew every "
+        "quarter of an hour otherwise)",
+        _number(1, 24 * 30),
+    ),
     Setting("token_prefix", "keyhouse-", "how the text of an API token begins", _text),
     Setting("file_limit", str(100 * 2**20), "largest file in bytes", _number(1, 2**40)),
     Setting("project_limit", str(10 * 2**30), "largest sum of a project's files in bytes", _number(1, 2**50)),
@@ -497,6 +504,7 @@ class Configuration:
     key_file: Path
     password_length: int
     password_range_url: str
+    issuer_outage_hours: int
     token_prefix: str
     file_limit: int
     project_limit: int

@@ -8,18 +8,16 @@ exception, and after one the service is left alone for a while, so that sign-ins
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
-from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
+from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from keyhouse import __version__
+from keyhouse.core.outgoing import OutgoingError, in_time, tls_context
 
 PREFIX: Final = 5
 DIGEST_HEX: Final = 40
@@ -33,7 +31,7 @@ OK: Final = 200
 _log = logging.getLogger("keyhouse.accounts")
 
 
-class RangeServiceError(Exception):
+class RangeServiceError(OutgoingError):
     """The service gave no answer that can be relied on; the message says what happened."""
 
 
@@ -56,11 +54,11 @@ class RangeService:
         if time.monotonic() < self._rests_until:
             raise RangeServiceError("it didn't answer a moment ago")
         try:
-            return read_range(_in_time(lambda: self._fetch(prefix), self.seconds, self._places))
-        except RangeServiceError as error:
+            return read_range(in_time(lambda: self._fetch(prefix), self.seconds, self._places))
+        except OutgoingError as error:
             self._rests_until = time.monotonic() + REST_SECONDS
             _log.warning("the range service for compromised passwords can't be asked: %s", error)
-            raise
+            raise RangeServiceError(str(error)) from error
 
     def _fetch(self, prefix: str) -> bytes:
         connection = self._connect()
@@ -75,7 +73,7 @@ class RangeService:
     def _connect(self) -> HTTPConnection:
         parts = urlsplit(self.url)
         if parts.scheme == "https":
-            context = _context(self.ca_file)
+            context = tls_context(self.ca_file)
             return HTTPSConnection(parts.hostname or "", parts.port, timeout=self.seconds, context=context)
         return HTTPConnection(parts.hostname or "", parts.port, timeout=self.seconds)
 
@@ -107,40 +105,3 @@ def _read(response: HTTPResponse) -> bytes:
         if len(body) > LONGEST_ANSWER:
             raise RangeServiceError("its answer is too long")
     return body
-
-
-@lru_cache(maxsize=4)
-def _context(ca_file: Path | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(ca_file)
-    return context
-
-
-def _in_time(fetch: Callable[[], bytes], seconds: float, places: threading.BoundedSemaphore) -> bytes:
-    """Return what `fetch` does, or raise RangeServiceError after so long.
-
-    Timeouts of sockets are for each single read, and names are looked up without any; so this waits beside a thread.
-    """
-    if not places.acquire(blocking=False):
-        raise RangeServiceError("it is slow, and asked as often as it may be")
-    outcome: list[bytes | RangeServiceError] = []
-
-    def run() -> None:
-        try:
-            outcome.append(fetch())
-        except RangeServiceError as error:
-            outcome.append(error)
-        except (OSError, HTTPException, ValueError) as error:
-            outcome.append(RangeServiceError(f"{type(error).__name__}: {error}"))
-        finally:
-            places.release()
-
-    thread = threading.Thread(target=run, name="password-range", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if not outcome:
-        raise RangeServiceError(f"no answer within {seconds:g} seconds")
-    if isinstance(outcome[0], RangeServiceError):
-        raise outcome[0]
-    return outcome[0]
