@@ -148,7 +148,7 @@ LOOPS: Final[dict[str, str]] = {
     "mail-domains": "asks for the domains of addresses once a day, and runs the job `mail-domains`",
     "mail-security": "delivers security mails",
     "mail-bulk": "delivers other mails, after those and at a set rate; forgets old ones",
-    "password-range": "asks the range service for compromised passwords, so that nobody waits longer than is set",
+    "outgoing": "asks an issuer for its keys, or the range service for compromised passwords, so that nobody waits longer than is set",
     "search-filler": "makes the rows by which projects are found, where an upgrade left them missing",
     "parent": "ends a worker whose parent is gone",
 }

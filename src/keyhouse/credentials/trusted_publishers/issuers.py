@@ -247,7 +247,7 @@ def _claim_asking(issuer: Issuer, now: datetime) -> bool:
     if issuer.asked_at is not None and timedelta(0) <= now - issuer.asked_at < ASK_AGAIN:
         return False
     with transaction.atomic(durable=True):
-        if issuer._state.adding:  # a public one, which has no row yet
+        if issuer.url in BUILT_IN:  # known without a row, and from now on with one
             facts = {"provider": issuer.provider, "label": issuer.label, "added_at": now}
             Issuer.objects.get_or_create(url=issuer.url, defaults=facts)
         long_ago = Q(asked_at__isnull=True) | Q(asked_at__lte=now - ASK_AGAIN) | Q(asked_at__gt=now)
