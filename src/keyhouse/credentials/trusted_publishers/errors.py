@@ -106,7 +106,7 @@ class AudienceInvalid(IdentityRefused):
 
     code = "identity-audience"
     sentence = "The token was not made for this index."
-    fix = "Ask the CI system for a token with the audience that `/_/oidc/audience` tells."
+    fix = "Ask the CI system for a token with the audience of this index."
 
 
 class JtiMissing(IdentityRefused):
