@@ -118,7 +118,7 @@ def test_text_that_is_no_macaroon_is_an_invalid_credential() -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    ["jws", "oidc", "attestation", "", None, 7],
+    ["oidc", "attestation", "", None, 7],
 )
 def test_other_kinds_are_told_as_unknown(kind: object) -> None:
     assert code_of(kind=kind) == "kind-unknown"
