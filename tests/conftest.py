@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from functools import cache
 from pathlib import Path
 
 import pytest
+from django.db import connection, transaction
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
+
+from keyhouse.accounts.hashers import Argon2
+from keyhouse.accounts.hashing import CODE_HASH, CodeHash
 
 # a busy machine is no fault of what is tried
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -49,14 +57,60 @@ def django_db_modify_db_settings_xdist_suffix() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_emptying() -> Iterator[None]:
-    """Empty PostgreSQL's tables row by row after a test: they hold next to nothing, and TRUNCATE makes a file of each."""
+    """Empty after a test only the tables that hold something, row by row: they hold next to nothing.
 
-    def statements(_: object, __: object, tables: list[str], **___: object) -> list[str]:
-        return ["".join(f'DELETE FROM "{table}";' for table in tables)] if tables else []
+    Django would ask for all tables anew, TRUNCATE each, and look for what every application wants to find in them.
+    """
+
+    def empty_tables(case: TransactionTestCase) -> None:
+        del case
+        names = _tables()
+        with transaction.atomic(), connection.cursor() as cursor:
+            parts = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in names)
+            cursor.execute(" UNION ALL ".join(parts))
+            for (name,) in cursor.fetchall():
+                cursor.execute(f'DELETE FROM "{name}"')
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("django.db.backends.postgresql.operations.DatabaseOperations.sql_flush", statements)
+        patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_hashing() -> Iterator[None]:
+    """Hash passwords and recovery codes cheaply: hashes carry their parameters, so that any process compares them."""
+    with hashing_costs({"memory_cost": 64, "time_cost": 1, "parallelism": 1}, CodeHash(64, 1, 1)):
+        yield
+
+
+@pytest.fixture
+def hashing_in_earnest() -> Iterator[None]:
+    """Hash as servers do."""
+    with hashing_costs(PASSWORD_COSTS, CODE_COSTS):
+        yield
+
+
+PASSWORD_COSTS = {name: getattr(Argon2, name) for name in ("memory_cost", "time_cost", "parallelism")}
+CODE_COSTS = replace(CODE_HASH)
+
+
+@contextmanager
+def hashing_costs(passwords: Mapping[str, int], codes: CodeHash) -> Iterator[None]:
+    """Hash at other costs for a while; the parameters of codes are one object, whoever has imported it."""
+    before = replace(CODE_HASH)
+    with pytest.MonkeyPatch.context() as patch:
+        for cost, value in passwords.items():
+            patch.setattr(Argon2, cost, value)
+        for cost, value in asdict(codes).items():
+            object.__setattr__(CODE_HASH, cost, value)
+        yield
+        for cost, value in asdict(before).items():
+            object.__setattr__(CODE_HASH, cost, value)
+
+
+@cache
+def _tables() -> list[str]:
+    return connection.introspection.django_table_names(only_existing=True, include_views=False)
 
 
 @pytest.fixture(scope="session")

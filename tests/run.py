@@ -22,6 +22,8 @@ POSTGRES = os.environ.pop("KEYHOUSE_TEST_POSTGRES", "postgresql://postgres@127.0
 CLOSING = re.compile(r"=+ .* in [\d.]+s.* =+|no tests ran in .*|\d+ (passed|failed).* in [\d.]+s.*")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 NO_TESTS = 5
+BY_TEST = ("-n", "2")
+BY_FILE = ("-n", "2", "--dist", "loadfile")  # a file's tests share one index
 QUICK = {"PGOPTIONS": "-c synchronous_commit=off"}  # what is tried here is no crash of the database
 
 
@@ -31,7 +33,7 @@ class Phase:
 
     name: str
     marks: str
-    processes: str
+    share: tuple[str, ...]  # how the tests are shared out among processes
     environment: Mapping[str, str]
 
 
@@ -39,14 +41,14 @@ def phases(options: set[str]) -> list[Phase]:
     """Return what to run, in order."""
     long = "" if "--all" in options else " and not slow"
     base = f"not journey and not corpus{long}"
-    found = [Phase("SQLite", base, "2", {})]
+    found = [Phase("SQLite", base, BY_TEST, {})]
     if "--fast" in options:
         return found
     if postgres_answers():
         found.append(
-            Phase("PostgreSQL", f"database and {base}", "2", {"KEYHOUSE_DATABASE_URL": POSTGRES, **QUICK})
+            Phase("PostgreSQL", f"database and {base}", BY_TEST, {"KEYHOUSE_DATABASE_URL": POSTGRES, **QUICK})
         )
-    return [*found, Phase("journeys", f"journey{long}", "0", {})]
+    return [*found, Phase("journeys", f"journey{long}", BY_FILE, {})]
 
 
 def postgres_answers() -> bool:
@@ -64,7 +66,7 @@ def run(phase: Phase, arguments: list[str]) -> tuple[int, str]:
     """Run one phase, show it as it goes, and return exit code and closing line."""
     print(f"\n--- {phase.name} ---", flush=True)
     colour = "--color=yes" if sys.stdout.isatty() else "--color=auto"
-    command = [sys.executable, "-m", "pytest", colour, "-n", phase.processes, "-m", phase.marks, *arguments]
+    command = [sys.executable, "-m", "pytest", colour, *phase.share, "-m", phase.marks, *arguments]
     closing = ""
     environment = {**os.environ, **phase.environment}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as pytest:

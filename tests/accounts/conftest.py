@@ -24,7 +24,6 @@ from tests.conftest import WIRED
 from keyhouse.accounts import browsers, services
 from keyhouse.accounts.belongings import BELONGINGS as OF_ACCOUNTS
 from keyhouse.accounts.cookies import BROWSER, cookie_name
-from keyhouse.accounts.hashers import Argon2
 from keyhouse.accounts.models import KnownBrowser, Session, User
 from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
@@ -64,14 +63,6 @@ def wired() -> Iterator[None]:
     standing._wired[:] = standings
     for name, part in zip(WIRED, before, strict=True):
         setattr(actions._wiring, name, part)
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords with little memory, so that the tests are quick; the real numbers have a test of their own."""
-    monkeypatch.setattr(Argon2, "memory_cost", 64)
-    monkeypatch.setattr(Argon2, "time_cost", 1)
-    monkeypatch.setattr(Argon2, "parallelism", 1)
 
 
 Configure = Callable[..., Configuration]

@@ -15,8 +15,8 @@ from keyhouse.accounts.hashing import compare_password, hash_password
 PASSWORD = "velvet-anchor-93-tundra"
 
 
-def test_new_hashes_use_the_second_recommended_option_of_rfc_9106(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+@pytest.mark.usefixtures("hashing_in_earnest")
+def test_new_hashes_use_the_second_recommended_option_of_rfc_9106() -> None:
     encoded = hash_password(PASSWORD)
     assert encoded.startswith("argon2$argon2id$v=19$m=65536,t=3,p=4$")
     assert compare_password(PASSWORD, encoded) == hashing.Compared(is_right=True)

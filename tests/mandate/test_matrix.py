@@ -209,6 +209,7 @@ def test_a_door_answers_what_the_rules_decide(
     user = owner("ada", is_operator=bool(CATALOGUE[action].offices))
     if action == "project.restore":
         deleted_of(user)
+    is_first = (action, method, path) == next(door for door in DOORS if door[0] == action)
     seen = set()
     for moment in MOMENTS.values():
         set_clock(moment)
@@ -226,7 +227,8 @@ def test_a_door_answers_what_the_rules_decide(
                 assert told == (first.code if first.verdict == "deny" else ""), (proved, moment, age)
                 if method == "GET" and expected.verdict != "deny":
                     assert ("Deprecation" in answer.headers) is (expected.verdict == "warn"), (proved, moment)
-                assert undone(lambda: dry_run(browser, action)) == summary(expected)  # noqa: B023 - the same
+                if is_first:
+                    assert undone(lambda: dry_run(browser, action)) == summary(expected)  # noqa: B023 - the same
                 seen.add(expected.code)
     assert len(seen) > 1, "something was refused, and something not"
 

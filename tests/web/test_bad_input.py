@@ -12,7 +12,6 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from keyhouse.accounts.cookies import cookie_name
-from keyhouse.accounts.hashers import Argon2
 from keyhouse.accounts.models import Email, OneTimeLink, User
 from keyhouse.accounts.sessions import start_session
 from keyhouse.core import clock
@@ -68,13 +67,6 @@ def counts() -> dict[str, int]:
     models = [model for model in apps.get_models() if model.__name__ not in noted]
     found = {model.__name__: model._default_manager.count() for model in models}
     return {**found, "links": OneTimeLink.objects.filter(expires_at__gt=clock.now()).count()}
-
-
-@pytest.fixture(autouse=True)
-def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hash passwords with little memory, so that the tests are quick."""
-    for cost, value in {"memory_cost": 64, "time_cost": 1, "parallelism": 1}.items():
-        monkeypatch.setattr(Argon2, cost, value)
 
 
 @pytest.fixture

@@ -54,6 +54,7 @@ def codes_on(browser: Browser) -> list[str]:
     return browser.text.split('data-copy id="codes">')[1].split("<")[0].split()
 
 
+@pytest.mark.usefixtures("hashing_in_earnest")
 def test_codes_are_kept_as_argon2id_under_one_salt(ada: User) -> None:
     codes = codes_of(ada)
     code_set = RecoveryCodeSet.objects.get()
