@@ -11,7 +11,6 @@ from tests.accounts.conftest import (
     configure,
     give_project,
     make_person,
-    quick_hashes,
     signed_in,
     time,
     wired,
@@ -38,7 +37,7 @@ from keyhouse.projects.ownership import (
     propose_owner,
 )
 
-__all__ = ["configure", "quick_hashes", "time", "wired"]
+__all__ = ["configure", "time", "wired"]
 pytestmark = pytest.mark.django_db
 WHY = "its owner has left"
 

@@ -17,7 +17,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.accounts.conftest import configure, make_person, quick_hashes, time, wired
+from tests.accounts.conftest import configure, make_person, time, wired
 from tests.web.rows import make_file, make_project, make_release
 
 from keyhouse.accounts.cookies import cookie_name
@@ -29,7 +29,7 @@ from keyhouse.core.actor import host
 from keyhouse.projects.collaborators.services import invite
 from keyhouse.projects.models import Role
 
-__all__ = ["configure", "quick_hashes", "time", "wired"]
+__all__ = ["configure", "time", "wired"]
 pytestmark = pytest.mark.django_db
 WHO = ("nobody", "somebody", "maintainer", "owner", "moderator", "auditor", "operator")
 A_FEW, MANY = 120, 4000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from tests.accounts.conftest import Browser, ada, configure, make_person, quick_hashes, signed_in, time, wired
+from tests.accounts.conftest import Browser, ada, configure, make_person, signed_in, time, wired
 
-__all__ = ["ada", "configure", "quick_hashes", "time", "wired"]
+__all__ = ["ada", "configure", "time", "wired"]
 
 InOffice = Callable[[str], Browser]
 
