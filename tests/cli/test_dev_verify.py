@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.accounts.second_factors.soft_key import SoftKey
 from tests.distfiles.builders import build_sdist, build_wheel
+from tests.publishing.attestations.vectors import ALL, PUBLISHERS
 
 from keyhouse.accounts.second_factors.webauthn.rules import encode
 from keyhouse.cli.dev_verify import KINDS, answer
@@ -116,9 +117,39 @@ def test_text_that_is_no_macaroon_is_an_invalid_credential() -> None:
     assert code_of(kind="macaroon", text="Ag", key="xyz") == "fields-wrong"
 
 
+@pytest.mark.parametrize("name", ALL)
+def test_attestations_of_others_get_their_verdict(name: str, vectors: Path) -> None:
+    folder = vectors / "attestations"
+    filename, publisher = ALL[name]
+    if not (folder / filename).is_file():
+        return
+    for key, expected in PUBLISHERS.items():
+        fields = {"provider": expected.provider, **expected.claims}
+        found = ask(
+            kind="attestation",
+            distribution=str(folder / filename),
+            attestation=str(folder / name),
+            publisher=fields,
+        )
+        assert found["ok"] is (key == publisher), found
+        assert found["ok"] or found["code"].startswith("attestation-")
+
+
+@pytest.mark.parametrize("publisher", [{}, {"provider": "x"}, {"provider": "github"}, {"provider": []}])
+def test_a_publisher_that_says_nothing_verifies_nothing(publisher: dict[str, Any], vectors: Path) -> None:
+    path = vectors / "attestations" / "pypi_attestations-0.0.19.tar.gz"
+    found = ask(
+        kind="attestation",
+        distribution=str(path),
+        attestation=f"{path}.provenance",
+        publisher=publisher,
+    )
+    assert (found["ok"], found["code"]) == (False, "attestation-issuer-not-covered")
+
+
 @pytest.mark.parametrize(
     "kind",
-    ["oidc", "attestation", "", None, 7],
+    ["oidc", "", None, 7],
 )
 def test_other_kinds_are_told_as_unknown(kind: object) -> None:
     assert code_of(kind=kind) == "kind-unknown"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 import requests
 from tests.cli.places import ADA, Place, place
@@ -104,6 +106,25 @@ class Index:
         assert done.returncode == 0, done.stdout
 
 
+def vouch(place: Place, filename: str) -> None:
+    """Give a file a provenance, as an upload with attestations does."""
+    with closing(_connected(place)) as connection, connection:
+        cursor, mark = connection.cursor(), "%s" if place.database_url else "?"
+        cursor.execute(f"SELECT id FROM projects_file WHERE filename = {mark}", [filename])
+        (number,) = cursor.fetchone()
+        cursor.execute(f"UPDATE projects_file SET has_provenance = TRUE WHERE id = {mark}", [number])
+        body = json.dumps({"version": 1, "attestation_bundles": []})
+        into = "INSERT INTO projects_provenance (file_id, body)"
+        cursor.execute(f"{into} VALUES ({mark}, {mark})", [number, body])
+    place.keyhouse("rebuild-pages")
+
+
+def _connected(place: Place) -> Any:
+    if place.database_url:
+        return psycopg.connect(place.database_url)
+    return sqlite3.connect(place.data / "keyhouse.sqlite3")
+
+
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, dict[str, Any]]]:
     """Return an index with one project of two releases, its owner signed in and with a token; only ever copied."""
@@ -118,6 +139,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, 
                 "files": [{"path": str(wheel), "by": "ada"} for wheel in wheels],
             }
         )
+        vouch(made, "alpha-2.0-py3-none-any.whl")
         yield made, {"token": told["tokens"][0]["token"], **told["sessions"][0]}
 
 

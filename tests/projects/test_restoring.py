@@ -25,10 +25,12 @@ from keyhouse.projects.models import (
     ClientSketch,
     DownloadCount,
     File,
+    IndexPage,
     KeptRole,
     KeptRow,
     Project,
     ProjectDownloads,
+    Provenance,
     Release,
     ReleaseDownloads,
     Removal,
@@ -340,3 +342,38 @@ def test_rows_of_another_schema_can_be_read() -> None:
     file = aside.read("projects.File", columns)
     assert isinstance(file, File)
     assert (file.filename, file.uploaded_via) == (WHEEL, "")
+
+
+def provenances() -> dict[str, bool]:
+    return {page.name: not page.is_gone for page in IndexPage.objects.filter(kind="integrity")}
+
+
+@each_kind
+def test_a_provenance_goes_with_its_file_and_comes_back_with_it(kind: str, ada: Actor) -> None:
+    body = {"version": 1, "attestation_bundles": []}
+    for version in ("1.0", "1.1"):
+        publish(ada, version=version, provenance=body)
+    lost, kept = f"{NAME}/1.0/{WHEEL}", f"{NAME}/1.1/alpha_beta-1.1-py3-none-any.whl"
+    assert provenances() == {lost: True, kept: True}
+    removal = DELETIONS[kind](ada)
+    assert provenances() == {lost: False, kept: kind != "project"}
+    assert not list(verification.verify_pages())
+    assert Provenance.objects.count() == (0 if kind == "project" else 1)
+
+    restore(removal, ada)
+    assert provenances() == {lost: True, kept: True}
+    assert not list(verification.verify_pages())
+    assert Provenance.objects.get(file__filename=WHEEL).body == body
+
+
+def test_damage_of_a_provenance_is_found_and_mended(ada: Actor) -> None:
+    services.publish_file(make_file(provenance={"version": 1}), by=ada)
+    IndexPage.objects.filter(kind="integrity").update(body=b"{}")
+    IndexPage.objects.create(kind="integrity", name="alpha-beta/1.0/x.whl", form="json", serial=1, body=b"{}")
+    found = {one.page for one in verification.verify_pages()}
+    assert found == {
+        "integrity/alpha-beta/1.0/alpha_beta-1.0-py3-none-any.whl.json",
+        "integrity/alpha-beta/1.0/x.whl.json",
+    }
+    services.rebuild_pages(by=actor.host())
+    assert not list(verification.verify_pages())

@@ -45,8 +45,7 @@ READ_PLANE: Final[dict[str, tuple[Face, ...]]] = {
     "releases": (Face("/rss/project/alpha/releases.xml", ANSWERS, "alpha 2.0", "alpha 2.0"),),
     "stats": (Face("/stats.json", '"alpha"'),),
     "file": (Face("{file}", ANSWERS, ANSWERS, ANSWERS), Face("{file}.metadata", ANSWERS, ANSWERS, ANSWERS)),
-    # there is none, in quarantine or not; once there is, it has to be hidden
-    "integrity": (Face(f"/integrity/alpha/2.0/{FILE}/provenance"),),
+    "integrity": (Face(f"/integrity/alpha/2.0/{FILE}/provenance", ANSWERS, ANSWERS, ANSWERS),),
 }
 # by the routes of the pages
 PAGES: Final[dict[str, Face]] = {

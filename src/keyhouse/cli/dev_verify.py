@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -30,6 +31,9 @@ from keyhouse.mandate.documents import DocumentInvalid, read_mandate
 from keyhouse.mandate.errors import MandateInvalid
 from keyhouse.mandate.facts import FactsMalformed, read_facts
 from keyhouse.mandate.rules import FLOOR, Policy, decide
+from keyhouse.publishing.attestations.naming import expected_of
+from keyhouse.publishing.attestations.reading import read_document
+from keyhouse.publishing.attestations.verifying import Subject, verify_all
 
 Answer = dict[str, Any]
 
@@ -221,6 +225,16 @@ def _read_doubled(text: str) -> Macaroon:
         raise CredentialInvalid from error
 
 
+def _attestation(line: Line) -> Answer:
+    """Verify a file's attestation, or its whole provenance, by the roots of trust that the server would use."""
+    distribution = Path(line.text("distribution"))
+    with distribution.open("rb") as file:
+        subject = Subject(distribution.name, hashlib.file_digest(file, "sha256").hexdigest())
+    documents = read_document(Path(line.text("attestation")).read_text("utf-8", "replace"))
+    found = verify_all(documents, subject, expected_of(line.table("publisher")))
+    return {"attestations": [one.as_dict() for one in found]}
+
+
 def _decide(line: Line) -> Answer:
     """Decide by the mandates that are given, and no others; what operators are always asked for holds beside them."""
     try:
@@ -271,4 +285,5 @@ KINDS: Final[dict[str, Callable[[Line], Answer]]] = {
     "macaroon": _macaroon,
     "jws": _jws,
     "decide": _decide,
+    "attestation": _attestation,
 }

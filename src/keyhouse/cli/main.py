@@ -47,6 +47,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "creators": (True, "Approve people to make projects."),
     "quarantine": (True, "Take a project, a release or a file out of the index."),
     "check": (False, "Judge files by the rules of an upload."),
+    "attestations": (False, "Check what vouches for a file, without network."),
     "storage": (True, "Compare rows, files and pages; take away what nobody needs."),
     "rebuild-pages": (True, "Render every index page anew."),
     "backup": (True, "Copy a running index into a folder."),

@@ -25,6 +25,7 @@ from keyhouse.accounts.second_factors.webauthn.key_models import require_models
 from keyhouse.cli import announcement, preparation
 from keyhouse.cli.listening import CannotListenError, listen
 from keyhouse.core import configuration, data_folder, logs
+from keyhouse.publishing.attestations.verifying import require_roots
 from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.data_folder import DataFolderBusyError, Hold, Holder
 
@@ -72,6 +73,8 @@ def serve(wishes: Wishes, data: str | None) -> None:
     _check_tls(wishes)
     settings = _configure(wishes, data)
     require_models()
+    if settings.trusted_root is not None:
+        require_roots(settings.trusted_root)
     data_folder.make(settings.data)
     with _held(settings) as hold:
         sockets = _listen(wishes, settings)

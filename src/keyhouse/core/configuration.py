@@ -270,6 +270,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "`on`: new security keys and passkeys must be of a model in `KEYHOUSE_KEY_MODELS`; `off`: any",
         _one_of("on", "off"),
     ),
+    Setting(
+        "trusted_root",
+        "",
+        "file with the roots of trust by which attestations are checked (`trusted_root.json`); empty: those that came with this "
+        "version, for public issuers",
+        _path,
+    ),
     Setting("ca_file", "", "extra certificate authority for outgoing TLS", _path),
     Setting("key_file", "", "file with the root keys; empty: `keys.json` in the data folder", _path),
     Setting("password_length", "15", "least number of characters of a password (8 to 128)", _number(8, 128)),
@@ -500,6 +507,7 @@ class Configuration:
     former_rp_ids: tuple[FormerName, ...]
     key_models: Path | None
     key_models_only: Literal["on", "off"]
+    trusted_root: Path | None
     ca_file: Path | None
     key_file: Path
     password_length: int

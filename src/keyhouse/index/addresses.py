@@ -18,6 +18,11 @@ def fill_in(body: bytes, base_url: str) -> bytes:
     return body.replace(_ENCODED, base_url.encode())
 
 
+def holds_address(body: bytes) -> bool:
+    """Tell whether a stored page has an absolute address in it."""
+    return _ENCODED in body
+
+
 def without_mark(value: Any) -> Any:
     """Return a JSON value of foreign origin with the mark taken out of every text in it."""
     if isinstance(value, str):

@@ -10,7 +10,16 @@ from typing import Any, Final
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import Refusal
 from keyhouse.index.errors import status_of
-from keyhouse.index.negotiate import ENCODINGS, FORMS, HTML, JSON, PLAIN_HTML, choose
+from keyhouse.index.negotiate import (
+    ENCODINGS,
+    FORMS,
+    HTML,
+    INTEGRITY,
+    JSON,
+    PLAIN_HTML,
+    choose,
+    takes_integrity,
+)
 from keyhouse.index.routes import Target
 
 Header = tuple[bytes, bytes]
@@ -29,6 +38,7 @@ CONTENT_TYPES: Final = {
     JSON: JSON.encode(),
     HTML: HTML.encode(),
     PLAIN_HTML: b"text/html; charset=utf-8",
+    INTEGRITY: INTEGRITY.encode(),
     "json": b"application/json",
     "xml": b"application/rss+xml; charset=utf-8",
 }
@@ -80,9 +90,10 @@ class Page:
 class PageItem:
     """A page as a worker holds it: the variants that were asked for so far."""
 
-    def __init__(self, *, has_forms: bool) -> None:
-        """Begin without any variant."""
+    def __init__(self, *, has_forms: bool, is_integrity: bool = False) -> None:
+        """Begin without any variant; `is_integrity`: it is a provenance, which not everybody takes."""
         self._has_forms = has_forms
+        self._is_integrity = is_integrity
         self._answers: dict[int, Answer] = {}
 
     @property
@@ -92,6 +103,8 @@ class PageItem:
 
     def find(self, headers: Mapping[bytes, bytes]) -> Answer | None:
         """Return the ready answer to a request with these headers, if it is here."""
+        if self._is_integrity and not takes_integrity(headers.get(b"accept")):
+            return None
         variant = variant_of(headers, has_forms=self._has_forms)
         return None if variant is None else self._answers.get(variant)
 
@@ -172,11 +185,12 @@ class Dress:
 
     def page(self, target: Target, page: Page) -> Answer:
         """Make the ready answer of one variant of a page."""
+        is_integrity = target.kind == "integrity"
         etag = _quoted(page.etag if page.encoding == "identity" else f"{page.etag}-{page.encoding}")
         shared = [
             (b"etag", etag),
             self.page_caching,
-            *self.vary(*(["Accept"] if target.has_forms else []), "Accept-Encoding"),
+            *self.vary(*(["Accept"] if target.has_forms or is_integrity else []), "Accept-Encoding"),
             (b"x-pypi-last-serial", str(page.serial).encode()),
             *self._surrogate_key(f"project/{target.project}" if target.project else "listing"),
             *self._sites,

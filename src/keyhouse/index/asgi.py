@@ -46,7 +46,7 @@ from keyhouse.index.errors import (
 from keyhouse.index.follow import make_follower
 from keyhouse.index.holdings import Absent, Holdings
 from keyhouse.index.lane import LEARN_KEY, Item, Lane, Sent, Source
-from keyhouse.index.negotiate import choose_format, number_of
+from keyhouse.index.negotiate import choose_format, number_of, takes_integrity
 from keyhouse.index.ranges import OutsideError, Part, find_part, is_known, is_still
 from keyhouse.index.routes import Target
 from keyhouse.index.sending import Receive, Scope, Send, send_bytes
@@ -203,8 +203,6 @@ class ReadPlane:
             raise NotFound
         if target.path != request.path:
             await self._redirect(request, 301, target.path)
-        elif target.kind == "integrity":
-            raise ProvenanceMissing
         elif target.kind == "file":
             await self._answer_file(request, target)
         else:
@@ -284,6 +282,8 @@ class ReadPlane:
         await self._send(found, request.scope, request.headers, request.send)
 
     async def _answer_absent(self, request: Request, target: Target, found: Absent) -> None:
+        if target.kind == "integrity":
+            raise ProvenanceMissing
         if found.is_free and target.kind == "simple" and self._upstream:
             await self._redirect(request, 302, f"{self._upstream}/{target.name}/")
             return
@@ -379,6 +379,8 @@ def _headers_of(scope: Scope) -> Headers:
 
 
 def _variant(request: Request, target: Target) -> int:
+    if target.kind == "integrity" and not takes_integrity(request.headers.get(b"accept")):
+        raise NotAcceptable
     variant = variant_of(request.headers, has_forms=target.has_forms)
     if target.has_forms and request.query:
         is_given, form = choose_format(request.query)

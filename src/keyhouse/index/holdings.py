@@ -68,7 +68,7 @@ class Holdings:
             self._absent.put(target.path, found)
             return
         item = self._items.get(target.path)
-        page = item if isinstance(item, PageItem) else PageItem(has_forms=target.has_forms)
+        page = item if isinstance(item, PageItem) else _new_item(target)
         page.put(variant, found)
         self._items.put(target.path, page)
 
@@ -124,9 +124,14 @@ class Holdings:
                 self._files_of.pop(item.row.project, None)
 
 
+def _new_item(target: Target) -> PageItem:
+    return PageItem(has_forms=target.has_forms, is_integrity=target.kind == "integrity")
+
+
 _PATHS: Final = {
     "simple": (routes.simple_path, routes.releases_path),
     "json": (routes.document_path,),
+    "integrity": (routes.provenance_path,),
     "root": (lambda _: "/simple/",),
     "rss": (lambda name: f"/rss/{name}",),
     "stats": (lambda _: "/stats.json",),

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from keyhouse.core import rounds
 from keyhouse.core.configuration import Configuration
+from keyhouse.index.addresses import holds_address
 from keyhouse.index.compress import compress
 from keyhouse.index.database import Ask, UnavailableError, open_database
 from keyhouse.index.listings import (
@@ -177,7 +178,11 @@ class Keeper:
 
     def _add_forms_to(self, ids: list[int]) -> int:
         lacking = self._database.rows(_LACKING.format(", ".join("?" * len(ids))), ids)
-        forms = [(*_compressed(bytes(body)), id_, serial) for id_, serial, body in lacking]
+        # of pages with addresses in them, as of feeds, no compressed form can be kept
+        plain = [
+            (id_, serial, bytes(body)) for id_, serial, body in lacking if not holds_address(bytes(body))
+        ]
+        forms = [(*_compressed(body), id_, serial) for id_, serial, body in plain]
         if forms:
             with self._database.transaction() as ask:
                 for form in forms:

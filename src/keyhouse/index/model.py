@@ -39,6 +39,7 @@ class IndexFile:
     md5: str
     blake2: str
     python_tag: str
+    has_provenance: bool = False  # verified attestations are served beside it (PEP 740)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from urllib.parse import unquote
 JSON: Final = "application/vnd.pypi.simple.v1+json"
 HTML: Final = "application/vnd.pypi.simple.v1+html"
 PLAIN_HTML: Final = "text/html"
+INTEGRITY: Final = "application/vnd.pypi.integrity.v1+json"  # a provenance, in its one form (PEP 740)
 # Every way an index page can be sent, in the order preferred where several are named and equally wanted.
 FORMS: Final = (JSON, HTML, PLAIN_HTML)
 # The order where nobody named any of them: people's browsers and old installers want HTML.
@@ -83,6 +84,16 @@ def choose_form(accept: str | None) -> str | None:
         return None
     order = _UNNAMED if best[1] == 0 else FORMS
     return next(form for form in order if wanted[form] == best)
+
+
+@lru_cache(maxsize=256)
+def takes_integrity(accept: bytes | None) -> bool:
+    """Tell whether a client takes a provenance; plain JSON, which it is, counts as asking for it."""
+    header = _text(accept)
+    if header is None or not header.strip():
+        return True
+    ranges = [(media, quality) for media, quality in _weighted(header, {"*": "*/*"}) if _RANGE.match(media)]
+    return max(_wish(INTEGRITY, ranges), _wish("application/json", ranges))[0] > 0
 
 
 def choose_format(query: bytes) -> tuple[bool, str | None]:

@@ -66,6 +66,11 @@ def releases_path(project: str) -> str:
     return f"/rss/project/{project}/releases.xml"
 
 
+def provenance_path(name: str) -> str:
+    """Return the address of a file's provenance; `name` is `project/version/filename`."""
+    return f"/integrity/{name}/provenance"
+
+
 def find_target(path: str) -> Target | None:
     """Return what an address names, whether or not it exists; None for one that can't name anything."""
     for pattern, make in FACES:
@@ -123,8 +128,8 @@ def _stats() -> Target:
 
 def _integrity(name: str, version: str, filename: str) -> Target:
     project = normalize(name)
-    page = f"{project}/{version}/{filename}"
-    return Target("integrity", f"/integrity/{page}/provenance", page, project)
+    page = f"{project}/{_canonical(version)}/{filename}"
+    return Target("integrity", provenance_path(page), page, project)
 
 
 _FACES: Final[tuple[tuple[str, Callable[..., Target]], ...]] = (

@@ -9,22 +9,29 @@ from typing import Final
 from packaging.utils import canonicalize_version
 
 from keyhouse.core.configuration import Configuration
-from keyhouse.index.addresses import fill_in
+from keyhouse.index.addresses import fill_in, holds_address
 from keyhouse.index.answers import FileRow, Page
 from keyhouse.index.compress import compress
 from keyhouse.index.database import Database, Row
 from keyhouse.index.errors import BytesMissing
 from keyhouse.index.listings import BUILDERS, Built, find_releases_feed
 from keyhouse.index.model import QUARANTINED
-from keyhouse.index.negotiate import JSON
+from keyhouse.index.negotiate import INTEGRITY, JSON
 from keyhouse.index.render import etag_of
 from keyhouse.index.routes import Target, document_path
 
 SMALL: Final = 64 * 1024  # files up to this size are held in memory
 
 # Form of the stored page by kind, where a page has one form only.
-_ONLY_FORM: Final = {"json": "json", "rss": "xml", "releases": "xml", "stats": "json"}
-# Pages with absolute addresses in them; their compressed forms can't be stored.
+_ONLY_FORM: Final = {
+    "json": "json",
+    "rss": "xml",
+    "releases": "xml",
+    "stats": "json",
+    "integrity": "json",
+}
+# Pages with absolute addresses in them; their compressed forms can't be stored. Of index pages those are, which show a
+# file with a provenance.
 _ADDRESSED: Final = frozenset({"json", "rss", "releases"})
 _COLUMN: Final = {"gzip": "gzip", "zstd": "zstd", "identity": "body"}
 _FILE: Final = (
@@ -71,15 +78,18 @@ class Store:
             return None
         serial, _, etag, wanted, body = rows[0]
         if target.kind in _ADDRESSED:
-            return self._addressed(target, wanted, serial, encoding)
+            return self._addressed(target, wanted, serial, form, encoding)
+        plain = wanted if column == "body" else body
+        if target.kind == "simple" and plain is not None and holds_address(bytes(plain)):
+            return self._addressed(target, plain, serial, form, encoding)
         # where nobody has compressed it yet
         ready = wanted if wanted is not None else compress(encoding, body)
         return Page(bytes(ready), etag, serial, _sent_form(target, form), encoding)
 
-    def _addressed(self, target: Target, body: bytes, serial: int, encoding: str) -> Page:
+    def _addressed(self, target: Target, body: bytes, serial: int, form: str, encoding: str) -> Page:
         filled = fill_in(bytes(body), self._base_url)
         ready = compress(encoding, filled)
-        return Page(ready, etag_of(filled), serial, _ONLY_FORM[target.kind], encoding)
+        return Page(ready, etag_of(filled), serial, _sent_form(target, form), encoding)
 
     def _build_listing(self, target: Target, form: str, encoding: str) -> Page | None:
         """Build a page of the whole index that nobody has stored yet: a new index must answer from the first moment."""
@@ -95,7 +105,7 @@ class Store:
             return None
         body = built.forms[_stored_form(target, form)]
         if target.kind in _ADDRESSED:
-            return self._addressed(target, body, built.serial, encoding)
+            return self._addressed(target, body, built.serial, form, encoding)
         ready = compress(encoding, body)
         return Page(ready, etag_of(body), built.serial, _sent_form(target, form), encoding)
 
@@ -169,6 +179,8 @@ def _stored_form(target: Target, form: str) -> str:
 
 
 def _sent_form(target: Target, form: str) -> str:
+    if target.kind == "integrity":
+        return INTEGRITY
     return form if target.has_forms else _ONLY_FORM[target.kind]
 
 

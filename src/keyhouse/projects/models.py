@@ -224,13 +224,14 @@ class Serial(models.Model):
 class IndexPage(models.Model):
     """A ready answer of the read plane.
 
-    `kind`: `simple` (name: the project), `root`, `json` (name: `project` or `project/version`), `rss`, `stats`.
+    `kind`: `simple` (name: the project), `root`, `json` (name: `project` or `project/version`), `integrity` (name:
+    `project/version/filename`), `rss`, `stats`.
     `form`: `html`, `json`, `xml`. A page of something deleted stays as an empty row that `is_gone`, so that whoever
     follows the serials notices. Compressed forms are null until somebody made them.
     """
 
     kind = models.CharField(max_length=16)
-    name = models.CharField(max_length=420, default="", blank=True)
+    name = models.CharField(max_length=660, default="", blank=True)
     form = models.CharField(max_length=8)
     serial = models.BigIntegerField()
     is_gone = models.BooleanField(default=False)

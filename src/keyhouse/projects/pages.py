@@ -7,7 +7,7 @@ row, so that of two changes at once the later one renders what both did.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property, lru_cache, partial
@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from keyhouse.index import render
 from keyhouse.index.model import (
@@ -56,13 +57,25 @@ class ReadyPage(NamedTuple):
         return f"{self.kind}/{self.name}.{self.form}"
 
 
+class Vouched(NamedTuple):
+    """A file with verified attestations (PEP 740); `is_shown`: installers may see it."""
+
+    version: str
+    filename: str
+    is_shown: bool
+
+
 @dataclass(frozen=True)
 class Contents:
-    """What a project holds: its releases by version, the files installers may see, the size of all files in bytes."""
+    """What a project holds: its releases by version, the files installers may see, the size of all files in bytes.
+
+    `vouched`: those of all its files that have a provenance.
+    """
 
     releases: dict[str, KnownRelease] = field(default_factory=dict)
     files: tuple[IndexFile, ...] = ()
     size: int = 0
+    vouched: tuple[Vouched, ...] = ()
 
     @cached_property
     def latest(self) -> str | None:
@@ -84,43 +97,64 @@ class Contents:
 
     def with_file(self, file: IndexFile, release: KnownRelease) -> Contents:
         """Return them with one more file, whose release may be a new one."""
+        added = (Vouched(file.version, file.filename, is_shown=True),) if file.has_provenance else ()
         return Contents(
-            {**self.releases, release.version: release}, (*self.files, file), self.size + file.size
+            {**self.releases, release.version: release},
+            (*self.files, file),
+            self.size + file.size,
+            (*self.vouched, *added),
         )
 
 
 def refresh_pages(
-    project: Project, *, versions: Collection[str] | None = (), touches_listing: bool = False
+    project: Project,
+    *,
+    versions: Collection[str] | None = (),
+    touches_listing: bool = False,
+    lost: Collection[str] = (),
 ) -> int:
     """Render the project's pages and the documents of these releases (None: of all), and return the new serial.
 
     Must be called inside the transaction of the change, after its rows, with the project's row locked. A version that
-    is no longer there gets an empty document. `touches_listing`: the list of all projects is no longer right.
+    is no longer there gets an empty document. `touches_listing`: the list of all projects is no longer right. `lost`:
+    names of provenances whose files are no longer there (`provenance_names`).
     """
     contents = read_contents(project)
-    touched = contents.releases if versions is None else versions
-    return write_pages(project, contents, touched, touches_listing=touches_listing)
+    if versions is not None:
+        return write_pages(project, contents, versions, touches_listing=touches_listing, lost=lost)
+    return write_pages(
+        project, contents, contents.releases, touches_listing=touches_listing, lost=lost, anew=True
+    )
 
 
-def write_pages(
+def write_pages(  # noqa: PLR0913 - one keyword for each thing that changes differ in
     project: Project,
     contents: Contents,
     versions: Collection[str],
     *,
     touches_listing: bool = False,
     metadata: Mapping[str, Metadata] = MappingProxyType({}),
+    lost: Collection[str] = (),
+    anew: bool = False,
 ) -> int:
-    """Do what `refresh_pages` does for who knows what the project holds now, and maybe `metadata` of some versions."""
+    """Do what `refresh_pages` does for who knows what the project holds now, and maybe `metadata` of some versions.
+
+    A provenance never changes: those that are there as they should be are left alone, unless all are made `anew`.
+    """
     serial = next_serial(touches_listing=touches_listing)
     store_pages(render_pages(project, contents, serial, dict.fromkeys(versions, serial), metadata))
+    touched = [one for one in contents.vouched if one.version in versions]
+    due = touched if anew else _due_provenances(project, touched)
+    gone = (gone_page("integrity", name, "json", serial) for name in lost)
+    store_pages(chain(provenance_pages(project, due, lambda _: serial), gone))
     _note(project, contents, serial)
     rows.keep_row(project, contents.searched(metadata))
     wake(serial)
     return serial
 
 
-def remove_pages(project: Project, versions: Iterable[str]) -> int:
-    """Leave empty pages where a project and its releases had theirs, and return the new serial.
+def remove_pages(project: Project, versions: Iterable[str], lost: Iterable[str] = ()) -> int:
+    """Leave empty pages where a project, its releases and provenances had theirs, and return the new serial.
 
     Must be called inside the transaction of the removal, with the project's row locked.
     """
@@ -128,7 +162,8 @@ def remove_pages(project: Project, versions: Iterable[str]) -> int:
     name = project.normalized_name
     own = (("simple", "json"), ("simple", "html"), ("json", "json"))
     documents = (gone_page("json", document_name(name, version), "json", serial) for version in versions)
-    store_pages(chain((gone_page(kind, name, form, serial) for kind, form in own), documents))
+    provenances = (gone_page("integrity", page, "json", serial) for page in lost)
+    store_pages(chain((gone_page(kind, name, form, serial) for kind, form in own), documents, provenances))
     rows.remove_row(project.pk)
     wake(serial)
     return serial
@@ -175,11 +210,12 @@ def read_contents(project: Project) -> Contents:
     known = {release.pk: release for release in releases.values()}
     files = sql.select(_FILES, project.pk)
     shown = tuple([_shown_file(known[row[0]], row[3:]) for row in files if not row[1]])
-    return Contents(releases, shown, sum([row[2] for row in files]))
+    vouched = tuple([Vouched(known[row[0]].version, row[4], not row[1]) for row in files if row[3]])
+    return Contents(releases, shown, sum([row[2] for row in files]), vouched)
 
 
 _FILES: Final = (
-    "SELECT release_id, is_quarantined, size, filename, size, sha256, requires_python, uploaded_at, metadata_sha256,"
+    "SELECT release_id, is_quarantined, size, has_provenance, filename, size, sha256, requires_python, uploaded_at, metadata_sha256,"
     " kind, md5, blake2, python_tag FROM projects_file WHERE project_id = %s ORDER BY id"
 )
 
@@ -204,6 +240,7 @@ def shown_file(file: File, release: KnownRelease) -> IndexFile:
         md5=file.md5,
         blake2=file.blake2,
         python_tag=file.python_tag,
+        has_provenance=file.has_provenance,
     )
 
 
@@ -212,6 +249,7 @@ def shown_file(file: File, release: KnownRelease) -> IndexFile:
 def _index_file(  # noqa: PLR0913, PLR0917 - the columns of `_FILES` in their order
     version: str,
     yanked: str | None,
+    has_provenance: bool,  # noqa: FBT001 - as above
     filename: str,
     size: int,
     sha256: str,
@@ -237,6 +275,7 @@ def _index_file(  # noqa: PLR0913, PLR0917 - the columns of `_FILES` in their or
         md5=md5,
         blake2=blake2,
         python_tag=python_tag,
+        has_provenance=bool(has_provenance),  # SQLite has numbers for it
     )
 
 
@@ -320,6 +359,64 @@ def _metadata_of(
 
 
 _METADATA: Final = "SELECT version, metadata FROM projects_release WHERE project_id = %s AND version"
+
+
+def provenance_name(normalized_name: str, version: str, filename: str) -> str:
+    """Return the name of the page of a file's provenance."""
+    return f"{normalized_name}/{version}/{filename}"
+
+
+def provenance_names(project: Project, files: QuerySet[File]) -> list[str]:
+    """Return the names of the pages that these files of a project have; to be asked before they are deleted."""
+    found = files.filter(has_provenance=True).values_list("release__version", "filename")
+    return [provenance_name(project.normalized_name, version, filename) for version, filename in found]
+
+
+def provenance_pages(
+    project: Project, vouched: Iterable[Vouched], serial_of: Callable[[str], int]
+) -> Iterator[ReadyPage]:
+    """Render the provenances of some files, not yet stored; of those that nobody may see, an empty page.
+
+    `serial_of` tells the number of the change for the name of a page.
+    """
+    is_open = project.status != QUARANTINED
+    for some in batches(vouched):
+        bodies = _provenance_bodies([one.filename for one in some if one.is_shown and is_open])
+        for one in some:
+            name = provenance_name(project.normalized_name, one.version, one.filename)
+            body = bodies.get(one.filename)
+            if body is None:
+                yield gone_page("integrity", name, "json", serial_of(name))
+            else:
+                yield _ready("integrity", name, "json", serial_of(name), render.render_provenance(body))
+
+
+def _provenance_bodies(filenames: Sequence[str]) -> dict[str, Any]:
+    if not filenames:
+        return {}
+    wanted = f"{_BODIES} IN ({sql.placeholders(filenames)})"
+    return {filename: json.loads(body) for filename, body in sql.select(wanted, *filenames)}
+
+
+_BODIES: Final = (
+    "SELECT f.filename, p.body FROM projects_provenance p JOIN projects_file f ON f.id = p.file_id"
+    " WHERE f.filename"
+)
+
+
+def _due_provenances(project: Project, touched: Sequence[Vouched]) -> list[Vouched]:
+    """Return those whose page isn't there as it should be: there or not."""
+    is_open = project.status != QUARANTINED
+    names = {provenance_name(project.normalized_name, one.version, one.filename): one for one in touched}
+    there: set[str] = set()
+    for some in batches(names):
+        there |= {row[0] for row in sql.select(f"{_THERE} IN ({sql.placeholders(some)})", *some)}
+    return [one for name, one in names.items() if (name in there) != (one.is_shown and is_open)]
+
+
+_THERE: Final = (
+    "SELECT name FROM projects_indexpage WHERE kind = 'integrity' AND form = 'json' AND NOT is_gone AND name"
+)
 
 
 def _ready(kind: str, name: str, form: str, serial: int, body: bytes) -> ReadyPage:

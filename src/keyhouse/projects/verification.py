@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
 
 from keyhouse.projects import pages
-from keyhouse.projects.models import IndexPage, Project, Release
+from keyhouse.projects.models import File, IndexPage, Project, Release
 from keyhouse.projects.search import verification as search
 
 SEARCH: Final = "search/"  # before the name of what is found by other than its own
-_OWN_KINDS: Final = ("simple", "json")  # the other kinds belong to no project
+_OWN_KINDS: Final = ("simple", "json", "integrity")  # the other kinds belong to no project
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,8 @@ def differences_of(project: Project) -> Iterator[Difference]:
         yield Difference(f"{SEARCH}{project.normalized_name}", problem)
     serials = _serials_of(project, contents.releases)
     fresh = pages.render_pages(project, contents, project.last_serial, serials)
-    for some in pages.batches(fresh):
+    provenances = _fresh_provenances(project, contents)
+    for some in pages.batches(chain(fresh, provenances)):
         stored = {_address(page): page for page in _stored([page.name for page in some])}
         for page in some:
             problem = _problem_of(stored.get(_address(page)), page)
@@ -77,17 +79,38 @@ def surplus_pages() -> Iterator[IndexPage]:
 
 def without_thing(some: list[IndexPage]) -> Iterator[IndexPage]:
     """Yield those of some pages whose project or release doesn't exist."""
-    parts = {page.pk: page.name.partition("/")[::2] for page in some}
-    names = {name for name, _ in parts.values()}
+    parts = {page.pk: [*page.name.split("/", 2), "", ""][:3] for page in some}
+    names = {name for name, _, _ in parts.values()}
     projects = set(
         Project.objects.filter(normalized_name__in=names).values_list("normalized_name", flat=True)
     )
-    wanted = Q(project__normalized_name__in=names, version__in={version for _, version in parts.values()})
+    wanted = Q(project__normalized_name__in=names, version__in={version for _, version, _ in parts.values()})
     releases = set(Release.objects.filter(wanted).values_list("project__normalized_name", "version"))
+    files = _vouched_among({filename for _, _, filename in parts.values() if filename})
     for page in some:
-        name, version = parts[page.pk]
-        if name not in projects or (version and (name, version) not in releases):
+        name, version, filename = parts[page.pk]
+        is_there = name in projects and (not version or (name, version) in releases)
+        if not is_there or (filename and (name, version, filename) not in files):
             yield page
+
+
+def _vouched_among(filenames: set[str]) -> set[tuple[str, str, str]]:
+    """Return project, version and name of those files that are there and have a provenance."""
+    found = File.objects.filter(filename__in=filenames, has_provenance=True)
+    return set(found.values_list("project__normalized_name", "release__version", "filename"))
+
+
+def _fresh_provenances(project: Project, contents: pages.Contents) -> Iterator[pages.ReadyPage]:
+    names = [
+        pages.provenance_name(project.normalized_name, one.version, one.filename) for one in contents.vouched
+    ]
+    serials: dict[str, int] = {}
+    for some in pages.batches(names):
+        rows = IndexPage.objects.filter(kind="integrity", name__in=some)
+        serials |= dict(rows.values_list("name", "serial"))
+    return pages.provenance_pages(
+        project, contents.vouched, lambda name: serials.get(name, project.last_serial)
+    )
 
 
 def _serials_of(project: Project, versions: Iterable[str]) -> dict[str, int]:

@@ -36,6 +36,7 @@ def delete_file(name: str, filename: str, *, by: Actor) -> Removal:
         require_no_quarantine(project.files.filter(pk=file.pk), by)
         removal = _note(project, Removal.Kind.FILE, by, version=file.release.version, filename=filename)
         aside.keep_files(removal, project.files.filter(pk=file.pk))
+        lost = pages.provenance_names(project, project.files.filter(pk=file.pk))
         _delete_files(removal, project.files.filter(pk=file.pk))
         details: dict[str, Detail] = {
             "version": removal.version,
@@ -44,7 +45,7 @@ def delete_file(name: str, filename: str, *, by: Actor) -> Removal:
         }
         record("file.delete", by=by, about=thing_of(project), details=details)
         tell_people(project, letters.file_deleted(filename, _until(removal)), by=by)
-        pages.refresh_pages(project, versions=[removal.version])
+        pages.refresh_pages(project, versions=[removal.version], lost=lost)
         faults.reach("deletion.rows-written")
     faults.reach("deletion.committed")
     return removal
@@ -57,12 +58,13 @@ def delete_release(name: str, version: str, *, by: Actor) -> Removal:
         require_no_quarantine(release.files.all(), by)
         removal = _note(project, Removal.Kind.RELEASE, by, version=version)
         aside.keep_release(removal, release)
+        lost = pages.provenance_names(project, release.files.all())
         filenames = _delete_files(removal, release.files.all())
         release.delete()
         details: dict[str, Detail] = {"version": version, "files": filenames}
         record("release.delete", by=by, about=thing_of(project), details=details)
         tell_people(project, letters.release_deleted(version, _until(removal)), by=by)
-        pages.refresh_pages(project, versions=[version])
+        pages.refresh_pages(project, versions=[version], lost=lost)
         faults.reach("deletion.rows-written")
     faults.reach("deletion.committed")
     return removal
@@ -79,6 +81,7 @@ def delete_project(name: str, *, by: Actor) -> Removal:
         thing, versions = thing_of(project), list(project.releases.values_list("version", flat=True))
         removal = _note(project, Removal.Kind.PROJECT, by)
         aside.keep_project(removal, project)
+        lost = pages.provenance_names(project, project.files.all())
         filenames = _delete_files(removal, project.files.all())
         news = letters.project_deleted(_until(removal))
         tell_people(project, news, by=by, path="/manage/deleted/")
@@ -87,7 +90,7 @@ def delete_project(name: str, *, by: Actor) -> Removal:
         )
         details: dict[str, Detail] = {"versions": versions, "files": filenames}
         record("project.delete", by=by, about=thing, details=details)
-        pages.remove_pages(project, versions)
+        pages.remove_pages(project, versions, lost)
         project.delete()
         faults.reach("deletion.rows-written")
     faults.reach("deletion.committed")

@@ -9,7 +9,7 @@ import hashlib
 import threading
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection
 
@@ -100,8 +100,16 @@ def describe(submission: Submission) -> NewFile:
         uploaded_via=actor.kind,
         credential=actor.credential,
         client=submission.caller.user_agent[:300],
-        publication={} if actor.restrictions is None else actor.restrictions.publication,
+        publication=_publication(submission),
         provenance=submission.provenance,
+    )
+
+
+def _publication(submission: Submission) -> dict[str, Any]:
+    scope = submission.actor.restrictions
+    told = {} if scope is None else dict(scope.publication)
+    return told | (
+        {"attestations": [dict(one) for one in submission.attested]} if submission.attested else {}
     )
 
 

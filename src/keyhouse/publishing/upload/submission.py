@@ -42,7 +42,7 @@ class Submission:
 
     Set from the start: `caller`, `rules`, the limits. While `is_body_to_come` it pays to find a refusal before the
     file is sent. Then by the steps in their order: `actor`, `project` (None for
-    a new one, whose `creation` is counted), `name` (of the file), `file_limit`, `existing` (the very same file is here already), `examination`, `provenance`.
+    a new one, whose `creation` is counted), `name` (of the file), `file_limit`, `existing` (the very same file is here already), `examination`, `provenance`, `attested`.
     """
 
     rules: Rules
@@ -60,7 +60,8 @@ class Submission:
     name: DistributionName | None = None
     existing: File | None = None
     examination: Examination | None = None
-    provenance: Mapping[str, object] | None = None  # what verified attestations say (PEP 740)
+    provenance: Mapping[str, object] | None = None  # verified attestations (PEP 740), as they are served
+    attested: tuple[Mapping[str, object], ...] = ()  # what each of them says
     passed: set[str] = field(default_factory=set)
     cautions: list[Caution] = field(default_factory=list)  # what the gate tells beside its yes
 
