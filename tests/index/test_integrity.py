@@ -126,23 +126,15 @@ def test_another_spelling_leads_to_the_right_one(index: Index, client: Client) -
 
 def test_it_goes_with_quarantine_and_comes_back(index: Index, client: Client) -> None:
     file = vouch(index)
-    for hide, show in (
-        (
-            lambda: index.change_file(file, is_quarantined=True),
-            lambda: index.change_file(file, is_quarantined=False),
-        ),
-        (
-            lambda: index.change(file.project, status="quarantined"),
-            lambda: index.change(file.project, status="active"),
-        ),
-    ):
-        assert client.ask(PATH).status == 200
-        hide()
+    assert client.ask(PATH).status == 200
+    for is_hidden in (True, False):
+        index.change_file(file, is_quarantined=is_hidden)
         client.catch_up()
-        assert client.ask(PATH).status == 404
-        show()
+        assert client.ask(PATH).status == (404 if is_hidden else 200)
+    for status in ("quarantined", "active"):
+        index.change(file.project, status=status)
         client.catch_up()
-        assert client.ask(PATH).status == 200
+        assert client.ask(PATH).status == (200 if status == "active" else 404)
 
 
 def test_a_provenance_that_is_there_is_not_written_again(index: Index) -> None:

@@ -81,6 +81,7 @@ COMMANDS: Final[dict[str, str]] = {
     "quarantine lift": "quarantine.lift",
     "quarantine list": HOST,
     "check": HOST,
+    "attestations verify": HOST,
     "storage verify": HOST,
     "rebuild-pages": HOST,
     "backup": HOST,

@@ -25,9 +25,9 @@ from keyhouse.accounts.second_factors.webauthn.key_models import require_models
 from keyhouse.cli import announcement, preparation
 from keyhouse.cli.listening import CannotListenError, listen
 from keyhouse.core import configuration, data_folder, logs
-from keyhouse.publishing.attestations.verifying import require_roots
 from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.data_folder import DataFolderBusyError, Hold, Holder
+from keyhouse.publishing.attestations.verifying import require_roots
 
 GRACE_SECONDS: Final = 30
 KEEP_ALIVE_SECONDS: Final = 30

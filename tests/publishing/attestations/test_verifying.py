@@ -8,6 +8,7 @@ import json
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,13 @@ def test_two_of_one_kind_are_refused(folder: Path) -> None:
     assert code_of(twice, subject_of(folder, SDIST)) == "attestation-repeated"
 
 
+NONSENSE: list[Any] = [None, "", 1, [], {}, "AAAA", "-1", "9" * 5000]
+
+
+def encoded(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
+
+
 def edits(good: dict[str, Any], slsa: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield attestations of which one thing is not as it was signed."""
 
@@ -154,7 +162,6 @@ def edits(good: dict[str, Any], slsa: dict[str, Any]) -> Iterator[dict[str, Any]
     entry = good["verification_material"]["transparency_entries"][0]
     statement = base64.b64decode(good["envelope"]["statement"])
     signature = base64.b64decode(good["envelope"]["signature"])
-    encoded = lambda raw: base64.b64encode(raw).decode()  # noqa: E731 - used here only
     yield changed("envelope", "statement", to=encoded(statement.replace(b"0.0.19", b"0.0.18")))
     yield changed("envelope", "statement", to=encoded(statement + b" "))
     yield changed("envelope", "statement", to=slsa["envelope"]["statement"])
@@ -174,7 +181,7 @@ def edits(good: dict[str, Any], slsa: dict[str, Any]) -> Iterator[dict[str, Any]
     place = ("verification_material", "transparency_entries", 0)
     yield changed(*place, to={})
     for name in entry:
-        for value in (None, "", 1, [], {}, "AAAA", "-1", "9" * 5000):
+        for value in NONSENSE:
             if entry[name] != value:
                 yield changed(*place, name, to=value)
     yield changed(*place, "integratedTime", to=str(int(entry["integratedTime"]) + 1))
@@ -263,7 +270,7 @@ def test_what_the_public_roots_do_not_cover_is_refused(expected: Expected, folde
 def test_own_roots_take_the_place_of_the_public_ones(folder: Path, own_roots: Path) -> None:
     from keyhouse.publishing.attestations import library  # noqa: PLC0415 - takes a second
 
-    store = Path(library.files("sigstore").joinpath("_store"))  # type: ignore[arg-type]  # a folder on the disk
+    store = Path(str(files("sigstore"))) / "_store"
     own_roots.write_bytes(
         (store / "https%3A%2F%2Ftuf-repo-cdn.sigstage.dev" / "trusted_root.json").read_bytes()
     )
