@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from html import unescape
+from typing import Any
 
 import pytest
 from tests.index.conftest import Client, Index
@@ -24,7 +25,7 @@ BODY = {
 }
 
 
-def vouch(index: Index, version: str = "1.0", **facts: object) -> File:
+def vouch(index: Index, version: str = "1.0", **facts: Any) -> File:
     file = index.publish("alpha", version, **facts)
     Provenance.objects.create(file=file, body=BODY)
     index.change_file(file, has_provenance=True)
