@@ -58,6 +58,8 @@ NEVER_GATED = {
     "collaborator.read-invitations", "collaborator.decline", "collaborator.leave",
     # telling of abuse, and seeing what became of it
     "report.file", "report.read-own",
+    # seeing what is trusted and trusting it no more; what happens to identities by themselves
+    "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",
     # what was deleted long ago
     "removal.sweep",
     # whoever has the machine
@@ -73,6 +75,8 @@ IMPLICIT = {
     "collaborator.invite", "collaborator.resend", "collaborator.revoke", "collaborator.accept",
     "collaborator.change-role", "collaborator.remove", "collaborator.keep", "collaborator.hand-over",
     "collaborator.nudge",
+    "publisher.add", "publisher.confirm", "publisher.constrain", "publisher.add-pending",
+    "project.require-publishers", "project.allow-tokens",
 }  # fmt: skip
 
 View = Callable[..., HttpResponseBase]

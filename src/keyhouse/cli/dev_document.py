@@ -19,7 +19,7 @@ ACTS: Final = ("upload", "yank", "read")
 LONGEST_PASSWORD: Final = 4096
 LONGEST_REASON: Final = 500
 # Words of the document whose features this version does not have.
-UNBUILT_LISTS: Final = ("organizations", "publishers")
+UNBUILT_LISTS: Final = ("organizations",)
 
 Reader = Callable[[Any], Any]
 
@@ -261,6 +261,53 @@ class SeedIssuer(Item):
 
 
 @dataclass(frozen=True, slots=True)
+class SeedPublisher(Item):
+    """What a project trusts to publish, or what waits for a project of that name; the rest are fields of its provider."""
+
+    FIELDS: ClassVar = (
+        *("owner", "owner_id", "repository", "workflow", "environment", "namespace"),
+        *("email", "sub", "organization", "actor_id", "claims"),
+    )
+    READERS: ClassVar = {
+        "provider": _text,
+        "issuer": _or_null(_text),
+        "project": _text,
+        "pending": _flag,
+        "configured_by": _text,
+        "configured_with": _one_of(*METHODS),
+        "configured_at": _or_null(_instant),
+        **dict.fromkeys(FIELDS, _or_null(lambda value: value)),  # judged by the provider
+    }
+    provider: str
+    project: str
+    configured_by: str
+    issuer: str | None = None
+    pending: bool = False
+    configured_with: str = "totp"
+    configured_at: datetime | None = None
+    owner: Any = None
+    owner_id: Any = None
+    repository: Any = None
+    workflow: Any = None
+    environment: Any = None
+    namespace: Any = None
+    email: Any = None
+    sub: Any = None
+    organization: Any = None
+    actor_id: Any = None
+    claims: Any = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Return what the provider reads. Of ActiveState the project is called `repository` here, as with the others."""
+        found = {name: getattr(self, name) for name in self.FIELDS}
+        told = {name: value for name, value in found.items() if value is not None}
+        if self.provider == "activestate" and "repository" in told:
+            told["project"] = told.pop("repository")
+        return told
+
+
+@dataclass(frozen=True, slots=True)
 class SeedMandate(Item):
     """A version of a mandate that is in effect since the beginning, and who approved it."""
 
@@ -287,7 +334,9 @@ class SeedExemption(Item):
     approved_by: str
 
 
-ListName = Literal["users", "sessions", "projects", "files", "tokens", "issuers", "mandates", "exemptions"]
+ListName = Literal[
+    "users", "sessions", "projects", "files", "tokens", "issuers", "publishers", "mandates", "exemptions"
+]
 LISTS: Final[Mapping[str, type[Item]]] = {
     "users": SeedUser,
     "sessions": SeedSession,
@@ -295,6 +344,7 @@ LISTS: Final[Mapping[str, type[Item]]] = {
     "files": SeedFile,
     "tokens": SeedToken,
     "issuers": SeedIssuer,
+    "publishers": SeedPublisher,
     "mandates": SeedMandate,
     "exemptions": SeedExemption,
 }
@@ -311,6 +361,7 @@ class Document:
     files: tuple[SeedFile, ...] = ()
     tokens: tuple[SeedToken, ...] = ()
     issuers: tuple[SeedIssuer, ...] = ()
+    publishers: tuple[SeedPublisher, ...] = ()
     mandates: tuple[SeedMandate, ...] = ()
     exemptions: tuple[SeedExemption, ...] = ()
 

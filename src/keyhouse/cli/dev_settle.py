@@ -47,6 +47,7 @@ def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
         _keep_accounts,
         _sweep_removals,
         _keep_collaborators,
+        _keep_publishers,
         _forget_old,
         _sweep_incoming,
         _seal_audit,
@@ -86,6 +87,12 @@ def _sweep_removals() -> Mapping[str, int]:
 
 def _keep_collaborators() -> Mapping[str, int]:
     from keyhouse.projects.collaborators.keeping import keep  # noqa: PLC0415 - Django is set up by now
+
+    return keep(clock.now())
+
+
+def _keep_publishers() -> Mapping[str, int]:
+    from keyhouse.credentials.trusted_publishers.keeping import keep  # noqa: PLC0415 - Django is set up by now
 
     return keep(clock.now())
 

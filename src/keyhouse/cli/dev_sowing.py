@@ -36,6 +36,7 @@ from keyhouse.cli.dev_document import (
     SeedIssuer,
     SeedMandate,
     SeedProject,
+    SeedPublisher,
     SeedRefused,
     SeedSession,
     SeedToken,
@@ -49,6 +50,7 @@ from keyhouse.core.errors import Refusal
 from keyhouse.credentials.tokens.services import mint_token
 from keyhouse.credentials.trusted_publishers.issuers import add_issuer
 from keyhouse.credentials.trusted_publishers.models import Provider
+from keyhouse.credentials.trusted_publishers.services import Told, add_pending_publisher, add_publisher
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate.services import seed_exemption, seed_version
 from keyhouse.projects import queries as project_queries
@@ -353,6 +355,25 @@ def _add_issuer(entry: SeedIssuer, where: str) -> dict[str, Any]:
     return {"id": row.pk, "url": row.url}
 
 
+# ---- publishers
+
+
+def _set_publishers_up(sowing: Sowing) -> None:
+    entries = enumerate(sowing.document.publishers)
+    sowing.tell("publishers", [_set_up(sowing, entry, f"publishers[{number}]") for number, entry in entries])
+
+
+def _set_up(sowing: Sowing, entry: SeedPublisher, where: str) -> dict[str, Any]:
+    at = entry.configured_at or clock.now()
+    told = Told(sowing.person(entry.configured_by, where), _strength_of(entry.configured_with, at), at)
+    add, name = (
+        (add_pending_publisher, entry.project) if entry.pending else (add_publisher, normalise(entry.project))
+    )
+    with _named(where):
+        publisher = add(name, entry.provider, entry.issuer or "", entry.fields, by=_BY, told=told)
+    return {"id": publisher.pk, "issuer": publisher.issuer_url, "environment": publisher.environment}
+
+
 def _strength_of(method: str, at: datetime) -> Strength:
     methods = _PROVEN[method]
     return Strength(methods, at, user_verified=method == "passkey", device_bound=_is_by_key(methods))
@@ -415,6 +436,7 @@ _MAKERS: Final = (
     _archive,
     _mint_tokens,
     _add_issuers,
+    _set_publishers_up,
     _enact_mandates,
     _exempt_people,
 )

@@ -19,6 +19,7 @@ from keyhouse.accounts.second_factors.totp import rules as totp
 from keyhouse.accounts.second_factors.webauthn.rules import Site
 from keyhouse.cli.check import judge_as_upload
 from keyhouse.cli.dev_verify_keys import judge_assertion, judge_registration
+from keyhouse.cli.surroundings import load_features
 from keyhouse.core import clock, configuration
 from keyhouse.core.errors import CredentialInvalid, Refusal
 from keyhouse.credentials.tokens import macaroons
@@ -209,6 +210,22 @@ def _jws(line: Line) -> Answer:
         return {"claims": None}
 
 
+def _oidc(line: Line) -> Answer:
+    """Judge an identity token by its issuer's keys, and by a publisher as it is seeded."""
+    load_features()
+    from keyhouse.cli.dev_verify_identity import judge_identity  # noqa: PLC0415 - Django is set up by now
+
+    return judge_identity(
+        line.text("token"),
+        provider=line.text("provider"),
+        issuer_url=line.text("issuer"),
+        key_set=line.table("jwks"),
+        audience=line.text("audience"),
+        at=line.instant("at"),
+        trusted=None if line.value("publisher") is None else line.table("publisher"),
+    )
+
+
 def _read_macaroon(text: str) -> Macaroon:
     """Read base64url of V1 or V2, with or without our prefix; V1 also in the doubled encoding some tools print."""
     bare = text.strip().removeprefix(configuration.current().token_prefix)
@@ -284,6 +301,7 @@ KINDS: Final[dict[str, Callable[[Line], Answer]]] = {
     "webauthn-assertion": _assertion,
     "macaroon": _macaroon,
     "jws": _jws,
+    "oidc": _oidc,
     "decide": _decide,
     "attestation": _attestation,
 }

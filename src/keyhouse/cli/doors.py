@@ -119,6 +119,17 @@ INSIDE: Final[dict[str, str]] = {
     "token.use": "whatever is gated and done with a token",
     "index.read-private": "every read of a private index, by installers and in pages",
     "project.create": "the first upload to a name",
+    "publisher.read": "the publishing pages of a project and of an account",
+    "publisher.add": "the publishing page of a project",
+    "publisher.remove": "the publishing page of a project",
+    "publisher.confirm": "the publishing page of a project",
+    "publisher.constrain": "the publishing page of a project",
+    "publisher.add-pending": "the publishing page of an account",
+    "publisher.remove-pending": "the publishing page of an account",
+    "project.require-publishers": "the publishing page of a project",
+    "project.allow-tokens": "the publishing page of a project",
+    "publisher.learn": "the exchange of an identity from CI for a token, at its first use",
+    "publisher.refuse": "the exchange of an identity from CI for a token",
 }
 
 # Job, as the audit log names it → what it does.
@@ -131,6 +142,7 @@ JOBS: Final[dict[str, str]] = {
     "removal-sweep": "lets go of deleted projects, releases and files once they can't be brought back",
     "collaborators": "ends and lowers the roles of owners whose wait is over; undoes what a recovered account gave out",
     "mail-domains": "counts addresses as unproven whose domain is gone",
+    "publishers": "keeps what an identity from CI has at its first use, turns away what differs; ends publishers that waited for a project too long",
     "proposals": "gives offices, and projects their new owners, once what was announced has waited",
     "recovery": "lets a recovery case be ready from an instant on, once it has proofs enough",
     "second-factor": "switches an app off after a hundred wrong codes, and a key whose counter did not rise",
@@ -145,6 +157,7 @@ LOOPS: Final[dict[str, str]] = {
     "account-keeper": "runs the job `account-deletion`",
     "removal-keeper": "runs the job `removal-sweep`",
     "collaborators-keeper": "runs the job `collaborators`, forgets old invitations into projects",
+    "publisher-keeper": "runs the job `publishers` for those that wait for a project, and reminds of them",
     "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",
     "mail-domains": "asks for the domains of addresses once a day, and runs the job `mail-domains`",
     "mail-security": "delivers security mails",

@@ -214,6 +214,13 @@ CATALOGUE: Final[dict[str, Action]] = {
             "second-factor.disable",
             "Switch a factor off: an app after a hundred wrong codes, a key that may have been copied",
         ),
+        _own(
+            "publisher.read", "See the trusted publishers of one's projects, and one's own that wait for one"
+        ),
+        _own("publisher.remove", "Trust a publisher of a project no more"),
+        _own("publisher.remove-pending", "Give up a publisher of one's own that waits for a project"),
+        Action("publisher.learn", "Keep the numbers that an identity has at its first use"),
+        Action("publisher.refuse", "Turn an identity away that differs from what a project trusts"),
         Action("removal.sweep", "Let go of what was deleted, once it can't be brought back any more"),
         _open("mandate.check", "Ask what would be allowed, with the session or token in hand"),
         _own("mandate.read-own", "See what is asked of oneself, since when, until when, and why"),
@@ -222,6 +229,30 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("account.delete", "Delete one's own account", "management", step_up=True),
         _gated("token.mint", "Create an API token", "credentials", step_up=True),
         Action("token.use", "Use an API token", "credentials", gated=True),
+        _gated("publisher.add", "Let a project trust a publisher", "credentials", step_up=True),
+        _gated(
+            "publisher.confirm", "Answer for a publisher of a project oneself", "credentials", step_up=True
+        ),
+        _gated(
+            "publisher.constrain",
+            "Bind a publisher to the environment that was seen",
+            "credentials",
+            step_up=True,
+        ),
+        _gated(
+            "publisher.add-pending",
+            "Set a publisher up that makes a project by its first upload",
+            "credentials",
+            step_up=True,
+        ),
+        _gated(
+            "project.require-publishers",
+            "Let a project take files from trusted publishers only",
+            "management",
+        ),
+        _gated(
+            "project.allow-tokens", "Let a project take files by API tokens again", "management", step_up=True
+        ),
         Action("index.read-private", "Read an index that is private", "credentials", gated=True),
         Action("project.create", "Create a project by its first upload", "publishing", gated=True),
         Action("release.upload", "Upload a file of a release", "publishing", gated=True),

@@ -58,6 +58,11 @@ STOPPED_BY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
     {
         "token.mint",
+        "publisher.add",
+        "publisher.confirm",
+        "publisher.constrain",
+        "publisher.add-pending",
+        "project.allow-tokens",
         "release.yank",
         "release.unyank",
         "project.archive",
@@ -108,6 +113,8 @@ ALWAYS_OPEN: Final = frozenset(
         "session.revoke", "browser.forget", "token.revoke", "account.freeze", "account.freeze-by-link", "account.keep",
         "password.change", "password.disable", "password.ask-reset", "password.reset", "recovery-codes.replace",
         "second-factor.remove", "second-factor.rename", "second-factor.disable", "email.revert", "email.lose-domain",
+        "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",
+        "project.require-publishers",
         "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",
         # stopping the accounts of others, and letting go of one that was stopped by mistake
         "person.suspend", "person.off-board", "person.end-sessions", "person.reinstate",

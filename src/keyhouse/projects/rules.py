@@ -37,7 +37,7 @@ LONGEST_REASON: Final = 500  # characters; it becomes an attribute of every link
 
 # Maintainers publish and see how the project stands; whatever takes something away is for owners.
 ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
-    MAINTAINER: frozenset({"project.manage", "release.upload", "collaborator.leave"}),
+    MAINTAINER: frozenset({"project.manage", "release.upload", "collaborator.leave", "publisher.read"}),
     OWNER: frozenset(
         {
             "project.manage",
@@ -63,6 +63,13 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "collaborator.nudge",
             "collaborator.hand-over",
             "collaborator.leave",
+            "publisher.read",
+            "publisher.add",
+            "publisher.remove",
+            "publisher.confirm",
+            "publisher.constrain",
+            "project.require-publishers",
+            "project.allow-tokens",
         }
     ),
     # of whoever is invited and has not accepted; the invitation itself is looked for by the service

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import WIRED
+from tests.credentials.tokens.conftest import set_clock as set_clock  # noqa: PLC0414 - fixtures are found here
 from tests.oidc_issuer import make_certificate
 
 from keyhouse.core import actions, configuration, keys

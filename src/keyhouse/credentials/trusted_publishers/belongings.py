@@ -48,6 +48,10 @@ BELONGINGS: Final = Belongings(
                 "last_used_at",
                 "last_used_claims",
                 "seen_environment",
+                "known_id",
+                "refused_at",
+                "warned_at",
+                "reminded_at",
             ),
             {
                 "configured_by": "the account itself",

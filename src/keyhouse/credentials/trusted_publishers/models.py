@@ -79,6 +79,11 @@ class Publisher(models.Model):
     last_used_at = models.DateTimeField(null=True)
     last_used_claims = models.JSONField(default=dict)  # run, ref, sha, environment and the like
     seen_environment = models.CharField(max_length=200, default="", blank=True)  # where none is configured
+    # the number of repository or project at its issuer, which stays where its name changes; learned at first use
+    known_id = models.CharField(max_length=64, default="", db_default="", blank=True)
+    refused_at = models.DateTimeField(null=True)  # when its people were told last of an identity that differs
+    warned_at = models.DateTimeField(null=True)  # when they were mailed last that somebody else has its name
+    reminded_at = models.DateTimeField(null=True)  # of a pending one: when its person was reminded
 
     class Meta:
         """A project, or a name to come, trusts an identity once; found by issuer and look-up."""
@@ -91,7 +96,10 @@ class Publisher(models.Model):
                 condition=Q(project__isnull=True),
             ),
         ]
-        indexes: ClassVar = [models.Index(fields=["issuer_url", "lookup"])]
+        indexes: ClassVar = [
+            models.Index(fields=["issuer_url", "lookup"]),
+            models.Index(fields=["issuer_url", "known_id"]),
+        ]
 
     def __str__(self) -> str:
         """Return what it was found by."""

@@ -17,6 +17,7 @@ from keyhouse.audit.services import record
 from keyhouse.core import actions
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
+from keyhouse.credentials.trusted_publishers import keeping as publishers
 from keyhouse.mandate import keeping as mandates
 from keyhouse.projects.collaborators import keeping as collaborators
 from keyhouse.projects.life_cycle import keeping as removals
@@ -64,6 +65,12 @@ KINDS: Final = (
         "ends roles whose wait is over, forgets old invitations",
         timedelta(minutes=1),
         collaborators.keep,
+    ),
+    Kind(
+        "publisher-keeper",
+        "reminds of publishers that wait for a project, and ends old ones",
+        timedelta(minutes=1),
+        publishers.keep,
     ),
     Kind("audit-sealer", "chains audit records", timedelta(seconds=1), sealing.seal),
     Kind("mail-security", "delivers security mails", timedelta(seconds=10), page=MAIL),
