@@ -17,7 +17,7 @@ from django.db import transaction
 from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others, tell_person
 from keyhouse.audit import services as audit
-from keyhouse.core import actions, clock, creators, faults, naming
+from keyhouse.core import actions, clock, creators, naming
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, Strength, job
 from keyhouse.core.errors import EmailUnverified, SecondFactorRequired, SignInRequired
@@ -95,7 +95,6 @@ def add_publisher(  # noqa: PLR0913 - what a publisher is
         _record(ADD, draft, by)
         if told is None:
             tell_others(owners_of(project), letters.added(draft, project, by.name), now)
-        faults.reach("publisher.added")
     return draft
 
 
@@ -155,7 +154,6 @@ def remove_publisher(publisher_id: int, *, by: Actor) -> None:
         _record(REMOVE, publisher, by)
         tell_others(owners_of(project), letters.removed(publisher, project, by.name), clock.now())
         Publisher.objects.filter(pk=publisher.pk).delete()
-        faults.reach("publisher.removed")
 
 
 def _remove_pending(publisher: Publisher, by: Actor) -> None:
@@ -183,7 +181,6 @@ def confirm_publisher(publisher_id: int, *, by: Actor) -> Publisher:
         publisher.save()
         _record(CONFIRM, publisher, by, before=before)
         tell_others(owners_of(project), letters.confirmed(publisher, project, by.name), now)
-        faults.reach("publisher.confirmed")
     return publisher
 
 
