@@ -79,6 +79,10 @@ MOMENTS: dict[str, datetime] = {
 # gated, and reached from the command line and inside services only
 WITHOUT_DOOR = {
     "mandate.propose", "exemption.propose", "user.invite", "user.create", "setup.link", "enrolment.link",
+    "issuer.add", "issuer.remove",
+    # their pages are still to come
+    "publisher.add", "publisher.confirm", "publisher.constrain", "publisher.add-pending",
+    "project.require-publishers", "project.allow-tokens",
 }  # fmt: skip
 # gated, and asked inside the door of another action: each has a test of its own below
 INSIDE = {"token.use", "project.create", "index.read-private", "second-factor.remove-last", "switch.set-long"}

@@ -24,6 +24,11 @@ pytestmark = pytest.mark.django_db
 PERSONS = (OWNER, MAINTAINER, INVITED, "stranger", "anonymous")
 ASKED = frozenset().union(*ROLE_ACTIONS.values())
 BY_TOKEN = {"release.upload"}  # its door is no page: `tests/publishing`
+# their pages are still to come; who may is tried in `tests/credentials/trusted_publishers`
+COMING = {one for one in ASKED if one.startswith("publisher.")} | {
+    "project.require-publishers",
+    "project.allow-tokens",
+}
 VALUES = {
     "name": "alpha-beta",
     "version": "1.0",
@@ -69,7 +74,7 @@ def address(path: str, name: str = "alpha-beta") -> str:
 
 
 def test_every_action_of_the_table_has_a_door_here() -> None:
-    assert {name for _, _, name in DOORS} == ASKED - BY_TOKEN
+    assert {name for _, _, name in DOORS} == ASKED - BY_TOKEN - COMING
     assert set(CATALOGUE) >= ASKED
 
 
