@@ -129,6 +129,14 @@ def _change_projects(harbour: Harbour) -> None:
     harbour.send("iris", "/operator/names/reserve/", name="harbour-*", people="mara", reason="Ours.")
     harbour.send("iris", "/operator/creators/approve/", username="priya")
     harbour.send(
+        "iris",
+        "/operator/issuers/add/",
+        provider="kubernetes",
+        url="https://kubernetes.harbour.example",
+        label="Build cluster",
+        may_be_private="on",
+    )
+    harbour.send(
         "iris", "/operator/switches/new-projects/freeze/", reason="Names are being squatted.", lasts="1d"
     )
     tomorrow = clock.now() + timedelta(days=1)

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, include, path
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("keyhouse.accounts.urls")),
     path("", include("keyhouse.credentials.tokens.urls")),
+    path("", include("keyhouse.credentials.trusted_publishers.issuer_pages.urls")),
     path("", include("keyhouse.projects.urls")),
     path("", include("keyhouse.mandate.urls")),
     path("", include("keyhouse.web.console.urls")),

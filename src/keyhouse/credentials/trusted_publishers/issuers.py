@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from keyhouse.audit.services import Detail, record
@@ -136,7 +136,11 @@ def add_issuer(  # noqa: PLR0913 - one keyword for each thing that is kept of an
         row.provider, row.label, row.required_claims = provider, label.strip(), claims
         row.may_be_private, row.added_at, row.removed_at = may_be_private, clock.now(), None
         row.keys, row.keys_at, row.asked_at = {}, None, None
-        row.save()
+        try:
+            with transaction.atomic():
+                row.save()
+        except IntegrityError:  # somebody else was faster
+            raise IssuerTaken from None
         details: dict[str, Detail] = {
             "provider": provider,
             "required_claims": claims,
@@ -154,7 +158,8 @@ def remove_issuer(url: str, *, by: Actor) -> None:
     with transaction.atomic():
         actions.require(by, "issuer.remove", Thing("issuer", None, url[:LONGEST_URL]))
         kept, now = canonical(url), clock.now()
-        row = Issuer.objects.select_for_update().filter(url=kept).first() or _unkept(kept)
+        _give_row(kept, now)
+        row = Issuer.objects.select_for_update().filter(url=kept).first()
         if row is None or row.removed_at is not None:
             raise IssuerMissing
         row.removed_at, row.keys, row.keys_at = now, {}, None
@@ -198,6 +203,14 @@ def _unkept(url: str) -> Issuer | None:
     if known is None:
         return None
     return Issuer(url=url, provider=known.provider, label=known.label, added_at=clock.now())
+
+
+def _give_row(url: str, now: datetime) -> None:
+    """Let a public issuer, which is known without a row, have one from now on."""
+    known = BUILT_IN.get(url)
+    if known is not None:
+        facts = {"provider": known.provider, "label": known.label, "added_at": now}
+        Issuer.objects.get_or_create(url=url, defaults=facts)
 
 
 def _check_terms(url: str, provider: str, label: str, claims: Sequence[str]) -> list[str]:
@@ -247,9 +260,7 @@ def _claim_asking(issuer: Issuer, now: datetime) -> bool:
     if issuer.asked_at is not None and timedelta(0) <= now - issuer.asked_at < ASK_AGAIN:
         return False
     with transaction.atomic(durable=True):
-        if issuer.url in BUILT_IN:  # known without a row, and from now on with one
-            facts = {"provider": issuer.provider, "label": issuer.label, "added_at": now}
-            Issuer.objects.get_or_create(url=issuer.url, defaults=facts)
+        _give_row(issuer.url, now)
         long_ago = Q(asked_at__isnull=True) | Q(asked_at__lte=now - ASK_AGAIN) | Q(asked_at__gt=now)
         rows = Issuer.objects.filter(long_ago, url=issuer.url, removed_at__isnull=True)
         return rows.update(asked_at=now) == 1

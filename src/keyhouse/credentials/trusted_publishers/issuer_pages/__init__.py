@@ -1,0 +1,1 @@
+"""The pages on which operators keep the list of issuers."""
