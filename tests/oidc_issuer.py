@@ -153,6 +153,7 @@ def trust(issuer: IssuerUnderTest, provider: str = "", now: datetime | None = No
             "added_at": at,
             "keys": issuer.jwks,
             "keys_at": at,
+            "asked_at": at,  # so nobody asks over the network for the next minute
             **facts,
         },
     )

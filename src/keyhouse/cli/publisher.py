@@ -92,7 +92,8 @@ def list_(*, as_json: bool) -> None:
         claims = f" by {', '.join(row['required_claims'])}" if row["required_claims"] else ""
         kept = f"{row['keys']} keys of {row['keys_at']}" if row["keys_at"] else "keys never fetched"
         private = ", may be private" if row["may_be_private"] else ""
-        click.echo(f"{row['url']}  {row['provider']}{claims}, {kept}{private}")
+        silent = ", no answer when asked last" if row["is_silent"] else ""
+        click.echo(f"{row['url']}  {row['provider']}{claims}, {kept}{silent}{private}")
 
 
 @issuers.command()
@@ -143,6 +144,7 @@ def _as_dict(issuer: Issuer) -> dict[str, Any]:
         "added_at": clock.format_instant(issuer.added_at) if issuer.pk else None,
         "keys": len((issuer.keys or {}).get("keys", [])),
         "keys_at": clock.format_instant(issuer.keys_at) if issuer.keys_at else None,
+        "is_silent": issuer.is_silent,
     }
 
 

@@ -291,7 +291,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "issuer_outage_hours",
         "24",
         "for so many hours the keys of an issuer of identities are believed while it gives no answer (fetched anew every "
-        "quarter of an hour otherwise)",
+        "five minutes otherwise)",
         _number(1, 24 * 30),
     ),
     Setting("token_prefix", "keyhouse-", "how the text of an API token begins", _text),

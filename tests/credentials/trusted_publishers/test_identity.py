@@ -12,7 +12,7 @@ from tests.oidc_issuer import GITHUB, GITLAB, IssuerUnderTest, compact, ec_key, 
 
 from keyhouse.core import clock
 from keyhouse.core.actor import host
-from keyhouse.credentials.trusted_publishers import issuers
+from keyhouse.credentials.trusted_publishers import issuers, keys_client
 from keyhouse.credentials.trusted_publishers.errors import IdentityRefused
 from keyhouse.credentials.trusted_publishers.identity import Identity, verify_identity
 from keyhouse.credentials.trusted_publishers.models import Issuer
@@ -260,6 +260,27 @@ def test_a_token_without_a_key_s_name_is_taken_where_one_key_can_be_meant(custom
     assert _code(bare)[0] == "ok"
     Issuer.objects.filter(url=CI).update(keys={"keys": [*custom.jwks["keys"], public_jwk(rsa_key(3), "b")]})
     assert _code(bare)[0] == "identity-key-unknown"
+
+
+def test_another_key_under_the_same_name_is_noticed_and_the_old_one_proves_nothing(
+    github: IssuerUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = github.token(aud=AUDIENCE, now=NOW)
+    github.keys = {"first": rsa_key(6)}
+    new = github.token(aud=AUDIENCE, now=NOW)
+    asked = []
+
+    def fetch(url: str, *, may_be_private: bool) -> keys_client.Found:
+        del may_be_private
+        asked.append(url)
+        return keys_client.Found(url, github.jwks, 1)
+
+    monkeypatch.setattr(keys_client, "fetch_keys", fetch)
+    assert _code(new)[0] == "identity-signature"  # asked less than a minute ago
+    Issuer.objects.update(asked_at=NOW - timedelta(minutes=1))
+    assert _code(new)[0] == "ok"
+    assert _code(old)[0] == "identity-signature"
+    assert asked == [GITHUB]
 
 
 def test_judging_costs_a_query_and_less_than_a_millisecond_or_two(

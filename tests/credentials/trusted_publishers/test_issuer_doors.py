@@ -149,6 +149,7 @@ def test_commands_add_list_and_remove() -> None:
         "added_at": "",
         "keys": 0,
         "keys_at": None,
+        "is_silent": False,
     }
     assert _run("remove", CI).output == "Removed.\n"
     assert isinstance(_run("remove", CI).exception, IssuerMissing)

@@ -146,6 +146,7 @@ BAD: Final = {
     "not UTF-8": (_signed(RS, b'{"iss":"\xff"}'), "identity-malformed"),
     "half a character inside": (_signed(RS, b'{"iss":"\\ud800"}'), "identity-malformed"),
     "null character": (_signed(RS, b'{"iss":"a\\u0000"}'), "identity-malformed"),
+    "null character in a list": (_signed(RS, b'{"a":[["x\\u0000"]]}'), "identity-malformed"),
     "deep": (_signed(RS, b'{"a":' + b"[" * 9000 + b"]" * 1 + b"}"), "identity-malformed"),
     "none": (compact({"alg": "none"}, {}), "identity-algorithm"),
     "None": (compact({"alg": "None"}, {}), "identity-algorithm"),

@@ -36,7 +36,7 @@ LONGEST_URL: Final = 300
 LONGEST_LABEL: Final = 100
 LONGEST_CLAIM: Final = 100
 MOST_CLAIMS: Final = 10
-FRESH: Final = timedelta(minutes=15)  # kept keys are taken without asking; one that was removed works so long
+FRESH: Final = timedelta(minutes=5)  # kept keys are taken without asking; one that was removed works so long
 ASK_AGAIN: Final = timedelta(minutes=1)
 _ANSWER_SECONDS: Final = 10  # somebody who asks has an answer by then: two requests, each bounded
 _WAIT_SECONDS: Final = 5.0
@@ -169,12 +169,15 @@ def remove_issuer(url: str, *, by: Actor) -> None:
         record("issuer.remove", by=by, about=thing_of(row), details={"ended_tokens": ended})
 
 
-def key_set_of(issuer: Issuer, kid: str | None, now: datetime) -> Mapping[str, Any]:
-    """Return the keys of an issuer, asking it where a key is unknown or the kept ones are old; at most once a minute.
+def key_set_of(
+    issuer: Issuer, kid: str | None, now: datetime, *, is_doubted: bool = False
+) -> Mapping[str, Any]:
+    """Return the keys of an issuer, asking it where a key is unknown, the kept ones are old, or they are doubted.
 
-    Where it gives no answer, the kept ones go on for a set time. Raises KeysMissing. Not inside a transaction.
+    It is asked at most once a minute. Where it gives no answer, the kept ones go on for a set time. Raises KeysMissing.
+    Not inside a transaction.
     """
-    if _is_fresh(issuer, now) and _holds(issuer, kid):
+    if not is_doubted and _is_fresh(issuer, now) and _holds(issuer, kid):
         return _keys(issuer)
     if _claim_asking(issuer, now):
         _ask(issuer, now)
@@ -281,9 +284,9 @@ def _ask(issuer: Issuer, now: datetime) -> None:
 def _is_being_asked(issuer: Issuer, now: datetime) -> bool:
     """Tell whether another one may still get an answer."""
     row = Issuer.objects.filter(url=issuer.url).first()
-    if row is None or row.asked_at is None or abs(now - row.asked_at) > timedelta(seconds=_ANSWER_SECONDS):
+    if row is None or row.asked_at is None or not row.is_silent:
         return False
-    return row.keys_at is None or row.keys_at < row.asked_at
+    return abs(now - row.asked_at) <= timedelta(seconds=_ANSWER_SECONDS)
 
 
 def _wait_for_answer(issuer: Issuer) -> None:
@@ -293,8 +296,7 @@ def _wait_for_answer(issuer: Issuer) -> None:
     try:
         until = time.monotonic() + _WAIT_SECONDS
         while time.monotonic() < until:
-            row = Issuer.objects.get(url=issuer.url)
-            if row.asked_at is None or (row.keys_at is not None and row.keys_at >= row.asked_at):
+            if not Issuer.objects.get(url=issuer.url).is_silent:
                 return
             time.sleep(_LOOK_AGAIN)
     finally:

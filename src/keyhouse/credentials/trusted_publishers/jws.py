@@ -129,11 +129,20 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a member stands twice")
-    for text in (*found, *(value for value in found.values() if isinstance(value, str))):
-        if "\x00" in text:
-            raise ValueError("a text holds a null character")
-        text.encode()  # halves of characters can't be: UnicodeEncodeError is a ValueError
+    for one in (*found, *found.values()):
+        _check_texts(one)
     return found
+
+
+def _check_texts(value: Any) -> None:
+    """Raise ValueError for a text that no database can hold; objects inside were looked at before."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise ValueError("a text holds a null character")
+        value.encode()  # halves of characters can't be: UnicodeEncodeError is a ValueError
+    elif isinstance(value, list):
+        for one in value:
+            _check_texts(one)
 
 
 def _no_constant(name: str) -> None:

@@ -48,6 +48,11 @@ class Issuer(models.Model):
         """Return its address."""
         return self.url
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether it gave no answer when it was asked last, or has none given yet."""
+        return self.asked_at is not None and (self.keys_at is None or self.keys_at < self.asked_at)
+
 
 class Publisher(models.Model):
     """What a project trusts to publish: an identity at an issuer. Without a project it is pending, for a name to come.
