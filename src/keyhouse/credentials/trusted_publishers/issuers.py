@@ -60,6 +60,13 @@ BUILT_IN: Final[Mapping[str, BuiltIn]] = {
     "https://accounts.google.com": BuiltIn(Provider.GOOGLE, "Google"),
     "https://platform.activestate.com/api/v1/oauth/oidc": BuiltIn(Provider.ACTIVESTATE, "ActiveState"),
 }
+PROVIDER_NAMES: Final[Mapping[str, str]] = {
+    Provider.GITHUB: "GitHub",
+    Provider.GITLAB: "GitLab",
+    Provider.GOOGLE: "Google",
+    Provider.ACTIVESTATE: "ActiveState",
+    Provider.CUSTOM: "claims of its own",
+}
 # Claims that every publisher of such an issuer must fix, for issuers that no file of `providers/` knows.
 PRESETS: Final[Mapping[str, tuple[str, ...]]] = {
     "kubernetes": ("sub",),

@@ -21,7 +21,8 @@ LIST: Final = "/operator/issuers/"
 @actions.classified(GET="issuer.read-all")
 def issuers(request: AskedRequest) -> HttpResponse:
     """Show who is believed, and when their keys were fetched last."""
-    return render(request, "publishers/issuers.html", {"issuers": services.all_issuers()})
+    rows = [(one, services.PROVIDER_NAMES[one.provider]) for one in services.all_issuers()]
+    return render(request, "publishers/issuers.html", {"issuers": rows})
 
 
 @actions.takes(*AddForm.base_fields)
