@@ -199,6 +199,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/issuers/": seen(OPERATOR),
     "/operator/issuers/add/": seen(OPERATOR),
     "/operator/issuers/remove/": seen(OPERATOR, at="/operator/issuers/remove/?issuer=https://gitlab.com"),
+    "/operator/issuers/test/": seen(OPERATOR, at="/operator/issuers/test/?issuer=https://gitlab.com"),
     "/operator/reports/": seen(OPERATOR),
     "/operator/reports/{report_id}/": linked("/operator/reports/", OPERATOR),
     "/operator/reports/{report_id}/close/": seen(OPERATOR, at="/operator/reports/1/close/"),

@@ -76,7 +76,7 @@ COMMANDS: Final[dict[str, str]] = {
     "publisher issuers add": "issuer.add",
     "publisher issuers list": HOST,
     "publisher issuers remove": "issuer.remove",
-    "publisher issuers test": HOST,
+    "publisher issuers test": "issuer.test",
     "quarantine set": "quarantine.set",
     "quarantine lift": "quarantine.lift",
     "quarantine list": HOST,

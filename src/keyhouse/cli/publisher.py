@@ -10,8 +10,8 @@ from keyhouse.cli.main import as_json as document_of
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.credentials.trusted_publishers import issuers as services
-from keyhouse.credentials.trusted_publishers.errors import IssuerMissing
-from keyhouse.credentials.trusted_publishers.keys_client import Found, fetch_keys
+from keyhouse.credentials.trusted_publishers.errors import IssuerUnanswered
+from keyhouse.credentials.trusted_publishers.keys_client import UNUSABLE, Found, fetch_keys
 from keyhouse.credentials.trusted_publishers.models import Issuer, Provider
 
 _PRESETS = ", ".join(f"{name} ({' '.join(claims)})" for name, claims in services.PRESETS.items())
@@ -127,9 +127,7 @@ def test(url: str, *, private: bool, as_json: bool) -> None:
     for key in facts["keys"]:
         click.echo(f"  {key['kid'] or '(no name)'}  {key['kind']}")
     if not facts["keys"]:
-        raise IssuerMissing(
-            "None of its keys can be used: RS256 with 2048 bits or more, or ES256.", fix="Ask who runs it."
-        )
+        raise IssuerUnanswered(UNUSABLE, fix="Ask who runs it.")
     click.echo("It works." if issuer else "It works, and is not on the list yet.")
 
 
@@ -149,8 +147,5 @@ def _as_dict(issuer: Issuer) -> dict[str, Any]:
 
 
 def _found(found: Found, issuer: Issuer | None) -> dict[str, Any]:
-    keys = [
-        {"kid": key.get("kid", ""), "kind": "RSA" if key["kty"] == "RSA" else key.get("crv", "")}
-        for key in found.key_set["keys"]
-    ]
+    keys = [{"kid": key.get("kid", ""), "kind": services.kind_of(key)} for key in found.key_set["keys"]]
     return {"keys_url": found.keys_url, "count": found.count, "keys": keys, "is_on_list": issuer is not None}

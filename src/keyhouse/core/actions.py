@@ -368,6 +368,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _operator("creator.approve", "Approve somebody to make projects", step_up=True),
         _operator("creator.revoke", "Take back that somebody may make projects", step_up=True),
         _any_office("issuer.read-all", "See which issuers of identities from CI are believed"),
+        _operator("issuer.test", "Ask an issuer of identities for its keys, and see what comes"),
         _operator("issuer.add", "Believe an issuer of identities from CI", step_up=True),
         _operator("issuer.remove", "Stop believing an issuer of identities from CI", step_up=True),
         _any_office("quarantine.read-all", "See what is in quarantine"),

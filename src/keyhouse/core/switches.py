@@ -128,7 +128,7 @@ ALWAYS_OPEN: Final = frozenset(
         "mail.report-bounces", "mail.retry", "mail.clear-bounce",
         # tightening, and the switches themselves
         "report.file", "report.read-own", "report.read-all", "report.close",
-        "name.reserve", "name.release", "name.read-all", "creator.read-all", "creator.revoke", "issuer.read-all", "issuer.remove",
+        "name.reserve", "name.release", "name.read-all", "creator.read-all", "creator.revoke", "issuer.read-all", "issuer.test", "issuer.remove",
         "quarantine.read-all", "quarantine.set", "quarantine.lift",
         "mandate.withdraw", "switch.set", "switch.set-long", "switch.lift",
         # the index's own upkeep, and whoever has the machine

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
-from tests.oidc_issuer import GITHUB, GITLAB, IssuerUnderTest, compact, ec_key, public_jwk, rsa_key, trust
+from tests.oidc_issuer import (
+    GITHUB,
+    GITLAB,
+    IssuerUnderTest,
+    ServedIssuer,
+    compact,
+    ec_key,
+    public_jwk,
+    rsa_key,
+    trust,
+)
 
-from keyhouse.core import clock
+from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 from keyhouse.credentials.trusted_publishers import issuers, keys_client
 from keyhouse.credentials.trusted_publishers.errors import IdentityRefused
@@ -281,6 +293,41 @@ def test_another_key_under_the_same_name_is_noticed_and_the_old_one_proves_nothi
     assert _code(new)[0] == "ok"
     assert _code(old)[0] == "identity-signature"
     assert asked == [GITHUB]
+
+
+def test_the_whole_way_over_tls_with_rotation_and_outage(
+    certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = dataclasses.replace(configuration.current(), ca_file=certificate[0])
+    monkeypatch.setattr(configuration, "current", lambda: settings)
+    with ServedIssuer(*certificate) as served:
+        issuers.add_issuer(served.url, "gitlab", may_be_private=True, by=host())
+
+        def code(minutes: float, kid: str | None = None, **claims: Any) -> str:
+            now = NOW + timedelta(minutes=minutes)
+            token = served.token(claims, aud=AUDIENCE, now=now, kid=kid)
+            try:
+                verify_identity(token, audience=AUDIENCE, now=now)
+            except IdentityRefused as refusal:
+                return refusal.code
+            return "ok"
+
+        assert code(0) == "ok"
+        assert code(1) == "ok"
+        assert len(served.asked) == 2  # one of the document, one of the keys
+        served.rotate()
+        assert code(2) == "ok"
+        assert len(served.asked) == 4
+        served.mode = "failing"
+        assert code(60) == "ok"
+        assert code(24 * 60) == "ok"
+        assert code(24 * 60 + 3) == "identity-keys-missing"
+        served.mode = "other-issuer"
+        assert code(24 * 60 + 5) == "identity-keys-missing"
+        served.mode = "good"
+        assert code(24 * 60 + 7) == "ok"
+        served.keys = {"third": ec_key(3)}
+        assert code(24 * 60 + 9, kid="third") == "ok"
 
 
 def test_judging_costs_a_query_and_less_than_a_millisecond_or_two(

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 from django.db import connection
 from tests.mandate.visiting import Visit, code_of
-from tests.oidc_issuer import GITLAB, ServedIssuer
+from tests.oidc_issuer import GITLAB, ServedIssuer, ec_key
 from tests.safety.conftest import person
 
 from keyhouse.accounts.models import User
@@ -32,6 +32,7 @@ from keyhouse.web.wiring import wire_all
 CI: Final = "https://ci.example"
 LIST: Final = "/operator/issuers/"
 ADD: Final = "/operator/issuers/add/"
+TEST: Final = "/operator/issuers/test/"
 REMOVE: Final = "/operator/issuers/remove/"
 db = pytest.mark.django_db
 
@@ -119,6 +120,36 @@ def test_others_may_not_and_who_may_only_read_sees_no_buttons() -> None:
     assert Visit().get(LIST).status_code in {302, 303, 401}
     assert Issuer.objects.count() == 0
     assert _records() == []
+
+
+@db
+def test_operators_try_an_issuer(certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = dataclasses.replace(configuration.current(), ca_file=certificate[0])
+    monkeypatch.setattr(configuration, "_current", settings)
+    visit = _visit("op", "operator")
+    with ServedIssuer(*certificate) as issuer:
+        issuers.add_issuer(issuer.url, "gitlab", by=host())
+        assert code_of(visit.get(TEST)) == "issuer-missing"
+        assert visit.get(f"{TEST}?issuer={issuer.url}").status_code == 200
+        assert issuer.asked == []
+        visit.post(TEST, issuer=issuer.url)
+        assert "which is not an address of the public internet" in visit.text
+        Issuer.objects.update(may_be_private=True)
+        visit.post(TEST, issuer=issuer.url)
+        assert f"1 key at {issuer.url}/keys, of which 1 can be used" in visit.text
+        issuer.keys = {"<b>": ec_key()}
+        assert "&lt;b&gt;" in visit.post(TEST, issuer=issuer.url).content.decode()
+        issuer.keys = {}
+        visit.post(TEST, issuer=issuer.url)
+        assert "None of its keys can be used" in visit.text
+        asked = len(issuer.asked)
+        for name, office in (("ada", ""), ("mod", "moderator"), ("aud", "auditor")):
+            other = _visit(name, office)
+            assert code_of(other.post(TEST, issuer=issuer.url)) == "role-required"
+        assert code_of(visit.post(TEST, issuer="https://unknown.example")) == "issuer-missing"
+        assert len(issuer.asked) == asked
+    assert Issuer.objects.get().asked_at is None
+    assert _records() == ["issuer.add"]
 
 
 @db

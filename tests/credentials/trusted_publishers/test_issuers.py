@@ -262,6 +262,37 @@ def test_an_outage_is_worked_through_for_a_set_time(asked: Asked) -> None:
 
 
 @db
+def test_in_an_outage_nobody_waits_for_whoever_asks(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as the kept keys do: another one that asks may take its time."""
+    row = trust(asked.issuer, now=NOW - timedelta(hours=1), asked_at=NOW)
+    waited: list[Issuer] = []
+    monkeypatch.setattr(issuers, "_wait_for_answer", waited.append)
+    assert _names("first", NOW + timedelta(seconds=1)) == ["first"]
+    assert asked.count == 0
+    assert row.is_silent
+    _names("unknown", NOW + timedelta(seconds=1))
+    assert (len(waited), asked.count) == (1, 0)
+
+
+@db
+def test_whoever_gave_no_answer_is_named_for_a_day(asked: Asked) -> None:
+    assert issuers.silent_issuers(NOW) == []
+    asked.is_down = True
+    with pytest.raises(KeysMissing):
+        _names("first", NOW)
+    for later, count in (
+        (timedelta(seconds=1), 0),
+        (timedelta(seconds=10), 1),
+        (timedelta(days=1), 1),
+        (timedelta(days=1, seconds=1), 0),
+    ):
+        assert len(issuers.silent_issuers(NOW + later)) == count
+    asked.is_down = False
+    assert _names("first", NOW + timedelta(minutes=1)) == ["first"]
+    assert issuers.silent_issuers(NOW + timedelta(minutes=2)) == []
+
+
+@db
 def test_without_keys_and_without_an_answer_nothing_is_believed(asked: Asked) -> None:
     asked.is_down = True
     for later in (0, 1, 59):

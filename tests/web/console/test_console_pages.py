@@ -22,6 +22,7 @@ from keyhouse.cli import serve
 from keyhouse.core import clock, configuration, rounds
 from keyhouse.core.actor import OFFICES, host
 from keyhouse.core.configuration import SETTINGS
+from keyhouse.credentials.trusted_publishers.models import Issuer
 from keyhouse.index.keeper import Keeper as IndexKeeper
 from keyhouse.projects.models import Project
 from keyhouse.web.console import attention, projects, works
@@ -313,9 +314,19 @@ def test_the_overview_says_what_needs_attention(ada: User, in_office: InOffice) 
     for number in range(5):
         signed_in(make_person(f"n{number}"))
     Session.objects.update(network="10.0.0.1")
+    asked_at = clock.now() - timedelta(hours=1)
+    Issuer.objects.create(url="https://ci.example", provider="gitlab", added_at=asked_at, asked_at=asked_at)
     told = attention.needs_attention(Readiness(("no rows",), ()), clock.now())
     sentences = " ".join(one.sentence for one in told)
-    for words in ("no rows", "private address", "10.0.0.1", "frozen", "no owner", "about an office"):
+    for words in (
+        "no rows",
+        "private address",
+        "10.0.0.1",
+        "frozen",
+        "no owner",
+        "about an office",
+        "no answer",
+    ):
         assert words in sentences
     assert [one.severity for one in told] == sorted(one.severity for one in told)
     page = browser.get("/operator/").content.decode()

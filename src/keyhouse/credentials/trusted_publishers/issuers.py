@@ -119,6 +119,13 @@ def all_issuers() -> list[Issuer]:
     return [one for one in (*public, *rows.values()) if one is not None and one.removed_at is None]
 
 
+def silent_issuers(now: datetime) -> list[Issuer]:
+    """Return those that were asked within a day and gave no answer; not those that may still give one."""
+    asked = (now - timedelta(days=1), now - timedelta(seconds=_ANSWER_SECONDS))
+    rows = Issuer.objects.filter(removed_at__isnull=True, asked_at__range=asked)
+    return [row for row in rows.order_by("url") if row.is_silent]
+
+
 def add_issuer(  # noqa: PLR0913 - one keyword for each thing that is kept of an issuer
     url: str,
     provider: str,
@@ -176,6 +183,32 @@ def remove_issuer(url: str, *, by: Actor) -> None:
         record("issuer.remove", by=by, about=thing_of(row), details={"ended_tokens": ended})
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What an issuer answered: where its keys are, how many, and those that can be used; or what is wrong."""
+
+    trouble: str = ""
+    keys_url: str = ""
+    count: int = 0
+    keys: tuple[tuple[str, str], ...] = ()  # name and kind of each
+
+
+def try_issuer(issuer: Issuer, *, by: Actor) -> Trial:
+    """Ask an issuer for its keys and tell what came; nothing is kept. Raises what gate and authority raise."""
+    actions.require(by, "issuer.test", thing_of(issuer))
+    try:
+        found = keys_client.fetch_keys(issuer.url, may_be_private=issuer.may_be_private)
+    except IssuerUnanswered as error:
+        return Trial(error.sentence)
+    keys = tuple((key.get("kid", ""), kind_of(key)) for key in found.key_set["keys"])
+    return Trial("" if keys else keys_client.UNUSABLE, found.keys_url, found.count, keys)
+
+
+def kind_of(key: Mapping[str, Any]) -> str:
+    """Return what a key is, for people."""
+    return "RSA" if key["kty"] == "RSA" else str(key.get("crv", ""))
+
+
 def key_set_of(
     issuer: Issuer, kid: str | None, now: datetime, *, is_doubted: bool = False
 ) -> Mapping[str, Any]:
@@ -188,10 +221,10 @@ def key_set_of(
         return _keys(issuer)
     if _claim_asking(issuer, now):
         _ask(issuer, now)
-    elif _is_being_asked(issuer, now):
-        _wait_for_answer(issuer)
+    elif not (_is_kept(issuer, now) and _holds(issuer, kid)) and _is_being_asked(issuer, now):
+        _wait_for_answer(issuer)  # where the kept ones do, nobody waits
     row = Issuer.objects.get(url=issuer.url)
-    if row.removed_at is None and row.keys_at is not None and now - row.keys_at <= _outage():
+    if row.removed_at is None and _is_kept(row, now):
         return _keys(row)
     raise KeysMissing
 
@@ -261,8 +294,10 @@ def _is_fresh(issuer: Issuer, now: datetime) -> bool:
     return issuer.keys_at is not None and timedelta(0) <= now - issuer.keys_at < FRESH
 
 
-def _outage() -> timedelta:
-    return timedelta(hours=configuration.current().issuer_outage_hours)
+def _is_kept(issuer: Issuer, now: datetime) -> bool:
+    """Tell whether the kept keys may go on where the issuer gives no answer."""
+    outage = timedelta(hours=configuration.current().issuer_outage_hours)
+    return issuer.keys_at is not None and now - issuer.keys_at <= outage
 
 
 def _claim_asking(issuer: Issuer, now: datetime) -> bool:

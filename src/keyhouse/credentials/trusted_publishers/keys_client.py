@@ -17,6 +17,7 @@ DISCOVERY_PATH: Final = "/.well-known/openid-configuration"
 LONGEST_URL: Final = 500
 BOUNDS: Final = Bounds(seconds=5.0, size=2**18)
 AT_ONCE: Final = 4
+UNUSABLE: Final = "None of its keys can be used: RS256 with 2048 bits or more, or ES256."
 
 _MEMBERS: Final = ("kty", "kid", "use", "alg", "key_ops", "n", "e", "crv", "x", "y")
 _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})

@@ -13,6 +13,7 @@ from keyhouse.accounts import lone_address
 from keyhouse.accounts.addresses.queries import find_alarm
 from keyhouse.accounts.models import Proposal, RecoveryCase, User
 from keyhouse.audit.models import Record
+from keyhouse.credentials.trusted_publishers.issuers import silent_issuers
 from keyhouse.mail import queries as mail
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.projects.ownership import projects_without_owner
@@ -152,6 +153,12 @@ def _works(now: datetime) -> Attention | None:
     return _about(f"What runs beside requests is in trouble: {names}." if names else "", "/operator/jobs/")
 
 
+def _silent_issuers(now: datetime) -> Attention | None:
+    silent = silent_issuers(now)
+    told = f"An issuer gave no answer when its keys were asked for: {silent[0].url}." if silent else ""
+    return _about(told, "/operator/issuers/")
+
+
 def _unsealed(now: datetime) -> Attention | None:
     rows = Record.objects.filter(position=None, at__lt=now - UNSEALED_SOON)
     told = "Audit records have waited for more than five minutes to be sealed." if rows.exists() else ""
@@ -183,6 +190,7 @@ _LOOKS: Final[tuple[Callable[[datetime], Attention | None], ...]] = (
     _ownerless,
     _reports,
     _works,
+    _silent_issuers,
     _unsealed,
     _disk_low,
     _certificate_ends,

@@ -67,7 +67,7 @@ class AddForm(PageForm):
         return provider, claims
 
 
-class RemoveForm(PageForm):
-    """Which issuer."""
+class IssuerForm(PageForm):
+    """Which issuer of the list."""
 
     issuer = forms.CharField(max_length=issuers.LONGEST_URL, widget=forms.HiddenInput)

@@ -10,4 +10,5 @@ urlpatterns = [
     path("operator/issuers/", views.issuers),
     path("operator/issuers/add/", views.add),
     path("operator/issuers/remove/", views.remove),
+    path("operator/issuers/test/", views.test),
 ]

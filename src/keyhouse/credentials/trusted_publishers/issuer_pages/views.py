@@ -12,8 +12,8 @@ from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions
 from keyhouse.credentials.trusted_publishers import issuers as services
 from keyhouse.credentials.trusted_publishers.errors import IssuerMissing
-from keyhouse.credentials.trusted_publishers.issuer_pages.forms import AddForm, RemoveForm
-from keyhouse.credentials.trusted_publishers.models import Publisher
+from keyhouse.credentials.trusted_publishers.issuer_pages.forms import AddForm, IssuerForm
+from keyhouse.credentials.trusted_publishers.models import Issuer, Publisher
 
 LIST: Final = "/operator/issuers/"
 
@@ -48,19 +48,32 @@ def add(request: AskedRequest) -> HttpResponse:
     return show_form(request, "publishers/issuer_add.html", form)
 
 
-@actions.takes(*RemoveForm.base_fields)
+@actions.takes(*IssuerForm.base_fields)
 @actions.classified(GET="issuer.remove", POST="issuer.remove")
 def remove(request: AskedRequest) -> HttpResponse:
     """Ask once more, then believe it no longer."""
-    asked = request.POST if request.method == "POST" else request.GET
-    form = RemoveForm(asked)
-    issuer = services.find_issuer(form.cleaned_data["issuer"]) if form.is_valid() else None
-    if issuer is None:
-        raise IssuerMissing
+    form, issuer = _asked_about(request)
     if request.method == "POST":
         services.remove_issuer(issuer.url, by=request.actor)
         return SeeOther(LIST)
     count = Publisher.objects.filter(issuer_url=issuer.url).count()
-    return render(
-        request, "publishers/issuer_remove.html", {"form": form, "issuer": issuer, "publishers": count}
-    )
+    context = {"form": form, "issuer": issuer, "publishers": count}
+    return render(request, "publishers/issuer_remove.html", context)
+
+
+@actions.takes(*IssuerForm.base_fields)
+@actions.classified(GET="issuer.test", POST="issuer.test")
+def test(request: AskedRequest) -> HttpResponse:
+    """Ask an issuer for its keys, and show what came."""
+    form, issuer = _asked_about(request)
+    trial = services.try_issuer(issuer, by=request.actor) if request.method == "POST" else None
+    return render(request, "publishers/issuer_test.html", {"form": form, "issuer": issuer, "trial": trial})
+
+
+def _asked_about(request: AskedRequest) -> tuple[IssuerForm, Issuer]:
+    """Return the issuer that the address or the form names; raises IssuerMissing."""
+    form = IssuerForm(request.POST if request.method == "POST" else request.GET)
+    issuer = services.find_issuer(form.cleaned_data["issuer"]) if form.is_valid() else None
+    if issuer is None:
+        raise IssuerMissing
+    return form, issuer
