@@ -97,3 +97,15 @@ def test_refusals_are_said_and_change_nothing(words: tuple[str, ...], refusal: t
 def test_a_reason_is_asked_for() -> None:
     assert run("suspend", "ada").exit_code == 2
     assert not User.objects.filter(state="suspended").exists()
+
+
+def test_a_long_list_is_read_in_pages() -> None:
+    names = [
+        json.loads(line)["username"] for line in run("list", "--json", "--limit", "1").stdout.splitlines()
+    ]
+    assert names == ["ada"]
+    assert run("list", "--after", "ada", "--limit", "1").stdout.startswith("root  active operator")
+    assert not run("list", "--after", "root").stdout
+    assert run("list", "--named", "OO").stdout.startswith("root")
+    assert not run("list", "--state", "suspended").stdout
+    assert run("list", "--limit", "0").exit_code == 2

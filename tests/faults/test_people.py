@@ -245,6 +245,25 @@ def test_a_name_is_reserved_and_released_whole_or_not_at_all(index: Index) -> No
     assert (log.count("name.reserve"), log.count("name.release")) == (1, 0)
 
 
+def test_what_was_stopped_is_opened_whole_or_not_at_all(index: Index) -> None:
+    killed, why = -signal.SIGKILL, ("--reason", MEANWHILE)
+    index.place.keyhouse("freeze", "uploads", *why)
+    index.place.keyhouse("user", "suspend", "bob", *why)
+    for fault, words in (
+        ("switch.rows-written", ("thaw", "uploads")),
+        ("suspension.rows-written", ("user", "reinstate", "bob", *why)),
+    ):
+        assert index.place.run(*words, KEYHOUSE_FAULT=fault).returncode == killed
+    assert [one["name"] for one in index.place.json("freeze", "list", "--json") if one["is_on"]] == [
+        "uploads"
+    ]
+    assert index.place.json("user", "show", "bob", "--json")["state"] == "suspended"
+    log = index.place.keyhouse("audit", "--json")
+    assert (log.count('"switch.lift"'), log.count('"person.reinstate"')) == (0, 0)
+    index.place.keyhouse("thaw", "uploads")
+    assert index.place.json("user", "reinstate", "bob", *why, "--json")["done"] == "reinstated"
+
+
 # ---- two at once, in two processes
 
 

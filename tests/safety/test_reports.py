@@ -20,6 +20,7 @@ from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project
 from keyhouse.safety.models import Report
 from keyhouse.safety.quarantine.services import quarantine
+from keyhouse.safety.reports import letters
 from keyhouse.safety.reports.errors import ReportClosed, ReportMissing, ReportOpen, ReportRefused
 from keyhouse.safety.reports.services import close_report, report_project
 from keyhouse.safety.switches.services import freeze
@@ -41,7 +42,8 @@ def browser(name: str, *methods: str) -> Visit:
 def test_what_is_reported_is_answered_once_and_the_reporter_is_told(eve: Actor, mod: Actor) -> None:
     row = report_project("alpha", "malware", f" {SECRET} ", version="2.0", by=eve)
     assert (row.text, str(row), row.closed_at) == (SECRET, "alpha 2.0", None)
-    assert Mail.objects.count() == 0
+    assert {mail.kind for mail in Mail.objects.all()} == {"report-filed"}
+    Mail.objects.all().delete()
     for _ in range(2):
         close_report(row.pk, "acted", "It is in quarantine.", by=mod)
     with pytest.raises(ReportClosed):
@@ -54,6 +56,22 @@ def test_what_is_reported_is_answered_once_and_the_reporter_is_told(eve: Actor, 
         "report.close",
     ]
     report_project("alpha", "malware", "Again.", by=eve)
+
+
+def test_who_answers_is_told_of_the_first_open_report_about_a_project_and_not_what_was_written(
+    eve: Actor, ada: Actor, mod: Actor
+) -> None:
+    first = report_project("alpha", "malware", SECRET, by=eve)
+    told = Mail.objects.get()
+    assert (told.kind, told.address) == ("report-filed", "mod@example.org")
+    assert SECRET not in str(letters.filed(first))
+    report_project("alpha", "other", "Once more.", by=ada)
+    assert Mail.objects.count() == 1
+    for row in (first, Report.objects.exclude(pk=first.pk).get()):
+        close_report(row.pk, "dismissed", "", by=mod)
+    Mail.objects.all().delete()
+    report_project("alpha", "malware", "Anew.", by=eve)
+    assert [mail.address for mail in Mail.objects.all()] == ["mod@example.org"]
 
 
 def test_one_report_of_a_person_about_a_project_is_open(eve: Actor, mod: Actor) -> None:
@@ -99,7 +117,7 @@ def test_who_may_not_answer_changes_and_learns_nothing(eve: Actor, ada: Actor, m
         with pytest.raises(ReportRefused):
             close_report(row.pk, outcome, note, by=mod)
     assert Report.objects.filter(closed_at=None, outcome="", note="").count() == 1
-    assert Mail.objects.count() == 0
+    assert not Mail.objects.exclude(kind="report-filed").exists()
     assert Record.objects.filter(action="report.close").count() == 0
 
 

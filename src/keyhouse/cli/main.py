@@ -42,6 +42,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "mail": (True, "Try the mail server; list and retry mails; clear bounces."),
     "freeze": (True, "Stop new accounts, new projects, uploads, deletions or everything."),
     "thaw": (True, "Lift a switch that `freeze` threw."),
+    "announce": (True, "Show a line on every page for people, for a while."),
     "import": (True, "Bring in a folder of files, or what another index holds."),
     "names": (True, "Keep names and prefixes for somebody."),
     "creators": (True, "Approve people to make projects."),

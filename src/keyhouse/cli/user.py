@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from django.db.models import Count
 
 from keyhouse.accounts import holds
 from keyhouse.accounts.inviting.queries import not_yet_here
@@ -264,17 +265,32 @@ def revoke_office(name: str, office: str, reason: str, *, as_json: bool) -> None
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def list_(*, as_json: bool) -> None:
-    """List accounts: name, state, operator or not, second factors."""
-    for user in User.objects.order_by("username").prefetch_related("authenticators", "security_keys"):
+@click.option("--named", default="", help="Only names that hold this text.")
+@click.option("--state", type=click.Choice(User.State.values), help="Only accounts in this state.")
+@click.option("--after", default="", help="Begin after this name, where the last page ended.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each.")
+def list_(*, named: str, state: str | None, after: str, limit: int | None, as_json: bool) -> None:
+    """List accounts by name: state, operator or not, second factors.
+
+    \b
+    Examples:
+      keyhouse user list --named ada
+      keyhouse user list --limit 100 --after ada
+    """  # noqa: D301 - \b is click's own mark
+    people = User.objects.filter(username__icontains=named, username__gt=after).order_by("username")
+    people = people.filter(state=state) if state else people
+    counted = people.annotate(
+        apps=Count("authenticators", distinct=True), keys=Count("security_keys", distinct=True)
+    )
+    for user in counted[:limit].iterator():
         row = {
             "username": user.username,
             "state": user.state,
             "operator": user.is_operator,
             "joined_at": clock.format_instant(user.joined_at),
-            "authenticator_apps": len(user.authenticators.all()),
-            "security_keys": len(user.security_keys.all()),
+            "authenticator_apps": user.apps,
+            "security_keys": user.keys,
         }
         click.echo(json.dumps(row) if as_json else _as_line(row))
 

@@ -27,6 +27,11 @@ def live_announcements(now: datetime) -> list[Announcement]:
     return list(live.order_by("-begins_at", "-pk")[:MOST_AT_ONCE])
 
 
+def coming_announcements(now: datetime) -> list[Announcement]:
+    """Return all that isn't over, what begins first first."""
+    return list(Announcement.objects.filter(ends_at__gt=now).order_by("begins_at", "pk"))
+
+
 def publish_announcement(  # noqa: PLR0913 - what an announcement is, one keyword each
     text: str, severity: str, *, begins_at: datetime, ends_at: datetime, by: Actor, now: datetime
 ) -> Announcement:

@@ -109,6 +109,7 @@ def reinstate_user(user: User, reason: str, *, by: Actor, now: datetime) -> None
         tell_operators(
             user, letters.told_operators(user.username, "was reinstated", by=by, reason=reason, now=now), now
         )
+        faults.reach("suspension.rows-written")
 
 
 def end_sessions_of(user: User, reason: str, *, by: Actor, now: datetime) -> int:

@@ -12,6 +12,20 @@ _DECIDED = {
 }
 
 
+def filed(report: Report) -> Letter:
+    """Return the notice to those who answer reports; what was written is read on the page, not in a mail."""
+    return Letter(
+        "report-filed",
+        f"{report.normalized_name} was reported",
+        (
+            Text(f"Somebody reported {report.normalized_name}. It waits for an answer."),
+            Facts((("What", str(report)),)),
+            Text("While it is open, further reports about the same project are not told by mail."),
+            Link("Read it", site_address(f"/operator/reports/{report.pk}/")),
+        ),
+    )
+
+
 def closed(report: Report) -> Letter:
     """Return the answer to whoever reported something."""
     note = (("Note", report.note),) if report.note else ()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
+from keyhouse.accounts.models import User
 from keyhouse.safety.reports.models import Report
 
 PAGE: Final = 50
@@ -24,6 +25,12 @@ class Listed:
 def open_reports() -> QuerySet[Report]:
     """Return what nobody has answered yet."""
     return Report.objects.filter(closed_at__isnull=True)
+
+
+def who_answers(*, besides: int) -> list[int]:
+    """Return the accounts of moderators and operators that are open, but for one."""
+    people = User.objects.filter(Q(is_moderator=True) | Q(is_operator=True), state=User.State.ACTIVE)
+    return list(people.exclude(pk=besides).order_by("pk").values_list("pk", flat=True))
 
 
 def list_reports(*, is_open: bool, before: str = "") -> Listed:

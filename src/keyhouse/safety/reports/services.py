@@ -55,7 +55,11 @@ def _file(report: Report, name: str, version: str, by: Actor) -> Report:
         if queries.open_reports().filter(reporter_id=report.reporter_id, normalized_name=name).exists():
             raise ReportOpen
         report.normalized_name, report.version = project.normalized_name, version
+        is_first = not queries.open_reports().filter(normalized_name=name).exists()
         report.save(force_insert=True)
+        if is_first:
+            who = queries.who_answers(besides=report.reporter_id or 0)
+            tell_others(who, letters.filed(report), report.reported_at)
         record("report.file", by=by, about=_thing(report), details={"version": version, "kind": report.kind})
         faults.reach("report.rows-written")
     return report
