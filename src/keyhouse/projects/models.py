@@ -168,7 +168,12 @@ class File(models.Model):
     class Meta:
         """Files of a project in a stable order."""
 
-        indexes: ClassVar = [models.Index(fields=["project", "id"])]
+        indexes: ClassVar = [
+            models.Index(fields=["project", "id"]),
+            models.Index(
+                fields=["project"], name="files_with_provenance", condition=models.Q(has_provenance=True)
+            ),
+        ]
 
     def __str__(self) -> str:
         """Return the file name."""

@@ -27,11 +27,14 @@ def tell_operators(user: User, letter: Letter, now: datetime) -> None:
     tell_others(all_operators().exclude(pk=user.pk).values_list("pk", flat=True), letter, now)
 
 
-def tell_others(user_ids: Iterable[int], letter: Letter, now: datetime) -> None:
-    """Tell people at every verified address of theirs. It is not about their accounts, so nothing in it freezes them."""
+def tell_others(user_ids: Iterable[int], letter: Letter, now: datetime, *, key: str = "") -> None:
+    """Tell people at every verified address of theirs. It is not about their accounts, so nothing in it freezes them.
+
+    With a `key` the same is told once, however often this is called.
+    """
     rows = Email.objects.filter(user_id__in=list(user_ids), verified_at__isnull=False)
     for email in rows.exclude(user__state=User.State.DELETED).select_related("user").order_by("pk"):
-        emails.send_to(email.user, email.address, letter, now=now)
+        emails.send_to(email.user, email.address, letter, now=now, key=key and f"{key}:{email.address}")
 
 
 def tell_all(user: User, letter: Letter, now: datetime, *, to_others: Letter | None = None) -> None:

@@ -20,6 +20,7 @@ from keyhouse.distfiles.filenames import DistributionName
 from keyhouse.distfiles.metadata import FileMetadata
 from keyhouse.projects.models import File
 from keyhouse.projects.services import NewFile, publish_file
+from keyhouse.publishing.attestations.telling import tell_of_break
 from keyhouse.publishing.upload.checks.archive import examination_of
 from keyhouse.publishing.upload.content import Content
 from keyhouse.publishing.upload.submission import Submission
@@ -47,10 +48,13 @@ _queue: Final = threading.Lock()
 def publish(submission: Submission) -> File:
     """Store the file and make it visible; raises a `Refusal` of `projects`, OSError or DatabaseError."""
     if submission.existing is not None:
-        return submission.existing
-    if not submission.passed >= _INDISPENSABLE:
+        file = submission.existing
+    elif submission.passed >= _INDISPENSABLE:
+        file = store_and_publish(submission, describe(submission))
+    else:
         raise GateUnavailable
-    return store_and_publish(submission, describe(submission))
+    tell_of_break(file)
+    return file
 
 
 def store_and_publish(submission: Submission, new: NewFile) -> File:

@@ -14,6 +14,7 @@ from keyhouse.distfiles.listing import Member
 from keyhouse.distfiles.shown_text import cut, visible
 from keyhouse.projects.models import File
 from keyhouse.web.pages import Pages, read_page_number
+from keyhouse.web.project_pages.attested import attested_of, provenance_address
 from keyhouse.web.project_pages.inspecting import list_file, read_member
 from keyhouse.web.project_pages.looking_up import get_open_file, look_up, or_redirected
 from keyhouse.web.project_pages.publications import publication_of
@@ -30,6 +31,10 @@ def file(request: HttpRequest, name: str, version: str, filename: str) -> HttpRe
     looked = look_up(name, version, f"files/{quote(filename, safe='')}/")
     found = get_open_file(looked, filename)
     context = looked.context | {"file": found, "publication": publication_of(found)}
+    context |= {
+        "attested": attested_of(found),
+        "provenance_address": provenance_address(found, looked.project.normalized_name, version),
+    }
     listing = list_file(found)
     asked = request.GET.get("member", "")
     if asked:

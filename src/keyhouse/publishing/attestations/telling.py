@@ -1,0 +1,32 @@
+"""Telling owners, once for each release, that it is vouched for less or otherwise than the one before."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from django.db import transaction
+
+from keyhouse.accounts.recovery.telling import tell_others
+from keyhouse.core import clock
+from keyhouse.projects.models import File
+from keyhouse.projects.rules import OWNER
+from keyhouse.publishing.attestations.continuity import find_break
+from keyhouse.publishing.attestations.letters import break_told
+
+
+def tell_of_break(file: File) -> bool:
+    """Write to the owners where the release of a file that was just published is odd, and return whether it is.
+
+    Called again for the same release it writes nothing more, so that an upload which was cut off behind its last commit
+    makes up for it when it is tried again.
+    """
+    found = find_break(file.release)
+    if found is None:
+        return False
+    project = file.project
+    path = f"/project/{project.normalized_name}/{quote(found.version, safe='')}/"
+    letter = break_told(project.name, path, found, file.uploaded_by)
+    with transaction.atomic():
+        owners = project.roles.filter(kind=OWNER).order_by("user_id").values_list("user_id", flat=True)
+        tell_others(owners, letter, clock.now(), key=f"{letter.kind}:{file.release_id}")
+    return True
