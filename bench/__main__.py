@@ -22,6 +22,7 @@ NAMES = (
     "search",
     "corpus",
     "importing",
+    "attestations",
 )
 NEEDED = ("nginx", "wrk", "h2load", "taskset")
 

@@ -77,9 +77,7 @@ def send_to(  # noqa: PLR0913 - one keyword for each thing that a mail can diffe
     With a `key` the same mail is sent once.
     `expires_at`: the instant from which on it is of no use, such as the end of the link in it.
     """
-    _queue(
-        user, address, letter, now=now, key=key, expires_at=expires_at, even_if_bounced=even_if_bounced
-    )
+    _queue(user, address, letter, now=now, key=key, expires_at=expires_at, even_if_bounced=even_if_bounced)
 
 
 def site_address(path: str) -> str:

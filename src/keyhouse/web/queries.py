@@ -6,12 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Length
 
 from keyhouse.index.model import version_key
 from keyhouse.projects.models import File, IndexPage, Project, Release
 from keyhouse.projects.queries import files_of, visible_projects
+from keyhouse.publishing.attestations.continuity import Break, attested_before, find_break
 from keyhouse.web.versions import ReleaseLine, newest_first
 
 LONGEST_SHOWN: Final = 36_000  # characters of a description on the project's own page
@@ -33,6 +34,7 @@ class ChosenRelease:
     release: Release
     description_html: str
     is_long: bool
+    provenance_break: Break | None  # where less, or something else, is vouched for than before
 
 
 def totals() -> Totals:
@@ -84,10 +86,14 @@ def get_release(release_id: int) -> ChosenRelease:
     release = (
         Release.objects.defer("description_html")
         .annotate(length=Length("description_html"))
-        .annotate(shown=shown)
+        .annotate(
+            shown=shown,
+            has_attested_before=Exists(attested_before(OuterRef("project_id"), OuterRef("created_at"))),
+        )
         .get(pk=release_id)
     )
-    return ChosenRelease(release, release.shown, release.length > LONGEST_SHOWN)
+    found = find_break(release) if release.has_attested_before else None
+    return ChosenRelease(release, release.shown, release.length > LONGEST_SHOWN, found)
 
 
 def find_file_of(release_id: int, filename: str) -> File | None:

@@ -260,6 +260,7 @@ def test_a_cut_off_attestation_is_refused(folder: Path) -> None:
         Expected("custom", "https://token.actions.githubusercontent.com", {"sub": "ci"}),
         Expected("activestate", "https://platform.activestate.com/api/v1/oauth/oidc", {"project": "x"}),
         Expected("github", claims={}),
+        Expected("google", claims={}),
     ],
 )
 def test_what_the_public_roots_do_not_cover_is_refused(expected: Expected, folder: Path) -> None:
@@ -338,6 +339,16 @@ SIGNER = Signer(
         (
             Expected("custom", "https://ci.example.org", {"sub": "ci:a"}),
             Signer("https://ci.example.org", subject="ci:A"),
+            "sub",
+        ),
+        (
+            Expected("custom", "https://ci.example.org", {"sub": "ci:a"}, "prod"),
+            Signer("https://ci.example.org", subject="ci:a"),
+            "environment",
+        ),
+        (
+            Expected("custom", "https://ci.example.org", {"sub": "ci:a", "ref": "main"}),
+            Signer("https://ci.example.org", subject="ci:a"),
             "sub",
         ),
         (Expected("custom", "https://ci.example.org"), Signer("https://ci.example.org"), "sub"),

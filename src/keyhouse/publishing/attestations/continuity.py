@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from django.db.models import QuerySet
+
 from keyhouse.projects.models import File, Release
 
 
@@ -40,14 +42,18 @@ def find_break(release: Release) -> Break | None:
 
 def _attested_before(release: Release) -> tuple[str, Mapping[str, Any]] | None:
     """Return version and publication of the newest file with a provenance in a release that was made earlier."""
-    rows = File.objects.filter(
-        project_id=release.project_id,
-        has_provenance=True,
-        is_quarantined=False,
-        release__created_at__lt=release.created_at,
-    )
+    rows = attested_before(release.project_id, release.created_at)
     found = rows.order_by("-release__created_at", "-pk").values_list("release__version", "publication")
     return found.first()
+
+
+def attested_before(project_id: Any, instant: Any) -> QuerySet[File]:
+    """Return the files with a provenance in releases of a project that were made before an instant.
+
+    Both may be columns of an outer question.
+    """
+    attested = File.objects.filter(has_provenance=True, is_quarantined=False)
+    return attested.filter(project_id=project_id, release__created_at__lt=instant)
 
 
 def source_of(publication: Mapping[str, Any]) -> str:

@@ -47,7 +47,10 @@ class Expected:
         """Whether it names all that a certificate is compared with."""
         if self.provider in _HOMES:
             return bool(self.repository.strip("/") and self.workflow)
-        return bool(self._claim("email") if self.provider == "google" else self._claim("sub"))
+        if self.provider == "google":
+            return bool(self.email)
+        # of what other issuers claim, certificates hold the subject and nothing else
+        return self.provider == "custom" and bool(self.subject) and set(self.claims) == {"sub"}
 
     @property
     def home(self) -> str:
@@ -104,22 +107,28 @@ def find_difference(expected: Expected, signer: Signer) -> str:
     """Return which configured value the certificate doesn't bear out, by its name, or an empty string."""
     if signer.issuer != expected.issuer_url:
         return "issuer"
-    if expected.provider == "google":
-        return "" if expected.email in signer.addresses else "email"
-    if expected.provider == "custom":
-        return "" if expected.subject and expected.subject == signer.subject else "sub"
-    return _repository_difference(expected, signer)
+    if expected.provider in _HOMES:
+        return _first_wrong(_in_repository(expected, signer))
+    is_google = expected.provider == "google"
+    is_known = expected.email in signer.addresses if is_google else expected.subject == signer.subject
+    found = {"email" if is_google else "sub": is_known and expected.is_complete}
+    return _first_wrong(
+        found | {"environment": not expected.environment or _is_environment(expected, signer)}
+    )
 
 
-def _repository_difference(expected: Expected, signer: Signer) -> str:
-    found = {
+def _first_wrong(found: Mapping[str, bool]) -> str:
+    return next((name for name, is_right in found.items() if not is_right), "")
+
+
+def _in_repository(expected: Expected, signer: Signer) -> dict[str, bool]:
+    return {
         "repository": _is_same_name(signer.repository, f"{expected.home}/{expected.repository}"),
         "workflow": _is_workflow(expected, signer),
         "environment": not expected.environment or _is_environment(expected, signer),
         "owner_id": _is_number(expected, _OWNER_IDS, signer.owner_id),
         "repository_id": _is_number(expected, _REPOSITORY_IDS, signer.repository_id),
     }
-    return next((name for name, is_right in found.items() if not is_right), "")
 
 
 def _is_same_name(one: str, other: str) -> bool:

@@ -1,7 +1,7 @@
 """How a file came here: by what, by whom, with which program; and what vouches for it.
 
-`claims` and `attestations` are what a trusted publisher and signed statements add: rows of a label and a text, the text
-with an address where there is one. A file published by a token has none.
+`claims` are what a trusted publisher adds: rows of a label and a text, the text with an address where there is one. A file
+published by a token has none.
 """
 
 from __future__ import annotations
@@ -43,7 +43,6 @@ class Publication:
     client: str
     at: datetime
     claims: tuple[Claim, ...] = ()
-    attestations: tuple[Claim, ...] = ()
 
 
 _HOST: Final = Means("host", "at the host", "Put in by whoever runs this index, at the machine itself.")

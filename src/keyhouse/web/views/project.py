@@ -11,7 +11,6 @@ from keyhouse.core import actions, configuration
 from keyhouse.core.errors import NotFound
 from keyhouse.projects.models import Project
 from keyhouse.projects.queries import files_of, roles_of_project
-from keyhouse.publishing.attestations.continuity import find_break
 from keyhouse.web import queries
 from keyhouse.web.descriptions import cut_description, fit_description
 from keyhouse.web.pages import Pages, read_page_number
@@ -48,7 +47,7 @@ def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
         "has_held_files": len(shown) < len(files),
         "has_more_files": len(files) > FILES_SHOWN,
         "is_recommended": looked.recommended == chosen,
-        "provenance_break": find_break(found.release),
+        "provenance_break": found.provenance_break,
     }
 
 
