@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from tests.publishing.attestations.vectors import GITHUB, GITLAB, MODELS, load
 from tests.publishing.driver import Answer, upload
 from tests.publishing.world import make_project, make_user
 
+from keyhouse.accounts.models import Email, User
 from keyhouse.audit.models import Record
 from keyhouse.core import clock, configuration
+from keyhouse.mail.models import Mail
 from keyhouse.projects.models import File, IndexPage, Project, Provenance, Release
 from keyhouse.publishing.attestations.identities import Expected
 from keyhouse.storage import blobs
@@ -172,3 +175,17 @@ def test_it_is_judged_at_the_time_that_the_log_signed(
     assert clock.now().year > 2024  # the certificate lived for ten minutes of November 2024
     assert configuration.current().trusted_root is None
     assert send([load(folder, ATTESTATION)]).status == 200
+
+
+def test_owners_are_told_once_where_a_release_comes_without(send: Send, folder: Path, tmp_path: Path) -> None:
+    now = clock.now()
+    Email.objects.create(user=User.objects.get(), address="ada@example.org", added_at=now, verified_at=now)
+    assert send([load(folder, ATTESTATION)]).status == 200
+    Release.objects.update(created_at=now - timedelta(days=1))
+    wheels = [
+        build_wheel(tmp_path, name="gitlab_oidc_project", version="0.0.4", tag=tag)
+        for tag in ("py3-none-any", "py2-none-any")
+    ]
+    for wheel in (*wheels, wheels[0]):
+        assert send("", path=wheel).status == 200
+    assert list(Mail.objects.values_list("kind", "address")) == [("provenance-lost", "ada@example.org")]
