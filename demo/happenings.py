@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 from demo.ago import standing
+from demo.distributions import write_release
 from demo.document import MANDATE
+from demo.shelf import SHELF
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight import announcing, offices, suspending
 from keyhouse.accounts.queries import find_user
 from keyhouse.accounts.recovery import words
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor, Strength
+from keyhouse.credentials.tokens.models import Token
 from keyhouse.mandate import services as mandates
 from keyhouse.mandate.deletion import ask_deletion
 from keyhouse.projects.collaborators import services as collaborators
 from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.life_cycle import services as life_cycle
+from keyhouse.publishing.staging import services as staging
+from keyhouse.publishing.upload.local import store_local_file
 from keyhouse.safety.quarantine import services as quarantines
 from keyhouse.safety.reports import services as reports
 from keyhouse.safety.switches import services as switches
@@ -187,8 +195,19 @@ def _ask_operators() -> None:
         )
 
 
+def _stage() -> None:
+    """Let the release pipeline of lantern upload what waits for somebody to publish it."""
+    (work,) = (one for one in SHELF if one.name == "lantern")
+    token = Token.objects.get(user__username="mara", description="lantern: release pipeline")
+    with _acting("mara", hours=3) as (mara, _), TemporaryDirectory() as folder:
+        by = replace(mara, kind="token", credential=token.pk.hex, strength=token.strength)
+        for path in write_release(Path(folder), work, "2.2"):
+            staging.stage_file(replace(store_local_file(path, by=by), client="twine/6.2.0"), by=by)
+
+
 _KINDS: Final[dict[str, tuple[Callable[[], None], ...]]] = {
     "releases that were yanked, projects that ended": (_yank, _retire, _delete),
     "reports, quarantine, switches, announcements": (_report, _hold_back, _stop, _announce),
     "invitations, proposals, a recovery": (_invite, _ask_operators),
+    "a staged release": (_stage,),
 }

@@ -19,12 +19,12 @@ from keyhouse.core import configuration
 from keyhouse.core.actor import host
 from keyhouse.projects.life_cycle.deleting import delete_file, delete_project
 from keyhouse.projects.models import File, IndexPage, Project, Removal, UsedFileName
-from keyhouse.storage import blobs
+from keyhouse.storage import blobs, old
 from keyhouse.storage.turns import hold_storage
 from keyhouse.web.wiring import wire_all
 
 pytestmark = pytest.mark.django_db
-LONG_AGO = time.time() - 2 * storage.PRUNE_AGE_SECONDS
+LONG_AGO = time.time() - 2 * old.OLD_SECONDS
 
 
 @pytest.fixture(autouse=True)
@@ -162,13 +162,13 @@ def test_an_upload_under_way_loses_nothing(wheel: File) -> None:
 
     def tried_again(path: Path) -> bool:
         """Say "old" as the file that was there, and put a new one in its place before it is taken."""
-        is_old = time.time() - path.stat().st_mtime > storage.PRUNE_AGE_SECONDS
+        is_old = time.time() - path.stat().st_mtime > old.OLD_SECONDS
         if temp.exists() and path.name == wheel.filename:
             blobs().keep(temp, wheel.path)
         return is_old
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(storage, "_is_old", tried_again)
+        patch.setattr(old, "is_old", tried_again)
         assert verify("--prune")[1]["pruned"] == 1  # the metadata
     assert place_of(wheel.path).is_file()
 

@@ -62,12 +62,15 @@ NEVER_GATED = {
     "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",
     # what was deleted long ago
     "removal.sweep",
+    # what waits for a person: told of by an upload, ended by the index
+    "release.stage", "release.expire",
     # whoever has the machine
     "host.command",
 }  # fmt: skip
 # G2, as far as it is built: each of these is an action of its own, and gated
 IMPLICIT = {
     "project.create", "token.mint", "token.use", "index.read-private", "release.upload", "release.yank",
+    "release.publish", "release.discard", "project.set-staging",
     "release.unyank", "release.delete", "file.delete", "project.delete", "project.ask-deletion", "project.archive",
     "project.unarchive", "project.deprecate", "project.undeprecate",
     "file.restore", "release.restore", "project.restore", "user.invite", "second-factor.remove-last",

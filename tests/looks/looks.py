@@ -148,6 +148,10 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/manage/project/{name}/release/{version}/file/{filename}/delete/": linked(
         f"{LANTERN}/release/2.1/", PERSON
     ),
+    "/manage/project/{name}/staged/": seen(PERSON, OTHER, at=f"{LANTERN}/staged/"),
+    "/manage/project/{name}/staged/{version}/publish/": linked(f"{LANTERN}/staged/", PERSON),
+    "/manage/project/{name}/staged/{version}/discard/": linked(f"{LANTERN}/staged/", PERSON),
+    "/manage/project/{name}/staging/": seen(PERSON, at=f"{LANTERN}/staging/"),
     "/manage/deleted/": seen(PERSON),
     "/manage/project/{name}/deprecate/": seen(PERSON, at=f"{LANTERN}/deprecate/"),
     "/manage/project/{name}/people/": seen(PERSON, OTHER, at=f"{LANTERN}/people/"),

@@ -19,6 +19,9 @@ pytestmark = pytest.mark.django_db
 PROJECT_ACTIONS = {
     "project.manage",
     "release.upload",
+    "release.publish",
+    "release.discard",
+    "project.set-staging",
     "release.yank",
     "release.unyank",
     "file.delete",
@@ -70,7 +73,18 @@ def test_roles_decide_about_a_project(ada: Actor, bob: Actor) -> None:
         assert allowed(replace(bob, is_operator=True), thing) & PROJECT_ACTIONS == set()
     give_role("alpha-beta", bob, "maintainer")
     for thing in (by_id, by_name):
-        assert allowed(bob, thing) == {"project.manage", "release.upload", "collaborator.leave"} | roleless
+        assert (
+            allowed(bob, thing)
+            == {
+                "project.manage",
+                "release.upload",
+                "release.publish",
+                "release.discard",
+                "collaborator.leave",
+                "publisher.read",
+            }
+            | roleless
+        )
 
 
 def test_a_role_in_one_project_is_none_in_another(ada: Actor, bob: Actor) -> None:

@@ -35,6 +35,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "setup-link": (True, "Print a new one-time link for the first operator."),
     "user": (True, "Invite, show, suspend and off-board people; lead them through enrolling anew."),
     "project": (True, "List, yank, archive, deprecate, delete and bring back projects and releases."),
+    "release": (True, "List, publish and discard staged releases."),
     "token": (True, "List and revoke API tokens."),
     "publisher": (True, "Say which issuers of identities from CI are believed, and try them."),
     "mandate": (True, "Say who must hold a second factor: plan, apply, explain, exempt."),

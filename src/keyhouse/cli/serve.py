@@ -231,6 +231,7 @@ def _companions(settings: Configuration) -> list[Companion]:
     from keyhouse.projects.collaborators.keeping import Keeper as CollaboratorsKeeper  # noqa: PLC0415 - the same
     from keyhouse.projects.life_cycle.keeping import Keeper as RemovalKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.projects.search.filling import Filler  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.publishing.staging.keeping import Keeper as StagingKeeper  # noqa: PLC0415 - Django is set up by now
 
     return [
         Bookkeeper(),
@@ -238,6 +239,7 @@ def _companions(settings: Configuration) -> list[Companion]:
         MandateKeeper(),
         AccountKeeper(),
         RemovalKeeper(),
+        StagingKeeper(),
         CollaboratorsKeeper(),
         PublisherKeeper(),
         Sealer(),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final
 
 import click
@@ -23,13 +21,13 @@ from keyhouse.core.actor import host
 from keyhouse.projects.life_cycle.aside import kept_files
 from keyhouse.projects.models import File, Project, UsedFileName
 from keyhouse.projects.verification import verify_pages
+from keyhouse.publishing.staging import queries as staging
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import METADATA_SUFFIX, Blobs, key_of, metadata_key_of
+from keyhouse.storage.old import remove_old
 from keyhouse.storage.turns import hold_storage
 
 CHUNK: Final = 2**20
-# A blob is stored before the rows that name it; younger ones may belong to an upload under way.
-PRUNE_AGE_SECONDS: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +71,8 @@ def compare_files(*, is_quick: bool) -> Iterator[Difference]:
     for row in follow(rows, "Reading files", total):
         yield from _compare_blob(store, row, is_quick=is_quick)
     for row in kept_files():  # deleted, and can be brought back
+        yield from _compare_blob(store, row, is_quick=is_quick)
+    for row in staging.stored_files():  # nobody sees them yet
         yield from _compare_blob(store, row, is_quick=is_quick)
     named = UsedFileName.objects.values("filename")
     for filename in File.objects.exclude(filename__in=named).values_list("filename", flat=True):
@@ -123,9 +123,10 @@ def _compare_pages() -> Iterator[Difference]:
 
 
 def _left_over() -> Iterator[str]:
-    """Give the keys of blobs that no row names, nor one that was kept of what can be brought back."""
+    """Give the keys of blobs that no row names: of a file, of what can be brought back, of what is staged."""
     kept = {key_of(*row) for row in File.objects.values_list("blake2", "filename").iterator(chunk_size=1000)}
     kept |= {key_of(file.blake2, file.filename) for file in kept_files()}
+    kept |= staging.stored_keys()
     for key in blobs().keys():  # noqa: SIM118 - not a dict
         if key.removesuffix(METADATA_SUFFIX) not in kept:
             yield key
@@ -133,34 +134,10 @@ def _left_over() -> Iterator[str]:
 
 def _prune(keys: list[str]) -> int:
     """Remove blobs that no row names and that no upload under way can be about to name; returns how many."""
-    removed = sum(_remove_old(blobs(), key) for key in keys)
+    removed = sum(remove_old(blobs(), key) for key in keys)
     with transaction.atomic():
         record("host.command", by=host(), details={"command": "storage verify --prune", "removed": removed})
     return removed
-
-
-def _remove_old(store: Blobs, key: str) -> bool:
-    """Remove a blob that is old enough.
-
-    It is taken aside before its age is asked: an upload that was tried again may put a new one there in between.
-    """
-    place = store.path_of(key)
-    if place is None or not _is_old(place):
-        return False
-    aside = store.incoming()
-    place.rename(aside)
-    if not _is_old(aside):
-        store.keep(aside, key)
-        return False
-    aside.unlink()
-    if store.size(key) is None:
-        store.remove(key)  # and the folders that this leaves empty
-    return True
-
-
-def _is_old(path: Path) -> bool:
-    # file times are the machine's, whatever the product's clock says
-    return time.time() - path.stat().st_mtime > PRUNE_AGE_SECONDS
 
 
 def _told(found: list[Difference], left_over: int, pruned: int, *, as_json: bool) -> str:

@@ -304,6 +304,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _number(0, 36500),
     ),
     Setting(
+        "staged_days",
+        "7",
+        "days for which a staged release waits to be published; then it is discarded",
+        _number(1, 365),
+    ),
+    Setting(
         "undo_days",
         "7",
         "days for which a deleted project, release or file can be brought back; then its bytes go, too; 0: not at all",
@@ -517,6 +523,7 @@ class Configuration:
     file_limit: int
     project_limit: int
     release_open_days: int
+    staged_days: int
     undo_days: int
     session_idle_minutes: int
     session_hours: int

@@ -10,6 +10,12 @@ POINTS: Final = frozenset(
         "upload.blob-stored",  # the blob is synced, no row tells of it
         "upload.rows-written",  # inside the transaction, before its commit
         "upload.committed",  # before the answer is sent
+        "staging.rows-written",  # the file waits, inside the transaction
+        "staging.committed",
+        "staging.release-written",  # all files of a staged release are published, inside the transaction
+        "staging.published",
+        "staging.discard-written",
+        "staging.blobs-removed",  # of what ended; its rows are there still
         "yank.rows-written",
         "yank.committed",
         "deletion.rows-written",

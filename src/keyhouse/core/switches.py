@@ -47,6 +47,7 @@ STOPPED_BY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "user.create": (NEW_ACCOUNTS,),
         "project.create": (NEW_PROJECTS, UPLOADS),
         "release.upload": (UPLOADS,),
+        "release.publish": (UPLOADS,),
         "file.delete": (DELETIONS,),
         "release.delete": (DELETIONS,),
         "project.delete": (DELETIONS,),
@@ -65,6 +66,7 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "project.allow-tokens",
         "release.yank",
         "release.unyank",
+        "project.set-staging",
         "project.archive",
         "project.unarchive",
         "project.deprecate",
@@ -116,6 +118,8 @@ ALWAYS_OPEN: Final = frozenset(
         "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",
         "project.require-publishers",
         "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",
+        # letting go of what nobody has seen, and a thief may have put there
+        "release.discard",
         # stopping the accounts of others, and letting go of one that was stopped by mistake
         "person.suspend", "person.off-board", "person.end-sessions", "person.reinstate",
         # taking power back, and telling everybody
@@ -132,7 +136,7 @@ ALWAYS_OPEN: Final = frozenset(
         "quarantine.read-all", "quarantine.set", "quarantine.lift",
         "mandate.withdraw", "switch.set", "switch.set-long", "switch.lift",
         # the index's own upkeep, and whoever has the machine
-        "account.forget", "removal.sweep", "proposal.carry-out", "job.run", "host.command",
+        "account.forget", "removal.sweep", "release.stage", "release.expire", "proposal.carry-out", "job.run", "host.command",
     }
 )  # fmt: skip
 

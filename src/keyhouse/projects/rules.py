@@ -37,11 +37,23 @@ LONGEST_REASON: Final = 500  # characters; it becomes an attribute of every link
 
 # Maintainers publish and see how the project stands; whatever takes something away is for owners.
 ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
-    MAINTAINER: frozenset({"project.manage", "release.upload", "collaborator.leave", "publisher.read"}),
+    MAINTAINER: frozenset(
+        {
+            "project.manage",
+            "release.upload",
+            "release.publish",
+            "release.discard",
+            "collaborator.leave",
+            "publisher.read",
+        }
+    ),
     OWNER: frozenset(
         {
             "project.manage",
             "release.upload",
+            "release.publish",
+            "release.discard",
+            "project.set-staging",
             "release.yank",
             "release.unyank",
             "file.delete",

@@ -133,7 +133,8 @@ def _publish_several(new: Sequence[NewFile], by: Actor) -> list[File]:
         for one in new:
             at = one.uploaded_at or clock.now()
             joined = rules.find_equal_release(contents.releases, one.version)
-            if _find_repeated(one, project, joined, by) is not None:
+            together = sum(file.size for file in files)
+            if _find_repeated(one, project, joined, by, together) is not None:
                 continue
             release = joined or _add_release(one, project, at)
             if joined is None:
@@ -148,6 +149,17 @@ def _publish_several(new: Sequence[NewFile], by: Actor) -> list[File]:
         pages.write_pages(project, contents, touched, metadata=metadata)
         faults.reach("upload.rows-written")
     return files
+
+
+def find_published(new: NewFile, project: Project, *, by: Actor, besides: int = 0) -> File | None:
+    """Judge a stored file as publishing would, and return the very same one where that is published already.
+
+    In the caller's transaction, which holds the lock of the project. `besides`: bytes that count as well, but aren't
+    published. Raises what `publish_file` raises.
+    """
+    _let_in(project, by)
+    joined = rules.find_equal_release(queries.known_releases(project.pk), new.version)
+    return _find_repeated(new, project, joined, by, besides)
 
 
 def _let_in(project: Project, by: Actor) -> Project:
@@ -176,7 +188,9 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
     return project
 
 
-def _find_repeated(new: NewFile, project: Project, release: KnownRelease | None, by: Actor) -> File | None:
+def _find_repeated(
+    new: NewFile, project: Project, release: KnownRelease | None, by: Actor, besides: int = 0
+) -> File | None:
     raise_refusal(rules.judge_release_change(release.quarantined if release else None))
     beside = queries.gather_neighbours(new.filename, new.blake2, new.kind, release)
     if rules.is_repeat(new.candidate, beside):
@@ -188,7 +202,7 @@ def _find_repeated(new: NewFile, project: Project, release: KnownRelease | None,
         raise_refusal(
             rules.judge_release_age(beside.release_created_at, clock.now(), settings.release_open_days)
         )
-        raise_refusal(rules.judge_project_size(project.size, new.size, limit))
+        raise_refusal(rules.judge_project_size(project.size + besides, new.size, limit))
     return None
 
 

@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "keyhouse.projects",
     "keyhouse.credentials.tokens",
     "keyhouse.credentials.trusted_publishers",
+    "keyhouse.publishing.staging",
     "keyhouse.mandate",
     "keyhouse.safety",
     "keyhouse.web",

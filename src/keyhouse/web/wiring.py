@@ -14,6 +14,7 @@ from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.standings import MandateStandings
 from keyhouse.projects.authority import ProjectAuthority
 from keyhouse.projects.belongings import BELONGINGS as OF_PROJECTS
+from keyhouse.publishing.staging.belongings import BELONGINGS as OF_STAGING
 from keyhouse.safety.belongings import BELONGINGS as OF_SAFETY
 from keyhouse.safety.creators.queries import StoredCreators
 from keyhouse.safety.names.queries import StoredNames
@@ -29,4 +30,4 @@ def wire_all() -> None:
     naming.wire(StoredNames())
     creators.wire(StoredCreators())
     authentication.wire({authentication.MINTED: MintedLedger()})
-    belongings.wire(OF_SAFETY, OF_MANDATES, OF_PUBLISHERS, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)
+    belongings.wire(OF_STAGING, OF_SAFETY, OF_MANDATES, OF_PUBLISHERS, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)

@@ -14,6 +14,9 @@ from keyhouse.core import configuration
 from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.findings import shown
 from keyhouse.mandate.history import one_request
+from keyhouse.projects.models import File
+from keyhouse.publishing.staging.models import StagedFile
+from keyhouse.publishing.staging.services import page_of
 from keyhouse.publishing.upload.answers import Answer, accepted, refusal_for, refused
 from keyhouse.publishing.upload.body import Body, ClientGone, Patience, Receive, Send
 from keyhouse.publishing.upload.errors import UploadsBusy
@@ -84,8 +87,13 @@ class Upload:
             raise UploadsBusy
         async with self._places:
             file = await receive_upload(submission, body, content_type, self._threads, self._bounds)
-        _log.info("uploaded %s by %s", file.filename, submission.actor.name)
-        return accepted(f"{file.filename} is published.", submission.cautions)
+        _log.info(
+            "%s %s by %s",
+            "uploaded" if isinstance(file, File) else "staged",
+            file.filename,
+            submission.actor.name,
+        )
+        return accepted(_told(submission, file), submission.cautions)
 
     async def _sweep_for_ever(self) -> None:
         while True:
@@ -108,6 +116,14 @@ def _begin(scope: Scope) -> Submission:
             body_size=int(size) if size.isascii() and size.isdecimal() and len(size) < _DIGITS else None,
         ),
     )
+
+
+def _told(submission: Submission, file: File | StagedFile) -> str:
+    """Say what became of the file: everybody sees it, or a person publishes it first, and where."""
+    if isinstance(file, File) or submission.project is None:
+        return f"{file.filename} is published."
+    address = configuration.current().base_url.rstrip("/") + page_of(submission.project)
+    return f"{file.filename} is staged: nobody sees it until a person publishes it at {address}"
 
 
 def _header(scope: Scope, name: bytes) -> str:

@@ -9,6 +9,7 @@ from keyhouse.accounts.limits import CREATION, Counted, count_attempt
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
 from keyhouse.projects.models import File, Project
+from keyhouse.publishing.staging.models import StagedFile
 
 
 def count_creation(actor: Actor) -> Counted:
@@ -21,11 +22,11 @@ def count_creation(actor: Actor) -> Counted:
     )
 
 
-def give_back_creation(counted: Counted, file: File | None = None) -> None:
+def give_back_creation(counted: Counted, file: File | StagedFile | None = None) -> None:
     """Let a count go: nothing was published, or somebody else's upload made the project meanwhile."""
     if not counted.rows:
         return
-    if file is None or not _was_made_with(file):
+    if not isinstance(file, File) or not _was_made_with(file):
         counted.give_back()
 
 

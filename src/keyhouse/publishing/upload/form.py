@@ -9,12 +9,14 @@ from typing import Final
 _UNKNOWN: Final = "UNKNOWN"
 
 ACTION: Final = ":action"
+STAGE: Final = ":stage"
 DIGESTS: Final = MappingProxyType({"md5_digest": 32, "sha256_digest": 64, "blake2_256_digest": 64})
 
 # Fields that say one thing; a second one could be read differently by somebody else.
 SINGLE: Final = frozenset(
     {
         ACTION,
+        STAGE,
         "protocol_version",
         "filetype",
         "pyversion",

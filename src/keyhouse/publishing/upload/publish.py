@@ -21,6 +21,9 @@ from keyhouse.distfiles.metadata import FileMetadata
 from keyhouse.projects.models import File
 from keyhouse.projects.services import NewFile, publish_file
 from keyhouse.publishing.attestations.telling import tell_of_break
+from keyhouse.publishing.staging.errors import StagingNeedsProject
+from keyhouse.publishing.staging.models import StagedFile
+from keyhouse.publishing.staging.services import stage_file
 from keyhouse.publishing.upload.checks.archive import examination_of
 from keyhouse.publishing.upload.content import Content
 from keyhouse.publishing.upload.submission import Submission
@@ -45,14 +48,16 @@ _INDISPENSABLE: Final = frozenset(
 _queue: Final = threading.Lock()
 
 
-def publish(submission: Submission) -> File:
-    """Store the file and make it visible; raises a `Refusal` of `projects`, OSError or DatabaseError."""
+def publish(submission: Submission) -> File | StagedFile:
+    """Store the file and make it visible, or let it wait; raises a `Refusal`, OSError or DatabaseError."""
     if submission.existing is not None:
         file = submission.existing
-    elif submission.passed >= _INDISPENSABLE:
-        file = store_and_publish(submission, describe(submission))
-    else:
+    elif not submission.passed >= _INDISPENSABLE:
         raise GateUnavailable
+    elif submission.is_to_be_staged:
+        return store_and_stage(submission, describe(submission))
+    else:
+        file = store_and_publish(submission, describe(submission))
     tell_of_break(file)
     return file
 
@@ -64,6 +69,15 @@ def store_and_publish(submission: Submission, new: NewFile) -> File:
         file = publish_file(new, by=submission.actor)
     faults.reach("upload.committed")
     return file
+
+
+def store_and_stage(submission: Submission, new: NewFile) -> File | StagedFile:
+    """Store the bytes, then let them wait for a person as `new`; raises as `publish` does."""
+    if submission.is_new_project:
+        raise StagingNeedsProject
+    store(submission)
+    with turn():
+        return stage_file(new, by=submission.actor)
 
 
 def store(submission: Submission) -> None:

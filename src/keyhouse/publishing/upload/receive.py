@@ -14,6 +14,7 @@ from django.db.models import Max
 
 from keyhouse.core import faults
 from keyhouse.projects.models import File, Project
+from keyhouse.publishing.staging.models import StagedFile
 from keyhouse.publishing.upload.body import Body
 from keyhouse.publishing.upload.content import IncomingFile
 from keyhouse.publishing.upload.creation import give_back_creation
@@ -44,8 +45,8 @@ class Reception:
     limit: int | None = None  # bytes of the file; known once the fields were judged
     writing: asyncio.Future[None] | None = None
 
-    async def run(self) -> File:
-        """Receive the body and publish its file; raises a `Refusal`, ClientGone, OSError or DatabaseError."""
+    async def run(self) -> File | StagedFile:
+        """Receive the body and publish or stage its file; raises a `Refusal`, ClientGone, OSError or DatabaseError."""
         try:
             while (chunk := await self.body.next()) is not None:
                 self.reader.feed(chunk)
@@ -93,7 +94,7 @@ class Reception:
         largest = Project.objects.aggregate(largest=Max("file_limit"))["largest"]
         return max(self.submission.file_limit, largest or 0)
 
-    def _finish(self) -> File:
+    def _finish(self) -> File | StagedFile:
         """Judge what is left and publish (runs in a thread)."""
         file = None
         try:
@@ -103,7 +104,7 @@ class Reception:
             give_back_creation(self.submission.creation, file)
         return file
 
-    def _publish(self) -> File:
+    def _publish(self) -> File | StagedFile:
         self._take_form()
         judge(self.submission, Stage.FIELDS)
         if self.reader.content_begun:
@@ -120,7 +121,7 @@ class Reception:
 
 async def receive_upload(
     submission: Submission, body: Body, content_type: str, threads: Threads, bounds: FormBounds
-) -> File:
+) -> File | StagedFile:
     """Judge the headers before a byte is read, then receive; raises a `Refusal`, ClientGone, OSError, DatabaseError."""
     await threads.judge(partial(judge, submission, Stage.HEADERS))
     reader = MultipartReader(parse_boundary(content_type), is_known, bounds)

@@ -15,7 +15,7 @@ from keyhouse.distfiles.judge import Examination
 from keyhouse.distfiles.rules import Rules
 from keyhouse.projects.models import File, Project
 from keyhouse.publishing.upload.content import Content
-from keyhouse.publishing.upload.form import Form
+from keyhouse.publishing.upload.form import STAGE, Form
 
 
 class Stage(IntEnum):
@@ -64,6 +64,12 @@ class Submission:
     attested: tuple[Mapping[str, object], ...] = ()  # what each of them says
     passed: set[str] = field(default_factory=set)
     cautions: list[Caution] = field(default_factory=list)  # what the gate tells beside its yes
+
+    @property
+    def is_to_be_staged(self) -> bool:
+        """Whether a person publishes the file later: the form asks for it, or the project does."""
+        is_asked = self.form.one(STAGE) == "1"
+        return is_asked or (self.project is not None and self.project.stages_uploads)
 
     @property
     def file_limit(self) -> int:

@@ -21,6 +21,7 @@ from keyhouse.credentials.trusted_publishers import keeping as publishers
 from keyhouse.mandate import keeping as mandates
 from keyhouse.projects.collaborators import keeping as collaborators
 from keyhouse.projects.life_cycle import keeping as removals
+from keyhouse.publishing.staging import keeping as staging
 
 RUN: Final = "job.run"
 MAIL: Final = "/operator/mail/"
@@ -59,6 +60,9 @@ KINDS: Final = (
     ),
     Kind(
         "removal-keeper", "lets go of what was deleted long ago", timedelta(minutes=1), removals.keep
+    ),
+    Kind(
+        "staging-keeper", "ends staged releases that nobody publishes", timedelta(minutes=1), staging.keep
     ),
     Kind(
         "collaborators-keeper",

@@ -12,6 +12,8 @@ from keyhouse.projects.rules import (
     judge_file,
     judge_release_age,
 )
+from keyhouse.publishing.staging import queries as staging
+from keyhouse.publishing.staging.rules import Waiting, judge_beside
 from keyhouse.publishing.upload.checks.check import Check, refuse
 from keyhouse.publishing.upload.submission import Stage, Submission
 
@@ -28,11 +30,12 @@ class TakenName(Check):
         return submission.is_body_to_come and bool(announced) and {"file name", "gate"} <= submission.passed
 
     def check(self, submission: Submission) -> None:
-        """Raise FileExists or FileNameUsed."""
+        """Raise FileExists or FileNameUsed, or what is in the way among files that are staged."""
         if submission.project is None:
             return
         candidate = _candidate(submission, submission.form.one("sha256_digest").lower())
         refuse(judge_file(candidate, queries.gather_neighbours(candidate.filename, "", "", None)))
+        _judge_staged(submission, candidate)
 
 
 class Duplicates(Check):
@@ -48,9 +51,19 @@ class Duplicates(Check):
         refuse(judge_file(candidate, beside))
         if is_repeat(candidate, beside):
             submission.existing = queries.find_file(candidate.filename)
-        elif submission.actor.kind != "host":  # who builds a history at the host adds to old releases
+            return
+        if submission.actor.kind != "host":  # who builds a history at the host adds to old releases
             days = configuration.current().release_open_days
             refuse(judge_release_age(beside.release_created_at, clock.now(), days))
+        _judge_staged(submission, candidate)
+
+
+def _judge_staged(submission: Submission, candidate: Candidate) -> None:
+    """Judge a file that is to wait beside those that wait already."""
+    if submission.is_to_be_staged and submission.project is not None and submission.name is not None:
+        version = str(submission.name.version)
+        about = Waiting(candidate.filename, candidate.kind, candidate.sha256, version)
+        refuse(judge_beside(about, staging.beside(submission.project, clock.now())))
 
 
 def _candidate(submission: Submission, sha256: str) -> Candidate:

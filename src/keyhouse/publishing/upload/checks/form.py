@@ -12,7 +12,7 @@ from keyhouse.distfiles.findings import shown
 from keyhouse.distfiles.metadata_rules import METADATA_VERSIONS, is_valid_name
 from keyhouse.publishing.upload.checks.check import Check
 from keyhouse.publishing.upload.errors import ActionGone, FormInvalid
-from keyhouse.publishing.upload.form import ACTION, DIGESTS
+from keyhouse.publishing.upload.form import ACTION, DIGESTS, STAGE
 from keyhouse.publishing.upload.submission import Stage, Submission
 
 _UPLOAD: Final = "file_upload"
@@ -74,6 +74,7 @@ def _is_digest(length: int) -> Callable[[str], bool]:
 
 _RULES: Final[dict[str, Callable[[str], bool]]] = {
     ACTION: _UPLOAD.__eq__,
+    STAGE: "1".__eq__,
     "protocol_version": "1".__eq__,
     "metadata_version": METADATA_VERSIONS.__contains__,
     "name": is_valid_name,
@@ -82,6 +83,7 @@ _RULES: Final[dict[str, Callable[[str], bool]]] = {
     **{field: _is_digest(length) for field, length in DIGESTS.items()},
 }
 _FIXES: Final = {
+    STAGE: "It is 1, or left out; a project that stages its uploads stages all of them.",
     "metadata_version": "Build the file with a current tool.",
     "name": "A name has letters, digits and, inside, . _ - (PEP 508).",
     "version": "See PEP 440 for how a version is written.",

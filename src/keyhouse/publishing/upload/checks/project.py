@@ -16,6 +16,7 @@ from keyhouse.core.switches import NewProjectsFrozen
 from keyhouse.distfiles.names import judge_new_name, normalise
 from keyhouse.projects import queries
 from keyhouse.projects.errors import NameRefused
+from keyhouse.publishing.staging.errors import StagingNeedsProject
 from keyhouse.publishing.upload.checks.check import Check
 from keyhouse.publishing.upload.creation import count_creation
 from keyhouse.publishing.upload.submission import Stage, Submission
@@ -32,7 +33,7 @@ class ProjectAuthority(Check):
         return bool(submission.form.one("name") and submission.form.one("version"))
 
     def check(self, submission: Submission) -> None:
-        """Set the project; raises RoleRequired, or why there can't be a new one."""
+        """Set the project; raises RoleRequired, StagingNeedsProject, or why there can't be a new one."""
         name, version = submission.form.one("name"), str(Version(submission.form.one("version")))
         submission.actor = at_release(submission.actor, version)
         project = submission.project = queries.find_project(normalise(name))
@@ -41,6 +42,8 @@ class ProjectAuthority(Check):
         action, thing = asked_of(submission)
         actions.require_authority(submission.actor, action, thing)
         if submission.is_new_project:
+            if submission.is_to_be_staged:
+                raise StagingNeedsProject
             check_new_project(name, submission.actor)
             submission.creation = count_creation(submission.actor)
 

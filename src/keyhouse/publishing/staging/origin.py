@@ -1,0 +1,56 @@
+"""Whether what uploaded a staged file is trusted still.
+
+A file may wait for days. Whatever was revoked, removed or closed meanwhile was so for a reason, and that reason holds for
+what waits. A token that has merely expired is no reason, nor is one that was minted for minutes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+
+from keyhouse.accounts.models import User
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.trusted_publishers.acting import NO_TOKEN
+from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
+from keyhouse.projects.models import Project, Role
+from keyhouse.publishing.staging.models import StagedFile
+
+_REVOKED: Final = "the API token that uploaded it was revoked since"
+_MINTED_REVOKED: Final = "the short-lived token that uploaded it was revoked since"
+_REMOVED: Final = "the trusted publisher that uploaded it was removed since"
+_NO_ROLE: Final = "whoever stands behind what uploaded it has no role in the project any more"
+_CLOSED: Final = "the account of whoever stands behind what uploaded it is not in order"
+
+
+def find_objection(project: Project, staged: StagedFile) -> str:
+    """Return why the file can't be published, as the end of a sentence; empty: nothing is against it."""
+    if staged.uploaded_via == "publisher":
+        return _of_publisher(project, staged)
+    token = Token.objects.filter(pk=_number(staged.credential)).select_related("user").first()
+    if token is None or token.revoked_at is not None:
+        return _REVOKED
+    return _of_person(project, token.user)
+
+
+def _of_publisher(project: Project, staged: StagedFile) -> str:
+    if MintedToken.objects.filter(pk=_number(staged.credential), revoked_at__isnull=False).exists():
+        return _MINTED_REVOKED
+    key = staged.description.get("publication", {}).get("publisher")
+    rows = Publisher.objects.filter(pk=key if isinstance(key, int) else 0, project=project)
+    publisher = rows.select_related("configured_by").first()
+    # one that was confirmed by another owner since acts for them
+    return _REMOVED if publisher is None else _of_person(project, publisher.configured_by)
+
+
+def _of_person(project: Project, person: User) -> str:
+    if person.state != User.State.ACTIVE:
+        return _CLOSED
+    return "" if Role.objects.filter(project=project, user=person).exists() else _NO_ROLE
+
+
+def _number(credential: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(credential)
+    except ValueError:
+        return NO_TOKEN
