@@ -72,6 +72,20 @@ def _tokens(now: datetime) -> Iterator[dict[str, Any]]:
             "actions": acts,
             "description": description,
         }
+    for user, age, description, networks in (
+        ("mara", 12, "nightly wheels", ["192.0.2.0/24"]),
+        ("mara", 80, "documentation job", []),
+    ):
+        yield {
+            "user": user,
+            "projects": ["lantern"],
+            "robot": True,
+            "minted_with": "webauthn",
+            "minted_at": (now - timedelta(days=age)).isoformat(),
+            "expires_in_days": 90,
+            "description": description,
+            "networks": networks,
+        }
 
 
 def mandate(now: datetime) -> dict[str, Any]:

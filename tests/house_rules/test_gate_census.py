@@ -51,7 +51,8 @@ NEVER_GATED = {
     "recovery.ask", "recovery.open", "recovery.read", "recovery.stop", "recovery.settle", "account.thaw",
     "enrolment-proof.ask", "enrolment-proof.give",
     # seeing one's own, and taking back what one gave out
-    "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "mandate.check", "mandate.read-own",
+    "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "robot-token.revoke",
+    "token.report-leak", "leak.report", "minted-token.revoke", "mandate.check", "mandate.read-own",
     # taking one's data away; changing one's mind; a name that nobody has any more
     "account.export", "account.keep", "account.forget",
     # being asked into a project, and saying no
@@ -71,7 +72,7 @@ NEVER_GATED = {
 IMPLICIT = {
     "project.create", "token.mint", "token.use", "index.read-private", "release.upload", "release.yank",
     "release.publish", "release.discard", "project.set-staging",
-    "release.unyank", "release.delete", "file.delete", "project.delete", "project.ask-deletion", "project.archive",
+    "robot-token.mint", "robot-token.confirm", "release.unyank", "release.delete", "file.delete", "project.delete", "project.ask-deletion", "project.archive",
     "project.unarchive", "project.deprecate", "project.undeprecate",
     "file.restore", "release.restore", "project.restore", "user.invite", "second-factor.remove-last",
     "account.delete",

@@ -136,6 +136,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/account/tokens/": seen(PERSON, "priya"),
     "/account/tokens/new/": seen(PERSON),
     "/account/tokens/{token_id}/revoke/": linked("/account/tokens/", PERSON),
+    "/account/tokens/report-leak/": seen(PERSON),
     # one's own projects
     "/manage/projects/": seen(PERSON, "auden"),
     "/manage/project/{name}/": (*seen(PERSON, OTHER, at=f"{LANTERN}/"),),
@@ -152,6 +153,9 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/manage/project/{name}/staged/{version}/publish/": linked(f"{LANTERN}/staged/", PERSON),
     "/manage/project/{name}/staged/{version}/discard/": linked(f"{LANTERN}/staged/", PERSON),
     "/manage/project/{name}/staging/": seen(PERSON, at=f"{LANTERN}/staging/"),
+    "/manage/project/{name}/robot-tokens/": seen(PERSON, OTHER, at=f"{LANTERN}/robot-tokens/"),
+    "/manage/project/{name}/robot-tokens/new/": seen(PERSON, at=f"{LANTERN}/robot-tokens/new/"),
+    "/manage/project/{name}/robot-tokens/{token_id}/revoke/": linked(f"{LANTERN}/robot-tokens/", PERSON),
     "/manage/deleted/": seen(PERSON),
     "/manage/project/{name}/deprecate/": seen(PERSON, at=f"{LANTERN}/deprecate/"),
     "/manage/project/{name}/people/": seen(PERSON, OTHER, at=f"{LANTERN}/people/"),

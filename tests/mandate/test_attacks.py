@@ -23,7 +23,7 @@ from tests.mandate.stored import (
     session_of,
     store,
 )
-from tests.mandate.visiting import Visit, code_of, token_of
+from tests.mandate.visiting import Visit, code_of, robot_of, token_of
 from tests.publishing.driver import upload
 from tests.web.asgi_client import ask
 
@@ -172,6 +172,25 @@ def test_a6_a_token_made_in_the_grace_period_outlives_no_deadline(
     assert push(old, build_wheel(tmp_path)).status == 200
     clocked(ENFORCED + 60 * DAY)
     assert push(old, build_wheel(tmp_path, version="2.0")).code == "credential-weak"
+
+
+def test_a5_and_a6_a_robot_token_is_no_way_past_a_deadline(
+    ada: User, clocked: SetClock, tmp_path: Path
+) -> None:
+    campaign()
+    clocked(ANNOUNCED + DAY)
+    weak, strong = robot_of(ada, "password"), robot_of(ada, "password", "totp")
+    clocked(ENFORCED - TICK)
+    assert push(weak, build_wheel(tmp_path)).status == 200
+    Authenticator.objects.create(user=ada, name="phone", secret_sealed="x", created_at=clock.now())
+    clocked(ENFORCED)
+    before = File.objects.count()
+    answer = push(weak, build_wheel(tmp_path, version="2.0"))
+    assert (answer.status, answer.code, File.objects.count()) == (403, "credential-weak", before)
+    assert push(strong, build_wheel(tmp_path, version="2.0")).status == 200
+    assert {file.publication["class"] for file in File.objects.all()} == {"robot-token"}
+    clocked(ENFORCED + DAY)
+    assert push(strong, build_wheel(tmp_path, version="3.0")).code == "credential-invalid", "its term is over"
 
 
 def test_a18_neither_deleting_and_making_anew_nor_handing_over_sheds_a_mandate(

@@ -79,7 +79,6 @@ MOMENTS: dict[str, datetime] = {
 # gated, and reached from the command line and inside services only
 WITHOUT_DOOR = {
     "mandate.propose", "exemption.propose", "user.invite", "user.create", "setup.link", "enrolment.link",
-    "issuer.add", "issuer.remove",
     # their pages are still to come
     "publisher.add", "publisher.confirm", "publisher.constrain", "publisher.add-pending",
     "project.require-publishers", "project.allow-tokens",

@@ -14,6 +14,7 @@ from keyhouse.accounts.models import User
 from keyhouse.accounts.sessions import start_session
 from keyhouse.core import clock
 from keyhouse.core.actor import Strength, host
+from keyhouse.credentials.tokens.robots import mint_robot_token
 from keyhouse.credentials.tokens.services import mint_token
 
 PROBLEM = "application/problem+json"
@@ -71,6 +72,19 @@ def token_of(user: User, *methods: str, **terms: Any) -> str:
         strength=Strength(frozenset(methods or ("password", "totp")), made_at),
         minted_at=made_at,
         **wanted,
+    )
+    return text
+
+
+def robot_of(user: User, *methods: str, project: str = "alpha") -> str:
+    """Return the text of a robot token that a session with these proofs made just now."""
+    _, text = mint_robot_token(
+        project,
+        description=f"robot of {user.username} {clock.now()} {methods}",
+        expires_in_days=90,
+        by=host(),
+        owner=user,
+        strength=Strength(frozenset(methods), clock.now()),
     )
     return text
 

@@ -35,6 +35,7 @@ VALUES = {
     "filename": "alpha_beta-1.0-py3-none-any.whl",
     "username": "mia",
     "removal_id": "1",
+    "token_id": "00000000-0000-4000-8000-000000000000",
 }
 
 

@@ -222,7 +222,10 @@ class SeedFile(Item):
 
 @dataclass(frozen=True, slots=True)
 class SeedToken(Item):
-    """An API token; `projects` None stands for all. Without `actions` it may do all that tokens may."""
+    """An API token; `projects` None stands for all. Without `actions` it may do all that tokens may.
+
+    A `robot` one belongs to its single project and uploads only.
+    """
 
     READERS: ClassVar = {
         "user": _text,
@@ -232,6 +235,9 @@ class SeedToken(Item):
         "expires_in_days": _number,
         "actions": _list_of(_one_of(*ACTS)),
         "description": _text,
+        "robot": _flag,
+        "release": _text,
+        "networks": _list_of(_text),
     }
     user: str
     projects: tuple[str, ...] | None = None
@@ -240,6 +246,9 @@ class SeedToken(Item):
     expires_in_days: int = 30
     actions: tuple[str, ...] = ACTS
     description: str = ""
+    robot: bool = False
+    release: str = ""
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ proof): [what is gated](../mandate-decisions.md).
   `KEYHOUSE_OWNER_REMOVAL_DAYS`, and until then every owner can take it back, also the one whom it is about.
 * Strangers and whoever is not signed in may do none of it, and are answered alike whether the project is there or not. Operators of the index
   have no role in a project by their office.
-* API tokens upload and yank as their owner's role allows at the time they are used.
+* API tokens upload and yank as their owner's role allows at the time they are used. Robot tokens upload to
+  their project alone, while an owner stands behind them.
 
 """
 

@@ -46,6 +46,7 @@ def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
         _keep_mandates,
         _keep_accounts,
         _sweep_removals,
+        _remind_of_tokens,
         _keep_collaborators,
         _keep_publishers,
         _forget_old,
@@ -69,6 +70,12 @@ def _keep_index() -> Mapping[str, int]:
 
 def _keep_mandates() -> Mapping[str, int]:
     from keyhouse.mandate.keeping import keep  # noqa: PLC0415 - Django is set up by now
+
+    return keep(clock.now())
+
+
+def _remind_of_tokens() -> Mapping[str, int]:
+    from keyhouse.credentials.tokens.keeping import keep  # noqa: PLC0415 - Django is set up by now
 
     return keep(clock.now())
 

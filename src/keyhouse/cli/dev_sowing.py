@@ -47,6 +47,7 @@ from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, Strength, host
 from keyhouse.core.errors import Refusal
+from keyhouse.credentials.tokens.robots import mint_robot_token
 from keyhouse.credentials.tokens.services import mint_token
 from keyhouse.credentials.trusted_publishers.issuers import add_issuer
 from keyhouse.credentials.trusted_publishers.models import Provider
@@ -320,17 +321,23 @@ def _mint_tokens(sowing: Sowing) -> None:
 
 
 def _mint(sowing: Sowing, entry: SeedToken, where: str) -> dict[str, Any]:
+    person = sowing.person(entry.user, where)
+    told: dict[str, Any] = {
+        "description": entry.description or f"seeded {secrets.token_hex(4)}",
+        "expires_in_days": entry.expires_in_days,
+        "version": entry.release,
+        "networks": entry.networks,
+        "by": _BY,
+        "strength": _strength_of(entry.minted_with, entry.minted_at or clock.now()),
+        "minted_at": entry.minted_at,
+    }
     with _named(where):
-        token, text = mint_token(
-            sowing.person(entry.user, where),
-            description=entry.description or f"seeded {secrets.token_hex(4)}",
-            project_ids=None if entry.projects is None else _project_ids(entry.projects, where),
-            expires_in_days=entry.expires_in_days,
-            actions=entry.actions,
-            by=_BY,
-            strength=_strength_of(entry.minted_with, entry.minted_at or clock.now()),
-            minted_at=entry.minted_at,
-        )
+        if entry.robot:
+            (name,) = entry.projects or ("",)
+            token, text = mint_robot_token(normalise(name), owner=person, **told)
+        else:
+            ids = None if entry.projects is None else _project_ids(entry.projects, where)
+            token, text = mint_token(person, project_ids=ids, actions=entry.actions, **told)
     return {"id": token.pk.hex, "token": text, "expires_at": clock.format_instant(token.expires_at)}
 
 

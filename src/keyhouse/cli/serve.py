@@ -224,6 +224,7 @@ def _companions(settings: Configuration) -> list[Companion]:
     from keyhouse.accounts.keeping import Keeper as AccountKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.audit.sealing import Sealer  # noqa: PLC0415 - Django is set up by now
     from keyhouse.audit.works import Bookkeeper  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.credentials.tokens.keeping import Keeper as TokenKeeper  # noqa: PLC0415 - the same
     from keyhouse.credentials.trusted_publishers.keeping import Keeper as PublisherKeeper  # noqa: PLC0415 - the same
     from keyhouse.index.keeper import Keeper as IndexKeeper  # noqa: PLC0415 - only a server needs it
     from keyhouse.mail.delivery import Postman  # noqa: PLC0415 - Django is set up by now
@@ -240,6 +241,7 @@ def _companions(settings: Configuration) -> list[Companion]:
         AccountKeeper(),
         RemovalKeeper(),
         StagingKeeper(),
+        TokenKeeper(),
         CollaboratorsKeeper(),
         PublisherKeeper(),
         Sealer(),

@@ -177,6 +177,10 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("report.read-own", "See what one reported, and what became of it"),
         _own("token.list", "See one's own API tokens"),
         _own("token.revoke", "Revoke one's own API tokens"),
+        _own("token.report-leak", "Report an API token that was found in the open"),
+        _open("leak.report", "Report tokens that were found in the open, by a known scanner"),
+        Action("minted-token.revoke", "End a token of a trusted publisher that was found in the open"),
+        _own("robot-token.revoke", "Revoke a robot token of a project"),
         # enrolling is open to everybody signed in; the proof asked for is the strongest the account has
         Action(
             "second-factor.add",
@@ -230,6 +234,8 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated(REMOVE_LAST, "Remove the last second factor", "management", step_up=True),
         _gated("account.delete", "Delete one's own account", "management", step_up=True),
         _gated("token.mint", "Create an API token", "credentials", step_up=True),
+        _gated("robot-token.mint", "Create a robot token for a project", "credentials", step_up=True),
+        _gated("robot-token.confirm", "Stand behind a robot token of a project", "credentials", step_up=True),
         Action("token.use", "Use an API token", "credentials", gated=True),
         _gated("publisher.add", "Let a project trust a publisher", "credentials", step_up=True),
         _gated(

@@ -295,6 +295,13 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _number(1, 24 * 30),
     ),
     Setting("token_prefix", "keyhouse-", "how the text of an API token begins", _text),
+    Setting(
+        "leak_report_keys",
+        "",
+        "file with the public keys of scanners that may report leaked tokens at `/-/secrets/report` (JSON with `public_keys`, "
+        "each `key_identifier`, `key` in PEM and `is_current`); empty: reports of scanners are not taken",
+        _path,
+    ),
     Setting("file_limit", str(100 * 2**20), "largest file in bytes", _number(1, 2**40)),
     Setting("project_limit", str(10 * 2**30), "largest sum of a project's files in bytes", _number(1, 2**50)),
     Setting(
@@ -520,6 +527,7 @@ class Configuration:
     password_range_url: str
     issuer_outage_hours: int
     token_prefix: str
+    leak_report_keys: Path | None
     file_limit: int
     project_limit: int
     release_open_days: int

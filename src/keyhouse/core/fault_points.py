@@ -42,6 +42,8 @@ POINTS: Final = frozenset(
         "quarantine.rows-written",
         "quarantine.committed",
         "report.rows-written",
+        "leak.rows-written",
+        "reminder.rows-written",
         "passwords.noted",
         "passwords.written",
     }

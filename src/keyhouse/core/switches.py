@@ -64,6 +64,8 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "publisher.constrain",
         "publisher.add-pending",
         "project.allow-tokens",
+        "robot-token.mint",
+        "robot-token.confirm",
         "release.yank",
         "release.unyank",
         "project.set-staging",
@@ -112,7 +114,8 @@ ALWAYS_OPEN: Final = frozenset(
         "session.start", "session.ask-confirmation", "session.confirm", "session.end", "session.step-up",
         "enrolment-proof.ask", "enrolment-proof.give", "second-factor.add", "second-factor.enable", "email.verify",
         # taking back what one gave out, stopping one's account, and what a thief would not want
-        "session.revoke", "browser.forget", "token.revoke", "account.freeze", "account.freeze-by-link", "account.keep",
+        "session.revoke", "browser.forget", "token.revoke", "robot-token.revoke",
+        "token.report-leak", "leak.report", "minted-token.revoke", "account.freeze", "account.freeze-by-link", "account.keep",
         "password.change", "password.disable", "password.ask-reset", "password.reset", "recovery-codes.replace",
         "second-factor.remove", "second-factor.rename", "second-factor.disable", "email.revert", "email.lose-domain",
         "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",

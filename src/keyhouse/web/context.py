@@ -16,6 +16,8 @@ from keyhouse.accounts.oversight.announcing import live_announcements
 from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Caution
 from keyhouse.core.actor import NOBODY, Actor
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.tokens.queries import unused_tokens_of
 from keyhouse.mandate import cautions
 from keyhouse.mandate.asked import Standing, shown_standing
 from keyhouse.mandate.documents import DocumentInvalid
@@ -41,6 +43,7 @@ class Site:
     warning: Warned | None
     find_standing: Callable[[], Standing | None]
     count_invitations: Callable[[], int]
+    find_unused_tokens: Callable[[], list[Token]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ def site(request: HttpRequest) -> dict[str, Site]:
             warning=_warning_on(request),
             find_standing=partial(_show_standing, request),
             count_invitations=partial(_count_invitations, actor),
+            find_unused_tokens=partial(_find_unused_tokens, actor),
         )
     }
 
@@ -91,6 +95,11 @@ def _warning_on(request: HttpRequest) -> Warned | None:
 def _count_invitations(actor: Actor) -> int:
     """Return how many projects somebody is invited to."""
     return 0 if actor.user_id is None else invitations_of_person(actor.user_id, clock.now()).count()
+
+
+def _find_unused_tokens(actor: Actor) -> list[Token]:
+    """Return those of somebody's tokens that nobody seems to need."""
+    return [] if actor.user_id is None else unused_tokens_of(actor.user_id, clock.now())
 
 
 def _show_standing(request: HttpRequest) -> Standing | None:

@@ -31,10 +31,13 @@ from keyhouse.credentials.tokens.caveats import (
     Caveat,
     CaveatUnknown,
     ProjectsCaveat,
+    ReleaseCaveat,
     Scope,
     parse_caveat,
+    write_network,
 )
 from keyhouse.credentials.tokens.errors import PasswordNotAccepted
+from keyhouse.credentials.tokens.leak_rules import Leak
 from keyhouse.credentials.tokens.macaroons import Macaroon, MacaroonMalformed, is_signed_by, read_text
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.rules import Life, is_alive, is_use_due
@@ -57,6 +60,12 @@ class Ledger(Protocol):
 
     def works_at(self, actor: Actor, at: datetime) -> bool:
         """Tell whether it would be taken at another instant, as things stand."""
+
+    def end_leaked(self, macaroon: Macaroon, leak: Leak, reporter: str, now: datetime) -> bool:
+        """End a token that was found in the open and tell its people, where it is one of ours and works.
+
+        In one transaction, with one audit record; returns whether there was anything to end.
+        """
 
 
 _ledgers: dict[bytes, Ledger] = {}
@@ -92,7 +101,7 @@ def identify(
     """Return the actor behind a header and when the token was last used; writes nothing. Raises as `authenticate`."""
     macaroon = _read(token_text(authorization))
     call = Call(now, network)
-    ledger = _ledgers.get(macaroon.identifier[:-ID_BYTES])
+    ledger = ledger_for(macaroon)
     if ledger is not None:
         actor = ledger.identify(macaroon, call)
         return dataclasses.replace(actor, network=network, user_agent=user_agent), None
@@ -143,6 +152,11 @@ def _password_of(value: str) -> str:
     return password
 
 
+def ledger_for(macaroon: Macaroon) -> Ledger | None:
+    """Return the ledger where a token of another kind than API tokens is written down, by how its identifier begins."""
+    return _ledgers.get(macaroon.identifier[:-ID_BYTES])
+
+
 def _ledger_of(actor: Actor) -> Ledger | None:
     """Return the ledger of a token that is no API token."""
     return next((one for mark, one in _ledgers.items() if KINDS.get(mark) == actor.kind), None)
@@ -176,14 +190,25 @@ def _scope_of(token: Token, macaroon: Macaroon) -> Scope:
         written = tuple(map(parse_caveat, macaroon.caveats))
     except CaveatUnknown as error:
         raise CredentialInvalid from error
+    return Scope((*_written_down(token), *written), kind=token.kind)
+
+
+def _written_down(token: Token) -> list[Caveat]:
+    """Return what the ledger row says; a token for a project that is gone reaches nothing."""
     ledger: list[Caveat] = [ActionsCaveat(frozenset(token.actions))]
     if not token.is_for_all_projects:
-        ledger.append(ProjectsCaveat(frozenset(queries.project_ids_of(token))))
-    return Scope((*ledger, *written))
+        ids = frozenset(queries.project_ids_of(token))
+        ledger.append(ProjectsCaveat(ids))
+        if token.version:
+            ledger.extend(ReleaseCaveat(one, token.version) for one in ids)
+    if token.networks:
+        ledger.append(parse_caveat(write_network(token.networks)))
+    return ledger
 
 
 def _require_alive(token: Token, scope: Scope, call: Call) -> None:
-    if not _is_valid(token, scope, call) or token.user.state == User.State.DELETED:
+    is_gone = token.user.state == User.State.DELETED or queries.is_resting(token)
+    if is_gone or not _is_valid(token, scope, call):
         raise CredentialInvalid
 
 
@@ -193,7 +218,7 @@ def _is_valid(token: Token, scope: Scope, call: Call) -> bool:
 
 
 def _actor_of(token: Token, scope: Scope) -> Actor:
-    """Return the minter as of now, with the strength of the session that minted; never an operator."""
+    """Return the person behind it as of now, with the strength of the session that minted; never an operator."""
     return Actor(
         kind="token",
         user_id=token.user_id,

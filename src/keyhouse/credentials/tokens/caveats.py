@@ -261,6 +261,7 @@ class Scope:
 
     caveats: tuple[Caveat, ...]
     version: str | None = None
+    kind: str = "api-token"  # or `robot-token`; files keep it
 
     def allows(self, action: str, kind: str, id_: int | str | None) -> bool:
         """Tell whether the token reaches this action on this thing."""
@@ -277,8 +278,8 @@ class Scope:
 
     @property
     def publication(self) -> Mapping[str, object]:
-        """Return what a file keeps of a token, beside that it was one: nothing."""
-        return {}
+        """Return what a file keeps of a token, beside that it was one: of which kind."""
+        return {"class": self.kind}
 
     def at_release(self, version: str) -> Scope:
         """Return the same scope, asked about one release."""

@@ -27,6 +27,54 @@ class TokenNotFound(TokenRefused):
     fix = "See the list of your tokens."
 
 
+class RobotTokenNotFound(TokenRefused):
+    """The project has no such robot token."""
+
+    code = "robot-token-not-found"
+    situation = Situation.MISSING
+    sentence = "The project has no such robot token."
+    fix = "See the list of its robot tokens."
+
+
+class RobotTokensTooMany(TokenRefused):
+    """The project has as many robot tokens as one may have."""
+
+    code = "robot-tokens-too-many"
+    situation = Situation.CONFLICT
+    sentence = "This project has as many robot tokens as a project may have."
+    fix = "Revoke one that isn't needed any more."
+
+
+class RobotTokenNotResting(TokenRefused):
+    """Nobody needs to confirm a robot token whose person owns the project."""
+
+    code = "robot-token-not-resting"
+    situation = Situation.CONFLICT
+    sentence = "The person behind this robot token owns the project, so there is nothing to confirm."
+
+
+class NarrowingRefused(TokenRefused):
+    """A token can't be narrowed like that."""
+
+    code = "narrowing-refused"
+    sentence = "This token can't be narrowed like that."
+
+
+class LeakReportRefused(TokenRefused):
+    """A report of leaked tokens that isn't signed as it should be, or is malformed."""
+
+    code = "leak-report-refused"
+    sentence = "This report is malformed, or not signed by a current key."
+
+
+class LeakKeysUnreadable(TokenRefused):
+    """The file of the scanners' keys can't be used."""
+
+    code = "leak-keys-unreadable"
+    situation = Situation.UNAVAILABLE
+    sentence = "The keys of the scanners can't be read right now."
+
+
 class DescriptionTaken(TokenRefused):
     """A live token of the same person has this description."""
 

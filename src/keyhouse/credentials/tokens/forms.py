@@ -3,14 +3,29 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Final, TypedDict
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, TypedDict
 
 from django import forms
 
+from keyhouse.accounts.forms import PageForm
 from keyhouse.core import clock
 from keyhouse.credentials.tokens import queries
-from keyhouse.credentials.tokens.rules import DEFAULT_DAYS, MAX_DAYS, MAX_DESCRIPTION, MIN_DAYS
+from keyhouse.credentials.tokens.leak_rules import MAX_URL
+from keyhouse.credentials.tokens.rules import (
+    DEFAULT_DAYS,
+    MAX_DAYS,
+    MAX_DESCRIPTION,
+    MAX_NETWORKS,
+    MAX_ROBOT_DAYS,
+    MAX_VERSION,
+    MIN_DAYS,
+    canonical_network,
+    canonical_version,
+)
 
+LONGEST_NETWORKS: Final = 1000
+LONGEST_PASTE: Final = 100_000
 ALL_PROJECTS: Final = "all"
 REASONS: Final = (
     ("publishes a new project for the first time", "It publishes a new project for the first time"),
@@ -25,25 +40,98 @@ ACTION_CHOICES: Final = (
 )
 
 
-class MintTerms(TypedDict):
-    """What `services.mint_token` takes from the form."""
+class NarrowTerms(TypedDict):
+    """What both kinds of tokens take from their forms."""
 
     description: str
-    project_ids: tuple[int, ...] | None
     expires_in_days: int
-    actions: tuple[str, ...]
-    reason: str
+    version: str
+    networks: tuple[str, ...]
     token_id: uuid.UUID
 
 
-class MintForm(forms.Form):
-    """Asks for everything a token needs: the narrow choices are the easy ones."""
+class MintTerms(NarrowTerms):
+    """What `services.mint_token` takes from the form."""
+
+    project_ids: tuple[int, ...] | None
+    actions: tuple[str, ...]
+    reason: str
+
+
+class NarrowForm(PageForm):
+    """What both kinds of tokens are asked to be: how they are known, and how far they reach."""
 
     form_id = forms.UUIDField(widget=forms.HiddenInput, required=False)
     description = forms.CharField(
         max_length=MAX_DESCRIPTION,
         help_text="Where it will be used, for example “release job of alpha”. You will know it by this.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    version = forms.CharField(
+        label="Only for one release?",
+        required=False,
+        max_length=MAX_VERSION,
+        help_text="Its version, for example 1.4.0; leave it empty for all releases.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    networks = forms.CharField(
+        label="Only from these networks?",
+        required=False,
+        max_length=LONGEST_NETWORKS,
+        help_text="Such as 192.0.2.0/24 or 2001:db8::7, separated by spaces; leave it empty for everywhere.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_description(self) -> str:
+        """Refuse what can't be seen."""
+        description: str = self.cleaned_data["description"].strip()
+        if not description.isprintable():
+            raise forms.ValidationError("Leave out control characters.")
+        return description
+
+    def clean_version(self) -> str:
+        """Return the version in canonical spelling."""
+        text = self.cleaned_data["version"].strip()
+        version = canonical_version(text) if text else ""
+        if version is None:
+            raise forms.ValidationError("Write a version such as 1.4.0.")
+        return version
+
+    def clean_networks(self) -> tuple[str, ...]:
+        """Return the networks, each in canonical spelling and once."""
+        words = self.cleaned_data["networks"].replace(",", " ").split()
+        found = [canonical_network(word) for word in words]
+        if None in found:
+            wrong = words[found.index(None)]
+            raise forms.ValidationError(f"{wrong} is no network. Write it like 192.0.2.0/24.")
+        if len(found) > MAX_NETWORKS:
+            raise forms.ValidationError(f"Name at most {MAX_NETWORKS} networks.")
+        return tuple(dict.fromkeys(one for one in found if one))
+
+    def narrow_terms(self) -> NarrowTerms:
+        """Return what a valid form asks for."""
+        data = self.cleaned_data
+        return NarrowTerms(
+            description=data["description"],
+            expires_in_days=data["expires_in_days"],
+            version=data["version"],
+            networks=data["networks"],
+            token_id=data["form_id"] or uuid.uuid4(),
+        )
+
+
+class MintForm(NarrowForm):
+    """Asks for everything a token needs: the narrow choices are the easy ones."""
+
+    field_order = (
+        "form_id",
+        "description",
+        "project",
+        "reason",
+        "actions",
+        "expires_in_days",
+        "version",
+        "networks",
     )
     project = forms.ChoiceField(
         label="For which project?", error_messages={"invalid_choice": "Pick one of your projects."}
@@ -78,9 +166,7 @@ class MintForm(forms.Form):
 
     def clean_description(self) -> str:
         """Refuse what is taken, before anything is made; the same form sent again is not its own obstacle."""
-        description: str = self.cleaned_data["description"].strip()
-        if not description.isprintable():
-            raise forms.ValidationError("Leave out control characters.")
+        description = super().clean_description()
         if queries.is_description_used(
             self._user_id, description, clock.now(), besides=self.cleaned_data.get("form_id")
         ):
@@ -96,6 +182,8 @@ class MintForm(forms.Form):
             and "reason" not in self.errors
         ):
             self.add_error("reason", "Pick why this token is for all projects, or pick one project.")
+        if cleaned.get("project") == ALL_PROJECTS and cleaned.get("version"):
+            self.add_error("version", "A release belongs to one project: pick it, or leave this empty.")
         return cleaned
 
     def terms(self) -> MintTerms:
@@ -103,13 +191,42 @@ class MintForm(forms.Form):
         data = self.cleaned_data
         is_for_all = data["project"] == ALL_PROJECTS
         return MintTerms(
-            description=data["description"],
+            **self.narrow_terms(),
             project_ids=None if is_for_all else (int(data["project"]),),
-            expires_in_days=data["expires_in_days"],
             actions=tuple(data["actions"]),
             reason=data["reason"] if is_for_all else "",
-            token_id=data["form_id"] or uuid.uuid4(),
         )
+
+
+class RobotForm(NarrowForm):
+    """Asks for a robot token: its project is known, and it only ever uploads."""
+
+    field_of: ClassVar[Mapping[str, str]] = {"token-description-": "description"}
+    expires_in_days = forms.IntegerField(
+        label="Ends after how many days?",
+        min_value=MIN_DAYS,
+        max_value=MAX_ROBOT_DAYS,
+        help_text=f"{MIN_DAYS} to {MAX_ROBOT_DAYS}; owners are reminded before.",
+    )
+    field_order = ("form_id", "description", "expires_in_days", "version", "networks")
+
+
+class LeakForm(PageForm):
+    """Asks for what was found, and where."""
+
+    text = forms.CharField(
+        label="The token, or the text that it stands in",
+        max_length=LONGEST_PASTE,
+        widget=forms.Textarea(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="Every token of this index in it is revoked. Nothing of the text is kept.",
+    )
+    url = forms.CharField(
+        label="Where was it found?",
+        required=False,
+        max_length=MAX_URL,
+        help_text="An address of the web, if there is one. The token's owner is told.",
+        widget=forms.URLInput(attrs={"autocomplete": "off"}),
+    )
 
 
 def first_values(project_id: int | None = None) -> dict[str, object]:

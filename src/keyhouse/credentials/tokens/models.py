@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from django.conf import settings
 from django.db import models
 
 from keyhouse.core.actor import Strength
 from keyhouse.projects.models import Project
+
+API: Final = "api-token"
+ROBOT: Final = "robot-token"
 
 
 class Token(models.Model):
@@ -21,6 +24,12 @@ class Token(models.Model):
     description = models.CharField(max_length=100)
     is_for_all_projects = models.BooleanField(default=False)
     projects = models.ManyToManyField(Project, related_name="tokens")
+    # of a robot token: whose it is, whatever becomes of the person; it goes with the project
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="robot_tokens")
+    version = models.CharField(
+        max_length=200, default="", db_default="", blank=True
+    )  # this release only (canonical)
+    networks = models.JSONField(default=list, db_default=[])  # from these only; empty: from everywhere
     actions = models.JSONField(default=list)  # upload, yank, read
     reason = models.CharField(max_length=200, default="", blank=True)  # why all projects
     minted_at = models.DateTimeField()
@@ -34,19 +43,29 @@ class Token(models.Model):
     revoked_at = models.DateTimeField(null=True)
     revoked_reason = models.CharField(max_length=100, default="", blank=True)
     suspended_at = models.DateTimeField(null=True)
+    confirmed_at = models.DateTimeField(null=True)  # of a robot token that another owner took over
+    told_projects = models.JSONField(
+        default=list, db_default=[]
+    )  # of whose trusted publishers its owner was told
+    reminded_days = models.PositiveSmallIntegerField(null=True)  # the last reminder of its end: days before
     last_used_at = models.DateTimeField(null=True)
     last_used_client = models.CharField(max_length=300, default="", blank=True)
     last_used_network = models.CharField(max_length=64, default="", blank=True)
 
     class Meta:
-        """A person tells their live tokens apart by the description."""
+        """A person tells their live tokens apart by the description; so do the owners of a project with its own."""
 
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["user", "description"],
                 name="token_description_unique",
-                condition=models.Q(revoked_at__isnull=True),
-            )
+                condition=models.Q(revoked_at__isnull=True, project__isnull=True),
+            ),
+            models.UniqueConstraint(
+                fields=["project", "description"],
+                name="robot_token_description_unique",
+                condition=models.Q(revoked_at__isnull=True, project__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -54,11 +73,21 @@ class Token(models.Model):
         return self.description
 
     @property
+    def is_robot(self) -> bool:
+        """Whether it belongs to a project, and rests while the person behind it is no owner of that."""
+        return self.project_id is not None
+
+    @property
+    def kind(self) -> str:
+        """Return what kind of token it is, in a word for records and files."""
+        return ROBOT if self.is_robot else API
+
+    @property
     def strength(self) -> Strength:
-        """Return what the session that minted it had proven; the token is never stronger, and as old as its minting."""
+        """Return what the session that minted or confirmed it had proven; it is never stronger, and as old as that."""
         return Strength(
             frozenset(self.minted_methods),
-            self.minted_at,
+            self.confirmed_at or self.minted_at,
             self.minted_user_verified,
             self.minted_device_bound,
         )

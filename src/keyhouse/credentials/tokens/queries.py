@@ -17,7 +17,9 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.foresight import Credential
 from keyhouse.credentials.tokens.errors import TokenNotFound
 from keyhouse.credentials.tokens.models import Change, Token
-from keyhouse.projects.models import Project
+from keyhouse.credentials.tokens.rules import is_unused
+from keyhouse.projects.models import Project, Role
+from keyhouse.projects.rules import OWNER
 
 ENDED_SHOWN = 20
 _AT_ONCE: Final = 1000
@@ -25,13 +27,48 @@ _AT_ONCE: Final = 1000
 
 def tokens_of(user_id: int, now: datetime) -> list[Token]:
     """Return a person's tokens that work, newest first, with their projects."""
-    rows = Token.objects.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now)
+    rows = _own(user_id).filter(revoked_at__isnull=True, expires_at__gt=now)
     return list(rows.order_by("-minted_at").prefetch_related("projects"))
+
+
+def _own(user_id: int) -> QuerySet[Token]:
+    """Return a person's own tokens; robot tokens are their projects'."""
+    return Token.objects.filter(user_id=user_id, project__isnull=True)
+
+
+def unused_tokens_of(user_id: int, now: datetime) -> list[Token]:
+    """Return those of a person's tokens that work and that nobody seems to need."""
+    return [token for token in tokens_of(user_id, now) if is_unused(token.minted_at, token.last_used_at, now)]
+
+
+def robots_of(project_id: int) -> list[Token]:
+    """Return a project's robot tokens that are not revoked, newest first, with the person behind each."""
+    rows = Token.objects.filter(project_id=project_id, revoked_at__isnull=True)
+    return list(rows.select_related("user").prefetch_related("projects").order_by("-minted_at"))
+
+
+def find_robot(project_id: int, token_id: UUID) -> Token | None:
+    """Return a robot token of this project, or None."""
+    return Token.objects.select_related("user").filter(pk=token_id, project_id=project_id).first()
+
+
+def owner_ids_of(project_id: int) -> set[int]:
+    """Return who owns a project."""
+    roles = Role.objects.filter(project_id=project_id, kind=OWNER)
+    return set(roles.values_list("user_id", flat=True))
+
+
+def is_resting(token: Token) -> bool:
+    """Tell whether a robot token works for nobody, since the person behind it is no owner of its project any more."""
+    return (
+        token.project_id is not None
+        and not Role.objects.filter(project_id=token.project_id, user_id=token.user_id, kind=OWNER).exists()
+    )
 
 
 def ended_tokens_of(user_id: int, now: datetime) -> list[Token]:
     """Return the last of a person's tokens that were revoked or have expired."""
-    rows = Token.objects.filter(user_id=user_id)
+    rows = _own(user_id)
     return list(
         rows.exclude(revoked_at__isnull=True, expires_at__gt=now).order_by("-minted_at")[:ENDED_SHOWN]
     )
@@ -64,7 +101,7 @@ def get_own_token(actor: Actor, token_id: UUID) -> Token:
     """Return the actor's own token; somebody else's is refused like one that doesn't exist (TokenNotFound)."""
     if actor.user_id is None:
         raise TokenNotFound
-    token = Token.objects.filter(pk=token_id, user_id=actor.user_id).first()
+    token = _own(actor.user_id).filter(pk=token_id).first()
     if token is None:
         raise TokenNotFound
     return token
@@ -79,7 +116,7 @@ def is_description_used(
     user_id: int, description: str, now: datetime, *, besides: UUID | None = None
 ) -> bool:
     """Tell whether a token of this person that works, `besides` one, has this description."""
-    live = Token.objects.filter(user_id=user_id, revoked_at__isnull=True, expires_at__gt=now)
+    live = _own(user_id).filter(revoked_at__isnull=True, expires_at__gt=now)
     namesakes = live.filter(description=description)
     return (namesakes.exclude(pk=besides) if besides else namesakes).exists()
 

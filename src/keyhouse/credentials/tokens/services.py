@@ -19,7 +19,14 @@ from keyhouse.core.foresight import find_foresight
 from keyhouse.credentials.tokens import caveats, macaroons, queries
 from keyhouse.credentials.tokens.errors import DescriptionTaken, TokenAlreadyMade, TokenNotFound
 from keyhouse.credentials.tokens.models import Change, Token
-from keyhouse.credentials.tokens.rules import REPEAT_AGE, Terms, is_use_due, judge_terms
+from keyhouse.credentials.tokens.rules import (
+    REPEAT_AGE,
+    Terms,
+    canonical_network,
+    canonical_version,
+    is_use_due,
+    judge_terms,
+)
 from keyhouse.projects.models import Project
 
 RECOVERED = "made shortly before the account was recovered"
@@ -37,6 +44,8 @@ def mint_token(  # noqa: PLR0913 - what a token is, one keyword each
     expires_in_days: int,
     actions: Sequence[str],
     reason: str = "",
+    version: str = "",
+    networks: Sequence[str] = (),
     by: Actor,
     token_id: uuid.UUID | None = None,
     strength: Strength | None = None,
@@ -44,7 +53,8 @@ def mint_token(  # noqa: PLR0913 - what a token is, one keyword each
 ) -> tuple[Token, str]:
     """Make an API token and return it with its text, which is kept nowhere.
 
-    `project_ids` None means all projects of the person and new ones, and needs a `reason`. Sending the same
+    `project_ids` None means all projects of the person and new ones, and needs a `reason`. With a `version` it is for
+    that release of its one project; with `networks` it works from there only. Sending the same
     `token_id` again from the same session within two minutes gives the same token and text, so that a form may be
     sent twice. The strength is that of `by`; only the host may tell another one, and another instant.
 
@@ -57,27 +67,20 @@ def mint_token(  # noqa: PLR0913 - what a token is, one keyword each
         expires_in_days,
         tuple(actions),
         reason.strip() or ("made at the host" if by.kind == "host" else ""),
+        version.strip(),
+        tuple(networks),
     )
     if objection := judge_terms(terms):
         raise objection
     _require_person(user, by)
-    told = by.kind == "host"
-    draft = _draft(
-        user,
-        terms,
-        (minted_at if told else None) or clock.now(),
-        (strength if told else None) or by.strength,
-    )
-    draft.pk = token_id or uuid.uuid4()
-    draft.minted_session = "" if told else by.credential
-    draft.minted_mandate = _live_mandates(draft.minted_at)
+    draft = draft_of(user, terms, by, token_id, strength=strength, minted_at=minted_at)
     try:
         with transaction.atomic():
             _require_mint(user, by)
             ids = _judge_projects(user, terms, by)
-            _store(draft, ids, by)
+            store(draft, ids, by, "token.mint")
     except IntegrityError as error:
-        draft = _explain_clash(draft, by, error)
+        draft = explain_clash(draft, by, error)
         ids = queries.project_ids_of(draft)
     return draft, write_text(draft, ids)
 
@@ -118,31 +121,54 @@ def _live_mandates(at: datetime) -> str:
     return text
 
 
-def _draft(user: User, terms: Terms, minted_at: datetime, strength: Strength) -> Token:
+def draft_of(  # noqa: PLR0913 - who and what, and what only the host may tell
+    user: User,
+    terms: Terms,
+    by: Actor,
+    token_id: uuid.UUID | None,
+    *,
+    strength: Strength | None = None,
+    minted_at: datetime | None = None,
+) -> Token:
+    """Return a token of these terms, not stored; only the host may tell another strength and instant than those at hand."""
+    told = by.kind == "host"
+    minted_at = (minted_at if told else None) or clock.now()
     minted_at = minted_at.replace(microsecond=0)  # caveats tell whole seconds
-    return Token(
+    draft = Token(
+        pk=token_id or uuid.uuid4(),
         key_id=keys.ring().newest.id,
         user=user,
         description=terms.description,
         is_for_all_projects=terms.project_ids is None,
         actions=[act for act in caveats.ACTS if act in terms.actions],
         reason=terms.reason if terms.project_ids is None else "",
+        version=canonical_version(terms.version) or "",
+        networks=[canonical_network(one) for one in terms.networks],
         minted_at=minted_at,
-        minted_methods=sorted(strength.methods),
-        minted_proof_at=strength.at or minted_at,
-        minted_user_verified=strength.user_verified,
-        minted_device_bound=strength.device_bound,
         expires_at=minted_at + timedelta(days=terms.expires_in_days),
     )
+    put_strength(draft, (strength if told else None) or by.strength, by, minted_at)
+    return draft
 
 
-def _store(draft: Token, project_ids: list[int], by: Actor) -> None:
+def put_strength(token: Token, strength: Strength, by: Actor, at: datetime) -> None:
+    """Write into a token, not stored, what the session has proven that it acts by from now on."""
+    token.minted_methods = sorted(strength.methods)
+    token.minted_proof_at = strength.at or at
+    token.minted_user_verified = strength.user_verified
+    token.minted_device_bound = strength.device_bound
+    token.minted_session = "" if by.kind == "host" else by.credential
+    token.minted_mandate = _live_mandates(at)
+
+
+def store(draft: Token, project_ids: list[int], by: Actor, action: str) -> None:
+    """Write a new token with its record, in the caller's transaction; raises IntegrityError where it has a twin."""
     _retire_namesake(draft)
     draft.save(force_insert=True)
     draft.projects.set(project_ids)
     names = list(draft.projects.order_by("normalized_name").values_list("normalized_name", flat=True))
     audit.record(
-        "token.mint",
+        action,
         by=by,
         about=thing_of(draft),
         account_id=draft.user_id,
@@ -151,21 +177,24 @@ def _store(draft: Token, project_ids: list[int], by: Actor) -> None:
             "actions": draft.actions,
             "expires_at": clock.format_instant(draft.expires_at),
             "reason": draft.reason,
+            **({"version": draft.version} if draft.version else {}),
+            **({"networks": draft.networks} if draft.networks else {}),
         },
     )
 
 
 def _retire_namesake(draft: Token) -> None:
     """Free the description of a token that has expired anyway."""
+    mine = Q(project_id=draft.project_id) if draft.is_robot else Q(user_id=draft.user_id, project=None)
     Token.objects.filter(
-        user_id=draft.user_id,
+        mine,
         description=draft.description,
         revoked_at__isnull=True,
         expires_at__lte=clock.now(),
     ).update(revoked_at=F("expires_at"), revoked_reason=EXPIRED)
 
 
-def _explain_clash(draft: Token, by: Actor, error: IntegrityError) -> Token:
+def explain_clash(draft: Token, by: Actor, error: IntegrityError) -> Token:
     """Return the twin that the same form made a moment ago, or raise what stood in the way."""
     twin = Token.objects.filter(pk=draft.pk).first()
     if twin is None:
@@ -178,11 +207,8 @@ def _explain_clash(draft: Token, by: Actor, error: IntegrityError) -> Token:
 
 
 def _is_same(twin: Token, draft: Token) -> bool:
-    return (twin.description, twin.actions, twin.is_for_all_projects) == (
-        draft.description,
-        draft.actions,
-        draft.is_for_all_projects,
-    )
+    terms = ("description", "actions", "is_for_all_projects", "project_id", "version", "networks")
+    return all(getattr(twin, name) == getattr(draft, name) for name in terms)
 
 
 def thing_of(token: Token) -> Thing:
@@ -202,6 +228,10 @@ def write_text(token: Token, project_ids: Sequence[int]) -> str:
     scope = [caveats.write_time(token.minted_at, token.expires_at), caveats.write_actions(token.actions)]
     if not token.is_for_all_projects:
         scope.append(caveats.write_projects(project_ids))
+    if token.version:
+        scope += [caveats.write_release(one, token.version) for one in project_ids]
+    if token.networks:
+        scope.append(caveats.write_network(token.networks))
     for caveat in scope:
         macaroon = macaroons.attenuate(macaroon, caveat)
     return macaroons.text_of(macaroon, settings.token_prefix)
@@ -212,7 +242,8 @@ def revoke_token(token: Token, *, by: Actor, reason: str = "") -> None:
 
     Raises TokenNotFound for somebody else's token.
     """
-    if by.kind != "host" and (by.user_id is None or token.user_id != by.user_id):
+    is_own = by.user_id is not None and token.user_id == by.user_id and not token.is_robot
+    if by.kind != "host" and not is_own:
         raise TokenNotFound
     with transaction.atomic():
         actions.require(by, "token.revoke", thing_of(token))
@@ -258,8 +289,11 @@ def revoke_all_tokens(*, by: Actor, reason: str) -> int:
 
 
 def end_tokens_of(user_id: int, *, reason: str, now: datetime) -> int:
-    """End every token of a person whose account goes, in the caller's transaction, which records that; returns how many."""
-    ended = Token.objects.filter(user_id=user_id, revoked_at__isnull=True).update(
+    """End every token of a person whose account goes, in the caller's transaction, which records that; returns how many.
+
+    Robot tokens are their projects': those that they stand behind rest.
+    """
+    ended = Token.objects.filter(user_id=user_id, project=None, revoked_at__isnull=True).update(
         revoked_at=now, revoked_reason=reason[:100]
     )
     count_change()
@@ -271,7 +305,8 @@ def end_late_tokens_of(user_id: int, since: datetime, now: datetime) -> int:
 
     In the caller's transaction; each end has its own audit record. Returns how many.
     """
-    mine = Token.objects.filter(user_id=user_id, revoked_at__isnull=True, minted_at__gte=since)
+    late = Q(minted_at__gte=since) | Q(confirmed_at__gte=since)
+    mine = Token.objects.filter(late, user_id=user_id, revoked_at__isnull=True)
     live = list(mine.select_for_update().order_by("pk"))
     if not live:
         return 0

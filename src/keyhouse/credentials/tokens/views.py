@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import uuid
 
-from django.http import HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import User
+from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock, configuration
-from keyhouse.credentials.tokens import queries, services
+from keyhouse.credentials.tokens import leaks, queries, services
 from keyhouse.credentials.tokens.caveats import ACTS
-from keyhouse.credentials.tokens.forms import MintForm, first_values
+from keyhouse.credentials.tokens.forms import LeakForm, MintForm, first_values
 from keyhouse.credentials.tokens.ledger import lines_of, outlook_of_new
 from keyhouse.credentials.tokens.models import Token
 
@@ -33,6 +34,7 @@ def tokens(request: AskedRequest) -> HttpResponse:
         "now": now,
         "ended": queries.ended_tokens_of(_user_id(request), now),
         "acts": ACTS,
+        "unused": {token.pk for token in queries.unused_tokens_of(_user_id(request), now)},
     }
     return render(request, "tokens/list.html", context)
 
@@ -49,7 +51,7 @@ def mint(request: AskedRequest) -> HttpResponse:
         return _asked(request, form, status=400)
     user = get_object_or_404(User, pk=_user_id(request))
     token, text = services.mint_token(user, **form.terms(), by=request.actor)
-    return _shown_once(request, token, text)
+    return shown_once(request, token, text)
 
 
 def _asked(request: AskedRequest, form: MintForm, status: int = 200) -> HttpResponse:
@@ -66,10 +68,12 @@ def _asked_project(request: AskedRequest) -> int | None:
     return queries.find_project_id(name) if "\0" not in name else None
 
 
-def _shown_once(request: AskedRequest, token: Token, text: str) -> HttpResponse:
+def shown_once(request: HttpRequest, token: Token, text: str, *, back: str = LIST) -> HttpResponse:
+    """Show a new token; nobody keeps the page."""
     settings = configuration.current()
     context = {
         "token": token,
+        "back": back,
         "line": lines_of([token])[0],
         "text": text,
         "base": settings.base_url,
@@ -90,3 +94,19 @@ def revoke(request: AskedRequest, token_id: uuid.UUID) -> HttpResponse:
         return render(request, "tokens/revoke.html", {"token": token})
     services.revoke_token(token, by=request.actor)
     return HttpResponseRedirect(LIST)
+
+
+@actions.takes(*LeakForm.base_fields)
+@actions.classified(GET="token.report-leak", POST="token.report-leak")
+def report_leak(request: AskedRequest) -> HttpResponse:
+    """Ask for tokens that were found in the open; the answer is the same whatever they were."""
+    form = LeakForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        form.carry_out(
+            lambda: leaks.report_text(
+                form.cleaned_data["text"], url=form.cleaned_data["url"], by=request.actor
+            )
+        )
+        if not form.errors:
+            return SeeOther(f"{LIST}report-leak/?sent=1")
+    return show_form(request, "tokens/report_leak.html", form, {"is_sent": "sent" in request.GET})

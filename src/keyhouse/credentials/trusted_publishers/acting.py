@@ -14,8 +14,9 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import CredentialInvalid, GateUnavailable
 from keyhouse.core.keys import KeyFileError, SealBrokenError
 from keyhouse.credentials.tokens.caveats import ActionsCaveat, Call, CaveatUnknown, Scope, parse_caveat
+from keyhouse.credentials.tokens.leak_rules import Leak
 from keyhouse.credentials.tokens.macaroons import Macaroon, is_signed_by
-from keyhouse.credentials.trusted_publishers import queries
+from keyhouse.credentials.trusted_publishers import leaked, queries
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
 
 KEY_PURPOSE: Final = "minted-token"
@@ -119,6 +120,13 @@ class MintedLedger:
         """Tell whether the token would be taken at another instant."""
         token = queries.find_minted(uuid.UUID(actor.credential))
         return token is not None and token.revoked_at is None and token.minted_at <= at < token.expires_at
+
+    def end_leaked(self, macaroon: Macaroon, leak: Leak, reporter: str, now: datetime) -> bool:
+        """End a minted token that was found in the open; it has no person, so the projects' people are told."""
+        token = queries.find_minted(uuid.UUID(bytes=macaroon.identifier[-_ID_BYTES:]))
+        if token is None or not is_signed_by(macaroon, key_of(token)):
+            return False
+        return leaked.end_minted(token, leak, reporter, now)
 
 
 def key_of(token: MintedToken) -> bytes:

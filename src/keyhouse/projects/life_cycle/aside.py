@@ -50,6 +50,7 @@ LET_GO: Final[Mapping[str, str]] = {
     "projects.ProjectInvitation": "an offer ends with what it was about; owners can make it anew",
     "projects.SearchRow": "made anew with the pages",
     "staging.StagedRelease": "nobody saw it; its bytes are let go of, and it can be uploaded anew",
+    "tokens.Token": "a robot token ends with its project; owners make new ones",
     "publishers.Publisher": "trust ends with what it was about; owners set it up anew",
 }
 _FILE: Final = "projects.File"

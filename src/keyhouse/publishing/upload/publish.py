@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from django.db import connection
 
-from keyhouse.core import faults
+from keyhouse.core import clock, faults
 from keyhouse.core.errors import GateUnavailable
+from keyhouse.credentials.trusted_publishers.beside import tell_of_token
 from keyhouse.distfiles.description import render
 from keyhouse.distfiles.filenames import DistributionName
 from keyhouse.distfiles.metadata import FileMetadata
@@ -68,6 +69,8 @@ def store_and_publish(submission: Submission, new: NewFile) -> File:
     with turn():
         file = publish_file(new, by=submission.actor)
     faults.reach("upload.committed")
+    if new.uploaded_via == "token":
+        tell_of_token(new.credential, file.project_id, clock.now())
     return file
 
 

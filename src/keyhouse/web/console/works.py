@@ -17,6 +17,7 @@ from keyhouse.audit.services import record
 from keyhouse.core import actions
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
+from keyhouse.credentials.tokens import keeping as tokens
 from keyhouse.credentials.trusted_publishers import keeping as publishers
 from keyhouse.mandate import keeping as mandates
 from keyhouse.projects.collaborators import keeping as collaborators
@@ -58,6 +59,7 @@ KINDS: Final = (
         timedelta(minutes=1),
         accounts.keep,
     ),
+    Kind("token-keeper", "reminds people of tokens that end soon", timedelta(minutes=1), tokens.keep),
     Kind(
         "removal-keeper", "lets go of what was deleted long ago", timedelta(minutes=1), removals.keep
     ),

@@ -61,17 +61,28 @@ _MEANS: Final = {
     "host": _HOST,
     "seed": _HOST,
 }
+_ROBOT: Final = Means(
+    "robot-token",
+    "with a robot token",
+    "Uploaded with a token that belongs to the project and uploads to nothing else; an owner stands behind it.",
+)
 _UNKNOWN: Final = Means("unknown", "in an unknown way", "How it came here was not written down.")
 
 
 def publication_of(file: File) -> Publication:
     """Return how a file was published, as its row tells it."""
     return Publication(
-        means=_MEANS.get(file.uploaded_via, _UNKNOWN),
+        means=_means_of(file),
         by=file.uploaded_by,
         client=shortened(file.client, _LONGEST_CLIENT),
         at=file.uploaded_at,
     )
+
+
+def _means_of(file: File) -> Means:
+    if file.uploaded_via == "token" and file.publication.get("class") == "robot-token":
+        return _ROBOT
+    return _MEANS.get(file.uploaded_via, _UNKNOWN)
 
 
 @dataclass(frozen=True, slots=True)

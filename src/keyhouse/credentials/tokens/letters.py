@@ -1,0 +1,125 @@
+"""What mails say about API tokens and robot tokens."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from keyhouse.accounts.emails import site_address
+from keyhouse.core import clock
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
+from keyhouse.projects.models import Project
+
+OWN: Final = "/account/tokens/"
+
+
+def robots_path(project: Project) -> str:
+    """Return the page of a project's robot tokens."""
+    return f"/manage/project/{project.normalized_name}/robot-tokens/"
+
+
+def page_of(token: Token) -> str:
+    """Return the page on which a token is revoked."""
+    return OWN if token.project is None else robots_path(token.project)
+
+
+def robot_made(project: Project, token: Token, by: str) -> Letter:
+    """Return the notice to the other owners that there is a new robot token."""
+    return Letter(
+        "robot-token-made",
+        f"{by} made a robot token for {project.name}",
+        (
+            Text(
+                f"{by} made the robot token “{token.description}”, with which a program can upload to the project "
+                f"{project.name}, which you own, too."
+            ),
+            Facts((("Ends", clock.format_second(token.expires_at)),)),
+            Text("If that is not meant to be, revoke it; any owner may."),
+            Link("Robot tokens of the project", site_address(robots_path(project))),
+        ),
+    )
+
+
+def robot_revoked(project: Project, token: Token, by: str) -> Letter:
+    """Return the notice to the other owners that a robot token has ended."""
+    return Letter(
+        "robot-token-revoked",
+        f"{by} revoked a robot token of {project.name}",
+        (
+            Text(f"{by} revoked “{token.description}”. Programs that used it can't upload any more."),
+            Link("Robot tokens of the project", site_address(robots_path(project))),
+        ),
+    )
+
+
+def ends_soon(token: Token, days: int) -> Letter:
+    """Return the reminder that a token ends in so many days or fewer."""
+    kind = "API token" if token.project is None else f"robot token of {token.project.name}"
+    used = (
+        f"{clock.format_second(token.last_used_at)} from {token.last_used_network}"
+        if token.last_used_at
+        else "never"
+    )
+    return Letter(
+        "token-ends-soon",
+        f"Your {kind} “{token.description}” ends in {days} days"
+        if token.project is None
+        else f"The {kind} “{token.description}” ends in {days} days",
+        (
+            Text(f"The {kind} “{token.description}” stops working then, and what uses it with it."),
+            Facts((("Ends", clock.format_second(token.expires_at)), ("Last used", used))),
+            Text(
+                "If it is still needed, make a new one and put it in its place. If not, there is nothing to do."
+            ),
+            Link("See it", site_address(page_of(token))),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a token was found: an address, and what kind of place that is. Both may be empty."""
+
+    url: str = ""
+    source: str = ""
+
+
+def leaked(kind: str, description: str, spot: Spot, page: str) -> Letter:
+    """Return the notice that a token was found in the open and has been revoked."""
+    found: tuple[tuple[str, str], ...] = tuple(
+        (name, value) for name, value in (("Found at", spot.url), ("In", spot.source)) if value
+    )
+    rows: tuple[Block, ...] = (Facts(found),) if found else ()
+    return Letter(
+        "token-leaked",
+        f"Revoked: the {kind} “{description}” was found in the open",
+        (
+            Text(
+                f"Somebody found the {kind} “{description}” where others can read it, and reported it. It was revoked at "
+                f"once, so nobody can use it any more; programs that used it can't, either."
+            ),
+            *rows,
+            Text(
+                "What to do: look whether anything was published that you don't know of, take the token out of the place "
+                "where it was found, and give your programs a new one, as narrow as they can do with."
+            ),
+            Link("See your tokens" if page == OWN else "See the project", site_address(page)),
+        ),
+    )
+
+
+def used_beside_publisher(token: Token, project: Project) -> Letter:
+    """Return the notice to a token's owner that the project needs no token any more."""
+    return Letter(
+        "token-beside-publisher",
+        f"You may not need the token “{token.description}” any more",
+        (
+            Text(
+                f"“{token.description}” was used to upload to {project.name}, which has a trusted publisher: a CI job that "
+                f"publishes without any stored secret. If that job does it all, revoke the token; what isn't there can't be "
+                f"stolen. You are told this once."
+            ),
+            Link("See it", site_address(page_of(token))),
+        ),
+    )
