@@ -151,6 +151,8 @@ def test_a_port_that_is_taken_is_said_in_one_sentence(tmp_path: Path) -> None:
         ),
         ((), {"KEYHOUSE_KEY_MODELS": "/none.json"}, "/none.json can't be used: there is no such file"),
         ((), {"KEYHOUSE_KEY_MODELS": __file__}, "test_serve.py can't be used: it is not JSON."),
+        ((), {"KEYHOUSE_TRUSTED_ROOT": "/none.json"}, "/none.json can't be used: there is no such file"),
+        ((), {"KEYHOUSE_TRUSTED_ROOT": __file__}, "test_serve.py can't be used: it is no trusted_root.json"),
         ((), {"KEYHOUSE_KEY_MODELS_ONLY": "on"}, "KEYHOUSE_KEY_MODELS_ONLY=on needs KEYHOUSE_KEY_MODELS"),
         ((), {"KEYHOUSE_METRICS_LISTEN": "nonsense"}, "KEYHOUSE_METRICS_LISTEN takes host:port"),
         (("--tls-cert", "x.pem"), {}, "--tls-cert and --tls-key go together"),

@@ -27,6 +27,7 @@ from keyhouse.cli.listening import CannotListenError, listen
 from keyhouse.core import configuration, data_folder, logs
 from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.data_folder import DataFolderBusyError, Hold, Holder
+from keyhouse.publishing.attestations.errors import TrustedRootDamaged
 from keyhouse.publishing.attestations.verifying import require_roots
 
 GRACE_SECONDS: Final = 30
@@ -73,8 +74,7 @@ def serve(wishes: Wishes, data: str | None) -> None:
     _check_tls(wishes)
     settings = _configure(wishes, data)
     require_models()
-    if settings.trusted_root is not None:
-        require_roots(settings.trusted_root)
+    _check_roots(settings)
     data_folder.make(settings.data)
     with _held(settings) as hold:
         sockets = _listen(wishes, settings)
@@ -84,6 +84,16 @@ def serve(wishes: Wishes, data: str | None) -> None:
         if hold is not None:
             hold.tell(Holder(os.getpid(), settings.base_url))
         _run(wishes, settings, sockets)
+
+
+def _check_roots(settings: Configuration) -> None:
+    """Raise ConfigurationError where the roots of trust that are set can't be read."""
+    if settings.trusted_root is None:
+        return
+    try:
+        require_roots(settings.trusted_root)
+    except TrustedRootDamaged as damaged:
+        raise ConfigurationError(damaged.sentence) from damaged
 
 
 def _check_tls(wishes: Wishes) -> None:

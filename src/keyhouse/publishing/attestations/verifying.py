@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 _STATEMENT: Final = "https://in-toto.io/Statement/v1"
 
+_FIX: Final = (
+    "Set KEYHOUSE_TRUSTED_ROOT to a file of roots, or to nothing for those that came with this version."
+)
+
 _log = logging.getLogger("keyhouse.attestations")
 
 
@@ -71,8 +75,12 @@ class _Roots:
                 made = self._made.get(path)
                 if made is None or made[0] != stamp:
                     made = self._made[path] = (stamp, library.load_verifier(path))
-            except Exception as error:
-                _log.exception("the roots of trust can't be read: %s", path or "those of the library")
+            except (
+                Exception
+            ) as error:  # the library raises errors of many kinds for what isn't a file of roots
+                _log.error(
+                    "%s can't be used for attestations: %s", path or "the library's own root", why(error)
+                )
                 raise TrustedRootDamaged from error
             return made[1]
 
@@ -80,9 +88,22 @@ class _Roots:
 _roots = _Roots()
 
 
-def require_roots(path: Path | None) -> None:
-    """Read a file of roots and raise TrustedRootDamaged where that can't be done."""
-    _roots.find(path)
+def require_roots(path: Path) -> None:
+    """Read a file of roots; where that can't be done, raise a TrustedRootDamaged that names it, for the operator."""
+    try:
+        _roots.find(path)
+    except TrustedRootDamaged as damaged:
+        reason = why(damaged.__cause__)
+        raise TrustedRootDamaged(f"{path} can't be used: {reason}.") from damaged
+
+
+def why(error: BaseException | None) -> str:
+    """Return in a few words why a file of roots can't be read."""
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, OSError):
+        return error.strerror or "it can't be read"
+    return "it is no trusted_root.json"
 
 
 def verify_all(documents: Sequence[Document], subject: Subject, expected: Expected) -> list[Verified]:
