@@ -17,6 +17,7 @@ NAMES = (
     "mandate",
     "mail",
     "sign-in",
+    "minting",
     "passwords",
     "first-day",
     "search",

@@ -61,6 +61,8 @@ NEVER_GATED = {
     "report.file", "report.read-own",
     # seeing what is trusted and trusting it no more; what happens to identities by themselves
     "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",
+    # an identity from CI for a token that is gated at each use; what becomes of pending publishers with a project
+    "publisher.read-audience", "publisher.mint", "publisher.burn", "publisher.settle",
     # what was deleted long ago
     "removal.sweep",
     # what waits for a person: told of by an upload, ended by the index

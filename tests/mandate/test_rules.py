@@ -189,8 +189,9 @@ def test_the_host_proposes_and_jobs_do_their_own_work_only(action: str) -> None:
 
 
 @pytest.mark.parametrize("action", GATED)
-def test_publishers_publish_and_do_nothing_else(action: str) -> None:
-    expected = "allow" if CATALOGUE[action].set == "publishing" else "deny:role-required"
+def test_publishers_publish_and_read_what_is_private_and_do_nothing_else(action: str) -> None:
+    is_theirs = CATALOGUE[action].set == "publishing" or action == "index.read-private"
+    expected = "allow" if is_theirs else "deny:role-required"
     assert by_default("publisher", proved=("password", "totp"), action=action) == expected
 
 

@@ -104,8 +104,14 @@ INVITATION: Final = Limit(
 )
 REPORT_NETWORK: Final = Limit("report-network", "report_network_limit", "reports about projects", _NETWORK)
 REPORT: Final = Limit("report", "report_limit", "reports about projects", "an account", REPORT_NETWORK)
+EXCHANGE: Final = Limit(
+    "exchange-network",
+    "exchange_network_limit",
+    "identity tokens from CI that were refused; tokens to be burned that are not there",
+    _NETWORK,
+)
 
-TABLE: Final = (SIGN_IN, SECOND_FACTOR, MAIL, SIGN_UP, LINK, RECOVERY, CREATION, INVITATION, REPORT)
+TABLE: Final = (SIGN_IN, SECOND_FACTOR, MAIL, SIGN_UP, LINK, RECOVERY, CREATION, INVITATION, REPORT, EXCHANGE)
 
 
 def all_limits() -> list[Limit]:

@@ -15,6 +15,7 @@ from typing import Final
 
 from keyhouse.accounts.errors import TooManyAttempts
 from keyhouse.accounts.limit_table import CREATION as CREATION  # noqa: PLC0414 - callers find all limits here
+from keyhouse.accounts.limit_table import EXCHANGE as EXCHANGE  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import INVITATION as INVITATION  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import LINK as LINK  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import MAIL as MAIL  # noqa: PLC0414 - the same
@@ -74,7 +75,7 @@ def count_attempt(*, now: datetime, limit: Limit, subject: str = "", network: st
         if subject:
             rows.append(_count_one(Attempt(limit=limit.name, subject=subject, at=now), limit.windows()))
         if place and limit.network:
-            windows = limit.network.windows(SHARED_FACTOR if is_shared(network) else 1)
+            windows = _windows(limit.network, network)
             rows.append(
                 _count_one(Attempt(limit=limit.network.name, subject=place, whom=subject, at=now), windows)
             )
@@ -82,6 +83,29 @@ def count_attempt(*, now: datetime, limit: Limit, subject: str = "", network: st
         Counted(tuple(rows)).give_back()
         raise
     return Counted(tuple(rows), limit.network.name if limit.network else "", place, subject)
+
+
+def count_failure(*, now: datetime, limit: Limit, network: str) -> None:
+    """Count something that failed on where it came from; raises TooManyAttempts with the seconds to wait.
+
+    For limits on networks alone, where what succeeds must not cost a write: `require_room` is asked before.
+    """
+    if network and configuration.current().rate_limits != "off":
+        _count_one(Attempt(limit=limit.name, subject=network_of(network), at=now), _windows(limit, network))
+
+
+def require_room(*, now: datetime, limit: Limit, network: str) -> None:
+    """Raise TooManyAttempts where one more failure from this network would be too many; counts nothing."""
+    if not network or configuration.current().rate_limits == "off":
+        return
+    place = network_of(network)
+    waits = [_wait(limit.name, place, window, now, room=1) for window in _windows(limit, network)]
+    if any(waits):
+        raise TooManyAttempts(retry_after=max(waits))
+
+
+def _windows(limit: Limit, network: str) -> list[Window]:
+    return limit.windows(SHARED_FACTOR if is_shared(network) else 1)
 
 
 def is_within(limit: Limit, subject: str, now: datetime) -> bool:
@@ -102,16 +126,20 @@ def _count_one(row: Attempt, windows: list[Window]) -> int:
     return row.pk
 
 
-def _wait(name: str, subject: str, window: Window, now: datetime) -> int:
-    """Return the whole seconds until this attempt would have fitted in, or 0 where it does."""
+def _wait(name: str, subject: str, window: Window, now: datetime, room: int = 0) -> int:
+    """Return the whole seconds until this attempt would have fitted in, or 0 where it does.
+
+    `room`: how many more than those that are counted shall fit in.
+    """
+    fits = max(0, window.count - room)
     instants = list(
         Attempt.objects.filter(limit=name, subject=subject, at__gt=now - window.length)
         .order_by("-at")
-        .values_list("at", flat=True)[: window.count + 1]
+        .values_list("at", flat=True)[: fits + 1]
     )
-    if len(instants) <= window.count:
+    if len(instants) <= fits:
         return 0
-    oldest = instants[window.count]
+    oldest = instants[fits]
     return max(1, int((oldest + window.length - now).total_seconds()) + 1)
 
 

@@ -28,17 +28,24 @@ def read(model: type[_Row], statement: str, *values: Any) -> _Row | None:
     Fields that the statement leaves out are read when somebody asks for them; columns that are no fields become
     plain attributes.
     """
+    return next(iter(read_all(model, statement, *values)), None)
+
+
+def read_all(model: type[_Row], statement: str, *values: Any) -> list[_Row]:
+    """Return every row as an instance of its model, as `read` does."""
     outcome = statements.run(statement, values)
     if not outcome.rows:
-        return None
-    connection, found = connections[DEFAULT_DB_ALIAS], outcome.rows[0]
+        return []
+    connection = connections[DEFAULT_DB_ALIAS]
     plan = _reading(model, outcome.columns, connection.vendor)
-    instance = model.from_db(
-        connection.alias, plan.names, [_converted(found[at], by, connection) for at, by in plan.fields]
-    )
-    for name, at in plan.others:
-        setattr(instance, name, found[at])
-    return instance
+    instances = []
+    for found in outcome.rows:
+        told = [_converted(found[at], by, connection) for at, by in plan.fields]
+        instance = model.from_db(connection.alias, plan.names, told)
+        for name, at in plan.others:
+            setattr(instance, name, found[at])
+        instances.append(instance)
+    return instances
 
 
 def insert(row: models.Model) -> None:

@@ -143,6 +143,7 @@ INSIDE: Final[dict[str, str]] = {
     "project.allow-tokens": "the publishing page of a project",
     "publisher.learn": "the exchange of an identity from CI for a token, at its first use",
     "publisher.refuse": "the exchange of an identity from CI for a token",
+    "publisher.settle": "the first upload to a name that a pending publisher waits for",
 }
 
 # Job, as the audit log names it → what it does.
@@ -173,7 +174,7 @@ LOOPS: Final[dict[str, str]] = {
     "staging-keeper": "runs the job `staging`",
     "removal-keeper": "runs the job `removal-sweep`",
     "collaborators-keeper": "runs the job `collaborators`, forgets old invitations into projects",
-    "publisher-keeper": "runs the job `publishers` for those that wait for a project, and reminds of them",
+    "publisher-keeper": "runs the job `publishers` for those that wait for a project, reminds of them, forgets spent identities and minted tokens",
     "token-keeper": "reminds people of the end of tokens",
     "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",
     "mail-domains": "asks for the domains of addresses once a day, and runs the job `mail-domains`",

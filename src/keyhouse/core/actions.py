@@ -141,6 +141,13 @@ CATALOGUE: Final[dict[str, Action]] = {
         _open("service.health", "Ask whether the server works"),
         _open("service.metrics", "Read the server's measurements"),
         _open("mail.report-bounces", "Report mails that came back, with the token for that"),
+        _open(
+            "publisher.read-audience",
+            "Ask whom identity tokens from CI must be made for, and where they are exchanged",
+        ),
+        _open("publisher.mint", "Exchange an identity token from CI for a token of minutes"),
+        _open("publisher.burn", "End a token that was minted for a trusted publisher, by showing it"),
+        Action("publisher.settle", "Give a pending publisher the project that it made"),
         _open("setup.finish", "Make the first operator by the one-time set-up link"),
         _open("invitation.accept", "Make an account by a one-time invitation link"),
         _open("sign-up.ask", "Ask for a link by which an account is made"),

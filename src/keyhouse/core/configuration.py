@@ -115,6 +115,16 @@ def _domains(text: str) -> tuple[str, ...]:
 _DOMAIN: Final = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")  # one beyond ASCII is written as `xn--…`
 
 
+def _audience(text: str) -> str:
+    if len(text) > _LONGEST_AUDIENCE or not text.isascii() or not text.isprintable() or " " in text:
+        message = f"visible ASCII characters, at most {_LONGEST_AUDIENCE}"
+        raise ValueError(message)
+    return text
+
+
+_LONGEST_AUDIENCE: Final = 200
+
+
 def _fault_point(text: str) -> str:
     if text:
         check_point(text)
@@ -478,6 +488,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         read_windows,
     ),
     Setting(
+        "oidc_audience",
+        "",
+        "the audience that identity tokens from CI must be made for; CI systems derive names of variables from it; empty: the "
+        "host of the base URL, with its port where that is not the usual one",
+        _audience,
+    ),
+    Setting(
+        "exchange_network_limit",
+        "60/5m",
+        "refused exchanges of identity tokens from one network, in which time",
+        read_windows,
+    ),
+    Setting(
         "first_enrolment_days",
         "30",
         "the first second factor of an account with projects needs a mailed proof and sleeps for a day, unless the browser "
@@ -566,6 +589,8 @@ class Configuration:
     project_invitation_network_limit: tuple[Window, ...]
     report_limit: tuple[Window, ...]
     report_network_limit: tuple[Window, ...]
+    oidc_audience: str
+    exchange_network_limit: tuple[Window, ...]
     first_enrolment_days: int
     mandate_history_days: int
     sources: Mapping[str, str]
@@ -592,6 +617,11 @@ class Configuration:
         port = "" if parts.port in {None, _PORTS.get(parts.scheme)} else f":{parts.port}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{parts.scheme.lower()}://{host}{port}"
+
+    @property
+    def audience(self) -> str:
+        """Return whom identity tokens from CI must be made for: this index and no other."""
+        return self.oidc_audience or self.origin.partition("://")[2]
 
     @property
     def key_name(self) -> str:

@@ -44,6 +44,9 @@ POINTS: Final = frozenset(
         "report.rows-written",
         "leak.rows-written",
         "reminder.rows-written",
+        "exchange.spent",  # inside the transaction, the identity is marked as shown, nothing is minted
+        "exchange.rows-written",
+        "exchange.committed",  # before the answer is sent
         "passwords.noted",
         "passwords.written",
     }

@@ -66,6 +66,8 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "project.allow-tokens",
         "robot-token.mint",
         "robot-token.confirm",
+        "publisher.mint",
+        "publisher.settle",
         "release.yank",
         "release.unyank",
         "project.set-staging",
@@ -105,7 +107,7 @@ ALWAYS_OPEN: Final = frozenset(
     {
         # reading
         "index.read", "site.read", "site.help", "site.static", "site.read-styleguide", "service.health", "service.metrics", "index.read-private",
-        "token.use", "session.list", "account.read", "account.export", "audit.read-own", "token.list", "mandate.check",
+        "token.use", "publisher.read-audience", "session.list", "account.read", "account.export", "audit.read-own", "token.list", "mandate.check",
         "mandate.read-own", "recovery.read", "account.read-troubled", "recovery.read-all", "audit.read-all",
         "mandate.read-all", "mail.read-all", "project.manage", "switch.read-all",
         "collaborator.read-invitations", "console.read", "person.read",
@@ -114,7 +116,7 @@ ALWAYS_OPEN: Final = frozenset(
         "session.start", "session.ask-confirmation", "session.confirm", "session.end", "session.step-up",
         "enrolment-proof.ask", "enrolment-proof.give", "second-factor.add", "second-factor.enable", "email.verify",
         # taking back what one gave out, stopping one's account, and what a thief would not want
-        "session.revoke", "browser.forget", "token.revoke", "robot-token.revoke",
+        "session.revoke", "browser.forget", "token.revoke", "robot-token.revoke", "publisher.burn",
         "token.report-leak", "leak.report", "minted-token.revoke", "account.freeze", "account.freeze-by-link", "account.keep",
         "password.change", "password.disable", "password.ask-reset", "password.reset", "recovery-codes.replace",
         "second-factor.remove", "second-factor.rename", "second-factor.disable", "email.revert", "email.lose-domain",

@@ -195,7 +195,7 @@ def _deny(code: str, reason: str, fix: Fix) -> Decision:
 
 def _somebody(facts: Facts, action: Action) -> Decision | None:
     kind = facts.asking.kind
-    if kind in PERSONAL or (kind == "publisher" and action.set == "publishing"):
+    if kind in PERSONAL or (kind == "publisher" and _is_for_publishers(action)):
         return None
     if kind == "nobody":
         return _deny(
@@ -206,6 +206,11 @@ def _somebody(facts: Facts, action: Action) -> Decision | None:
         "This isn't done without a person.",
         Fix("Sign in and do it on the pages.", "/account/"),
     )
+
+
+def _is_for_publishers(action: Action) -> bool:
+    """Whether CI does this by itself: publishing, and reading the private projects that it publishes to."""
+    return action.set == "publishing" or action.name == "index.read-private"
 
 
 def _open_account(facts: Facts, action: Action) -> Decision | None:

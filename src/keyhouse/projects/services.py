@@ -19,9 +19,9 @@ from keyhouse.audit import rows
 from keyhouse.audit.services import Act, Detail, record, record_all
 from keyhouse.core import actions, clock, configuration, creators, faults, naming
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Actor
+from keyhouse.core.actor import Actor, at_project
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
-from keyhouse.projects import pages, queries, rules, verification
+from keyhouse.projects import founding, pages, queries, rules, verification
 from keyhouse.projects.changing import raise_refusal, require_people, settled, thing_of
 from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound
 from keyhouse.projects.models import File, IndexPage, Project, Provenance, Release, Role, UsedFileName
@@ -87,6 +87,8 @@ def _publish(new: NewFile, by: Actor) -> File:
     at = new.uploaded_at or clock.now()
     with transaction.atomic():
         project = queries.lock_project(new.normalized_name)
+        # a credential of several publishers is asked once more: somebody may have made the project meanwhile
+        by = at_project(by, project.pk if project else None, new.normalized_name)
         is_new_project = project is None
         project = _let_in(project, by) if project else _found_project(new, by, at)
         contents = Contents() if is_new_project else pages.read_contents(project)
@@ -305,7 +307,7 @@ def add_project(  # noqa: PLR0913 - each argument is a fact of the project
     people: Collection[int] = (),
     takes_reserved: bool = False,
 ) -> Project:
-    """Write the row alone, in the caller's transaction; raises CreationRestricted and NameRefused."""
+    """Write the row alone, in the caller's transaction, and tell those who follow; raises CreationRestricted and NameRefused."""
     creators.require(by)
     finding = judge_new_name(name, is_taken)
     if finding is not None:
@@ -321,6 +323,7 @@ def add_project(  # noqa: PLR0913 - each argument is a fact of the project
     if tombstone is not None:
         project.lineage = tombstone.lineage
     project.save(force_insert=True)
+    founding.tell(project, by)
     return project
 
 

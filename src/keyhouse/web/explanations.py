@@ -260,7 +260,7 @@ def grouped() -> list[tuple[str, list[Explanation]]]:
 def _load_families() -> None:
     """Import the `errors` module of every feature, so that all refusal classes exist, and those with refusals beside."""
     for module in pkgutil.walk_packages(keyhouse.__path__, "keyhouse."):
-        if module.name.endswith((".errors", ".web.control_plane")):
+        if module.name.endswith((".errors", ".publisher_errors", ".matching", ".web.control_plane")):
             importlib.import_module(module.name)
 
 

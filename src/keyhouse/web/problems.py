@@ -10,12 +10,13 @@ from keyhouse.core.errors import Refusal
 CONTENT_TYPE: Final = "application/problem+json"
 CHALLENGE: Final = 'Bearer realm="keyhouse"'
 # Answers programs whatever they accept.
-_FOR_PROGRAMS: Final = frozenset({"/mandate/check", "/_/mail/bounces"})
+_FOR_PROGRAMS: Final = frozenset({"/mandate/check", "/_/mail/bounces", "/.well-known/pytp"})
+_FOR_PROGRAMS_BELOW: Final = ("/_/oidc/",)
 
 
 def is_wanted(path: str, accepted: str) -> bool:
     """Tell whether whoever asks for this path and accepts this is a program that takes JSON."""
-    if path in _FOR_PROGRAMS:
+    if path in _FOR_PROGRAMS or path.startswith(_FOR_PROGRAMS_BELOW):
         return True
     return "html" not in accepted and ("json" in accepted or path.endswith(".json"))
 

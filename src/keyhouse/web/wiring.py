@@ -9,9 +9,11 @@ from keyhouse.credentials.tokens.belongings import BELONGINGS as OF_TOKENS
 from keyhouse.credentials.tokens.reader import TokenReader
 from keyhouse.credentials.trusted_publishers.acting import MintedLedger
 from keyhouse.credentials.trusted_publishers.belongings import BELONGINGS as OF_PUBLISHERS
+from keyhouse.credentials.trusted_publishers.pending import follow_new_project
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.standings import MandateStandings
+from keyhouse.projects import founding
 from keyhouse.projects.authority import ProjectAuthority
 from keyhouse.projects.belongings import BELONGINGS as OF_PROJECTS
 from keyhouse.publishing.staging.belongings import BELONGINGS as OF_STAGING
@@ -30,4 +32,5 @@ def wire_all() -> None:
     naming.wire(StoredNames())
     creators.wire(StoredCreators())
     authentication.wire({authentication.MINTED: MintedLedger()})
+    founding.wire(follow_new_project)
     belongings.wire(OF_STAGING, OF_SAFETY, OF_MANDATES, OF_PUBLISHERS, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)

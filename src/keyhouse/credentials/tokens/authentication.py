@@ -58,6 +58,9 @@ class Ledger(Protocol):
     def record_use(self, actor: Actor, now: datetime) -> None:
         """Write down that it was used; outside of a transaction that writes."""
 
+    def spend(self, actor: Actor, now: datetime) -> None:
+        """Count an upload on a token that is for one only; raises CredentialInvalid for the second."""
+
     def works_at(self, actor: Actor, at: datetime) -> bool:
         """Tell whether it would be taken at another instant, as things stand."""
 
@@ -112,6 +115,16 @@ def identify(
     _require_alive(token, scope, call)
     actor = _actor_of(token, scope)
     return dataclasses.replace(actor, network=network, user_agent=user_agent), token.last_used_at
+
+
+def spend(actor: Actor, now: datetime) -> None:
+    """Count an upload on a token that is for one only; raises CredentialInvalid where it was made by now.
+
+    Must be called outside of a transaction, when an upload begins: whatever becomes of it, there is no second one.
+    """
+    ledger = _ledger_of(actor)
+    if ledger is not None:
+        ledger.spend(actor, now)
 
 
 def works_at(actor: Actor, at: datetime) -> bool:

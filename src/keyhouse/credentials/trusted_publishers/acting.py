@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from keyhouse.core import keys
+from keyhouse.core import clock, keys
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import CredentialInvalid, GateUnavailable
 from keyhouse.core.keys import KeyFileError, SealBrokenError
 from keyhouse.credentials.tokens.caveats import ActionsCaveat, Call, CaveatUnknown, Scope, parse_caveat
 from keyhouse.credentials.tokens.leak_rules import Leak
 from keyhouse.credentials.tokens.macaroons import Macaroon, is_signed_by
+from keyhouse.credentials.tokens.rules import is_use_due
 from keyhouse.credentials.trusted_publishers import leaked, queries
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
 
@@ -30,6 +31,11 @@ class PublisherScope(Scope):
 
     token_id: uuid.UUID = NO_TOKEN
     publishers: tuple[Publisher, ...] = ()
+    is_narrowed: bool = (
+        False  # to the publisher of one project, which is looked for anew when it is asked again
+    )
+    used_at: datetime | None = None  # the last time before this one
+    is_single_use: bool = False
     claims: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def allows(self, action: str, kind: str, id_: int | str | None) -> bool:
@@ -38,12 +44,14 @@ class PublisherScope(Scope):
             return False
         if action == "project.create":
             return any(one.is_pending for one in self.publishers)
+        if kind == "":
+            return False  # it speaks for projects, never for the whole index
         return kind != "project" or id_ in {one.project_id for one in self.publishers}
 
     @property
     def reads_own_projects_only(self) -> bool:
-        """Whether it reads by virtue of uploading, which is so for all but those that were minted to read."""
-        return any(isinstance(one, ActionsCaveat) and "read" not in one.acts for one in self.caveats)
+        """Whether it reads by virtue of a project: always, also one that was minted to read."""
+        return True
 
     @property
     def publication(self) -> Mapping[str, object]:
@@ -74,10 +82,18 @@ class PublisherScope(Scope):
 
     def at_project(self, actor: Actor, project_id: int | None, normalized_name: str) -> Actor:
         """Return whoever set the publisher of this project up; where there is none, nobody who may do anything."""
-        publisher = self.publisher_for(project_id, normalized_name)
+        scope = self._looked_up_again() if self.is_narrowed else self
+        publisher = scope.publisher_for(project_id, normalized_name)
         if publisher is None:
-            return dataclasses.replace(actor, restrictions=dataclasses.replace(self, publishers=()))
-        return actor_behind(publisher, dataclasses.replace(self, publishers=(publisher,)), actor)
+            nothing = dataclasses.replace(self, publishers=(), is_narrowed=True)
+            return dataclasses.replace(actor, restrictions=nothing)
+        narrowed = dataclasses.replace(self, publishers=(publisher,), is_narrowed=True)
+        return actor_behind(publisher, narrowed, actor)
+
+    def _looked_up_again(self) -> PublisherScope:
+        """Return the same with its publishers as they are by now: one may have got its project, or be gone."""
+        live = queries.live_publishers([one.pk for one in self.publishers], clock.now())
+        return dataclasses.replace(self, publishers=tuple(live))
 
 
 def actor_behind(publisher: Publisher, scope: PublisherScope, asking: Actor) -> Actor:
@@ -105,7 +121,7 @@ class MintedLedger:
         if token is None or not is_signed_by(macaroon, key_of(token)):
             raise CredentialInvalid
         scope = _scope_of(token, macaroon)
-        is_alive = token.revoked_at is None and token.minted_at <= call.now < token.expires_at
+        is_alive = _is_alive(token, call.now)
         publishers = queries.live_publishers(token.publisher_ids, call.now)
         if not is_alive or not publishers or not all(one.is_met(call) for one in scope.caveats):
             raise CredentialInvalid
@@ -113,13 +129,24 @@ class MintedLedger:
         return actor_behind(publishers[0], scope, Actor(kind="publisher"))
 
     def record_use(self, actor: Actor, now: datetime) -> None:
-        """Write down that a token was used."""
-        MintedToken.objects.filter(pk=uuid.UUID(actor.credential)).update(last_used_at=now)
+        """Write down that a token was used; one within the same minute is left out."""
+        scope = actor.restrictions
+        if isinstance(scope, PublisherScope) and is_use_due(scope.used_at, now):
+            MintedToken.objects.filter(pk=scope.token_id).update(last_used_at=now)
+
+    def spend(self, actor: Actor, now: datetime) -> None:
+        """Count an upload on a token that is for one only; raises CredentialInvalid for the second, also at once."""
+        scope = actor.restrictions
+        if not isinstance(scope, PublisherScope) or not scope.is_single_use:
+            return
+        unspent = MintedToken.objects.filter(pk=scope.token_id, spent_at__isnull=True)
+        if not unspent.update(spent_at=now):
+            raise CredentialInvalid
 
     def works_at(self, actor: Actor, at: datetime) -> bool:
         """Tell whether the token would be taken at another instant."""
         token = queries.find_minted(uuid.UUID(actor.credential))
-        return token is not None and token.revoked_at is None and token.minted_at <= at < token.expires_at
+        return token is not None and _is_alive(token, at)
 
     def end_leaked(self, macaroon: Macaroon, leak: Leak, reporter: str, now: datetime) -> bool:
         """End a minted token that was found in the open; it has no person, so the projects' people are told."""
@@ -127,6 +154,10 @@ class MintedLedger:
         if token is None or not is_signed_by(macaroon, key_of(token)):
             return False
         return leaked.end_minted(token, leak, reporter, now)
+
+
+def _is_alive(token: MintedToken, at: datetime) -> bool:
+    return token.revoked_at is None and token.spent_at is None and token.minted_at <= at < token.expires_at
 
 
 def key_of(token: MintedToken) -> bytes:
@@ -145,4 +176,10 @@ def _scope_of(token: MintedToken, macaroon: Macaroon) -> PublisherScope:
     except CaveatUnknown as error:
         raise CredentialInvalid from error
     ledger = ActionsCaveat(frozenset(token.actions))
-    return PublisherScope((ledger, *written), token_id=token.pk, claims=token.claims)
+    return PublisherScope(
+        (ledger, *written),
+        token_id=token.pk,
+        claims=token.claims,
+        used_at=token.last_used_at,
+        is_single_use=token.is_single_use,
+    )

@@ -116,6 +116,57 @@ class JtiMissing(IdentityRefused):
     sentence = "The token has no usable `jti`."
 
 
+class IdentitySpent(IdentityRefused):
+    """Somebody has shown this identity before."""
+
+    code = "identity-spent"
+    sentence = "This identity token was used before; each one is taken once."
+    fix = "Ask the CI system for a new one."
+    reason_code = INVALID_REUSE
+
+
+class ReadingOpen(IdentityRefused):
+    """Everybody may read this index."""
+
+    code = "reading-open"
+    sentence = "Reading this index needs no token."
+    fix = "Leave the credential out."
+    reason_code = NOT_ENABLED
+
+
+class ProjectNotTrusting(IdentityRefused):
+    """The exchange was asked for one project, and this identity speaks for others only."""
+
+    code = "project-not-trusting"
+    sentence = "No publisher of that project, or pending for that name, matches this identity."
+    fix = "Check the name, and the publishers in the project's settings."
+    reason_code = INVALID_PUBLISHER
+
+
+class PayloadMalformed(IdentityRefused):
+    """The body is not what the exchange takes."""
+
+    code = "exchange-malformed"
+    sentence = "The body must be a JSON object with the text `token`."
+    reason_code = INVALID_PAYLOAD
+
+
+class PayloadTooLarge(Refusal):
+    """No identity token is as large as that."""
+
+    code = "exchange-too-large"
+    situation = Situation.TOO_LARGE
+    sentence = "This is larger than any identity token."
+
+
+class FormNotOffered(Refusal):
+    """The caller takes none of the forms in which this can be told."""
+
+    code = "form-not-offered"
+    sentence = "This is told as JSON only."
+    fix = "Ask with `Accept: application/vnd.pypi.pytp.v1+json`."
+
+
 class IssuerRefused(Refusal):
     """The family of refusals about the list of issuers."""
 

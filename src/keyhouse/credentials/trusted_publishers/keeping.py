@@ -13,6 +13,7 @@ from keyhouse.accounts.recovery.telling import tell_person
 from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.credentials.trusted_publishers import letters
+from keyhouse.credentials.trusted_publishers.forgetting import forget_identities, forget_minted
 from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.credentials.trusted_publishers.services import PENDING_FOR, REMINDED_AFTER, end_pending
 from keyhouse.mail.letters import Letter
@@ -74,6 +75,8 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "pending_publishers_reminded": remind,
     "pending_publishers_over": end_old,
     "pending_publishers_overtaken": end_overtaken,
+    "identities_forgotten": forget_identities,
+    "minted_tokens_forgotten": forget_minted,
 }
 
 

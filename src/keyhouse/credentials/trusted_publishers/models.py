@@ -141,6 +141,8 @@ class MintedToken(models.Model):
     revoked_at = models.DateTimeField(null=True)
     revoked_reason = models.CharField(max_length=100, default="", blank=True)
     last_used_at = models.DateTimeField(null=True)
+    is_single_use = models.BooleanField(default=False, db_default=False)  # for one upload (PEP 807)
+    spent_at = models.DateTimeField(null=True)  # when that upload began
 
     def __str__(self) -> str:
         """Return its number."""

@@ -5,53 +5,96 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import connection
+from django.db.models import QuerySet
 
-from keyhouse.accounts.models import Email
+from keyhouse.accounts.models import User
+from keyhouse.audit import rows
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
+from keyhouse.projects import sql
 from keyhouse.projects.models import Project
-
-_VERIFIED: Final = Email.objects.filter(
-    user_id=OuterRef("configured_by_id"), is_primary=True, verified_at__isnull=False
-)
 
 
 def find_minted(token_id: uuid.UUID) -> MintedToken | None:
     """Return a minted token, or None."""
-    return MintedToken.objects.filter(pk=token_id).first()
+    key = MintedToken._meta.pk.get_db_prep_value(token_id, connection)  # noqa: SLF001 - how Django names its model interface
+    return rows.read(MintedToken, _MINTED, key)
+
+
+_MINTED: Final = "SELECT * FROM publishers_mintedtoken WHERE id = %s"
 
 
 def live_publishers(ids: Sequence[int], now: datetime) -> list[Publisher]:
     """Return those of these publishers that are there, each with its person and `email_is_verified`, in one query.
 
-    Pending ones whose time is over are left out.
+    Pending ones whose time is over are left out. In plain SQL, as it is asked twice at every upload: of the person, name
+    and state are there; the rest is read when somebody asks for it.
     """
-    rows = Publisher.objects.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now), pk__in=ids)
-    return list(
-        rows.select_related("configured_by").annotate(email_is_verified=Exists(_VERIFIED)).order_by("pk")
-    )
-
-
-_NAME_TAKEN: Final = Project.objects.filter(normalized_name=OuterRef("pending_normalized_name"))
+    if not ids:
+        return []
+    statement = _LIVE.format(sql.placeholders(ids))
+    return _joined(rows.read_all(Publisher, statement, _instant(now), *ids))
 
 
 def candidates(issuer_url: str, lookups: Collection[str], now: datetime) -> list[Publisher]:
     """Return the publishers of one issuer that may be meant, each with person and project, in one query.
 
-    Pending ones whose time is over, or whose name belongs to a project by now, are left out.
+    Pending ones whose time is over, or whose name belongs to a project by now, are left out. In plain SQL, as above; of
+    the project, its names and status are there.
     """
-    rows = Publisher.objects.filter(issuer_url=issuer_url, lookup__in=lookups)
-    rows = rows.filter(Q(project__isnull=False) | (Q(expires_at__gt=now) & ~Exists(_NAME_TAKEN)))
-    rows = rows.select_related("configured_by", "project").annotate(email_is_verified=Exists(_VERIFIED))
-    return list(rows.order_by("pk"))
+    statement = _CANDIDATES.format(sql.placeholders(list(lookups)))
+    return _joined(rows.read_all(Publisher, statement, issuer_url, _instant(now), *lookups))
+
+
+_JOINED: Final = (
+    "SELECT publisher.*, person.username AS person_username, person.state AS person_state,"
+    " project.name AS project_name, project.normalized_name AS project_normalized_name, project.status AS project_status,"
+    " EXISTS (SELECT 1 FROM accounts_email email WHERE email.user_id = person.id AND email.is_primary"
+    " AND email.verified_at IS NOT NULL) AS email_is_verified FROM publishers_publisher publisher"
+    " JOIN accounts_user person ON person.id = publisher.configured_by_id"
+    " LEFT JOIN projects_project project ON project.id = publisher.project_id"
+)
+_LIVE: Final = (
+    _JOINED + " WHERE (publisher.expires_at IS NULL OR publisher.expires_at > %s) AND publisher.id IN ({})"
+    " ORDER BY publisher.id"
+)
+_CANDIDATES: Final = (
+    _JOINED
+    + " WHERE publisher.issuer_url = %s AND (publisher.project_id IS NOT NULL OR (publisher.expires_at > %s"
+    " AND NOT EXISTS (SELECT 1 FROM projects_project taken"
+    " WHERE taken.normalized_name = publisher.pending_normalized_name)))"
+    " AND publisher.lookup IN ({}) ORDER BY publisher.id"
+)
+
+
+def _joined(found: list[Publisher]) -> list[Publisher]:
+    """Give each publisher its person and project as far as they were read beside it."""
+    for one in found:
+        told = vars(one)
+        alias = one._state.db  # noqa: SLF001 - how Django names its model interface
+        one.configured_by = User.from_db(
+            alias,
+            ("id", "username", "state"),
+            (one.configured_by_id, told["person_username"], told["person_state"]),
+        )
+        if one.project_id is not None:
+            names = (told["project_name"], told["project_normalized_name"], told["project_status"])
+            one.project = Project.from_db(
+                alias, ("id", "name", "normalized_name", "status"), (one.project_id, *names)
+            )
+    return found
+
+
+def _instant(at: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(at)
 
 
 def known_elsewhere(issuer_url: str, provider: str, known_id: str) -> list[Publisher]:
     """Return the publishers that stand for a repository or project of this number, whatever it is called."""
-    rows = Publisher.objects.filter(issuer_url=issuer_url, provider=provider, known_id=known_id)
-    return list(rows.select_related("project").order_by("pk"))
+    found = Publisher.objects.filter(issuer_url=issuer_url, provider=provider, known_id=known_id)
+    return list(found.select_related("project").order_by("pk"))
 
 
 def publishers_of(project_id: int) -> QuerySet[Publisher]:
@@ -61,5 +104,5 @@ def publishers_of(project_id: int) -> QuerySet[Publisher]:
 
 def pending_of(user_id: int, now: datetime) -> QuerySet[Publisher]:
     """Return what somebody set up for names to come, as far as its time isn't over."""
-    rows = Publisher.objects.filter(project__isnull=True, configured_by_id=user_id, expires_at__gt=now)
-    return rows.order_by("pk")
+    found = Publisher.objects.filter(project__isnull=True, configured_by_id=user_id, expires_at__gt=now)
+    return found.order_by("pk")

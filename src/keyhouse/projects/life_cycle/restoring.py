@@ -15,7 +15,7 @@ from keyhouse.core import actions, clock, configuration, faults, naming
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold
-from keyhouse.projects import pages
+from keyhouse.projects import founding, pages
 from keyhouse.projects import queries as projects
 from keyhouse.projects import rules as project_rules
 from keyhouse.projects.changing import (
@@ -101,6 +101,7 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
         )
         living = [role.user_id for role in roles]
         RoleChange.objects.filter(project=project).exclude(user_id__in=living).delete()
+        founding.tell(project, by)
         # with the roles back the gate sees what mandates ask of this project's people
         actions.require(by, _action_of(removal), _thing_of(removal))
         project.restored_at = clock.now()

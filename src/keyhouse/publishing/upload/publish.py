@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any, Final
 
 from django.db import connection
 
+from keyhouse.audit.services import Detail
 from keyhouse.core import clock, faults
 from keyhouse.core.errors import GateUnavailable
 from keyhouse.credentials.trusted_publishers.beside import tell_of_token
@@ -114,6 +116,7 @@ def describe(submission: Submission) -> NewFile:
     if name is None or metadata is None:
         raise GateUnavailable
     actor = submission.actor
+    publication = _publication(submission)
     told = describe_content(submission.received, name, metadata, served_metadata(submission))
     return replace(
         told,
@@ -121,8 +124,9 @@ def describe(submission: Submission) -> NewFile:
         uploaded_via=actor.kind,
         credential=actor.credential,
         client=submission.caller.user_agent[:300],
-        publication=_publication(submission),
+        publication=publication,
         provenance=submission.provenance,
+        told=_told_of(publication),
     )
 
 
@@ -132,6 +136,15 @@ def _publication(submission: Submission) -> dict[str, Any]:
     return told | (
         {"attestations": [dict(one) for one in submission.attested]} if submission.attested else {}
     )
+
+
+def _told_of(publication: Mapping[str, object]) -> dict[str, Detail]:
+    """Return what the audit log tells of a publisher and its identity: run, ref, sha and the like."""
+    claims = publication.get("claims")
+    if not isinstance(claims, Mapping):
+        return {}
+    told = [f"{name}={value}" for name, value in sorted(claims.items())]
+    return {"publisher": str(publication.get("publisher")), "claims": told}
 
 
 def describe_content(

@@ -74,7 +74,7 @@ KINDS: Final = (
     ),
     Kind(
         "publisher-keeper",
-        "reminds of publishers that wait for a project, and ends old ones",
+        "looks after publishers that wait for a project, forgets spent identities",
         timedelta(minutes=1),
         publishers.keep,
     ),
