@@ -34,7 +34,9 @@ from keyhouse.credentials.tokens.authentication import identify
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.mandate import queries as mandates
 from keyhouse.mandate.models import Exemption, MandateVersion
+from keyhouse.organizations.models import Organization
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role, UsedFileName
+from keyhouse.projects.rights import rights_in
 from keyhouse.projects.verification import verify_pages
 from keyhouse.storage import blobs
 from keyhouse.web.wiring import wire_all
@@ -340,7 +342,7 @@ def test_a_file_that_is_there_is_an_error_that_names_it(tmp_path: Path) -> None:
         ({"name": "beta", "owners": ["eve"]}, "projects[0]: there is no user 'eve'."),
         (
             {"name": "beta", "owners": ["ada"], "organization": "acme"},
-            "projects[0]: 'organization' takes null",
+            "projects[0]: there is no organization 'acme'",
         ),
     ],
 )
@@ -411,12 +413,76 @@ def test_tokens_that_can_not_be_are_named() -> None:
     assert "token-terms-invalid" in refused(users=[ADA], tokens=[{"user": "ada", "expires_in_days": 366}])
 
 
+# ---- organizations
+
+ACME: dict[str, Any] = {
+    "name": "acme",
+    "owners": ["ada"],
+    "teams": [{"name": "ci", "members": ["bob"], "projects": {"alpha": "maintainer"}}],
+}
+
+
+def test_an_organization_has_its_people_teams_and_projects() -> None:
+    told = seed(
+        users=[ADA, BOB],
+        organizations=[ACME],
+        projects=[
+            {"name": "alpha", "owners": ["ada"], "organization": None},
+            {"name": "beta", "organization": "Acme"},
+        ],
+    )
+    acme = Organization.objects.get()
+    assert told["organizations"] == [{**ACME, "id": acme.pk}]
+    assert dict(acme.members.values_list("user__username", "kind")) == {"ada": "owner", "bob": "member"}
+    assert sorted(project.name for project in acme.projects.all()) == ["alpha", "beta"]
+    [alpha, beta] = Project.objects.order_by("name")
+    held = {(one.user_id, one.kind, one.via) for one in rights_in(alpha.pk)}
+    people = {user.username: user.pk for user in User.objects.all()}
+    assert held == {
+        (people["ada"], "owner", "own"),
+        (people["ada"], "owner", "organization"),
+        (people["bob"], "maintainer", "ci"),
+    }
+    assert [one.via for one in rights_in(beta.pk)] == ["organization"]
+    assert list(verify_pages()) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"owners": []}, "organizations[0]: an organization needs an owner."),
+        ({"owners": ["nobody"]}, "organizations[0]: there is no user 'nobody'."),
+        ({"name": "own"}, "organizations[0]: organization-name-refused"),
+        ({"boss": []}, "organizations[0]: unknown key 'boss'"),
+        ({"teams": {}}, "organizations[0]: 'teams' takes a list"),
+        ({"teams": [{"name": "ci", "projects": []}]}, "organizations[0]: 'teams' takes a list of teams"),
+        (
+            {"teams": [{"name": "ci", "projects": {"alpha": ["owner"]}}]},
+            "organizations[0]: 'teams' takes a list of",
+        ),
+        (
+            {"teams": [{"name": "ci", "projects": {"nothing": "owner"}}]},
+            "organizations[0]: there is no project",
+        ),
+    ],
+)
+def test_an_organization_that_is_none_makes_nothing(changes: dict[str, Any], told: str) -> None:
+    assert told in refused(users=[ADA, BOB], organizations=[{**ACME, **changes}])
+    assert not Organization.objects.exists()
+
+
+def test_one_project_stands_in_one_organization() -> None:
+    both = [ACME, {**ACME, "name": "other"}]
+    assert "Teams of two organizations" in refused(users=[ADA, BOB], organizations=both)
+    other = [{"name": "alpha", "organization": "other"}]
+    both[1] = {"name": "other", "owners": ["bob"]}
+    assert "a team of the organization 'acme'" in refused(
+        users=[ADA, BOB], organizations=both, projects=other
+    )
+    assert not Organization.objects.exists()
+
+
 # ---- the document
-
-
-@pytest.mark.parametrize("name", ["organizations"])
-def test_a_list_that_is_not_built_yet_is_refused_by_name(name: str) -> None:
-    assert refused(users=[ADA], **{name: []}).startswith(f"'{name}' can't be seeded")
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b'"users"', b"[" * 100_000, b'{"people": []}'])

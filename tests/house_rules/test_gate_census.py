@@ -57,6 +57,7 @@ NEVER_GATED = {
     "account.export", "account.keep", "account.forget",
     # being asked into a project, and saying no
     "collaborator.read-invitations", "collaborator.decline", "collaborator.leave",
+    "organization.decline", "organization.leave",
     # telling of abuse, and seeing what became of it
     "report.file", "report.read-own",
     # seeing what is trusted and trusting it no more; what happens to identities by themselves
@@ -83,6 +84,9 @@ IMPLICIT = {
     "collaborator.nudge",
     "publisher.add", "publisher.confirm", "publisher.constrain", "publisher.add-pending",
     "project.require-publishers", "project.allow-tokens",
+    "organization.create", "organization.accept", "organization.invite", "organization.change-role",
+    "organization.remove-member", "organization.add-project", "organization.move-project",
+    "team.add-member", "team-role.set", "project.move",
 }  # fmt: skip
 
 View = Callable[..., HttpResponseBase]

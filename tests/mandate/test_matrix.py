@@ -78,6 +78,8 @@ MOMENTS: dict[str, datetime] = {
 }
 # gated, and reached from the command line and inside services only
 WITHOUT_DOOR = {
+    *(name for name in CATALOGUE if name.startswith(("organization.", "team.", "team-role.")) and CATALOGUE[name].gated),
+    "project.move",
     "mandate.propose", "exemption.propose", "user.invite", "user.create", "setup.link", "enrolment.link",
     # their pages are still to come
     "publisher.add", "publisher.confirm", "publisher.constrain", "publisher.add-pending",

@@ -29,6 +29,7 @@ COMING = {one for one in ASKED if one.startswith("publisher.")} | {
     "project.require-publishers",
     "project.allow-tokens",
 }
+IN_SERVICES = {"project.move", "team-role.set", "team-role.end"}  # asked by these alone: `test_organizing`
 VALUES = {
     "name": "alpha-beta",
     "version": "1.0",
@@ -75,7 +76,7 @@ def address(path: str, name: str = "alpha-beta") -> str:
 
 
 def test_every_action_of_the_table_has_a_door_here() -> None:
-    assert {name for _, _, name in DOORS} == ASKED - BY_TOKEN - COMING
+    assert {name for _, _, name in DOORS} == ASKED - BY_TOKEN - COMING - IN_SERVICES
     assert set(CATALOGUE) >= ASKED
 
 

@@ -45,6 +45,7 @@ class Outlook:
     """What stands in the way of a deletion, and when it would happen: `due_at` None means at once."""
 
     sole_owned: tuple[str, ...]
+    sole_organizations: tuple[str, ...]
     is_last_operator: bool
     due_at: datetime | None
 
@@ -53,7 +54,9 @@ def look_ahead(user: User, now: datetime) -> Outlook:
     """Return what the deletion of this account would meet now."""
     stands = standing.of(user.pk)
     wait = timedelta(days=configuration.current().deletion_days) if stands.has_authority else timedelta(0)
-    return Outlook(stands.sole_owned, _is_last_operator(user), now + wait if wait else None)
+    return Outlook(
+        stands.sole_owned, stands.sole_organizations, _is_last_operator(user), now + wait if wait else None
+    )
 
 
 def _is_last_operator(user: User) -> bool:
@@ -91,8 +94,9 @@ def ask_deletion(user: User, typed: str, *, by: Actor, now: datetime) -> Deletio
 
 def _ask(user: User, by: Actor, now: datetime) -> Deletion:
     outlook = look_ahead(user, now)
-    if outlook.sole_owned:
-        raise OwnsAlone(outlook.sole_owned)
+    if outlook.sole_owned or outlook.sole_organizations:
+        named = [f"the organization {name}" for name in outlook.sole_organizations]
+        raise OwnsAlone([*outlook.sole_owned, *named])
     if outlook.is_last_operator:
         raise OperatorLast
     waiting = find_deletion(user.pk)

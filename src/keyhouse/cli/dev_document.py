@@ -18,8 +18,6 @@ FACTORS: Final = ("totp", "webauthn", "recovery_codes")
 ACTS: Final = ("upload", "yank", "read")
 LONGEST_PASSWORD: Final = 4096
 LONGEST_REASON: Final = 500
-# Words of the document whose features this version does not have.
-UNBUILT_LISTS: Final = ("organizations",)
 
 Reader = Callable[[Any], Any]
 
@@ -73,10 +71,6 @@ def _instant(value: Any) -> datetime:
         raise ValueError("an instant such as 2024-01-01T00:00:00Z, or null") from error
 
 
-def _nothing(value: Any) -> None:
-    raise ValueError(f"null: this version has no such thing as {value!r}")
-
-
 def _one_of(*allowed: str) -> Reader:
     def read(value: Any) -> str:
         if value not in allowed or not isinstance(value, str):
@@ -105,6 +99,12 @@ def _projects(value: Any) -> tuple[str, ...] | None:
     if not found:
         raise ValueError('"all" or a list of at least one name')
     return found
+
+
+def _roles(value: Any) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict) or not all(kind in ("owner", "maintainer") for kind in value.values()):
+        raise ValueError('an object of project names with "owner" or "maintainer"')
+    return tuple(value.items())
 
 
 def _or_null(read: Reader) -> Reader:
@@ -191,21 +191,56 @@ class SeedSession(Item):
 
 
 @dataclass(frozen=True, slots=True)
+class SeedTeam(Item):
+    """A team of an organization: its members, and its role in projects. A project that stands nowhere moves into the organization."""
+
+    READERS: ClassVar = {"name": _text, "members": _list_of(_text), "projects": _roles}
+    name: str
+    members: tuple[str, ...] = ()
+    projects: tuple[tuple[str, str], ...] = ()
+
+
+def _team(value: Any) -> SeedTeam:
+    try:
+        return SeedTeam.read(value, "a team")
+    except SeedRefused as error:
+        raise ValueError(f"a list of teams; {error.line}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class SeedOrganization(Item):
+    """An organization with its people; whoever is in a team is at least a member."""
+
+    READERS: ClassVar = {
+        "name": _text,
+        "owners": _list_of(_text),
+        "managers": _list_of(_text),
+        "members": _list_of(_text),
+        "teams": _list_of(_team),
+    }
+    name: str
+    owners: tuple[str, ...]
+    managers: tuple[str, ...] = ()
+    members: tuple[str, ...] = ()
+    teams: tuple[SeedTeam, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SeedProject(Item):
-    """A project without files."""
+    """A project without files; one of an organization needs no owner of its own."""
 
     READERS: ClassVar = {
         "name": _text,
         "owners": _list_of(_text),
         "maintainers": _list_of(_text),
-        "organization": _or_null(_nothing),
+        "organization": _or_null(_text),
         "archived": _flag,
         "created_at": _or_null(_instant),
     }
     name: str
-    owners: tuple[str, ...]
+    owners: tuple[str, ...] = ()
     maintainers: tuple[str, ...] = ()
-    organization: None = None
+    organization: str | None = None
     archived: bool = False
     created_at: datetime | None = None
 
@@ -344,11 +379,21 @@ class SeedExemption(Item):
 
 
 ListName = Literal[
-    "users", "sessions", "projects", "files", "tokens", "issuers", "publishers", "mandates", "exemptions"
+    "users",
+    "sessions",
+    "organizations",
+    "projects",
+    "files",
+    "tokens",
+    "issuers",
+    "publishers",
+    "mandates",
+    "exemptions",
 ]
 LISTS: Final[Mapping[str, type[Item]]] = {
     "users": SeedUser,
     "sessions": SeedSession,
+    "organizations": SeedOrganization,
     "projects": SeedProject,
     "files": SeedFile,
     "tokens": SeedToken,
@@ -366,6 +411,7 @@ class Document:
     raw: Mapping[str, list[dict[str, Any]]]
     users: tuple[SeedUser, ...] = ()
     sessions: tuple[SeedSession, ...] = ()
+    organizations: tuple[SeedOrganization, ...] = ()
     projects: tuple[SeedProject, ...] = ()
     files: tuple[SeedFile, ...] = ()
     tokens: tuple[SeedToken, ...] = ()
@@ -389,8 +435,6 @@ def read_document(text: bytes) -> Document:
 
 
 def _refuse_list(name: str, entries: Any) -> None:
-    if name in UNBUILT_LISTS:
-        raise SeedRefused(f"{name!r} can't be seeded: this version of Keyhouse has none.")
     if name not in LISTS:
         raise SeedRefused(f"Unknown list {name!r}; there are {', '.join(LISTS)}.")
     if not isinstance(entries, list):

@@ -1,17 +1,20 @@
-"""`keyhouse dev roles`: `docs/reference/roles.md`, made from the table that the code asks."""
+"""`keyhouse dev roles`: `docs/reference/roles.md`, made from the tables that the code asks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import click
 
 from keyhouse.cli.surroundings import open_index
 from keyhouse.core.actions import CATALOGUE
+from keyhouse.organizations import rules as organizations
 from keyhouse.projects.rules import INVITED, MAINTAINER, OWNER, ROLE_ACTIONS
 
 ROLES: Final = (OWNER, MAINTAINER, INVITED)
-_INTRODUCTION: Final = """# Who may do what in a project
+_MEMBERS: Final = (organizations.OWNER, organizations.MANAGER, organizations.MEMBER, organizations.INVITED)
+_INTRODUCTION: Final = """# Who may do what in a project, and in an organization
 
 Made by `KEYHOUSE_ENVIRONMENT=test ./run keyhouse dev roles` from `projects/rules.py: ROLE_ACTIONS`, which every door asks; a test says when
 this page is not what the code does, and another one drives every cell. What each action asks for besides (a second factor, a fresh
@@ -31,20 +34,45 @@ proof): [what is gated](../mandate-decisions.md).
 
 """
 
+_ORGANIZATIONS: Final = """
+## In an organization
+
+What somebody may do in a project is the highest of three things, worked out at each question from what is so then: a role of their own, being
+an owner of the organization that the project stands in (then they own it), and the role of a team that they are in. Nothing of it is copied, so
+whoever leaves an organization or a team, or is removed, has no right by it from the next question on, and so it is when a project moves.
+
+* **Owners** decide about people and own all projects of the organization. An organization always has an owner who can act.
+* **Managers** make teams and put members into them, make projects in the organization and move their own into it. Only owners put managers into
+  teams.
+* **Members** have rights in projects by teams only.
+* What a team may do in a project is decided by the owners of that project. A team has rights in projects of its own organization only.
+* A project moves by an owner of it who is an owner of the organization that it leaves, and owner or manager of the one it goes to. It carries
+  its files and history, roles of people's own, and the API tokens and publishers of whoever has a right in it afterwards. It drops the roles of
+  teams, invitations that wait, and the tokens and publishers of everybody else. Of a critical project nobody else may lose ownership by a move.
+* Invitations into an organization are as those into projects. Whoever is no owner any more has their invitations taken back.
+
+"""
+
 
 @click.command("roles")
 def command() -> None:
-    """Print the table of roles and what they may do, as Markdown."""
+    """Print the tables of roles and what they may do, as Markdown."""
     open_index(for_help=True)  # asks no index; where there is none, a throw-away folder does
     click.echo(page(), nl=False)
 
 
 def page() -> str:
     """Return the page."""
-    named = frozenset().union(*ROLE_ACTIONS.values())
-    lines = ["| action | what it is | " + " | ".join(ROLES) + " |", "|---" * (2 + len(ROLES)) + "|"]
+    of_projects = _table(ROLES, ROLE_ACTIONS)
+    of_organizations = _table(_MEMBERS, organizations.ROLE_ACTIONS)
+    return f"{_INTRODUCTION}{of_projects}{_ORGANIZATIONS}{of_organizations}"
+
+
+def _table(roles: Sequence[str], actions: Mapping[str, frozenset[str]]) -> str:
+    named = frozenset().union(*actions.values())
+    lines = ["| action | what it is | " + " | ".join(roles) + " |", "|---" * (2 + len(roles)) + "|"]
     for name, action in CATALOGUE.items():
         if name in named:
-            cells = ("yes" if name in ROLE_ACTIONS[role] else "" for role in ROLES)
+            cells = ("yes" if name in actions[role] else "" for role in roles)
             lines.append(f"| `{name}` | {action.summary} | " + " | ".join(cells) + " |")
-    return _INTRODUCTION + "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n"

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ from keyhouse.cli.dev_document import (
     SeedUser,
 )
 from keyhouse.cli.dev_keys import new_soft_key
+from keyhouse.cli.dev_organizing import give_roles, home_of, homes_by_team, make_organization
 from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, Strength, host
@@ -58,6 +60,7 @@ from keyhouse.projects import queries as project_queries
 from keyhouse.projects.life_cycle.services import archive_project
 from keyhouse.projects.models import Project
 from keyhouse.projects.populating import NewProject, create_projects
+from keyhouse.projects.rights import find_role_kind
 from keyhouse.projects.rules import allows_role
 from keyhouse.projects.services import NewFile, publish_file
 from keyhouse.publishing.upload.local import store_local_file
@@ -236,6 +239,25 @@ def _start(sowing: Sowing, entry: SeedSession, where: str) -> dict[str, Any]:
     }
 
 
+# ---- organizations
+
+
+def _make_organizations(sowing: Sowing) -> None:
+    made = []
+    for number, entry in enumerate(sowing.document.organizations):
+        where = f"organizations[{number}]"
+        with _named(where):
+            made.append(make_organization(entry, where, partial(sowing.person, where=where)))
+    sowing.tell("organizations", ({"id": one.pk} for one in made))
+
+
+def _give_team_roles(sowing: Sowing) -> None:
+    for number, entry in enumerate(sowing.document.organizations):
+        where = f"organizations[{number}]"
+        with _named(where):
+            give_roles(entry, where)
+
+
 # ---- projects and files
 
 
@@ -249,21 +271,24 @@ def _refuse_taken_projects(sowing: Sowing) -> None:
 
 def _make_projects(sowing: Sowing) -> None:
     entries = enumerate(sowing.document.projects)
+    homes = homes_by_team(sowing.document.organizations)
     with _named("projects"):
         projects = create_projects(
-            [_new_project(sowing, entry, f"projects[{number}]") for number, entry in entries], by=_BY
+            [_new_project(sowing, entry, f"projects[{number}]", homes) for number, entry in entries], by=_BY
         )
     sowing.tell("projects", ({"id": project.pk} for project in projects))
 
 
-def _new_project(sowing: Sowing, entry: SeedProject, where: str) -> NewProject:
-    if not entry.owners:
+def _new_project(sowing: Sowing, entry: SeedProject, where: str, homes: dict[str, str]) -> NewProject:
+    home = home_of(entry, where, homes)
+    if not entry.owners and home is None:
         raise SeedRefused(f"{where}: a project needs an owner.")
     return NewProject(
         entry.name,
         [sowing.person(name, where) for name in entry.owners],
         [sowing.person(name, where) for name in entry.maintainers],
         entry.created_at,
+        home,
     )
 
 
@@ -291,7 +316,7 @@ def _publish(sowing: Sowing, entry: SeedFile, new: NewFile, where: str) -> dict[
     user = sowing.person(entry.by, where)
     thing = Thing("project", None, new.normalized_name)
     is_there = project_queries.find_project(new.normalized_name) is not None
-    if is_there and not allows_role(project_queries.find_role_kind(user.pk, thing), "release.upload"):
+    if is_there and not allows_role(find_role_kind(user.pk, thing), "release.upload"):
         raise SeedRefused(f"{where}: {entry.by} has no role in the project {new.project_name}.")
     history = replace(
         new,
@@ -438,7 +463,9 @@ def _exempt(sowing: Sowing, entry: SeedExemption, where: str) -> dict[str, Any]:
 _MAKERS: Final = (
     _make_users,
     _make_sessions,
+    _make_organizations,
     _make_projects,
+    _give_team_roles,
     _publish_files,
     _archive,
     _mint_tokens,

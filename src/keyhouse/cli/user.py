@@ -141,6 +141,7 @@ def _told(user: User) -> dict[str, object]:
         "suspended_for": suspension.reason if suspension else None,
         "has_left": bool(suspension and suspension.is_final),
         "only_owner_of": list(standing.of(user.pk).sole_owned),
+        "only_owner_of_organizations": list(standing.of(user.pk).sole_organizations),
     }
 
 
@@ -152,13 +153,17 @@ _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print one J
 
 def _tell(user: User, done: str, *, as_json: bool, **more: object) -> None:
     """Print what was done, and which projects nobody else owns."""
-    alone = list(standing.of(user.pk).sole_owned)
+    stands = standing.of(user.pk)
+    alone = list(stands.sole_owned)
     if as_json:
-        click.echo(json.dumps({"username": user.username, "done": done, **more, "only_owner_of": alone}))
+        told = {"only_owner_of": alone, "only_owner_of_organizations": list(stands.sole_organizations)}
+        click.echo(json.dumps({"username": user.username, "done": done, **more, **told}))
         return
     click.echo(f"{user.username}: {done}.")
     if alone:
         click.echo(f"To be handed over, since nobody else owns them: {', '.join(alone)}")
+    if stands.sole_organizations:
+        click.echo(f"Organizations without another owner: {', '.join(stands.sole_organizations)}")
 
 
 @command.command()

@@ -180,6 +180,8 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("collaborator.read-invitations", "See into which projects one is invited"),
         _own("collaborator.leave", "Give up one's own role in a project, or become a maintainer"),
         _own("collaborator.decline", "Decline an invitation into a project"),
+        _own("organization.leave", "Leave an organization"),
+        _own("organization.decline", "Decline an invitation into an organization"),
         _own("report.file", "Report a project to the people who run the index"),
         _own("report.read-own", "See what one reported, and what became of it"),
         _own("token.list", "See one's own API tokens"),
@@ -306,6 +308,49 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("file.restore", "Bring a deleted file back", "management", step_up=True),
         _gated("release.restore", "Bring a deleted release back", "management", step_up=True),
         _gated("project.restore", "Bring a deleted project back that one owned", "management", step_up=True),
+        _gated("organization.create", "Make an organization", "management", step_up=True),
+        _gated("organization.apply", "Apply for an organization, where operators decide", "management"),
+        _gated(
+            "organization.manage", "See an organization with its people, teams and projects", "management"
+        ),
+        _gated("organization.describe", "Say what an organization is about", "management"),
+        _gated("organization.rename", "Give an organization another name", "management", step_up=True),
+        _gated("organization.delete", "Delete an organization", "management", step_up=True),
+        _gated("organization.invite", "Invite somebody into an organization", "management", step_up=True),
+        _gated("organization.resend", "Send an invitation into an organization once more", "management"),
+        _gated("organization.revoke", "Take back an invitation into an organization", "management"),
+        _gated(
+            "organization.accept", "Accept an invitation into an organization", "management", step_up=True
+        ),
+        _gated(
+            "organization.change-role",
+            "Change somebody's role in an organization",
+            "management",
+            step_up=True,
+        ),
+        _gated(
+            "organization.remove-member", "Remove somebody from an organization", "management", step_up=True
+        ),
+        _gated(
+            "organization.add-project",
+            "Make a project in an organization, or move one into it",
+            "management",
+            step_up=True,
+        ),
+        _gated(
+            "organization.move-project", "Move a project out of an organization", "management", step_up=True
+        ),
+        _gated("team.create", "Make a team in an organization", "management"),
+        _gated("team.rename", "Give a team another name", "management"),
+        _gated("team.delete", "Delete a team", "management", step_up=True),
+        _gated("team.add-member", "Put a member of an organization into a team", "management", step_up=True),
+        _gated("team.remove-member", "Take somebody out of a team", "management", step_up=True),
+        _gated("team-role.set", "Give a team a role in a project", "management", step_up=True),
+        _gated("team-role.end", "Take a team's role in a project away", "management", step_up=True),
+        _gated(
+            "project.move", "Move a project into, out of or between organizations", "management", step_up=True
+        ),
+        _operator("organization.decide", "Answer an application for an organization", step_up=True),
         _operator("account.read-troubled", "See which accounts are frozen and which mail domains are gone"),
         _any_office("console.read", "See how the index is doing, and what needs attention"),
         _any_office("person.read", "See people: their state, offices, factors by kind, roles and holds"),

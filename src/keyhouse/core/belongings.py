@@ -33,6 +33,8 @@ class Kept:
 GiveUp = Callable[[int, datetime], None]
 Disown = Callable[[int, datetime, datetime], int]
 Close = Callable[[int, bool, datetime], int]
+Leave = Callable[[int, int, datetime], int]
+LetGo = Callable[[int, frozenset[int], datetime], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,9 @@ class Belongings:
     before its rows go, in the caller's transaction; it may refuse. `disown` ends what can act for a person and was made
     since an instant, as it may be from whoever was in their account; it takes account, that instant and now, and returns
     how many. `close` lets all of it rest when operators close the account: what was remembered in its favour is forgotten, and
-    where the person has left for good, what can act for them is ended; it returns how many.
+    where the person has left for good, what can act for them is ended; it returns how many. `leave` ends what hung on a
+    right by an organization (its number, that of the account, now) that somebody may have lost. `let_go` ends what acts in a
+    project (its number) and was made by anybody but these people, as the project has left an organization.
     """
 
     feature: str
@@ -52,6 +56,8 @@ class Belongings:
     give_up: GiveUp | None = None
     disown: Disown | None = None
     close: Close | None = None
+    leave: Leave | None = None
+    let_go: LetGo | None = None
 
 
 _wired: list[Belongings] = []
@@ -83,3 +89,19 @@ def close_all(user_id: int, now: datetime, *, is_final: bool) -> int:
     In the caller's transaction, which closes the account.
     """
     return sum(one.close(user_id, is_final, now) for one in all_belongings() if one.close is not None)
+
+
+def leave_all(organization_id: int, user_id: int, now: datetime) -> int:
+    """End in every feature what hung on a right by an organization that somebody has no more; returns how many ended.
+
+    In the caller's transaction, which took the right. Whoever has it otherwise keeps what hangs on that.
+    """
+    return sum(one.leave(organization_id, user_id, now) for one in all_belongings() if one.leave is not None)
+
+
+def let_go_all(project_id: int, staying: frozenset[int], now: datetime) -> int:
+    """End in every feature what acts in a project by the word of anybody but these; returns how many ended.
+
+    In the caller's transaction, which moved the project to other hands.
+    """
+    return sum(one.let_go(project_id, staying, now) for one in all_belongings() if one.let_go is not None)

@@ -259,6 +259,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "networks whose forwarding headers are believed, separated by commas",
         _networks,
     ),
+    Setting(
+        "organizations",
+        "open",
+        "open: everybody who complies makes organizations; application: operators decide about each",
+        _one_of("open", "application"),
+    ),
     Setting("rp_id", "", "WebAuthn relying party; empty: the host of the base URL", _text),
     Setting(
         "former_rp_ids",
@@ -539,6 +545,7 @@ class Configuration:
     project_creators: Literal["everybody", "approved", "operators"]
     upstream: str
     trusted_proxies: tuple[Network, ...]
+    organizations: Literal["open", "application"]
     rp_id: str
     former_rp_ids: tuple[FormerName, ...]
     key_models: Path | None

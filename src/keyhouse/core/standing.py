@@ -19,7 +19,7 @@ class Standing:
     factor, in an active account without a hold. Whoever only lets somebody help in a project of theirs says nothing of
     that one's own projects, and no owner of a project speaks for an operator, who has authority over all.
     `helped_by_others`: each of the person's projects has such a compliant other owner. `sole_owned`: names of projects
-    that would have no owner without this person. `is_invited`: an invitation would give authority with one click.
+    that would have no owner without this person; `sole_organizations`: of such organizations. `is_invited`: an invitation would give authority with one click.
     """
 
     has_authority: bool = True
@@ -28,6 +28,7 @@ class Standing:
     compliant_co_owner_ids: tuple[int, ...] = ()
     helped_by_others: bool = False
     sole_owned: tuple[str, ...] = ()
+    sole_organizations: tuple[str, ...] = ()
     is_invited: bool = False
 
 

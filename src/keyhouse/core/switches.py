@@ -53,6 +53,8 @@ STOPPED_BY: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "project.delete": (DELETIONS,),
         "project.ask-deletion": (DELETIONS,),
         "account.delete": (DELETIONS,),
+        "organization.delete": (DELETIONS,),
+        "organization.add-project": (NEW_PROJECTS,),
     }
 )
 # What `everything` alone stops: it changes what others see, who may do what, or who has an account.
@@ -84,6 +86,25 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "collaborator.change-role",
         "collaborator.remove",
         "collaborator.hand-over",
+        "organization.create",
+        "organization.apply",
+        "organization.decide",
+        "organization.describe",
+        "organization.rename",
+        "organization.invite",
+        "organization.resend",
+        "organization.accept",
+        "organization.change-role",
+        "organization.remove-member",
+        "organization.move-project",
+        "team.create",
+        "team.rename",
+        "team.delete",
+        "team.add-member",
+        "team.remove-member",
+        "team-role.set",
+        "team-role.end",
+        "project.move",
         "collaborator.nudge",
         "second-factor.remove-last",
         "password.remove",
@@ -109,7 +130,7 @@ ALWAYS_OPEN: Final = frozenset(
         "index.read", "site.read", "site.help", "site.static", "site.read-styleguide", "service.health", "service.metrics", "index.read-private",
         "token.use", "publisher.read-audience", "session.list", "account.read", "account.export", "audit.read-own", "token.list", "mandate.check",
         "mandate.read-own", "recovery.read", "account.read-troubled", "recovery.read-all", "audit.read-all",
-        "mandate.read-all", "mail.read-all", "project.manage", "switch.read-all",
+        "mandate.read-all", "mail.read-all", "project.manage", "organization.manage", "switch.read-all",
         "collaborator.read-invitations", "console.read", "person.read",
         "proposal.read", "project.read-any", "audit.export", "settings.read", "job.read", "announcement.read",
         # signing in, and proving who one is
@@ -123,6 +144,7 @@ ALWAYS_OPEN: Final = frozenset(
         "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",
         "project.require-publishers",
         "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",
+        "organization.revoke", "organization.decline", "organization.leave",
         # letting go of what nobody has seen, and a thief may have put there
         "release.discard",
         # stopping the accounts of others, and letting go of one that was stopped by mistake

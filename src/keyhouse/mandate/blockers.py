@@ -5,29 +5,51 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from keyhouse.accounts.models import User
 from keyhouse.mandate import queries
 from keyhouse.mandate.asked import Asked, standing_of
-from keyhouse.projects.models import Project
-from keyhouse.projects.queries import roles_of_project
+from keyhouse.projects import rights
+from keyhouse.projects.models import Project, Role
+from keyhouse.projects.rules import OWNER
 
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Somebody with a role, and the mandates that they don't meet yet, exempt or not."""
+    """Somebody with a right, and the mandates that they don't meet yet, exempt or not.
+
+    `via`: `own`, `organization`, or the name of the team that gives it.
+    """
 
     username: str
     role: str
     unmet: tuple[Asked, ...]
+    via: str = rights.OWN
 
 
 def blockers_of(project: Project, now: datetime) -> list[Blocker]:
     """Return those who don't comply, owners first."""
     policies = queries.live_policies(now)
     found = []
-    for role in roles_of_project(project):
-        standing = standing_of(queries.facts_of_person(role.user_id), policies, now)
+    for user, right in _people(project):
+        standing = standing_of(queries.facts_of_person(user.pk), policies, now)
         # who is an operator is nothing to a project's people
         unmet = tuple(one for one in standing.asked if not (one.is_met or one.is_floor))
         if unmet:
-            found.append(Blocker(role.user.username, role.get_kind_display(), unmet))
+            found.append(Blocker(user.username, Role.Kind(right.kind).label, unmet, right.via))
     return found
+
+
+def _people(project: Project) -> list[tuple[User, rights.Right]]:
+    """Return everybody once with their highest right, owners first; of two alike, the role of one's own."""
+    best: dict[int, rights.Right] = {}
+    for one in rights.rights_in(project.pk):
+        present = best.get(one.user_id)
+        if present is None or _weight(one) > _weight(present):
+            best[one.user_id] = one
+    people = User.objects.filter(pk__in=best)
+    ordered = sorted(people, key=lambda user: (best[user.pk].kind != OWNER, user.username))
+    return [(user, best[user.pk]) for user in ordered]
+
+
+def _weight(one: rights.Right) -> tuple[bool, bool]:
+    return one.kind == OWNER, one.via == rights.OWN

@@ -17,12 +17,15 @@ from keyhouse.core.actor import OFFICES, named_offices
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person
 from keyhouse.mandate.models import CriticalProject, Exemption
 from keyhouse.mandate.models import Notice as NoticeRow
-from keyhouse.projects.models import ProjectInvitation, Role
+from keyhouse.organizations.models import Membership, OrganizationInvitation
+from keyhouse.projects import sql
+from keyhouse.projects.models import ProjectInvitation
+from keyhouse.projects.rights import BRANCHES, selection
 
 # columns of the factors somebody holds; a key that can't leave its device is a security key, a synced one a passkey
 _HELD: Final = {"has_app": "authenticator-app", "has_bound": "security-key", "has_synced": "passkey"}
 _OFFICES: Final = tuple(f"is_{office}" for office in OFFICES)
-_INVITED: Final = ("by_name", "by_address")
+_INVITED: Final = ("by_name", "by_address", "into_by_name", "into_by_address")
 _AT_ONCE: Final = 2000  # people of one question
 
 
@@ -45,6 +48,7 @@ def _people_after(last: int) -> list[dict[str, Any]]:
     app = Authenticator.objects.filter(user=OuterRef("pk"))
     key = SecurityKey.usable(configuration.current().key_name).filter(user=OuterRef("pk"))
     offers = ProjectInvitation.objects.filter(ended_at=None, expires_at__gt=clock.now())
+    into = OrganizationInvitation.objects.filter(ended_at=None, expires_at__gt=clock.now())
     verified = Email.objects.filter(user=OuterRef("pk"), verified_at__isnull=False)
     verified = verified.annotate(folded=Lower("address"))
     people = User.objects.filter(pk__gt=last).exclude(state=User.State.DELETED).order_by("pk")
@@ -55,6 +59,8 @@ def _people_after(last: int) -> list[dict[str, Any]]:
         has_synced=Exists(key.filter(backup_eligible=True)),
         by_name=Exists(offers.filter(user=OuterRef("pk"))),
         by_address=Exists(verified.filter(Exists(offers.filter(address=OuterRef("folded"))))),
+        into_by_name=Exists(into.filter(user=OuterRef("pk"))),
+        into_by_address=Exists(verified.filter(Exists(into.filter(address=OuterRef("folded"))))),
     ).values(
         "pk", "username", "joined_at", "state", "held_until", *_OFFICES, "is_verified", *_HELD, *_INVITED
     )
@@ -74,7 +80,7 @@ def _with_standing(
     rows: Sequence[dict[str, Any]], critical: dict[str, dict[str, datetime]]
 ) -> Iterator[Facts]:
     first, last = rows[0]["pk"], rows[-1]["pk"]
-    roles = _by_person(Role.objects.all(), first, last, "project__normalized_name", "kind", "since_at")
+    authority = _authority(first, last, critical)
     notices = _by_person(NoticeRow.objects.all(), first, last, "mandate", "kind", "delivered_at")
     live = Exemption.objects.filter(effective_at__isnull=False, withdrawn_at__isnull=True)
     exemptions = _by_person(live, first, last, "version__name", "version__version", "until", "effective_at")
@@ -84,10 +90,30 @@ def _with_standing(
             _person(row),
             Asking("session"),
             "",
-            authority=tuple(_role(one, critical) for one in roles[key]),
+            authority=tuple(authority[key]),
             notices=tuple(Notice(*one) for one in notices[key]),
             exemptions=tuple(Exempted(*one) for one in exemptions[key]),
         )
+
+
+def _authority(first: int, last: int, critical: dict[str, dict[str, datetime]]) -> dict[int, list[Authority]]:
+    """Return what each of these people may do: in organizations, then in projects, by name."""
+    found: dict[int, list[Authority]] = defaultdict(list)
+    members = _by_person(
+        Membership.objects.all(), first, last, "organization__normalized_name", "kind", "since_at"
+    )
+    for key, several in members.items():
+        found[key] += [Authority("organization", *one) for one in several]
+    for key, *role in sql.select(_RIGHTS, *[first, last] * BRANCHES):
+        found[key].append(_role(tuple(role), critical))
+    return found
+
+
+_RIGHTS: Final = (
+    "SELECT held.user_id, project.normalized_name, held.kind, held.since_at, held.via"
+    f" FROM ({selection('{user} BETWEEN %s AND %s')}) held JOIN projects_project project ON project.id = held.project_id"
+    " ORDER BY 1, 2, 3, 5"
+)
 
 
 def _by_person(
@@ -101,7 +127,7 @@ def _by_person(
 
 
 def _person(row: dict[str, Any]) -> Person:
-    invited = ("invited",) if row["by_name"] or row["by_address"] else ()
+    invited = ("invited",) if any(row[column] for column in _INVITED) else ()
     reader = ("reader",) if configuration.current().is_private else ()
     return Person(
         id=f"u{row['pk']}",
@@ -116,7 +142,8 @@ def _person(row: dict[str, Any]) -> Person:
 
 
 def _role(row: tuple[Any, ...], critical: dict[str, dict[str, datetime]]) -> Authority:
-    name, kind, since = row
+    name, kind, since, via = row
     criteria = critical.get(name, {})
     covered = min(criteria.values(), default=None)
-    return Authority("project", name, kind, since, "own", frozenset(criteria), covered)
+    since_at = sql.read_instant(since)
+    return Authority("project", name, kind, since_at, via, frozenset(criteria), covered)

@@ -21,8 +21,9 @@ from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person
 from keyhouse.mandate.models import Change, MandateVersion
 from keyhouse.mandate.once import Once
-from keyhouse.mandate.rules import ACCEPT, HELD_ACTIONS, Policy, covers_through, is_on_its_way
+from keyhouse.mandate.rules import ACCEPT, HELD_ACTIONS, JOIN, Policy, covers_through, is_on_its_way
 from keyhouse.projects import sql
+from keyhouse.projects.rights import BRANCHES, NAMED, OWN, selection
 
 _FACTORS: Final = ("authenticator-app", "security-key", "passkey")
 THE_CHANGE: Final = 1  # key of the one row of `Change`
@@ -160,6 +161,8 @@ def _object(
         return None
     if action == ACCEPT and thing.kind == "project" and user_id is not None:
         return _object_offered(thing, user_id, now)
+    if action == JOIN and thing.kind == "organization" and user_id is not None:
+        return _organization_offered(thing, user_id, now)
     if action in HELD_ACTIONS and thing.kind == "project":
         return _object_to_delete(thing, [one for one in policies if is_on_its_way(one.mandate, now)], now)
     return Object(thing.kind, thing.name)
@@ -174,13 +177,21 @@ def _object_offered(thing: Thing, user_id: int, now: datetime) -> Object:
     return Object(thing.kind, thing.name, gives=gives, critical=critical)
 
 
+def _organization_offered(thing: Thing, user_id: int, now: datetime) -> Object:
+    """Return an organization with the highest role that somebody is invited to there."""
+    rows = sql.select(_ORGANIZATION_OFFERED, user_id, user_id, thing.name)
+    offered = {kind for kind, expires_at in rows if now < sql.read_instant(expires_at)}
+    gives = next((kind for kind in ("owner", "manager", "member") if kind in offered), "")
+    return Object(thing.kind, thing.name, gives=gives)
+
+
 def _object_to_delete(thing: Thing, policies: Iterable[Policy], now: datetime) -> Object:
     """Return a project with what its deletion hangs on: the ask, and which mandates on their way cover any of its people.
 
     All of them are read by one question, however many there are.
     """
-    values = (configuration.current().key_name, configuration.current().key_name, thing.name)
-    rows = sql.select(_DELETION, *values, *values)
+    keys = (configuration.current().key_name, configuration.current().key_name)
+    rows = sql.select(_DELETION, *keys, *[thing.name] * (BRANCHES + 1), *keys, thing.name)
     people = _people_of(thing.name, rows, now)
     held = {
         one.name
@@ -222,8 +233,9 @@ def _read_person(actor: Actor, now: datetime) -> tuple[Person, int | None]:
 
 def _person(user_id: int, columns: Sequence[Any], now: datetime) -> Person:
     """Return a person by the columns of `_PERSON_COLUMNS`."""
-    until, by_name, by_address, *lasting = columns
-    is_invited = any(end is not None and now < sql.read_instant(end) for end in (by_name, by_address))
+    until, *offers = columns[: _OFFERS + 1]
+    lasting = columns[_OFFERS + 1 :]
+    is_invited = any(end is not None and now < sql.read_instant(end) for end in offers)
     more = (("invited",) if is_invited else ()) + (("reader",) if configuration.current().is_private else ())
     person = _lasting_person(user_id, tuple(lasting), more)
     held_until = _instant(until)
@@ -266,7 +278,7 @@ _NO_STANDING: Final = Standing()
 
 def _read_standing(user_id: int) -> Standing:
     """Read roles, notices and exemptions, in one question."""
-    rows = tuple(sql.select(_STANDING, user_id, user_id, user_id, user_id))
+    rows = tuple(sql.select(_STANDING, *[user_id] * (2 * BRANCHES + 3)))
     return _kept_standing(rows) if len(rows) <= _MOST_ROWS_KEPT else _standing(rows)
 
 
@@ -275,11 +287,17 @@ def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
     for kind, *row in rows:
         found[kind].append(row)
     critical = _critical_by_name(found["critical"])
-    roles = [_role(name, kind, since, critical.get(name, {})) for name, kind, since, _ in found["role"]]
-    notices = [Notice(name, kind, sql.read_instant(at)) for name, kind, at, _ in found["notice"]]
+    roles = [
+        _role(name, kind, since, critical.get(name, {}), via) for name, kind, since, _, via in found["role"]
+    ]
+    roles += [
+        Authority("organization", name, kind, sql.read_instant(since))
+        for name, kind, since, _, _ in found["organization"]
+    ]
+    notices = [Notice(name, kind, sql.read_instant(at)) for name, kind, at, _, _ in found["notice"]]
     exemptions = [
         Exempted(name, int(version), sql.read_instant(until), _instant(since))
-        for name, version, until, since in found["exemption"]
+        for name, version, until, since, _ in found["exemption"]
     ]
     return Standing(
         tuple(sorted(roles, key=_place_of)),
@@ -291,24 +309,26 @@ def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
 _kept_standing: Final = lru_cache(maxsize=_KEPT)(_standing)  # as with people: the rows are read each time
 
 
-def _place_of(one: Authority) -> tuple[str, str, str]:
-    return one.kind, one.name, one.role
+def _place_of(one: Authority) -> tuple[str, str, str, str]:
+    return one.kind, one.name, one.role, one.via
 
 
 def _critical_by_name(rows: Iterable[Sequence[Any]]) -> dict[str, dict[str, datetime]]:
     found: dict[str, dict[str, datetime]] = defaultdict(dict)
-    for name, criterion, since, _ in rows:
+    for name, criterion, since, *_ in rows:
         found[name][criterion] = sql.read_instant(since)
     return found
 
 
-def _role(name: str, kind: str, since: str | datetime | None, criteria: dict[str, datetime]) -> Authority:
+def _role(
+    name: str, kind: str, since: str | datetime | None, criteria: dict[str, datetime], via: str = OWN
+) -> Authority:
     return Authority(
         "project",
         name,
         kind,
         _instant(since),
-        "own",
+        via,
         frozenset(criteria),
         min(criteria.values(), default=None),
     )
@@ -327,13 +347,18 @@ def begun_at(actor: Actor, thing: Thing | None) -> datetime | None:
 
 
 _MINE: Final = "(SELECT LOWER(email.address) FROM accounts_email email WHERE email.user_id = {} AND email.verified_at IS NOT NULL)"
+_OFFERING: Final = ("projects_projectinvitation", "organizations_organizationinvitation")
+_OFFERS: Final = 2 * len(_OFFERING)  # columns of a person that say until when an invitation waits
 _PERSON_COLUMNS: Final = (
-    # two questions, so that each is answered from an index of its own
-    "owner.held_until, (SELECT MAX(offer.expires_at) FROM projects_projectinvitation offer WHERE offer.user_id = owner.id"
-    " AND offer.ended_at IS NULL),"
-    " (SELECT MAX(offer.expires_at) FROM projects_projectinvitation offer WHERE offer.ended_at IS NULL AND offer.address"
-    f" IN {_MINE.format('owner.id')}),"
-    " owner.username, owner.joined_at, owner.state, owner.is_operator,"
+    # a question each, so that each is answered from an index of its own
+    "owner.held_until,"
+    + "".join(
+        f" (SELECT MAX(offer.expires_at) FROM {table} offer WHERE offer.user_id = owner.id AND offer.ended_at IS NULL),"
+        f" (SELECT MAX(offer.expires_at) FROM {table} offer WHERE offer.ended_at IS NULL AND offer.address"
+        f" IN {_MINE.format('owner.id')}),"
+        for table in _OFFERING
+    )
+    + " owner.username, owner.joined_at, owner.state, owner.is_operator,"
     " owner.is_moderator, owner.is_auditor,"
     " EXISTS (SELECT 1 FROM accounts_email email WHERE email.user_id = owner.id AND email.is_primary"
     " AND email.verified_at IS NOT NULL),"
@@ -350,20 +375,24 @@ _PERSON: Final = (
     f"SELECT (SELECT value FROM mandate_change WHERE id = {THE_CHANGE}), {_PERSON_COLUMNS}"
     " FROM accounts_user owner WHERE owner.id = %s"
 )
+_RIGHTS: Final = selection("{user} = %s")
 _STANDING: Final = (
-    "SELECT 'role', project.normalized_name, role.kind, role.since_at, CAST(NULL AS timestamptz)"
-    " FROM projects_role role JOIN projects_project project ON project.id = role.project_id WHERE role.user_id = %s"
-    " UNION ALL SELECT 'critical', critical.normalized_name, critical.criterion, critical.since_at, NULL"
-    " FROM mandate_criticalproject critical JOIN projects_project project"
-    " ON project.normalized_name = critical.normalized_name"
-    " JOIN projects_role role ON role.project_id = project.id WHERE role.user_id = %s"
-    " UNION ALL SELECT 'notice', notice.mandate, notice.kind, notice.delivered_at, NULL"
+    "SELECT 'role', project.normalized_name, held.kind, held.since_at, CAST(NULL AS timestamptz), held.via"
+    f" FROM ({_RIGHTS}) held JOIN projects_project project ON project.id = held.project_id"
+    " UNION ALL SELECT 'critical', critical.normalized_name, critical.criterion, critical.since_at, NULL, NULL"
+    f" FROM ({_RIGHTS}) held JOIN projects_project project ON project.id = held.project_id"
+    " JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
+    " UNION ALL SELECT 'organization', organization.normalized_name, member.kind, member.since_at, NULL, NULL"
+    " FROM organizations_membership member JOIN organizations_organization organization"
+    " ON organization.id = member.organization_id WHERE member.user_id = %s"
+    " UNION ALL SELECT 'notice', notice.mandate, notice.kind, notice.delivered_at, NULL, NULL"
     " FROM mandate_notice notice WHERE notice.user_id = %s"
     " UNION ALL SELECT 'exemption', version.name, CAST(version.version AS varchar), exemption.until,"
-    " exemption.effective_at FROM mandate_exemption exemption JOIN mandate_mandateversion version"
+    " exemption.effective_at, NULL FROM mandate_exemption exemption JOIN mandate_mandateversion version"
     " ON version.id = exemption.version_id WHERE exemption.user_id = %s"
     " AND exemption.effective_at IS NOT NULL AND exemption.withdrawn_at IS NULL"
 )
+_RIGHTS_IN: Final = selection("{project} = " + NAMED)
 _TO_DELETE: Final = (
     f"SELECT ask.asked_at, critical.criterion, critical.since_at, role.kind, role.since_at, {{}}, role.user_id,"
     f" {_PERSON_COLUMNS} FROM projects_project project"
@@ -375,7 +404,7 @@ _TO_DELETE: Final = (
 # whoever gave a role up while a mandate covered it leaves the hold behind (S5, A18)
 _DELETION: Final = (
     _TO_DELETE.replace("{}", "CAST(NULL AS timestamptz)", 1).replace(
-        "{}", "LEFT JOIN projects_role role ON role.project_id = project.id LEFT", 1
+        "{}", f"LEFT JOIN ({_RIGHTS_IN}) role ON role.project_id = project.id LEFT", 1
     )
     + " UNION ALL "
     + _TO_DELETE.replace("{}", "role.ended_at", 1).replace(
@@ -388,6 +417,12 @@ _OFFERED: Final = (
     " LEFT JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
     f" WHERE offer.ended_at IS NULL AND (offer.user_id = %s OR offer.address IN {_MINE.format('%s')})"
     " AND project.normalized_name = %s"
+)
+_ORGANIZATION_OFFERED: Final = (
+    "SELECT offer.kind, offer.expires_at FROM organizations_organizationinvitation offer"
+    " JOIN organizations_organization organization ON organization.id = offer.organization_id"
+    f" WHERE offer.ended_at IS NULL AND (offer.user_id = %s OR offer.address IN {_MINE.format('%s')})"
+    " AND organization.normalized_name = %s"
 )
 _BEGUN: Final = (
     "SELECT MIN(file.uploaded_at) FROM projects_file file JOIN projects_release release ON release.id = file.release_id"

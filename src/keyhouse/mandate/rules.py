@@ -9,7 +9,7 @@ objections holds; operators hold a second factor whatever any mandate says; then
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -33,7 +33,9 @@ HELD_ACTIONS: Final = frozenset({"project.delete"})
 # Acts by which somebody gains authority; for these there is no grace. A token does the former ones only.
 FOUNDING: Final = frozenset({"project.create"})
 ACCEPT: Final = "collaborator.accept"
-GAINING: Final = FOUNDING | {ACCEPT}
+FOUND: Final = "organization.create"
+JOIN: Final = "organization.accept"
+GAINING: Final = FOUNDING | {ACCEPT, FOUND, JOIN}
 PERSONAL: Final = frozenset({"session", "token"})
 OF_A_JOB: Final = frozenset({"host.command"})
 # A hold stops publishing and changes of the account; installing goes on.
@@ -456,12 +458,24 @@ def prospective(facts: Facts) -> tuple[Authority, ...]:
     """
     if facts.action not in GAINING:
         return facts.authority
+    if facts.action in _OF_ORGANIZATIONS:
+        return (*facts.authority, *_prospective_membership(facts))
     thing = facts.object or Object("project")
     roles = (
         ("owner",) if facts.action in FOUNDING else (thing.gives,) if thing.gives else ("owner", "maintainer")
     )
     gained = (Authority("project", thing.name, role, None, "prospective", thing.critical) for role in roles)
     return (*facts.authority, *gained)
+
+
+_OF_ORGANIZATIONS: Final = frozenset({FOUND, JOIN})
+
+
+def _prospective_membership(facts: Facts) -> Iterator[Authority]:
+    thing = facts.object or Object("organization")
+    every = ("owner",) if facts.action == FOUND else ("owner", "manager", "member")
+    for role in (thing.gives,) if thing.gives else every:
+        yield Authority("organization", thing.name, role, None, "prospective")
 
 
 def stages_in_force(mandate: Mandate, view: View, now: datetime) -> list[Stage]:

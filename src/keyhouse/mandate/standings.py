@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from datetime import datetime
 
 from django.db.models import Q
 
@@ -11,11 +11,13 @@ from keyhouse.accounts.queries import compliant_among
 from keyhouse.core import clock
 from keyhouse.core.standing import Standing
 from keyhouse.mandate.models import CriticalProject
+from keyhouse.organizations import queries as organizations
+from keyhouse.organizations.models import Membership
+from keyhouse.projects import rights
 from keyhouse.projects.belongings import owned_alone
 from keyhouse.projects.collaborators.queries import invitations_of_person
-from keyhouse.projects.models import Role
-
-_OWNER: Final = Role.Kind.OWNER
+from keyhouse.projects.models import Project
+from keyhouse.projects.rules import OWNER
 
 
 class MandateStandings:
@@ -23,23 +25,27 @@ class MandateStandings:
 
     def of(self, user_id: int) -> Standing:
         """Return the standing of an account as it is now; an unknown one has authority over nothing."""
-        roles = dict(Role.objects.filter(user_id=user_id).values_list("project_id", "kind"))
-        rows = Role.objects.filter(project_id__in=roles, kind=_OWNER).exclude(user_id=user_id)
-        owners = set(rows.values_list("project_id", "user_id"))
+        roles = rights.highest(rights.rights_of(user_id))
+        owners = {
+            (one.project_id, one.user_id)
+            for one in rights.rights_in_several(roles)
+            if one.kind == OWNER and one.user_id != user_id
+        }
         others = sorted({owner for _, owner in owners})
         compliant = set(compliant_among(others, clock.now()))
         in_office = Q(is_operator=True) | Q(is_moderator=True) | Q(is_auditor=True)
         has_office = User.objects.filter(in_office, pk=user_id).exists()
         helped = {project for project, owner in owners if owner in compliant}
-        peers = {owner for project, owner in owners if roles[project] == _OWNER} & compliant
+        peers = {owner for project, owner in owners if roles[project] == OWNER} & compliant
         return Standing(
-            has_authority=bool(roles) or has_office,
+            has_authority=bool(roles) or has_office or Membership.objects.filter(user_id=user_id).exists(),
             has_critical_project=_is_any_critical(list(roles)),
             co_owner_ids=tuple(others),
             compliant_co_owner_ids=() if has_office else tuple(sorted(peers)),
             helped_by_others=bool(roles) and helped == set(roles),
-            is_invited=invitations_of_person(user_id, clock.now()).exists(),
+            is_invited=_is_invited(user_id, clock.now()),
             sole_owned=tuple(owned_alone(user_id).values_list("name", flat=True)),
+            sole_organizations=tuple(organizations.owned_alone(user_id).values_list("name", flat=True)),
         )
 
     def is_critical(self, normalized_name: str) -> bool:
@@ -47,6 +53,11 @@ class MandateStandings:
         return CriticalProject.objects.filter(normalized_name=normalized_name).exists()
 
 
+def _is_invited(user_id: int, now: datetime) -> bool:
+    into_projects = invitations_of_person(user_id, now)
+    return into_projects.exists() or organizations.invitations_of_person(user_id, now).exists()
+
+
 def _is_any_critical(project_ids: list[int]) -> bool:
-    names = Role.objects.filter(project_id__in=project_ids).values("project__normalized_name")
+    names = Project.objects.filter(pk__in=project_ids).values("normalized_name")
     return CriticalProject.objects.filter(normalized_name__in=names).exists()

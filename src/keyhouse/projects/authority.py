@@ -1,4 +1,4 @@
-"""Whether a person may do something to a project, or to their own account."""
+"""Whether a person may do something to a project, an organization, or their own account."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from typing import Final
 from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import RoleRequired, SignInRequired
-from keyhouse.projects import queries, rules
+from keyhouse.organizations.authority import require_role
+from keyhouse.projects import rights, rules
 from keyhouse.projects.life_cycle import queries as life_cycle
 
 _NEEDS_PERSON: Final = "This needs a person who is signed in."
 
 
 class ProjectAuthority:
-    """Implements `core.actions.Authority`: roles decide about projects, everybody rules their own account.
+    """Implements `core.actions.Authority`: roles decide about projects and organizations, everybody rules their own account.
 
     Being an operator of the index gives nobody a right in a project. For the host every answer is yes: whoever has
     the machine has the data. Things of other kinds (tokens, factors, …) are looked for by their own features among
@@ -46,6 +47,8 @@ class ProjectAuthority:
             self._require_former_owner(actor, thing)
         elif thing is not None and thing.kind == "project":
             self._require_role(actor, action, thing)
+        elif thing is not None and thing.kind == "organization":
+            require_role(actor, action, thing)
         elif thing is not None and thing.kind == "account" and thing.id != actor.user_id:
             raise RoleRequired("This is somebody else's account.", fix="Use your own.")
 
@@ -58,7 +61,7 @@ class ProjectAuthority:
     def _require_role(self, actor: Actor, action: Action, thing: Thing) -> None:
         if action.name in rules.ROLELESS_ACTIONS:
             return
-        role = queries.find_role_kind(actor.user_id, thing)
+        role = rights.find_role_kind(actor.user_id, thing)
         if not rules.allows_role(role, action.name):
             raise RoleRequired
 

@@ -10,6 +10,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from keyhouse.accounts.errors import OwnsAlone
 from keyhouse.accounts.models import User
 from keyhouse.core.belongings import Belongings, Kept
+from keyhouse.organizations.models import Membership
+from keyhouse.projects.collaborators.departing import end_rights_besides, end_rights_by_organization
 from keyhouse.projects.collaborators.disowning import disown
 from keyhouse.projects.collaborators.ending import NOTHING, end_role
 from keyhouse.projects.collaborators.queries import for_person
@@ -43,12 +45,17 @@ def _files(user_id: int) -> QuerySet[File]:
 
 
 def owned_alone(user_id: int) -> QuerySet[Project]:
-    """Return the projects that would have nobody left to look after them; one that was archived needs nobody."""
+    """Return the projects that would have nobody left to look after them; one that was archived needs nobody.
+
+    One of an organization has the owners of that; whoever is the only one there is asked about the organization.
+    """
     roles = Role.objects.filter(project=OuterRef("pk"), kind=Role.Kind.OWNER)
     mine = roles.filter(user_id=user_id)
     others = roles.exclude(user_id=user_id).exclude(user__state=User.State.SUSPENDED)
     live = Project.objects.exclude(status=Project.Status.ARCHIVED)
-    return live.filter(Exists(mine), ~Exists(others)).order_by("normalized_name")
+    owners = Membership.objects.filter(organization=OuterRef("organization"), kind=Role.Kind.OWNER)
+    besides = owners.exclude(user_id=user_id).exclude(user__state=User.State.SUSPENDED)
+    return live.filter(Exists(mine), ~Exists(others), ~Exists(besides)).order_by("normalized_name")
 
 
 def _give_up(user_id: int, now: datetime) -> None:
@@ -170,4 +177,6 @@ BELONGINGS: Final = Belongings(
     ),
     give_up=_give_up,
     disown=disown,
+    leave=end_rights_by_organization,
+    let_go=end_rights_besides,
 )

@@ -26,6 +26,24 @@ class ProjectOwned(ProjectsRefusal):
     fix = "Ask them: an owner lets others in on the project's page."
 
 
+class ProjectMoveRefused(ProjectsRefusal):
+    """Many depend on the project, and somebody would lose it without having been asked."""
+
+    code = "project-move-refused"
+    situation = Situation.CONFLICT
+    sentence = "Many depend on this project, and other owners would lose it by this move."
+    fix = "Let them have a role of their own in the project first, or leave it by their own act."
+
+
+class TeamElsewhere(ProjectsRefusal):
+    """A team gives rights in projects of its own organization only."""
+
+    code = "team-elsewhere"
+    situation = Situation.CONFLICT
+    sentence = "The organization of this project has no such team."
+    fix = "Look at the teams of the organization."
+
+
 class NameRefused(ProjectsRefusal):
     """A new project can't have this name."""
 

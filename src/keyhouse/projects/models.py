@@ -12,6 +12,7 @@ from typing import ClassVar
 from django.conf import settings
 from django.db import models
 
+from keyhouse.organizations.models import Organization, Team
 from keyhouse.projects.collaborators.models import (
     FormerRole as FormerRole,  # noqa: PLC0414 - Django finds models here
 )
@@ -65,6 +66,11 @@ class Project(models.Model):
     stages_uploads = models.BooleanField(
         default=False, db_default=False
     )  # a person publishes what CI uploads
+    # whose owners own it, beside those with a role of their own; an organization with projects can't be deleted
+    organization = models.ForeignKey(
+        Organization, null=True, blank=True, on_delete=models.PROTECT, related_name="projects"
+    )
+    organization_since_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         """Newest first is asked by the home page and feeds."""
@@ -109,6 +115,28 @@ class Role(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["project", "user"], name="one_role_a_person")
         ]
+
+    def __str__(self) -> str:
+        """Return the kind of role."""
+        return self.kind
+
+
+class TeamRole(models.Model):
+    """What the members of a team may do in a project of their organization.
+
+    Worked out at use, by members and projects as they are then (`projects.rights`): a row that has outlived the project's
+    place in the organization gives nothing.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="team_roles", db_index=False)
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="project_roles")
+    kind = models.CharField(max_length=16, choices=Role.Kind)
+    since_at = models.DateTimeField()
+
+    class Meta:
+        """A team has one role in a project."""
+
+        constraints: ClassVar = [models.UniqueConstraint(fields=["project", "team"], name="one_role_a_team")]
 
     def __str__(self) -> str:
         """Return the kind of role."""

@@ -7,7 +7,7 @@ operators or a day after one announced it. Where owners are merely silent they h
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, TypeVar
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
@@ -18,13 +18,15 @@ from keyhouse.accounts.oversight.proposals import Undertaking
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.core.actor import Actor
 from keyhouse.mail.letters import Letter, Text
-from keyhouse.projects import queries
+from keyhouse.organizations.models import Membership
+from keyhouse.projects import queries, rights
 from keyhouse.projects.errors import ProjectNotFound, ProjectOwned
 from keyhouse.projects.models import File, Project, Role
 
 PROPOSE: Final = "ownership.propose"
 SILENCE: Final = timedelta(days=180)  # after which an owner counts as one who looks after nothing
 OBJECTION: Final = timedelta(days=14)  # for silent owners, to come back
+_Row = TypeVar("_Row", Role, Membership)
 _GONE: Final = (User.State.SUSPENDED, User.State.DELETED)
 
 
@@ -32,11 +34,15 @@ def _owners() -> QuerySet[Role]:
     return Role.objects.filter(project=OuterRef("pk"), kind=Role.Kind.OWNER)
 
 
-def _present(roles: QuerySet[Role], now: datetime) -> QuerySet[Role]:
+def _organization_owners() -> QuerySet[Membership]:
+    return Membership.objects.filter(organization=OuterRef("organization"), kind=Role.Kind.OWNER)
+
+
+def _present(roles: QuerySet[_Row], project: Project, now: datetime) -> QuerySet[_Row]:
     """Return those of these roles whose person was here lately, or published something lately."""
     since = now - SILENCE
     uploads = File.objects.filter(
-        project=OuterRef("project"), uploaded_by=OuterRef("user__username"), uploaded_at__gt=since
+        project=project, uploaded_by=OuterRef("user__username"), uploaded_at__gt=since
     )
     seen = roles.exclude(user__state__in=_GONE).annotate(
         seen_at=Coalesce("user__last_seen_at", "user__joined_at")
@@ -50,13 +56,19 @@ def projects_without_owner() -> QuerySet[Project]:
     Those of silent owners are not among them: nobody is looked for only because they are quiet.
     """
     live = Project.objects.exclude(status=Project.Status.ARCHIVED)
-    return live.filter(~Exists(_owners().exclude(user__state__in=_GONE))).order_by("normalized_name")
+    own, of_organization = _owners().exclude(user__state__in=_GONE), _organization_owners()
+    return live.filter(~Exists(own), ~Exists(of_organization.exclude(user__state__in=_GONE))).order_by(
+        "normalized_name"
+    )
 
 
 def may_have_new_owner(project: Project, now: datetime) -> bool:
     """Whether no owner is there who looks after the project."""
     owners = Role.objects.filter(project=project, kind=Role.Kind.OWNER)
-    return not _present(owners, now).exists()
+    of_organization = Membership.objects.filter(
+        organization_id=project.organization_id or 0, kind=Role.Kind.OWNER
+    )
+    return not (_present(owners, project, now).exists() or _present(of_organization, project, now).exists())
 
 
 def _judge(user: User, name: str, now: datetime) -> None:
@@ -79,7 +91,7 @@ def _appoint(user: User, name: str, now: datetime) -> None:
 
 def _tell_former(name: str, told: str, now: datetime) -> None:
     """Tell whoever has a role in the project; whoever comes back in time stays its owner alone."""
-    people = Role.objects.filter(project__normalized_name=name).values_list("user_id", flat=True)
+    people = rights.people_named(name)
     letter = Letter(
         "ownership",
         f"A new owner for {name}",
@@ -93,8 +105,9 @@ def _tell_former(name: str, told: str, now: datetime) -> None:
 
 def _notice(name: str, since: datetime) -> datetime | None:
     """Return until when silent owners can come back; None where nobody is there who could."""
-    owners = Role.objects.filter(project__normalized_name=name, kind=Role.Kind.OWNER)
-    return since + OBJECTION if owners.exclude(user__state__in=_GONE).exists() else None
+    project = queries.find_project(name)
+    owners = User.objects.filter(pk__in=rights.owners_of(project.pk) if project else ())
+    return since + OBJECTION if owners.exclude(state__in=_GONE).exists() else None
 
 
 OWNER: Final = Undertaking(

@@ -16,6 +16,7 @@ from keyhouse.core import actions, clock, creators
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
+from keyhouse.organizations.models import Organization
 from keyhouse.projects import pages, rules
 from keyhouse.projects.errors import NameRefused, OwnerMissing
 from keyhouse.projects.models import Project, Role, Tombstone
@@ -31,6 +32,7 @@ class NewProject:
     owners: Sequence[User]
     maintainers: Sequence[User] = ()
     created_at: datetime | None = None  # None: now
+    organization: Organization | None = None  # whose owners own it; then it needs no other owner
 
 
 def create_projects(new: Iterable[NewProject], *, by: Actor) -> list[Project]:
@@ -55,7 +57,7 @@ def create_projects(new: Iterable[NewProject], *, by: Actor) -> list[Project]:
 def _judge(new: Sequence[NewProject]) -> None:
     taken = _taken_folds([fold(one.name) for one in new])
     for one in new:
-        if not one.owners:
+        if not one.owners and one.organization is None:
             raise OwnerMissing
         finding = judge_new_name(one.name, taken)
         if finding is not None:
@@ -85,6 +87,8 @@ def _rows(new: Sequence[NewProject], now: datetime) -> list[Project]:
             normalized_name=normalized,
             folded_name=fold(one.name),
             created_at=one.created_at or now,
+            organization=one.organization,
+            organization_since_at=(one.created_at or now) if one.organization else None,
         )
         project.lineage = lineages.get(normalized, project.lineage)
         projects.append(project)

@@ -9,8 +9,7 @@ from typing import Final
 from django.db.models import QuerySet
 
 from keyhouse.audit import rows
-from keyhouse.core.actions import Thing
-from keyhouse.projects import sql
+from keyhouse.projects import rights, sql
 from keyhouse.projects.models import File, Project, Release, Role, Tombstone
 from keyhouse.projects.rules import KnownRelease, Neighbours
 
@@ -58,32 +57,18 @@ def find_tombstone(normalized_name: str) -> Tombstone | None:
 _TOMBSTONE: Final = "SELECT * FROM projects_tombstone WHERE normalized_name = %s"
 
 
-def find_role_kind(user_id: int | None, thing: Thing) -> str | None:
-    """Return `owner` or `maintainer`, or None: no role, or no such project.
-
-    The project is named by `thing.id`, or by its normalised `thing.name` where that is None.
-    """
-    by_name = thing.id is None
-    kind: str | None = sql.find_value(
-        _ROLE_BY_NAME if by_name else _ROLE_BY_ID, user_id, thing.name if by_name else thing.id
-    )
-    return kind
-
-
-_ROLE_BY_ID: Final = "SELECT kind FROM projects_role WHERE user_id = %s AND project_id = %s"
-_ROLE_BY_NAME: Final = (
-    "SELECT role.kind FROM projects_role role JOIN projects_project project ON project.id = role.project_id"
-    " WHERE role.user_id = %s AND project.normalized_name = %s"
-)
+def projects_of_person(user_id: int) -> QuerySet[Project]:
+    """Return the projects in which a person has a right, by whatever, by name."""
+    return Project.objects.filter(rights.of_person(user_id)).order_by("normalized_name")
 
 
 def roles_of_person(user_id: int) -> QuerySet[Role]:
-    """Return a person's roles with their projects, by name."""
+    """Return the roles of a person's own with their projects, by name."""
     return Role.objects.filter(user_id=user_id).select_related("project").order_by("project__normalized_name")
 
 
 def roles_of_project(project: Project) -> QuerySet[Role]:
-    """Return owners, then maintainers, with their accounts."""
+    """Return owners, then maintainers, with their accounts: who has a role of their own."""
     return project.roles.select_related("user").order_by("-kind", "user__username")
 
 

@@ -85,6 +85,9 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "publisher.constrain",
             "project.require-publishers",
             "project.allow-tokens",
+            "project.move",
+            "team-role.set",
+            "team-role.end",
         }
     ),
     # of whoever is invited and has not accepted; the invitation itself is looked for by the service

@@ -7,8 +7,9 @@ from django.shortcuts import render
 
 from keyhouse.core import actions, clock
 from keyhouse.core.errors import SignInRequired
-from keyhouse.projects import queries
+from keyhouse.projects import queries, rights
 from keyhouse.projects.life_cycle import queries as life_cycle
+from keyhouse.projects.models import Role
 from keyhouse.projects.visiting import (
     LINES_A_PAGE,
     actor_of,
@@ -27,9 +28,11 @@ def projects(request: HttpRequest) -> HttpResponse:
     actions.require_authority(actor, "project.manage")
     if actor.user_id is None:
         raise SignInRequired
-    page = page_of(request, queries.roles_of_person(actor.user_id))
+    page = page_of(request, queries.projects_of_person(actor.user_id))
+    kinds = rights.highest(rights.rights_of(actor.user_id))
+    listed = [(found, Role.Kind(kinds[found.pk]).label) for found in page if found.pk in kinds]
     has_deleted = life_cycle.removals_for(actor.user_id, clock.now()).exists()
-    context = {"roles": page, "pages": pager(page), "has_deleted": has_deleted}
+    context = {"listed": listed, "pages": pager(page), "has_deleted": has_deleted}
     return render(request, "projects/list.html", context)
 
 

@@ -14,7 +14,7 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.core.cautioned import keep_caution
 from keyhouse.distfiles.names import normalise
-from keyhouse.projects import queries, rules
+from keyhouse.projects import queries, rights, rules
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project, Release
 
@@ -44,7 +44,7 @@ def release_of(found: Project, version: str) -> Release:
 
 def context_of(request: HttpRequest, found: Project) -> dict[str, Any]:
     """Return what every page about a project shows."""
-    role = queries.find_role_kind(actor_of(request).user_id, Thing("project", found.pk))
+    role = rights.find_role_kind(actor_of(request).user_id, Thing("project", found.pk))
     return {
         "project": found,
         "role": role,

@@ -50,6 +50,7 @@ INSTALLED_APPS = [
     "keyhouse.audit",
     "keyhouse.mail",
     "keyhouse.accounts",
+    "keyhouse.organizations",
     "keyhouse.projects",
     "keyhouse.credentials.tokens",
     "keyhouse.credentials.trusted_publishers",

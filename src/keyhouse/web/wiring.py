@@ -13,6 +13,7 @@ from keyhouse.credentials.trusted_publishers.pending import follow_new_project
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.standings import MandateStandings
+from keyhouse.organizations.belongings import BELONGINGS as OF_ORGANIZATIONS
 from keyhouse.projects import founding
 from keyhouse.projects.authority import ProjectAuthority
 from keyhouse.projects.belongings import BELONGINGS as OF_PROJECTS
@@ -33,4 +34,13 @@ def wire_all() -> None:
     creators.wire(StoredCreators())
     authentication.wire({authentication.MINTED: MintedLedger()})
     founding.wire(follow_new_project)
-    belongings.wire(OF_STAGING, OF_SAFETY, OF_MANDATES, OF_PUBLISHERS, OF_TOKENS, OF_PROJECTS, OF_ACCOUNTS)
+    belongings.wire(
+        OF_STAGING,
+        OF_SAFETY,
+        OF_MANDATES,
+        OF_PUBLISHERS,
+        OF_TOKENS,
+        OF_PROJECTS,
+        OF_ORGANIZATIONS,
+        OF_ACCOUNTS,
+    )

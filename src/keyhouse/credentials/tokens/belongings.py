@@ -9,7 +9,12 @@ from django.db.models import QuerySet
 
 from keyhouse.core.belongings import Belongings, Kept
 from keyhouse.credentials.tokens.models import Token
-from keyhouse.credentials.tokens.services import count_change, end_late_tokens_of, end_tokens_of
+from keyhouse.credentials.tokens.services import (
+    count_change,
+    end_late_tokens_of,
+    end_tokens_in,
+    end_tokens_of,
+)
 
 OWNER_LEFT: Final = "its owner has left"
 ACCOUNT_GONE: Final = "the account was deleted"
@@ -33,6 +38,13 @@ def _close(user_id: int, is_final: bool, now: datetime) -> int:  # noqa: FBT001 
     ended = end_tokens_of(user_id, reason=OWNER_LEFT, now=now) if is_final else 0
     count_change()
     return ended
+
+
+def _leave(organization_id: int, user_id: int, now: datetime) -> int:
+    """Let what was remembered about who may read be asked anew; what tokens may do is worked out at use."""
+    del organization_id, user_id, now
+    count_change()
+    return 0
 
 
 BELONGINGS: Final = Belongings(
@@ -87,4 +99,6 @@ BELONGINGS: Final = Belongings(
     give_up=_give_up,
     disown=end_late_tokens_of,
     close=_close,
+    leave=_leave,
+    let_go=end_tokens_in,
 )

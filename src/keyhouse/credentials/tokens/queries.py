@@ -18,8 +18,9 @@ from keyhouse.core.foresight import Credential
 from keyhouse.credentials.tokens.errors import TokenNotFound
 from keyhouse.credentials.tokens.models import Change, Token
 from keyhouse.credentials.tokens.rules import is_unused
-from keyhouse.projects.models import Project, Role
-from keyhouse.projects.rules import OWNER
+from keyhouse.projects import rights
+from keyhouse.projects.models import Project
+from keyhouse.projects.queries import projects_of_person
 
 ENDED_SHOWN = 20
 _AT_ONCE: Final = 1000
@@ -54,16 +55,12 @@ def find_robot(project_id: int, token_id: UUID) -> Token | None:
 
 def owner_ids_of(project_id: int) -> set[int]:
     """Return who owns a project."""
-    roles = Role.objects.filter(project_id=project_id, kind=OWNER)
-    return set(roles.values_list("user_id", flat=True))
+    return set(rights.owners_of(project_id))
 
 
 def is_resting(token: Token) -> bool:
     """Tell whether a robot token works for nobody, since the person behind it is no owner of its project any more."""
-    return (
-        token.project_id is not None
-        and not Role.objects.filter(project_id=token.project_id, user_id=token.user_id, kind=OWNER).exists()
-    )
+    return token.project_id is not None and token.user_id not in rights.owners_of(token.project_id)
 
 
 def ended_tokens_of(user_id: int, now: datetime) -> list[Token]:
@@ -108,8 +105,8 @@ def get_own_token(actor: Actor, token_id: UUID) -> Token:
 
 
 def projects_with_role(user_id: int) -> QuerySet[Project]:
-    """Return the projects in which a person holds a role, by name."""
-    return Project.objects.filter(roles__user_id=user_id).order_by("normalized_name")
+    """Return the projects in which a person has a right, by name: by a role, their organization or a team."""
+    return projects_of_person(user_id)
 
 
 def is_description_used(

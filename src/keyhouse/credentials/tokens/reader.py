@@ -21,7 +21,7 @@ from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInR
 from keyhouse.credentials.tokens import authentication, queries
 from keyhouse.credentials.tokens.last_use import LastUses, TokenUse
 from keyhouse.credentials.tokens.rules import is_use_due
-from keyhouse.projects.queries import find_role_kind
+from keyhouse.projects.rights import find_role_kind
 
 READ_PRIVATE: Final = "index.read-private"  # about the index as a whole: the gate is asked without a project
 KEPT_AGE: Final = timedelta(seconds=5)

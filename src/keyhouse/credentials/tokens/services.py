@@ -30,6 +30,7 @@ from keyhouse.credentials.tokens.rules import (
 from keyhouse.projects.models import Project
 
 RECOVERED = "made shortly before the account was recovered"
+MOVED = "its project left the organization that gave the right"
 
 KEY_PURPOSE = "api-token"
 EXPIRED = "expired"
@@ -315,6 +316,25 @@ def end_late_tokens_of(user_id: int, since: datetime, now: datetime) -> int:
     acts = [audit.Act("token.revoke", thing_of(one), user_id, {"reason": RECOVERED}) for one in live]
     audit.record_all(acts, by=job("recovery"))
     return len(live)
+
+
+def end_tokens_in(project_id: int, staying: frozenset[int], now: datetime) -> int:
+    """Take a project out of the reach of tokens of everybody but these; a token that reaches nothing else ends.
+
+    In the caller's transaction; each end has its own audit record. Returns how many ended or reach less.
+    """
+    others = Token.objects.filter(projects=project_id, revoked_at__isnull=True).exclude(user_id__in=staying)
+    reaching = list(others.select_for_update(of=("self",)).order_by("pk"))
+    if not reaching:
+        return 0
+    Token.projects.through.objects.filter(project_id=project_id, token__in=reaching).delete()
+    wider = set(Token.projects.through.objects.filter(token__in=reaching).values_list("token_id", flat=True))
+    ended = [one for one in reaching if one.pk not in wider]
+    Token.objects.filter(pk__in=[one.pk for one in ended]).update(revoked_at=now, revoked_reason=MOVED)
+    count_change()
+    acts = [audit.Act("token.revoke", thing_of(one), one.user_id, {"reason": MOVED}) for one in ended]
+    audit.record_all(acts, by=job("organizations"))
+    return len(reaching)
 
 
 def count_change() -> None:

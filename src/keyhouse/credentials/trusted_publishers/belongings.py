@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from keyhouse.core.belongings import Belongings, Kept
 from keyhouse.credentials.trusted_publishers.models import Publisher
-from keyhouse.credentials.trusted_publishers.services import end_late_publishers_of
+from keyhouse.credentials.trusted_publishers.services import end_late_publishers_of, end_publishers_in
 
 
 def _publishers(user_id: int) -> QuerySet[Publisher]:
@@ -64,4 +64,5 @@ BELONGINGS: Final = Belongings(
     ),
     give_up=_give_up,
     disown=end_late_publishers_of,
+    let_go=end_publishers_in,
 )

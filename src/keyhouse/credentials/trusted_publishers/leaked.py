@@ -18,7 +18,7 @@ from keyhouse.credentials.tokens.leaks import JOB, REASON, details_of
 from keyhouse.credentials.tokens.letters import Spot, leaked
 from keyhouse.credentials.tokens.services import count_change
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
-from keyhouse.projects.models import Role
+from keyhouse.projects.rights import rights_in_several
 from keyhouse.projects.rules import OWNER
 
 REVOKE: Final = "minted-token.revoke"
@@ -57,8 +57,7 @@ def name_of(publisher: Publisher) -> str:
 
 def _people_of(publishers: list[Publisher]) -> list[User]:
     """Return the owners of the projects, and whoever waits for one to come."""
-    owned = Role.objects.filter(
-        project__in=[one.project_id for one in publishers if one.project_id], kind=OWNER
-    )
+    projects = [one.project_id for one in publishers if one.project_id is not None]
+    owners = [one.user_id for one in rights_in_several(projects) if one.kind == OWNER]
     waiting = [one.configured_by_id for one in publishers if one.is_pending]
-    return list(User.objects.filter(Q(pk__in=owned.values("user_id")) | Q(pk__in=waiting)).order_by("pk"))
+    return list(User.objects.filter(Q(pk__in=owners) | Q(pk__in=waiting)).order_by("pk"))

@@ -363,6 +363,9 @@ def _record(action: str, publisher: Publisher, by: Actor, **details: str | bool)
     audit.record(action, by=by, about=about, account_id=publisher.configured_by_id, details=told)
 
 
+MOVED = "its project left the organization that gave the right"
+
+
 def thing_of(publisher: Publisher) -> Thing:
     """Return the publisher as the audit log names it."""
     return Thing("publisher", publisher.pk, str(publisher))
@@ -386,5 +389,27 @@ def end_late_publishers_of(user_id: int, since: datetime, now: datetime) -> int:
         for one in ended
     ]
     audit.record_all(acts, by=job("recovery"))
+    Publisher.objects.filter(pk__in=[one.pk for one in ended]).delete()
+    return len(ended)
+
+
+def end_publishers_in(project_id: int, staying: frozenset[int], now: datetime) -> int:
+    """End the publishers of a project that anybody but these set up or confirmed, as it moved to other hands.
+
+    In the caller's transaction; each end has its own audit record. Returns how many.
+    """
+    del now
+    others = Publisher.objects.filter(project_id=project_id).exclude(configured_by_id__in=staying)
+    ended = list(others.select_for_update(of=("self",)).order_by("pk"))
+    acts = [
+        audit.Act(
+            "publisher.remove",
+            thing_of(one),
+            one.configured_by_id,
+            {"reason": MOVED, "project": str(project_id)},
+        )
+        for one in ended
+    ]
+    audit.record_all(acts, by=job("organizations"))
     Publisher.objects.filter(pk__in=[one.pk for one in ended]).delete()
     return len(ended)

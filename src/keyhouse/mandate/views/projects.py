@@ -17,6 +17,7 @@ from keyhouse.mandate.deletion import ask_deletion, find_hold, withdraw_deletion
 from keyhouse.projects import queries
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project
+from keyhouse.projects.rights import find_role_kind
 from keyhouse.projects.rules import allows_role
 
 WITHDRAW = "withdraw"
@@ -26,7 +27,7 @@ WITHDRAW = "withdraw"
 def blockers(request: AskedRequest, name: str) -> HttpResponse:
     """Show which of a project's people don't have what is asked of them; never what they have."""
     found = _project_of(request, "project.manage", name)
-    kind = queries.find_role_kind(request.actor.user_id, Thing("project", found.pk))
+    kind = find_role_kind(request.actor.user_id, Thing("project", found.pk))
     context = {
         "project": found,
         "blockers": blockers_of(found, clock.now()),

@@ -18,6 +18,7 @@ from keyhouse.audit.services import record
 from keyhouse.core import actions, clock, configuration, faults, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, job
+from keyhouse.organizations.models import Membership
 from keyhouse.projects import queries as projects
 from keyhouse.projects.changing import thing_of
 from keyhouse.projects.collaborators import ending_letters as letters
@@ -104,7 +105,7 @@ def leave(name: str, kind: str = NOTHING, *, by: Actor) -> None:
             None if project is None else Role.objects.filter(project=project, user_id=by.user_id or 0).first()
         )
         if project is None or role is None:
-            raise ProjectNotFound
+            raise ProjectNotFound("You have no role of your own in this project.")
         if not rules.is_higher(role.kind, kind or None):
             return
         require_other_owner(project, role)
@@ -180,8 +181,15 @@ def require_other_owner(project: Project, role: Role) -> None:
 
 
 def _has_other_owner(project: Project, role: Role) -> bool:
+    if project.organization_id is not None and _has_owner(project.organization_id):
+        return True  # an organization always has one, who owns its projects
     others = Role.objects.filter(project=project, kind=OWNER).exclude(user_id=role.user_id)
     return role.kind != OWNER or others.exclude(user__state=User.State.SUSPENDED).exists()
+
+
+def _has_owner(organization_id: int) -> bool:
+    owners = Membership.objects.filter(organization_id=organization_id, kind=OWNER)
+    return owners.exclude(user__state=User.State.SUSPENDED).exists()
 
 
 def end_role(  # noqa: PLR0913, PLR0917 - what is remembered of it

@@ -5,7 +5,8 @@ from __future__ import annotations
 from keyhouse.accounts.models import User
 from keyhouse.core.actor import Actor
 from keyhouse.projects.changing import project_to_change
-from keyhouse.projects.models import Project, Role
+from keyhouse.projects.models import Project
+from keyhouse.projects.rights import people_named
 
 
 def lock_project(name: str, action: str, by: Actor, *more: int | None) -> Project:
@@ -16,8 +17,7 @@ def lock_project(name: str, action: str, by: Actor, *more: int | None) -> Projec
 
 def people_to_lock(normalized_name: str, *more: int | None) -> list[int]:
     """Return whom an act on a project may tell or change, in the order in which their rows are locked."""
-    roles = Role.objects.filter(project__normalized_name=normalized_name)
-    return sorted({*roles.values_list("user_id", flat=True), *(one for one in more if one is not None)})
+    return sorted({*people_named(normalized_name), *(one for one in more if one is not None)})
 
 
 def lock_people(user_ids: list[int]) -> None:

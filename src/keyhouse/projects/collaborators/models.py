@@ -96,6 +96,7 @@ class FormerRole(models.Model):
         ACCOUNT_DELETED = "account-deleted"
         RAISED = "raised"  # it became a higher one
         RECOVERED = "recovered"  # whoever gave it was in somebody else's account
+        MOVED = "moved"  # it came by an organization, which the project left
 
     lineage = models.UUIDField(db_index=True)
     normalized_name = models.CharField(max_length=200)

@@ -7,9 +7,9 @@ from datetime import datetime
 from django.db.models import Q, QuerySet
 
 from keyhouse.accounts.models import Email
+from keyhouse.projects import rights
 from keyhouse.projects.collaborators.models import ProjectInvitation
 from keyhouse.projects.models import Project, Role
-from keyhouse.projects.rules import OWNER
 
 
 def waiting_invitations(now: datetime) -> QuerySet[ProjectInvitation]:
@@ -42,10 +42,10 @@ def find_invitation_of_person(invitation_id: int, user_id: int) -> ProjectInvita
 
 
 def owners_of(project: Project) -> list[int]:
-    """Return the account numbers of a project's owners."""
-    return list(Role.objects.filter(project=project, kind=OWNER).values_list("user_id", flat=True))
+    """Return the account numbers of a project's owners: by a role, of its organization, by a team."""
+    return rights.owners_of(project.pk)
 
 
 def find_role(project: Project, username: str) -> Role | None:
-    """Return the role that somebody has in a project, by user name in whatever case, or None."""
+    """Return the role of their own that somebody has in a project, by user name in whatever case, or None."""
     return project.roles.select_related("user").filter(user__username__iexact=username).first()

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.apps import apps
 from django.db.models import Field, Model, QuerySet
 
+from keyhouse.organizations.models import Organization
 from keyhouse.projects.life_cycle.models import KeptRole, KeptRow, Removal
 from keyhouse.projects.models import (
     ClientSketch,
@@ -51,9 +52,11 @@ LET_GO: Final[Mapping[str, str]] = {
     "projects.SearchRow": "made anew with the pages",
     "staging.StagedRelease": "nobody saw it; its bytes are let go of, and it can be uploaded anew",
     "tokens.Token": "a robot token ends with its project; owners make new ones",
+    "projects.TeamRole": "its organization gives its teams their roles anew",
     "publishers.Publisher": "trust ends with what it was about; owners set it up anew",
 }
 _FILE: Final = "projects.File"
+_PROJECT: Final = "projects.Project"
 _COUNTS: Final = frozenset(
     {"projects.DownloadCount", "projects.ReleaseDownloads", "projects.ProjectDownloads"}
 )
@@ -141,10 +144,22 @@ def read(table: str, columns: Columns) -> Model:
     model = apps.get_model(table)
     fields = {field.attname: field for field in model._meta.concrete_fields}  # noqa: SLF001 - as above
     known = {name: value for name, value in columns.items() if name in fields}
+    if table == _PROJECT and known.get("organization_id") is not None:
+        known["organization_id"] = _living_organization(known["organization_id"])
     found: Model = model(
         **{name: value if value is None else fields[name].to_python(value) for name, value in known.items()}
     )
     return found
+
+
+def _living_organization(key: int) -> int | None:
+    """Return the number of an organization that is there and is not deleted until the end, or None."""
+    return (
+        Organization.objects.select_for_update(no_key=True)
+        .filter(pk=key)
+        .values_list("pk", flat=True)
+        .first()
+    )
 
 
 def kept_files(removal: Removal | None = None) -> Iterator[File]:

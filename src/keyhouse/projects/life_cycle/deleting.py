@@ -111,6 +111,7 @@ def _note(
         removed_at=now,
         removed_by=by.name,
         until_at=now + timedelta(days=configuration.current().undo_days),
+        organization_key=project.organization_id,
     )
 
 

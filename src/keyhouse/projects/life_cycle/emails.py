@@ -9,6 +9,7 @@ from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
+from keyhouse.projects import rights
 from keyhouse.projects.life_cycle.letters import News, letter
 from keyhouse.projects.models import Project
 
@@ -16,8 +17,8 @@ _AT_HOST = "the operators of this index, at the host"
 
 
 def people_of(project: Project) -> list[int]:
-    """Return the numbers of all who have a role in a project."""
-    return list(project.roles.order_by("user_id").values_list("user_id", flat=True))
+    """Return the numbers of all who have a right in a project."""
+    return rights.people_of(project.pk)
 
 
 def tell_people(  # noqa: PLR0913 - one keyword for each thing that the news differ in

@@ -32,6 +32,8 @@ class Removal(models.Model):
     removed_by = models.CharField(max_length=150, default="", blank=True)  # a snapshot, for display
     until_at = models.DateTimeField(db_index=True)  # from then on it can't be brought back
     swept_at = models.DateTimeField(null=True)  # its blobs are going
+    # of the organization that the project stood in, by number, as it may be gone itself; its owners may bring it back
+    organization_key = models.BigIntegerField(null=True)
 
     def __str__(self) -> str:
         """Return the name of what was deleted."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from keyhouse.core.actions import Thing
+from keyhouse.organizations.models import Membership
 from keyhouse.projects.life_cycle.errors import NothingToRestore
 from keyhouse.projects.life_cycle.models import KeptRole, Removal
 from keyhouse.projects.models import File, Project
@@ -22,8 +23,15 @@ def removals_of(project: Project, now: datetime) -> QuerySet[Removal]:
 
 def removals_for(user_id: int, now: datetime) -> QuerySet[Removal]:
     """Return which projects somebody owned when they were deleted and can bring back, the one deleted last first."""
-    owned = KeptRole.objects.filter(user_id=user_id, kind=OWNER).values("removal_id")
-    return _open(Removal.objects.filter(kind=Removal.Kind.PROJECT, pk__in=owned), now)
+    return _open(_owned_by(user_id), now)
+
+
+def _owned_by(user_id: int) -> QuerySet[Removal]:
+    """Return the deletions of projects that somebody owned, or owns by the organization that they stood in."""
+    own = KeptRole.objects.filter(user_id=user_id, kind=OWNER).values("removal_id")
+    organizations = Membership.objects.filter(user_id=user_id, kind=OWNER).values("organization_id")
+    whole = Removal.objects.filter(kind=Removal.Kind.PROJECT)
+    return whole.filter(Q(pk__in=own) | Q(organization_key__in=organizations))
 
 
 def all_removals(now: datetime) -> QuerySet[Removal]:
@@ -63,10 +71,10 @@ def was_owner(user_id: int | None, thing: Thing | None) -> bool:
     """Tell whether somebody owned what was deleted: a deletion by its number, or any project of that name."""
     if user_id is None or thing is None:
         return False
-    owned = KeptRole.objects.filter(user_id=user_id, kind=OWNER, removal__kind=Removal.Kind.PROJECT)
+    owned = _owned_by(user_id)
     if thing.kind == "removal":
-        return thing.id is not None and owned.filter(removal_id=thing.id).exists()
-    return owned.filter(removal__normalized_name=thing.name).exists()
+        return thing.id is not None and owned.filter(pk=thing.id).exists()
+    return owned.filter(normalized_name=thing.name).exists()
 
 
 def find_alike(files: Iterable[File]) -> str:

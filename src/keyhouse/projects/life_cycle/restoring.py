@@ -95,6 +95,8 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
         _require_new(files)
         _put_back(removal, files)
         project = Project.objects.get(pk=removal.project_key)
+        if project.organization_id is None and removal.organization_key is not None and not _owners_of(roles):
+            raise OwnerMissing("The organization that owned it is gone.")
         Role.objects.bulk_create(
             Role(project=project, user_id=role.user_id, kind=role.kind, since_at=role.since_at)
             for role in roles
@@ -209,7 +211,7 @@ def _living_roles(removal: Removal) -> list[KeptRole]:
     kept = list(removal.roles.order_by("user_id"))
     living = living_people(role.user_id for role in kept)
     roles = [role for role in kept if role.user_id in living]
-    if _owners_of(kept) and not _owners_of(roles):
+    if _owners_of(kept) and not _owners_of(roles) and removal.organization_key is None:
         raise OwnerMissing("Nobody who owned it has an account any more.")
     return roles
 

@@ -9,7 +9,7 @@ from django.db import transaction
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.core import clock
 from keyhouse.projects.models import File
-from keyhouse.projects.rules import OWNER
+from keyhouse.projects.rights import owners_of
 from keyhouse.publishing.attestations.continuity import find_break
 from keyhouse.publishing.attestations.letters import break_told
 
@@ -29,6 +29,6 @@ def tell_of_break(file: File) -> bool:
     path = f"/project/{project.normalized_name}/{quote(found.version, safe='')}/"
     letter = break_told(project.name, path, found, file.uploaded_by)
     with transaction.atomic():
-        owners = project.roles.filter(kind=OWNER).order_by("user_id").values_list("user_id", flat=True)
+        owners = owners_of(project.pk)
         tell_others(owners, letter, clock.now(), key=f"{letter.kind}:{file.release_id}")
     return True

@@ -76,7 +76,7 @@ def _waited(address: str, invitations: list[ProjectInvitation], now: datetime) -
 def ownerless_projects() -> list[str]:
     """Return the projects that nobody owns, by name."""
     owned = Role.objects.filter(project=OuterRef("pk"), kind=OWNER)
-    found = Project.objects.filter(~Exists(owned)).order_by("normalized_name")
+    found = Project.objects.filter(~Exists(owned), organization=None).order_by("normalized_name")
     return list(found.values_list("normalized_name", flat=True))
 
 

@@ -10,10 +10,12 @@ import uuid
 from typing import Final
 
 from keyhouse.accounts.models import User
+from keyhouse.core.actions import Thing
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.trusted_publishers.acting import NO_TOKEN
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
-from keyhouse.projects.models import Project, Role
+from keyhouse.projects.models import Project
+from keyhouse.projects.rights import find_role_kind
 from keyhouse.publishing.staging.models import StagedFile
 
 _REVOKED: Final = "the API token that uploaded it was revoked since"
@@ -46,7 +48,7 @@ def _of_publisher(project: Project, staged: StagedFile) -> str:
 def _of_person(project: Project, person: User) -> str:
     if person.state != User.State.ACTIVE:
         return _CLOSED
-    return "" if Role.objects.filter(project=project, user=person).exists() else _NO_ROLE
+    return "" if find_role_kind(person.pk, Thing("project", project.pk)) else _NO_ROLE
 
 
 def _number(credential: str) -> uuid.UUID:

@@ -19,6 +19,7 @@ from keyhouse.projects.changing import thing_of
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import File, Project, Release
 from keyhouse.projects.queries import find_release, lock_project
+from keyhouse.projects.rights import people_of
 from keyhouse.safety.quarantine import letters, queries
 from keyhouse.safety.quarantine.errors import QuarantineMissing, QuarantineReasonRefused
 from keyhouse.safety.quarantine.models import Quarantine
@@ -131,7 +132,7 @@ def _apply_to_file(file: File, row: Quarantine) -> None:
 def _finish(row: Quarantine, action: str, letter: Letter, by: Actor) -> None:
     details = {"version": row.version, "filename": row.filename, "reason": row.reason}
     record(action, by=by, about=thing_of(row.project), details=details)
-    tell_others(row.project.roles.values_list("user_id", flat=True), letter, clock.now())
+    tell_others(people_of(row.project.pk), letter, clock.now())
     pages.empty_listings()
     pages.refresh_pages(row.project, versions=[row.version] if row.version else None, touches_listing=True)
     faults.reach("quarantine.rows-written")

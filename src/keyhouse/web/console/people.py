@@ -146,6 +146,7 @@ class Seen:
     tokens: list[Token]
     roles: list[Role]
     sole_owned: tuple[str, ...]
+    sole_organizations: tuple[str, ...]
     holds: list[Hold]
     case: RecoveryCase | None
     suspensions: list[Suspension]
@@ -158,7 +159,7 @@ class Seen:
 
 def see_person(user: User, now: datetime) -> Seen:
     """Return what there is to know about a person."""
-    row = rows_of([user], now)[0]
+    row, stands = rows_of([user], now)[0], standing.of(user.pk)
     return Seen(
         row=row,
         emails=queries.emails_of(user),
@@ -168,7 +169,8 @@ def see_person(user: User, now: datetime) -> Seen:
         sessions=sessions_of(user, now),
         tokens=tokens_of(user.pk, now),
         roles=list(roles_of_person(user.pk)[:ROLES_SHOWN]),
-        sole_owned=standing.of(user.pk).sole_owned,
+        sole_owned=stands.sole_owned,
+        sole_organizations=stands.sole_organizations,
         holds=list(holds.live_holds(user.pk, now).order_by("-until", "pk")),
         case=find_open(user.pk, now),
         suspensions=list(Suspension.objects.filter(user=user).order_by("-pk")[:PAGE]),

@@ -20,7 +20,7 @@ def count_staged(project: Project) -> int:
 @register.simple_tag(takes_context=True)
 def staged_of_role_page(context: template.Context) -> dict[int, int]:
     """Return how many wait in each project of the list that is shown, in one query."""
-    return queries.counts_of([role.project_id for role in context["roles"]], clock.now())
+    return queries.counts_of([project.pk for project, _ in context["listed"]], clock.now())
 
 
 @register.filter

@@ -1,0 +1,183 @@
+"""Refusals about organizations."""
+
+from __future__ import annotations
+
+from keyhouse.core.errors import Refusal, Situation
+
+
+class OrganizationsRefusal(Refusal):
+    """The family of every refusal of this feature."""
+
+
+class OrganizationMissing(OrganizationsRefusal):
+    """There is no such organization, or not for whoever asks."""
+
+    code = "organization-missing"
+    situation = Situation.MISSING
+    sentence = "There is no such organization here."
+
+
+class OrganizationNameRefused(OrganizationsRefusal):
+    """An organization or a team can't have this name."""
+
+    code = "organization-name-refused"
+    sentence = "An organization can't have this name."
+    fix = "Choose one of at most 50 ASCII letters, digits and inner . _ - that no other organization has or had."
+
+
+class OrganizationTextRefused(OrganizationsRefusal):
+    """A title or a description is too long or has characters that can't be shown."""
+
+    code = "organization-text-refused"
+    sentence = "This text is too long, or has characters that can't be shown."
+    fix = "Write one line: at most 100 characters of a title, 500 of a description or a reason."
+
+
+class OrganizationNotEmpty(OrganizationsRefusal):
+    """What has projects can't be deleted."""
+
+    code = "organization-not-empty"
+    situation = Situation.CONFLICT
+    sentence = "This organization still has projects."
+    fix = "Move its projects out of it, or delete them, first."
+
+
+class OrganizationApplied(OrganizationsRefusal):
+    """Organizations are made by the operators' word only, on this index."""
+
+    code = "organization-needs-approval"
+    situation = Situation.FORBIDDEN
+    sentence = "On this index the operators decide about each new organization."
+    fix = "Apply for it; the operators of this index answer."
+
+
+class ApplicationsTooMany(OrganizationsRefusal):
+    """Somebody waits for so many answers, and no more."""
+
+    code = "applications-too-many"
+    situation = Situation.CONFLICT
+    sentence = "Too many of your applications wait for an answer already."
+    fix = "Wait for the operators of this index."
+
+
+class ApplicationMissing(OrganizationsRefusal):
+    """No such application waits for an answer."""
+
+    code = "application-missing"
+    situation = Situation.MISSING
+    sentence = "No such application waits for an answer."
+
+
+class MemberMissing(OrganizationsRefusal):
+    """Nobody of that name belongs to the organization, or to the team."""
+
+    code = "member-missing"
+    situation = Situation.MISSING
+    sentence = "Nobody of that name is a member here."
+    fix = "Look at the members of the organization."
+
+
+class OrganizationOwnerLast(OrganizationsRefusal):
+    """An organization always has an owner who can act."""
+
+    code = "organization-owner-last"
+    situation = Situation.CONFLICT
+    sentence = "This is the only owner, and an organization always has one."
+    fix = "Let somebody else become an owner first."
+
+
+class MembershipKindUnknown(OrganizationsRefusal):
+    """There are three roles in an organization."""
+
+    code = "membership-unknown"
+    sentence = "There is no such role in an organization."
+    fix = "Choose owner, manager or member."
+
+
+class AlreadyMember(OrganizationsRefusal):
+    """The person has that role, or a higher one."""
+
+    code = "already-member"
+    situation = Situation.CONFLICT
+    sentence = "This person has that role already."
+    fix = "Look at the members of the organization."
+
+
+class TeamMissing(OrganizationsRefusal):
+    """The organization has no such team."""
+
+    code = "team-missing"
+    situation = Situation.MISSING
+    sentence = "There is no such team in this organization."
+    fix = "Look at the teams of the organization."
+
+
+class TeamNameTaken(OrganizationsRefusal):
+    """A name stands once in an organization."""
+
+    code = "team-name-taken"
+    situation = Situation.CONFLICT
+    sentence = "A team of this organization has this name already."
+    fix = "Choose another name."
+
+
+class OwnTeamRefused(OrganizationsRefusal):
+    """A manager would give themselves rights in projects."""
+
+    code = "own-team-refused"
+    situation = Situation.FORBIDDEN
+    sentence = "Only an owner of the organization puts managers into teams."
+    fix = "Ask an owner of the organization."
+
+
+class OfferMissing(OrganizationsRefusal):
+    """There is no such invitation, or it is for somebody else: both are answered alike."""
+
+    code = "offer-missing"
+    situation = Situation.MISSING
+    sentence = "There is no such invitation for you."
+    fix = "Look at the invitations of your account."
+
+
+class OfferOver(OrganizationsRefusal):
+    """The invitation was too old, taken back, declined or used."""
+
+    code = "offer-over"
+    situation = Situation.GONE
+    sentence = "This invitation is over."
+    fix = "Ask an owner of the organization for a new one."
+
+
+class OfferRests(OrganizationsRefusal):
+    """Whoever invited may not have been themselves, or may invite nobody any more."""
+
+    code = "offer-rests"
+    situation = Situation.CONFLICT
+    sentence = "This invitation can't be accepted right now."
+    fix = "Try again in some days, or ask another owner of the organization for a new one."
+
+
+class OfferedAlready(OrganizationsRefusal):
+    """One invitation a person waits in an organization at a time."""
+
+    code = "offered-already"
+    situation = Situation.CONFLICT
+    sentence = "An invitation to this name or address waits already."
+    fix = "Send that one again, or take it back first."
+
+
+class OffersTooMany(OrganizationsRefusal):
+    """An organization has so many invitations that wait, and no more."""
+
+    code = "offers-too-many"
+    situation = Situation.CONFLICT
+    sentence = "Too many invitations of this organization wait already."
+    fix = "Take back those that nobody takes up."
+
+
+class OfferTargetRefused(OrganizationsRefusal):
+    """What was typed is neither a user name nor an address."""
+
+    code = "offer-target-refused"
+    sentence = "This is neither a user name nor an e-mail address."
+    fix = "Type the person's user name here, or their e-mail address."

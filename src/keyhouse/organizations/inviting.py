@@ -1,0 +1,297 @@
+"""Inviting people into organizations: invite, send again, take back, accept, decline.
+
+An invitation gives nothing. Whoever accepts gains authority there and then, so the gate is asked as for a first upload.
+Accounts are locked before the organization, as the end of an account does, and the organization before its invitations.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from django.db import transaction
+
+from keyhouse.accounts import emails, holds, limits, links
+from keyhouse.accounts import queries as accounts
+from keyhouse.accounts.models import User
+from keyhouse.accounts.recovery.telling import tell_others
+from keyhouse.accounts.rules import check_address, check_username
+from keyhouse.audit.services import Detail, record
+from keyhouse.core import actions, clock, configuration, faults
+from keyhouse.core.actor import Actor
+from keyhouse.mail.letters import Link
+from keyhouse.mail.services import queue
+from keyhouse.organizations import letters, queries, rules
+from keyhouse.organizations.changing import (
+    count,
+    lock_people,
+    organization_to_change,
+    person_of,
+    require_role,
+    thing_of,
+)
+from keyhouse.organizations.errors import (
+    AlreadyMember,
+    MembershipKindUnknown,
+    OfferedAlready,
+    OfferMissing,
+    OfferOver,
+    OfferRests,
+    OffersTooMany,
+    OfferTargetRefused,
+)
+from keyhouse.organizations.models import Membership, Organization, OrganizationInvitation
+
+INVITE: Final = "organization.invite"
+RESEND: Final = "organization.resend"
+REVOKE: Final = "organization.revoke"
+ACCEPT: Final = "organization.accept"
+DECLINE: Final = "organization.decline"
+_NOBODY: Final = "nobody@invalid.invalid"
+_Outcome = OrganizationInvitation.Outcome
+_GOOD_STATES: Final = frozenset({User.State.ACTIVE, User.State.PASSWORD_DISABLED})
+
+
+def invite(name: str, invitee: str, kind: str, *, by: Actor) -> OrganizationInvitation:
+    """Offer a role in the organization to a user name or an e-mail address.
+
+    The answer is the same whether or not anybody has that name or address. Raises OfferTargetRefused, UsernameRefused,
+    AddressRefused, MembershipKindUnknown, OfferedAlready, AlreadyMember, OffersTooMany, TooManyAttempts,
+    OrganizationMissing, RoleRequired and what the gate raises.
+    """
+    if kind not in rules.KINDS:
+        raise MembershipKindUnknown
+    now, (username, address) = clock.now(), _read_invitee(invitee)
+    require_role(name, INVITE, by)
+    count(by, limits.INVITATION)
+    may_mail = _may_mail(username or address, now)
+    with transaction.atomic():
+        user = accounts.find_user(username) if username else None
+        organization = organization_to_change(name, INVITE, by, user.pk if user else None)
+        _require_new(organization, user, (username, address), kind, now)
+        invitation = OrganizationInvitation.objects.create(
+            organization=organization,
+            user=user,
+            username=username,
+            address=address,
+            kind=kind,
+            invited_by_id=by.user_id,
+            invited_by_name=by.name,
+            invited_at=now,
+            sent_at=now,
+            expires_at=now + _life(),
+        )
+        record(INVITE, by=by, about=thing_of(organization), details=_told(invitation))
+        if may_mail:
+            _mail(invitation, organization, by, now)
+        if kind == rules.OWNER:
+            others = [pk for pk in queries.owners_of(organization) if pk != by.user_id]
+            tell_others(others, letters.owner_invited(organization, str(invitation), by.name), now)
+        faults.reach("invitation.rows-written")
+    return invitation
+
+
+def resend(name: str, invitation_id: int, *, by: Actor) -> OrganizationInvitation:
+    """Send an invitation once more; it lives for its days from then on, also where it was too old.
+
+    Raises OfferMissing for one of another organization, one that is over and one that never was, TooManyAttempts,
+    OrganizationMissing, RoleRequired and what the gate raises.
+    """
+    now = clock.now()
+    require_role(name, RESEND, by)
+    here = OrganizationInvitation.objects.filter(organization__normalized_name=rules.key_of(name))
+    if not here.filter(pk=invitation_id).exists():
+        raise OfferMissing
+    count(by, limits.INVITATION)
+    limits.count_attempt(now=now, limit=limits.MAIL, subject=f"organization-invitation:{invitation_id}")
+    with transaction.atomic():
+        organization = organization_to_change(name, RESEND, by)
+        invitation = _open_one(organization, invitation_id)
+        invitation.sent_at = now
+        invitation.expires_at = max(invitation.expires_at, now + _life())
+        invitation.save(update_fields=["sent_at", "expires_at"])
+        record(RESEND, by=by, about=thing_of(organization), details=_told(invitation))
+        if _may_mail(str(invitation), now):
+            _mail(invitation, organization, by, now)
+    return invitation
+
+
+def revoke(name: str, invitation_id: int, *, by: Actor) -> None:
+    """Take an invitation back; a second time changes nothing. Raises as `resend`."""
+    with transaction.atomic():
+        organization = organization_to_change(name, REVOKE, by)
+        found = organization.invitations.filter(pk=invitation_id).first()
+        if found is not None and found.outcome == _Outcome.REVOKED:
+            return
+        invitation = _open_one(organization, invitation_id)
+        _end(invitation, _Outcome.REVOKED, clock.now())
+        record(REVOKE, by=by, about=thing_of(organization), details=_told(invitation))
+
+
+def accept(invitation_id: int, *, by: Actor) -> Membership:
+    """Take on the role that was offered; a second click changes nothing, and no invitation is good twice.
+
+    Whoever has a higher role keeps that. Raises OfferMissing for somebody else's and for none, OfferOver, OfferRests and
+    what the gate raises.
+    """
+    found, user_id = _mine(invitation_id, by), person_of(by)
+    name = found.organization.normalized_name
+    with transaction.atomic():
+        organization = organization_to_change(name, ACCEPT, by, found.invited_by_id)
+        invitation, now = _mine(invitation_id, by), clock.now()
+        present = Membership.objects.filter(organization=organization, user_id=user_id).first()
+        if invitation.accepted_by_id == user_id and present is not None:
+            return present
+        if not rules.is_waiting(invitation.ended_at, invitation.expires_at, now):
+            raise OfferOver
+        _require_good_inviter(invitation, organization, now)
+        member = _take_on(organization, present, invitation.kind, user_id, now)
+        invitation.accepted_by_id = user_id
+        _end(invitation, _Outcome.ACCEPTED, now)
+        record(ACCEPT, by=by, about=thing_of(organization), account_id=user_id, details=_told(invitation))
+        others = [pk for pk in queries.owners_of(organization) if pk != user_id]
+        tell_others(others, letters.joined(organization, by.name, member.kind), now)
+        faults.reach("invitation.accepted")
+    return member
+
+
+def decline(invitation_id: int, *, by: Actor) -> None:
+    """Say no to an invitation; a second time changes nothing. Raises OfferMissing, OfferOver."""
+    found = _mine(invitation_id, by)
+    name = found.organization.normalized_name
+    with transaction.atomic():
+        lock_people([by.user_id, found.invited_by_id])
+        organization = queries.lock_organization(name)
+        actions.require(by, DECLINE, thing_of(found.organization))
+        invitation = _mine(invitation_id, by)
+        if organization is None or invitation.outcome == _Outcome.DECLINED:
+            return
+        if invitation.ended_at is not None:
+            raise OfferOver
+        now = clock.now()
+        _end(invitation, _Outcome.DECLINED, now)
+        about = thing_of(organization)
+        record(DECLINE, by=by, about=about, account_id=by.user_id, details=_told(invitation))
+        if invitation.invited_by_id is not None:
+            letter = letters.declined(organization, str(invitation))
+            tell_others([invitation.invited_by_id], letter, now)
+
+
+def _read_invitee(text: str) -> tuple[str, str]:
+    """Return user name or address, whichever it is; the other one is empty."""
+    text = text.strip()
+    if not text or "\x00" in text:
+        raise OfferTargetRefused
+    return ("", check_address(text).lower()) if "@" in text else (check_username(text), "")
+
+
+def _may_mail(invitee: str, now: datetime) -> bool:
+    """Tell whether this mailbox gets one more; who invites isn't told, as it may be somebody else's doing."""
+    return limits.is_within(limits.MAIL, "invited:" + limits.typed_subject(invitee), now)
+
+
+def _require_new(
+    organization: Organization, user: User | None, invitee: tuple[str, str], kind: str, now: datetime
+) -> None:
+    username, address = invitee
+    if user is not None:
+        present = Membership.objects.filter(organization=organization, user=user).first()
+        if present is not None and not rules.is_higher(kind, present.kind):
+            raise AlreadyMember
+    waiting = queries.waiting_invitations(now).filter(organization=organization)
+    if waiting.filter(username__iexact=username, address=address).exists():
+        raise OfferedAlready
+    if waiting.count() >= rules.MOST_WAITING:
+        raise OffersTooMany
+    # one that was too old is replaced
+    old = organization.invitations.filter(ended_at=None, username__iexact=username, address=address)
+    old.update(ended_at=now, outcome=_Outcome.REVOKED)
+
+
+def _open_one(organization: Organization, invitation_id: int) -> OrganizationInvitation:
+    found = queries.open_invitations_of(organization).filter(pk=invitation_id).select_related("user").first()
+    if found is None:
+        raise OfferMissing("This organization has no such invitation that waits.")
+    return found
+
+
+def _mine(invitation_id: int, by: Actor) -> OrganizationInvitation:
+    found = queries.find_invitation_of_person(invitation_id, person_of(by))
+    if found is None:
+        raise OfferMissing
+    return found
+
+
+def _require_good_inviter(
+    invitation: OrganizationInvitation, organization: Organization, now: datetime
+) -> None:
+    """Raise OfferRests unless whoever invited may still do that, and is surely themselves."""
+    inviter = invitation.invited_by
+    if inviter is None:
+        return
+    is_owner = organization.members.filter(user_id=inviter.pk, kind=rules.OWNER).exists()
+    if not is_owner or holds.effective_state(inviter, now) not in _GOOD_STATES:
+        raise OfferRests
+
+
+def _take_on(
+    organization: Organization, present: Membership | None, kind: str, user_id: int, now: datetime
+) -> Membership:
+    if present is None:
+        return Membership.objects.create(organization=organization, user_id=user_id, kind=kind, since_at=now)
+    if rules.is_higher(kind, present.kind):
+        present.kind, present.since_at = kind, now
+        present.save(update_fields=["kind", "since_at"])
+    return present
+
+
+def _end(invitation: OrganizationInvitation, outcome: str, now: datetime) -> None:
+    invitation.ended_at, invitation.outcome = now, outcome
+    invitation.save(update_fields=["ended_at", "outcome", "accepted_by"])
+
+
+def _mail(invitation: OrganizationInvitation, organization: Organization, by: Actor, now: datetime) -> None:
+    """Mail an invitation; where nobody has the name, as much is written and taken back, so that time tells nothing."""
+    if invitation.address:
+        _mail_address(invitation, organization, by, now)
+    elif invitation.user_id is not None:
+        tell_others([invitation.user_id], letters.invited(invitation, organization), now)
+    else:
+        with transaction.atomic():
+            queue(letters.invited(invitation, organization), to=_NOBODY, now=now)
+            transaction.set_rollback(True)
+
+
+def _mail_address(
+    invitation: OrganizationInvitation, organization: Organization, by: Actor, now: datetime
+) -> None:
+    known = accounts.find_verified_email(invitation.address)
+    letter = letters.invited(invitation, organization, _way_in(invitation, by, now))
+    if known is not None:
+        emails.send_to(known.user, known.address, letter, now=now, expires_at=invitation.expires_at)
+        return
+    queue(letter, to=invitation.address, now=now, expires_at=invitation.expires_at)
+
+
+def _way_in(invitation: OrganizationInvitation, by: Actor, now: datetime) -> Link | None:
+    """Return how whoever has no account comes to one: by signing up, or by the host's own word."""
+    sign_up = configuration.current().sign_up
+    if sign_up == "open":
+        return Link("Make an account", emails.site_address("/account/sign-up/"))
+    if sign_up == "invitation" and by.kind == "host":
+        path = links.make_invitation_link(invitation.address, now=now, expires_at=invitation.expires_at)
+        return Link("Make an account", emails.site_address(path))
+    return None
+
+
+def _life() -> timedelta:
+    return timedelta(days=configuration.current().project_invitation_days)
+
+
+def _told(invitation: OrganizationInvitation) -> dict[str, Detail]:
+    """Return what the audit log keeps; addresses stay out of it."""
+    return {
+        "invitation": invitation.pk,
+        "role": invitation.kind,
+        "invitee": invitation.username or "an address",
+    }

@@ -1,0 +1,152 @@
+"""What mails say about organizations."""
+
+from __future__ import annotations
+
+from keyhouse.accounts.emails import site_address
+from keyhouse.core import clock, configuration
+from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
+from keyhouse.organizations.models import Organization, OrganizationApplication, OrganizationInvitation
+
+INBOX = "/account/invitations/"
+
+
+def invited(
+    invitation: OrganizationInvitation, organization: Organization, way_in: Link | None = None
+) -> Letter:
+    """Return the mail to whoever is invited; `way_in` leads whoever has no account to one."""
+    site = configuration.current().base_url
+    by = invitation.invited_by_name if invitation.invited_by_id is not None else "Whoever runs this index"
+    return Letter(
+        "organization-invitation",
+        f"You are invited to the organization {organization.name}",
+        (
+            Text(
+                f"{by} invites you to the organization {organization.name} at {site}, as {invitation.kind}."
+            ),
+            Facts((("Until", clock.format_second(invitation.expires_at)),)),
+            Text(
+                "Nothing changes until you accept. This index asks for a second factor before: a security key or an "
+                "authenticator app."
+            ),
+            Link("See the invitation, accept or decline", site_address(INBOX)),
+            *_ways_in(invitation, way_in),
+            Text("If you don't know what this is about, there is nothing to do."),
+        ),
+    )
+
+
+def _ways_in(invitation: OrganizationInvitation, way_in: Link | None) -> tuple[Block, ...]:
+    if not invitation.address:
+        return ()
+    told = Text(
+        f"It is for whoever has {invitation.address} as a verified address of their account there. Without an account, "
+        "make one first; the invitation waits in it."
+    )
+    return (told,) if way_in is None else (told, way_in)
+
+
+def owner_invited(organization: Organization, whom: str, by: str) -> Letter:
+    """Return the notice to the other owners that somebody is invited to be one."""
+    return Letter(
+        "organization-owner-invited",
+        f"{whom} is invited to own {organization.name}",
+        (
+            Text(
+                f"{by} invited {whom} to be an owner of the organization {organization.name}, which you own, too. An owner "
+                "of it owns all of its projects."
+            ),
+            Text("If that is not meant to be, take the invitation back among those of the organization."),
+        ),
+    )
+
+
+def joined(organization: Organization, who: str, kind: str) -> Letter:
+    """Return the notice to the owners that an invitation was accepted."""
+    return Letter(
+        "organization-joined",
+        f"{who} is now {kind} of {organization.name}",
+        (Text(f"{who} accepted the invitation to be {kind} of the organization {organization.name}."),),
+    )
+
+
+def declined(organization: Organization, who: str) -> Letter:
+    """Return the notice to whoever invited that it was declined."""
+    return Letter(
+        "organization-declined",
+        f"{who} declined the invitation to {organization.name}",
+        (Text(f"{who} does not want to belong to the organization {organization.name}."),),
+    )
+
+
+def changed(organization: Organization, who: str, before: str, after: str, by: str) -> Letter:
+    """Return the notice that somebody's role in an organization was changed by somebody else."""
+    return Letter(
+        "organization-role-changed",
+        f"{who} is now {after} of {organization.name}",
+        (
+            Text(f"{by} made {who} {after} of the organization {organization.name}; before it was {before}."),
+            Text("If that is not right, talk to each other."),
+        ),
+    )
+
+
+def removed(organization: Organization, who: str, by: str) -> Letter:
+    """Return the notice that somebody was removed from an organization."""
+    return Letter(
+        "organization-member-removed",
+        f"{who} no longer belongs to {organization.name}",
+        (
+            Text(
+                f"{by} removed {who} from the organization {organization.name}. With that end all rights in its projects "
+                "that came by it and its teams."
+            ),
+            Text("If that is not right, talk to each other; an owner can invite somebody again."),
+        ),
+    )
+
+
+def left(organization: Organization, who: str, before: str) -> Letter:
+    """Return the notice to the owners that somebody left."""
+    return Letter(
+        "organization-left",
+        f"{who} left {organization.name}",
+        (Text(f"{who} was {before} of the organization {organization.name} and left it, by their own act."),),
+    )
+
+
+def renamed(organization: Organization, before: str, by: str) -> Letter:
+    """Return the notice to the owners that an organization has another name."""
+    return Letter(
+        "organization-renamed",
+        f"{before} is now called {organization.name}",
+        (
+            Text(
+                f"{by} gave the organization {before} the name {organization.name}. The former name leads to it and nobody "
+                "else can have it."
+            ),
+        ),
+    )
+
+
+def deleted(name: str, by: str) -> Letter:
+    """Return the notice to who belonged to an organization that it is gone."""
+    return Letter(
+        "organization-deleted",
+        f"The organization {name} is deleted",
+        (Text(f"{by} deleted the organization {name}. It had no projects."),),
+    )
+
+
+def decided(application: OrganizationApplication) -> Letter:
+    """Return the answer to whoever applied for an organization."""
+    told = f" They say: {application.answer}" if application.answer else ""
+    return Letter(
+        "organization-decided",
+        f"Your application for {application.name} is {application.outcome}",
+        (
+            Text(
+                f"The operators of this index {application.outcome} your application for the organization "
+                f"{application.name}.{told}"
+            ),
+        ),
+    )

@@ -1,0 +1,137 @@
+"""Reading organizations, members, teams and invitations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from keyhouse.accounts.models import Email, User
+from keyhouse.audit import statements
+from keyhouse.core.actions import Thing
+from keyhouse.distfiles.names import fold
+from keyhouse.organizations.models import (
+    Membership,
+    Organization,
+    OrganizationApplication,
+    OrganizationInvitation,
+    Team,
+    TeamMember,
+    UsedName,
+)
+from keyhouse.organizations.rules import OWNER, key_of
+
+
+def find_organization(name: str) -> Organization | None:
+    """Return the organization of that name, in whatever spelling, or None."""
+    return Organization.objects.filter(normalized_name=key_of(name)).first()
+
+
+def find_renamed(name: str) -> Organization | None:
+    """Return the organization that had this name once, so that whoever asks for it is led there, or None."""
+    key = key_of(name)
+    used = UsedName.objects.filter(folded_name=fold(key)) if key else UsedName.objects.none()
+    found = used.select_related("organization").first()
+    return None if found is None else found.organization
+
+
+def lock_organization(name: str) -> Organization | None:
+    """Return the organization of that name with its row locked until the transaction ends, or None."""
+    return Organization.objects.select_for_update().filter(normalized_name=key_of(name)).first()
+
+
+def find_member_kind(user_id: int | None, thing: Thing) -> str | None:
+    """Return `owner`, `manager` or `member`, or None: no role, or no such organization.
+
+    It is named by `thing.id`, or by its normalised `thing.name` where that is None.
+    """
+    by_name = thing.id is None
+    statement = _KIND_BY_NAME if by_name else _KIND_BY_ID
+    kind: str | None = statements.find_value(statement, user_id, thing.name if by_name else thing.id)
+    return kind
+
+
+_KIND_BY_ID: Final = "SELECT kind FROM organizations_membership WHERE user_id = %s AND organization_id = %s"
+_KIND_BY_NAME: Final = (
+    "SELECT member.kind FROM organizations_membership member JOIN organizations_organization organization"
+    " ON organization.id = member.organization_id WHERE member.user_id = %s AND organization.normalized_name = %s"
+)
+
+
+def memberships_of(user_id: int) -> QuerySet[Membership]:
+    """Return to which organizations somebody belongs, by name."""
+    found = Membership.objects.filter(user_id=user_id).select_related("organization")
+    return found.order_by("organization__normalized_name")
+
+
+def members_of(organization: Organization) -> QuerySet[Membership]:
+    """Return who belongs to an organization, with their accounts, by user name."""
+    return organization.members.select_related("user").order_by("user__username", "pk")
+
+
+def find_member(organization: Organization, username: str) -> Membership | None:
+    """Return somebody's membership, by user name in whatever case, or None."""
+    return members_of(organization).filter(user__username__iexact=username).first()
+
+
+def owners_of(organization: Organization) -> list[int]:
+    """Return the account numbers of an organization's owners."""
+    return list(organization.members.filter(kind=OWNER).values_list("user_id", flat=True).order_by("user_id"))
+
+
+def owned_alone(user_id: int) -> QuerySet[Organization]:
+    """Return the organizations that would have no owner who could act without this one."""
+    owners = Membership.objects.filter(organization=OuterRef("pk"), kind=OWNER)
+    others = owners.exclude(user_id=user_id).exclude(user__state=User.State.SUSPENDED)
+    mine = Exists(owners.filter(user_id=user_id))
+    return Organization.objects.filter(mine, ~Exists(others)).order_by("normalized_name")
+
+
+def teams_of(organization: Organization) -> QuerySet[Team]:
+    """Return the teams of an organization, by name."""
+    return organization.teams.order_by("normalized_name")
+
+
+def find_team(organization: Organization, name: str) -> Team | None:
+    """Return a team of an organization by its name, in whatever spelling, or None."""
+    return organization.teams.filter(normalized_name=key_of(name)).first()
+
+
+def team_members_of(team: Team) -> QuerySet[TeamMember]:
+    """Return who is in a team, with their memberships and accounts, by user name."""
+    return team.members.select_related("member__user").order_by("member__user__username", "pk")
+
+
+def waiting_invitations(now: datetime) -> QuerySet[OrganizationInvitation]:
+    """Return the invitations that can be accepted."""
+    return OrganizationInvitation.objects.filter(ended_at=None, expires_at__gt=now)
+
+
+def open_invitations_of(organization: Organization) -> QuerySet[OrganizationInvitation]:
+    """Return the invitations that were neither used nor taken back, also those too old, the newest first."""
+    return organization.invitations.filter(ended_at=None).order_by("-invited_at", "-pk")
+
+
+def for_person(user_id: int) -> Q:
+    """Return the condition of an invitation being for this person: by account, or by an address they verified."""
+    verified = Email.objects.filter(user_id=user_id, verified_at__isnull=False)
+    addresses = [address.lower() for address in verified.values_list("address", flat=True)]
+    return Q(user_id=user_id) | Q(address__in=addresses)
+
+
+def invitations_of_person(user_id: int, now: datetime) -> QuerySet[OrganizationInvitation]:
+    """Return what somebody is invited to, with the organizations, the newest first."""
+    waiting = waiting_invitations(now).filter(for_person(user_id)).select_related("organization")
+    return waiting.order_by("-invited_at", "-pk")
+
+
+def find_invitation_of_person(invitation_id: int, user_id: int) -> OrganizationInvitation | None:
+    """Return an invitation for this person, in whatever state, with its organization, or None."""
+    mine = OrganizationInvitation.objects.filter(for_person(user_id), pk=invitation_id)
+    return mine.select_related("organization").first()
+
+
+def waiting_applications() -> QuerySet[OrganizationApplication]:
+    """Return the applications that wait for an answer, the oldest first."""
+    return OrganizationApplication.objects.filter(decided_at=None).order_by("asked_at", "pk")

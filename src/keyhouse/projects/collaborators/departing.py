@@ -1,0 +1,57 @@
+"""Ending what hangs on a right that somebody had by an organization: as they leave it, or as the project does.
+
+The rights themselves end by being worked out at use. What was given out by them ends here: invitations that wait, asked-for
+ends of roles. The right is remembered by the project's lineage, as one that was somebody's own is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from keyhouse.projects import rights
+from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation, RoleChange
+from keyhouse.projects.models import Project
+from keyhouse.projects.rights import Right
+from keyhouse.projects.rules import OWNER
+
+
+def end_rights_by_organization(organization_id: int, user_id: int, now: datetime) -> int:
+    """End what somebody gave out in projects of an organization that they own by nothing any more; returns how many."""
+    kinds = rights.highest(rights.rights_of(user_id))
+    owned = [key for key, kind in kinds.items() if kind == OWNER]
+    lost = Project.objects.filter(organization_id=organization_id).exclude(pk__in=owned)
+    return _end_given(list(lost.values_list("pk", flat=True)), [user_id], now)
+
+
+def end_rights_besides(project_id: int, staying: frozenset[int], now: datetime) -> int:
+    """End what was given out in a project by anybody but these, who still own it; returns how many."""
+    given = ProjectInvitation.objects.filter(project_id=project_id, ended_at=None)
+    ended = given.update(ended_at=now, outcome=ProjectInvitation.Outcome.REVOKED)
+    changes = RoleChange.objects.filter(project_id=project_id, asked_by__isnull=False)
+    return ended + changes.exclude(asked_by_id__in=staying).delete()[0]
+
+
+def _end_given(project_ids: list[int], user_ids: list[int], now: datetime) -> int:
+    given = ProjectInvitation.objects.filter(
+        project_id__in=project_ids, invited_by_id__in=user_ids, ended_at=None
+    )
+    ended = given.update(ended_at=now, outcome=ProjectInvitation.Outcome.REVOKED)
+    changes = RoleChange.objects.filter(project_id__in=project_ids, asked_by_id__in=user_ids)
+    return ended + changes.delete()[0]
+
+
+def remember_rights(project: Project, lost: Iterable[Right], how: str, now: datetime) -> None:
+    """Write down rights by an organization or a team that ended, so that a mandate's hold doesn't end with them."""
+    FormerRole.objects.bulk_create(
+        FormerRole(
+            lineage=project.lineage,
+            normalized_name=project.normalized_name,
+            user_id=one.user_id,
+            kind=one.kind,
+            since_at=one.since_at,
+            ended_at=now,
+            how=how,
+        )
+        for one in lost
+    )
