@@ -221,7 +221,9 @@ def has_grace(given_facts: Facts, mandate: Mandate) -> bool:
     asking, thing = given_facts.asking, given_facts.object
     if given_facts.action in GAINING:
         return False
-    is_new_token = asking.kind == "token" and asking.at is not None and asking.at >= mandate.announced_at
+    is_new_token = (
+        asking.kind in {"token", "publisher"} and asking.at is not None and asking.at >= mandate.announced_at
+    )
     if is_new_token and not satisfies(mandate, given_facts):
         return False
     about = [one for one in given_facts.authority if thing and thing.name and one.name == thing.name]

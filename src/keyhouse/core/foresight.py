@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from keyhouse.core import actions
 from keyhouse.core.actions import Caution, Thing
@@ -19,12 +19,14 @@ from keyhouse.core.actor import Actor, Strength
 class Credential:
     """An API token as it was made: the strength behind it (`at`: when it was made), what it is for.
 
-    `projects`: the normalised names it is limited to, none where it is for all.
+    `projects`: the normalised names it is limited to, none where it is for all. Or, by its `kind`, a trusted publisher,
+    with the strength of whoever set it up or confirmed it.
     """
 
     strength: Strength
     actions: tuple[str, ...]
     projects: tuple[str, ...] = ()
+    kind: Literal["token", "publisher"] = "token"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What becomes of API tokens that were made below the strength a mandate asks for (G5, A5, A6).
+"""What becomes of API tokens and publishers that were made below the strength a mandate asks for (G5, A5, A6).
 
 When a token ends is derived from the mandates at each use and each look, by the very rules of the gate; nothing is
 stored with the token. Only where a mandate says `revoke` a job ends it for good, and that is audited.
@@ -10,13 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
-from keyhouse.core.actor import job
+from keyhouse.core.actor import Strength, job
 from keyhouse.core.foresight import Credential, Outlook
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import gated_actions_of, live_tokens
 from keyhouse.credentials.tokens.services import end_token
+from keyhouse.credentials.trusted_publishers.queries import all_live
 from keyhouse.mandate import people, queries
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Facts, Object, Person
 from keyhouse.mandate.populations import turning_points
@@ -25,6 +26,7 @@ from keyhouse.mandate.rules import (
     FINISH_WITHIN,
     FLOOR,
     FOUNDING,
+    UPLOADS,
     Decision,
     Policy,
     acts_of,
@@ -40,6 +42,8 @@ from keyhouse.mandate.rules import (
 from keyhouse.mandate.selectors import View
 
 JOB: Final = "token-disposition"
+_Own = TypeVar("_Own")
+_AT_ONCE: Final = 2000  # rows
 _FEW: Final = 200  # owners; more than that are read in one go with everybody else
 
 
@@ -52,7 +56,7 @@ def ends_of(owner: Facts, credentials: Sequence[Credential], ledger: Ledger, now
 
 
 def _outlook(owner: Facts, credential: Credential, ledger: Ledger, now: datetime) -> Outlook:
-    facts = replace(owner, asking=Asking.of("token", credential.strength))
+    facts = replace(owner, asking=Asking.of(credential.kind, credential.strength))
     weak = _weak_for(facts, credential, ledger, now)
     if not weak and not _is_under_floor(facts):
         return Outlook()
@@ -82,8 +86,17 @@ def _ends(uses: Iterable[Facts], ledger: Ledger, now: datetime) -> list[End]:
 def _weak_for(facts: Facts, credential: Credential, ledger: Ledger, now: datetime) -> list[Policy]:
     """Return the mandates that ask for more than the token has, of its owner or of whoever begins a project."""
     kinds = [facts, *(replace(one, authority=prospective(one)) for one in _foundings(facts, credential))]
-    below = (one for one in _known(ledger, now) if is_below(one, facts))
+    below = (one for one in _known(ledger, now) if is_below(one, facts) or _takes_none(one, credential))
     return [one for one in below if any(covers(one, kind) for kind in kinds)]
+
+
+def _takes_none(policy: Policy, credential: Credential) -> bool:
+    """Tell whether the mandate wants what this token is for to be done by trusted publishers alone."""
+    return (
+        credential.kind == "token"
+        and not policy.mandate.takes_tokens
+        and not UPLOADS.isdisjoint(credential.actions)
+    )
 
 
 def _foundings(facts: Facts, credential: Credential) -> list[Facts]:
@@ -149,7 +162,7 @@ def _instants(facts: Facts, ledger: Ledger, now: datetime) -> list[datetime]:
 
 @dataclass(frozen=True, slots=True)
 class ClassCounts:
-    """Live API tokens, and how many of them are below what a live mandate asks of their owners.
+    """Live API tokens or publishers, and how many of them are below what a live mandate asks of their owners.
 
     `before` were made before that mandate was announced, `grace` since. Exempted owners count like others: an exemption
     doesn't make a token stronger.
@@ -176,40 +189,70 @@ class ClassCounts:
 
 def count_by_class(now: datetime) -> ClassCounts:
     """Count the live tokens of the index by strength and the time of their making."""
+    return _count([_Made("token", one.user_id, one.strength, one.minted_at) for one in live_tokens(now)], now)
+
+
+def count_publishers(now: datetime) -> ClassCounts:
+    """Count the publishers of the index in the same way, by who set them up or confirmed them last, and when."""
+    rows = all_live(now).order_by("configured_by_id", "pk").iterator(chunk_size=_AT_ONCE)
+    made = [_Made("publisher", one.configured_by_id, one.strength, one.configured_at) for one in rows]
+    return _count(made, now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A token, or a publisher: whose it is, what stands behind it, and since when."""
+
+    kind: str
+    user_id: int
+    strength: Strength
+    at: datetime
+
+    @property
+    def asking(self) -> Asking:
+        return Asking.of(self.kind, self.strength)
+
+
+def _count(made: Sequence[_Made], now: datetime) -> ClassCounts:
     policies = [one for one in queries.live_policies(now) if one.mandate.announced_at <= now]
-    weak, live = _weak_by_owner(policies, now)
+    weak: dict[int, list[_Made]] = defaultdict(list)
+    for one in made:
+        if _is_weak(one.asking, policies):
+            weak[one.user_id].append(one)
     before = grace = 0
-    for owner, tokens in _with_facts(weak):
-        for token in tokens:
-            facts = replace(owner, asking=Asking.of("token", token.strength))
-            asked = [one for one in policies if is_below(one, facts) and covers(one, facts)]
-            if any(token.minted_at >= one.mandate.announced_at for one in asked):
+    for owner, own in _with_facts(weak):
+        for one in own:
+            facts = replace(owner, asking=one.asking)
+            asked = [each for each in policies if is_below(each, facts) and covers(each, facts)]
+            if any(one.at >= each.mandate.announced_at for each in asked):
                 grace += 1
             elif asked or _is_under_floor(facts):
                 before += 1
-    return ClassCounts(live, before, grace)
+    return ClassCounts(len(made), before, grace)
 
 
-def _weak_by_owner(policies: Sequence[Policy], now: datetime) -> tuple[dict[int, list[Token]], int]:
-    """Return the live tokens that one of these mandates doesn't accept, by owner, and how many live ones there are."""
+def _is_weak(asking: Asking, policies: Sequence[Policy]) -> bool:
+    facts = Facts(Person(""), asking, "")
+    return not has_second_factor(facts) or any(is_below(one, facts) for one in policies)
+
+
+def _weak_by_owner(policies: Sequence[Policy], now: datetime) -> dict[int, list[Token]]:
+    """Return the live tokens that one of these mandates doesn't accept, by owner."""
     found: dict[int, list[Token]] = defaultdict(list)
-    live = 0
     for token in live_tokens(now):
-        live += 1
-        facts = Facts(Person(""), Asking.of("token", token.strength), "")
-        if not has_second_factor(facts) or any(is_below(one, facts) for one in policies):
+        if _is_weak(Asking.of("token", token.strength), policies):
             found[token.user_id].append(token)
-    return found, live
+    return found
 
 
-def _with_facts(tokens: Mapping[int, list[Token]]) -> Iterator[tuple[Facts, list[Token]]]:
-    """Join tokens with the facts of their owners."""
-    if len(tokens) <= _FEW:
-        for user_id, own in tokens.items():
+def _with_facts(made: Mapping[int, list[_Own]]) -> Iterator[tuple[Facts, list[_Own]]]:
+    """Join tokens or publishers with the facts of their owners."""
+    if len(made) <= _FEW:
+        for user_id, own in made.items():
             yield queries.facts_of_person(user_id), own
         return
     for facts in people.all_facts():
-        own = tokens.get(int(facts.person.id.removeprefix("u")), [])
+        own = made.get(int(facts.person.id.removeprefix("u")), [])
         if own:
             yield facts, own
 
@@ -225,7 +268,7 @@ def revoke_due_tokens(now: datetime) -> int:
     policies = [one for one in queries.live_policies(now) if _may_revoke(one, now)]
     if not policies:
         return 0
-    weak, _ = _weak_by_owner(policies, now)
+    weak = _weak_by_owner(policies, now)
     ended = 0
     for owner, tokens in _with_facts(weak):
         for token in tokens:

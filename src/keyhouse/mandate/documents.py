@@ -53,6 +53,8 @@ PROOFS_OF: Final[Mapping[str, frozenset[str]]] = {
     "device-bound": frozenset(),
 }
 ACTION_SETS: Final = ("management", "publishing", "credentials", "all")
+# By what a release may be published at all, whatever stands behind it.
+WAYS: Final = ("trusted-publisher", "token")
 DISPOSITIONS: Final = ("keep", "warn", "refuse", "expire", "revoke")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST_TITLE: Final = 200
@@ -133,6 +135,7 @@ class Mandate:
     unreached_cap: timedelta = timedelta(days=60)
     deletion_hold: timedelta = timedelta(days=14)
     credentials: Disposition = Disposition()
+    publishing: frozenset[str] = frozenset(WAYS)
 
     @cached_property
     def announced_at(self) -> datetime:
@@ -152,6 +155,11 @@ class Mandate:
             state = stage.state if stage.who is None else state
             found.append(state in BEFORE_FORCE)
         return tuple(found)
+
+    @cached_property
+    def takes_tokens(self) -> bool:
+        """Tell whether API tokens may publish, as far as this mandate goes."""
+        return "token" in self.publishing
 
     @cached_property
     def timetables(self) -> dict[Any, Any]:
@@ -178,6 +186,8 @@ class Mandate:
             told["satisfies"] = list(self.satisfies)
         if self.replaces:
             told["replaces"] = list(self.replaces)
+        if self.publishing != frozenset(WAYS):
+            told["publishing"] = {"accept": sorted(self.publishing, key=WAYS.index)}
         return told | {
             "who": self.who.as_dict(),
             "methods": {"accept": sorted(self.accept, key=METHODS.index), "prefer": self.prefer},
@@ -321,7 +331,8 @@ def _parsed(value: object, path: Path) -> datetime:
 
 
 _KEYS: Final = (
-    "name", "title", "reason", "link", "satisfies", "replaces", "who", "methods", "notice", "credentials", "stages",
+    "name", "title", "reason", "link", "satisfies", "replaces", "who", "methods", "notice", "credentials",
+    "publishing", "stages",
 )  # fmt: skip
 
 
@@ -347,6 +358,7 @@ def read_mandate(body: object) -> Mandate:
         unreached_cap=cap,
         deletion_hold=hold,
         credentials=_read_credentials(table.body.get("credentials", {})),
+        publishing=_read_publishing(table.body.get("publishing", {})),
         stages=_read_stages(table.value("stages")),
     )
 
@@ -397,6 +409,18 @@ def _read_credentials(body: object) -> Disposition:
     if needs_at != table.has("at"):
         raise table.fail("at", "goes with `expire`, and `expire` needs it")
     return Disposition(before, grace, table.instant("at") if needs_at else None)
+
+
+def _read_publishing(body: object) -> frozenset[str]:
+    table = _Table(body, ("publishing",), ("accept",))
+    if not table.has("accept"):
+        return frozenset(WAYS)
+    accept = table.texts("accept", WAYS, needed=True)
+    if "trusted-publisher" not in accept:
+        raise table.fail(
+            "accept", "trusted publishers can't be left out; they are what tokens are given up for"
+        )
+    return frozenset(accept)
 
 
 def _read_stages(body: object) -> tuple[Stage, ...]:

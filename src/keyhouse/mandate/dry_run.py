@@ -20,12 +20,14 @@ from keyhouse.core.errors import CredentialInvalid, GateUnavailable, Refusal, Si
 from keyhouse.credentials.tokens import queries as tokens
 from keyhouse.credentials.tokens.authentication import works_at
 from keyhouse.credentials.tokens.reader import READ_PRIVATE, require_right_to_read
+from keyhouse.credentials.trusted_publishers.publisher_errors import TrustedPublisherRequired
 from keyhouse.distfiles.filenames import LONGEST_VERSION
 from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import gates
 from keyhouse.mandate.errors import QuestionMalformed
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
+from keyhouse.projects.models import Project
 from keyhouse.projects.rules import (
     FORMER_OWNERS_ACTION,
     MAINTAINER,
@@ -137,7 +139,18 @@ def _decide(actor: Actor, question: Question) -> Decision:
     if refusal is not None:
         return _denial(refusal, asked[0])
     found = [gates.weigh(actor, name, thing, question.at)[1] for name in asked]
+    if actor.kind == "token" and question.action == UPLOAD and thing is not None:
+        found += _of_switch(thing)
     return min(found, key=_severity, default=ALLOWED)
+
+
+def _of_switch(thing: Thing) -> list[Decision]:
+    """Return the denial of a project whose owners let trusted publishers publish alone, as the upload has it after the gate."""
+    if not Project.objects.filter(pk=thing.id or 0, only_publishers=True).exists():
+        return []
+    refusal = TrustedPublisherRequired()
+    fix = Fix(refusal.fix, f"/manage/project/{thing.name}/publishing/")
+    return [Decision("deny", refusal.code, reason=refusal.sentence, fix=fix)]
 
 
 def _asked_of(question: Question) -> tuple[tuple[str, ...], Thing | None]:

@@ -29,6 +29,7 @@ from keyhouse.core.errors import (
     StrongerFactorRequired,
 )
 from keyhouse.core.foresight import Credential, Outlook
+from keyhouse.credentials.trusted_publishers.publisher_errors import TrustedPublisherRequired
 from keyhouse.mandate import dispositions, history, queries
 from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.errors import DeletionHeld
@@ -55,6 +56,7 @@ REFUSALS: dict[str, type[Refusal]] = {
         SignInRequired,
         StepUpRequired,
         StrongerFactorRequired,
+        TrustedPublisherRequired,
     )
 }
 

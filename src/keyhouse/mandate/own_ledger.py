@@ -8,9 +8,12 @@ from typing import Any
 
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
-from keyhouse.core.foresight import Outlook
+from keyhouse.core.foresight import Credential, Outlook
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import credential_of, tokens_of
+from keyhouse.credentials.trusted_publishers import providers
+from keyhouse.credentials.trusted_publishers.models import Publisher
+from keyhouse.credentials.trusted_publishers.queries import all_live
 from keyhouse.mandate import queries
 from keyhouse.mandate.dispositions import ends_of
 from keyhouse.mandate.models import Exemption
@@ -63,6 +66,33 @@ class WeakToken:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class WeakPublisher:
+    """A publisher that one answers for, below what is asked; the rest as of a token."""
+
+    publisher: Publisher
+    outlook: Outlook
+    is_refused: bool
+
+    @property
+    def label(self) -> str:
+        """Return what it is called, with the project that trusts it."""
+        one = self.publisher
+        name = one.project.name if one.project is not None else one.pending_name
+        return f"{name}: {providers.get(one.provider).label(one)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        ends_at = self.outlook.ends_at
+        return {
+            "publisher": self.publisher.pk,
+            "description": self.label,
+            "mandate": self.outlook.mandate,
+            "refused": self.is_refused,
+            "ends_at": None if ends_at is None else clock.format_instant(ends_at),
+        }
+
+
 def exemptions_of(actor: Actor, now: datetime) -> list[OwnExemption]:
     """Return the person's exemptions that hold or wait, the first to end first."""
     if actor.user_id is None:
@@ -86,5 +116,29 @@ def weak_tokens_of(actor: Actor, now: datetime) -> list[WeakToken]:
     return [
         WeakToken(token, outlook, outlook.is_refused(now))
         for token, outlook in zip(tokens, outlooks, strict=True)
+        if outlook.is_weak
+    ]
+
+
+def credential_of_publisher(publisher: Publisher) -> Credential:
+    """Return a publisher as the gate foresees it; ask for its project with it."""
+    if publisher.project is None:
+        name, action = publisher.pending_normalized_name, "project.create"
+    else:
+        name, action = publisher.project.normalized_name, "release.upload"
+    return Credential(publisher.strength, (action,), (name,), kind="publisher")
+
+
+def weak_publishers_of(actor: Actor, now: datetime) -> list[WeakPublisher]:
+    """Return the publishers that a person answers for by less than is asked; a compliant owner confirms them anew."""
+    if actor.user_id is None:
+        return []
+    mine = all_live(now).filter(configured_by_id=actor.user_id).select_related("project")
+    publishers = list(mine.order_by("pk"))
+    owner = queries.facts_of_person(actor.user_id)
+    outlooks = ends_of(owner, [credential_of_publisher(one) for one in publishers], queries.ledger(), now)
+    return [
+        WeakPublisher(one, outlook, outlook.is_refused(now))
+        for one, outlook in zip(publishers, outlooks, strict=True)
         if outlook.is_weak
     ]

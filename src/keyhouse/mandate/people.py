@@ -14,9 +14,11 @@ from keyhouse.accounts import holds
 from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import OFFICES, named_offices
+from keyhouse.credentials.trusted_publishers.queries import all_live as live_publishers
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person
 from keyhouse.mandate.models import CriticalProject, Exemption
 from keyhouse.mandate.models import Notice as NoticeRow
+from keyhouse.mandate.queries import configured
 from keyhouse.organizations.models import Membership, OrganizationInvitation
 from keyhouse.projects import sql
 from keyhouse.projects.models import ProjectInvitation
@@ -97,7 +99,7 @@ def _with_standing(
 
 
 def _authority(first: int, last: int, critical: dict[str, dict[str, datetime]]) -> dict[int, list[Authority]]:
-    """Return what each of these people may do: in organizations, then in projects, by name."""
+    """Return what each of these people may do: in organizations, then in projects, then by publishers, by name."""
     found: dict[int, list[Authority]] = defaultdict(list)
     members = _by_person(
         Membership.objects.all(), first, last, "organization__normalized_name", "kind", "since_at"
@@ -106,6 +108,8 @@ def _authority(first: int, last: int, critical: dict[str, dict[str, datetime]]) 
         found[key] += [Authority("organization", *one) for one in several]
     for key, *role in sql.select(_RIGHTS, *[first, last] * BRANCHES):
         found[key].append(_role(tuple(role), critical))
+    for key, publishers in _publishers_by_person(first, last).items():
+        found[key] += sorted(configured(publishers), key=lambda one: one.name)
     return found
 
 
@@ -114,6 +118,16 @@ _RIGHTS: Final = (
     f" FROM ({selection('{user} BETWEEN %s AND %s')}) held JOIN projects_project project ON project.id = held.project_id"
     " ORDER BY 1, 2, 3, 5"
 )
+
+
+def _publishers_by_person(first: int, last: int) -> dict[int, list[tuple[str, datetime]]]:
+    """Return for which projects, also such as are to come, people answer for a publisher, and since when."""
+    found: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
+    rows = live_publishers(clock.now()).filter(configured_by_id__gte=first, configured_by_id__lte=last)
+    columns = ("configured_by_id", "project__normalized_name", "pending_normalized_name", "added_at")
+    for key, name, pending, at in rows.order_by("pk").values_list(*columns).iterator(chunk_size=_AT_ONCE):
+        found[key].append((name or pending, at))
+    return found
 
 
 def _by_person(

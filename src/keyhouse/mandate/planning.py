@@ -588,7 +588,7 @@ def _denies(policy: Policy, facts: Facts, at: datetime) -> bool:
     if facts.action == REMOVE_LAST:
         return False
     found = objection(policy, facts, View(facts.person, facts.authority), at)
-    return found is not None and found.is_denial and found.why == "weak"
+    return found is not None and found.is_denial and found.why in {"weak", "publisher"}
 
 
 # ---- what to warn of, what to refuse

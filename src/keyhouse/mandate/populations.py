@@ -22,6 +22,7 @@ from keyhouse.mandate.rules import (
     GAINING,
     HELD_ACTIONS,
     OPEN_WHILE_HELD,
+    UPLOADS,
     Policy,
     deadline,
     is_accepted,
@@ -288,6 +289,7 @@ def distinct_actions(policies: Sequence[Policy]) -> list[str]:
                 name in HELD_ACTIONS,
                 name == REMOVE_LAST,
                 name in OPEN_WHILE_HELD,
+                name in UPLOADS,
             )
             found.setdefault((listed, is_managing, special), name)
     return list(found.values())

@@ -9,6 +9,7 @@ from datetime import datetime
 from django.db.models import Max
 
 from keyhouse.credentials.tokens.queries import live_tokens
+from keyhouse.credentials.trusted_publishers.queries import all_live
 from keyhouse.mandate import criticality
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import Asking
@@ -56,10 +57,12 @@ def _strictest(plan: Plan, firm: Plan) -> Plan:
 
 
 def _live_tokens(now: datetime) -> dict[str, set[Asking]]:
-    """Return what stands behind the live tokens of each person."""
+    """Return what stands behind the live tokens and publishers of each person."""
     found: dict[str, set[Asking]] = defaultdict(set)
     for token in live_tokens(now):
         found[f"u{token.user_id}"].add(Asking.of("token", token.strength))
+    for publisher in all_live(now).iterator():
+        found[f"u{publisher.configured_by_id}"].add(Asking.of("publisher", publisher.strength))
     return found
 
 

@@ -123,7 +123,7 @@ def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tup
     """Gather what a decision needs, in two questions, and three for a deletion or an invitation; raises DatabaseError."""
     person, change = _read_person(actor, now)
     policies = ledger(change).live_at(now)
-    standing = _NO_STANDING if actor.user_id is None else _read_standing(actor.user_id)
+    standing = _NO_STANDING if actor.user_id is None else _read_standing(actor.user_id, now)
     return Facts(
         person,
         _asking(actor),
@@ -137,8 +137,9 @@ def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tup
 
 def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None) -> Facts:
     """Return the facts of somebody who isn't asking now; the asking is a session that proved nothing."""
-    person, _ = _read_person(Actor("session", user_id), clock.now())
-    standing = _read_standing(user_id)
+    now = clock.now()
+    person, _ = _read_person(Actor("session", user_id), now)
+    standing = _read_standing(user_id, now)
     return Facts(
         person,
         asking or Asking("session"),
@@ -276,10 +277,17 @@ class Standing(NamedTuple):
 _NO_STANDING: Final = Standing()
 
 
-def _read_standing(user_id: int) -> Standing:
-    """Read roles, notices and exemptions, in one question."""
-    rows = tuple(sql.select(_STANDING, *[user_id] * (2 * BRANCHES + 3)))
+def _read_standing(user_id: int, now: datetime) -> Standing:
+    """Read roles, publishers, notices and exemptions, in one question."""
+    found = sql.select(_STANDING, *[user_id] * (2 * BRANCHES + 4))
+    rows = tuple(row for row in found if row[0] != "publisher" or _is_live(row, now))
     return _kept_standing(rows) if len(rows) <= _MOST_ROWS_KEPT else _standing(rows)
+
+
+def _is_live(row: Sequence[Any], now: datetime) -> bool:
+    """Tell whether a publisher is one of a project, or waits for one and isn't over."""
+    expires_at = _instant(row[4])
+    return expires_at is None or now < expires_at
 
 
 def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
@@ -294,6 +302,7 @@ def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
         Authority("organization", name, kind, sql.read_instant(since))
         for name, kind, since, _, _ in found["organization"]
     ]
+    roles += configured((name, sql.read_instant(since)) for name, _, since, _, _ in found["publisher"])
     notices = [Notice(name, kind, sql.read_instant(at)) for name, kind, at, _, _ in found["notice"]]
     exemptions = [
         Exempted(name, int(version), sql.read_instant(until), _instant(since))
@@ -332,6 +341,17 @@ def _role(
         frozenset(criteria),
         min(criteria.values(), default=None),
     )
+
+
+def configured(publishers: Iterable[tuple[str, datetime]]) -> list[Authority]:
+    """Return the authority of whoever answers for publishers, given as names of projects and since when: one for each name.
+
+    Whether a project is critical is told by roles in it: without one, or before it is there, a publisher gives nothing.
+    """
+    since: dict[str, datetime] = {}
+    for name, at in publishers:
+        since[name] = min(at, since.get(name, at))
+    return [Authority("publisher", name, "configurer", at) for name, at in since.items()]
 
 
 def _instant(value: str | datetime | None) -> datetime | None:
@@ -385,6 +405,9 @@ _STANDING: Final = (
     " UNION ALL SELECT 'organization', organization.normalized_name, member.kind, member.since_at, NULL, NULL"
     " FROM organizations_membership member JOIN organizations_organization organization"
     " ON organization.id = member.organization_id WHERE member.user_id = %s"
+    " UNION ALL SELECT 'publisher', COALESCE(project.normalized_name, publisher.pending_normalized_name), 'configurer',"
+    " publisher.added_at, publisher.expires_at, NULL FROM publishers_publisher publisher"
+    " LEFT JOIN projects_project project ON project.id = publisher.project_id WHERE publisher.configured_by_id = %s"
     " UNION ALL SELECT 'notice', notice.mandate, notice.kind, notice.delivered_at, NULL, NULL"
     " FROM mandate_notice notice WHERE notice.user_id = %s"
     " UNION ALL SELECT 'exemption', version.name, CAST(version.version AS varchar), exemption.until,"

@@ -32,6 +32,7 @@ FINISH_WITHIN: Final = timedelta(
 HELD_ACTIONS: Final = frozenset({"project.delete"})
 # Acts by which somebody gains authority; for these there is no grace. A token does the former ones only.
 FOUNDING: Final = frozenset({"project.create"})
+UPLOADS: Final = frozenset({"release.upload", "project.create"})
 ACCEPT: Final = "collaborator.accept"
 FOUND: Final = "organization.create"
 JOIN: Final = "organization.accept"
@@ -318,7 +319,7 @@ class Objection(NamedTuple):
     policy: Policy
     is_denial: bool
     at: datetime | None
-    why: Literal["weak", "last-factor", "deletion-held", "staged"] = "weak"
+    why: Literal["weak", "last-factor", "deletion-held", "staged", "publisher"] = "weak"
 
 
 def objection(
@@ -352,12 +353,37 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
         return _keeps_last(policy, view, now)
     if counts_holds and facts.action in HELD_ACTIONS and is_deletion_held(policy, facts, now, view):
         return Objection(policy, True, mandate.announced_at, "deletion-held")
+    if not mandate.takes_tokens and (found := _weigh_token(policy, facts, now)):
+        return found
     disposition = "keep" if is_accepted(mandate, facts.asking) else _disposition(mandate, facts.asking)
-    if disposition == "keep" and facts.person.verified_email:
-        return None
-    if facts.exemptions and _is_exempt(policy, facts, now):
+    is_enough = disposition == "keep" and facts.person.verified_email
+    if is_enough or (facts.exemptions and _is_exempt(policy, facts, now)):
         return None
     return _weigh_weak(policy, facts, view, now, disposition, earliest)
+
+
+def _weigh_token(policy: Policy, facts: Facts, now: datetime) -> Objection | None:
+    """Weigh an upload by a token, however strong, where a mandate lets trusted publishers publish alone.
+
+    It is about the projects that it covers: whom it covers by another project of theirs goes on here.
+    """
+    mandate, name = policy.mandate, facts.object.name if facts.object else ""
+    is_upload = facts.action in UPLOADS and facts.asking.kind == "token"
+    if not is_upload or _is_exempt(policy, facts, now):
+        return None
+    entries = tuple(one for one in prospective(facts) if not name or one.name == name)
+    view = View(facts.person, entries, mandate.announced_at)
+    if not mandate.who.matches(view):
+        return None
+    timetable = timetable_of(mandate, acts_of(facts))
+    scheduled = timetable.denied_from(timetable.last_begun(now), view)
+    if scheduled is not None:
+        return _refuse(policy, facts, scheduled, now, "refuse")._replace(why="publisher")
+    if not timetable.is_warned(view, now):
+        return None
+    coming = timetable.next_denial(view, now)
+    until = None if coming is None else deadline(policy, facts, coming, now)
+    return Objection(policy, False, until, "publisher")
 
 
 def _weigh_weak(  # noqa: PLR0913, PLR0917 - as above
@@ -540,9 +566,11 @@ def _has_grace(mandate: Mandate, facts: Facts) -> bool:
     if facts.action in GAINING:
         return False
     asking = facts.asking
-    is_late = asking.kind == "token" and asking.at is not None and asking.at >= mandate.announced_at
+    is_late = (
+        asking.kind in {"token", "publisher"} and asking.at is not None and asking.at >= mandate.announced_at
+    )
     if is_late and not satisfies(mandate, facts):
-        return False  # A6: a weak token made in the grace period dies with it
+        return False  # A6: a weak token or publisher made in the grace period dies with it
     since, is_covered_late = facts.held_since
     return is_covered_late or (since is not None and since < mandate.announced_at)
 
@@ -640,7 +668,7 @@ def _worded(found: Objection, facts: Facts) -> Decision:
         return _worded_hold(policy, facts)
     if found.why == "last-factor":
         return _last_factor(policy.name, policy.version, found.at)
-    code, sentence, fix = _told(policy, facts)
+    code, sentence, fix = _only_publishers(facts) if found.why == "publisher" else _told(policy, facts)
     if found.is_denial:
         reason = f"{sentence} Mandate {policy.name} refuses that since {_written(found.at)}."
         return Decision("deny", code, policy.name, policy.version, found.at, None, reason, fix)
@@ -687,6 +715,17 @@ def _told(policy: Policy, facts: Facts) -> tuple[str, str, Fix]:
         unverified = _unverified()
         return unverified.code, unverified.reason, unverified.fix or Fix("", "/account/")
     return _weakness(facts, is_any_enough=not has_second_factor(facts))
+
+
+def _only_publishers(facts: Facts) -> tuple[str, str, Fix]:
+    name = facts.object.name if facts.object else ""
+    path = (
+        f"/manage/project/{name}/publishing/"
+        if name and facts.action not in FOUNDING
+        else "/account/publishers/"
+    )
+    fix = Fix("Set up a trusted publisher, and publish by it.", path)
+    return "trusted-publisher-required", "This is published by trusted publishers only.", fix
 
 
 def _weakness(facts: Facts, *, is_any_enough: bool) -> tuple[str, str, Fix]:

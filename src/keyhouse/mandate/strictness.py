@@ -37,6 +37,7 @@ def is_as_strict(new: Policy, old: Policy) -> bool:
     return (
         later.announced_at == former.announced_at
         and _accepts_no_more(later, former)
+        and later.publishing <= former.publishing
         and _lets_no_more_be(later, former)
         and _waits_no_longer(new, old)
         and lies_within(former.who, later.who)

@@ -152,7 +152,8 @@ def _without_names(value: Any) -> Any:
 def accepted(mandate: Mandate) -> str:
     """Say which second factors a mandate accepts, the preferred one marked."""
     words = [_METHODS[method] for method in sorted(mandate.accept, key=METHODS.index)]
-    return f"{listed(words, 'or')}; best is {_METHODS[mandate.prefer]}" if len(words) > 1 else listed(words)
+    told = f"{listed(words, 'or')}; best is {_METHODS[mandate.prefer]}" if len(words) > 1 else listed(words)
+    return told if mandate.takes_tokens else f"{told}; releases come by trusted publishers only"
 
 
 def state(stage: Stage) -> str:

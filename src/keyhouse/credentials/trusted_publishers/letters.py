@@ -12,7 +12,7 @@ from keyhouse.credentials.trusted_publishers.providers.rules import Difference
 from keyhouse.mail.letters import Facts, Letter, Link, Text
 from keyhouse.projects.models import Project
 
-OF_ACCOUNT = "/account/publishing/"
+OF_ACCOUNT = "/account/publishers/"
 
 
 def of_project(project: Project) -> str:

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
@@ -106,3 +106,8 @@ def pending_of(user_id: int, now: datetime) -> QuerySet[Publisher]:
     """Return what somebody set up for names to come, as far as its time isn't over."""
     found = Publisher.objects.filter(project__isnull=True, configured_by_id=user_id, expires_at__gt=now)
     return found.order_by("pk")
+
+
+def all_live(now: datetime) -> QuerySet[Publisher]:
+    """Return every publisher of a project, and those that wait for one as far as their time isn't over."""
+    return Publisher.objects.filter(Q(project__isnull=False) | Q(expires_at__gt=now))

@@ -13,7 +13,7 @@ from django.shortcuts import render
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
 from keyhouse.mandate import console, services
-from keyhouse.mandate.dispositions import count_by_class
+from keyhouse.mandate.dispositions import count_by_class, count_publishers
 
 LIST: Final = "/mandate/proposals/"
 
@@ -27,6 +27,7 @@ def proposals(request: AskedRequest) -> HttpResponse:
         "proposals": console.proposals_for(request.actor, now),
         "exemptions": console.exemptions_for(request.actor, now),
         "tokens": count_by_class(now),
+        "publishers": count_publishers(now),
         "now": now,
     }
     return render(request, "mandate/proposals.html", context)

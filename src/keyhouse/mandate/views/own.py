@@ -10,7 +10,7 @@ from django.shortcuts import render
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
 from keyhouse.mandate.asked import read_standing, shown_standing
-from keyhouse.mandate.own_ledger import exemptions_of, weak_tokens_of
+from keyhouse.mandate.own_ledger import exemptions_of, weak_publishers_of, weak_tokens_of
 
 
 @actions.classified(GET="mandate.read-own")
@@ -21,6 +21,7 @@ def page(request: AskedRequest) -> HttpResponse:
         "standing": shown_standing(request, request.actor, now),
         "exemptions": exemptions_of(request.actor, now),
         "tokens": weak_tokens_of(request.actor, now),
+        "publishers": weak_publishers_of(request.actor, now),
         "now": now,
     }
     return render(request, "mandate/own.html", context)
@@ -33,4 +34,5 @@ def data(request: AskedRequest) -> HttpResponse:
     told: dict[str, Any] = read_standing(request.actor, now).as_dict()
     told["exemptions"] = [one.as_dict() for one in exemptions_of(request.actor, now)]
     told["tokens"] = [one.as_dict() for one in weak_tokens_of(request.actor, now)]
+    told["publishers"] = [one.as_dict() for one in weak_publishers_of(request.actor, now)]
     return JsonResponse(told)

@@ -1,9 +1,13 @@
-"""Step 6: the project's state. An archived or quarantined one takes no files, nor does a quarantined release."""
+"""Step 6: the project's state. An archived or quarantined one takes no files, nor does a quarantined release.
+
+One that wants trusted publishers alone takes none by an API token.
+"""
 
 from __future__ import annotations
 
 from packaging.version import Version
 
+from keyhouse.credentials.trusted_publishers.publisher_errors import TrustedPublisherRequired
 from keyhouse.projects.queries import held_releases
 from keyhouse.projects.rules import find_equal_release, judge_release_change, judge_upload_state
 from keyhouse.publishing.upload.checks.check import Check, refuse
@@ -21,9 +25,11 @@ class ProjectState(Check):
         return submission.project is not None
 
     def check(self, submission: Submission) -> None:
-        """Raise ProjectArchived, ProjectQuarantined or ReleaseQuarantined."""
+        """Raise ProjectArchived, ProjectQuarantined, TrustedPublisherRequired or ReleaseQuarantined."""
         if submission.project is None:
             return
+        if submission.project.only_publishers and submission.actor.kind == "token":
+            raise TrustedPublisherRequired
         refuse(judge_upload_state(submission.project.status, submission.project.status_reason))
         held = find_equal_release(
             held_releases(submission.project.pk), str(Version(submission.form.one("version")))
