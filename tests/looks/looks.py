@@ -238,6 +238,7 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/mandate/check": _PROGRAMS,
     "/mandate/projects/{name}.json": _PROGRAMS,
     "/project/{name}/statistics.json": _PROGRAMS,
+    "/project/{name}/{version}/publications.json": _PROGRAMS,
     "/project/{name}/{version}/requirements.txt": _PROGRAMS,
     "/search.json": _PROGRAMS,
     "/account/emails/{email_id}/primary/": "a button as on the page that removes an address",

@@ -69,6 +69,9 @@ PAGES: Final[dict[str, Face]] = {
     "/project/<str:name>/<str:version>/requirements.txt": Face(
         "/project/alpha/2.0/requirements.txt", ANSWERS, ANSWERS, ANSWERS
     ),
+    "/project/<str:name>/<str:version>/publications.json": Face(
+        "/project/alpha/2.0/publications.json", ANSWERS, ANSWERS, FILE
+    ),
     "/project/<str:name>/<str:version>/description/": Face(
         "/project/alpha/2.0/description/", ANSWERS, ANSWERS
     ),

@@ -178,7 +178,7 @@ def test_questions_and_size_do_not_grow_with_files_and_releases(
         make_release(release.project, f"{number}.0")
         make_file(release, f"alpha-5000.0-cp3{number}-cp3{number}-manylinux_2_28_x86_64.whl")
     Project.objects.filter(pk=release.project_id).update(latest_version="5000.0")
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         page = text_of(client, "/project/alpha/")
     assert len(page.encode()) < 100_000
     assert "All files of 5000.0" in page

@@ -19,5 +19,6 @@ urlpatterns = [
     path(_RELEASE + "files/", project.files, name="release-files"),
     path(_RELEASE + "files/<str:filename>/", project_file.file, name="file"),
     path(_RELEASE + "requirements.txt", project.requirements, name="release-requirements"),
+    path(_RELEASE + "publications.json", project.publications, name="release-publications"),
     path(_RELEASE + "description/", project.description, name="release-description"),
 ]

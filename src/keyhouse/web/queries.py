@@ -113,6 +113,20 @@ def sizes_of_files(release_id: int, most: int) -> dict[str, int]:
     return dict(rows.values_list("filename", "size")[:most])
 
 
+def origins_of(release_id: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return by which means, and from which repository at which issuer, the files of a release came; two answers at most.
+
+    More than one says that they came from different places, which is all that is asked.
+    """
+    parts = ("provider", "issuer", "claims__repository")
+    asked = File.objects.filter(release_id=release_id).order_by()
+    rows = asked.values_list("uploaded_via", *(f"publication__{part}" for part in parts)).distinct()[:2]
+    return [
+        (means, {"provider": provider, "issuer": issuer, "claims": {"repository": name}})
+        for means, provider, issuer, name in rows
+    ]
+
+
 def digests_of_files(release_id: int) -> list[str]:
     """Return the SHA-256 of all files of a release that are not in quarantine, in the order of their names."""
     rows = File.objects.filter(release_id=release_id, is_quarantined=False).order_by("filename")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from keyhouse.core import actions, configuration
@@ -17,13 +17,14 @@ from keyhouse.web.pages import Pages, read_page_number
 from keyhouse.web.project_pages.installing import lines_for, requirements_file
 from keyhouse.web.project_pages.link_rules import grounds_of
 from keyhouse.web.project_pages.looking_up import Looked, look_up, or_redirected
-from keyhouse.web.project_pages.publications import lines_of
+from keyhouse.web.project_pages.publications import as_json, ground_of, lines_of
 from keyhouse.web.release_facts import read_facts
 from keyhouse.web.versions import ReleaseLine
 
 RELEASES_SHOWN: Final = 10
 FILES_SHOWN: Final = 12
 LINES_A_PAGE: Final = 50
+FILES_A_DOCUMENT: Final = 1000
 MOST_DESCRIPTION: Final = 36_000  # bytes on the project's own page
 
 
@@ -32,13 +33,12 @@ def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
     files = list(files_of(found.release)[: FILES_SHOWN + 1])
     shown = [file for file in files if not file.is_quarantined]
     project = looked.project
-    base_url = configuration.current().base_url
+    own = grounds_of(configuration.current().base_url, project.normalized_name, project.name)
+    grounds = (*own, *ground_of(queries.origins_of(chosen.id)))
     text = fit_description(found.description_html)
     is_long = found.is_long or len(text.encode()) > MOST_DESCRIPTION
     return {
-        "facts": read_facts(
-            found.release.metadata, grounds_of(base_url, project.normalized_name, project.name)
-        ),
+        "facts": read_facts(found.release.metadata, grounds),
         "install": lines_for(project.normalized_name, chosen, looked.recommended),
         "description": "" if is_long else text,
         "description_is_long": is_long,
@@ -116,3 +116,21 @@ def requirements(_: HttpRequest, name: str, version: str) -> HttpResponse:
         configuration.current().base_url, looked.project.normalized_name, version, digests
     )
     return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+@actions.classified(GET="site.read")
+@or_redirected
+def publications(request: HttpRequest, name: str, version: str) -> HttpResponse:
+    """Tell programs how each file of a release was published, a thousand a page."""
+    looked = look_up(name, version, "publications.json")
+    looked.require_open()
+    found = queries.open_files_of(looked.release_id)
+    pages = Pages(read_page_number(request.GET.get("page", "")), found.count(), FILES_A_DOCUMENT)
+    shown = found[pages.first : pages.first + pages.length]
+    document = {
+        "project": looked.project.normalized_name,
+        "version": version,
+        "pages": pages.count,
+        "files": [as_json(file) for file in shown],
+    }
+    return JsonResponse(document)
