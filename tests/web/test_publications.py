@@ -142,7 +142,8 @@ def test_gitlab_forgejo_and_issuers_without_repositories() -> None:
         Claim("Publisher", "ci.example"),
         Claim("Sub", "https://ci.example/job/lantern/"),
     )
-    for nothing in ({}, {"issuer": ""}, {"issuer": "x", "claims": None, "configured": []}):
+    odd: list[dict[str, Any]] = [{}, {"issuer": ""}, {"issuer": "x", "claims": None, "configured": []}]
+    for nothing in odd:
         assert not any(one.address for one in claims_of(nothing))
 
 

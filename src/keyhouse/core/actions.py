@@ -576,3 +576,13 @@ def takes(*fields: str) -> Callable[[View], View]:
         return view
 
     return mark
+
+
+def returns(*fields: str) -> Callable[[View], View]:
+    """Name the fields of a form, none of them secret, that a way through another page brings back to it (`web.ways_on`)."""
+
+    def mark(view: View) -> View:
+        view.returned = fields  # type: ignore[attr-defined]  # functions take attributes; mypy doesn't know
+        return view
+
+    return mark

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest
@@ -18,13 +19,16 @@ from keyhouse.core.actions import Caution
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import unused_tokens_of
+from keyhouse.credentials.trusted_publishers import listing
 from keyhouse.mandate import cautions
 from keyhouse.mandate.asked import Standing, shown_standing
 from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.projects.collaborators.queries import invitations_of_person
+from keyhouse.projects.models import Project
 from keyhouse.web import notices, ways_on
 from keyhouse.web.operating import Tab, tabs_of
 
+_FEW: Final = 5  # projects and publishers that the account page names
 _log = logging.getLogger("keyhouse.web")
 
 
@@ -34,6 +38,7 @@ class Site:
 
     name: str
     base_url: str
+    audience: str  # for which identities from CI must be made
     is_test: bool
     is_private: bool
     version: str
@@ -44,6 +49,7 @@ class Site:
     find_standing: Callable[[], Standing | None]
     count_invitations: Callable[[], int]
     find_unused_tokens: Callable[[], list[Token]]
+    find_publishing: Callable[[], Publishing | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,15 @@ class Warned:
     address: str
 
 
+@dataclass(frozen=True, slots=True)
+class Publishing:
+    """How somebody's projects are released: those without a trusted publisher, and publishers that rest."""
+
+    without: list[Project]
+    resting: list[listing.Line]
+    has_some: bool
+
+
 def site(request: HttpRequest) -> dict[str, Site]:
     """Return the context of every page: `site`."""
     settings = configuration.current()
@@ -62,6 +77,7 @@ def site(request: HttpRequest) -> dict[str, Site]:
         "site": Site(
             name="Keyhouse",
             base_url=settings.base_url,
+            audience=settings.audience,
             is_test=settings.is_test,
             is_private=settings.is_private,
             version=__version__,
@@ -72,6 +88,7 @@ def site(request: HttpRequest) -> dict[str, Site]:
             find_standing=partial(_show_standing, request),
             count_invitations=partial(_count_invitations, actor),
             find_unused_tokens=partial(_find_unused_tokens, actor),
+            find_publishing=partial(_find_publishing, actor),
         )
     }
 
@@ -100,6 +117,14 @@ def _count_invitations(actor: Actor) -> int:
 def _find_unused_tokens(actor: Actor) -> list[Token]:
     """Return those of somebody's tokens that nobody seems to need."""
     return [] if actor.user_id is None else unused_tokens_of(actor.user_id, clock.now())
+def _find_publishing(actor: Actor) -> Publishing | None:
+    """Return what the account page tells of publishers; None for whoever owns no project and set none up."""
+    if actor.user_id is None:
+        return None
+    without = list(listing.projects_without(actor.user_id)[:_FEW])
+    resting = listing.lines_of(listing.resting_for(actor.user_id)[:_FEW])
+    has_some = listing.answered_for(actor.user_id).exists()
+    return Publishing(without, resting, has_some) if without or resting or has_some else None
 
 
 def _show_standing(request: HttpRequest) -> Standing | None:

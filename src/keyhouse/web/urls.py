@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("keyhouse.credentials.tokens.urls")),
     path("", include("keyhouse.credentials.trusted_publishers.issuer_pages.urls")),
     path("", include("keyhouse.credentials.trusted_publishers.exchange_urls")),
+    path("", include("keyhouse.credentials.trusted_publishers.urls")),
     path("", include("keyhouse.projects.urls")),
     path("", include("keyhouse.publishing.staging.urls")),
     path("", include("keyhouse.mandate.urls")),

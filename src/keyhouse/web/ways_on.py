@@ -23,6 +23,7 @@ FACTORS: Final = "/account/second-factors/"
 PROOF: Final = "/account/second-factors/proof/"
 RECOVER: Final = "/account/recover/"
 ADD_FACTOR: Final = "/account/second-factors/add/"
+_LONGEST_QUERY: Final = 1500  # of an address that every browser and proxy takes
 # Where a code leads when no decision names the page.
 _PAGES: Final = {
     "sign-in-required": SIGN_IN,
@@ -74,8 +75,13 @@ def with_way_back(path: str, request: HttpRequest) -> str:
 
 
 def place_of(request: HttpRequest) -> str:
-    """Return the page somebody is on: of a form that was sent, the page that shows it."""
-    return request.get_full_path() if request.method in {"GET", "HEAD"} else request.path
+    """Return the page somebody is on: of a form that was sent, the page that shows it, with what its view wants kept."""
+    if request.method in {"GET", "HEAD"}:
+        return request.get_full_path()
+    view = request.resolver_match.func if request.resolver_match else None
+    typed = {name: request.POST[name] for name in getattr(view, "returned", ()) if request.POST.get(name)}
+    query = urlencode(typed)
+    return f"{request.path}?{query}" if 0 < len(query) <= _LONGEST_QUERY else request.path
 
 
 def is_mended_by_proof(request: HttpRequest, refusal: Refusal) -> bool:

@@ -79,11 +79,11 @@ class Index(BaseHTTPRequestHandler):
 
     asked: list[tuple[str, str, str]] = []  # noqa: RUF012 - emptied by each test
 
-    def do_POST(self) -> None:  # noqa: N802 - how the library names it
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.say("mint", body)
 
-    def do_GET(self) -> None:  # noqa: N802 - the same
+    def do_GET(self) -> None:
         self.say("check", self.headers["Authorization"])
 
     def say(self, what: str, told: str) -> None:

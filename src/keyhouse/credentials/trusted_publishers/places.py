@@ -51,7 +51,9 @@ class Place:
         """Return the address of a file as it was at a commit, or nothing."""
         home = self.repository(name)
         return (
-            f"{home}{self.of_file}{digest}/{path}" if home and _is(_COMMIT, digest) and _is(_FILE, path) else ""
+            f"{home}{self.of_file}{digest}/{path}"
+            if home and _is(_COMMIT, digest) and _is(_FILE, path)
+            else ""
         )
 
 
@@ -68,7 +70,9 @@ def find_place(provider: str, issuer: str) -> Place | None:
         return Place(home, "/actions/runs/", "/commit/", "/blob/") if home else None
     if provider == "custom" and parts.path.rstrip("/").endswith(_FORGE_PATH):
         below = parts.path.rstrip("/").removesuffix(_FORGE_PATH)
-        return Place(own + below, "", "/commit/", "/src/commit/")  # its runs have other numbers than their pages
+        return Place(
+            own + below, "", "/commit/", "/src/commit/"
+        )  # its runs have other numbers than their pages
     return None
 
 

@@ -6,6 +6,7 @@ what it warns of. Identity tokens are taken once, so the upload exchanges anothe
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from string import Template
@@ -84,7 +85,7 @@ def snippet_of(kind: str, where: Where) -> Snippet:
         "project": where.project,
         "workflow": workflow,
         "variable": variable_of(where.audience),
-        "environment": where.environment,
+        "environment": _as_yaml(where.environment),
     }
     parts = {**words, **{name: _filled(text, words) for name, text in _parts_of(kind, where).items()}}
     return Snippet(kind, _TITLES[kind], _filled(_FILES[kind], words), _filled(_TEXTS[kind], parts))
@@ -111,11 +112,19 @@ def _parts_of(kind: str, where: Where) -> dict[str, str]:
     return {"ask": _indented(_ASK, depth), "in_environment": environment}
 
 
+def _as_yaml(text: str) -> str:
+    """Return a text as YAML reads it back, in quotes unless it is a plain word."""
+    is_plain = _PLAIN.fullmatch(text) is not None and text.lower() not in _YAML_WORDS
+    return text if is_plain else json.dumps(text)
+
+
 def _indented(text: str, depth: int) -> str:
     return text.replace("\n", "\n" + " " * depth)
 
 
 _DEPTHS: Final = {"github": 10, "gitlab": 6, FORGEJO: 10, JENKINS: 12, KUBERNETES: 14, GOOGLE: 0}
+_PLAIN: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_YAML_WORDS: Final = frozenset({"true", "false", "yes", "no", "on", "off", "null", "y", "n"})
 _ENVIRONMENTS: Final = {
     "github": "\n    environment: ~{environment}",
     "gitlab": "\n  environment: ~{environment}",

@@ -162,8 +162,9 @@ def _workflow_in(claims: Mapping[str, Any]) -> tuple[str, bool]:
 def _configured(publication: Mapping[str, Any]) -> Iterator[Claim]:
     """Yield what was asked of an identity that has no repository."""
     configured = publication.get("configured")
-    for name in sorted(configured) if isinstance(configured, dict) else ():
-        text = _text(configured, name)
+    told: Mapping[str, Any] = configured if isinstance(configured, dict) else {}
+    for name in sorted(told):
+        text = _text(told, name)
         if text:
             yield Claim(shortened(str(name), _LONGEST_CLAIM).replace("_", " ").capitalize(), text)
 
