@@ -113,7 +113,7 @@ def fill(server: Server) -> dict[str, Any]:
 
 def set_stage(harbour: Harbour) -> None:
     """Do what makes pages that show nothing otherwise: yanks, cases, proposals, invitations, half a sign-in."""
-    for act in (_change_projects, _ask_for_accounts, _propose, _report_bounce, _invite, _begin_sign_in):
+    for act in (_change_projects, _trust, _ask_for_accounts, _propose, _report_bounce, _invite, _begin_sign_in):
         act(harbour)
 
 
@@ -147,6 +147,17 @@ def _change_projects(harbour: Harbour) -> None:
         severity="warn",
         ends_at=tomorrow.strftime("%Y-%m-%dT%H:%M"),
     )
+
+
+def _trust(harbour: Harbour) -> None:
+    """Let lantern trust two publishers, and one wait for a project."""
+    github = "https://token.actions.githubusercontent.com"
+    terms = {"issuer": github, "owner": "harbour", "repository": "lantern", "workflow": "release.yml"}
+    address = "/manage/project/lantern/publishing/add/"
+    harbour.send("mara", address, **terms, environment="release")
+    file = {"repository": "lantern-mirror", "workflow": ".gitlab-ci.yml"}
+    harbour.send("mara", address, issuer="https://gitlab.com", namespace="harbour/tools", **file)
+    harbour.send("mara", "/account/publishers/add/", **terms, project_name="foghorn-light")
 
 
 def _ask_for_accounts(harbour: Harbour) -> None:

@@ -57,6 +57,11 @@ LANTERN: Final = "/manage/project/lantern"
 FACTORS: Final = "/account/second-factors/"
 CASES: Final = "/operator/recovery/"
 PROPOSALS: Final = "/operator/proposals/"
+PUBLISHING: Final = f"{LANTERN}/publishing"
+ONE: Final = "/manage/project/{name}/publishing/{publisher_id}/"
+OF_GITHUB: Final = (
+    "?issuer=https://token.actions.githubusercontent.com&owner=harbour&repository=lantern&workflow=release.yml"
+)
 LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/": seen(NOBODY, PERSON, OPERATOR),
     "/search/": (
@@ -137,10 +142,23 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/account/tokens/new/": seen(PERSON),
     "/account/tokens/{token_id}/revoke/": linked("/account/tokens/", PERSON),
     "/account/tokens/report-leak/": seen(PERSON),
+    "/account/publishers/": seen(PERSON, "priya"),
+    "/account/publishers/add/": seen(PERSON, at=f"/account/publishers/add/{OF_GITHUB}"),
+    "/account/publishers/{publisher_id}/": linked("/account/publishers/", PERSON),
+    "/account/publishers/{publisher_id}/remove/": linked("/account/publishers/", PERSON),
     # one's own projects
     "/manage/projects/": seen(PERSON, "auden"),
     "/manage/project/{name}/": (*seen(PERSON, OTHER, at=f"{LANTERN}/"),),
     "/manage/project/{name}/release/{version}/": seen(PERSON, at=f"{LANTERN}/release/2.1/"),
+    "/manage/project/{name}/publishing/": (
+        *seen(PERSON, at=f"{PUBLISHING}/"),
+        *seen(OTHER, at="/manage/project/mainsail/publishing/"),
+    ),
+    "/manage/project/{name}/publishing/add/": seen(PERSON, at=f"{PUBLISHING}/add/{OF_GITHUB}"),
+    ONE: linked(f"{PUBLISHING}/", PERSON),
+    f"{ONE}remove/": linked(f"{PUBLISHING}/", PERSON),
+    "/manage/project/{name}/publishing/only/": seen(PERSON, at=f"{PUBLISHING}/only/"),
+    "/manage/project/{name}/publishing/tokens-too/": seen(PERSON, at=f"{PUBLISHING}/tokens-too/"),
     "/manage/project/{name}/archive/": seen(PERSON, at=f"{LANTERN}/archive/"),
     "/manage/project/{name}/delete/": seen(PERSON, at=f"{LANTERN}/delete/"),
     "/manage/project/{name}/release/{version}/yank/": seen(PERSON, at=f"{LANTERN}/release/2.1/yank/"),
@@ -241,6 +259,8 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/project/{name}/{version}/publications.json": _PROGRAMS,
     "/project/{name}/{version}/requirements.txt": _PROGRAMS,
     "/search.json": _PROGRAMS,
+    f"{ONE}confirm/": "a button as on the page that removes a publisher",
+    f"{ONE}constrain/": "a button as on the page that removes a publisher",
     "/account/emails/{email_id}/primary/": "a button as on the page that removes an address",
     "/account/second-factors/{authenticator_id}/enable/": "a button as on the page that removes an app",
     "/manage/deleted/{removal_id}/restore/": _NOTHING_DELETED,
