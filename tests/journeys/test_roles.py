@@ -76,16 +76,21 @@ def town(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     officers = [
         {**person(name, "webauthn"), "password": None, office: True} for name, office in OFFICES.items()
     ]
-    people = [{**person(name, "totp"), "password": None} for name in ("olga", "gerd", "luis")]
+    people = [{**person(name, "totp"), "password": None} for name in ("olga", "gerd", "pia", "luis")]
     people[-1]["state"] = "suspended"
     proven = {**FACTORS, **{name: ["password", "webauthn"] for name in OFFICES}}
+    earlier = clock.now() - timedelta(minutes=20)
     told = server.seed(
         {
             "users": [person("nina"), *people, *officers],
-            "sessions": [{"user": name, "proved": proved} for name, proved in proven.items()],
+            "sessions": [
+                *({"user": name, "proved": proved} for name, proved in proven.items()),
+                {"user": "pia", "proved": ["password", "totp"], "at": earlier.isoformat()},
+            ],
             "projects": [
                 {"name": "beta", "owners": ["olga"]},
                 {"name": "delta", "owners": ["gerd", "olga"]},
+                {"name": "epsilon", "owners": ["pia", "gerd"]},
                 {"name": "orphan", "owners": ["luis"]},
             ],
             "files": write_files(folder),
@@ -399,6 +404,48 @@ def test_an_operator_suspends_finds_an_owner_and_tells_everybody(
         press(page, "End")
         visitor.reload()
         expect(visitor.get_by_text(text)).to_have_count(0)
+
+
+# ---- owners and their publishers
+
+
+def trust_a_workflow(town: Town, page: Page) -> None:
+    """Set a publisher up; the proof that is asked for on the way leads back to the form."""
+    page.goto("/manage/project/epsilon/publishing/")
+    expect(page.get_by_role("main")).to_contain_text("No trusted publisher yet")
+    page.get_by_role("link", name=re.compile("Set up.*GitHub")).click()
+    box(page, "Code").fill(code_of(town.secrets["pia"]))
+    page.get_by_role("main").get_by_role("button").first.click()
+    expect(page.get_by_role("heading", name="What will be accepted")).to_be_visible()
+    for label, text in (("Owner", "acme"), ("Repository", "epsilon"), ("Workflow file", "release.yml")):
+        box(page, label).fill(text)
+    expect(page.locator("#preview")).to_contain_text("acme/epsilon/.github/workflows/release.yml@…")
+    press(page, "Trust it")
+
+
+def see_the_lines(page: Page) -> None:
+    lines = page.locator("pre.code").first
+    expect(lines).to_contain_text("/mandate/check?action=release.upload&project=epsilon")
+    expect(lines).to_contain_text("uv publish --trusted-publishing always")
+    expect(page.get_by_role("main").get_by_role("button", name="Copy").first).to_be_visible()
+
+
+def test_a_publisher_is_set_up_rests_when_its_owner_leaves_is_confirmed_and_removed(town: Town) -> None:
+    with town.visited("pia") as page:
+        trust_a_workflow(town, page)
+        see_the_lines(page)
+        page.goto("/manage/project/epsilon/people/leave/")
+        press(page, "Step down")
+    with town.visited("gerd") as page:
+        page.goto("/account/")
+        follow(page, "Confirm acme/epsilon")
+        press(page, "Confirm it")
+        row = page.get_by_role("row", name="acme/epsilon, release.yml")
+        expect(row).to_contain_text("trusted")
+        expect(row).to_contain_text("gerd")
+        follow(page, "Remove…")
+        press(page, "Remove it")
+        expect(page.get_by_role("main")).to_contain_text("No trusted publisher yet")
 
 
 # ---- nobody

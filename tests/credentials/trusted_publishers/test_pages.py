@@ -11,8 +11,10 @@ from tests.credentials.tokens.conftest import make_project, make_user
 from tests.credentials.tokens.test_views import Browser, body
 
 from keyhouse.accounts.models import Session, User
+from keyhouse.audit.services import record
 from keyhouse.core import clock
-from keyhouse.core.actor import Strength, host
+from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Strength, host, job
 from keyhouse.credentials.trusted_publishers import services
 from keyhouse.credentials.trusted_publishers.forms import FIELDS, read_claims
 from keyhouse.credentials.trusted_publishers.models import Issuer, Publisher
@@ -344,3 +346,18 @@ def test_every_provider_has_a_preview_and_every_field_is_taken() -> None:
         assert rows["aud"] == "packages.example"
         assert len(rows) > 2
         assert {field.name for field in rules.fields} <= set(FIELDS)
+
+
+def test_what_was_turned_away_is_told_to_the_projects_people(browser: Browser, ada: User) -> None:
+    one = trust(ada)
+    about = Thing("project", one.project_id, "alpha")
+    differs = ["workflow: release.yml is trusted, <b>other</b> came"]
+    for number, lines in ((one.pk + 1, ["of another"]), (one.pk, differs)):
+        details = {"publisher": number, "differs": lines}
+        record("publisher.refuse", by=job("publishers"), about=about, details=details)
+    assert "turned away" not in body(browser.get(SETTINGS))
+    Publisher.objects.update(refused_at=clock.now())
+    assert "turned away" in body(browser.get(SETTINGS))
+    page = body(browser.get(f"{SETTINGS}{one.pk}/"))
+    assert "release.yml is trusted, &lt;b&gt;other&lt;/b&gt; came" in page
+    assert "of another" not in page

@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from keyhouse.accounts import strength
 from keyhouse.accounts.models import User
+from keyhouse.audit.queries import records
 from keyhouse.core.foresight import Credential, Outlook, find_foresight
 from keyhouse.credentials.tokens.ledger import PROOFS
 from keyhouse.credentials.trusted_publishers import issuers, providers
@@ -21,6 +22,7 @@ from keyhouse.projects.models import Project, Role
 
 SHOWN: Final = 100
 _ABLE: Final = frozenset({User.State.ACTIVE, User.State.HELD, User.State.PASSWORD_DISABLED})
+_LOOKED_AT: Final = 50  # records of a project
 _SHORT: Final = 12  # digits of a commit that are read
 _ROLE: Final = Role.objects.filter(project=OuterRef("project"), user=OuterRef("configured_by"))
 _OWNED: Final = Role.Kind.OWNER
@@ -61,6 +63,12 @@ class Line:
     def is_over(self) -> bool:
         """Whether nothing can be published by it now."""
         return bool(self.rests) or not self.is_believed
+
+    @property
+    def was_turned_away(self) -> bool:
+        """Whether what came last differed from it."""
+        refused, used = self.publisher.refused_at, self.publisher.last_used_at
+        return refused is not None and (used is None or refused > used)
 
     @property
     def last(self) -> tuple[Fact, ...]:
@@ -148,6 +156,26 @@ def facts_of_use(publisher: Publisher) -> tuple[Fact, ...]:
         Fact("Environment", str(claims.get("environment", ""))),
     )
     return tuple(one for one in facts if one.text)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnedAway:
+    """An identity that came for a publisher and differed from it: when, and in which values."""
+
+    at: datetime
+    differs: tuple[str, ...]
+
+
+def find_turned_away(publisher: Publisher) -> TurnedAway | None:
+    """Return what was turned away last of what a publisher was meant by, out of the log of its project; or None."""
+    project = publisher.project
+    if project is None or publisher.refused_at is None:
+        return None
+    told = records(action="publisher.refuse", about_kind="project", about_name=project.normalized_name)
+    for one in told[:_LOOKED_AT]:
+        if one.details.get("publisher") == publisher.pk:
+            return TurnedAway(one.at, tuple(map(str, one.details.get("differs", ()))))
+    return None
 
 
 # ---- which

@@ -247,6 +247,7 @@ def _facts_of(one: Publisher, project: str) -> dict[str, Any]:
     audience = configuration.current().audience
     return {
         "line": _line_of(one),
+        "turned_away": listing.find_turned_away(one),
         "rows": rows_of(one.provider, one.issuer_url, audience, configured),
         "snippets": _snippets(one.provider, one.issuer_url, configured, project),
     }
