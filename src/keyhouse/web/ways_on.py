@@ -44,6 +44,7 @@ _LABELS: Final = {
     RECOVER: "A way back in",
     ADD_FACTOR: "Set up a second factor",
     "/account/tokens/": "API tokens",
+    "/account/publishers/": "Trusted publishers",
     "/account/password/": "Set a new password",
     "/account/": "Your account",
 }
