@@ -113,7 +113,15 @@ def fill(server: Server) -> dict[str, Any]:
 
 def set_stage(harbour: Harbour) -> None:
     """Do what makes pages that show nothing otherwise: yanks, cases, proposals, invitations, half a sign-in."""
-    for act in (_change_projects, _trust, _ask_for_accounts, _propose, _report_bounce, _invite, _begin_sign_in):
+    for act in (
+        _change_projects,
+        _trust,
+        _ask_for_accounts,
+        _propose,
+        _report_bounce,
+        _invite,
+        _begin_sign_in,
+    ):
         act(harbour)
 
 

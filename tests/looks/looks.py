@@ -59,9 +59,7 @@ CASES: Final = "/operator/recovery/"
 PROPOSALS: Final = "/operator/proposals/"
 PUBLISHING: Final = f"{LANTERN}/publishing"
 ONE: Final = "/manage/project/{name}/publishing/{publisher_id}/"
-OF_GITHUB: Final = (
-    "?issuer=https://token.actions.githubusercontent.com&owner=harbour&repository=lantern&workflow=release.yml"
-)
+OF_GITHUB: Final = "?issuer=https://token.actions.githubusercontent.com&owner=harbour&repository=lantern&workflow=release.yml"
 LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/": seen(NOBODY, PERSON, OPERATOR),
     "/search/": (

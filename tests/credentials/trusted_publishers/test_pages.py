@@ -353,7 +353,7 @@ def test_what_was_turned_away_is_told_to_the_projects_people(browser: Browser, a
     about = Thing("project", one.project_id, "alpha")
     differs = ["workflow: release.yml is trusted, <b>other</b> came"]
     for number, lines in ((one.pk + 1, ["of another"]), (one.pk, differs)):
-        details = {"publisher": number, "differs": lines}
+        details: dict[str, int | list[str]] = {"publisher": number, "differs": lines}
         record("publisher.refuse", by=job("publishers"), about=about, details=details)
     assert "turned away" not in body(browser.get(SETTINGS))
     Publisher.objects.update(refused_at=clock.now())
