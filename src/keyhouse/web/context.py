@@ -117,6 +117,8 @@ def _count_invitations(actor: Actor) -> int:
 def _find_unused_tokens(actor: Actor) -> list[Token]:
     """Return those of somebody's tokens that nobody seems to need."""
     return [] if actor.user_id is None else unused_tokens_of(actor.user_id, clock.now())
+
+
 def _find_publishing(actor: Actor) -> Publishing | None:
     """Return what the account page tells of publishers; None for whoever owns no project and set none up."""
     if actor.user_id is None:
