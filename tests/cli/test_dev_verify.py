@@ -149,7 +149,7 @@ def test_a_publisher_that_says_nothing_verifies_nothing(publisher: dict[str, Any
 
 @pytest.mark.parametrize(
     "kind",
-    ["oidc", "", None, 7],
+    ["nothing", "", None, 7],
 )
 def test_other_kinds_are_told_as_unknown(kind: object) -> None:
     assert code_of(kind=kind) == "kind-unknown"

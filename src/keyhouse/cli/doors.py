@@ -201,7 +201,7 @@ LOOPS: Final[dict[str, str]] = {
     "removal-keeper": "runs the job `removal-sweep`",
     "collaborators-keeper": "runs the job `collaborators`, forgets old invitations into projects",
     "publisher-keeper": "runs the job `publishers` for those that wait for a project, reminds of them, forgets spent identities and minted tokens",
-    "token-keeper": "reminds people of the end of tokens",
+    "token-keeper": "reminds people of the end of tokens, and tells owners of robot tokens that rest",
     "mandate-keeper": "works out critical and protected projects, and runs the job `token-disposition`",
     "mail-domains": "asks for the domains of addresses once a day, and runs the job `mail-domains`",
     "mail-security": "delivers security mails",

@@ -164,7 +164,7 @@ def report_leak(file: TextIO, url: str) -> None:
     prefix = configuration.current().token_prefix
     found = ended = 0
     for line in file:
-        leaks = leaks_in(line, prefix, url=url, source="reported at the host")
+        leaks = leaks_in(line, prefix, url=url, source="a report at the host")
         found += len(leaks)
         ended += end_leaked(leaks, reporter="host")
     click.echo(f"Found {found}, revoked {ended}.")

@@ -66,6 +66,7 @@ class ApplicationMissing(OrganizationsRefusal):
     code = "application-missing"
     situation = Situation.MISSING
     sentence = "No such application waits for an answer."
+    fix = "See the list of applications that wait."
 
 
 class MemberMissing(OrganizationsRefusal):

@@ -89,8 +89,38 @@ def test_nobody_is_reminded_of_what_has_ended_and_every_owner_of_a_robot_is(
     robots.mint_robot_token("alpha", description="r", expires_in_days=60, by=session_of(ada))
     Role.objects.filter(user=ada).delete()
     set_clock(NOW + 47 * DAY)
-    assert keeping.keep(clock.now()) == {"tokens_reminded": 1}
+    assert keeping.keep(clock.now()) == {"tokens_reminded": 1, "robot_tokens_resting": 1}
     assert kinds() == [("token-ends-soon", bob.pk)]
+
+
+@pytest.mark.django_db
+def test_owners_are_told_once_that_a_robot_token_rests_and_again_after_it_worked(
+    ada: User, alpha: Project, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_clock(NOW)
+    bob = make_user("bob")
+    Role.objects.create(project=alpha, user=bob, kind="owner", since_at=NOW)
+    token, _ = robots.mint_robot_token("alpha", description="r", expires_in_days=60, by=session_of(ada))
+    told = Mail.objects.filter(kind="robot-token-rests")
+    assert keeping.tell_of_resting(NOW) == 0
+    Role.objects.filter(user=ada).delete()
+
+    def die(point: str) -> None:
+        assert point == "reminder.rows-written"
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(faults, "reach", die)
+        with pytest.raises(KeyboardInterrupt):
+            keeping.tell_of_resting(NOW)
+    assert not told.exists()
+    assert [keeping.tell_of_resting(NOW) for _ in range(2)] == [1, 0]
+    assert list(told.values_list("account_id", flat=True)) == [bob.pk]
+    robots.confirm_robot_token("alpha", token.pk, by=session_of(bob))
+    assert keeping.tell_of_resting(NOW) == 0
+    Role.objects.filter(user=bob).update(kind="maintainer")
+    assert keeping.tell_of_resting(NOW) == 1
+    assert told.count() == 1, "there is no owner left to tell"
 
 
 @pytest.mark.django_db
@@ -112,7 +142,7 @@ def test_killed_in_the_middle_it_is_done_again_and_mailed_once(
         with pytest.raises(KeyboardInterrupt):
             keeping.keep(clock.now())
     assert len(kinds()) == 1
-    assert keeping.keep(clock.now()) == {"tokens_reminded": 2}
+    assert keeping.remind_all(clock.now()) == 2
     assert len(kinds()) == len(made)
 
 

@@ -46,8 +46,25 @@ def test_both_binary_forms_of_the_vectors_are_the_same_macaroon(vectors: Path) -
     for path in cases:
         forms = dict(line.split(" ", 1) for line in path.read_text().splitlines())
         v1, v2 = read_vector_text(forms["v1"]), macaroons.read_any(forms["v2"])
-        assert v1 == v2
+        assert v1 == v2 == macaroons.read_any(forms["v2j"])
         assert macaroons.serialize(v1) == base64.urlsafe_b64decode(forms["v2"])
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "{", "[]", "{}", '{"v":1}', '{"v":2,"i":"a"}', '{"v":2,"i":"a","s":"short"}', '{"v":2,"i":3,"s64":"%s"}',
+        '{"v":2,"i":"a","i64":"YQ","s64":"%s"}', '{"v":2,"s64":"%s"}', '{"v":2,"i":"a","c":{},"s64":"%s"}',
+        '{"v":2,"i":"a","c":[3],"s64":"%s"}', '{"v":2,"i":"a","c":[{"i":"x","v":"y"}],"s64":"%s"}',
+        '{"v":2,"i":"a","c":[{}],"s64":"%s"}', '{"v":2,"i":"a","l":[],"s64":"%s"}', '{"v":2,"i":"a","s64":"!"}',
+        '{"v":2,"i":"\\ud800","s64":"%s"}',
+    ],
+    ids=range(16),
+)  # fmt: skip
+def test_json_that_is_no_macaroon_is_malformed(told: str) -> None:
+    text = told.replace("%s", base64.urlsafe_b64encode(bytes(32)).decode())
+    with pytest.raises(MacaroonMalformed):
+        macaroons.read_any(base64.urlsafe_b64encode(text.encode()).decode())
 
 
 def test_the_signature_is_the_published_chain() -> None:

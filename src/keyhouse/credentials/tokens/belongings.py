@@ -75,6 +75,7 @@ BELONGINGS: Final = Belongings(
                 "revoked_reason",
                 "suspended_at",
                 "confirmed_at",
+                "rest_told_at",
                 "reminded_days",
                 "told_projects",
                 "last_used_at",

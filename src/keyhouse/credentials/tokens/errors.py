@@ -51,6 +51,7 @@ class RobotTokenNotResting(TokenRefused):
     code = "robot-token-not-resting"
     situation = Situation.CONFLICT
     sentence = "The person behind this robot token owns the project, so there is nothing to confirm."
+    fix = "See the list of its robot tokens."
 
 
 class NarrowingRefused(TokenRefused):
@@ -58,6 +59,7 @@ class NarrowingRefused(TokenRefused):
 
     code = "narrowing-refused"
     sentence = "This token can't be narrowed like that."
+    fix = "`keyhouse token show` tells what it can do."
 
 
 class LeakReportRefused(TokenRefused):
@@ -65,6 +67,7 @@ class LeakReportRefused(TokenRefused):
 
     code = "leak-report-refused"
     sentence = "This report is malformed, or not signed by a current key."
+    fix = "Send it as the page on leaked tokens says."
 
 
 class LeakKeysUnreadable(TokenRefused):
@@ -73,6 +76,7 @@ class LeakKeysUnreadable(TokenRefused):
     code = "leak-keys-unreadable"
     situation = Situation.UNAVAILABLE
     sentence = "The keys of the scanners can't be read right now."
+    fix = "Try again later; the operators mend the file that KEYHOUSE_LEAK_REPORT_KEYS names."
 
 
 class DescriptionTaken(TokenRefused):

@@ -1,6 +1,6 @@
-"""What API tokens need done beside requests: reminding people before one ends.
+"""What API tokens need done beside requests: telling people before one ends, and when a robot token rests.
 
-Which reminder was sent stands in the token's row, written in the transaction that queues the mail: so each is sent once,
+What was told stands in the token's row, written in the transaction that queues the mail: so each is sent once,
 whoever else does the same at that moment and wherever a process dies.
 """
 
@@ -20,6 +20,8 @@ from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.credentials.tokens import letters, queries
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.rules import REMINDER_DAYS, Life, due_reminder
+from keyhouse.projects.rights import rights_in_several
+from keyhouse.projects.rules import OWNER
 
 POLL_SECONDS: Final = 60.0
 FIRST_SECONDS: Final = 11.0  # after the start, which has more urgent things to do
@@ -72,7 +74,32 @@ def _remind(token: Token, days: int, now: datetime) -> int:
     return is_mine
 
 
-WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {"tokens_reminded": remind_all}
+def tell_of_resting(now: datetime) -> int:
+    """Tell the owners of every robot token that began to rest, once; returns of how many."""
+    rows = Token.objects.filter(project__isnull=False, rest_told_at=None, revoked_at=None, expires_at__gt=now)
+    tokens = list(rows.select_related("user", "project").order_by("pk"))
+    found = rights_in_several({token.project_id for token in tokens if token.project_id is not None})
+    owners = {(one.project_id, one.user_id) for one in found if one.kind == OWNER}
+    return sum(_tell_rest(one, now) for one in tokens if (one.project_id, one.user_id) not in owners)
+
+
+def _tell_rest(token: Token, now: datetime) -> int:
+    with transaction.atomic():
+        is_mine = Token.objects.filter(
+            pk=token.pk, user_id=token.user_id, rest_told_at=None, revoked_at=None
+        ).update(rest_told_at=now)
+        if is_mine and token.project is not None:
+            letter = letters.rests(token.project, token)
+            for person in User.objects.filter(pk__in=queries.owner_ids_of(token.project.pk)).order_by("pk"):
+                emails.tell(person, letter, now=now)
+            faults.reach("reminder.rows-written")
+    return is_mine
+
+
+WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
+    "tokens_reminded": remind_all,
+    "robot_tokens_resting": tell_of_resting,
+}
 
 
 def keep(now: datetime) -> dict[str, int]:

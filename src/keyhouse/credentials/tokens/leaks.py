@@ -57,7 +57,7 @@ def report_text(text: str, *, url: str = "", by: Actor) -> None:
     """Take what a person pasted; raises LeakReportRefused where nothing in it looks like a token."""
     actions.require(by, REPORT)
     prefix = configuration.current().token_prefix
-    leaks = leak_rules.leaks_in(text, prefix, url=url, source="reported by a person")
+    leaks = leak_rules.leaks_in(text, prefix, url=url, source="a report by a person")
     if refusal := leak_rules.refusal_of_nothing(leaks):
         raise refusal
     end_leaked(leaks, reporter=by.name)

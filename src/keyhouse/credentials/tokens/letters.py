@@ -53,6 +53,24 @@ def robot_revoked(project: Project, token: Token, by: str) -> Letter:
     )
 
 
+def rests(project: Project, token: Token) -> Letter:
+    """Return the notice to the owners that a robot token works for nobody until one of them stands behind it."""
+    return Letter(
+        "robot-token-rests",
+        f"A robot token of {project.name} rests",
+        (
+            Text(
+                f"{token.user.username}, who stood behind the robot token “{token.description}”, is no owner of "
+                f"{project.name} any more. Programs that use it can't upload until an owner stands behind it."
+            ),
+            Text(
+                "Whoever knew the token then knows it now. If you aren't sure who does, revoke it and make a new one."
+            ),
+            Link("Robot tokens of the project", site_address(robots_path(project))),
+        ),
+    )
+
+
 def ends_soon(token: Token, days: int) -> Letter:
     """Return the reminder that a token ends in so many days or fewer."""
     kind = "API token" if token.project is None else f"robot token of {token.project.name}"
@@ -88,7 +106,7 @@ class Spot:
 def leaked(kind: str, description: str, spot: Spot, page: str) -> Letter:
     """Return the notice that a token was found in the open and has been revoked."""
     found: tuple[tuple[str, str], ...] = tuple(
-        (name, value) for name, value in (("Found at", spot.url), ("In", spot.source)) if value
+        (name, value) for name, value in (("Found at", spot.url), ("Source", spot.source)) if value
     )
     rows: tuple[Block, ...] = (Facts(found),) if found else ()
     return Letter(

@@ -1,6 +1,6 @@
 """Macaroons: bearer tokens that anybody may narrow offline and nobody can widen. Pure.
 
-Binary form as in libmacaroons' format description (V2 for what we hand out; V1 is only read, for tools that verify).
+Binary form as in libmacaroons' format description (V2 for what we hand out; V1 and the JSON form of V2 are only read, for tools that verify).
 The signature is a chain: HMAC-SHA-256 over the identifier with a key derived from the root key, then over each caveat
 with the signature so far as key (Birgisson et al., NDSS 2014). Third-party caveats are not part of it: a macaroon
 that has one is malformed here.
@@ -12,9 +12,10 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 MAX_BYTES: Final = 8 * 1024  # of the binary form; a header line must hold the text
 MAX_CAVEATS: Final = 64
@@ -247,10 +248,50 @@ def _packet_length(data: bytes) -> int:
     return length
 
 
+# ---- the JSON form of V2: the same fields by their letters, those that are no text in base64; only ever read
+
+
+def parse_json(data: bytes) -> Macaroon:
+    """Read the JSON form of V2, all of it; raises MacaroonMalformed."""
+    if len(data) > MAX_BYTES:
+        raise MacaroonMalformed("it is too long")
+    try:
+        told = json.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise MacaroonMalformed("it is no JSON in UTF-8") from error
+    caveats = told.get("c", []) if isinstance(told, dict) else None
+    if not isinstance(caveats, list) or told.get("v") != _VERSION_2 or len(caveats) > MAX_CAVEATS:
+        raise MacaroonMalformed("it isn't a macaroon of version 2")
+    signature = _member(told, "s")
+    if len(signature) != SIGNATURE_BYTES:
+        raise MacaroonMalformed("its signature has the wrong length")
+    location = _member(told, "l") if {"l", "l64"} & told.keys() else b""
+    return Macaroon(location, _member(told, "i"), tuple(map(_json_caveat, caveats)), signature)
+
+
+def _json_caveat(told: Any) -> bytes:
+    if not isinstance(told, dict) or not told.keys() <= {"i", "i64"}:
+        raise MacaroonMalformed("a caveat is none of the first party")
+    return _member(told, "i")
+
+
+def _member(told: Mapping[str, Any], name: str) -> bytes:
+    """Return a field that stands there either as text or in base64, once."""
+    found = [told[one] for one in (name, f"{name}64") if one in told]
+    if len(found) != 1 or not isinstance(found[0], str):
+        raise MacaroonMalformed("a field is missing, doubled or no text")
+    try:
+        return found[0].encode() if name in told else decode(found[0])
+    except UnicodeEncodeError as error:  # half a character
+        raise MacaroonMalformed("a field is no text") from error
+
+
 def read_any(text: str) -> Macaroon:
-    """Read base64url of either version, for verifying by hand; servers take V2 with their prefix only.
+    """Read base64url of either version and of the JSON form, for verifying by hand; servers take V2 with their prefix only.
 
     Raises MacaroonMalformed.
     """
     data = decode(text)
+    if data[:1] == b"{":
+        return parse_json(data)
     return parse(data) if data[:1] == bytes([_VERSION_2]) else parse_v1(data)

@@ -44,6 +44,7 @@ class Token(models.Model):
     revoked_reason = models.CharField(max_length=100, default="", blank=True)
     suspended_at = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)  # of a robot token that another owner took over
+    rest_told_at = models.DateTimeField(null=True)  # when the owners were told that it rests
     told_projects = models.JSONField(
         default=list, db_default=[]
     )  # of whose trusted publishers its owner was told

@@ -119,6 +119,7 @@ def confirm_robot_token(project_name: str, token_id: uuid.UUID, *, by: Actor) ->
             raise RobotTokenNotResting
         before = token.user.username
         token.user_id, token.confirmed_at = by.user_id or token.user_id, now.replace(microsecond=0)
+        token.rest_told_at = None
         services.put_strength(token, by.strength, by, now)
         token.save()
         services.count_change()

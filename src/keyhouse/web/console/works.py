@@ -59,7 +59,7 @@ KINDS: Final = (
         timedelta(minutes=1),
         accounts.keep,
     ),
-    Kind("token-keeper", "reminds people of tokens that end soon", timedelta(minutes=1), tokens.keep),
+    Kind("token-keeper", "reminds people of tokens that end soon, tells of robot tokens that rest", timedelta(minutes=1), tokens.keep),
     Kind(
         "removal-keeper", "lets go of what was deleted long ago", timedelta(minutes=1), removals.keep
     ),
