@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email
+import hashlib
 import json
 import re
 import tempfile
@@ -15,8 +16,11 @@ from email import policy
 from pathlib import Path
 from typing import Any, Final
 
+import requests
+from demo.distributions import write_release
 from demo.document import mandate, write_document
 from demo.people import PASSWORD
+from demo.shelf import SHELF
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
 from tests.journeys.conftest import Server, start_server
 from tests.journeys.test_first_hour import code_of, next_code_of
@@ -116,6 +120,7 @@ def set_stage(harbour: Harbour) -> None:
     for act in (
         _change_projects,
         _trust,
+        _stage,
         _ask_for_accounts,
         _propose,
         _report_bounce,
@@ -123,6 +128,29 @@ def set_stage(harbour: Harbour) -> None:
         _begin_sign_in,
     ):
         act(harbour)
+
+
+def _stage(harbour: Harbour) -> None:
+    """Let the pipeline of lantern upload what waits for somebody to publish it."""
+    (work,) = (one for one in SHELF if one.name == "lantern")
+    with tempfile.TemporaryDirectory() as folder:
+        for path in write_release(Path(folder), work, "2.2"):
+            content = path.read_bytes()
+            answer = requests.post(
+                f"{harbour.server.url}/legacy/",
+                data={
+                    ":action": "file_upload",
+                    ":stage": "1",
+                    "name": work.name,
+                    "version": "2.2",
+                    "filetype": "bdist_wheel" if path.suffix == ".whl" else "sdist",
+                    "sha256_digest": hashlib.sha256(content).hexdigest(),
+                },
+                files={"content": (path.name, content)},
+                auth=("__token__", str(harbour.told["tokens"][0]["token"])),
+                timeout=30,
+            )
+            assert answer.status_code == 200, answer.text
 
 
 def _change_projects(harbour: Harbour) -> None:

@@ -61,6 +61,15 @@ class ProjectArchived(ProjectsRefusal):
     fix = "An owner can take it out of the archive on the project's page."
 
 
+class UploadsWait(ProjectsRefusal):
+    """While a file was on its way, its project was made to stage its uploads."""
+
+    code = "uploads-wait"
+    situation = Situation.CONFLICT
+    sentence = "Since a moment ago, uploads to this project wait for a person."
+    fix = "Upload the file again; it will be staged."
+
+
 class ProjectQuarantined(ProjectsRefusal):
     """While operators look at a project, nobody changes it."""
 

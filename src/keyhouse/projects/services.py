@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 
@@ -23,12 +23,15 @@ from keyhouse.core.actor import Actor, at_project
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
 from keyhouse.projects import founding, pages, queries, rules, verification
 from keyhouse.projects.changing import raise_refusal, require_people, settled, thing_of
-from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound
+from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound, UploadsWait
 from keyhouse.projects.models import File, IndexPage, Project, Provenance, Release, Role, UsedFileName
 from keyhouse.projects.pages import Contents
 from keyhouse.projects.rules import KnownRelease
 from keyhouse.projects.search import verification as search
 from keyhouse.projects.search.rows import rewrite_row
+
+# what uploads with, where a project stages its uploads
+_STAGED_KINDS: Final = frozenset({"token", "publisher"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ def _publish(new: NewFile, by: Actor) -> File:
         by = at_project(by, project.pk if project else None, new.normalized_name)
         is_new_project = project is None
         project = _let_in(project, by) if project else _found_project(new, by, at)
+        if project.stages_uploads and by.kind in _STAGED_KINDS:
+            raise UploadsWait
         contents = Contents() if is_new_project else pages.read_contents(project)
         joined = rules.find_equal_release(contents.releases, new.version)
         repeated = _find_repeated(new, project, joined, by)

@@ -32,6 +32,7 @@ from keyhouse.projects.models import File, IndexPage, Project, Provenance, Relea
 from keyhouse.publishing.staging import queries, services
 from keyhouse.publishing.staging.models import StagedFile, StagedRelease
 from keyhouse.storage import blobs
+from keyhouse.web.project_pages.publications import publication_of
 
 pytestmark = pytest.mark.django_db
 
@@ -160,6 +161,26 @@ def test_what_waits_counts_against_the_limit_of_the_project(stage: Stage, projec
     assert refused(lambda: stage("3.0")) == "project-too-large"
 
 
+def test_so_many_releases_wait_and_no_more(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(services, "MOST_WAITING", 2)
+    stage()
+    stage("3.0")
+    assert refused(lambda: stage("4.0")) == "staged-releases-too-many"
+    stage("3.0", kind="sdist")
+    StagedRelease.objects.filter(version="2.0").update(expires_at=clock.now())
+    stage("4.0")
+
+
+def test_an_upload_that_was_under_way_when_staging_was_switched_on_is_not_published(
+    project: Project, ci: Actor, ada: Actor
+) -> None:
+    services.set_staging("alpha-beta", stages=True, by=ada)
+    new = make_file(version="2.0")
+    for by in (ci, replace(ci, kind="publisher")):
+        assert refused(partial(projects.publish_file, new, by=by)) == "uploads-wait"
+    assert projects.publish_file(new, by=host()).filename == WHEEL
+
+
 # publishing
 
 
@@ -185,6 +206,7 @@ def test_all_files_appear_at_once_with_who_uploaded_and_who_published(
     assert (one.has_provenance, other.has_provenance) == (True, False)
     assert one.provenance.body == {"version": 1}
     assert Release.objects.get(version="2.0").metadata == wheel.description["metadata"]
+    assert publication_of(one).staged_at == wheel.staged_at
     page = IndexPage.objects.get(kind="simple", name="alpha-beta", form="json")
     assert {WHEEL, SDIST} <= {file["filename"] for file in json.loads(bytes(page.body))["files"]}
     assert not list(verification.verify_pages())
@@ -440,6 +462,18 @@ def test_the_setting_is_the_owners_and_everybody_is_told(project: Project, ada: 
     told = Record.objects.filter(action="project.set-staging").order_by("pk")
     assert [one.details["stages_uploads"] for one in told] == [True, False]
     assert project_queries.find_project("alpha-beta") == project
+
+
+def test_a_robot_token_rests_with_its_owner_until_another_confirms_it(
+    stage: Stage, project: Project, token: Token, bob: Actor
+) -> None:
+    Token.objects.update(project=project)
+    stage()
+    give_role("alpha-beta", bob, "owner")
+    Role.objects.filter(user_id=token.user_id).update(kind="maintainer")
+    assert refused(lambda: publish(project, bob)) == "staged-origin-ended"
+    Token.objects.update(user_id=id_of(bob))
+    assert publish(project, bob) == [WHEEL]
 
 
 def test_another_token_of_the_project_is_judged_by_itself(

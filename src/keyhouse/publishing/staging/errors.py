@@ -35,6 +35,15 @@ class StagedFileExists(StagingRefused):
     fix = "Discard the staged release, then upload all of its files again."
 
 
+class StagedTooMany(StagingRefused):
+    """So many staged releases wait in a project that nobody would look at one more."""
+
+    code = "staged-releases-too-many"
+    situation = Situation.CONFLICT
+    sentence = "Too many staged releases of this project wait already."
+    fix = "Publish or discard some of them on the project's page of staged releases."
+
+
 class StagedChanged(StagingRefused):
     """What is staged isn't what somebody looked at; nothing is published that nobody has seen."""
 

@@ -12,6 +12,7 @@ from typing import Final
 from keyhouse.accounts.models import User
 from keyhouse.core.actions import Thing
 from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.tokens.queries import is_resting
 from keyhouse.credentials.trusted_publishers.acting import NO_TOKEN
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
 from keyhouse.projects.models import Project
@@ -21,6 +22,7 @@ from keyhouse.publishing.staging.models import StagedFile
 _REVOKED: Final = "the API token that uploaded it was revoked since"
 _MINTED_REVOKED: Final = "the short-lived token that uploaded it was revoked since"
 _REMOVED: Final = "the trusted publisher that uploaded it was removed since"
+_RESTS: Final = "the project's robot token that uploaded it rests until another owner confirms it"
 _NO_ROLE: Final = "whoever stands behind what uploaded it has no role in the project any more"
 _CLOSED: Final = "the account of whoever stands behind what uploaded it is not in order"
 
@@ -32,6 +34,8 @@ def find_objection(project: Project, staged: StagedFile) -> str:
     token = Token.objects.filter(pk=_number(staged.credential)).select_related("user").first()
     if token is None or token.revoked_at is not None:
         return _REVOKED
+    if is_resting(token):
+        return _RESTS
     return _of_person(project, token.user)
 
 

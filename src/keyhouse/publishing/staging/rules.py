@@ -15,6 +15,7 @@ from keyhouse.projects.errors import ContentExists, SecondSourceDistribution
 from keyhouse.publishing.staging.errors import StagedFileExists
 
 WARN_BEFORE: Final = timedelta(days=1)
+MOST_WAITING: Final = 50  # releases of one project; each has written to its people
 _NOT_COMPARED: Final = frozenset({"description", "description_content_type", "version"})
 
 

@@ -30,10 +30,11 @@ from keyhouse.publishing.staging.errors import (
     StagedFileTooLarge,
     StagedMissing,
     StagedOriginEnded,
+    StagedTooMany,
     StagingNeedsProject,
 )
 from keyhouse.publishing.staging.models import StagedFile, StagedRelease
-from keyhouse.publishing.staging.rules import Waiting, judge_beside
+from keyhouse.publishing.staging.rules import MOST_WAITING, Waiting, judge_beside
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import key_of
 
@@ -83,6 +84,8 @@ def _stage(new: NewFile, by: Actor) -> StagedFile | File:
 
 def _open(project: Project, new: NewFile, by: Actor, now: datetime) -> StagedRelease:
     """Begin a staged release; an older one of this version whose time is over makes room. Owners are told once."""
+    if queries.waiting_of(project, now).count() >= MOST_WAITING:
+        raise StagedTooMany
     late = StagedRelease.objects.filter(project=project, version=new.version, ended_at__isnull=True)
     late.update(ended_at=now, outcome=StagedRelease.Outcome.EXPIRED)
     until = now + timedelta(days=configuration.current().staged_days)

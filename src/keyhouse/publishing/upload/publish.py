@@ -82,7 +82,10 @@ def store_and_stage(submission: Submission, new: NewFile) -> File | StagedFile:
         raise StagingNeedsProject
     store(submission)
     with turn():
-        return stage_file(new, by=submission.actor)
+        file = stage_file(new, by=submission.actor)
+    if new.uploaded_via == "token" and submission.project is not None:
+        tell_of_token(new.credential, submission.project.pk, clock.now())
+    return file
 
 
 def store(submission: Submission) -> None:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from keyhouse.core import clock
 from keyhouse.credentials.trusted_publishers.places import Place, find_place, repository_in
 from keyhouse.distfiles.shown_text import shortened
 from keyhouse.projects.models import File
@@ -55,6 +56,7 @@ class Publication:
     client: str
     at: datetime
     claims: tuple[Claim, ...] = ()
+    staged_at: datetime | None = None  # since when it waited for a person to publish it
 
     @property
     def line(self) -> str:
@@ -96,6 +98,7 @@ def publication_of(file: File) -> Publication:
         client=shortened(file.client, _LONGEST_CLIENT),
         at=file.uploaded_at,
         claims=claims_of(file.publication) if file.uploaded_via == "publisher" else (),
+        staged_at=_instant(file.publication.get("staged_at")),
     )
 
 
@@ -209,6 +212,10 @@ def as_json(file: File) -> dict[str, Any]:
         kept = ("provider", "issuer", "configured", "environment", "claims")
         told["publisher"] = {name: file.publication.get(name) for name in kept}
     return told
+
+
+def _instant(written: object) -> datetime | None:
+    return clock.parse_instant(written) if isinstance(written, str) else None
 
 
 @dataclass(frozen=True, slots=True)
