@@ -166,6 +166,11 @@ def test_what_is_signed_is_not_believed_blindly(statement: Any, code: str, autho
     assert code_of(ENTERPRISE, authority.attest(statement, CLAIMS)) == code
 
 
+def test_a_claim_with_a_nul_is_no_claim(authority: Authority) -> None:
+    attestation = authority.attest(statement_of(NAME, SHA256), CLAIMS | {"run": "\0"})
+    assert code_of(ENTERPRISE, attestation) == "attestation-invalid"
+
+
 def test_both_kinds_are_taken_and_none_twice(authority: Authority) -> None:
     publish = authority.attest(statement_of(NAME, SHA256), CLAIMS)
     slsa = authority.attest(statement_of(NAME, SHA256, predicateType=SLSA, predicate={"a": 1}), CLAIMS)

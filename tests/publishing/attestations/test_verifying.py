@@ -217,11 +217,26 @@ def test_whatever_is_changed_of_an_attestation_it_no_longer_holds(folder: Path) 
         "[" * 100_000,
         "[" + " " * LARGEST + "]",
         "9" * 5000,
+        '["\\u0000"]',
+        '["\\ud800"]',
+        '[{"\\u0000": 1}]',
+        "[1e400]",
+        "[1.5]",
+        "[" * 20 + "]" * 20,
     ],
 )
 def test_what_is_no_list_of_attestations_is_refused(text: str) -> None:
     with pytest.raises(AttestationInvalid):
         read_field(text)
+
+
+@pytest.mark.parametrize("value", ["\0", "\ud800", float("inf"), 1.5, [[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]])
+def test_what_no_database_can_keep_is_refused_wherever_it_stands(value: Any, folder: Path) -> None:
+    body = load(folder, PUBLISH)
+    assert read_field(json.dumps([body]))
+    body["verification_material"]["transparency_entries"][0]["unknown"] = value
+    with pytest.raises(AttestationInvalid):
+        read_field(json.dumps([body]))
 
 
 def test_more_than_one_of_each_kind_is_refused_before_any_is_read() -> None:

@@ -17,10 +17,12 @@ LARGEST: Final = (
     512 * 1024
 )  # characters of all attestations of a file; real ones have about ten thousand each
 
+_DEEPEST: Final = 16  # levels of nesting; real ones have eight
+
 
 def read_field(text: str) -> list[Document]:
     """Return the attestations of the form field, tidied; raises AttestationInvalid or AttestationRepeated."""
-    body = read_json(text)
+    body = _plain(read_json(text))
     if not isinstance(body, list) or not body:
         raise AttestationInvalid("The field attestations must be a JSON list of attestations.")
     if len(body) > len(PREDICATES):
@@ -30,7 +32,7 @@ def read_field(text: str) -> list[Document]:
 
 def read_document(text: str) -> list[Document]:
     """Return the attestations of a file as tools write it: one attestation, or a whole provenance object."""
-    body = read_json(text)
+    body = _plain(read_json(text))
     if isinstance(body, dict) and "attestation_bundles" in body:
         bundles = body["attestation_bundles"]
         if not isinstance(bundles, list) or not all(isinstance(one, dict) for one in bundles):
@@ -68,6 +70,30 @@ def tidied(body: Any) -> Document:
         },
         "envelope": {"statement": _text(envelope, "statement"), "signature": _text(envelope, "signature")},
     }
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Return what was read, if every database can keep it and every program read it; raises AttestationInvalid.
+
+    An entry of a log may have members that nobody checks. They are served as they came, so they must be harmless.
+    """
+    if isinstance(value, float) or depth > _DEEPEST:
+        raise AttestationInvalid("The attestations hold a fraction, or are nested too deeply.")
+    if isinstance(value, str):
+        _require_text(value)
+    elif isinstance(value, dict):
+        for name, part in value.items():
+            _require_text(name)
+            _plain(part, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            _plain(part, depth + 1)
+    return value
+
+
+def _require_text(text: str) -> None:
+    if "\0" in text or (not text.isascii() and any("\ud800" <= sign <= "\udfff" for sign in text)):
+        raise AttestationInvalid("The attestations hold a NUL or half of a character.")
 
 
 def _table(body: Any, name: str) -> Mapping[str, Any]:

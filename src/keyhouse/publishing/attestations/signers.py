@@ -78,4 +78,8 @@ def _utf8(der: bytes) -> str:
     if len(der) != start + length:
         message = "a claim of the certificate is cut off"
         raise ValueError(message)
-    return der[start:].decode()
+    text = der[start:].decode()
+    if "\0" in text:
+        message = "a claim of the certificate holds a NUL"
+        raise ValueError(message)
+    return text
