@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from tests.distfiles.builders import build_wheel
 from tests.publishing.attestations.minted import authorization_of, make_publisher
 from tests.publishing.attestations.vectors import GITHUB, GITLAB, MODELS, load
@@ -177,6 +178,26 @@ def test_it_is_judged_at_the_time_that_the_log_signed(
     assert send([load(folder, ATTESTATION)]).status == 200
 
 
+def test_a_file_is_published_though_nobody_can_be_told(
+    send: Send, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    Email.objects.create(user=User.objects.get(), address="ada@example.org", added_at=now, verified_at=now)
+    assert send([load(folder, ATTESTATION)]).status == 200
+    Release.objects.update(created_at=now - timedelta(days=1))
+    wheel = build_wheel(tmp_path, name="gitlab_oidc_project", version="0.0.4")
+
+    def fail(*_: object, **__: object) -> None:
+        raise OperationalError("database is locked")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("keyhouse.publishing.attestations.telling.tell_others", fail)
+        assert send("", path=wheel).status == 200
+    assert (File.objects.count(), Mail.objects.count()) == (2, 0)
+    assert send("", path=wheel).status == 200  # the same again makes up for it
+    assert Mail.objects.count() == 1
+
+
 def test_owners_are_told_once_where_a_release_comes_without(send: Send, folder: Path, tmp_path: Path) -> None:
     now = clock.now()
     Email.objects.create(user=User.objects.get(), address="ada@example.org", added_at=now, verified_at=now)
@@ -189,3 +210,7 @@ def test_owners_are_told_once_where_a_release_comes_without(send: Send, folder: 
     for wheel in (*wheels, wheels[0]):
         assert send("", path=wheel).status == 200
     assert list(Mail.objects.values_list("kind", "address")) == [("provenance-lost", "ada@example.org")]
+    Mail.objects.all().delete()  # as after some months
+    File.objects.update(uploaded_at=now - timedelta(days=90))
+    assert send("", path=wheels[0]).status == 200
+    assert not Mail.objects.exists()

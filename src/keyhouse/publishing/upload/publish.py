@@ -6,13 +6,15 @@ A crash anywhere leaves nothing half-visible: a blob without a row is seen by no
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from keyhouse.audit.services import Detail
 from keyhouse.core import clock, faults
@@ -33,6 +35,8 @@ from keyhouse.publishing.upload.submission import Submission
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import key_of, metadata_key_of
 
+_log = logging.getLogger("keyhouse.upload")
+
 # nothing is published that these didn't see, whatever becomes of the list of steps
 _INDISPENSABLE: Final = frozenset(
     {
@@ -47,6 +51,7 @@ _INDISPENSABLE: Final = frozenset(
         "metadata",
     }
 )
+_RETRIED: Final = timedelta(days=1)
 # Inside one process uploads queue here rather than in SQLite, whose waiters sleep for longer and longer times.
 _queue: Final = threading.Lock()
 
@@ -61,8 +66,21 @@ def publish(submission: Submission) -> File | StagedFile:
         return store_and_stage(submission, describe(submission))
     else:
         file = store_and_publish(submission, describe(submission))
-    tell_of_break(file)
+    _tell_owners(file)
     return file
+
+
+def _tell_owners(file: File) -> None:
+    """Write to owners where the release is odd; the file is published whether or not that can be written down.
+
+    Of a file that was here already only while its upload may just be tried again.
+    """
+    if clock.now() - file.uploaded_at > _RETRIED:
+        return
+    try:
+        tell_of_break(file)
+    except DatabaseError:
+        _log.warning("owners can't be told of %s", file.filename, exc_info=True)
 
 
 def store_and_publish(submission: Submission, new: NewFile) -> File:
