@@ -12,6 +12,7 @@ import click
 
 from keyhouse.core import configuration
 from keyhouse.core.errors import Refusal
+from keyhouse.distfiles.shown_text import visible
 from keyhouse.publishing.attestations.errors import AttestationInvalid
 from keyhouse.publishing.attestations.identities import Expected
 from keyhouse.publishing.attestations.naming import FORMS, read_publisher
@@ -121,7 +122,7 @@ def _tell(file: Path, expected: Expected, found: list[Verified], *, as_json: boo
 
 
 def _details(one: dict[str, Any]) -> list[str]:
-    return [f"    {word}: {one[word]}" for word in _WORDS if word in one]
+    return [f"    {word}: {visible(one[word])}" for word in _WORDS if word in one]
 
 
 def _tell_refusal(file: Path, refusal: Refusal, *, as_json: bool) -> None:

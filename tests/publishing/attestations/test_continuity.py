@@ -149,5 +149,10 @@ def test_the_page_of_a_file_shows_what_its_attestations_say(alpha: Project, clie
     assert 'href="javascript' not in page
     assert f'href="{HOME}x"' not in page
     assert f'href="/integrity/alpha/1.0/{file.filename}/provenance"' in page
+    told = client.get("/project/alpha/1.0/publications.json").json()["files"]
+    assert {one["filename"]: one["attestations"] for one in told} == {
+        file.filename: [said, odd],
+        other.filename: [],
+    }
     assert "None came with this file." in plain
     assert "/provenance" not in plain

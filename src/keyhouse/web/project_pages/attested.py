@@ -40,11 +40,15 @@ class Attested:
     rows: tuple[Said, ...]
 
 
-def attested_of(file: File) -> tuple[Attested, ...]:
-    """Return what the attestations of a file say, none where it has no provenance."""
+def said_of(file: File) -> list[dict[str, Any]]:
+    """Return what is kept of the attestations of a file, nothing where it has no provenance."""
     told = file.publication.get("attestations") if file.has_provenance else None
-    found = told if isinstance(told, list) else []
-    return tuple(_attested(one) for one in found if isinstance(one, dict))
+    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+
+
+def attested_of(file: File) -> tuple[Attested, ...]:
+    """Return what the attestations of a file say, for its page."""
+    return tuple(map(_attested, said_of(file)))
 
 
 def provenance_address(file: File, project: str, version: str) -> str:

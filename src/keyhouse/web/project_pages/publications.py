@@ -16,6 +16,7 @@ from keyhouse.core import clock
 from keyhouse.credentials.trusted_publishers.places import Place, find_place, repository_in
 from keyhouse.distfiles.shown_text import shortened
 from keyhouse.projects.models import File
+from keyhouse.web.project_pages.attested import said_of
 from keyhouse.web.project_pages.link_rules import Ground
 
 _LONGEST_CLIENT: Final = 60
@@ -206,6 +207,7 @@ def as_json(file: File) -> dict[str, Any]:
         "by": _told_by(file),
         "at": file.uploaded_at.isoformat().replace("+00:00", "Z"),
         "has_provenance": file.has_provenance,
+        "attestations": said_of(file),
         "publisher": None,
     }
     if file.uploaded_via == "publisher":
