@@ -10,6 +10,7 @@ from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import compliant_among
 from keyhouse.core import clock
 from keyhouse.core.standing import Standing
+from keyhouse.credentials.trusted_publishers.queries import all_live
 from keyhouse.mandate.models import CriticalProject
 from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.models import Membership
@@ -38,7 +39,7 @@ class MandateStandings:
         helped = {project for project, owner in owners if owner in compliant}
         peers = {owner for project, owner in owners if roles[project] == OWNER} & compliant
         return Standing(
-            has_authority=bool(roles) or has_office or Membership.objects.filter(user_id=user_id).exists(),
+            has_authority=bool(roles) or has_office or _can_act_otherwise(user_id, clock.now()),
             has_critical_project=_is_any_critical(list(roles)),
             co_owner_ids=tuple(others),
             compliant_co_owner_ids=() if has_office else tuple(sorted(peers)),
@@ -51,6 +52,12 @@ class MandateStandings:
     def is_critical(self, normalized_name: str) -> bool:
         """Tell whether a project is critical by any mandate."""
         return CriticalProject.objects.filter(normalized_name=normalized_name).exists()
+
+
+def _can_act_otherwise(user_id: int, now: datetime) -> bool:
+    """Tell whether somebody is in an organization, or answers for a publisher, which may make a project."""
+    is_member = Membership.objects.filter(user_id=user_id).exists()
+    return is_member or all_live(now).filter(configured_by_id=user_id).exists()
 
 
 def _is_invited(user_id: int, now: datetime) -> bool:

@@ -287,6 +287,22 @@ def test_gitlab_compares_ids_once_they_are_known(claim: str) -> None:
     assert outcome(one, CLAIMS["gitlab"] | {claim: "5"}) == claim
 
 
+@pytest.mark.parametrize(
+    ("provider", "claim"),
+    [(name, claim) for name in FIELDS for claim in providers.get(name).ids.values()],
+)
+def test_an_id_of_another_type_is_refused_and_one_that_is_known_has_to_be_there(
+    provider: str, claim: str
+) -> None:
+    one, rules = publisher(provider), providers.get(provider)
+    wrong: tuple[Any, ...] = (3, True, ["3"], {}, 3.0)
+    for value in wrong:
+        assert outcome(one, CLAIMS[provider] | {claim: value}) == "refused"
+    one.claims |= rules.immutable(CLAIMS[provider])
+    left = {name: value for name, value in CLAIMS[provider].items() if name != claim}
+    assert outcome(one, left) != ""
+
+
 @pytest.mark.parametrize("value", [False, "true", 1, None, "True", [True]])
 def test_google_takes_a_verified_address_only(value: Any) -> None:
     assert outcome(publisher("google"), CLAIMS["google"] | {"email_verified": value}) == "refused"

@@ -46,7 +46,7 @@ class GitLab(ProviderRules):
         ),
         ENVIRONMENT_FIELD,
     )
-    needed = ("sub", "project_path", "ci_config_ref_uri", "ref_path", "sha", "namespace_id", "project_id")
+    needed = ("sub", "project_path", "ci_config_ref_uri", "ref_path", "sha")
     ids: ClassVar[Mapping[str, str]] = {"namespace_id": "namespace_id", "project_id": "project_id"}
     keeps: ClassVar[Mapping[str, str]] = {
         "repository": "project_path",

@@ -43,8 +43,6 @@ class Google(ProviderRules):
         """Refuse an address that isn't verified; the words "true" and 1 are no proof of it."""
         if claims.get("email_verified") is not True:
             raise IdentityRefused("The e-mail address of the identity is not verified.")
-        if "sub" in claims and not isinstance(claims["sub"], str):
-            raise IdentityRefused("The claim sub is not text.")
 
     def label(self, publisher: Publisher) -> str:
         """Return the address."""

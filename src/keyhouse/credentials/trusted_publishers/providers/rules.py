@@ -95,7 +95,7 @@ class ProviderRules:
 
     `issuer`: the address of the public one, where there is one. `needed`: claims that every token has, as text.
     `same`: what has to be equal. `ids`: configured name → claim of what is immutable, stored at set-up or first use;
-    `needed_ids`: those that every token has. `keeps`: what is written down of a use: name → claim.
+    `known_by`: the one that stays with repository or project whatever its name. `keeps`: what is written down of a use: name → claim.
     """
 
     name: ClassVar[str]
@@ -143,9 +143,9 @@ class ProviderRules:
             value = claims.get(name)
             if not isinstance(value, str) or not value:
                 raise IdentityRefused(f"The identity has no claim {name}, or it is not text.")
-        value = claims.get(ENVIRONMENT)
-        if value is not None and not isinstance(value, str):
-            raise IdentityRefused("The claim environment is not text.")
+        for name in (ENVIRONMENT, *self.ids.values()):
+            if claims.get(name) is not None and not isinstance(claims[name], str):
+                raise IdentityRefused(f"The claim {name} is not text.")
         self.require_more(claims)
 
     def require_more(self, claims: Mapping[str, Any]) -> None:
