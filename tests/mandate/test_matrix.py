@@ -81,9 +81,6 @@ WITHOUT_DOOR = {
     *(name for name in CATALOGUE if name.startswith(("organization.", "team.", "team-role.")) and CATALOGUE[name].gated),
     "project.move",
     "mandate.propose", "exemption.propose", "user.invite", "user.create", "setup.link", "enrolment.link",
-    # their pages are still to come
-    "publisher.add", "publisher.confirm", "publisher.constrain", "publisher.add-pending",
-    "project.require-publishers", "project.allow-tokens",
 }  # fmt: skip
 # gated, and asked inside the door of another action: each has a test of its own below
 INSIDE = {"token.use", "project.create", "index.read-private", "second-factor.remove-last", "switch.set-long"}

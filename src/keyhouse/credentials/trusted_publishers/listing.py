@@ -139,8 +139,11 @@ def _outlooks(publishers: Sequence[Publisher]) -> dict[int, Outlook]:
 
 def _credential_of(publisher: Publisher) -> Credential:
     project = publisher.project
-    names = () if project is None else (project.normalized_name,)
-    return Credential(publisher.strength, ("release.upload",), names)
+    if project is None:
+        return Credential(
+            publisher.strength, ("project.create",), (publisher.pending_normalized_name,), "publisher"
+        )
+    return Credential(publisher.strength, ("release.upload",), (project.normalized_name,), "publisher")
 
 
 def facts_of_use(publisher: Publisher) -> tuple[Fact, ...]:
