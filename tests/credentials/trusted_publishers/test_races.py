@@ -33,6 +33,9 @@ def ada(db: None) -> User:
 def start(act: Callable[[], object]) -> int:
     """Do something in a process of its own, which has connections of its own to the database."""
     connections.close_all()
+    close_pool = getattr(connections["default"], "close_pool", None)
+    if close_pool:  # of PostgreSQL; its threads don't come along
+        close_pool()
     pid = os.fork()
     if pid:
         return pid
