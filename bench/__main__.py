@@ -24,6 +24,7 @@ NAMES = (
     "corpus",
     "importing",
     "attestations",
+    "permissions",
 )
 NEEDED = ("nginx", "wrk", "h2load", "taskset")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -199,3 +200,18 @@ def test_a_deletion_is_held_through_people_of_teams(ada: User, eve: User, acme: 
     facts, _ = queries.gather(session_of(ada), "project.delete", ALPHA, clock.now())
     assert facts.object is not None
     assert facts.object.held_by == (document()["name"],)
+
+
+def test_an_organization_says_nothing_about_a_project_of_its_name(ada: User, set_clock: SetClock) -> None:
+    """Whoever founded one long ago has no grace by it in a project that they gained since."""
+    store(document(notice={"floor_days": 30, "unreached_cap_days": 60}))
+    set_clock(ANNOUNCED - timedelta(days=100))
+    services.create_organization("alpha", by=host(), owners=[ada])
+    make_project("alpha", ada, since=ANNOUNCED + timedelta(days=1))
+    set_clock(ENFORCED)
+    facts, _ = queries.gather(session_of(ada), "release.upload", ALPHA, clock.now())
+    assert {one.kind for one in facts.entries_of_object} == {"project"}
+    assert facts.held_since == (ANNOUNCED + timedelta(days=1), False)
+    about = Thing("organization", None, "alpha")
+    facts, _ = queries.gather(session_of(ada), "organization.manage", about, clock.now())
+    assert facts.held_since == (ANNOUNCED - timedelta(days=100), False)

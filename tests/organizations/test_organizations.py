@@ -197,11 +197,12 @@ def test_there_are_three_roles(kind: str, ada: Actor, acme: Organization) -> Non
 def test_an_organization_always_has_an_owner_who_can_act(ada: Actor, acme: Organization) -> None:
     people, before = with_people(acme, olga="owner", eve="member"), kinds_of(acme)
     User.objects.filter(username="olga").update(state=User.State.SUSPENDED)
-    for act in (
+    acts: list[Callable[[], Any]] = [
         lambda: membership.leave("acme", by=ada),
         lambda: membership.change_kind("acme", "ada", "member", by=ada),
         lambda: membership.remove_member("acme", "ada", by=ada),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(OrganizationOwnerLast):
             act()
     assert kinds_of(acme) == before

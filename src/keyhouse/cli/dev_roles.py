@@ -42,6 +42,8 @@ an owner of the organization that the project stands in (then they own it), and 
 whoever leaves an organization or a team, or is removed, has no right by it from the next question on, and so it is when a project moves.
 
 * **Owners** decide about people and own all projects of the organization. An organization always has an owner who can act.
+* An owner of an organization who is removed or lowered by another one is told, as all owners are. Where a project of it is critical, it takes effect
+  after `KEYHOUSE_OWNER_REMOVAL_DAYS`, and until then every owner can take it back, also the one whom it is about.
 * **Managers** make teams and put members into them, make projects in the organization and move their own into it. Only owners put managers into
   teams.
 * **Members** have rights in projects by teams only.

@@ -332,6 +332,11 @@ CATALOGUE: Final[dict[str, Action]] = {
             "organization.remove-member", "Remove somebody from an organization", "management", step_up=True
         ),
         _gated(
+            "organization.keep-member",
+            "Take back the end of an owner's membership, which waits",
+            "management",
+        ),
+        _gated(
             "organization.add-project",
             "Make a project in an organization, or move one into it",
             "management",

@@ -144,7 +144,7 @@ ALWAYS_OPEN: Final = frozenset(
         "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",
         "project.require-publishers",
         "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",
-        "organization.revoke", "organization.decline", "organization.leave",
+        "organization.revoke", "organization.decline", "organization.leave", "organization.keep-member",
         # letting go of what nobody has seen, and a thief may have put there
         "release.discard",
         # stopping the accounts of others, and letting go of one that was stopped by mistake

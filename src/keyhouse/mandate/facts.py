@@ -147,8 +147,15 @@ class Facts:
         """Return the authority over the very thing that is asked about."""
         if self.object is None or not self.object.name:
             return ()
-        name = self.object.name
-        return tuple([one for one in self.authority if one.name == name])
+        name, is_organization = self.object.name, self.object.kind == "organization"
+        # an organization may have the name of a project, and says nothing about that
+        return tuple(
+            [
+                one
+                for one in self.authority
+                if one.name == name and (one.kind == "organization") == is_organization
+            ]
+        )
 
     @Once
     def held_since(self) -> tuple[datetime | None, bool]:

@@ -124,7 +124,7 @@ def group_people(
         key = (_about_person(facts, policies), times, frozenset(names), frozenset(held))
         group = groups.get(key)
         if group is None:
-            objects = (None, *(Object("project", name) for name in names.values()))
+            objects = (None, *names.values())
             group = groups[key] = Group(
                 facts, objects, _all_instants(times, names, facts), tuple(held.values())
             )
@@ -153,9 +153,9 @@ def _about_person(facts: Facts, policies: Sequence[Policy]) -> tuple[Any, ...]:
     gained = [
         View(
             person,
-            (*facts.authority, *(Authority("project", "", role, None, "prospective") for role in roles)),
+            (*facts.authority, *(Authority(kind, "", role, None, "prospective") for role in roles)),
         )
-        for roles in (("owner",), ("owner", "maintainer"))
+        for kind, roles in _GAINED
     ]
     return (
         person.state,
@@ -166,6 +166,15 @@ def _about_person(facts: Facts, policies: Sequence[Policy]) -> tuple[Any, ...]:
         tuple(tuple(_memberships(one.mandate, seen) for seen in (view, *gained)) for one in policies),
         frozenset(facts.exemptions) if facts.exemptions else frozenset(),
     )
+
+
+# What an act can give before it is done: a first upload, an invitation into a project, an organization, one into that.
+_GAINED: Final = (
+    ("project", ("owner",)),
+    ("project", ("owner", "maintainer")),
+    ("organization", ("owner",)),
+    ("organization", ("owner", "manager", "member")),
+)
 
 
 def _memberships(mandate: Mandate, view: View) -> tuple[bool, ...]:
@@ -195,12 +204,13 @@ def _scheduled(mandate: Mandate) -> Iterator[datetime]:
         yield max(mandate.announced_at, mandate.credentials.at)
 
 
-def _classes_of_names(facts: Facts, policies: Sequence[Policy]) -> dict[Any, str]:
-    """Return of the projects between which a policy could tell one each, by what it sees in them."""
-    found: dict[Any, str] = {}
-    for name in {one.name: None for one in facts.authority if one.name}:
-        entries = tuple(one for one in facts.authority if one.name == name)
-        narrowed = replace(facts, object=Object("project", name))
+def _classes_of_names(facts: Facts, policies: Sequence[Policy]) -> dict[Any, Object]:
+    """Return of the projects and organizations between which a policy could tell one each, by what it sees in them."""
+    found: dict[Any, Object] = {}
+    kinds = {one.kind: "organization" if one.kind == "organization" else "project" for one in facts.authority}
+    for thing in {Object(kinds[one.kind], one.name): None for one in facts.authority if one.name}:
+        narrowed = replace(facts, object=thing)
+        entries = narrowed.entries_of_object
         key = tuple(
             (
                 policy.mandate.who.matches(View(facts.person, entries, policy.mandate.announced_at)),
@@ -208,7 +218,7 @@ def _classes_of_names(facts: Facts, policies: Sequence[Policy]) -> dict[Any, str
             )
             for policy in policies
         )
-        found.setdefault(key, name)
+        found.setdefault(key, thing)
     return found
 
 

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 
 from keyhouse.accounts.errors import OwnsAlone
 from keyhouse.core.belongings import Belongings, Kept
-from keyhouse.organizations.membership import end_membership
+from keyhouse.organizations.membership import end_membership, take_back_asked_by
 from keyhouse.organizations.models import (
     Membership,
     Organization,
@@ -53,7 +53,8 @@ def _give_up(user_id: int, now: datetime) -> None:
 
 
 def _disown(user_id: int, since: datetime, now: datetime) -> int:
-    """End what was offered from the account since then, as it may be from whoever was in it."""
+    """End what was offered from the account since then, and what it asked for, as it may be from whoever was in it."""
+    take_back_asked_by(user_id)
     waiting = OrganizationInvitation.objects.filter(
         invited_by_id=user_id, invited_at__gte=since, ended_at=None
     )
@@ -70,8 +71,8 @@ BELONGINGS: Final = Belongings(
             "memberships",
             "organizations.Membership",
             _memberships,
-            ("organization__name", "kind", "since_at"),
-            {"id": _ROW, "user": _ACCOUNT},
+            ("organization__name", "kind", "since_at", "ends_at", "ends_as", "ends_asked_by_name"),
+            {"id": _ROW, "user": _ACCOUNT, "ends_asked_by": "told by name"},
         ),
         Kept(
             "teams",

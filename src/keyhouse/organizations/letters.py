@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock, configuration
 from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
@@ -87,6 +89,31 @@ def changed(organization: Organization, who: str, before: str, after: str, by: s
             Text(f"{by} made {who} {after} of the organization {organization.name}; before it was {before}."),
             Text("If that is not right, talk to each other."),
         ),
+    )
+
+
+def will_end(organization: Organization, who: str, after: str, by: str, due_at: datetime) -> Letter:
+    """Return the notice to all owners that an owner will be one no more, and how to stop it."""
+    return Letter(
+        "organization-owner-ends",
+        f"{who} will no longer own {organization.name}",
+        (
+            Text(
+                f"{by} asked for it: {who} will {f'be {after}' if after else 'not belong to it'} in the organization "
+                f"{organization.name}. Because many depend on a project of it, that waits."
+            ),
+            Facts((("Takes effect at", clock.format_second(due_at)),)),
+            Text("Until then every owner can take it back, also the one whom it is about."),
+        ),
+    )
+
+
+def kept(organization: Organization, who: str, by: str) -> Letter:
+    """Return the notice that an owner stays one."""
+    return Letter(
+        "organization-owner-kept",
+        f"{who} stays an owner of {organization.name}",
+        (Text(f"By {by}: {who} stays an owner of the organization {organization.name}."),),
     )
 
 

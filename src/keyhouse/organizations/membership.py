@@ -6,18 +6,26 @@ are the last. Whoever is out of an organization is out of its teams with the sam
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
 
+from keyhouse.accounts import holds
 from keyhouse.accounts.models import User
-from keyhouse.accounts.queries import find_user
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import record
-from keyhouse.core import belongings, clock, faults
-from keyhouse.core.actor import Actor
+from keyhouse.core import belongings, clock, configuration, faults, standing
+from keyhouse.core.actor import Actor, job
 from keyhouse.organizations import letters, queries, rules
-from keyhouse.organizations.changing import organization_to_change, person_of, thing_of
+from keyhouse.organizations.changing import (
+    lock_people,
+    organization_to_change,
+    owner_ids,
+    person_of,
+    thing_of,
+)
 from keyhouse.organizations.errors import (
     MemberMissing,
     MembershipKindUnknown,
@@ -29,10 +37,16 @@ from keyhouse.organizations.models import Membership, Organization, Organization
 CHANGE: Final = "organization.change-role"
 REMOVE: Final = "organization.remove-member"
 LEAVE: Final = "organization.leave"
+KEEP: Final = "organization.keep-member"
+JOB: Final = "organizations"
+NOTHING: Final = ""  # the role of whoever belongs to it no more
+_DOUBTFUL: Final = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
+_CLOSED: Final = (User.State.SUSPENDED, User.State.DELETED)
+_AS_BEFORE: Final = {"ends_at": None, "ends_as": "", "ends_asked_by": None, "ends_asked_by_name": ""}
 
 
 def change_kind(name: str, username: str, kind: str, *, by: Actor) -> Membership:
-    """Give a member another role; the one they have changes nothing.
+    """Give a member another role; the one they have changes nothing. What lowers an owner may wait (`ends_at`).
 
     Raises MembershipKindUnknown, MemberMissing, OrganizationOwnerLast, OrganizationMissing, RoleRequired and what the gate
     raises.
@@ -44,16 +58,11 @@ def change_kind(name: str, username: str, kind: str, *, by: Actor) -> Membership
         before, now = member.kind, clock.now()
         if kind == before:
             return member
-        if before == rules.OWNER:
-            require_other_owner(organization, member)
+        require_other_owner(organization, member)
+        if _waits(organization, member, kind, CHANGE, by, now):
+            return member
         told = {*queries.owners_of(organization), member.user_id}
-        # what somebody holds since when counts for the grace of mandates: more of it is held since now
-        if rules.is_higher(kind, before):
-            member.since_at = now
-        member.kind = kind
-        member.save(update_fields=["kind", "since_at"])
-        if before == rules.OWNER:
-            _end_rights(organization, member.user_id)
+        _change(organization, member, kind, now)
         letter = letters.changed(organization, member.user.username, before, kind, by.name)
         tell_others(sorted(told), letter, now)
         _record(CHANGE, organization, member, by, before=before, after=kind)
@@ -61,19 +70,51 @@ def change_kind(name: str, username: str, kind: str, *, by: Actor) -> Membership
     return member
 
 
-def remove_member(name: str, username: str, *, by: Actor) -> None:
-    """End somebody's membership, and with it all rights by the organization and its teams.
+def _change(organization: Organization, member: Membership, kind: str, now: datetime) -> None:
+    before = member.kind
+    # what somebody holds since when counts for the grace of mandates: more of it is held since now
+    if rules.is_higher(kind, before):
+        member.since_at = now
+    member.kind = kind
+    member.save(update_fields=["kind", "since_at"])
+    Membership.objects.filter(pk=member.pk).update(**_AS_BEFORE)
+    if before == rules.OWNER:
+        _end_rights(organization, member.user_id)
+
+
+def remove_member(name: str, username: str, *, by: Actor) -> Membership | None:
+    """End somebody's membership, and with it all rights by the organization and its teams; returns what waits, or None.
 
     Raises MemberMissing, OrganizationOwnerLast, OrganizationMissing, RoleRequired and what the gate raises.
     """
     with transaction.atomic():
         organization, member = _member_to_change(name, username, REMOVE, by)
+        require_other_owner(organization, member)
+        if _waits(organization, member, NOTHING, REMOVE, by, clock.now()):
+            return member
         told = {*queries.owners_of(organization), member.user_id}
-        _end(organization, member)
+        end_membership(organization, member)
         letter = letters.removed(organization, member.user.username, by.name)
         tell_others(sorted(told), letter, clock.now())
         _record(REMOVE, organization, member, by, before=member.kind, after="")
         faults.reach("membership.ended")
+    return None
+
+
+def keep_member(name: str, username: str, *, by: Actor) -> bool:
+    """Take back the end of an owner's membership that waits; returns whether one did.
+
+    Raises MemberMissing, OrganizationMissing, RoleRequired and what the gate raises.
+    """
+    with transaction.atomic():
+        organization, member = _member_to_change(name, username, KEEP, by)
+        if member.ends_at is None:
+            return False
+        Membership.objects.filter(pk=member.pk).update(**_AS_BEFORE)
+        letter = letters.kept(organization, member.user.username, by.name)
+        tell_others(queries.owners_of(organization), letter, clock.now())
+        _record(KEEP, organization, member, by, before=member.kind, after=member.kind)
+    return True
 
 
 def leave(name: str, *, by: Actor) -> None:
@@ -83,7 +124,8 @@ def leave(name: str, *, by: Actor) -> None:
         member = organization.members.select_related("user").filter(user_id=person_of(by)).first()
         if member is None:
             raise OrganizationMissing
-        _end(organization, member)
+        require_other_owner(organization, member)
+        end_membership(organization, member)
         told = letters.left(organization, by.name, member.kind)
         tell_others(queries.owners_of(organization), told, clock.now())
         _record(LEAVE, organization, member, by, before=member.kind, after="")
@@ -93,8 +135,7 @@ def leave(name: str, *, by: Actor) -> None:
 def require_other_owner(organization: Organization, member: Membership) -> None:
     """Raise OrganizationOwnerLast where nobody else owns it who could act; the caller holds the lock of its row."""
     others = organization.members.filter(kind=rules.OWNER).exclude(pk=member.pk)
-    closed = (User.State.SUSPENDED, User.State.DELETED)
-    if member.kind == rules.OWNER and not others.exclude(user__state__in=closed).exists():
+    if member.kind == rules.OWNER and not others.exclude(user__state__in=_CLOSED).exists():
         raise OrganizationOwnerLast
 
 
@@ -105,7 +146,7 @@ def end_membership(organization: Organization, member: Membership) -> None:
 
 
 def _member_to_change(name: str, username: str, action: str, by: Actor) -> tuple[Organization, Membership]:
-    user = find_user(username)
+    user = queries.find_account(username)
     organization = organization_to_change(name, action, by, user.pk if user else None)
     member = queries.find_member(organization, username)
     if member is None:
@@ -113,9 +154,90 @@ def _member_to_change(name: str, username: str, action: str, by: Actor) -> tuple
     return organization, member
 
 
-def _end(organization: Organization, member: Membership) -> None:
-    require_other_owner(organization, member)
-    end_membership(organization, member)
+def _waits(  # noqa: PLR0913, PLR0917 - what waits, and who asked for it
+    organization: Organization, member: Membership, kind: str, action: str, by: Actor, now: datetime
+) -> bool:
+    """Put off what takes an owner out where many depend on a project (A15); asked again by whom one can trust, it goes on."""
+    if member.kind != rules.OWNER or by.kind == "host" or not _has_critical_project(organization):
+        return False
+    if member.ends_at is not None and member.ends_as == kind and not _is_doubtful(member, now):
+        return True
+    due_at = now + timedelta(days=configuration.current().owner_removal_days)
+    if due_at <= now:
+        return False
+    member.ends_at, member.ends_as = due_at, kind
+    member.ends_asked_by_id, member.ends_asked_by_name = by.user_id, by.name
+    member.save(update_fields=list(_AS_BEFORE))
+    letter = letters.will_end(organization, member.user.username, kind, by.name, due_at)
+    tell_others(queries.owners_of(organization), letter, now)
+    told = {"user": member.user.username, "before": member.kind, "after": kind}
+    told["due_at"] = clock.format_instant(due_at)
+    record(action, by=by, about=thing_of(organization), account_id=member.user_id, details=dict(told))
+    return True
+
+
+def _has_critical_project(organization: Organization) -> bool:
+    names = organization.projects.values_list("normalized_name", flat=True)
+    return any(standing.is_critical(name) for name in names)
+
+
+def carry_out_due(now: datetime) -> int:
+    """End and lower the memberships whose wait is over; returns how many. Twice, or by two at once, does no harm.
+
+    Where the account of whoever asked is on hold, frozen or suspended by now, it waits on.
+    """
+    due = Membership.objects.filter(ends_at__lte=now).order_by("ends_at", "pk")
+    found = list(due.values_list("pk", "organization__normalized_name", "user_id", "ends_asked_by_id"))
+    return sum(_carry_out(pk, name, people, now) for pk, name, *people in found)
+
+
+def _carry_out(member_id: int, name: str, people: Sequence[int | None], now: datetime) -> bool:
+    by = job(JOB)
+    with transaction.atomic():
+        lock_people([*owner_ids(name), *people])
+        organization = queries.lock_organization(name)
+        waiting = Membership.objects.select_related("user").filter(pk=member_id, ends_at__lte=now)
+        member = waiting.filter(organization=organization).first()
+        if organization is None or member is None or _is_doubtful(member, now):
+            return False
+        who, before, after, asked = (
+            member.user.username,
+            member.kind,
+            member.ends_as,
+            member.ends_asked_by_name,
+        )
+        owners = set(queries.owners_of(organization))
+        others = User.objects.filter(pk__in=owners - {member.user_id}).exclude(state__in=_CLOSED)
+        if before == rules.OWNER and not others.exists():
+            Membership.objects.filter(pk=member.pk).update(**_AS_BEFORE)
+            tell_others(owners, letters.kept(organization, who, "this index, as nobody else owns it"), now)
+            _record(KEEP, organization, member, by, before=before, after=before)
+            return True
+        if after:
+            _change(organization, member, after, now)
+            letter = letters.changed(organization, who, before, after, asked)
+        else:
+            end_membership(organization, member)
+            letter = letters.removed(organization, who, asked)
+        tell_others(sorted(owners | {member.user_id}), letter, now)
+        action = CHANGE if after else REMOVE
+        _record(action, organization, member, by, before=before, after=after)
+        faults.reach("membership.ended")
+    return True
+
+
+def _is_doubtful(member: Membership, now: datetime) -> bool:
+    """Tell whether somebody has to find out first whether it was the owner who asked."""
+    asked_by = member.ends_asked_by
+    return asked_by is not None and holds.effective_state(asked_by, now) in _DOUBTFUL
+
+
+def take_back_asked_by(user_id: int, organization: Organization | None = None) -> None:
+    """Let ends of memberships not come that somebody asked for who may ask for none any more."""
+    asked = Membership.objects.filter(ends_asked_by_id=user_id)
+    if organization is not None:
+        asked = asked.filter(organization=organization)
+    asked.update(**_AS_BEFORE)
 
 
 def _end_rights(organization: Organization, user_id: int) -> None:
@@ -125,6 +247,7 @@ def _end_rights(organization: Organization, user_id: int) -> None:
         organization=organization, invited_by_id=user_id, ended_at=None
     )
     offered.update(ended_at=now, outcome=OrganizationInvitation.Outcome.REVOKED)
+    take_back_asked_by(user_id, organization)
     belongings.leave_all(organization.pk, user_id, now)
 
 

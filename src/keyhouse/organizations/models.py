@@ -60,6 +60,15 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="memberships")
     kind = models.CharField(max_length=16, choices=Kind)
     since_at = models.DateTimeField()
+    # the end or lowering of an owner's role that waits, until it is taken back or its instant comes
+    ends_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    ends_as = models.CharField(
+        max_length=16, default="", db_default="", blank=True
+    )  # afterwards; empty: none
+    ends_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    ends_asked_by_name = models.CharField(max_length=150, default="", db_default="", blank=True)
 
     class Meta:
         """A person belongs to an organization once."""

@@ -8,6 +8,8 @@ from typing import Final
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from keyhouse.accounts.models import Email, User
+from keyhouse.accounts.queries import find_user
+from keyhouse.accounts.rules import LONGEST_USERNAME
 from keyhouse.audit import statements
 from keyhouse.core.actions import Thing
 from keyhouse.distfiles.names import fold
@@ -72,7 +74,14 @@ def members_of(organization: Organization) -> QuerySet[Membership]:
 
 def find_member(organization: Organization, username: str) -> Membership | None:
     """Return somebody's membership, by user name in whatever case, or None."""
-    return members_of(organization).filter(user__username__iexact=username).first()
+    user = find_account(username)
+    return None if user is None else members_of(organization).filter(user=user).first()
+
+
+def find_account(username: str) -> User | None:
+    """Return the account of a user name, in whatever case, or None; what no name could hold is never found."""
+    is_name = len(username) <= LONGEST_USERNAME and username.isascii() and username.isprintable()
+    return find_user(username) if is_name else None
 
 
 def owners_of(organization: Organization) -> list[int]:

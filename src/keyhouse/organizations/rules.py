@@ -40,6 +40,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
         "organization.revoke",
         "organization.change-role",
         "organization.remove-member",
+        "organization.keep-member",
     },
     MANAGER: _EVERY_MEMBER | _MANAGING,
     MEMBER: _EVERY_MEMBER,

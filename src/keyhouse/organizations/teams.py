@@ -6,7 +6,6 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts.queries import find_user
 from keyhouse.audit.services import Detail, record
 from keyhouse.core import belongings, clock
 from keyhouse.core.actor import Actor
@@ -106,7 +105,7 @@ def _require_free(organization: Organization, team_name: str, besides: Team | No
 
 
 def _team_to_change(name: str, team_name: str, action: str, by: Actor, username: str = "") -> Team:
-    user = find_user(username) if username else None
+    user = queries.find_account(username) if username else None
     organization = organization_to_change(name, action, by, user.pk if user else None)
     team = queries.find_team(organization, team_name)
     if team is None:

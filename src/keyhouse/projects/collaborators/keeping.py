@@ -10,6 +10,7 @@ from django.db import close_old_connections
 
 from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
+from keyhouse.organizations import membership
 from keyhouse.organizations.keeping import forget_old
 from keyhouse.projects.collaborators import ending, rules
 from keyhouse.projects.collaborators.models import ProjectInvitation
@@ -28,6 +29,7 @@ def forget_invitations(now: datetime) -> int:
 WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "roles_ended": ending.carry_out_due,
     "old_invitations": forget_invitations,
+    "memberships_ended": membership.carry_out_due,
     "old_organization_invitations": forget_old,
 }
 
