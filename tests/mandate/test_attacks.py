@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from tests.credentials.tokens.test_leaks import minted
 from tests.distfiles.builders import build_wheel
 from tests.mandate.conftest import SetClock
 from tests.mandate.stored import (
@@ -35,6 +36,7 @@ from keyhouse.core import clock, configuration, keys
 from keyhouse.core.actor import host
 from keyhouse.core.errors import RoleRequired
 from keyhouse.credentials.tokens.models import Token
+from keyhouse.mail.models import Mail
 from keyhouse.mandate import services
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.models import Exemption, MandateVersion
@@ -187,7 +189,10 @@ def test_a5_and_a6_a_robot_token_is_no_way_past_a_deadline(
     before = File.objects.count()
     answer = push(weak, build_wheel(tmp_path, version="2.0"))
     assert (answer.status, answer.code, File.objects.count()) == (403, "credential-weak", before)
-    assert push(strong, build_wheel(tmp_path, version="2.0")).status == 200
+    minted(Project.objects.get(), ada)
+    for version in ("2.0", "2.1"):
+        assert push(strong, build_wheel(tmp_path, version=version)).status == 200
+    assert Mail.objects.filter(kind="token-beside-publisher").count() == 1, "told once, by the upload"
     assert {file.publication["class"] for file in File.objects.all()} == {"robot-token"}
     clocked(ENFORCED + DAY)
     assert push(strong, build_wheel(tmp_path, version="3.0")).code == "credential-invalid", "its term is over"
