@@ -16,6 +16,7 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, host
 from keyhouse.core.errors import RoleRequired
 from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.trusted_publishers import listing
 from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.mail.models import Mail
 from keyhouse.organizations import membership, services, teams
@@ -160,6 +161,22 @@ def test_two_questions_at_most_for_a_right(ada: Actor, acme: Organization) -> No
     assert len(asked) == 1
 
 
+def test_publishers_rest_without_anybodys_right_by_whatever(ada: Actor, acme: Organization) -> None:
+    for name in ("ada", "eve", "mia"):
+        publisher_of(person_id(name), name)
+    resting = [one.lookup for one in listing.resting_for(id_of(ada))]
+    assert resting == ["mia"]
+    told = {line.publisher.lookup: bool(line.rests) for line in listing.lines_of(Publisher.objects.all())}
+    assert told == {"ada": False, "eve": False, "mia": True}
+    assert listing.owned_among(Publisher.objects.all(), id_of(ada)) == {Project.objects.get().pk}
+    assert not listing.owned_among(Publisher.objects.all(), person_id("eve"))
+    assert not listing.resting_for(person_id("eve")).exists()
+    membership.remove_member("acme", "eve", by=ada)
+    assert [one.lookup for one in listing.resting_for(id_of(ada))] == ["eve", "mia"]
+    create_project_in("acme", "beta", by=ada)
+    assert [one.name for one in listing.projects_without(id_of(ada))] == ["beta"]
+
+
 # ---- in projects
 
 
@@ -241,7 +258,7 @@ def publisher_of(user_id: int, lookup: str) -> Publisher:
     now = clock.now()
     return Publisher.objects.create(
         issuer_url="https://ci.example.org", provider="github", project=Project.objects.get(name="alpha"),
-        lookup=lookup, identity=lookup, added_at=now, configured_by_id=user_id, configured_at=now,
+        lookup=lookup, identity=lookup, claims={"owner": "o", "repository": "r", "workflow": "w.yml"}, added_at=now, configured_by_id=user_id, configured_at=now,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from keyhouse.core.actions import Thing
 from keyhouse.organizations.models import Membership
@@ -173,6 +173,19 @@ def of_person(user_id: int, *kinds: str) -> Q:
         owned = Membership.objects.filter(user_id=user_id, kind=OWNER)
         condition |= Q(organization_id__in=owned.values("organization_id"))
     return condition
+
+
+def of_row(project: str, user: str) -> Q:
+    """Return the condition of a row whose person (a column) has a right in its project (a column), by whatever."""
+    here, whose = OuterRef(project), OuterRef(user)
+    owners = Membership.objects.filter(user=whose, kind=OWNER, organization__projects=here)
+    teams = TeamRole.objects.filter(
+        project=here,
+        team__organization=F("project__organization"),
+        team__members__member__user=whose,
+        team__members__member__organization=F("team__organization"),
+    )
+    return Q(Exists(Role.objects.filter(project=here, user=whose))) | Q(Exists(owners)) | Q(Exists(teams))
 
 
 def _team_roles(user_id: int) -> QuerySet[TeamRole, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from keyhouse.accounts import strength
 from keyhouse.accounts.models import User
@@ -18,14 +18,15 @@ from keyhouse.credentials.tokens.ledger import PROOFS
 from keyhouse.credentials.trusted_publishers import issuers, providers
 from keyhouse.credentials.trusted_publishers.models import Issuer, Publisher
 from keyhouse.credentials.trusted_publishers.places import find_place, repository_in
-from keyhouse.projects.models import Project, Role
+from keyhouse.projects import rights
+from keyhouse.projects.models import Project
+from keyhouse.projects.rules import OWNER
 
 SHOWN: Final = 100
 _ABLE: Final = frozenset({User.State.ACTIVE, User.State.HELD, User.State.PASSWORD_DISABLED})
 _LOOKED_AT: Final = 50  # records of a project
 _SHORT: Final = 12  # digits of a commit that are read
-_ROLE: Final = Role.objects.filter(project=OuterRef("project"), user=OuterRef("configured_by"))
-_OWNED: Final = Role.Kind.OWNER
+_HAS_RIGHT: Final = rights.of_row("project", "configured_by")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +107,8 @@ def _issuer_in_words(publisher: Publisher, believed: Mapping[str, Issuer]) -> st
 
 
 def _with_role(publishers: Sequence[Publisher]) -> set[int]:
-    """Return which of these have somebody with a role behind them, in one query."""
-    asked = Publisher.objects.filter(Exists(_ROLE), pk__in=[one.pk for one in publishers])
+    """Return which of these have somebody with a right in the project behind them, in one query."""
+    asked = Publisher.objects.filter(_HAS_RIGHT, pk__in=[one.pk for one in publishers])
     return set(asked.values_list("pk", flat=True))
 
 
@@ -186,9 +187,9 @@ def find_turned_away(publisher: Publisher) -> TurnedAway | None:
 
 def resting_for(user_id: int) -> QuerySet[Publisher]:
     """Return the publishers that rest in projects which somebody owns, and which they could confirm."""
-    owned = Role.objects.filter(project=OuterRef("project"), user_id=user_id, kind=_OWNED)
-    rests = ~Exists(_ROLE) | ~Q(configured_by__state__in=_ABLE)
-    found = Publisher.objects.filter(Exists(owned), rests, project__isnull=False)
+    owned = Project.objects.filter(rights.of_person(user_id, OWNER))
+    rests = ~_HAS_RIGHT | ~Q(configured_by__state__in=_ABLE)
+    found = Publisher.objects.filter(rests, project__in=owned)
     return found.select_related("configured_by", "project").order_by("project__normalized_name", "pk")
 
 
@@ -206,7 +207,7 @@ def waiting_for(user_id: int, now: datetime) -> QuerySet[Publisher]:
 
 def projects_without(user_id: int) -> QuerySet[Project]:
     """Return the projects that somebody owns and that trust no publisher so far, those in use first by name."""
-    owned = Project.objects.filter(roles__user_id=user_id, roles__kind=_OWNED, publishers__isnull=True)
+    owned = Project.objects.filter(rights.of_person(user_id, OWNER), publishers__isnull=True)
     closed = (Project.Status.ARCHIVED, Project.Status.QUARANTINED)
     return owned.exclude(status__in=closed).order_by("normalized_name")
 
@@ -214,5 +215,5 @@ def projects_without(user_id: int) -> QuerySet[Project]:
 def owned_among(publishers: Iterable[Publisher], user_id: int) -> set[int]:
     """Return the ids of those projects of these publishers that somebody owns, and may decide about."""
     wanted = {one.project_id for one in publishers if one.project_id is not None}
-    owned = Role.objects.filter(user_id=user_id, kind=_OWNED, project_id__in=wanted)
-    return set(owned.values_list("project_id", flat=True))
+    owned = Project.objects.filter(rights.of_person(user_id, OWNER), pk__in=wanted)
+    return set(owned.values_list("pk", flat=True))
