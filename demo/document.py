@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,6 +13,8 @@ from demo.people import CAST
 from demo.shelf import SHELF, Work
 
 MANDATE: Final = "everyone"
+GITHUB: Final = "https://token.actions.githubusercontent.com"
+WORKFLOW: Final = {"owner": "harbour", "repository": "lantern", "workflow": "release.yml"}
 
 
 def write_document(folder: Path, now: datetime) -> dict[str, Any]:
@@ -21,6 +24,7 @@ def write_document(folder: Path, now: datetime) -> dict[str, Any]:
         "projects": [_project(work, now) for work in SHELF],
         "files": [entry for work in SHELF for entry in _files(folder, work, now)],
         "tokens": list(_tokens(now)),
+        "publishers": list(_publishers(now)),
         "mandates": [{"document": mandate(now), "approved_by": ["iris", "tomas"]}],
         "exemptions": [
             {
@@ -45,11 +49,63 @@ def _project(work: Work, now: datetime) -> dict[str, Any]:
     }
 
 
-def _files(folder: Path, work: Work, now: datetime) -> Iterator[dict[str, str]]:
+def _files(folder: Path, work: Work, now: datetime) -> Iterator[dict[str, Any]]:
     people = [*work.owners.split(), *work.maintainers.split()]
     for number, (version, at) in enumerate(work.releases(now)):
+        by = people[number % len(people)]
+        publication = publication_of(version, number) if _is_from_ci(work, version) else None
         for path in write_release(folder, work, version):
-            yield {"path": str(path), "by": people[number % len(people)], "uploaded_at": at.isoformat()}
+            entry = {"path": str(path), "by": by, "uploaded_at": at.isoformat()}
+            yield {**entry, "publication": publication}
+
+
+def _is_from_ci(work: Work, version: str) -> bool:
+    """Tell whether a trusted publisher published a release: those of lantern, since it trusts one."""
+    return work.name == "lantern" and version.startswith("2.")
+
+
+def publication_of(version: str, number: int) -> dict[str, Any]:
+    """Return what the files of such a release keep of how they came."""
+    return {
+        "provider": "github",
+        "issuer": GITHUB,
+        "configured": WORKFLOW,
+        "environment": "release",
+        "claims": {
+            "repository": "harbour/lantern",
+            "workflow": f"harbour/lantern/.github/workflows/release.yml@refs/tags/v{version}",
+            "ref": f"refs/tags/v{version}",
+            "sha": hashlib.sha256(version.encode()).hexdigest()[:40],
+            "run": str(9_120_000 + number * 731),
+            "event": "push",
+            "environment": "release",
+            "owner_id": "40711",
+            "repository_id": "508123",
+        },
+    }
+
+
+def _publishers(now: datetime) -> Iterator[dict[str, Any]]:
+    trusted = (
+        ("lantern", "mara", 90, "github", {**WORKFLOW, "owner_id": "40711", "environment": "release"}),
+        (
+            "ferry",
+            "jonas",
+            40,
+            "gitlab",
+            {"namespace": "harbour/data", "repository": "ferry", "workflow": ".gitlab-ci.yml"},
+        ),
+        ("moor", "mara", 12, "github", {**WORKFLOW, "repository": "moor"}),
+    )
+    for project, person, age, provider, fields in trusted:
+        yield {
+            "provider": provider,
+            "project": project,
+            "configured_by": person,
+            "configured_with": "webauthn",
+            "configured_at": (now - timedelta(days=age)).isoformat(),
+            **fields,
+        }
 
 
 def _tokens(now: datetime) -> Iterator[dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Final
 
 from demo.ago import standing
 from demo.distributions import write_release
-from demo.document import MANDATE
+from demo.document import MANDATE, publication_of
 from demo.shelf import SHELF
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight import announcing, offices, suspending
@@ -21,6 +21,7 @@ from keyhouse.accounts.recovery import words
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor, Strength
 from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.mandate import services as mandates
 from keyhouse.mandate.deletion import ask_deletion
 from keyhouse.projects.collaborators import services as collaborators
@@ -205,9 +206,25 @@ def _stage() -> None:
             staging.stage_file(replace(store_local_file(path, by=by), client="twine/6.2.0"), by=by)
 
 
+def _publish_from_ci() -> None:
+    """Write down what the publishers did last, as the exchange would have."""
+    lantern = publication_of("2.1", 19)["claims"]
+    ferry = {
+        "repository": "harbour/data/ferry",
+        "ref": "refs/tags/0.9.0",
+        "sha": "5d1c" * 10,
+        "run": "88214",
+        "environment": "production",
+    }
+    for name, days, claims, seen in (("lantern", 3, lantern, ""), ("ferry", 3, ferry, "production")):
+        used = {"last_used_at": clock.now() - timedelta(days=days), "last_used_claims": claims}
+        Publisher.objects.filter(project__normalized_name=name).update(**used, seen_environment=seen)
+
+
 _KINDS: Final[dict[str, tuple[Callable[[], None], ...]]] = {
     "releases that were yanked, projects that ended": (_yank, _retire, _delete),
     "reports, quarantine, switches, announcements": (_report, _hold_back, _stop, _announce),
     "invitations, proposals, a recovery": (_invite, _ask_operators),
+    "releases from CI": (_publish_from_ci,),
     "a staged release": (_stage,),
 }

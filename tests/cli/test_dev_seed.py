@@ -331,6 +331,27 @@ def test_a_file_that_is_there_is_an_error_that_names_it(tmp_path: Path) -> None:
     )
 
 
+PUBLICATION: dict[str, Any] = {
+    "provider": "github",
+    "issuer": "https://token.actions.githubusercontent.com",
+    "configured": {"owner": "acme"},
+    "environment": "",
+    "claims": {"repository": "acme/alpha", "run": "1"},
+}
+
+
+def test_a_file_may_have_come_from_a_publisher(tmp_path: Path) -> None:
+    entry = {"path": str(build_wheel(tmp_path)), "by": "ada"}
+    odd: list[Any] = ["x", {}, PUBLICATION | {"claims": {"run": 1}}, PUBLICATION | {"more": "x"}]
+    for wrong in odd:
+        told = refused(users=[ADA], files=[entry | {"publication": wrong}])
+        assert "'publication' takes an object" in told
+    seed(users=[ADA], files=[entry | {"publication": PUBLICATION}])
+    file = File.objects.get()
+    assert (file.uploaded_via, file.uploaded_by) == ("publisher", "github:acme/alpha")
+    assert file.publication == PUBLICATION
+
+
 @pytest.mark.parametrize(
     ("project", "sentence"),
     [

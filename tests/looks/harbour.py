@@ -186,13 +186,9 @@ def _change_projects(harbour: Harbour) -> None:
 
 
 def _trust(harbour: Harbour) -> None:
-    """Let lantern trust two publishers, and one wait for a project."""
+    """Let a publisher wait for a project."""
     github = "https://token.actions.githubusercontent.com"
-    terms = {"issuer": github, "owner": "harbour", "repository": "lantern", "workflow": "release.yml"}
-    address = "/manage/project/lantern/publishing/add/"
-    harbour.send("mara", address, **terms, environment="release")
-    file = {"repository": "lantern-mirror", "workflow": ".gitlab-ci.yml"}
-    harbour.send("mara", address, issuer="https://gitlab.com", namespace="harbour/tools", **file)
+    terms = {"issuer": github, "owner": "harbour", "repository": "foghorn", "workflow": "release.yml"}
     harbour.send("mara", "/account/publishers/add/", **terms, project_name="foghorn-light")
 
 

@@ -107,6 +107,22 @@ def _roles(value: Any) -> tuple[tuple[str, str], ...]:
     return tuple(value.items())
 
 
+def _publication(value: Any) -> dict[str, Any]:
+    """Read what a file keeps of the publisher that published it."""
+    message = "an object with provider, issuer, configured, environment and claims, the third and the last objects of texts"
+    texts, objects = ("provider", "issuer", "environment"), ("configured", "claims")
+    if not isinstance(value, dict) or set(value) != {*texts, *objects}:
+        raise ValueError(message)
+    told = [value[name] for name in texts]
+    for name in objects:
+        if not isinstance(value[name], dict):
+            raise ValueError(message)  # noqa: TRY004 - one exception for all that is malformed
+        told += [*value[name], *value[name].values()]
+    if not all(isinstance(one, str) and one.isprintable() for one in told):
+        raise ValueError(message)
+    return value
+
+
 def _or_null(read: Reader) -> Reader:
     return lambda value: None if value is None else read(value)
 
@@ -247,12 +263,18 @@ class SeedProject(Item):
 
 @dataclass(frozen=True, slots=True)
 class SeedFile(Item):
-    """A file of the caller's machine, published by a person."""
+    """A file of the caller's machine, published by a person, or by a trusted publisher of theirs as `publication` tells."""
 
-    READERS: ClassVar = {"path": _text, "by": _text, "uploaded_at": _or_null(_instant)}
+    READERS: ClassVar = {
+        "path": _text,
+        "by": _text,
+        "uploaded_at": _or_null(_instant),
+        "publication": _or_null(_publication),
+    }
     path: str
     by: str
     uploaded_at: datetime | None = None
+    publication: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

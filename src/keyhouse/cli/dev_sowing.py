@@ -68,6 +68,7 @@ from keyhouse.publishing.upload.local import store_local_file
 Answer = dict[str, list[dict[str, Any]]]
 
 _BY: Final = host()
+_LONGEST_BY: Final = 50  # characters of who stands beside a file
 _ASKED_AT_ONCE: Final = 500  # names of one question
 # what a session that a person proves by one method has proven as a whole; a passkey is proof enough alone
 _PROVEN: Final = {
@@ -325,6 +326,10 @@ def _publish(sowing: Sowing, entry: SeedFile, new: NewFile, where: str) -> dict[
         owner_id=user.pk,
         uploaded_by=user.username,
     )
+    if entry.publication is not None:
+        origin = str(entry.publication["claims"].get("repository", ""))
+        told = f"{entry.publication['provider']}:{origin}"[:_LONGEST_BY]
+        history = replace(history, uploaded_via="publisher", uploaded_by=told, publication=entry.publication)
     with _named(f"{where} ({entry.path})"):
         file = publish_file(history, by=_BY)
     return {"id": file.pk, "filename": file.filename, "url": f"/files/{file.path}", "sha256": file.sha256}

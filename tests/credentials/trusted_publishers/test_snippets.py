@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -141,3 +142,10 @@ def test_the_question_prints_what_it_is_told_and_stops_a_job_that_would_be_refus
         assert Index.asked[1:] == [("check", path, "Bearer keyhouse-minted")]
     else:
         assert len(Index.asked) == 1
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_recipes_hold_the_very_lines(kind: str) -> None:
+    page = Path(__file__).parents[3] / "docs" / "publish" / f"{kind}.md"
+    where = Where("https://packages.example.org", "packages.example.org", "NAME")
+    assert snippet_of(kind, where).text in page.read_text()
