@@ -9,12 +9,15 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.cli.places import ADA
 
-from keyhouse.accounts.models import Proposal, User
+from keyhouse.accounts.addresses.errors import AddressMissing, AddressVerified
+from keyhouse.accounts.errors import AddressTaken
+from keyhouse.accounts.models import Email, Proposal, User
 from keyhouse.accounts.oversight.errors import NotSuspended, OperatorNeeded, WhyMissing
 from keyhouse.audit.models import Record
 from keyhouse.cli import user
 from keyhouse.cli.dev_document import read_document
 from keyhouse.cli.dev_sowing import sow
+from keyhouse.core import clock
 from keyhouse.core.errors import NotFound
 from keyhouse.web.wiring import wire_all
 
@@ -109,3 +112,33 @@ def test_a_long_list_is_read_in_pages() -> None:
     assert run("list", "--named", "OO").stdout.startswith("root")
     assert not run("list", "--state", "suspended").stdout
     assert run("list", "--limit", "0").exit_code == 2
+
+
+def test_the_host_verifies_an_address_by_hand_once_and_the_log_says_how() -> None:
+    ada = User.objects.get(username="ada")
+    ada.emails.update(verified_at=None, verified_by="")
+    address = ada.emails.get().address
+    assert run("verify-address", "ada", "--reason", "short").exit_code == 1
+    assert ada.emails.get().verified_at is None
+    why = ("--reason", "came to my desk with her badge")
+    assert told("verify-address", "ada", *why)["address"] == address
+    email = ada.emails.get()
+    assert (email.verified_by, email.is_primary, bool(email.verified_at)) == ("host", True, True)
+    row = Record.objects.get(action="email.verify")
+    assert (row.actor_kind, row.account_id, row.details["by"]) == ("host", ada.pk, "host")
+    assert "badge" in str(row.details["reason"])
+    again = run("verify-address", "ada", *why)
+    assert isinstance(again.exception, AddressVerified)
+    other = run("verify-address", "ada", "--address", "no@example.org", *why)
+    assert isinstance(other.exception, AddressMissing)
+    assert Record.objects.filter(action="email.verify").count() == 1
+
+
+def test_an_address_that_is_somebody_elses_is_not_verified_by_hand() -> None:
+    ada, root = (User.objects.get(username=name) for name in ("ada", "root"))
+    address = ada.emails.get().address
+    root.emails.all().delete()
+    Email.objects.create(user=root, address=address, is_primary=True, added_at=clock.now())
+    done = run("verify-address", "root", "--reason", "came to my desk with his badge")
+    assert isinstance(done.exception, AddressTaken)
+    assert root.emails.get().verified_at is None

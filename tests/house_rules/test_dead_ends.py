@@ -35,14 +35,20 @@ def test_x10_every_situation_has_a_way_without_operators_or_is_of_a_listed_kind(
 
 
 def test_x10_whoever_has_the_mailbox_and_one_more_proof_comes_back_by_themselves() -> None:
-    """Beside the mailbox a working factor, a good password or a co-owner is enough; codes are where nothing is frozen."""
+    """Beside the mailbox a working factor, a good password, a recovery code or a co-owner is enough."""
     starts, ways = dev_dead_ends.all_ways()
     for start in starts:
         held = proofs(start)
-        if "mailbox" not in held:
+        if "mailbox" not in held or (start.account == "frozen" and start.mail != "verified"):
             continue
-        is_more = held & {"app", "key", "password"} or ("code" in held and start.account != "frozen")
-        if is_more or (start.co_owners and start.account != "frozen"):
+        if held & {"app", "key", "password", "code"} or (start.co_owners and start.account != "frozen"):
+            assert start in ways, start
+
+
+def test_x10_a_recovery_code_and_the_app_need_neither_password_nor_mailbox() -> None:
+    starts, ways = dev_dead_ends.all_ways()
+    for start in starts:
+        if {"app", "code"} <= proofs(start) and start.account != "frozen" and start.transport == "works":
             assert start in ways, start
 
 

@@ -48,7 +48,7 @@ NEVER_GATED = {
     # stopping one's account
     "account.freeze", "account.freeze-by-link",
     # coming back in
-    "recovery.ask", "recovery.open", "recovery.read", "recovery.stop", "recovery.settle", "account.thaw",
+    "recovery.ask", "recovery.open", "recovery.go-on", "recovery.read", "recovery.stop", "recovery.settle", "account.thaw",
     "enrolment-proof.ask", "enrolment-proof.give",
     # seeing one's own, and taking back what one gave out
     "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "robot-token.revoke",

@@ -100,6 +100,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/password-reset/{secret}/": (Look(mailed_to="wren"),),
     "/account/recover/": seen(),
     "/account/recover/sent/": seen(),
+    "/account/recover/without-mail/": seen(),
     "/recovery/{secret}/": (Look(mailed_to="hana"), Look("kenji lost", mailed_to="kenji")),
     "/invitation/{secret}/account/": seen("at account"),
     "/invitation/{secret}/authenticator/": seen("at authenticator"),

@@ -224,6 +224,7 @@ BELONGINGS: Final = Belongings(
                 "expires_at",
                 "address",
                 "knows_password",
+                "knows_code",
                 "hands_over",
                 "reason",
                 "needed",

@@ -52,15 +52,20 @@ def new_browser(visitor: Visitor, now: datetime) -> Letter:
     )
 
 
-def waiting_browser(visitor: Visitor, now: datetime, until: datetime) -> Letter:
-    """Tell that a browser waits to be let in without a mailed confirmation."""
+def waiting_browser(visitor: Visitor, now: datetime, until: datetime, *, is_mailed: bool) -> Letter:
+    """Tell that a browser waits to be let in without a mailed confirmation. `is_mailed`: one could have come by mail."""
+    why = (
+        "They say that they can't read your mail, by which they would confirm it, so the browser has to wait."
+        if is_mailed
+        else "No mail could be sent to confirm that, so the browser has to wait."
+    )
     return Letter(
         "browser-waits",
         "A browser waits to sign in to your account",
         (
             Text(
                 "Somebody proved your password, and your second factor if you have one, in a browser that your account "
-                "doesn't know. No mail could be sent to confirm that, so the browser has to wait."
+                f"doesn't know. {why}"
             ),
             Facts((*_facts(visitor, now).rows, ("It may sign in from", clock.format_second(until)))),
             Text(

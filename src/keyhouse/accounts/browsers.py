@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MOST: Final = 20  # of one account; the one that was used longest ago goes first
 LIFE: Final = timedelta(days=365)  # after the last sign-in; the cookie lives as long
 WAIT: Final = timedelta(hours=24)  # that is announced, where no mail can be sent
+LONG_WAIT: Final = timedelta(hours=72)  # where mails can be sent: their reader must have time to refuse it
 WAIT_KEPT: Final = timedelta(days=7)  # after it is over, until somebody signs in
 MOST_WAITS: Final = 3  # of one account at a time
 

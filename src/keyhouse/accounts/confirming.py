@@ -286,12 +286,11 @@ def require_other_factor(session: Session, method: str, now: datetime) -> None:
 
 
 def begin_wait(session: Session, visitor: Visitor, now: datetime) -> KnownBrowser:
-    """Let this browser wait for a day until it counts as known, and announce that; again it goes on waiting.
+    """Let this browser wait until it counts as known, and announce that; again it goes on waiting.
 
-    Raises ConfirmationByMail where mails arrive, WaitsMany, SignInExpired.
+    A day where no mail can be sent. Where mails are sent, somebody may have lost the mailbox, so three days: whoever reads
+    it has so long to refuse. Raises WaitsMany, SignInExpired.
     """
-    if not is_without_mail(session.user, now):
-        raise ConfirmationByMail
     with transaction.atomic():
         _hold_account(session)
         waiting = _lock_waiting(session, now)
@@ -306,10 +305,13 @@ def begin_wait(session: Session, visitor: Visitor, now: datetime) -> KnownBrowse
 
 
 def _add_wait(session: Session, visitor: Visitor, now: datetime) -> KnownBrowser:
-    until = now + browsers.WAIT
+    is_mailed = not is_without_mail(session.user, now)
+    until = now + (browsers.LONG_WAIT if is_mailed else browsers.WAIT)
     state = protection_of(session.user_id)
     row = browsers.add(session.user_id, visitor, How.WAIT, known_at=until, now=now, account_state=state)
-    emails.tell(session.user, browser_letters.waiting_browser(visitor, now, until), now=now)
+    emails.tell(
+        session.user, browser_letters.waiting_browser(visitor, now, until, is_mailed=is_mailed), now=now
+    )
     return row
 
 

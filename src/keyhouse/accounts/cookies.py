@@ -12,6 +12,7 @@ from keyhouse.core.instance import read_instance_id
 SESSION: Final = ""
 CSRF: Final = "form"  # of pages that need no session
 NEWCOMER: Final = "newcomer"  # binds a one-time link to the browser that began with it
+RETURN: Final = "return"  # binds a recovery case to the browser that began it by factors
 CEREMONY: Final = "ceremony"  # the question for a passkey that this browser was asked
 BROWSER: Final = "browser"  # a browser that its people signed in with before
 

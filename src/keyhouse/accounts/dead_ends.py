@@ -13,6 +13,7 @@ from keyhouse.accounts.reachability import WITH_OPERATORS, Situation, Ways, next
 
 _OPERATORS: Final = "Step 4: two operators answer for the person, and their link sets the account up anew. Step 5: the host hands over a link."
 _CO_OWNERS: Final = "Step 3: as soon as one compliant person owns a project with them, a word of theirs beside the mailbox is enough."
+_BY_HAND: Final = "The host verifies the address of a person whom they met (`keyhouse user verify-address`)."
 _MAIL: Final = "An operator lets mails leave; then nothing more is needed than what the person has."
 
 
@@ -76,32 +77,25 @@ KINDS: Final = (
         lambda now: now.account == "frozen" and "mailbox" not in proofs(now),
     ),
     Kind(
-        "frozen, with mailbox and codes",
-        "Somebody said that it was not them; of the factors only recovery codes are left, the password is not known, and there is no compliant co-owner.",
-        "A frozen account takes no recovery code: a sheet of paper is what a thief near the mailbox finds, too.",
-        f"{_CO_OWNERS} {_OPERATORS}",
-        lambda now: now.account == "frozen" and proofs(now) == {"mailbox", "code"},
-    ),
-    Kind(
         "no mail can be sent, and nothing is verified",
         "The person signs in, but the index sends no mails, so no address can be verified.",
-        "Without a verified address nobody manages anything, and only a mail that arrives verifies one.",
-        f"{_MAIL} Or {_OPERATORS[0].lower()}{_OPERATORS[1:]}",
+        "Without a verified address nobody manages anything, and only a mail that arrives verifies one, or the word of whoever runs the machine.",
+        f"{_BY_HAND} {_MAIL} Or {_OPERATORS[0].lower()}{_OPERATORS[1:]}",
         lambda now: _waits_for_mail(now) and now.mail in {"unverified", "domain-gone"},
     ),
     Kind(
         "neither password nor mailbox",
-        "Of app, key and codes two or more are there, but no passkey that signs in alone, no password that may be used, and no mail comes to replace it.",
-        "Signing in begins with a password or a passkey, and only the mailbox sets a new password.",
+        "A key that can't tell who holds it, and the app or recovery codes, but no password that may be used, and no mail comes to replace it.",
+        "Signing in begins with a password or a passkey, and only the mailbox sets a new password. A recovery code and the app open a case; before such a key is asked for anything, somebody has to be known by what they know.",
         f"{_OPERATORS} Where mails are stuck or off: {_MAIL[0].lower()}{_MAIL[1:]}",
         lambda now: not {"password", "mailbox"} & proofs(now),
     ),
     Kind(
-        "a lost mailbox, and a browser that is not known",
-        "Password and app or codes are there, but no key; the verified mailbox takes mails that the person can't read.",
-        "What a false page can ask for opens no new browser unless somebody confirms it by mail, and the index can't know that nobody reads it.",
+        "a lost mailbox, and a new password that waits for a factor",
+        "A mailed link set the password, no factor was ever enrolled, and the mailbox is lost since; recovery codes are there, and no known browser.",
+        "The first factor asks for a mailed proof in a browser that isn't known, a code stands beside a factor only, and until one is proven nothing of the account changes.",
         f"A browser that the account knows needs no mail. {_OPERATORS}",
-        lambda now: now.mail == "lost" and now.browser == "unknown",
+        lambda now: now.mail == "lost" and now.reset and not now.has_factor,
     ),
 )
 
@@ -112,7 +106,7 @@ def kind_of(now: Situation) -> Kind | None:
 
 
 _ANSWER: Final = ("operators-answer", "wait-for-case", "finish-case")
-_OPERATORS_DO: Final = (("mend-mail",), _ANSWER, ("mend-mail", *_ANSWER))
+_OPERATORS_DO: Final = (("verify-by-hand",), ("mend-mail",), _ANSWER, ("mend-mail", *_ANSWER))
 
 
 def way_with_operators(start: Situation, ways: Ways) -> list[str] | None:

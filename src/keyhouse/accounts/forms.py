@@ -61,7 +61,8 @@ def _code_field(label: str, hint: str = "") -> forms.CharField:
     )
 
 
-def _recovery_code_field(label: str, hint: str = "") -> forms.CharField:
+def recovery_code_field(label: str, hint: str = "") -> forms.CharField:
+    """Return the field for a recovery code."""
     attrs = {"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
     return forms.CharField(
         label=label, max_length=LONGEST_CODE, widget=forms.TextInput(attrs=attrs), help_text=hint
@@ -91,7 +92,7 @@ class CodeForm(PageForm):
 class RecoveryCodeForm(PageForm):
     """One of the recovery codes."""
 
-    recovery_code = _recovery_code_field(
+    recovery_code = recovery_code_field(
         "Recovery code", "One of the ten you saved. It is used up by this. Case and dashes don't matter."
     )
     field_of: ClassVar = {"recovery-": "recovery_code"}
@@ -165,7 +166,7 @@ class NewcomerCodeForm(PageForm):
 class TypedBackForm(PageForm):
     """One of the shown recovery codes, typed back to prove that they were saved."""
 
-    recovery_code = _recovery_code_field(
+    recovery_code = recovery_code_field(
         "One of the codes", "Type any of the ten back, from where you saved them. It isn't used up by this."
     )
     field_of: ClassVar = {"recovery-": "recovery_code"}

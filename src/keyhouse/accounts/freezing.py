@@ -16,6 +16,7 @@ from keyhouse.accounts.addresses import letters
 from keyhouse.accounts.errors import LinkUnknown
 from keyhouse.accounts.models import OneTimeLink, Suspension, User
 from keyhouse.accounts.recovery.cases import stop_cases
+from keyhouse.accounts.recovery.queries import find_open
 from keyhouse.accounts.recovery.telling import tell_operators
 from keyhouse.accounts.sessions import end_sessions
 from keyhouse.accounts.visitor import Visitor
@@ -51,6 +52,13 @@ def freeze_by_link(secret: str, visitor: Visitor, now: datetime) -> User:
         link = links.lock_link(links.NOT_ME, secret, now)
         _freeze(user, "account.freeze-by-link", by=visitor.actor, now=now, told_at=link.address)
     return user
+
+
+def stops_case(secret: str, now: datetime) -> bool:
+    """Whether a link would stop what somebody began to open an account that is frozen already."""
+    link = links.find_link_even_used(links.NOT_ME, secret)
+    is_alive = link.used_at is None and now < link.expires_at
+    return is_alive and link.user_id is not None and find_open(link.user_id, now) is not None
 
 
 def _stop_cases_again(user: User, secret: str, visitor: Visitor, now: datetime) -> None:

@@ -24,7 +24,7 @@ App = Literal["none", "in-hand", "lost", "disabled"]
 # `held`: by anything that time alone ends; `code-held`, `dormant`: after a recovery code, after a first enrolment
 Account = Literal["open", "held", "code-held", "dormant", "dormant-code-held", "frozen"]
 Transport = Literal["works", "off", "stuck"]
-# `fresh`: known since lately; `waiting`, `waited`: it waits for a day instead of a mail, and has waited
+# `fresh`: known since lately; `waiting`, `waited`: it waits instead of a mail, and has waited
 Browser = Literal["known", "unknown", "fresh", "waiting", "waited"]
 # `factor?`: the password was right; `app?` and the like: all was right, but the browser is unknown
 Proven = Literal["", "password", "app", "code", "key", "factor?", "password?", "app?", "code?"]
@@ -217,12 +217,13 @@ def _confirm_by_code(now: Situation) -> Situation:
 
 
 def _may_begin_wait(now: Situation) -> bool:
-    return _is_unsure(now) and not now.seems_to_read_mail
+    return _is_unsure(now)
 
 
 def _wait_for_browser(now: Situation) -> Situation:
-    """Let a day pass: as long as an account is dormant, and shorter than other holds."""
-    return replace(_ended(now), browser="waited", account=_A_DAY_LATER.get(now.account, now.account))
+    """Let a day pass: as long as an account is dormant, and shorter than other holds. Where mails are sent, three days."""
+    later = "open" if now.seems_to_read_mail else _A_DAY_LATER.get(now.account, now.account)
+    return replace(_ended(now), browser="waited", account=later)
 
 
 # ---- factors
@@ -312,6 +313,15 @@ def _may_begin_case(now: Situation) -> bool:
     """Tell whether a link arrives: at a verified address, or where there is none at the one on file, unless it is frozen."""
     reads_claimed = now.transport == "works" and now.mail == "unverified" and now.account != "frozen"
     return (now.reads_mail or reads_claimed) and not now.case
+
+
+def _may_begin_with_code(now: Situation) -> bool:
+    """Tell whether a recovery code is a second proof beside the mailbox, which has to be a verified one."""
+    return now.reads_mail and now.codes and not now.case
+
+
+def _may_begin_with_factors(now: Situation) -> bool:
+    return now.codes and now.app == "in-hand" and now.account != "frozen" and not now.case
 
 
 def _finish_case(now: Situation) -> Situation:
@@ -443,6 +453,20 @@ STEPS: Final = (
         _case("settled"),
     ),
     Step(
+        "begin-case-with-code",
+        "ask for a way back by the mailed link and a recovery code",
+        "person",
+        _may_begin_with_code,
+        _case("settled"),
+    ),
+    Step(
+        "begin-case-with-factors",
+        "ask for a way back by a recovery code and the app, in this browser",
+        "person",
+        _may_begin_with_factors,
+        _case("settled"),
+    ),
+    Step(
         "vouch",
         "co-owners vouch",
         "co-owners",
@@ -458,7 +482,7 @@ STEPS: Final = (
     ),
     Step(
         "finish-case",
-        "set password, factor and codes anew by the link of the case",
+        "set password, factor and codes anew by the link of the case, or in the browser that began it",
         "person",
         lambda now: now.case == "ready",
         _finish_case,
@@ -473,6 +497,13 @@ WITH_OPERATORS: Final = (
         "operators",
         lambda now: not now.case,
         _case("settled"),
+    ),
+    Step(
+        "verify-by-hand",
+        "the host verifies the address of a person whom they met",
+        "operators",
+        lambda now: now.transport != "works" and now.mail in {"unverified", "domain-gone"} and not now.case,
+        lambda now: replace(now, mail="verified"),
     ),
     Step(
         "mend-mail",

@@ -10,6 +10,7 @@ import click
 from django.db.models import Count
 
 from keyhouse.accounts import holds
+from keyhouse.accounts.addresses.by_hand import verify_by_hand
 from keyhouse.accounts.inviting.queries import not_yet_here
 from keyhouse.accounts.models import Suspension, User
 from keyhouse.accounts.oversight import offices, suspending
@@ -164,6 +165,25 @@ def _tell(user: User, done: str, *, as_json: bool, **more: object) -> None:
         click.echo(f"To be handed over, since nobody else owns them: {', '.join(alone)}")
     if stands.sole_organizations:
         click.echo(f"Organizations without another owner: {', '.join(stands.sole_organizations)}")
+
+
+@command.command("verify-address")
+@click.argument("name")
+@click.option("--address", default="", help="Which of the account's addresses; else the primary one.")
+@click.option("--reason", required=True, help="How the person has shown that it is theirs; the log keeps it.")
+@_JSON
+def verify_address(name: str, address: str, reason: str, *, as_json: bool) -> None:
+    """Verify an address of NAME without a mail, since you have met them. For an index that sends no mails.
+
+    Once mails leave, whoever reads that address can ask for a new password, so don't take one that they can't read.
+
+    \b
+    Example:
+      keyhouse user verify-address ada --reason "came to my desk with her badge"
+    """  # noqa: D301 - \b is click's own mark
+    user = _get(name)
+    email = verify_by_hand(user, address, reason, by=host(), now=clock.now())
+    _tell(user, f"{email.address} verified by the host", as_json=as_json, address=email.address)
 
 
 @command.command()

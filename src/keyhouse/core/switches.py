@@ -153,7 +153,7 @@ ALWAYS_OPEN: Final = frozenset(
         "office.revoke", "proposal.withdraw", "announcement.publish", "announcement.end",
         # coming back in
         "setup.finish", "setup.link", "enrolment.finish", "enrolment.link", "account.thaw", "recovery.ask", "recovery.open",
-        "recovery.stop", "recovery.settle", "recovery.vouch", "recovery.propose", "recovery.approve", "recovery.withdraw",
+        "recovery.go-on", "recovery.stop", "recovery.settle", "recovery.vouch", "recovery.propose", "recovery.approve", "recovery.withdraw",
         "recovery.refuse", "recovery.hand-over", "hold.confirm", "hold.release",
         # the mails that all of this needs
         "mail.report-bounces", "mail.retry", "mail.clear-bounce",

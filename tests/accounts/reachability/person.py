@@ -71,6 +71,7 @@ _ADD_APP = "/account/second-factors/add/"
 _PROOF = "/account/second-factors/proof/"
 _NEW_BROWSER = "/account/new-browser/"
 _BY_CODE = "/account/second-factor/recovery-code/"
+_WITHOUT_MAIL = "/account/recover/without-mail/"
 _EMAILS = "/account/emails/"
 _FORGOTTEN = "/account/password/forgotten/"
 
@@ -358,7 +359,9 @@ class Person:
         self.browser.post("/account/sign-out/")
 
     def do_wait_for_browser(self) -> None:
-        self.time.go(hours=24)
+        row = browsers.find(self.user.pk, self._visitor())
+        assert row
+        self.time.set(row.known_at)
 
     def do_prove_mailbox(self) -> None:
         self.browser.get(_PROOF)
@@ -436,12 +439,22 @@ class Person:
         self.browser.post("/account/recover/", {"identifier": NAME})
         return self._letter("recovery")
 
-    def do_begin_case(self, password: str = "") -> None:
+    def do_begin_case(self, password: str = "", recovery_code: str = "") -> None:
         path = self._ask()
         lost = "?lost=1" if self.user_state() == User.State.FROZEN else ""
         assert self.browser.get(path + lost).status_code == 200
-        self.browser.post(path, {"password": password})
+        self.browser.post(path, {"password": password, "recovery_code": recovery_code})
         self._leave()
+
+    def do_begin_case_with_code(self) -> None:
+        self.do_begin_case(recovery_code=self.codes.pop(0))
+
+    def do_begin_case_with_factors(self) -> None:
+        self._leave()
+        self.browser.get(_WITHOUT_MAIL)
+        proofs = {"code": code(secret=self.secret), "recovery_code": self.codes.pop(0)}
+        page = self.browser.post(_WITHOUT_MAIL, {"username": NAME, **proofs})
+        assert page.status_code == 303, self.browser.text
 
     def do_begin_case_with_password(self) -> None:
         self.do_begin_case(self.password)
@@ -470,7 +483,7 @@ class Person:
         self.time.set(case.ready_at)
 
     def do_finish_case(self) -> None:
-        path = self._letter(links.ENROLMENT)
+        path = self._path_of_case()
         self.browser.get(path)
         self.browser.get(f"{path}account/")
         self.browser.post(f"{path}account/", {"password": ANEW})
@@ -480,6 +493,13 @@ class Person:
         self.browser.get(f"{path}recovery-codes/")
         self.codes = codes_on(self.browser)
         self.browser.post(f"{path}recovery-codes/", {"recovery_code": self.codes[0]})
+
+    def _path_of_case(self) -> str:
+        """Return the path of the link: from the mail, or from the page of the browser that began the case."""
+        if RecoveryCase.objects.get(user__username=NAME, state="open").path != RecoveryCase.Path.FACTORS:
+            return self._letter(links.ENROLMENT)
+        self.browser.get(_WITHOUT_MAIL)
+        return str(self.browser.post(f"{_WITHOUT_MAIL}go-on/")["Location"])
 
     def may_mint(self) -> bool:
         """Whether the gate lets this browser mint a token."""

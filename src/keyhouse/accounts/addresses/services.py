@@ -249,11 +249,12 @@ def _take_place(user: User, email: Email) -> bool:
     primary = Email.objects.filter(user=user, is_primary=True).first()
     if primary is not None and (primary.pk == email.pk or primary.verified_at):
         return False
-    _put_first(user, email)
+    put_first(user, email)
     return True
 
 
-def _put_first(user: User, email: Email) -> None:
+def put_first(user: User, email: Email) -> None:
+    """Make it the primary one, in the caller's transaction, which holds the account's lock."""
     Email.objects.filter(user=user, is_primary=True).update(is_primary=False)
     Email.objects.filter(pk=email.pk).update(is_primary=True)
     email.is_primary = True
@@ -287,7 +288,7 @@ def _make_primary(change: Change, email_id: int) -> bool:
         return False
     before = take_snapshot(user, change.now)
     former = Email.objects.filter(user=user, is_primary=True).values_list("address", flat=True).first()
-    _put_first(user, email)
+    put_first(user, email)
     change.record("email.make-primary", email)
     letter = letters.made_primary(email.address, former or "", by=change.by, now=change.now)
     letter = hold_for_primary(user, letter, change.now)

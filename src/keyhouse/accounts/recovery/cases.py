@@ -5,6 +5,7 @@ Whoever writes takes the lock of the account first, then that of the case.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
@@ -12,11 +13,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from keyhouse.accounts import emails, holds, limits, links
-from keyhouse.accounts.errors import LinkUnknown, PasswordWrong
+from keyhouse.accounts.errors import LinkUnknown, PasswordWrong, RecoveryCodeWrong
 from keyhouse.accounts.hashing import compare_password
 from keyhouse.accounts.models import Email, Hold, OneTimeLink, RecoveryCase, User
 from keyhouse.accounts.recovery import letters, queries, rules, telling
 from keyhouse.accounts.recovery.errors import CaseIncomplete, CaseMissing, CaseOver, CaseWaits, WordRefused
+from keyhouse.accounts.second_factors.recovery_codes.services import hash_guess, require_unused, use_code
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions, belongings, clock, standing
@@ -39,6 +41,11 @@ _STOPPED: Final = {
     "suspended": "The account was suspended.",
     "host": "The account was set up anew by a link that was made at the host.",
 }
+_BEGUN_BY: Final = {
+    "mail": "a link mailed to one of its addresses",
+    "operators": "an operator",
+    "factors": "a recovery code, which is used up, and a code of its authenticator app",
+}
 _State = RecoveryCase.State
 CLOSED: Final = (User.State.DELETED, User.State.SUSPENDED)  # which no way back opens
 
@@ -51,25 +58,34 @@ def thing_of(case: RecoveryCase) -> Thing:
 # ---- opening
 
 
-def open_by_mail(
-    secret: str, browser: str, password: str, visitor: Visitor, now: datetime
+def open_by_mail(  # noqa: PLR0913, PLR0917 - the link, its browser, and what is typed beside it
+    secret: str, browser: str, password: str, visitor: Visitor, now: datetime, recovery_code: str = ""
 ) -> tuple[RecoveryCase, str]:
     """Open a case by the mailed link, which is used up; returns the case and the value of the browser's cookie.
 
-    A case that is open already goes on, with the password as one more proof. Raises the refusals of links,
-    PasswordWrong, TooManyAttempts.
+    A case that is open already goes on, with the password, or a recovery code, as one more proof. Raises the refusals of
+    links, PasswordWrong, RecoveryCodeWrong, TooManyAttempts.
     """
     link = links.find_link(links.RECOVERY, secret, now)
     links.require_browser(link, browser)
     actions.require(visitor.actor, OPEN)
     judged, knows = link.user, _knows_password(link, password, visitor, now)
+    use = _code_of(link, recovery_code, visitor, now)
     with transaction.atomic():
         user = _lock_person(link.user_id)
         link = links.lock_link(links.RECOVERY, secret, now)
         if judged is None or (knows and user.password != judged.password):
             raise PasswordWrong  # it was changed while it was compared
         browser = links.bind_browser(link, browser)
-        case = _open(user, now, path=RecoveryCase.Path.MAIL, address=link.address, knows_password=knows)
+        knows_code = use(user)
+        case = _open(
+            user,
+            now,
+            path=RecoveryCase.Path.MAIL,
+            address=link.address,
+            knows_password=knows,
+            knows_code=knows_code,
+        )
         link.data = {**link.data, "case": case.pk}
         link.save(update_fields=["data"])
         links.use_link(link, now)
@@ -90,6 +106,52 @@ def _knows_password(link: OneTimeLink, password: str, visitor: Visitor, now: dat
         raise PasswordWrong("That is not the password of this account.", fix="Try again, or leave it empty.")
     counted.give_back()
     return queries.is_password_a_proof(link.user)
+
+
+def _code_of(link: OneTimeLink, typed: str, visitor: Visitor, now: datetime) -> Callable[[User], bool]:
+    """Compare a recovery code where one was given; returns what uses it up in the transaction. Wrong ones are counted."""
+    if not typed or link.user is None:
+        return lambda _: False
+    owner = link.user
+    counted = limits.count_attempt(
+        now=now, limit=limits.RECOVERY, subject=f"account:{owner.pk}", network=visitor.network
+    )
+    try:
+        guess = hash_guess(owner.pk, typed)
+        require_unused(guess)
+        queries.require_settled_codes(owner)
+    except RecoveryCodeWrong as refusal:
+        record_refusal(OPEN, by=visitor.actor, code=refusal.code, account_id=owner.pk)
+        raise
+    counted.give_back()
+
+    def use(user: User) -> bool:
+        queries.require_settled_codes(user)  # it may have been frozen meanwhile
+        use_code(guess, now=now)
+        return True
+
+    return use
+
+
+def open_by_factors(user_id: int, browser: str, visitor: Visitor, now: datetime) -> RecoveryCase:
+    """Open a case by two factors that were proven in this very transaction, which holds the account's lock.
+
+    Whatever else was open is stopped: a factor was proven. What the host made stays, and is the quicker way.
+    """
+    user = _lock_person(user_id)
+    if user.state == User.State.FROZEN:
+        raise LinkUnknown
+    stop_cases(user, how="factor", by=visitor.actor, now=now)
+    if queries.find_open(user.pk, now) is not None:
+        raise WordRefused(
+            "The host has made a link for this account.", fix="Whoever runs this index hands it over."
+        )
+    case = _open(user, now, path=RecoveryCase.Path.FACTORS, knows_code=True)
+    case.browser = links.digest_of(browser)
+    case.save(update_fields=["browser"])
+    record(OPEN, by=visitor.actor, about=thing_of(case), account_id=user.pk, details={"path": case.path})
+    settle(case, now)
+    return case
 
 
 def _lock_all(*user_ids: int | None) -> None:
@@ -113,6 +175,7 @@ def _open(  # noqa: PLR0913 - one keyword for each thing that a case begins with
     path: str,
     address: str = "",
     knows_password: bool = False,
+    knows_code: bool = False,
     hands_over: bool = False,
     reason: str = "",
 ) -> RecoveryCase:
@@ -122,7 +185,7 @@ def _open(  # noqa: PLR0913 - one keyword for each thing that a case begins with
     )
     case = RecoveryCase.objects.select_for_update().filter(user=user, state=_State.OPEN).first()
     if case is not None:
-        return _go_on(case, path, address, knows_password=knows_password)
+        return _go_on(case, path, address, knows_password=knows_password, knows_code=knows_code)
     stands = standing.of(user.pk)
     case = RecoveryCase.objects.create(
         user=user,
@@ -131,6 +194,7 @@ def _open(  # noqa: PLR0913 - one keyword for each thing that a case begins with
         expires_at=now + rules.LIFE,
         address=address,
         knows_password=knows_password,
+        knows_code=knows_code,
         hands_over=hands_over,
         reason=reason,
         co_owner_ids=list(stands.co_owner_ids),
@@ -140,16 +204,20 @@ def _open(  # noqa: PLR0913 - one keyword for each thing that a case begins with
     return case
 
 
-def _go_on(case: RecoveryCase, path: str, address: str, *, knows_password: bool) -> RecoveryCase:
+def _go_on(
+    case: RecoveryCase, path: str, address: str, *, knows_password: bool, knows_code: bool
+) -> RecoveryCase:
     """Add a mailed proof to a case that is open already.
 
-    Where operators hand the link over, or the host did, nothing that comes by mail changes anything: the mailbox may be
-    a thief's. An operator who joins a mailed case only adds a word, and never gets its link.
+    Where operators hand the link over, the host did, or it was begun by factors, nothing that comes by mail changes
+    anything: the mailbox may be a thief's. An operator who joins a mailed case only adds a word, and never gets its link.
     """
-    if path == RecoveryCase.Path.MAIL and case.path != RecoveryCase.Path.HOST and not case.hands_over:
+    is_mailed = case.path in {RecoveryCase.Path.MAIL, RecoveryCase.Path.OPERATORS} and not case.hands_over
+    if path == RecoveryCase.Path.MAIL and is_mailed:
         case.path, case.address = path, address
         case.knows_password = case.knows_password or knows_password
-        case.save(update_fields=["path", "address", "knows_password"])
+        case.knows_code = case.knows_code or knows_code
+        case.save(update_fields=["path", "address", "knows_password", "knows_code"])
     return case
 
 
@@ -208,7 +276,7 @@ def _tell_opened(case: RecoveryCase, now: datetime) -> None:
     facts = (
         ("Account", user.username),
         ("Opened", clock.format_instant(case.opened_at)),
-        ("Begun by", "a link mailed to one of its addresses" if case.path == "mail" else "an operator"),
+        ("Begun by", _BEGUN_BY[case.path]),
     )
     telling.tell_person(user, letters.opened(user.username, facts), now)
     vouch = "Talk to them, by another way than mail. If it is them, you can vouch for them:"
@@ -254,7 +322,8 @@ def settle(case: RecoveryCase, now: datetime) -> None:
 
 def _send_link(case: RecoveryCase, ready_at: datetime, now: datetime) -> None:
     """Mail the link; where it is handed over, operators make it in their console."""
-    address = "" if case.hands_over else queries.find_for_case(case.user, case.address)
+    is_by_mail = not case.hands_over and case.path != RecoveryCase.Path.FACTORS
+    address = queries.find_for_case(case.user, case.address) if is_by_mail else ""
     if not address:
         return
     path = make_link(case, now, address)

@@ -57,6 +57,14 @@ class ReasonMissing(AccountRefused):
     fix = "Write how you know that it is them, in at least ten characters."
 
 
+class ProofsRefused(AccountRefused):
+    """Name and proofs don't belong together, or open nothing; which of them is wrong isn't told."""
+
+    code = "recovery-proofs-refused"
+    sentence = "This user name, recovery code and code don't open a request together."
+    fix = "Check all three. A recovery code works once, and so does a code of the app: wait for the next one."
+
+
 class ThawRefused(AccountRefused):
     """The account isn't frozen, or what opens it again isn't what was given."""
 

@@ -6,7 +6,13 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from keyhouse.accounts.forms import PageForm, PasswordForm
+from keyhouse.accounts.forms import (
+    CodeForm,
+    PageForm,
+    PasswordForm,
+    RecoveryCodeForm,
+    recovery_code_field,
+)
 from keyhouse.accounts.recovery.rules import LONGEST_REASON
 from keyhouse.accounts.rules import LONGEST_ADDRESS, LONGEST_USERNAME
 
@@ -21,13 +27,29 @@ class AskForm(PageForm):
     )
 
 
+class FactorsForm(RecoveryCodeForm, CodeForm):
+    """User name, recovery code and a code of the app, for whoever has neither password nor mailbox."""
+
+    username = forms.CharField(
+        label="User name", max_length=LONGEST_USERNAME, widget=forms.TextInput(attrs=_NAME)
+    )
+    field_order = ("username", "recovery_code", "code")
+    field_of: ClassVar = {}
+
+
 class BeginForm(PasswordForm):
-    """The password, for whoever still knows it."""
+    """The password or a recovery code, for whoever still has one."""
+
+    recovery_code = recovery_code_field(
+        "Recovery code",
+        "If you have one and no password: it counts as a second proof, and is used up. Leave it empty otherwise.",
+    )
+    field_of: ClassVar = {**PasswordForm.field_of, "recovery-code": "recovery_code"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Leave the password open: without it others have to speak."""
         super().__init__(*args, **kwargs)
-        self.fields["password"].required = False
+        self.fields["password"].required = self.fields["recovery_code"].required = False
         self.fields["password"].label = "Present password"
         self.fields[
             "password"

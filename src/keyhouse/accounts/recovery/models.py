@@ -19,6 +19,7 @@ class RecoveryCase(models.Model):
         MAIL = "mail"  # by a mailed link
         OPERATORS = "operators"  # an operator opened it, since no mail reaches the person
         HOST = "host"
+        FACTORS = "factors"  # by a recovery code and an app, without password and mailbox
 
     class State(models.TextChoices):
         """How it stands; all but the first are ends."""
@@ -36,6 +37,9 @@ class RecoveryCase(models.Model):
     expires_at = models.DateTimeField()
     address = models.CharField(max_length=254, default="", blank=True)  # that the mailed proof came from
     knows_password = models.BooleanField(default=False)
+    knows_code = models.BooleanField(default=False)  # an unused recovery code was given, and is used up
+    # of the browser that began a case by factors, as digest: only there it is finished
+    browser = models.CharField(max_length=64, default="", blank=True)
     hands_over = models.BooleanField(default=False)  # the mailbox is gone: operators hand the link over
     reason = models.CharField(max_length=500, default="", blank=True)  # of whoever opened it for somebody
     co_owner_ids = models.JSONField(default=list)

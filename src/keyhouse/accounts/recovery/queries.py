@@ -8,7 +8,8 @@ from typing import Final
 from django.db.models import Q, QuerySet
 
 from keyhouse.accounts import holds, links
-from keyhouse.accounts.models import Email, Hold, RecoveryCase, RecoveryWord, User
+from keyhouse.accounts.errors import RecoveryCodeWrong
+from keyhouse.accounts.models import Email, Hold, RecoveryCase, RecoveryCodeSet, RecoveryWord, User
 from keyhouse.accounts.queries import addresses_that_recover, may_recover_by
 from keyhouse.accounts.recovery import rules
 from keyhouse.accounts.recovery.errors import CaseMissing
@@ -75,6 +76,8 @@ def support_of(case: RecoveryCase, now: datetime) -> Support:
     return Support(
         path=case.path,
         knows_password=_password_still_speaks(case),
+        # a mailbox that was never verified proves nothing, and a sheet of paper alone is one proof
+        knows_code=case.knows_code and _is_mail_verified(case),
         # a mailbox that was never verified may be a stranger's, mistyped: alone it opens nobody's account
         has_authority=standing.of(case.user_id).has_authority or not _is_mail_verified(case),
         vouchers=len(vouchers & counting),
@@ -149,6 +152,13 @@ def settled_before(user: User) -> datetime:
     They may be those of whom the account was frozen for. For so long a mail says how to stop what it tells of.
     """
     return frozen_at(user) - links.LIFE[links.NOT_ME]
+
+
+def require_settled_codes(user: User) -> None:
+    """Raise RecoveryCodeWrong where an account is frozen, and its codes are no older than what it was frozen for."""
+    codes = RecoveryCodeSet.objects.filter(user=user)
+    if user.state == User.State.FROZEN and not codes.filter(created_at__lte=settled_before(user)).exists():
+        raise RecoveryCodeWrong
 
 
 def frozen_at(user: User) -> datetime:

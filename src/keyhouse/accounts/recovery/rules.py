@@ -1,7 +1,8 @@
 """When a case has proofs enough, how long it then waits, whose first enrolment waits. Pure.
 
 Coming back takes two independent proofs (NIST SP 800-63B-4 4.2.2.2): a link mailed to a verified address is one. The
-other is the word of co-owners, the password (where no mail can have set it), or two operators. What fewer answer for
+other is the word of co-owners, the password (where no mail can have set it), a recovery code, or two operators. Without
+any mailbox a recovery code and a factor that was enrolled are two. What fewer answer for
 is announced to everybody concerned, and waits.
 """
 
@@ -12,7 +13,14 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 Basis = Literal[
-    "host", "operators", "one operator", "co-owners", "mail and password", "mail, nothing at stake"
+    "host",
+    "operators",
+    "one operator",
+    "co-owners",
+    "two factors",
+    "mail and password",
+    "mail and code",
+    "mail, nothing at stake",
 ]
 Stage = Literal["waits for words", "waits for its instant", "ready", "over"]
 
@@ -22,6 +30,7 @@ OPERATORS_NEEDED: Final = 2
 A_DAY: Final = timedelta(hours=24)
 LONG: Final = timedelta(hours=72)
 LONGEST_REASON: Final = 500
+_BY_THEMSELVES: Final = frozenset({"two factors", "mail and password", "mail and code"})
 LEAST_REASON: Final = 10  # characters: a word is no reason
 
 
@@ -40,6 +49,7 @@ class Support:
 
     path: str
     knows_password: bool = False
+    knows_code: bool = False
     has_authority: bool = True
     vouchers: int = 0
     needed: int = 0
@@ -64,17 +74,25 @@ class Support:
 
 def basis_of(support: Support) -> Basis | None:
     """Return what a case rests on, the strongest first, or None while proofs are missing."""
-    if support.path == "host":
-        return "host"
+    if support.path in _OF_PATH:
+        return _OF_PATH[support.path]
     if support.approvals and not support.approvals_missing:
         return "one operator" if support.is_alone else "operators"
-    if support.path != "mail":
-        return None
+    return _basis_by_mail(support) if support.path == "mail" else None
+
+
+# Whoever speaks in a case that was begun by factors makes it no quicker: its owner is to have the whole wait.
+_OF_PATH: Final[dict[str, Basis]] = {"host": "host", "factors": "two factors"}
+
+
+def _basis_by_mail(support: Support) -> Basis | None:
     if support.needed and not support.vouchers_missing:
         return "co-owners"
     if not support.has_authority:
         return "mail, nothing at stake"
-    return "mail and password" if support.knows_password else None
+    if support.knows_password:
+        return "mail and password"
+    return "mail and code" if support.knows_code else None
 
 
 def wait_of(basis: Basis, length: timedelta | None, *, hands_over: bool, is_mail_off: bool) -> timedelta:
@@ -89,7 +107,7 @@ def wait_of(basis: Basis, length: timedelta | None, *, hands_over: bool, is_mail
         return warning
     if basis == "one operator":
         return max(A_DAY, warning)
-    return LONG if basis == "mail and password" else (length or A_DAY)
+    return LONG if basis in _BY_THEMSELVES else (length or A_DAY)
 
 
 def stage_of(

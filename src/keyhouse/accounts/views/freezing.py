@@ -27,7 +27,8 @@ def not_me(request: AskedRequest, secret: str) -> HttpResponse:
         return render(request, "accounts/frozen.html")
     user = freezing.look_at_freeze(secret, clock.now())
     if user.state == User.State.FROZEN:
-        return render(request, "accounts/frozen.html")
+        context = {"stops": freezing.stops_case(secret, clock.now())}
+        return render(request, "accounts/frozen.html", context)
     return render(request, "accounts/freeze.html", {"person": user})
 
 

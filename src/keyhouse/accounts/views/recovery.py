@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from keyhouse.accounts import links, queries, strength
-from keyhouse.accounts.cookies import NEWCOMER, cookie_name, put_cookie
+from keyhouse.accounts.cookies import NEWCOMER, RETURN, cookie_name, put_cookie
 from keyhouse.accounts.errors import LinkUsed
 from keyhouse.accounts.forms import CodeForm, PasswordChangeForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import RecoveryCase, Session, User
-from keyhouse.accounts.recovery import asking, cases, first_enrolment, thawing
-from keyhouse.accounts.recovery.forms import AskForm, BeginForm
+from keyhouse.accounts.recovery import asking, by_factors, cases, first_enrolment, rules, thawing
+from keyhouse.accounts.recovery.forms import AskForm, BeginForm, FactorsForm
 from keyhouse.accounts.recovery.queries import stage_of, support_of
 from keyhouse.accounts.views.answers import SeeOther, body_of, response_in, session_of, show_form
 from keyhouse.accounts.visitor import visitor_of
@@ -23,6 +24,7 @@ from keyhouse.mail.queries import is_off
 
 SENT: Final = "/account/recover/sent/"
 ADD_FACTOR: Final = "/account/second-factors/"
+WITHOUT_MAIL: Final = "/account/recover/without-mail/"
 SIGN_IN: Final = "/account/sign-in/"
 
 
@@ -79,7 +81,12 @@ def begin(request: AskedRequest, secret: str) -> HttpResponse:
     if request.method == "POST":
         opened = form.carry_out(
             lambda: cases.open_by_mail(
-                secret, browser, form.cleaned_data["password"], visitor_of(request), now
+                secret,
+                browser,
+                form.cleaned_data["password"],
+                visitor_of(request),
+                now,
+                form.cleaned_data["recovery_code"],
             )
         )
         if opened is not None:
@@ -101,6 +108,50 @@ def _show_case(request: AskedRequest, secret: str, browser: str) -> HttpResponse
     support = support_of(case, now)
     context = {"case": case, "support": support, "stage": stage_of(case, support, now)}
     return render(request, "accounts/recovery_case.html", context)
+
+
+# ---- without password and mailbox
+
+
+@actions.takes(*FactorsForm.base_fields)
+@actions.classified(GET="recovery.open", POST="recovery.open")
+def without_mail(request: AskedRequest) -> HttpResponse:
+    """Take two factors, and open a case that this browser alone goes on with; later show it how that stands."""
+    now, context = clock.now(), {}
+    case = by_factors.find_case(request.COOKIES.get(cookie_name(RETURN), ""))
+    if case is not None:
+        support = support_of(case, now)
+        stage = stage_of(case, support, now)
+        context = {"case": case, "support": support, "stage": stage, "is_here": True}
+        if stage != "over" and request.method != "POST":
+            return render(request, "accounts/recovery_case.html", context)
+    form = FactorsForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        browser = form.carry_out(lambda: _begin_by_factors(form, request, now))
+        if browser is not None:
+            response = SeeOther(WITHOUT_MAIL)
+            put_cookie(response, browser, RETURN, max_age=int(rules.LIFE.total_seconds()))
+            return response
+    return show_form(request, "accounts/recover_without_mail.html", form, context)
+
+
+def _begin_by_factors(form: FactorsForm, request: AskedRequest, now: datetime) -> str:
+    typed = form.cleaned_data
+    return by_factors.begin(
+        typed["username"], typed["code"], typed["recovery_code"], visitor_of(request), now
+    )
+
+
+@actions.takes()
+@actions.classified(POST="recovery.go-on")
+def go_on(request: AskedRequest) -> HttpResponse:
+    """Lead the browser that began a case to the steps that set everything anew."""
+    path, bound = by_factors.go_on(
+        request.COOKIES.get(cookie_name(RETURN), ""), visitor_of(request), clock.now()
+    )
+    response = SeeOther(path)
+    put_cookie(response, bound, NEWCOMER)
+    return response
 
 
 # ---- opening a frozen account

@@ -134,6 +134,12 @@ def hash_guess(user_id: int, typed: str) -> Guess:
     return Guess(code_set.pk, hash_code(code, code_set.salt, CodeHash.parse(code_set.parameters)))
 
 
+def require_unused(guess: Guess) -> None:
+    """Raise RecoveryCodeWrong unless this is a code that could be used up now."""
+    if not RecoveryCode.objects.filter(code_set=guess.code_set, digest=guess.digest, used_at=None).exists():
+        raise RecoveryCodeWrong
+
+
 def use_code(guess: Guess, *, now: datetime) -> int:
     """Use a code up by one conditional update, in the caller's transaction; returns how many are left.
 

@@ -1,0 +1,133 @@
+"""A way back without password and mailbox: a recovery code and the authenticator app open a case, in one browser.
+
+Both are judged in one transaction, the code first: it can't be guessed, so nobody without it can try codes of the app, or
+use up anybody's attempts. Whatever is wrong gets the same answer. No mail carries the link of such a case: the browser
+that began it, known by a cookie of its own, makes it once the announced wait is over.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from typing import Final
+
+from django.db import transaction
+
+from keyhouse.accounts import limits, links, queries
+from keyhouse.accounts.errors import CodeRefused, LinkUnknown, RecoveryCodeWrong
+from keyhouse.accounts.hashing import hash_code
+from keyhouse.accounts.models import RecoveryCase, User
+from keyhouse.accounts.recovery import cases
+from keyhouse.accounts.recovery.errors import (
+    CaseIncomplete,
+    CaseMissing,
+    CaseOver,
+    CaseWaits,
+    ProofsRefused,
+)
+from keyhouse.accounts.recovery.queries import stage_of, support_of
+from keyhouse.accounts.second_factors.recovery_codes.rules import canonical_code
+from keyhouse.accounts.second_factors.recovery_codes.services import (
+    SALT_BYTES,
+    Guess,
+    hash_guess,
+    require_unused,
+    use_code,
+)
+from keyhouse.accounts.second_factors.totp.services import accept_code, count_failure
+from keyhouse.accounts.visitor import Visitor
+from keyhouse.audit.services import record, record_refusal
+from keyhouse.core import actions
+from keyhouse.core.errors import AccountSuspended
+
+GO_ON: Final = "recovery.go-on"
+COUNTED: Final = "factors:"
+
+
+def begin(username: str, code: str, recovery_code: str, visitor: Visitor, now: datetime) -> str:
+    """Open a case by a recovery code and a code of the app; returns the value of the cookie of its browser.
+
+    Raises ProofsRefused for whatever is wrong, TooManyAttempts, WordRefused where the host has made a link.
+    """
+    actions.require(visitor.actor, cases.OPEN)
+    counted = limits.count_attempt(now=now, limit=limits.RECOVERY, network=visitor.network)
+    user = queries.find_user(username.strip())
+    try:
+        browser = _begin(user, code, _guess(user, recovery_code), visitor, now)
+    except (CodeRefused, LinkUnknown, AccountSuspended) as refusal:
+        record_refusal(
+            cases.OPEN, by=visitor.actor, code=ProofsRefused.code, account_id=user.pk if user else None
+        )
+        raise ProofsRefused from refusal
+    counted.give_back()
+    return browser
+
+
+def _guess(user: User | None, recovery_code: str) -> Guess:
+    """Return the hashed code; for whoever has none, or is nobody, one that fits nothing takes as long."""
+    try:
+        if user is not None:
+            return hash_guess(user.pk, recovery_code)
+        digest = hash_code(canonical_code(recovery_code), secrets.token_hex(SALT_BYTES))
+    except RecoveryCodeWrong:
+        digest = hash_code("", secrets.token_hex(SALT_BYTES))
+    return Guess(0, digest)
+
+
+def _begin(user: User | None, code: str, guess: Guess, visitor: Visitor, now: datetime) -> str:
+    require_unused(guess)
+    if user is None:
+        raise RecoveryCodeWrong
+    counted = limits.count_attempt(now=now, limit=limits.RECOVERY, subject=f"{COUNTED}account:{user.pk}")
+    browser = links.new_secret()
+    try:
+        with transaction.atomic():
+            User.objects.select_for_update().filter(pk=user.pk).first()
+            use_code(guess, now=now)
+            accept_code(user.pk, code, now=now)
+            cases.open_by_factors(user.pk, browser, visitor, now)
+    except CodeRefused as refusal:
+        if not isinstance(refusal, RecoveryCodeWrong):
+            count_failure(user.pk, refusal, now=now)
+        raise
+    counted.give_back()
+    return browser
+
+
+def find_case(browser: str) -> RecoveryCase | None:
+    """Return the case that this browser began last, or None."""
+    if not browser:
+        return None
+    mine = RecoveryCase.objects.filter(path=RecoveryCase.Path.FACTORS, browser=links.digest_of(browser))
+    return mine.select_related("user").order_by("-pk").first()
+
+
+def go_on(browser: str, visitor: Visitor, now: datetime) -> tuple[str, str]:
+    """Return the path of the link that sets everything anew, and the cookie's value without which it is dead.
+
+    Earlier ones are dead. Raises CaseMissing in any other browser, CaseOver, CaseIncomplete, CaseWaits.
+    """
+    actions.require(visitor.actor, GO_ON)
+    found = find_case(browser)
+    if found is None:
+        raise CaseMissing
+    with transaction.atomic():
+        User.objects.select_for_update().filter(pk=found.user_id).first()
+        case = RecoveryCase.objects.select_for_update().select_related("user").get(pk=found.pk)
+        _require_ready(case, now)
+        path = cases.make_link(case, now)
+        link = links.lock_link(links.ENROLMENT, path.split("/")[2], now)
+        bound = links.bind_browser(link, "")
+        link.save(update_fields=["data"])
+        record(GO_ON, by=visitor.actor, about=cases.thing_of(case), account_id=case.user_id)
+    return path, bound
+
+
+def _require_ready(case: RecoveryCase, now: datetime) -> None:
+    stage = stage_of(case, support_of(case, now), now)
+    if stage == "over":
+        raise CaseOver
+    if stage == "waits for words":
+        raise CaseIncomplete
+    if stage != "ready":
+        raise CaseWaits("This request was announced, and waits for its instant.")
