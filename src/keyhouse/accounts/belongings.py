@@ -234,7 +234,11 @@ BELONGINGS: Final = Belongings(
                 "closed_by",
                 "closing_reason",
             ),
-            _NUMBER | {"co_owner_ids": "other people's account numbers"},
+            _NUMBER
+            | {
+                "co_owner_ids": "other people's account numbers",
+                "browser": "the digest of what binds it to a browser",
+            },
         ),
         Kept(
             "recovery_words",

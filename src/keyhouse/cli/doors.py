@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, str]] = {
     "user grant-office": "office.propose",
     "user revoke-office": "office.revoke",
     "user suspend": "person.suspend",
+    "user verify-address": "email.verify",
     "user reinstate": "person.reinstate",
     "user off-board": "person.off-board",
     "user end-sessions": "person.end-sessions",
