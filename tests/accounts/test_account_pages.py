@@ -269,6 +269,7 @@ def test_the_test_environment_says_so_on_every_page(ada: User, configure: Config
         ("/account/history/", "/account/mandate/", "/account/sessions/"),
         ("/account/second-factors/", "/account/sessions/", "/account/history/"),
         ("/account/password/", "/account/recovery-codes/", "/account/vouch/"),
+        ("/account/publishers/", "/account/tokens/", "/account/history/"),
     ],
 )
 def test_pages_of_one_kind_stand_together(ada: User, here: str, beside: str, elsewhere: str) -> None:
@@ -277,7 +278,7 @@ def test_pages_of_one_kind_stand_together(ada: User, here: str, beside: str, els
     assert tabs.count(f'<a href="{here}" aria-current="page">') == 1
     assert f'<a href="{beside}">' in tabs
     assert elsewhere not in tabs
-    for always in ("/account/", "/account/second-factors/", "/account/emails/", "/account/tokens/"):
+    for always in ("/account/", "/account/second-factors/", "/account/emails/", "/account/publishers/"):
         assert f'<a href="{always}"' in tabs
     assert tabs.count('aria-current="true"') == 1
 
