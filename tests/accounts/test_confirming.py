@@ -616,7 +616,8 @@ def test_mails_that_wait_for_somebody_else_open_no_other_way(here: User, folder:
     browser = arrive()
     assert browser.get(CODE)["Location"] == PAGE
     browser.get(PAGE)
-    assert refused(browser.post(WAIT)) == "confirmation-by-mail"
+    browser.post(WAIT)
+    assert KnownBrowser.objects.get(how=How.WAIT).known_at == clock.now() + browsers.LONG_WAIT
 
 
 def test_whoever_has_authority_over_nothing_is_not_held(here: User) -> None:
@@ -670,10 +671,46 @@ def test_where_mails_arrive_nothing_else_takes_their_place(here: User, folder: P
     assert browser.get(CODE)["Location"] == PAGE
     browser.get(PAGE)
     assert browser.post(CODE, {"recovery_code": CODES[0]})["Location"] == PAGE
-    browser.get(PAGE)
-    assert refused(browser.post(WAIT)) == "confirmation-by-mail"
     assert is_out(browser)
     assert here.known_browsers.count() == 1
+
+
+def test_whoever_lost_the_mailbox_waits_for_three_days_of_which_every_address_is_told(
+    here: User, folder: Path, time: Clock
+) -> None:
+    give_project(here)
+    services.add_email(here, "second@example.org", by=host(), is_primary=False, verified_by="link")
+    browser = arrive()
+    assert "Begin the wait of 72 hours" in (browser.get(PAGE) and browser.text)
+    assert browser.post(WAIT)["Location"] == PAGE
+    told = Mail.objects.filter(kind="browser-waits").values_list("address", flat=True)
+    assert set(told) == {"ada@example.org", "second@example.org"}
+    for _ in range(2):
+        time.go(hours=35, minutes=59)
+        browser.sign_in()
+        assert browser.enter(code())["Location"] == PAGE
+        assert is_out(browser)
+    time.go(minutes=3)
+    arrive()  # what waits is one browser, and no other
+    time.go(minutes=1)
+    browser.sign_in()
+    assert browser.enter(code())["Location"] == HOME
+    assert Hold.objects.get().reason == Hold.Reason.UNKNOWN_BROWSER
+    assert refused(browser.client.get("/manage/projects/")) == "account-held"
+
+
+def test_whoever_reads_the_mail_stops_the_wait_of_a_thief(here: User, folder: Path, time: Clock) -> None:
+    thief = arrive()
+    thief.get(PAGE)
+    thief.post(WAIT)
+    _, mine = signed_in(here)
+    row = KnownBrowser.objects.get(how=How.WAIT)
+    mine.get(SESSIONS)
+    mine.post("/account/browsers/forget/", {"browser": str(row.pk)})
+    time.go(hours=73)
+    thief.sign_in()
+    assert thief.enter(code())["Location"] == PAGE
+    assert is_out(thief)
 
 
 def test_an_announced_wait_takes_its_place(here: User, time: Clock) -> None:
