@@ -6,7 +6,8 @@ highest first. A test walks all tables and fails on one about people that stands
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -33,6 +34,7 @@ class Kept:
 GiveUp = Callable[[int, datetime], None]
 Disown = Callable[[int, datetime, datetime], int]
 Close = Callable[[int, bool, datetime], int]
+Leaving = Callable[[int, frozenset[int], datetime], AbstractContextManager[None]]
 Leave = Callable[[int, int, datetime], int]
 LetGo = Callable[[int, frozenset[int], datetime], int]
 
@@ -45,8 +47,9 @@ class Belongings:
     before its rows go, in the caller's transaction; it may refuse. `disown` ends what can act for a person and was made
     since an instant, as it may be from whoever was in their account; it takes account, that instant and now, and returns
     how many. `close` lets all of it rest when operators close the account: what was remembered in its favour is forgotten, and
-    where the person has left for good, what can act for them is ended; it returns how many. `leave` ends what hung on a
-    right by an organization (its number, that of the account, now) that somebody may have lost. `let_go` ends what acts in a
+    where the person has left for good, what can act for them is ended; it returns how many. `leaving` stands around what takes
+    rights by an organization (its number, those of the accounts, now), and writes down what was lost. `leave` ends what hung
+    on a right by an organization (its number, that of the account, now) that somebody may have lost. `let_go` ends what acts in a
     project (its number) and was made by anybody but these people, as the project has left an organization.
     """
 
@@ -56,6 +59,7 @@ class Belongings:
     give_up: GiveUp | None = None
     disown: Disown | None = None
     close: Close | None = None
+    leaving: Leaving | None = None
     leave: Leave | None = None
     let_go: LetGo | None = None
 
@@ -89,6 +93,21 @@ def close_all(user_id: int, now: datetime, *, is_final: bool) -> int:
     In the caller's transaction, which closes the account.
     """
     return sum(one.close(user_id, is_final, now) for one in all_belongings() if one.close is not None)
+
+
+@contextmanager
+def leaving_all(organization_id: int, user_ids: frozenset[int], now: datetime) -> Iterator[None]:
+    """Stand around what takes rights by an organization from these people: what they lose is written down, and what hung on it ends.
+
+    In the caller's transaction.
+    """
+    with ExitStack() as features:
+        for one in all_belongings():
+            if one.leaving is not None:
+                features.enter_context(one.leaving(organization_id, user_ids, now))
+        yield
+    for user_id in sorted(user_ids):
+        leave_all(organization_id, user_id, now)
 
 
 def leave_all(organization_id: int, user_id: int, now: datetime) -> int:

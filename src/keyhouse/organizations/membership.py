@@ -6,7 +6,8 @@ are the last. Whoever is out of an organization is out of its teams with the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -75,11 +76,11 @@ def _change(organization: Organization, member: Membership, kind: str, now: date
     # what somebody holds since when counts for the grace of mandates: more of it is held since now
     if rules.is_higher(kind, before):
         member.since_at = now
-    member.kind = kind
-    member.save(update_fields=["kind", "since_at"])
-    Membership.objects.filter(pk=member.pk).update(**_AS_BEFORE)
-    if before == rules.OWNER:
-        _end_rights(organization, member.user_id)
+    was_owner = before == rules.OWNER
+    with _ending_rights(organization, member.user_id) if was_owner else nullcontext():
+        member.kind = kind
+        member.save(update_fields=["kind", "since_at"])
+        Membership.objects.filter(pk=member.pk).update(**_AS_BEFORE)
 
 
 def remove_member(name: str, username: str, *, by: Actor) -> Membership | None:
@@ -141,8 +142,8 @@ def require_other_owner(organization: Organization, member: Membership) -> None:
 
 def end_membership(organization: Organization, member: Membership) -> None:
     """End a membership and what hangs on it, in the caller's transaction, with the lock of the organization's row held."""
-    Membership.objects.filter(pk=member.pk).delete()
-    _end_rights(organization, member.user_id)
+    with _ending_rights(organization, member.user_id):
+        Membership.objects.filter(pk=member.pk).delete()
 
 
 def _member_to_change(name: str, username: str, action: str, by: Actor) -> tuple[Organization, Membership]:
@@ -240,15 +241,17 @@ def take_back_asked_by(user_id: int, organization: Organization | None = None) -
     asked.update(**_AS_BEFORE)
 
 
-def _end_rights(organization: Organization, user_id: int) -> None:
-    """End what an owner offered, and let other features end what hung on the membership."""
+@contextmanager
+def _ending_rights(organization: Organization, user_id: int) -> Iterator[None]:
+    """End with a membership what its owner offered, and let other features end what hung on it and remember what it gave."""
     now = clock.now()
+    with belongings.leaving_all(organization.pk, frozenset({user_id}), now):
+        yield
     offered = OrganizationInvitation.objects.filter(
         organization=organization, invited_by_id=user_id, ended_at=None
     )
     offered.update(ended_at=now, outcome=OrganizationInvitation.Outcome.REVOKED)
     take_back_asked_by(user_id, organization)
-    belongings.leave_all(organization.pk, user_id, now)
 
 
 def _record(  # noqa: PLR0913 - what an auditor asks

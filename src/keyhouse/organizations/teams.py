@@ -54,11 +54,10 @@ def delete_team(name: str, team_name: str, *, by: Actor) -> None:
     """Delete a team, and with it what its members may do by it. Raises TeamMissing and as `create_team`."""
     with transaction.atomic():
         team = _team_to_change(name, team_name, DELETE, by)
-        people = list(team.members.values_list("member__user_id", flat=True))
+        people = frozenset(team.members.values_list("member__user_id", flat=True))
         _record(DELETE, team, by, members=len(people))
-        team.delete()
-        for user_id in people:
-            belongings.leave_all(team.organization_id, user_id, clock.now())
+        with belongings.leaving_all(team.organization_id, people, clock.now()):
+            team.delete()
 
 
 def add_to_team(name: str, team_name: str, username: str, *, by: Actor) -> TeamMember:
@@ -83,9 +82,9 @@ def remove_from_team(name: str, team_name: str, username: str, *, by: Actor) -> 
     with transaction.atomic():
         team = _team_to_change(name, team_name, REMOVE, by, username)
         member = _member(team.organization, username)
-        if not TeamMember.objects.filter(team=team, member=member).delete()[0]:
-            raise MemberMissing("Nobody of that name is in this team.")
-        belongings.leave_all(team.organization_id, member.user_id, clock.now())
+        with belongings.leaving_all(team.organization_id, frozenset({member.user_id}), clock.now()):
+            if not TeamMember.objects.filter(team=team, member=member).delete()[0]:
+                raise MemberMissing("Nobody of that name is in this team.")
         _record(REMOVE, team, by, member)
 
 

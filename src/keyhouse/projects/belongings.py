@@ -11,7 +11,11 @@ from keyhouse.accounts.errors import OwnsAlone
 from keyhouse.accounts.models import User
 from keyhouse.core.belongings import Belongings, Kept
 from keyhouse.organizations.models import Membership
-from keyhouse.projects.collaborators.departing import end_rights_besides, end_rights_by_organization
+from keyhouse.projects.collaborators.departing import (
+    end_rights_besides,
+    end_rights_by_organization,
+    remembering,
+)
 from keyhouse.projects.collaborators.disowning import disown
 from keyhouse.projects.collaborators.ending import NOTHING, end_role
 from keyhouse.projects.collaborators.queries import for_person
@@ -177,6 +181,7 @@ BELONGINGS: Final = Belongings(
     ),
     give_up=_give_up,
     disown=disown,
+    leaving=remembering,
     leave=end_rights_by_organization,
     let_go=end_rights_besides,
 )

@@ -16,6 +16,7 @@ from typing import Final
 from django.db import transaction
 
 from keyhouse.accounts import limits
+from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import record
 from keyhouse.core import actions, belongings, clock, faults, standing
@@ -30,7 +31,7 @@ from keyhouse.organizations.models import Membership, Organization, Team
 from keyhouse.projects import organizing_letters as letters
 from keyhouse.projects import pages, rights, services
 from keyhouse.projects.changing import project_to_change, settled, thing_of
-from keyhouse.projects.collaborators.departing import remember_rights
+from keyhouse.projects.collaborators.departing import lost_between, remember_rights
 from keyhouse.projects.collaborators.errors import OwnerLast, RoleUnknown
 from keyhouse.projects.collaborators.locking import lock_project
 from keyhouse.projects.collaborators.models import FormerRole
@@ -137,9 +138,9 @@ def _place(project: Project, target: Organization | None, now: datetime) -> None
 
 
 def _require_owners(project: Project, before: list[Right], after: list[Right], by: Actor) -> None:
-    """Raise OwnerLast where nobody would own it, and ProjectMoveRefused where others would lose a critical project."""
+    """Raise OwnerLast where nobody would own it who could act, and ProjectMoveRefused where others would lose a critical project."""
     owners = {one.user_id for one in after if one.kind == OWNER}
-    if not owners:
+    if not User.objects.filter(pk__in=owners).exclude(state=User.State.SUSPENDED).exists():
         raise OwnerLast(
             "Nobody owns this project but by its organization.",
             fix="Let somebody become an owner of the project itself first.",
@@ -151,9 +152,7 @@ def _require_owners(project: Project, before: list[Right], after: list[Right], b
 
 def _drop(project: Project, before: list[Right], after: list[Right], now: datetime) -> None:
     """End what hung on rights that are over; they are remembered by the project's lineage."""
-    kept = {(one.user_id, one.kind) for one in after}
-    lost = [one for one in before if one.via != rights.OWN and (one.user_id, one.kind) not in kept]
-    remember_rights(project, lost, FormerRole.How.MOVED, now)
+    remember_rights(project, lost_between(before, after), FormerRole.How.MOVED, now)
     belongings.let_go_all(project.pk, frozenset(one.user_id for one in after), now)
 
 
@@ -171,10 +170,12 @@ def set_team_role(name: str, team_name: str, kind: str, *, by: Actor) -> TeamRol
         present = TeamRole.objects.filter(project=project, team=team).first()
         if present is not None and present.kind == kind:
             return present
+        before = rights.rights_in(project.pk)
         # what a team is given more counts from now on, for the grace of mandates
         role, _ = TeamRole.objects.update_or_create(
             project=project, team=team, defaults={"kind": kind, "since_at": now}
         )
+        _end_lost(project, team, before, now)
         _note(SET_TEAM, project, team, present.kind if present else "", kind, by, now)
     return role
 
@@ -190,10 +191,16 @@ def end_team_role(name: str, team_name: str, *, by: Actor) -> None:
             raise TeamElsewhere("This team has no role in the project.")
         before = rights.rights_in(project.pk)
         present.delete()
-        lost = [one for one in before if one.via == team.name and one not in rights.rights_in(project.pk)]
-        for user_id in {one.user_id for one in lost}:
-            belongings.leave_all(team.organization_id, user_id, now)
+        _end_lost(project, team, before, now)
         _note(END_TEAM, project, team, present.kind, "", by, now)
+
+
+def _end_lost(project: Project, team: Team, before: list[Right], now: datetime) -> None:
+    """Remember what a team's members may do no more in a project, and end what hung on it."""
+    lost = lost_between(before, rights.rights_in(project.pk))
+    remember_rights(project, lost, FormerRole.How.REMOVED, now)
+    for user_id in sorted({one.user_id for one in lost}):
+        belongings.leave_all(team.organization_id, user_id, now)
 
 
 def _team_of(project: Project, team_name: str) -> Team:

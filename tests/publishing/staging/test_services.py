@@ -268,6 +268,15 @@ def _state(state: str) -> Callable[[Project, Actor], object]:
     return lambda project, ci: User.objects.filter(pk=id_of(ci)).update(state=state)
 
 
+def _hold(project: Project, ci: Actor) -> None:
+    """Put the account on hold, as what a thief would do does: its tokens publish nothing while that lasts."""
+    User.objects.filter(pk=id_of(ci)).update(held_until=clock.now() + timedelta(days=1))
+
+
+def _only_publishers(project: Project, ci: Actor) -> None:
+    Project.objects.update(only_publishers=True)
+
+
 def _lose_bytes(project: Project, ci: Actor) -> None:
     for key in list(blobs().keys()):
         blobs().remove(key)
@@ -311,6 +320,8 @@ def _publish_other_tag(project: Project) -> None:
         (_revoke, "staged-origin-ended"),
         (_end_role, "staged-origin-ended"),
         *((_state(state), "staged-origin-ended") for state in ("frozen", "suspended", "held", "deleted")),
+        (_hold, "staged-origin-ended"),
+        (_only_publishers, "staged-origin-ended"),
         (lambda project, ci: Token.objects.all().delete(), "staged-origin-ended"),
         (_lose_bytes, "staged-bytes-missing"),
         (_limit(file_limit=1), "staged-file-too-large"),

@@ -6,7 +6,8 @@ ends of roles. The right is remembered by the project's lineage, as one that was
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from keyhouse.projects import rights
@@ -14,6 +15,26 @@ from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
 from keyhouse.projects.models import Project
 from keyhouse.projects.rights import Right
 from keyhouse.projects.rules import OWNER
+
+
+@contextmanager
+def remembering(organization_id: int, user_ids: frozenset[int], now: datetime) -> Iterator[None]:
+    """Remember which rights in an organization's projects these people lose by what stands in it."""
+    before = [one for user_id in sorted(user_ids) for one in rights.rights_of(user_id)]
+    yield
+    after = [one for user_id in sorted(user_ids) for one in rights.rights_of(user_id)]
+    lost = lost_between(before, after)
+    found = Project.objects.filter(organization_id=organization_id, pk__in={one.project_id for one in lost})
+    for project in found:
+        gone = (one for one in lost if one.project_id == project.pk)
+        remember_rights(project, gone, FormerRole.How.REMOVED, now)
+
+
+def lost_between(before: Iterable[Right], after: Iterable[Right]) -> list[Right]:
+    """Return the rights by an organization or a team that are over; whoever has as much otherwise has lost nothing."""
+    kept = {(one.project_id, one.user_id, one.kind) for one in after}
+    over = (one for one in before if one.via != rights.OWN)
+    return [one for one in over if (one.project_id, one.user_id, one.kind) not in kept]
 
 
 def end_rights_by_organization(organization_id: int, user_id: int, now: datetime) -> int:
@@ -25,11 +46,12 @@ def end_rights_by_organization(organization_id: int, user_id: int, now: datetime
 
 
 def end_rights_besides(project_id: int, staying: frozenset[int], now: datetime) -> int:
-    """End what was given out in a project by anybody but these, who still own it; returns how many."""
+    """End what was given out in a project that went to other hands, and asked for by who owns it no more; returns how many."""
     given = ProjectInvitation.objects.filter(project_id=project_id, ended_at=None)
     ended = given.update(ended_at=now, outcome=ProjectInvitation.Outcome.REVOKED)
     changes = RoleChange.objects.filter(project_id=project_id, asked_by__isnull=False)
-    return ended + changes.exclude(asked_by_id__in=staying).delete()[0]
+    owners = staying.intersection(rights.owners_of(project_id))
+    return ended + changes.exclude(asked_by_id__in=owners).delete()[0]
 
 
 def _end_given(project_ids: list[int], user_ids: list[int], now: datetime) -> int:

@@ -32,6 +32,7 @@ from keyhouse.projects.life_cycle.errors import NothingToRestore, RestoreImpossi
 from keyhouse.projects.life_cycle.letters import News
 from keyhouse.projects.life_cycle.models import KeptRole, Removal
 from keyhouse.projects.models import File, Project, Release, Role, RoleChange, UsedFileName
+from keyhouse.projects.rights import owners_of
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import key_of
 
@@ -102,7 +103,9 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
             for role in roles
         )
         living = [role.user_id for role in roles]
-        RoleChange.objects.filter(project=project).exclude(user_id__in=living).delete()
+        changes = RoleChange.objects.filter(project=project)
+        changes.exclude(user_id__in=living).delete()
+        changes.filter(asked_by__isnull=False).exclude(asked_by_id__in=owners_of(project.pk)).delete()
         founding.tell(project, by)
         # with the roles back the gate sees what mandates ask of this project's people
         actions.require(by, _action_of(removal), _thing_of(removal))

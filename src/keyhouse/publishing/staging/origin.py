@@ -9,7 +9,9 @@ from __future__ import annotations
 import uuid
 from typing import Final
 
+from keyhouse.accounts import holds
 from keyhouse.accounts.models import User
+from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import is_resting
@@ -25,17 +27,22 @@ _REMOVED: Final = "the trusted publisher that uploaded it was removed since"
 _RESTS: Final = "the project's robot token that uploaded it rests until another owner confirms it"
 _NO_ROLE: Final = "whoever stands behind what uploaded it has no role in the project any more"
 _CLOSED: Final = "the account of whoever stands behind what uploaded it is not in order"
+_PUBLISHERS_ALONE: Final = "the project takes files from trusted publishers only by now"
 
 
 def find_objection(project: Project, staged: StagedFile) -> str:
     """Return why the file can't be published, as the end of a sentence; empty: nothing is against it."""
     if staged.uploaded_via == "publisher":
         return _of_publisher(project, staged)
+    if project.only_publishers:
+        return _PUBLISHERS_ALONE
     token = Token.objects.filter(pk=_number(staged.credential)).select_related("user").first()
     if token is None or token.revoked_at is not None:
         return _REVOKED
     if is_resting(token):
         return _RESTS
+    if holds.effective_state(token.user, clock.now()) == User.State.HELD:
+        return _CLOSED  # its tokens publish nothing now; publishers go on while an account is on hold
     return _of_person(project, token.user)
 
 
