@@ -12,8 +12,10 @@ from keyhouse.core.actor import Actor, host
 from keyhouse.organizations import inviting, membership, populating, services, teams
 from keyhouse.organizations.belongings import BELONGINGS
 from keyhouse.organizations.models import Membership, Organization, TeamMember
+from keyhouse.projects.collaborators import services as collaborators
+from keyhouse.projects.collaborators.models import ProjectInvitation
 from keyhouse.projects.models import Project
-from keyhouse.projects.organizing import create_project_in, move_project
+from keyhouse.projects.organizing import create_project_in, move_project, set_team_role
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,3 +103,20 @@ def test_deleted_while_a_project_comes_in(two: tuple[Actor, Actor, Organization]
     project = Project.objects.get()
     assert (project.organization_id == acme.pk) == Organization.objects.filter(pk=acme.pk).exists()
     assert project.organization is not None
+
+
+def test_a_team_is_deleted_while_an_owner_by_it_offers_the_ownership(
+    two: tuple[Actor, Actor, Organization],
+) -> None:
+    ada, _, acme = two
+    eve, _ = person("eve"), person("puppet")
+    populating.add_members(acme, {user_of(eve): "member"}, by=host())
+    create_project_in("acme", "alpha", by=ada)
+    populating.add_team(acme, "ci", [user_of(eve)], by=host())
+    set_team_role("alpha", "ci", "owner", by=ada)
+    at_once(
+        lambda: teams.delete_team("acme", "ci", by=ada),
+        lambda: collaborators.invite("alpha", "puppet", "owner", by=eve),
+    )
+    assert not acme.teams.exists()
+    assert not ProjectInvitation.objects.filter(ended_at=None).exists(), "refused, or ended with her right"

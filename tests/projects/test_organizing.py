@@ -11,6 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from tests.organizations.conftest import everything, id_of, person, user_of, with_people
 
+from keyhouse.accounts.models import User
 from keyhouse.core import actions, clock, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, host
@@ -27,7 +28,7 @@ from keyhouse.projects.belongings import owned_alone
 from keyhouse.projects.collaborators import ending
 from keyhouse.projects.collaborators import services as collaborators
 from keyhouse.projects.collaborators.errors import OwnerLast, RoleUnknown
-from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
+from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation, RoleChange
 from keyhouse.projects.errors import OwnerMissing, ProjectMoveRefused, TeamElsewhere
 from keyhouse.projects.life_cycle import queries as life_cycle
 from keyhouse.projects.life_cycle.deleting import delete_project
@@ -368,3 +369,90 @@ def test_without_its_organization_nobody_owns_it(ada: Actor, acme: Organization)
     with pytest.raises(OwnerMissing):
         restore_project(removal.pk, by=host())
     assert not Project.objects.exists()
+
+
+# ---- what ends with a right, and what is remembered of it
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda by: membership.remove_member("acme", "eve", by=by),
+        lambda by: teams.remove_from_team("acme", "ci", "eve", by=by),
+        lambda by: teams.delete_team("acme", "ci", by=by),
+        lambda by: end_team_role("alpha", "ci", by=by),
+        lambda by: set_team_role("alpha", "ci", "maintainer", by=by),
+    ],
+    ids=["removed from the organization", "from the team", "team deleted", "role taken", "role lowered"],
+)
+def test_an_owner_by_a_team_leaves_nothing_but_a_memory(
+    end: Callable[[Actor], Any], ada: Actor, acme: Organization
+) -> None:
+    """Whoever is no owner any more offers nobody the ownership, and the hold on a project's deletion stays (A18)."""
+    set_team_role("alpha", "ci", "owner", by=ada)
+    assert not FormerRole.objects.exists(), "more is nothing lost"
+    eve, alpha = Actor(**{**vars_of(ada), "user_id": person_id("eve"), "name": "eve"}), Project.objects.get()
+    person("puppet")
+    invitation = collaborators.invite("alpha", "puppet", "owner", by=eve)
+    asked = {
+        "asked_by_id": eve.user_id,
+        "asked_by_name": "eve",
+        "asked_at": clock.now(),
+        "due_at": clock.now(),
+    }
+    RoleChange.objects.create(project=alpha, user_id=id_of(ada), **asked)
+    end(ada)
+    invitation.refresh_from_db()
+    assert invitation.outcome == ProjectInvitation.Outcome.REVOKED
+    assert not RoleChange.objects.exists()
+    former = FormerRole.objects.values_list("lineage", "user_id", "kind", "how")
+    assert list(former) == [(alpha.lineage, eve.user_id, "owner", "removed")]
+
+
+def test_owners_of_an_organization_are_remembered_unless_they_own_it_otherwise(
+    ada: Actor, acme: Organization
+) -> None:
+    people = with_people(acme, olga="owner", otto="owner")
+    alpha = Project.objects.get()
+    Role.objects.create(project=alpha, user_id=id_of(people["otto"]), kind="owner", since_at=clock.now())
+    membership.change_kind("acme", "olga", "member", by=ada)
+    membership.leave("acme", by=people["otto"])
+    former = FormerRole.objects.values_list("lineage", "user_id", "kind")
+    assert list(former) == [(alpha.lineage, id_of(people["olga"]), "owner")]
+
+
+def test_an_owner_who_was_suspended_is_none_to_be_left_alone_with_it(ada: Actor, acme: Organization) -> None:
+    bob = person("bob")
+    Role.objects.create(project=Project.objects.get(), user_id=id_of(bob), kind="owner", since_at=clock.now())
+    User.objects.filter(pk=id_of(bob)).update(state="suspended")
+    before = everything()
+    with pytest.raises(OwnerLast):
+        move_project("alpha", "", by=ada)
+    assert everything() == before
+
+
+def test_whoever_moves_it_out_and_owns_it_no_more_asks_for_nothing(ada: Actor, acme: Organization) -> None:
+    bob, alpha = person("bob"), Project.objects.get()
+    Role.objects.create(project=alpha, user_id=id_of(bob), kind="owner", since_at=clock.now())
+    Role.objects.create(project=alpha, user_id=id_of(ada), kind="maintainer", since_at=clock.now())
+    asked = {
+        "asked_by_id": ada.user_id,
+        "asked_by_name": "ada",
+        "asked_at": clock.now(),
+        "due_at": clock.now(),
+    }
+    RoleChange.objects.create(project=alpha, user_id=id_of(bob), **asked)
+    move_project("alpha", "", by=ada)
+    assert (kind_of("ada"), RoleChange.objects.exists()) == ("maintainer", False)
+
+
+def test_what_was_asked_for_comes_back_only_while_its_asker_owns_it(ada: Actor, acme: Organization) -> None:
+    people, alpha = with_people(acme, olga="owner"), Project.objects.get()
+    bob = person("bob")
+    Role.objects.create(project=alpha, user_id=id_of(bob), kind="owner", since_at=clock.now())
+    asked = {"asked_by_name": "", "asked_at": clock.now(), "due_at": clock.now()}
+    RoleChange.objects.create(project=alpha, user_id=id_of(bob), asked_by_id=id_of(people["olga"]), **asked)
+    removal = delete_project("alpha", by=ada)
+    membership.remove_member("acme", "olga", by=ada)
+    restore_project(removal.pk, by=ada)
+    assert not RoleChange.objects.exists()

@@ -53,7 +53,14 @@ def rename_team(name: str, team_name: str, new_name: str, *, by: Actor) -> Team:
 def delete_team(name: str, team_name: str, *, by: Actor) -> None:
     """Delete a team, and with it what its members may do by it. Raises TeamMissing and as `create_team`."""
     with transaction.atomic():
-        team = _team_to_change(name, team_name, DELETE, by)
+        # held like those of whoever is taken out of a team: what they give out now is there to be ended, or refused
+        members = TeamMember.objects.filter(
+            team__organization__normalized_name=rules.key_of(name),
+            team__normalized_name=rules.key_of(team_name),
+        )
+        team = _team_to_change(
+            name, team_name, DELETE, by, *members.values_list("member__user_id", flat=True)
+        )
         people = frozenset(team.members.values_list("member__user_id", flat=True))
         _record(DELETE, team, by, members=len(people))
         with belongings.leaving_all(team.organization_id, people, clock.now()):
@@ -66,7 +73,7 @@ def add_to_team(name: str, team_name: str, username: str, *, by: Actor) -> TeamM
     Raises MemberMissing, OwnTeamRefused, TeamMissing and as `create_team`.
     """
     with transaction.atomic():
-        team = _team_to_change(name, team_name, ADD, by, username)
+        team = _team_to_change(name, team_name, ADD, by, *_ids_of(username))
         member = _member(team.organization, username)
         _require_not_raising(team.organization, member, by)
         found, is_new = TeamMember.objects.get_or_create(
@@ -80,7 +87,7 @@ def add_to_team(name: str, team_name: str, username: str, *, by: Actor) -> TeamM
 def remove_from_team(name: str, team_name: str, username: str, *, by: Actor) -> None:
     """Take somebody out of a team. Raises MemberMissing, TeamMissing and as `create_team`."""
     with transaction.atomic():
-        team = _team_to_change(name, team_name, REMOVE, by, username)
+        team = _team_to_change(name, team_name, REMOVE, by, *_ids_of(username))
         member = _member(team.organization, username)
         with belongings.leaving_all(team.organization_id, frozenset({member.user_id}), clock.now()):
             if not TeamMember.objects.filter(team=team, member=member).delete()[0]:
@@ -103,9 +110,13 @@ def _require_free(organization: Organization, team_name: str, besides: Team | No
         raise TeamNameTaken
 
 
-def _team_to_change(name: str, team_name: str, action: str, by: Actor, username: str = "") -> Team:
-    user = queries.find_account(username) if username else None
-    organization = organization_to_change(name, action, by, user.pk if user else None)
+def _ids_of(username: str) -> list[int]:
+    user = queries.find_account(username)
+    return [] if user is None else [user.pk]
+
+
+def _team_to_change(name: str, team_name: str, action: str, by: Actor, *more: int) -> Team:
+    organization = organization_to_change(name, action, by, *more)
     team = queries.find_team(organization, team_name)
     if team is None:
         raise TeamMissing

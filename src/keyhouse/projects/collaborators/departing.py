@@ -32,9 +32,11 @@ def remembering(organization_id: int, user_ids: frozenset[int], now: datetime) -
 
 def lost_between(before: Iterable[Right], after: Iterable[Right]) -> list[Right]:
     """Return the rights by an organization or a team that are over; whoever has as much otherwise has lost nothing."""
-    kept = {(one.project_id, one.user_id, one.kind) for one in after}
+    kept: dict[tuple[int, int], str] = {}
+    for one in after:
+        kept[one.project_id, one.user_id] = max(one.kind, kept.get((one.project_id, one.user_id), ""))
     over = (one for one in before if one.via != rights.OWN)
-    return [one for one in over if (one.project_id, one.user_id, one.kind) not in kept]
+    return [one for one in over if one.kind > kept.get((one.project_id, one.user_id), "")]
 
 
 def end_rights_by_organization(organization_id: int, user_id: int, now: datetime) -> int:
