@@ -43,6 +43,9 @@ def wait_for_notice(index: Index) -> None:
 @pytest.mark.parametrize("target", WORDS)
 def test_it_is_gone_from_every_face_of_every_process_and_comes_back(target: str, index: Index) -> None:
     with index.served("--workers", "2"):
+        assert index.post("/manage/organizations/new/", name="acme").status_code == 303
+        moved = index.post("/manage/project/alpha/organization/", organization="acme")
+        assert moved.status_code == 302
         path = path_of(index)
         faces = [face for face in FACES if face.told(target)]
         for face in faces:

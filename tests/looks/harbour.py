@@ -118,6 +118,7 @@ def fill(server: Server) -> dict[str, Any]:
 def set_stage(harbour: Harbour) -> None:
     """Do what makes pages that show nothing otherwise: yanks, cases, proposals, invitations, half a sign-in."""
     for act in (
+        _organize,
         _change_projects,
         _trust,
         _stage,
@@ -151,6 +152,19 @@ def _stage(harbour: Harbour) -> None:
                 timeout=30,
             )
             assert answer.status_code == 200, answer.text
+
+
+def _organize(harbour: Harbour) -> None:
+    """Let mara found an organization with a team, into which lantern goes; priya has yet to answer."""
+    tools = "/manage/organization/harbour-tools/"
+    harbour.send("mara", "/manage/organizations/new/", name="harbour-tools", title="What the harbour runs on")
+    harbour.send("mara", tools, invitee="jonas", kind="member")
+    harbour.send("jonas", "/account/invitations/organization/1/accept/")
+    harbour.send("mara", tools, invitee="priya", kind="manager")
+    harbour.send("mara", f"{tools}teams/", name="keel")
+    harbour.send("mara", f"{tools}teams/keel/", username="jonas")
+    harbour.send("mara", "/manage/project/lantern/organization/", organization="harbour-tools")
+    harbour.send("mara", "/manage/project/lantern/teams/", team="keel", kind="maintainer")
 
 
 def _change_projects(harbour: Harbour) -> None:

@@ -57,6 +57,10 @@ LANTERN: Final = "/manage/project/lantern"
 FACTORS: Final = "/account/second-factors/"
 CASES: Final = "/operator/recovery/"
 PROPOSALS: Final = "/operator/proposals/"
+TOOLS: Final = "/manage/organization/harbour-tools"
+ORGANIZATION: Final = "/manage/organization/{name}"
+TEAM: Final = f"{ORGANIZATION}/teams/{{team_name}}"
+OFFERS: Final = "/account/invitations/organization/{invitation_id}"
 PUBLISHING: Final = f"{LANTERN}/publishing"
 ONE: Final = "/manage/project/{name}/publishing/{publisher_id}/"
 OF_GITHUB: Final = "?issuer=https://token.actions.githubusercontent.com&owner=harbour&repository=lantern&workflow=release.yml"
@@ -79,6 +83,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/project/{name}/{version}/files/{filename}/": seen(
         at="/project/lantern/2.1/files/lantern-2.1-py3-none-any.whl/"
     ),
+    "/organization/{name}/": seen(NOBODY, PERSON, at="/organization/harbour-tools/"),
     "/browse/": seen(),
     "/help/clients/": seen(),
     "/help/codes/": seen(),
@@ -136,6 +141,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/account/vouch/{case_id}/": linked("/account/vouch/", PERSON),
     "/account/invitations/": seen("priya", PERSON),
     "/account/invitations/{invitation_id}/accept/": linked("/account/invitations/", "priya"),
+    f"{OFFERS}/accept/": linked("/account/invitations/", "priya"),
     "/account/mandate/": seen(PERSON, "priya"),
     "/account/tokens/": seen(PERSON, "priya"),
     "/account/tokens/new/": seen(PERSON),
@@ -145,6 +151,22 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/account/publishers/add/": seen(PERSON, at=f"/account/publishers/add/{OF_GITHUB}"),
     "/account/publishers/{publisher_id}/": linked("/account/publishers/", PERSON),
     "/account/publishers/{publisher_id}/remove/": linked("/account/publishers/", PERSON),
+    # one's own organizations
+    "/manage/organizations/": seen(PERSON, "auden"),
+    "/manage/organizations/new/": seen(PERSON),
+    f"{ORGANIZATION}/": seen(PERSON, OTHER, at=f"{TOOLS}/"),
+    f"{ORGANIZATION}/person/{{username}}/role/": linked(f"{TOOLS}/", PERSON),
+    f"{ORGANIZATION}/person/{{username}}/remove/": linked(f"{TOOLS}/", PERSON),
+    f"{TEAM}/": seen(PERSON, OTHER, at=f"{TOOLS}/teams/keel/"),
+    f"{TEAM}/delete/": seen(PERSON, at=f"{TOOLS}/teams/keel/delete/"),
+    f"{TEAM}/person/{{username}}/remove/": linked(f"{TOOLS}/teams/keel/", PERSON),
+    **{
+        f"{ORGANIZATION}/{part}/": seen(PERSON, at=f"{TOOLS}/{part}/")
+        for part in ("leave", "teams", "projects", "settings", "rename", "delete", "activity", "compliance")
+    },
+    "/manage/project/{name}/organization/": seen(PERSON, at=f"{LANTERN}/organization/"),
+    "/manage/project/{name}/teams/": seen(PERSON, at=f"{LANTERN}/teams/"),
+    "/manage/project/{name}/teams/{team_name}/end/": linked(f"{LANTERN}/teams/", PERSON),
     # one's own projects
     "/manage/projects/": seen(PERSON, "auden"),
     "/manage/project/{name}/": (*seen(PERSON, OTHER, at=f"{LANTERN}/"),),
@@ -258,6 +280,8 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/project/{name}/{version}/publications.json": _PROGRAMS,
     "/project/{name}/{version}/requirements.txt": _PROGRAMS,
     "/search.json": _PROGRAMS,
+    f"{ORGANIZATION}/activity.jsonl": _PROGRAMS,
+    f"{TEAM}/rename/": "like the page that renames an organization",
     f"{ONE}confirm/": "a button as on the page that removes a publisher",
     f"{ONE}constrain/": "a button as on the page that removes a publisher",
     "/account/emails/{email_id}/primary/": "a button as on the page that removes an address",

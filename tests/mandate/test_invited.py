@@ -218,7 +218,7 @@ def test_pages_of_people_and_invitations_lead_from_one_to_the_other(ada: User) -
     owner.get(base)
     assert "zoe owner ada" in owner.text
     guest.get("/account/")
-    assert "You are invited to 1 project." in guest.text
+    assert "1 invitation waits for you." in guest.text
     guest.get("/account/invitations/")
     path = guest.page.split('class="button" href="')[1].split('"')[0]
     assert guest.get(path).status_code == 200

@@ -53,6 +53,7 @@ PAGES: Final[dict[str, Face]] = {
     "/search/": Face("/search/?q=alpha", "/project/alpha/"),
     "/search.json": Face("/search.json?q=alpha", "/project/alpha/"),
     "/browse/": Face("/browse/"),  # how many projects have a classifier; it leads to a search
+    "/organization/<str:name>/": Face("/organization/acme/", "/project/alpha/"),
     "/project/<str:name>/": Face("/project/alpha/", FILE, FILE, FILE),
     "/project/<str:name>/releases/": Face("/project/alpha/releases/", ANSWERS, "/project/alpha/2.0/"),
     "/project/<str:name>/compare/": Face("/project/alpha/compare/", ANSWERS, "2.0"),

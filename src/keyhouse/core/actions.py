@@ -314,6 +314,11 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated(
             "organization.manage", "See an organization with its people, teams and projects", "management"
         ),
+        _gated(
+            "organization.oversee",
+            "See what happened in an organization, and who lacks what is asked",
+            "management",
+        ),
         _gated("organization.describe", "Say what an organization is about", "management"),
         _gated("organization.rename", "Give an organization another name", "management", step_up=True),
         _gated("organization.delete", "Delete an organization", "management", step_up=True),

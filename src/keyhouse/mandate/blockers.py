@@ -8,6 +8,8 @@ from datetime import datetime
 from keyhouse.accounts.models import User
 from keyhouse.mandate import queries
 from keyhouse.mandate.asked import Asked, standing_of
+from keyhouse.organizations.models import Organization
+from keyhouse.organizations.rules import KINDS
 from keyhouse.projects import rights
 from keyhouse.projects.models import Project, Role
 from keyhouse.projects.rules import OWNER
@@ -36,6 +38,19 @@ def blockers_of(project: Project, now: datetime) -> list[Blocker]:
         unmet = tuple(one for one in standing.asked if not (one.is_met or one.is_floor))
         if unmet:
             found.append(Blocker(user.username, Role.Kind(right.kind).label, unmet, right.via))
+    return found
+
+
+def blocking_members(organization: Organization, now: datetime) -> list[Blocker]:
+    """Return those of an organization's members who don't comply, owners first."""
+    policies, found = queries.live_policies(now), []
+    members = organization.members.select_related("user").order_by("user__username")
+    for member in sorted(members, key=lambda one: -KINDS.index(one.kind)):
+        standing = standing_of(queries.facts_of_person(member.user_id), policies, now)
+        unmet = tuple(one for one in standing.asked if not (one.is_met or one.is_floor))
+        if unmet:
+            role = member.get_kind_display()
+            found.append(Blocker(member.user.username, role, unmet, rights.BY_ORGANIZATION))
     return found
 
 

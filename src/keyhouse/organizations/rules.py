@@ -32,6 +32,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
     | _MANAGING
     | {
         "organization.move-project",
+        "organization.oversee",
         "organization.describe",
         "organization.rename",
         "organization.delete",

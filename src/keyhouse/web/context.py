@@ -23,6 +23,7 @@ from keyhouse.credentials.trusted_publishers import listing
 from keyhouse.mandate import cautions
 from keyhouse.mandate.asked import Standing, shown_standing
 from keyhouse.mandate.documents import DocumentInvalid
+from keyhouse.organizations import queries as organizations
 from keyhouse.projects.collaborators.queries import invitations_of_person
 from keyhouse.projects.models import Project
 from keyhouse.web import notices, ways_on
@@ -110,8 +111,12 @@ def _warning_on(request: HttpRequest) -> Warned | None:
 
 
 def _count_invitations(actor: Actor) -> int:
-    """Return how many projects somebody is invited to."""
-    return 0 if actor.user_id is None else invitations_of_person(actor.user_id, clock.now()).count()
+    """Return how many invitations wait for somebody, into projects and organizations."""
+    if actor.user_id is None:
+        return 0
+    now = clock.now()
+    into_organizations = organizations.invitations_of_person(actor.user_id, now).count()
+    return invitations_of_person(actor.user_id, now).count() + into_organizations
 
 
 def _find_unused_tokens(actor: Actor) -> list[Token]:

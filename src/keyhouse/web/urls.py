@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("keyhouse.projects.urls")),
     path("", include("keyhouse.publishing.staging.urls")),
     path("", include("keyhouse.mandate.urls")),
+    path("", include("keyhouse.web.organization_pages.urls")),
     path("", include("keyhouse.web.console.urls")),
     path("", include("keyhouse.safety.urls")),
     path("", include("keyhouse.web.site_urls")),

@@ -9,11 +9,14 @@ from django.shortcuts import render
 
 from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.models import User
 from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock, configuration, standing
 from keyhouse.core.actor import Actor
 from keyhouse.core.cautioned import keep_caution
+from keyhouse.organizations import queries as organizations
 from keyhouse.projects import queries as projects
+from keyhouse.projects import rights
 from keyhouse.projects.changing import thing_of
 from keyhouse.projects.collaborators import ending, queries, services
 from keyhouse.projects.collaborators.errors import CollaboratorMissing, InvitationMissing
@@ -139,8 +142,12 @@ def hand_over(request: HttpRequest, name: str) -> HttpResponse:
 @actions.classified(GET="collaborator.read-invitations")
 def invitations(request: AskedRequest) -> HttpResponse:
     """List what one is invited to."""
-    found = queries.invitations_of_person(services.person_of(request.actor), clock.now())
-    return render(request, "projects/invitations.html", {"invitations": found})
+    user_id, now = services.person_of(request.actor), clock.now()
+    context = {
+        "invitations": queries.invitations_of_person(user_id, now),
+        "offers": organizations.invitations_of_person(user_id, now),
+    }
+    return render(request, "projects/invitations.html", context)
 
 
 @actions.takes()
@@ -192,7 +199,15 @@ def _context(request: HttpRequest, found: Project) -> dict[str, Any]:
     waiting = queries.open_invitations_of(found) if context["is_owner"] else ()
     changes = {change.user_id: change for change in found.role_changes.all()}
     people = [(role, changes.get(role.user_id)) for role in projects.roles_of_project(found)]
-    return context | {"people": people, "invitations": waiting, "now": clock.now()}
+    others = _by_others(found) if found.organization_id else []
+    return context | {"people": people, "others": others, "invitations": waiting, "now": clock.now()}
+
+
+def _by_others(found: Project) -> list[tuple[str, rights.Right]]:
+    """Return who has rights by the organization and by teams, with their user names."""
+    held = [one for one in rights.rights_in(found.pk) if one.via != rights.OWN]
+    names = dict(User.objects.filter(pk__in={one.user_id for one in held}).values_list("pk", "username"))
+    return sorted((names[one.user_id], one) for one in held if one.user_id in names)
 
 
 def _to_people(found: Project) -> HttpResponse:

@@ -1,0 +1,47 @@
+"""Addresses of the pages of organizations."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from django.urls import path
+
+import keyhouse.mandate.urls  # noqa: F401 - it registers the converter `number`
+from keyhouse.web.organization_pages import activity, invitations, people, projects, public, settings, teams
+
+_ONE: Final = "manage/organization/<str:name>/"
+_INVITATION: Final = _ONE + "invitation/<number:invitation_id>/"
+_PERSON: Final = _ONE + "person/<str:username>/"
+_TEAM: Final = _ONE + "teams/<str:team_name>/"
+_INBOX: Final = "account/invitations/organization/<number:invitation_id>/"
+_PROJECT: Final = "manage/project/<str:name>/"
+
+urlpatterns = [
+    path("organization/<str:name>/", public.organization, name="organization"),
+    path("manage/organizations/", settings.own, name="organizations"),
+    path("manage/organizations/new/", settings.found_one, name="new-organization"),
+    path(_ONE, people.people, name="organization-people"),
+    path(_INVITATION + "resend/", people.resend, name="resend-offer"),
+    path(_INVITATION + "revoke/", people.revoke, name="revoke-offer"),
+    path(_PERSON + "role/", people.change_role, name="change-member"),
+    path(_PERSON + "remove/", people.remove, name="remove-member"),
+    path(_PERSON + "keep/", people.keep, name="keep-member"),
+    path(_ONE + "leave/", people.leave, name="leave-organization"),
+    path(_ONE + "teams/", teams.listing, name="teams"),
+    path(_TEAM, teams.team, name="team"),
+    path(_TEAM + "rename/", teams.rename, name="rename-team"),
+    path(_TEAM + "delete/", teams.delete, name="delete-team"),
+    path(_TEAM + "person/<str:username>/remove/", teams.remove, name="remove-from-team"),
+    path(_ONE + "projects/", projects.listing, name="organization-projects"),
+    path(_ONE + "settings/", settings.profile, name="organization-settings"),
+    path(_ONE + "rename/", settings.rename, name="rename-organization"),
+    path(_ONE + "delete/", settings.delete, name="delete-organization"),
+    path(_ONE + "activity/", activity.activity, name="organization-activity"),
+    path(_ONE + "activity.jsonl", activity.export, name="organization-activity-export"),
+    path(_ONE + "compliance/", activity.compliance, name="organization-compliance"),
+    path(_INBOX + "accept/", invitations.accept, name="accept-offer"),
+    path(_INBOX + "decline/", invitations.decline, name="decline-offer"),
+    path(_PROJECT + "organization/", projects.move, name="move-project"),
+    path(_PROJECT + "teams/", projects.team_roles, name="project-teams"),
+    path(_PROJECT + "teams/<str:team_name>/end/", projects.end_team_role, name="end-team-role"),
+]
