@@ -186,8 +186,11 @@ def facts_of(action: str, proved: tuple[str, ...], at: datetime, kind: str = "se
         roles=("operator",) if is_operators else (),
         name="ada",
     )
-    held = tuple(Authority(kind_of, "alpha", "owner", SINCE) for kind_of in ("project", "organization"))
     thing = more.pop("thing", Object("project", "alpha"))
+    kinds = (
+        ("project", "organization") if thing is not None and thing.kind == "organization" else ("project",)
+    )
+    held = tuple(Authority(kind_of, "alpha", "owner", SINCE) for kind_of in kinds)
     return Facts(person, Asking(kind, frozenset(proved), at=at), action, held, thing, **more)
 
 
