@@ -28,7 +28,7 @@ BASE = "/manage/organization/acme/"
 DOORS = [
     (f"/{pattern.pattern}", method, name)
     for pattern in urlpatterns
-    for method, name in pattern.callback.actions.items()
+    for method, name in getattr(pattern.callback, "actions", {}).items()
     if str(pattern.pattern).startswith("manage/organization/")
 ]
 # a form of each door that changes something
