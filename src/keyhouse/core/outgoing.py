@@ -27,6 +27,9 @@ Answer = TypeVar("Answer")
 _OK: Final = 200
 _PIECE: Final = 2**14
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+_UNICAST: Final = ipaddress.IPv6Network(
+    "2000::/3"
+)  # all that was ever given out of the public addresses (RFC 4291)
 
 
 class OutgoingError(Exception):
@@ -126,6 +129,8 @@ def is_public(address: Address) -> bool:
             inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if address not in _UNICAST:
+            return False  # also old forms that hold another address: ::127.0.0.1, ::ffff:0:127.0.0.1, fec0::1
     return address.is_global and not address.is_multicast
 
 

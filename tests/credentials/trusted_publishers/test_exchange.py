@@ -249,6 +249,7 @@ def test_bad_bodies_are_refused_and_leave_nothing(ada: User, alpha: Project, pat
 
 def test_a_large_body_is_refused(ada: User) -> None:
     refused(post(MINT, {"token": "a" * 65536}), "invalid-payload", 413)
+    refused(post(MINT, {"token": "a" * 3_000_000}), "invalid-payload", 413)
     assert post(MINT, {"token": "a" * (65536 - 14)}).status_code == 422
 
 

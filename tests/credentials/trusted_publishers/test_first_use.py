@@ -26,6 +26,7 @@ from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.mail.models import Mail
 from keyhouse.projects import services as projects
 from keyhouse.projects.models import File, Project, Role
+from keyhouse.publishing.staging.models import StagedFile
 from keyhouse.publishing.upload import publish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("empty_store")]
@@ -263,3 +264,15 @@ def test_a_person_who_makes_the_project_by_hand_ends_their_own_pending_publisher
     publisher_of("new-one", ada)
     projects.create_project("new-one", [ada], by=session_of(ada))
     assert Publisher.objects.count() == 0
+
+
+def test_nothing_is_staged_for_a_publisher_that_goes_while_the_file_is_sent(
+    ada: User, alpha: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Project.objects.update(stages_uploads=True)
+    publisher = publisher_of(alpha, ada)
+    token = mint()
+    stored = publish.store
+    monkeypatch.setattr(publish, "store", lambda submission: (stored(submission), publisher.delete()))
+    answer = push(build_wheel(tmp_path, name="alpha"), token)
+    assert (answer.status, answer.code, StagedFile.objects.count()) == (403, "role-required", 0)

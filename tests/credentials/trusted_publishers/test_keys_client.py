@@ -118,6 +118,7 @@ def test_what_a_key_set_may_be(
 
 def test_only_keys_that_can_be_used_are_kept(issuer: ServedIssuer, monkeypatch: pytest.MonkeyPatch) -> None:
     good = public_jwk(rsa_key(0), "good")
+    curves: list[Any] = [[], {}, None, 7]
     keys = [
         {**good, "x5c": ["AAAA"], "x5t": "x"},
         {**good, "kid": "encrypting", "use": "enc"},
@@ -125,11 +126,20 @@ def test_only_keys_that_can_be_used_are_kept(issuer: ServedIssuer, monkeypatch: 
         {"kty": "oct", "kid": "shared", "k": "AAAA"},
         {**good, "kid": "broken", "n": "AQAB"},
         {"kty": "XX"},
+        *({"kty": "EC", "crv": curve, "x": "AAAA", "y": "AAAA"} for curve in curves),
     ]
     monkeypatch.setattr(ServedIssuer, "jwks", {"keys": keys})
     found = _fetch(issuer)
     assert found.key_set == {"keys": [good]}
-    assert found.count == 6
+    assert found.count == 10
+
+
+@pytest.mark.parametrize("told", [[], {}, None, 7, True])
+def test_a_document_of_nobody_is_none(
+    issuer: ServedIssuer, monkeypatch: pytest.MonkeyPatch, told: Any
+) -> None:
+    monkeypatch.setattr(ServedIssuer, "discovery", {"issuer": told, "jwks_uri": f"{issuer.url}/keys"})
+    assert "is of 'nobody'" in _sentence(issuer)
 
 
 @pytest.mark.parametrize(
@@ -214,7 +224,8 @@ def test_a_certificate_for_another_name_is_not_believed(
     "address",
     ["127.0.0.1", "10.0.0.1", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", ANY, "255.255.255.255",
      "224.0.0.1", "192.0.2.1", "::1", "::", "fe80::1", "fc00::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
-     "2002:7f00:1::", "2002:a00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2001:db8::1", "240.0.0.1"],
+     "2002:7f00:1::", "2002:a00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2001:db8::1", "240.0.0.1",
+     "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::7f00:1", "fec0::1", "4000::1"],
 )  # fmt: skip
 def test_addresses_that_are_not_public(address: str) -> None:
     assert not outgoing.is_public(ipaddress.ip_address(address))

@@ -120,6 +120,50 @@ def test_of_two_first_uses_at_once_the_second_is_judged_by_what_the_first_stored
     assert one.claims["owner_id"] == "12"
 
 
+@pytest.mark.parametrize(
+    ("provider", "other", "ids"),
+    [
+        ("github", {"environment": "release"}, {"repository_owner_id": "13", "repository_id": "9"}),
+        ("github", {"owner": "ACME", "repository": "gadget"}, {"repository_owner_id": "13"}),
+        ("gitlab", {"environment": "release"}, {"project_id": "9"}),
+    ],
+)
+def test_somebody_else_of_the_name_gets_nothing_by_a_publisher_that_was_never_used(
+    ada: User, alpha: Project, provider: str, other: dict[str, str], ids: dict[str, str]
+) -> None:
+    """What one publisher of a project has learned holds for its others of the same names."""
+    issuer = GITHUB if provider == "github" else "https://gitlab.com"
+    host = {"ci_config_ref_uri": "gitlab.com/acme/tools/widget//ci/publish.yml@refs/heads/main"}
+    claims = CLAIMS[provider] | (host if provider == "gitlab" else {})
+    at = Issuer(url=issuer, provider=provider)
+    trust(alpha, ada, provider, issuer, **other)
+    used = dict(claims)
+    if "repository" in other:
+        used |= {
+            "repository": "acme/gadget",
+            "repository_id": "701",
+            "job_workflow_ref": claims["job_workflow_ref"].replace("widget", "gadget"),
+        }
+    assert find(used, at, environment="release")
+    unused = trust(alpha, ada, provider, issuer)
+    with pytest.raises(IdentityRefused):
+        find(claims, at, **ids)
+    unused.refresh_from_db()
+    assert not unused.known_id
+    assert not unused.claims.keys() & {"owner_id", "repository_id", "namespace_id", "project_id"}
+    assert Mail.objects.get(kind="publisher-changed-hands").address == "ada@example.org"
+    told = [line for one in refusals() for line in one.details["differs"]]
+    assert any("by another publisher of the project is trusted" in line for line in told)
+    assert find(claims, at) == [unused]  # the one that the project knows
+
+
+def test_what_another_project_learned_is_none_of_ones_business(ada: User, alpha: Project) -> None:
+    """Else a stranger could shut a project's publishers out."""
+    trust(alpha, ada, owner_id="13")
+    one = trust(make_project("beta", make_user("bob")), ada)
+    assert find() == [one]
+
+
 def test_owners_are_mailed_once_where_a_name_has_changed_hands(ada: User, alpha: Project) -> None:
     trust(alpha, ada)
     find()
@@ -242,6 +286,16 @@ def test_of_two_people_who_wait_for_one_name_with_one_identity_neither_gets_it(a
     wait_for("gamma", ada)
     wait_for("gamma", make_user("bob"))
     assert not is_found()
+
+
+def test_naming_the_environment_of_somebody_elses_job_gets_nobody_the_name(ada: User) -> None:
+    """The more exact publisher wins among those of one person only."""
+    one = wait_for("gamma", ada)
+    exact = wait_for("gamma", make_user("eve"), environment="release")
+    assert not is_found(environment="release")
+    assert find() == [one]
+    Publisher.objects.filter(pk=exact.pk).update(configured_by=ada)
+    assert find(environment="release") == [exact]
 
 
 @pytest.mark.parametrize("status", ["archived", "quarantined"])

@@ -303,7 +303,10 @@ def test_one_may_wait_for_a_new_project_and_is_ones_own(ada: User, browser: Brow
     stranger = Browser(make_user("sam"))
     assert stranger.get(made["Location"]).status_code == 404
     assert "Gamma" not in body(stranger.get(MINE))
-    assert stranger.post(f"{made['Location']}remove/").status_code == 403
+    # nor do they learn whether it is there
+    gone = made["Location"].rstrip("/") + "0/"
+    assert [stranger.post(f"{one}remove/").status_code for one in (made["Location"], gone)] == [303, 303]
+    assert Publisher.objects.exists()
     assert browser.post(f"{made['Location']}remove/").status_code == 303
     assert not Publisher.objects.exists()
 

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from typing import Any, Final
 
+from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
@@ -177,7 +178,10 @@ def _count(network: str) -> None:
 
 def _payload(request: HttpRequest) -> dict[str, Any]:
     """Read the body: one JSON object, no member twice, `token` a text; raises PayloadMalformed, PayloadTooLarge."""
-    body = request.body
+    try:
+        body = request.body
+    except RequestDataTooBig as error:  # larger than any request may be
+        raise PayloadTooLarge from error
     if len(body) > MAX_BODY:
         raise PayloadTooLarge
     try:

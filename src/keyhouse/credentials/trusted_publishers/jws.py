@@ -208,7 +208,8 @@ def _is_fit(key: Mapping[str, Any], algorithm: str) -> bool:
     operations = key.get("key_ops", ["verify"])
     if key.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
         return False
-    if algorithm in _CURVES and key.get("crv") not in _CURVES[algorithm]:
+    curve = key.get("crv")  # anything that JSON can hold
+    if algorithm in _CURVES and not (isinstance(curve, str) and curve in _CURVES[algorithm]):
         return False
     try:
         _load(algorithm, json.dumps(key, sort_keys=True))

@@ -58,7 +58,7 @@ def _ask(url: str, bounds: Bounds, what: str) -> dict[str, Any]:
 def _keys_url(document: Mapping[str, Any], url: str) -> str:
     """Return where the keys are; the document must be this issuer's own (OpenID Connect Discovery 1.0, 4.3)."""
     issuer = document.get("issuer")
-    if issuer not in {url, f"{url}/"}:
+    if not isinstance(issuer, str) or issuer not in {url, f"{url}/"}:
         told = str(issuer)[:LONGEST_URL] if isinstance(issuer, str) else "nobody"
         raise IssuerUnanswered(f"The discovery document is of {told!r}, not of {url}.")
     found = document.get("jwks_uri")

@@ -92,7 +92,9 @@ def changed_hands(publisher: Publisher, project: Project, differences: Iterable[
             ),
             _facts(publisher),
             Facts(rows),
-            Text("If you did that yourselves, remove this publisher and set it up anew. If not, remove it."),
+            Text(
+                "If you did that yourselves, remove what the project trusts under the old number, and set it up anew. If not, remove this publisher."
+            ),
             _page(project),
         ),
     )

@@ -66,7 +66,10 @@ def find_publishers(identity: Identity, now: datetime) -> list[Publisher]:
     # claims that the host wrote down by hand, beside what the issuer's own kind knows
     lookups = {*rules.lookups(claims), *providers.get(Provider.CUSTOM).lookups(claims)}
     found = queries.candidates(issuer.url, lookups, now)
-    judged = [_Judged(one, judge(one, claims, issuer.required_claims)) for one in found]
+    judged = [
+        _Judged(one, judge(one, claims, issuer.required_claims) or _known_otherwise(one, claims))
+        for one in found
+    ]
     chosen = _choose([one.publisher for one in judged if not one.differences])
     chosen = [one for one in chosen if _learn(one, claims)]
     if not chosen:
@@ -89,6 +92,28 @@ def judge(publisher: Publisher, claims: Mapping[str, Any], required: Iterable[st
     ]
 
 
+def _known_otherwise(publisher: Publisher, claims: Mapping[str, Any]) -> list[Difference]:
+    """Return which ids of a first use the project knows otherwise: of the same name, by another of its publishers.
+
+    A name that somebody else took is theirs also for publishers that were never used.
+    """
+    rules = providers.get(publisher.provider)
+    new = {name: value for name, value in rules.immutable(claims).items() if name not in publisher.claims}
+    if publisher.project_id is None or not new:
+        return []
+    known: dict[str, str] = {}
+    for one in queries.beside(publisher):
+        if all(
+            one.claims.get(name, told) == told for name, told in publisher.claims.items() if name in rules.ids
+        ):
+            known |= {name: one.claims[name] for name in new if rules.has_same_id(name, publisher, one)}
+    return [
+        Difference(name, f"{value} by another publisher of the project", shown(new[name]), is_immutable=True)
+        for name, value in known.items()
+        if value != new[name]
+    ]
+
+
 def _choose(matching: list[Publisher]) -> list[Publisher]:
     """Return for each project, and each name to come, the one publisher that is meant; none where several are."""
     by_project: dict[tuple[int | None, str], list[Publisher]] = defaultdict(list)
@@ -97,6 +122,8 @@ def _choose(matching: list[Publisher]) -> list[Publisher]:
             by_project[one.project_id, one.pending_normalized_name].append(one)
     chosen = []
     for group in by_project.values():
+        if len({one.configured_by_id for one in group if one.is_pending}) > 1:
+            continue  # else whoever names the environment of somebody else's job gets the project that it makes
         exact = [one for one in group if one.environment] or group
         if len(exact) == 1:
             chosen += exact
@@ -113,7 +140,7 @@ def _learn(publisher: Publisher, claims: Mapping[str, Any]) -> bool:
         row = Publisher.objects.select_for_update(no_key=True).filter(pk=publisher.pk).first()
         if row is None:
             return False
-        if rules.differences(row, claims):
+        if rules.differences(row, claims) or _known_otherwise(row, claims):
             return False
         new = {name: value for name, value in ids.items() if name not in row.claims}
         row.claims, row.known_id = row.claims | new, row.known_id or known_id

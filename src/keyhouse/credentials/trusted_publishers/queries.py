@@ -91,6 +91,12 @@ def _instant(at: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(at)
 
 
+def beside(publisher: Publisher) -> QuerySet[Publisher]:
+    """Return what else the project of a publisher trusts of the same issuer, the newest last."""
+    found = Publisher.objects.filter(project=publisher.project, issuer_url=publisher.issuer_url)
+    return found.filter(provider=publisher.provider).exclude(pk=publisher.pk).order_by("configured_at", "pk")
+
+
 def known_elsewhere(issuer_url: str, provider: str, known_id: str) -> list[Publisher]:
     """Return the publishers that stand for a repository or project of this number, whatever it is called."""
     found = Publisher.objects.filter(issuer_url=issuer_url, provider=provider, known_id=known_id)

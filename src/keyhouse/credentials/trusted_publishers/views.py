@@ -170,7 +170,9 @@ def pending(request: AskedRequest, publisher_id: int) -> HttpResponse:
 def remove_pending(request: AskedRequest, publisher_id: int) -> HttpResponse:
     """Ask before a publisher that waits is given up; then give it up."""
     if request.method == "POST":
-        services.remove_publisher(publisher_id, by=request.actor)
+        # of anything but one's own that waits, the answer tells nothing: not even whether it is there
+        if listing.waiting_for(request.actor.user_id or 0, clock.now()).filter(pk=publisher_id).exists():
+            services.remove_publisher(publisher_id, by=request.actor)
         return SeeOther(MINE)
     return render(request, "publishers/remove.html", {"line": _line_of(_waiting(request, publisher_id))})
 

@@ -14,7 +14,7 @@ from django.db import transaction
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import Detail, record
 from keyhouse.core import clock, configuration, faults
-from keyhouse.core.actor import Actor
+from keyhouse.core.actor import Actor, at_project
 from keyhouse.projects import queries as project_queries
 from keyhouse.projects.changing import project_to_change, raise_refusal, settled, thing_of
 from keyhouse.projects.life_cycle.emails import people_of, tell_people
@@ -66,6 +66,7 @@ def _stage(new: NewFile, by: Actor) -> StagedFile | File:
         project = project_queries.lock_project(new.normalized_name)
         if project is None:
             raise StagingNeedsProject
+        by = at_project(by, project.pk, new.normalized_name)  # its publisher may have gone meanwhile
         published = find_published(new, project, by=by, besides=queries.bytes_waiting(project, now))
         if published is not None:
             return published

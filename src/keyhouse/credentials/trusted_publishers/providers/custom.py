@@ -22,7 +22,7 @@ from keyhouse.credentials.trusted_publishers.publisher_errors import PublisherIn
 
 CLAIMS: Final = "claims"
 MOST: Final = 10  # claims of a publisher
-_MOST_CLAIMED: Final = 100
+_MOST_CLAIMED: Final = 300  # GitHub adds one for each property that an organization gives its repositories
 _OF_ONE_TOKEN: Final = frozenset({"iss", "aud", "exp", "iat", "nbf", "jti"})  # never those of a publisher
 _NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./:-]{0,99}")
 _KEPT: Final = ("sub", "repository", "ref", "sha", "workflow", "run_id", "job", "build_number", "actor")

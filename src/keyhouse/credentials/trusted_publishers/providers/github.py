@@ -65,6 +65,10 @@ class GitHub(ProviderRules):
     )
     same = (Same("repository_owner", "owner", folds=True),)
     ids: ClassVar[Mapping[str, str]] = {"owner_id": "repository_owner_id", "repository_id": "repository_id"}
+    ids_of: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "owner_id": ("owner",),
+        "repository_id": ("owner", "repository"),
+    }
     keeps: ClassVar[Mapping[str, str]] = {
         "repository": "repository",
         "workflow": "job_workflow_ref",

@@ -48,6 +48,10 @@ class GitLab(ProviderRules):
     )
     needed = ("sub", "project_path", "ci_config_ref_uri", "ref_path", "sha")
     ids: ClassVar[Mapping[str, str]] = {"namespace_id": "namespace_id", "project_id": "project_id"}
+    ids_of: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "namespace_id": ("namespace",),
+        "project_id": ("namespace", "repository"),
+    }
     keeps: ClassVar[Mapping[str, str]] = {
         "repository": "project_path",
         "workflow": "ci_config_ref_uri",

@@ -29,6 +29,7 @@ class Google(ProviderRules):
     needed = ("email",)
     same = (Same("email", "email"),)
     ids: ClassVar[Mapping[str, str]] = {"sub": "sub"}
+    ids_of: ClassVar[Mapping[str, tuple[str, ...]]] = {"sub": ("email",)}
     keeps: ClassVar[Mapping[str, str]] = {"email": "email", "sub": "sub"}
 
     def lookup_of(self, claims: Mapping[str, str]) -> str:

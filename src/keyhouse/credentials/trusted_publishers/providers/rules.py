@@ -95,7 +95,7 @@ class ProviderRules:
 
     `issuer`: the address of the public one, where there is one. `needed`: claims that every token has, as text.
     `same`: what has to be equal. `ids`: configured name → claim of what is immutable, stored at set-up or first use;
-    `known_by`: the one that stays with repository or project whatever its name. `keeps`: what is written down of a use: name → claim.
+    `ids_of`: configured names that such an id belongs to. `known_by`: the one that stays with repository or project whatever its name. `keeps`: what is written down of a use: name → claim.
     """
 
     name: ClassVar[str]
@@ -105,6 +105,7 @@ class ProviderRules:
     needed: ClassVar[tuple[str, ...]] = ()
     same: ClassVar[tuple[Same, ...]] = ()
     ids: ClassVar[Mapping[str, str]] = {}
+    ids_of: ClassVar[Mapping[str, tuple[str, ...]]] = {}
     keeps: ClassVar[Mapping[str, str]] = {}
     known_by: ClassVar[str] = ""  # which of the ids stays when the thing gets another name or owner
     requires_jti: ClassVar[bool] = False
@@ -190,6 +191,12 @@ class ProviderRules:
         """Return the ids that never pass from one to another, by the names they are configured under."""
         found = {name: claims.get(claim) for name, claim in self.ids.items()}
         return {name: value for name, value in found.items() if isinstance(value, str) and value}
+
+    def has_same_id(self, name: str, publisher: Publisher, other: Publisher) -> bool:
+        """Tell whether another publisher knows an id, and means by its names what this one means."""
+        return name in other.claims and all(
+            self._told(one, publisher.claims) == self._told(one, other.claims) for one in self.ids_of[name]
+        )
 
     def known_id(self, claims: Mapping[str, Any]) -> str:
         """Return the number that stays with repository or project whatever its name, or nothing."""
