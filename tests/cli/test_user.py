@@ -49,6 +49,7 @@ def test_an_account_is_closed_shown_and_opened_again() -> None:
         "username": "ada",
         "done": "suspended",
         "only_owner_of": ["alpha"],
+        "only_owner_of_organizations": [],
     }
     assert told("suspend", "ada", *WHY)["done"] == "was suspended already"
     shown = told("show", "ada")
