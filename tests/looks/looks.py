@@ -271,6 +271,8 @@ _LIKE_INVITATION: Final = "the same pages as those of an invitation"
 _NOTHING_DELETED: Final = "nothing is deleted in the made-up index"
 LEFT_OUT: Final[dict[str, str]] = {
     "/.well-known/webauthn": _PROGRAMS,
+    "/.well-known/pytp": _PROGRAMS,
+    "/_/oidc/audience": _PROGRAMS,
     "/account/mandate.json": _PROGRAMS,
     "/audit/head": _PROGRAMS,
     "/mandate.json": _PROGRAMS,
