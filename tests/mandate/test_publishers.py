@@ -33,6 +33,8 @@ from keyhouse.core.actions import CATALOGUE, Thing, get_action, require_authorit
 from keyhouse.core.actor import Actor, host
 from keyhouse.core.errors import Refusal
 from keyhouse.core.foresight import find_foresight
+from keyhouse.credentials.tokens.caveats import ActionsCaveat, Scope
+from keyhouse.credentials.tokens.models import ROBOT
 from keyhouse.credentials.trusted_publishers import queries, services
 from keyhouse.credentials.trusted_publishers.acting import PublisherScope, actor_behind
 from keyhouse.credentials.trusted_publishers.models import Publisher
@@ -212,6 +214,30 @@ def test_a_publisher_rests_while_its_person_is_stopped(ada: User, alpha: Project
 
 
 # ---- facts, counts, plans
+
+
+def test_in_a_hold_ci_goes_on_where_another_owner_complies(ada: User, alpha: Project) -> None:
+    publisher = trust(ada, "password", "totp")
+    User.objects.filter(pk=ada.pk).update(held_until=clock.now() + timedelta(hours=24))
+    robot = replace(
+        session_of(ada), kind="token", restrictions=Scope((ActionsCaveat(frozenset({"upload"})),), kind=ROBOT)
+    )
+    own = replace(robot, restrictions=Scope((ActionsCaveat(frozenset({"upload"})),)))
+    thing, new = Thing("project", alpha.pk, "alpha"), Thing("project", None, "omega")
+
+    def codes(*actors: Actor, about: Thing = thing) -> list[str]:
+        action = "project.create" if about.id is None else "release.upload"
+        return [weigh(actor, action, about, clock.now())[1].code for actor in actors]
+
+    held = "account-held"
+    bob = User.objects.get(username="bob")
+    Role.objects.filter(user=bob).update(kind="owner")
+    assert codes(acting(publisher), robot, own) == [held, held, held], "bob has no second factor"
+    Authenticator.objects.create(user=bob, name="phone", secret_sealed="x", created_at=BEFORE)
+    assert codes(acting(publisher), robot, own) == ["", "", held]
+    assert codes(acting(publisher), robot, about=new) == [held, held]
+    Role.objects.filter(user=bob).update(kind="maintainer")
+    assert codes(acting(publisher), robot) == [held, held]
 
 
 def test_who_answers_for_a_publisher_is_a_fact_and_costs_no_further_question(

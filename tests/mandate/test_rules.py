@@ -33,6 +33,7 @@ from keyhouse.mandate.facts import Exempted, Object
 from keyhouse.mandate.rules import (
     FINISH_WITHIN,
     FLOOR,
+    GAINING,
     OF_A_JOB,
     Policy,
     covers,
@@ -77,7 +78,7 @@ def test_what_is_not_gated_is_open_to_everybody(action: str) -> None:
         assert by_default(kind, proved=(), action=action, state="frozen", verified_email=False) == "allow"
 
 
-@pytest.mark.parametrize("action", sorted(set(BEFORE_ANY) - {"project.create", "collaborator.accept"}))
+@pytest.mark.parametrize("action", sorted(set(BEFORE_ANY) - GAINING))
 def test_who_can_change_nothing_is_left_alone(action: str) -> None:
     assert by_default(action=action, authority=()) == "allow"
     assert by_default("token", action=action, authority=()) == "allow"

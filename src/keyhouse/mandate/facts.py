@@ -100,6 +100,7 @@ class Object:
     `deletion_asked_at`: when its people asked for its deletion, which may be held. `held_by`: the mandates on their way
     that cover it through any of its people, by name; those that cover it through who asks needn't be among them.
     `gives`: the role that an invitation into it offers; `critical`: by which criteria it is critical, of an invitation.
+    `shared`: whether somebody else who complies owns it, too; asked about where CI works for somebody on hold (else None).
     """
 
     kind: str
@@ -109,6 +110,7 @@ class Object:
     held_by: tuple[str, ...] = ()
     gives: str = ""
     critical: frozenset[str] = frozenset()
+    shared: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +284,8 @@ def _object_dict(thing: Object | None) -> dict[str, Any] | None:
         told["gives"] = thing.gives
     if thing.critical:
         told["critical"] = _critical_list(thing.critical)
+    if thing.shared is not None:
+        told["shared"] = thing.shared
     return told
 
 
@@ -429,7 +433,7 @@ def _read_asking(body: object) -> Asking:
 
 
 def _read_object(body: object) -> Object:
-    keys = ("kind", "name", "id", "begun_at", "deletion_asked_at", "held_by", "gives", "critical")
+    keys = ("kind", "name", "id", "begun_at", "deletion_asked_at", "held_by", "gives", "critical", "shared")
     reader = _Reader(body, "object", keys)
     return Object(
         kind=reader.text("kind"),
@@ -439,6 +443,7 @@ def _read_object(body: object) -> Object:
         held_by=reader.texts("held_by"),
         gives=reader.text("gives", ""),
         critical=_read_critical(reader),
+        shared=reader.flag("shared") if reader.has("shared") else None,
     )
 
 

@@ -33,7 +33,7 @@ from keyhouse.credentials.trusted_publishers.publisher_errors import TrustedPubl
 from keyhouse.mandate import dispositions, history, queries
 from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.errors import DeletionHeld
-from keyhouse.mandate.facts import Facts, Object
+from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.rules import Decision, decide
 
 _log = logging.getLogger("keyhouse.mandate")
@@ -133,6 +133,9 @@ def weigh(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tupl
     Gates and dry runs both ask this, so that they agree. Raises DatabaseError.
     """
     facts, policies = queries.gather(actor, action, thing, now)
+    if facts.person.state == "held" and facts.object is not None and queries.is_of_ci(actor):
+        shared = queries.has_other_owner(thing, actor, now)
+        facts = replace(facts, object=replace(facts.object, shared=shared))
     decision = decide(facts, policies, now)
     if decision.verdict == "deny" and action == "release.upload":
         facts = _look_for_beginning(facts, actor, thing)
@@ -145,7 +148,7 @@ def _look_for_beginning(facts: Facts, actor: Actor, thing: Thing | None) -> Fact
     begun_at = queries.begun_at(actor, thing)
     if begun_at is None or facts.object is None:
         return facts
-    return replace(facts, object=Object(facts.object.kind, facts.object.name, begun_at))
+    return replace(facts, object=replace(facts.object, begun_at=begun_at))
 
 
 def refusal_of(decision: Decision) -> Refusal:

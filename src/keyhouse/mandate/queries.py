@@ -12,17 +12,19 @@ from typing import Any, Final, NamedTuple
 
 from keyhouse.accounts import holds
 from keyhouse.accounts.models import User
+from keyhouse.accounts.queries import compliant_among
 from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import OFFICES, Actor, named_offices
 from keyhouse.credentials.tokens.caveats import Scope
+from keyhouse.credentials.tokens.models import ROBOT
 from keyhouse.mandate.defaults import DEFAULT, NAME
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person
 from keyhouse.mandate.models import Change, MandateVersion
 from keyhouse.mandate.once import Once
 from keyhouse.mandate.rules import ACCEPT, HELD_ACTIONS, JOIN, Policy, covers_through, is_on_its_way
-from keyhouse.projects import sql
+from keyhouse.projects import rights, sql
 from keyhouse.projects.rights import BRANCHES, NAMED, OWN, selection
 
 _FACTORS: Final = ("authenticator-app", "security-key", "passkey")
@@ -356,6 +358,20 @@ def configured(publishers: Iterable[tuple[str, datetime]]) -> list[Authority]:
 
 def _instant(value: str | datetime | None) -> datetime | None:
     return None if value is None else sql.read_instant(value)
+
+
+def is_of_ci(actor: Actor) -> bool:
+    """Tell whether a publisher or a robot token asks: what works for a project, and goes on without its person."""
+    scope = actor.restrictions
+    return actor.kind == "publisher" or (isinstance(scope, Scope) and scope.kind == ROBOT)
+
+
+def has_other_owner(thing: Thing | None, actor: Actor, now: datetime) -> bool:
+    """Tell whether a project that is there has another owner who complies."""
+    if thing is None or thing.kind != "project" or not isinstance(thing.id, int):
+        return False
+    others = set(rights.owners_of(thing.id)) - {actor.user_id}
+    return bool(others) and bool(compliant_among(others, now))
 
 
 def begun_at(actor: Actor, thing: Thing | None) -> datetime | None:

@@ -233,7 +233,7 @@ def _open_account(facts: Facts, action: Action) -> Decision | None:
 
 
 def _no_hold(facts: Facts, action: Action) -> Decision | None:
-    if facts.person.state != "held" or action.name in OPEN_WHILE_HELD or facts.asking.kind == "publisher":
+    if facts.person.state != "held" or action.name in OPEN_WHILE_HELD or _goes_on(facts):
         return None
     until = facts.person.held_until
     return Decision(
@@ -243,6 +243,15 @@ def _no_hold(facts: Facts, action: Action) -> Decision | None:
         reason=f"This account is on hold until {_written(until)}." if until else "This account is on hold.",
         fix=Fix("Sign in to see why, and what ends it earlier.", "/account/"),
     )
+
+
+def _goes_on(facts: Facts) -> bool:
+    """Tell whether CI goes on while the person behind it is on hold: where another owner could step in.
+
+    The gate asks about that for publishers and robot tokens, and for no other token.
+    """
+    shared = None if facts.object is None else facts.object.shared
+    return shared is not False if facts.asking.kind == "publisher" else shared is True
 
 
 def _good_password(facts: Facts, action: Action) -> Decision | None:
