@@ -178,9 +178,12 @@ def test_an_import_that_is_killed_leaves_what_was_and_goes_on(tmp_path: Path, po
 def test_who_interrupts_it_is_told_how_to_go_on(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "keyhouse", "passwords", "import", "-"]
     settings = environment(KEYHOUSE_DATA=str(tmp_path))
+    # where the tests themselves run in the background, interrupts are ignored, and children inherit that
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         command, env=settings, stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    signal.signal(signal.SIGINT, before)
     until = time.monotonic() + SECONDS
     while not (tmp_path / "compromised-passwords.part").exists() and time.monotonic() < until:
         time.sleep(0.02)
