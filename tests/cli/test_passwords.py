@@ -185,7 +185,7 @@ def test_who_interrupts_it_is_told_how_to_go_on(tmp_path: Path) -> None:
     )
     signal.signal(signal.SIGINT, before)
     until = time.monotonic() + SECONDS
-    while not (tmp_path / "compromised-passwords.part").exists() and time.monotonic() < until:
+    while not (tmp_path / "compromised-passwords.lock").exists() and time.monotonic() < until:
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
     assert process.stderr is not None
