@@ -436,6 +436,7 @@ def test_a_publisher_is_set_up_rests_when_its_owner_leaves_is_confirmed_and_remo
         see_the_lines(page)
         page.goto("/manage/project/epsilon/people/leave/")
         press(page, "Step down")
+        expect(page).not_to_have_url(re.compile("/leave/"))  # the page is closed when it has been done
     with town.visited("gerd") as page:
         page.goto("/account/")
         follow(page, "Confirm acme/epsilon")
