@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from pypi_attestations import AttestationType
 
 from keyhouse.cli.attestations import command
 from keyhouse.publishing.attestations.naming import read_publisher
@@ -43,7 +44,7 @@ def test_attestations_beside_it_are_found_and_named_ones_taken(folder: Path) -> 
     (folder / f"{SDIST}.provenance").unlink()
     told = json.loads(run(folder / SDIST, "--publisher", PUBLISHER, "--json").output)
     assert [one["predicate"] for one in told["attestations"]] == [
-        "https://docs.pypi.org/attestations/publish/v1",
+        AttestationType.PYPI_PUBLISH_V1.value,
         "https://slsa.dev/provenance/v1",
     ]
     assert (told["ok"], told["publisher"]["kind"]) == (True, "GitHub")

@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[2]
 LONGEST_FUNCTION = 50
 FOREIGN = re.compile(
     r"(?<![A-Za-z0-9_./-])/(work|root|farm)/[A-Za-z]"  # paths of one machine
-    # hosts of registries; the name that PEP 740 gives to a kind of statement begins with one, and is no address
-    r"|py[p]i\.o[r]g(?!/attestations/publish/v1)|pythonhoste[d]\.o[r]g|npm[j]s\.(org|com)|deb\.debia[n]\.org",
+    # hosts of registries
+    r"|py[p]i\.o[r]g|pythonhoste[d]\.o[r]g|npm[j]s\.(org|com)|deb\.debia[n]\.org",
 )
 VAGUE = {"utils", "helpers", "common", "manager", "misc"}
 

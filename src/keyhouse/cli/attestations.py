@@ -16,7 +16,7 @@ from keyhouse.distfiles.shown_text import visible
 from keyhouse.publishing.attestations.errors import AttestationInvalid
 from keyhouse.publishing.attestations.identities import Expected
 from keyhouse.publishing.attestations.naming import FORMS, read_publisher
-from keyhouse.publishing.attestations.reading import LARGEST, PREDICATES, Document, read_document
+from keyhouse.publishing.attestations.reading import LARGEST, Document, kind_of, read_document
 from keyhouse.publishing.attestations.verifying import Subject, Verified, verify_all
 from keyhouse.publishing.importing.client import Client, Patience
 
@@ -117,7 +117,7 @@ def _tell(file: Path, expected: Expected, found: list[Verified], *, as_json: boo
         return
     lines = [f"{file.name}: verified"]
     for one in told:
-        lines += [f"  {PREDICATES[one['predicate']]} attestation", *_details(one)]
+        lines += [f"  {kind_of(one['predicate'])} attestation", *_details(one)]
     click.echo("\n".join(lines))
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypi_attestations import AttestationType
 from tests.publishing.attestations.authority import Authority, statement_of
 from tests.publishing.attestations.vectors import GITHUB
 
 from keyhouse.core import configuration
 from keyhouse.core.errors import Refusal
 from keyhouse.publishing.attestations.identities import Expected
-from keyhouse.publishing.attestations.reading import SLSA, tidied
+from keyhouse.publishing.attestations.reading import tidied
 from keyhouse.publishing.attestations.verifying import Subject, verify_all
 
 NAME, SHA256 = "alpha-1.0-py3-none-any.whl", "ab" * 32
@@ -86,7 +87,7 @@ def publisher(provider: str, **facts: Any) -> Expected:
 def test_an_identity_with_its_environment_is_verified(authority: Authority) -> None:
     found = verify_all([authority.attest(statement_of(NAME, SHA256), CLAIMS)], SUBJECT, ENTERPRISE)
     assert found[0].as_dict() == {
-        "predicate": "https://docs.pypi.org/attestations/publish/v1",
+        "predicate": AttestationType.PYPI_PUBLISH_V1.value,
         **{name: CLAIMS[name] for name in ("repository", "commit", "ref", "workflow", "run", "environment")},
     }
 
@@ -136,7 +137,10 @@ def test_whatever_else_is_claimed_is_somebody_else(
     ("statement", "code"),
     [
         (statement_of(NAME, SHA256, predicateType="https://example.org/v1"), "attestation-predicate-unknown"),
-        (statement_of(NAME, SHA256, predicateType=f"{SLSA}/"), "attestation-predicate-unknown"),
+        (
+            statement_of(NAME, SHA256, predicateType=f"{AttestationType.SLSA_PROVENANCE_V1.value}/"),
+            "attestation-predicate-unknown",
+        ),
         (statement_of(NAME, SHA256, predicateType=["x"]), "attestation-predicate-unknown"),
         (statement_of(NAME, SHA256, predicateType=None), "attestation-predicate-unknown"),
         (statement_of("alpha-1.1-py3-none-any.whl", SHA256), "attestation-file-differs"),
@@ -173,7 +177,12 @@ def test_a_claim_with_a_nul_is_no_claim(authority: Authority) -> None:
 
 def test_both_kinds_are_taken_and_none_twice(authority: Authority) -> None:
     publish = authority.attest(statement_of(NAME, SHA256), CLAIMS)
-    slsa = authority.attest(statement_of(NAME, SHA256, predicateType=SLSA, predicate={"a": 1}), CLAIMS)
+    slsa = authority.attest(
+        statement_of(
+            NAME, SHA256, predicateType=AttestationType.SLSA_PROVENANCE_V1.value, predicate={"a": 1}
+        ),
+        CLAIMS,
+    )
     again = authority.attest(statement_of(NAME, SHA256), CLAIMS)
     assert code_of(ENTERPRISE, publish, slsa) == ""
     assert code_of(ENTERPRISE, publish, again) == "attestation-repeated"

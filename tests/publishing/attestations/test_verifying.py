@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pypi_attestations import AttestationType
 from tests.publishing.attestations.vectors import ALL, GITHUB, GITLAB, PUBLISHERS, load, subject_of
 
 from keyhouse.core import configuration
@@ -83,7 +84,7 @@ def test_what_is_verified_tells_where_it_was_built_and_makes_a_provenance(folder
     documents = read_field(sent)
     publish, slsa = verify_all(documents, subject_of(folder, SDIST), GITHUB)
     assert publish.as_dict() == {
-        "predicate": "https://docs.pypi.org/attestations/publish/v1",
+        "predicate": AttestationType.PYPI_PUBLISH_V1.value,
         "repository": "https://github.com/trailofbits/pypi-attestations",
         "commit": "08802efe1f8e5fec4ad842d6b8ce97656092ee72",
         "ref": "refs/tags/v0.0.19",

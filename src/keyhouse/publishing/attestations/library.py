@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from cryptography.x509 import Certificate
-from pypi_attestations import Attestation, GitHubPublisher, GitLabPublisher, GooglePublisher
+from pypi_attestations import Attestation, AttestationType, GitHubPublisher, GitLabPublisher, GooglePublisher
 from sigstore.models import TrustedRoot
 from sigstore.verify import Verifier
 from sigstore.verify.policy import VerificationPolicy
@@ -21,6 +21,9 @@ from keyhouse.publishing.attestations.identities import Expected, find_differenc
 from keyhouse.publishing.attestations.reading import Document
 from keyhouse.publishing.attestations.signers import Signer, signer_of
 
+PREDICATES: Final = frozenset(
+    kind.value for kind in (AttestationType.PYPI_PUBLISH_V1, AttestationType.SLSA_PROVENANCE_V1)
+)
 _STATEMENT: Final = "application/vnd.in-toto+json"
 _PUBLIC_INSTANCE: Final = quote("https://tuf-repo-cdn.sigstore.dev", safe="")
 

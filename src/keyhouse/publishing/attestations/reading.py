@@ -10,9 +10,8 @@ from keyhouse.publishing.attestations.errors import AttestationInvalid, Attestat
 
 Document = Mapping[str, Any]
 
-PUBLISH: Final = "https://docs.pypi.org/attestations/publish/v1"
-SLSA: Final = "https://slsa.dev/provenance/v1"
-PREDICATES: Final[Mapping[str, str]] = {PUBLISH: "publish", SLSA: "SLSA provenance"}
+# by how the names of the predicates end that PEP 740 knows; which these are is judged by the library's list
+KINDS: Final[Mapping[str, str]] = {"/attestations/publish/v1": "publish", "/provenance/v1": "SLSA provenance"}
 LARGEST: Final = (
     512 * 1024
 )  # characters of all attestations of a file; real ones have about ten thousand each
@@ -20,13 +19,18 @@ LARGEST: Final = (
 _DEEPEST: Final = 16  # levels of nesting; real ones have eight
 
 
+def kind_of(predicate: str) -> str:
+    """Return what people call a verified statement of this predicate."""
+    return next((kind for end, kind in KINDS.items() if predicate.endswith(end)), "unknown")
+
+
 def read_field(text: str) -> list[Document]:
     """Return the attestations of the form field, tidied; raises AttestationInvalid or AttestationRepeated."""
     body = _plain(read_json(text))
     if not isinstance(body, list) or not body:
         raise AttestationInvalid("The field attestations must be a JSON list of attestations.")
-    if len(body) > len(PREDICATES):
-        raise AttestationRepeated(f"A file has at most {len(PREDICATES)} attestations, one of each kind.")
+    if len(body) > len(KINDS):
+        raise AttestationRepeated(f"A file has at most {len(KINDS)} attestations, one of each kind.")
     return [tidied(one) for one in body]
 
 

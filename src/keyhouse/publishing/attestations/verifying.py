@@ -23,7 +23,7 @@ from keyhouse.publishing.attestations.errors import (
     TrustedRootDamaged,
 )
 from keyhouse.publishing.attestations.identities import Expected
-from keyhouse.publishing.attestations.reading import PREDICATES, Document, read_json
+from keyhouse.publishing.attestations.reading import Document, read_json
 from keyhouse.publishing.attestations.signers import Signer
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """An attestation that holds: the kind of statement (`PREDICATES` has its name), and who signed it."""
+    """An attestation that holds: the kind of statement (`reading.kind_of` has its name), and who signed it."""
 
     predicate: str
     signer: Signer
@@ -156,7 +156,9 @@ def _judge_statement(payload: bytes, subject: Subject) -> str:
         raise AttestationFileDiffers("An attestation must speak of one file, and of no other.")
     _judge_subject(subjects[0], subject)
     predicate = statement.get("predicateType")
-    if not isinstance(predicate, str) or predicate not in PREDICATES:
+    from keyhouse.publishing.attestations import library  # noqa: PLC0415 - takes a second
+
+    if not isinstance(predicate, str) or predicate not in library.PREDICATES:
         raise AttestationPredicateUnknown(
             f"Attestations of the kind {shown(str(predicate))} are not taken here."
         )

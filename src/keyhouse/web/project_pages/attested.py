@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 from keyhouse.distfiles.shown_text import shortened
 from keyhouse.index.routes import provenance_path
 from keyhouse.projects.models import File
-from keyhouse.publishing.attestations.reading import PREDICATES
+from keyhouse.publishing.attestations.reading import kind_of
 
 _LONGEST: Final = 200
 _LABELS: Final = {
@@ -58,7 +58,7 @@ def provenance_address(file: File, project: str, version: str) -> str:
 
 
 def _attested(one: Mapping[str, Any]) -> Attested:
-    kind = PREDICATES.get(str(one.get("predicate")), "Attestation")
+    kind = kind_of(str(one.get("predicate")))
     return Attested(f"{kind[:1].upper()}{kind[1:]}", tuple(_rows(one)))
 
 
