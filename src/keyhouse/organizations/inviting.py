@@ -6,21 +6,20 @@ Accounts are locked before the organization, as the end of an account does, and 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import emails, holds, limits, links
+from keyhouse.accounts import limits
 from keyhouse.accounts import queries as accounts
 from keyhouse.accounts.models import User
+from keyhouse.accounts.offers import is_surely_themselves, life_of_offers, mail_offer, may_mail, read_target
 from keyhouse.accounts.recovery.telling import tell_others
-from keyhouse.accounts.rules import check_address, check_username
 from keyhouse.audit.services import Detail, record
-from keyhouse.core import actions, clock, configuration, faults
+from keyhouse.core import actions, clock, faults
 from keyhouse.core.actor import Actor
-from keyhouse.mail.letters import Link
-from keyhouse.mail.services import queue
 from keyhouse.organizations import letters, queries, rules
 from keyhouse.organizations.changing import (
     count,
@@ -47,9 +46,7 @@ RESEND: Final = "organization.resend"
 REVOKE: Final = "organization.revoke"
 ACCEPT: Final = "organization.accept"
 DECLINE: Final = "organization.decline"
-_NOBODY: Final = "nobody@invalid.invalid"
 _Outcome = OrganizationInvitation.Outcome
-_GOOD_STATES: Final = frozenset({User.State.ACTIVE, User.State.PASSWORD_DISABLED})
 
 
 def invite(name: str, invitee: str, kind: str, *, by: Actor) -> OrganizationInvitation:
@@ -61,10 +58,10 @@ def invite(name: str, invitee: str, kind: str, *, by: Actor) -> OrganizationInvi
     """
     if kind not in rules.KINDS:
         raise MembershipKindUnknown
-    now, (username, address) = clock.now(), _read_invitee(invitee)
+    now, (username, address) = clock.now(), read_target(invitee, OfferTargetRefused)
     require_role(name, INVITE, by)
     count(by, limits.INVITATION)
-    may_mail = _may_mail(username or address, now)
+    is_mailed = may_mail(username or address, now)
     with transaction.atomic():
         user = accounts.find_user(username) if username else None
         organization = organization_to_change(name, INVITE, by, user.pk if user else None)
@@ -79,11 +76,11 @@ def invite(name: str, invitee: str, kind: str, *, by: Actor) -> OrganizationInvi
             invited_by_name=by.name,
             invited_at=now,
             sent_at=now,
-            expires_at=now + _life(),
+            expires_at=now + life_of_offers(),
         )
         record(INVITE, by=by, about=thing_of(organization), details=_told(invitation))
-        if may_mail:
-            _mail(invitation, organization, by, now)
+        if is_mailed:
+            mail_offer(invitation, partial(letters.invited, invitation, organization), by, now)
         if kind == rules.OWNER:
             others = [pk for pk in queries.owners_of(organization) if pk != by.user_id]
             tell_others(others, letters.owner_invited(organization, str(invitation), by.name), now)
@@ -108,11 +105,11 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> OrganizationInvitatio
         organization = organization_to_change(name, RESEND, by)
         invitation = _open_one(organization, invitation_id)
         invitation.sent_at = now
-        invitation.expires_at = max(invitation.expires_at, now + _life())
+        invitation.expires_at = max(invitation.expires_at, now + life_of_offers())
         invitation.save(update_fields=["sent_at", "expires_at"])
         record(RESEND, by=by, about=thing_of(organization), details=_told(invitation))
-        if _may_mail(str(invitation), now):
-            _mail(invitation, organization, by, now)
+        if may_mail(str(invitation), now):
+            mail_offer(invitation, partial(letters.invited, invitation, organization), by, now)
     return invitation
 
 
@@ -177,19 +174,6 @@ def decline(invitation_id: int, *, by: Actor) -> None:
             tell_others([invitation.invited_by_id], letter, now)
 
 
-def _read_invitee(text: str) -> tuple[str, str]:
-    """Return user name or address, whichever it is; the other one is empty."""
-    text = text.strip()
-    if not text or "\x00" in text:
-        raise OfferTargetRefused
-    return ("", check_address(text).lower()) if "@" in text else (check_username(text), "")
-
-
-def _may_mail(invitee: str, now: datetime) -> bool:
-    """Tell whether this mailbox gets one more; who invites isn't told, as it may be somebody else's doing."""
-    return limits.is_within(limits.MAIL, "invited:" + limits.typed_subject(invitee), now)
-
-
 def _require_new(
     organization: Organization, user: User | None, invitee: tuple[str, str], kind: str, now: datetime
 ) -> None:
@@ -230,7 +214,7 @@ def _require_good_inviter(
     if inviter is None:
         return
     is_owner = organization.members.filter(user_id=inviter.pk, kind=rules.OWNER).exists()
-    if not is_owner or holds.effective_state(inviter, now) not in _GOOD_STATES:
+    if not is_owner or not is_surely_themselves(inviter, now):
         raise OfferRests
 
 
@@ -248,44 +232,6 @@ def _take_on(
 def _end(invitation: OrganizationInvitation, outcome: str, now: datetime) -> None:
     invitation.ended_at, invitation.outcome = now, outcome
     invitation.save(update_fields=["ended_at", "outcome", "accepted_by"])
-
-
-def _mail(invitation: OrganizationInvitation, organization: Organization, by: Actor, now: datetime) -> None:
-    """Mail an invitation; where nobody has the name, as much is written and taken back, so that time tells nothing."""
-    if invitation.address:
-        _mail_address(invitation, organization, by, now)
-    elif invitation.user_id is not None:
-        tell_others([invitation.user_id], letters.invited(invitation, organization), now)
-    else:
-        with transaction.atomic():
-            queue(letters.invited(invitation, organization), to=_NOBODY, now=now)
-            transaction.set_rollback(True)
-
-
-def _mail_address(
-    invitation: OrganizationInvitation, organization: Organization, by: Actor, now: datetime
-) -> None:
-    known = accounts.find_verified_email(invitation.address)
-    letter = letters.invited(invitation, organization, _way_in(invitation, by, now))
-    if known is not None:
-        emails.send_to(known.user, known.address, letter, now=now, expires_at=invitation.expires_at)
-        return
-    queue(letter, to=invitation.address, now=now, expires_at=invitation.expires_at)
-
-
-def _way_in(invitation: OrganizationInvitation, by: Actor, now: datetime) -> Link | None:
-    """Return how whoever has no account comes to one: by signing up, or by the host's own word."""
-    sign_up = configuration.current().sign_up
-    if sign_up == "open":
-        return Link("Make an account", emails.site_address("/account/sign-up/"))
-    if sign_up == "invitation" and by.kind == "host":
-        path = links.make_invitation_link(invitation.address, now=now, expires_at=invitation.expires_at)
-        return Link("Make an account", emails.site_address(path))
-    return None
-
-
-def _life() -> timedelta:
-    return timedelta(days=configuration.current().project_invitation_days)
 
 
 def _told(invitation: OrganizationInvitation) -> dict[str, Detail]:

@@ -6,23 +6,22 @@ Accounts are locked before the project, as the end of an account does, and the p
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import emails, holds, limits, links
+from keyhouse.accounts import limits
 from keyhouse.accounts import queries as accounts
 from keyhouse.accounts.models import User
+from keyhouse.accounts.offers import is_surely_themselves, life_of_offers, mail_offer, may_mail, read_target
 from keyhouse.accounts.recovery.telling import tell_others
-from keyhouse.accounts.rules import check_address, check_username
 from keyhouse.audit.services import record
-from keyhouse.core import actions, clock, configuration, faults
+from keyhouse.core import actions, clock, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import SignInRequired
-from keyhouse.mail.letters import Link
-from keyhouse.mail.services import queue
 from keyhouse.projects import queries as projects
 from keyhouse.projects import rules as project_rules
 from keyhouse.projects.changing import thing_of
@@ -46,9 +45,7 @@ REVOKE: Final = "collaborator.revoke"
 ACCEPT: Final = "collaborator.accept"
 DECLINE: Final = "collaborator.decline"
 HAND_OVER: Final = "collaborator.hand-over"
-_NOBODY: Final = "nobody@invalid.invalid"
 _Outcome = ProjectInvitation.Outcome
-_GOOD_STATES: Final = frozenset({User.State.ACTIVE, User.State.PASSWORD_DISABLED})
 
 
 def invite(  # noqa: PLR0913 - whom to what, and what only the host may say
@@ -96,10 +93,10 @@ def _offer(  # noqa: PLR0913 - the columns of the row
     until: datetime | None = None,
     is_told: bool = True,
 ) -> ProjectInvitation:
-    now, (username, address) = clock.now(), _read_invitee(invitee)
+    now, (username, address) = clock.now(), read_target(invitee, InviteeRefused)
     _require_role(name, action, by)
     _count(by, now)
-    may_mail = is_told and _may_mail(username or address, now)
+    is_mailed = is_told and may_mail(username or address, now)
     with transaction.atomic():
         user = accounts.find_user(username) if username else None
         project = locking.lock_project(name, action, by, user.pk if user else None)
@@ -115,20 +112,20 @@ def _offer(  # noqa: PLR0913 - the columns of the row
             invited_by_name=by.name,
             invited_at=now,
             sent_at=now,
-            expires_at=until or now + _life(),
+            expires_at=until or now + life_of_offers(),
         )
         record(action, by=by, about=thing_of(project), details=_told(invitation))
-        _tell(invitation, project, by, now, may_mail=may_mail)
+        _tell(invitation, project, by, now, is_mailed=is_mailed)
         faults.reach("invitation.rows-written")
     return invitation
 
 
 def _tell(
-    invitation: ProjectInvitation, project: Project, by: Actor, now: datetime, *, may_mail: bool
+    invitation: ProjectInvitation, project: Project, by: Actor, now: datetime, *, is_mailed: bool
 ) -> None:
     """Mail it to whoever is invited, and to the other owners where somebody shall join them."""
-    if may_mail:
-        _mail(invitation, project, by, now)
+    if is_mailed:
+        mail_offer(invitation, partial(letters.invited, invitation, project), by, now)
     if invitation.kind == project_rules.OWNER:
         others = [pk for pk in queries.owners_of(project) if pk != by.user_id]
         tell_others(others, letters.owner_invited(project, str(invitation), by.name), now)
@@ -150,11 +147,11 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> ProjectInvitation:
         project = locking.lock_project(name, RESEND, by)
         invitation = _open_one(project, invitation_id)
         invitation.sent_at = now
-        invitation.expires_at = max(invitation.expires_at, now + _life())
+        invitation.expires_at = max(invitation.expires_at, now + life_of_offers())
         invitation.save(update_fields=["sent_at", "expires_at"])
         record(RESEND, by=by, about=thing_of(project), details=_told(invitation))
-        if _may_mail(str(invitation), now):
-            _mail(invitation, project, by, now)
+        if may_mail(str(invitation), now):
+            mail_offer(invitation, partial(letters.invited, invitation, project), by, now)
     return invitation
 
 
@@ -226,14 +223,6 @@ def person_of(by: Actor) -> int:
     return by.user_id
 
 
-def _read_invitee(text: str) -> tuple[str, str]:
-    """Return user name or address, whichever it is; the other one is empty."""
-    text = text.strip()
-    if not text or "\x00" in text:
-        raise InviteeRefused
-    return ("", check_address(text).lower()) if "@" in text else (check_username(text), "")
-
-
 def _require_role(name: str, action: str, by: Actor) -> None:
     """Ask before anything is counted or locked; it is asked once more under the lock."""
     actions.require_authority(by, action, Thing("project", None, name))
@@ -243,11 +232,6 @@ def _count(by: Actor, now: datetime) -> None:
     if by.user_id is not None:
         subject = f"account:{by.user_id}"
         limits.count_attempt(now=now, limit=limits.INVITATION, subject=subject, network=by.network)
-
-
-def _may_mail(invitee: str, now: datetime) -> bool:
-    """Tell whether this mailbox gets one more; who invites isn't told, as it may be somebody else's doing."""
-    return limits.is_within(limits.MAIL, "invited:" + limits.typed_subject(invitee), now)
 
 
 def _require_new(  # noqa: PLR0913, PLR0917 - what an invitation is made of
@@ -284,8 +268,7 @@ def _mine(invitation_id: int, by: Actor) -> ProjectInvitation:
 
 def _require_good_inviter(invitation: ProjectInvitation, now: datetime) -> None:
     """Raise InvitationRests while somebody has to find out first whether it was the owner who invited."""
-    inviter = invitation.invited_by
-    if inviter is not None and holds.effective_state(inviter, now) not in _GOOD_STATES:
+    if not is_surely_themselves(invitation.invited_by, now):
         raise InvitationRests
 
 
@@ -302,42 +285,6 @@ def _take_on(project: Project, present: Role | None, kind: str, user_id: int, no
 def _end(invitation: ProjectInvitation, outcome: str, now: datetime) -> None:
     invitation.ended_at, invitation.outcome = now, outcome
     invitation.save(update_fields=["ended_at", "outcome", "accepted_by"])
-
-
-def _mail(invitation: ProjectInvitation, project: Project, by: Actor, now: datetime) -> None:
-    """Mail an invitation; where nobody has the name, as much is written and taken back, so that time tells nothing."""
-    if invitation.address:
-        _mail_address(invitation, project, by, now)
-    elif invitation.user_id is not None:
-        tell_others([invitation.user_id], letters.invited(invitation, project), now)
-    else:
-        with transaction.atomic():
-            queue(letters.invited(invitation, project), to=_NOBODY, now=now)
-            transaction.set_rollback(True)
-
-
-def _mail_address(invitation: ProjectInvitation, project: Project, by: Actor, now: datetime) -> None:
-    known = accounts.find_verified_email(invitation.address)
-    letter = letters.invited(invitation, project, _way_in(invitation, by, now))
-    if known is not None:
-        emails.send_to(known.user, known.address, letter, now=now, expires_at=invitation.expires_at)
-        return
-    queue(letter, to=invitation.address, now=now, expires_at=invitation.expires_at)
-
-
-def _way_in(invitation: ProjectInvitation, by: Actor, now: datetime) -> Link | None:
-    """Return how whoever has no account comes to one: by signing up, or by the host's own word."""
-    sign_up = configuration.current().sign_up
-    if sign_up == "open":
-        return Link("Make an account", emails.site_address("/account/sign-up/"))
-    if sign_up == "invitation" and by.kind == "host":
-        path = links.make_invitation_link(invitation.address, now=now, expires_at=invitation.expires_at)
-        return Link("Make an account", emails.site_address(path))
-    return None
-
-
-def _life() -> timedelta:
-    return timedelta(days=configuration.current().project_invitation_days)
 
 
 def _told(invitation: ProjectInvitation) -> dict[str, str | int | bool | list[str] | None]:
