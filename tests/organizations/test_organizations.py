@@ -244,6 +244,33 @@ def test_who_is_out_of_the_organization_is_out_of_its_teams(ada: Actor, acme: Or
     assert not TeamMember.objects.exists()
 
 
+def test_who_comes_into_a_team_or_out_of_it_is_told_and_so_are_the_owners(
+    ada: Actor, acme: Organization
+) -> None:
+    people = with_people(acme, eve="member", mia="manager")
+    teams.create_team("acme", "ci", by=people["mia"])
+    Mail.objects.all().delete()
+    both = ["ada@example.org", "eve@example.org"]
+
+    def told(kind: str) -> list[str]:
+        found = sorted(Mail.objects.filter(kind=kind).values_list("address", flat=True))
+        Mail.objects.all().delete()
+        return found
+
+    for _ in range(2):
+        teams.add_to_team("acme", "ci", "eve", by=people["mia"])
+    assert told("organization-team-member") == both
+    teams.remove_from_team("acme", "ci", "eve", by=people["mia"])
+    assert told("organization-team-member") == both
+    with pytest.raises(MemberMissing):
+        teams.remove_from_team("acme", "ci", "eve", by=people["mia"])
+    assert not Mail.objects.exists()
+    teams.add_to_team("acme", "ci", "eve", by=ada)
+    Mail.objects.all().delete()
+    teams.delete_team("acme", "ci", by=people["mia"])
+    assert told("organization-team-deleted") == both
+
+
 def test_a_manager_puts_no_manager_into_a_team(ada: Actor, acme: Organization) -> None:
     people = with_people(acme, mia="manager", max="manager")
     teams.create_team("acme", "ci", by=people["mia"])

@@ -226,6 +226,10 @@ def test_owners_by_the_organization_are_told(ada: Actor, acme: Organization) -> 
     set_team_role("alpha", "ci", "owner", by=ada)
     told = sorted(Mail.objects.filter(kind="project-team-role").values_list("address", flat=True))
     assert told == ["eve@example.org", "olga@example.org"]
+    Mail.objects.all().delete()
+    end_team_role("alpha", "ci", by=ada)
+    told = sorted(Mail.objects.filter(kind="project-team-role").values_list("address", flat=True))
+    assert told == ["eve@example.org", "olga@example.org"], "also who owned it by the team"
 
 
 @pytest.mark.parametrize("kind", ["", "manager", "Owner", "x" * 5000])

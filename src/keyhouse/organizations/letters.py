@@ -141,6 +141,33 @@ def left(organization: Organization, who: str, before: str) -> Letter:
     )
 
 
+def team_changed(organization: Organization, team: str, who: str, by: str, *, is_in: bool) -> Letter:
+    """Return the notice to the owners, and to whom it is about, that somebody came into a team or out of it."""
+    what = "is now in" if is_in else "is no longer in"
+    rights = "from now on" if is_in else "no more, unless they have it otherwise"
+    return Letter(
+        "organization-team-member",
+        f"{who} {what} the team {team} of {organization.name}",
+        (
+            Text(f"By {by}: {who} {what} the team {team} of the organization {organization.name}."),
+            Text(f"What the team may do in projects, they may do {rights}."),
+            Text("If that is not right, talk to each other."),
+        ),
+    )
+
+
+def team_deleted(organization: Organization, team: str, by: str) -> Letter:
+    """Return the notice to the owners, and to who was in a team, that it is gone."""
+    return Letter(
+        "organization-team-deleted",
+        f"The team {team} of {organization.name} is deleted",
+        (
+            Text(f"{by} deleted the team {team} of the organization {organization.name}."),
+            Text("What its members could do in projects by it, they can do no more."),
+        ),
+    )
+
+
 def renamed(organization: Organization, before: str, by: str) -> Letter:
     """Return the notice to the owners that an organization has another name."""
     return Letter(

@@ -6,11 +6,12 @@ from typing import Final
 
 from django.db import transaction
 
+from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import Detail, record
 from keyhouse.core import belongings, clock
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import normalise
-from keyhouse.organizations import queries, rules
+from keyhouse.organizations import letters, queries, rules
 from keyhouse.organizations.changing import organization_to_change, thing_of
 from keyhouse.organizations.errors import MemberMissing, OwnTeamRefused, TeamMissing, TeamNameTaken
 from keyhouse.organizations.models import Membership, Organization, Team, TeamMember
@@ -63,8 +64,11 @@ def delete_team(name: str, team_name: str, *, by: Actor) -> None:
         )
         people = frozenset(team.members.values_list("member__user_id", flat=True))
         _record(DELETE, team, by, members=len(people))
-        with belongings.leaving_all(team.organization_id, people, clock.now()):
+        now, organization = clock.now(), team.organization
+        with belongings.leaving_all(organization.pk, people, now):
             team.delete()
+        told = {*queries.owners_of(organization), *people}
+        tell_others(sorted(told), letters.team_deleted(organization, team.name, by.name), now)
 
 
 def add_to_team(name: str, team_name: str, username: str, *, by: Actor) -> TeamMember:
@@ -81,6 +85,7 @@ def add_to_team(name: str, team_name: str, username: str, *, by: Actor) -> TeamM
         )
         if is_new:
             _record(ADD, team, by, member)
+            _tell(team, member, by, is_in=True)
     return found
 
 
@@ -93,6 +98,15 @@ def remove_from_team(name: str, team_name: str, username: str, *, by: Actor) -> 
             if not TeamMember.objects.filter(team=team, member=member).delete()[0]:
                 raise MemberMissing("Nobody of that name is in this team.")
         _record(REMOVE, team, by, member)
+        _tell(team, member, by, is_in=False)
+
+
+def _tell(team: Team, member: Membership, by: Actor, *, is_in: bool) -> None:
+    """Tell the owners, and whom it is about: a team may own projects, so it may make or unmake an owner."""
+    organization = team.organization
+    letter = letters.team_changed(organization, team.name, member.user.username, by.name, is_in=is_in)
+    told = {*queries.owners_of(organization), member.user_id}
+    tell_others(sorted(told), letter, clock.now())
 
 
 def _require_not_raising(organization: Organization, member: Membership, by: Actor) -> None:

@@ -23,6 +23,7 @@ from keyhouse.core import actions, belongings, clock, faults, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import normalise
+from keyhouse.mail.letters import Letter
 from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.changing import count, lock_people, owner_ids, thing_named
 from keyhouse.organizations.changing import thing_of as organization_thing
@@ -176,7 +177,8 @@ def set_team_role(name: str, team_name: str, kind: str, *, by: Actor) -> TeamRol
             project=project, team=team, defaults={"kind": kind, "since_at": now}
         )
         _end_lost(project, team, before, now)
-        _note(SET_TEAM, project, team, present.kind if present else "", kind, by, now)
+        _note(SET_TEAM, project, team, present.kind if present else "", kind, by)
+        _tell(project, before, letters.team_role(project, team.name, kind, by.name), by, now)
     return role
 
 
@@ -192,7 +194,8 @@ def end_team_role(name: str, team_name: str, *, by: Actor) -> None:
         before = rights.rights_in(project.pk)
         present.delete()
         _end_lost(project, team, before, now)
-        _note(END_TEAM, project, team, present.kind, "", by, now)
+        _note(END_TEAM, project, team, present.kind, "", by)
+        _tell(project, before, letters.team_role(project, team.name, "", by.name), by, now)
 
 
 def _end_lost(project: Project, team: Team, before: list[Right], now: datetime) -> None:
@@ -213,12 +216,16 @@ def _team_of(project: Project, team_name: str) -> Team:
 
 
 def _note(  # noqa: PLR0913, PLR0917 - what an auditor asks
-    action: str, project: Project, team: Team, before: str, after: str, by: Actor, now: datetime
+    action: str, project: Project, team: Team, before: str, after: str, by: Actor
 ) -> None:
     details = {"team": team.name, "before": before, "after": after}
     record(action, by=by, about=thing_of(project), details=dict(details))
-    owners = [pk for pk in rights.owners_of(project.pk) if pk != by.user_id]
-    tell_others(owners, letters.team_role(project, team.name, after, by.name), now)
+
+
+def _tell(project: Project, before: list[Right], letter: Letter, by: Actor, now: datetime) -> None:
+    """Tell who owns the project, and who owned it until now; nobody's own act is told of."""
+    owned = {one.user_id for one in before if one.kind == OWNER}
+    tell_others(sorted({*rights.owners_of(project.pk), *owned} - {by.user_id}), letter, now)
 
 
 def projects_of(organization: Organization, limit: int | None = None) -> list[Project]:
