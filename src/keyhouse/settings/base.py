@@ -56,6 +56,13 @@ INSTALLED_APPS = [
     "keyhouse.credentials.trusted_publishers",
     "keyhouse.publishing.staging",
     "keyhouse.mandate",
+    "keyhouse.mandate.notices",
+    "keyhouse.mandate.simulation",
+    "keyhouse.mandate.shadow",
+    "keyhouse.mandate.metrics",
+    "keyhouse.mandate.exits",
+    "keyhouse.mandate.completion",
+    "keyhouse.mandate.campaigns",
     "keyhouse.safety",
     "keyhouse.web",
 ]

@@ -1,0 +1,1 @@
+"""Launching, pausing and ending mandates."""

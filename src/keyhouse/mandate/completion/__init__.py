@@ -1,0 +1,1 @@
+"""Proof that a mandate is complete."""

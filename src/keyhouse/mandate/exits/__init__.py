@@ -1,0 +1,1 @@
+"""Ways out of a mandate's scope, and help of others."""

@@ -1,0 +1,1 @@
+"""How adoption went, by day."""

@@ -1,0 +1,1 @@
+"""What a mandate would refuse, written down and not done."""

@@ -1,0 +1,1 @@
+"""What a mandate would do to the index as it is, kept."""
