@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 from tests.web.rows import START, make_owner, make_project, make_release, make_whole
 
 from keyhouse.core import configuration
+from keyhouse.organizations.models import Organization
 from keyhouse.projects.models import Project
 from keyhouse.projects.search.filling import fill
 
@@ -102,7 +103,7 @@ def test_search_asks_a_fixed_number_of_questions(
     for number in range(30):
         make_project(f"thing-{number}")
     fill()
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         assert client.get("/search/?q=thing").status_code == 200
 
 
@@ -142,6 +143,7 @@ def test_programs_get_the_same_as_json(client: Client) -> None:
         "complete": True,
         "page": 1,
         "pages": 1,
+        "organizations": [],
         "projects": [
             {
                 "name": "Alpha.Beta",
@@ -225,3 +227,39 @@ def test_pages_stay_small(client: Client) -> None:
         make_release(project, "1.0", metadata={"classifiers": classifiers})
     for address in ("/search/?classifier=Topic", "/browse/?classifier=Topic"):
         assert len(text_of(client, address)) < 100_000
+
+
+def make_organization(name: str, **told: str) -> None:
+    Organization.objects.create(name=name, normalized_name=name.lower(), created_at=START, **told)
+
+
+def test_search_shows_organizations_above_projects_the_one_of_that_name_first(client: Client) -> None:
+    make_whole("lantern")
+    for name in ("The-Lantern", "Lantern-Makers", "Lantern", "Candles"):
+        make_organization(name)
+    make_organization("Works", title="Makers of every lantern")
+    names = [one["name"] for one in answer_of(client, "/search.json?q=lantern")["organizations"]]
+    assert names == ["Lantern", "Lantern-Makers", "The-Lantern", "Works"]
+    page = text_of(client, "/search/?q=lantern")
+    assert page.index("/organization/lantern/") < page.index("/project/lantern/")
+    assert "/organization/candles/" not in page
+
+
+def test_an_organization_is_found_in_other_spellings_and_without_any_project(client: Client) -> None:
+    make_organization("Lantern-Makers")
+    page = text_of(client, "/search/?q=LANTERN_makers")
+    assert "/organization/lantern-makers/" in page
+    assert "No project for" in page
+
+
+def test_filters_further_pages_and_signs_alone_find_no_organization(client: Client) -> None:
+    make_organization("Lantern")
+    make_whole("lantern")
+    for query in ("q=lantern&python=3.12", "q=lantern&page=2", "q=%25", "q=_", "q=", "maintainer=ada"):
+        assert answer_of(client, f"/search.json?{query}")["organizations"] == []
+
+
+def test_signs_of_the_question_are_only_signs(client: Client) -> None:
+    make_organization("Lantern", title="100% wax")
+    assert answer_of(client, "/search.json?q=l%25n")["organizations"] == []
+    assert [one["name"] for one in answer_of(client, "/search.json?q=wax")["organizations"]] == ["Lantern"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
+from django.db.models.functions import Length, Replace, StrIndex
 
 from keyhouse.accounts.models import Email, User
 from keyhouse.accounts.queries import find_user
@@ -36,6 +38,26 @@ def find_renamed(name: str) -> Organization | None:
     used = UsedName.objects.filter(folded_name=fold(key)) if key else UsedName.objects.none()
     found = used.select_related("organization").first()
     return None if found is None else found.organization
+
+
+def organizations_like(letters: str, words: Sequence[str], most: int) -> list[Organization]:
+    """Return organizations whose name holds the letters, or whose title or description all the words; `most` at most.
+
+    First the one of that very name, then those that begin so, then short names.
+    """
+    named = Q(letters__contains=letters) if letters else Q(pk__in=())
+    said = Q(pk__in=()) if not words else Q()
+    for word in words:
+        said &= Q(title__icontains=word) | Q(description__icontains=word)
+    plain = Organization.objects.annotate(letters=Replace("normalized_name", Value("-"), Value("")))
+    found = plain.filter(named | said).annotate(
+        place=Case(When(named, then=StrIndex("letters", Value(letters))), default=Value(_FAR)),
+        length=Length("letters"),
+    )
+    return list(found.order_by("place", "length", "normalized_name")[:most])
+
+
+_FAR: Final = 1000  # behind every place in a name
 
 
 def lock_organization(name: str) -> Organization | None:

@@ -11,6 +11,8 @@ from django.shortcuts import render
 
 from keyhouse.core import actions, clock
 from keyhouse.core.errors import NotFound
+from keyhouse.organizations.models import Organization
+from keyhouse.organizations.queries import organizations_like
 from keyhouse.projects.models import Project
 from keyhouse.projects.search.errors import SearchRefused
 from keyhouse.projects.search.forms import SearchForm
@@ -25,6 +27,7 @@ from keyhouse.web.pages import Pages, read_page_number
 
 RESULTS: Final = 20  # projects a page
 OFFERED: Final = 60  # classifiers that the filter suggests
+ORGANIZATIONS: Final = 5  # above the projects of the first page
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,13 @@ def _results(request: HttpRequest, wanted: Wanted) -> Results:
     return Results(pages, found.projects(pages.first, pages.length), found.is_complete)
 
 
+def _organizations(form: SearchForm, wanted: Wanted, pages: Pages) -> list[Organization]:
+    """Return organizations that the text finds; filters are about projects, and further pages go on with those."""
+    if form.has_filters or form.errors or pages.number > 1 or not wanted.words:
+        return []
+    return organizations_like(wanted.letters, wanted.words, ORGANIZATIONS)
+
+
 @actions.classified(GET="site.read")
 def search(request: HttpRequest) -> HttpResponse:
     """Show the projects that `?q=` and the filters find, twenty a page."""
@@ -55,6 +65,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "is_asked": not wanted.is_empty,
         "has_filters": form.has_filters,
         "results": results,
+        "organizations": _organizations(form, wanted, results.pages),
         "pages": results.pages,
         "kept": form.address,
         "classifiers": common_classifiers(OFFERED),
@@ -77,6 +88,9 @@ def search_json(request: HttpRequest) -> HttpResponse:
             "complete": results.is_complete,
             "page": results.pages.number,
             "pages": results.pages.count,
+            "organizations": [
+                _organization_as_json(one) for one in _organizations(form, wanted, results.pages)
+            ],
             "projects": [_as_json(project) for project in results.projects],
         }
     )
@@ -97,6 +111,15 @@ def _as_json(project: Project) -> dict[str, Any]:
         "status": project.status,
         "released_at": clock.format_instant(released_at) if released_at else None,
         "url": f"/project/{project.normalized_name}/",
+    }
+
+
+def _organization_as_json(organization: Organization) -> dict[str, Any]:
+    return {
+        "name": organization.name,
+        "normalized_name": organization.normalized_name,
+        "title": organization.title,
+        "url": f"/organization/{organization.normalized_name}/",
     }
 
 
