@@ -232,6 +232,7 @@ def _propose(harbour: Harbour) -> None:
     now = clock.now()
     document = mandate(now)
     document["stages"][-1]["at"] = (now + timedelta(days=60)).isoformat()
+    document["calendar"] = {"override": "The harbour is shown on any day of the week."}
     path = harbour.server.data.parent / "everyone.json"
     path.write_text(json.dumps(document))
     harbour.server.keyhouse("mandate", "apply", str(path))

@@ -11,7 +11,7 @@ from keyhouse.core.actor import Actor, Strength
 from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.projects.models import Project, Role
 
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
+NOW = datetime(2026, 6, 2, tzinfo=UTC)  # a Tuesday; ninety days later it is a Monday (N1)
 DAY = timedelta(days=1)
 LONG_AGO = NOW - 1000 * DAY
 

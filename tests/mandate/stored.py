@@ -15,7 +15,7 @@ from keyhouse.mandate.models import Change, MandateVersion
 from keyhouse.projects.models import Project, Role
 
 ANNOUNCED = datetime(2024, 6, 3, tzinfo=UTC)
-ENFORCED = ANNOUNCED + timedelta(days=90)
+ENFORCED = ANNOUNCED + timedelta(days=91)  # a Monday (N1)
 OWNERS = {"role": ["project.owner", "project.maintainer"]}
 
 

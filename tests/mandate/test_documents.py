@@ -125,12 +125,102 @@ def test_criteria_are_found_wherever_they_stand() -> None:
     assert criteria_of(found.who) == frozenset()
 
 
+def test_what_is_not_written_of_calendar_and_launch_changes_no_digest() -> None:
+    assert defaults.DEFAULT.mandate.digest == (
+        "f40dec4048379eed5a1d73e377dab65481a1bed066c3c7626201c0b42c32e50e"
+    ), "what stands in ledgers already must keep its digest"
+    plain = read_mandate(document())
+    assert {"calendar", "launch"}.isdisjoint(plain.as_dict())
+    assert read_mandate(document(calendar={})).digest == plain.digest
+    assert read_mandate(document(launch={})).digest != plain.digest
+
+
+def test_a_campaign_says_what_its_launch_asks_and_what_pauses_it() -> None:
+    body = document(
+        calendar={"holidays": [date(2027, 1, 1), "2026-12-25"], "override": " The old index closes then. "},
+        launch={
+            "requires": ["simulation", "operators", "rehearsal"],
+            "pause_when": {"gated_uploads_per_hour": 500, "bounced_percent": 2},
+            "keep_factors_days": 0,
+        },
+    )
+    found = read_mandate(body)
+    assert found.as_dict()["calendar"] == {
+        "holidays": ["2026-12-25", "2027-01-01"],
+        "override": "The old index closes then.",
+    }
+    assert found.as_dict()["launch"] == {
+        "requires": ["operators", "simulation", "rehearsal"],
+        "keep_factors_days": 0,
+        "pause_when": {"gated_uploads_per_hour": 500, "bounced_percent": 2.0},
+    }
+    kept = json.loads(json.dumps(found.as_dict()))
+    assert (read_mandate(kept), read_mandate(kept).digest) == (found, found.digest)
+    assert hash(found) == hash(read_mandate(kept))
+
+
+def test_a_launch_asks_for_all_but_a_rehearsal_if_nothing_else_is_said() -> None:
+    found = read_mandate(document(launch={})).launch
+    assert found is not None
+    assert found.requires == ("operators", "break-glass", "methods", "recovery", "notice", "simulation")
+    assert (found.keep_factors, found.pause_when.as_dict()) == (30 * DAY, {})
+    none = read_mandate(document(launch={"requires": []})).launch
+    assert none is not None
+    assert none.requires == ()
+
+
+_VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 10**10), st.floats(), st.text(max_size=12), st.dates(), st.datetimes(),
+    st.sampled_from(["2024-02-29", "2023-02-29", "operators", "rehearsal", "0000-00-00", "9999-12-31"]),
+)  # fmt: skip
+_SOME = st.one_of(_VALUES, st.lists(_VALUES, max_size=3))
+
+
+@given(
+    st.fixed_dictionaries({}, optional={"holidays": _SOME, "override": _SOME, "junk": _VALUES}),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "requires": _SOME,
+            "keep_factors_days": _SOME,
+            "pause_when": st.one_of(
+                _SOME,
+                st.dictionaries(
+                    st.sampled_from(
+                        [
+                            "gated_uploads_per_hour",
+                            "recovery_age_hours",
+                            "bounced_percent",
+                            "failed_enrolments_percent",
+                            "x",
+                        ]
+                    ),
+                    _SOME,
+                    max_size=4,
+                ),
+            ),
+        },
+    ),
+)
+def test_nothing_but_a_campaign_or_a_complaint_comes_of_any_calendar_and_launch(
+    calendar: dict[str, Any], launch: dict[str, Any]
+) -> None:
+    try:
+        found = read_mandate(document(calendar=calendar, launch=launch))
+    except DocumentInvalid as error:
+        assert error.path[0] in {"calendar", "launch"}  # noqa: PT017 - either outcome is fine
+        assert str(error).isprintable()  # noqa: PT017 - the same
+        return
+    kept = json.loads(json.dumps(found.as_dict()))
+    assert (read_mandate(kept), read_mandate(kept).digest) == (found, found.digest)
+
+
 def test_instants_are_taken_in_any_zone_and_told_in_utc() -> None:
-    east = datetime(2026, 6, 1, 2, tzinfo=timezone(timedelta(hours=2)))
-    for at in (east, "2026-06-01T02:00:00+02:00", NOW):
+    east = datetime(2026, 6, 2, 2, tzinfo=timezone(timedelta(hours=2)))
+    for at in (east, "2026-06-02T02:00:00+02:00", NOW):
         found = read_mandate(document(stages=[{"state": "announced", "at": at}]))
         assert found.announced_at == NOW
-        assert found.as_dict()["stages"][0]["at"] == "2026-06-01T00:00:00Z"
+        assert found.as_dict()["stages"][0]["at"] == "2026-06-02T00:00:00Z"
 
 
 # ---- what can't be
@@ -192,6 +282,64 @@ STAGE = {"state": "enforced", "at": NOW, "deny": ["all"]}
         ({"credentials": {"grace": "keep"}}, "credentials.grace", "one of"),
         ({"credentials": {"before": "expire"}}, "credentials.at", "needs it"),
         ({"credentials": {"at": NOW}}, "credentials.at", "needs it"),
+        ({"calendar": []}, "calendar", "a table"),
+        ({"calendar": {"days": []}}, "calendar.days", "unknown key"),
+        ({"calendar": {"holidays": date(2026, 12, 25)}}, "calendar.holidays", "a list of days"),
+        ({"calendar": {"holidays": [NOW]}}, "calendar.holidays[0]", "without a time"),
+        ({"calendar": {"holidays": ["2026-12-25", 7]}}, "calendar.holidays[1]", "a day"),
+        ({"calendar": {"holidays": ["25.12.2026"]}}, "calendar.holidays[0]", "a day"),
+        ({"calendar": {"holidays": ["20261225"]}}, "calendar.holidays[0]", "a day"),
+        ({"calendar": {"holidays": ["2026-W52-5"]}}, "calendar.holidays[0]", "a day"),
+        ({"calendar": {"holidays": ["２０２６-12-25"]}}, "calendar.holidays[0]", "a day"),  # noqa: RUF001 - the point
+        ({"calendar": {"holidays": ["2026-12-25\n"]}}, "calendar.holidays[0]", "a day"),
+        ({"calendar": {"holidays": ["2026-02-29"]}}, "calendar.holidays[0]", "a day"),
+        ({"calendar": {"holidays": ["1969-12-31"]}}, "calendar.holidays[0]", "between the years"),
+        ({"calendar": {"holidays": [date(3000, 1, 1)]}}, "calendar.holidays[0]", "between the years"),
+        ({"calendar": {"holidays": ["2026-12-25", date(2026, 12, 25)]}}, "calendar.holidays", "twice"),
+        ({"calendar": {"holidays": ["2026-12-25"] * 1001}}, "calendar.holidays", "1,001 days"),
+        ({"calendar": {"override": True}}, "calendar.override", "a text"),
+        ({"calendar": {"override": "x" * 2001}}, "calendar.override", "at most 2000"),
+        ({"calendar": {"override": "a\x1b[2J"}}, "calendar.override", "printable"),
+        ({"launch": True}, "launch", "a table"),
+        ({"launch": {"require": []}}, "launch.require", "unknown key"),
+        ({"launch": {"requires": "operators"}}, "launch.requires", "a list"),
+        ({"launch": {"requires": ["luck"]}}, "launch.requires", "none of operators"),
+        ({"launch": {"requires": ["notice", "notice"]}}, "launch.requires", "twice"),
+        ({"launch": {"keep_factors_days": -1}}, "launch.keep_factors_days", "from 0 to 365"),
+        ({"launch": {"keep_factors_days": True}}, "launch.keep_factors_days", "whole number"),
+        ({"launch": {"pause_when": []}}, "launch.pause_when", "a table"),
+        ({"launch": {"pause_when": {"luck": 1}}}, "launch.pause_when.luck", "unknown key"),
+        (
+            {"launch": {"pause_when": {"gated_uploads_per_hour": 0}}},
+            "launch.pause_when.gated_uploads_per_hour",
+            "from 1",
+        ),
+        (
+            {"launch": {"pause_when": {"gated_uploads_per_hour": 1.5}}},
+            "launch.pause_when.gated_uploads_per_hour",
+            "whole",
+        ),
+        (
+            {"launch": {"pause_when": {"recovery_age_hours": 8761}}},
+            "launch.pause_when.recovery_age_hours",
+            "8760",
+        ),
+        (
+            {"launch": {"pause_when": {"recovery_age_hours": None}}},
+            "launch.pause_when.recovery_age_hours",
+            "whole",
+        ),
+        ({"launch": {"pause_when": {"bounced_percent": 0}}}, "launch.pause_when.bounced_percent", "above 0"),
+        (
+            {"launch": {"pause_when": {"bounced_percent": float("inf")}}},
+            "launch.pause_when.bounced_percent",
+            "100",
+        ),
+        (
+            {"launch": {"pause_when": {"failed_enrolments_percent": "5"}}},
+            "launch.pause_when.failed_enrolments_percent",
+            "a number",
+        ),
         ({"stages": []}, "stages", "at least one"),
         ({"stages": {}}, "stages", "a list"),
         ({"stages": [STAGE] * 51}, "stages", "at most 50"),
@@ -275,7 +423,22 @@ JUNK = st.recursive(
 )
 
 
-@given(st.sampled_from(sorted(document())), JUNK)
+_KEYS = sorted(
+    {
+        *document(),
+        "calendar",
+        "launch",
+        "link",
+        "satisfies",
+        "replaces",
+        "notice",
+        "credentials",
+        "publishing",
+    }
+)
+
+
+@given(st.sampled_from(_KEYS), JUNK)
 def test_nothing_but_a_mandate_or_a_complaint_comes_of_any_value(key: str, junk: Any) -> None:
     body = document() | {key: junk}
     before = copy.deepcopy(body)

@@ -288,7 +288,7 @@ def test_a_warning_becomes_a_caution(ada: User, set_clock: Callable[[Any], None]
     set_clock(at("2024-07-01"))
     caution = ask(session_of(ada, "password"), "project.manage", ALPHA)
     assert (caution.until, caution.mandate, caution.path) == (
-        at("2024-09-01"),
+        at("2024-09-02"),
         "campaign",
         "/account/second-factors/",
     )

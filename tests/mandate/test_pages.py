@@ -88,7 +88,7 @@ def test_a_campaign_shows_title_reason_link_since_when_until_when(ada: User) -> 
         "A second factor for maintainers",
         "A stolen password alone must not be able to publish.",
         "Announced 2024-06-03 00:00 UTC",
-        "Your deadline 2024-09-01 00:00 UTC",
+        "Your deadline 2024-09-02 00:00 UTC",
     ):
         assert told in visit.text
     assert 'href="https://example.org/why"' in visit.page

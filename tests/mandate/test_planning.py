@@ -390,7 +390,7 @@ def test_nobody_is_gated_sooner_than_the_floor_after_their_notice() -> None:
     bob = person("bob", factors=())
     (refusal,) = reasons(plan(NOBODY, past, bob, person()))
     assert refusal == (
-        "stages: 1 of 2 people would be refused from 2026-06-01T00:00:00Z on,"
+        "stages: 1 of 2 people would be refused from 2026-06-02T00:00:00Z on,"
         " less than 30 days after their notice: bob"
     )
     assert reasons(plan(NOBODY, past, person())) == []  # whoever complies isn't gated
@@ -437,7 +437,7 @@ def test_a_notice_of_earlier_terms_is_none_of_stricter_ones() -> None:
     keys = {"accept": ["security-key"]}
     (refusal,) = reasons(plan(before, mandate(stages=stages, methods=keys), told))
     assert "1 of 1 people would be refused" in refusal
-    later = [*stages[:1], enforced(NOW + 31 * DAY)]
+    later = [*stages[:1], enforced(NOW + 34 * DAY)]
     both = mandate("keys-too", stages=later, methods=keys)
     assert reasons(plan(before, both, told)) == []
 

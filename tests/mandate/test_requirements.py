@@ -423,7 +423,7 @@ def test_g6_a_denial_tells_code_mandate_date_and_fix_in_the_form_of_each_door(
     page = Visit(ada, "password")
     page.get(MANAGE)
     assert page.answer.status_code == 403
-    for word in ("second-factor-required", "campaign", "2024-09-01"):
+    for word in ("second-factor-required", "campaign", "2024-09-02"):
         assert word in page.text
     assert "/account/second-factors/add/?next=%2Fmanage%2Fproject%2Falpha%2F" in page.page
     program = Visit(ada, "password", accept="application/json")
@@ -564,6 +564,6 @@ def test_l6_a_sole_operators_loosening_is_announced_for_a_day_and_tightening_is_
     assert told(ada) == "second-factor-required"
     clocked(ANNOUNCED + DAY)
     assert told(ada) == ""
-    stages = [{"state": "announced", "at": clock.now()}, *enforced(at=clock.now() + 60 * DAY)]
+    stages = [{"state": "announced", "at": clock.now()}, *enforced(at=clock.now() + 62 * DAY)]
     tighter = services.propose_version(read_mandate(document(name="more", stages=stages)), by=session_of(ops))
     assert (tighter.is_loosening, tighter.effective_at) == (False, clock.now())

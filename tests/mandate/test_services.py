@@ -105,7 +105,7 @@ def test_what_loosens_nothing_takes_effect_at_once_and_is_recorded_once(ops: Use
     assert queries.read_change() not in {0, before}
     record = Record.objects.get(action="mandate.propose")
     assert record.about_name == "keys@1"
-    assert record.details["effective_at"] == "2026-06-01T00:00:00Z"
+    assert record.details["effective_at"] == "2026-06-02T00:00:00Z"
 
 
 def test_what_loosens_waits_for_another_operator(ops: User, other: User) -> None:
@@ -411,7 +411,7 @@ def test_an_exemption_waits_for_another_operator(ada: User, ops: User, other: Us
     acts = Record.objects.filter(action__startswith="exemption.").order_by("id")
     assert list(acts.values_list("action", flat=True)) == ["exemption.propose", "exemption.approve"]
     told = [(act.details["approved_by"], act.details["effective_at"]) for act in acts]
-    assert told == [("", None), ("other", "2026-06-01T00:00:00Z")]
+    assert told == [("", None), ("other", "2026-06-02T00:00:00Z")]
 
 
 def test_what_a_closed_account_proposed_never_comes_to_hold(ada: User, ops: User) -> None:

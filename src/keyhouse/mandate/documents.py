@@ -5,6 +5,7 @@ What is wrong is told with the path of the key (`stages[1].deny`); `toml_lines` 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import re
@@ -18,6 +19,7 @@ from typing import Any, Final
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE
 from keyhouse.distfiles.names import normalise
+from keyhouse.mandate.calendars import NO_CALENDAR, Calendar
 from keyhouse.mandate.selectors import (
     METRICS,
     ROLES,
@@ -53,6 +55,9 @@ PROOFS_OF: Final[Mapping[str, frozenset[str]]] = {
     "device-bound": frozenset(),
 }
 ACTION_SETS: Final = ("management", "publishing", "credentials", "all")
+# What a launch asks to be so before it goes ahead (L1); `campaigns.guards` looks each of them up.
+GUARDS: Final = ("operators", "break-glass", "methods", "recovery", "notice", "simulation", "rehearsal")
+USUAL_GUARDS: Final = tuple(name for name in GUARDS if name != "rehearsal")
 # By what a release may be published at all, whatever stands behind it.
 WAYS: Final = ("trusted-publisher", "token")
 DISPOSITIONS: Final = ("keep", "warn", "refuse", "expire", "revoke")
@@ -65,6 +70,9 @@ _MOST_NAMES: Final = 1000
 _MOST_STAGES: Final = 50
 _DEEPEST: Final = 16
 _MOST_DAYS: Final = 365
+_MOST_HOURS: Final = 24 * _MOST_DAYS
+_MOST_PER_HOUR: Final = 10**9
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LONGEST_WINDOW: Final = 730
 # An instant and what is counted from it stay within every calendar: no gate may fall over a date.
 _FIRST_YEAR: Final = 1970
@@ -117,6 +125,36 @@ class Disposition:
     at: datetime | None = None  # of `expire`
 
 
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """From which figure on a campaign pauses by itself (L3); None: that figure pauses nothing."""
+
+    gated_uploads_per_hour: int | None = None
+    recovery_age_hours: int | None = None
+    bounced_percent: float | None = None
+    failed_enrolments_percent: float | None = None
+
+    def as_dict(self) -> dict[str, float]:
+        """Return those that are set."""
+        told = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What makes a mandate a campaign: it is launched, not applied, and stopped where things go wrong."""
+
+    requires: tuple[str, ...] = USUAL_GUARDS
+    pause_when: Signals = Signals()
+    keep_factors: timedelta = timedelta(days=30)  # after it was rolled back
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all of it."""
+        told: dict[str, Any] = {"requires": list(self.requires), "keep_factors_days": self.keep_factors.days}
+        signals = self.pause_when.as_dict()
+        return told | {"pause_when": signals} if signals else told
+
+
 @dataclass(frozen=True)  # no slots: what is worked out once stays with it
 class Mandate:
     """Who must hold which second factor, by when, for what, and why."""
@@ -136,6 +174,8 @@ class Mandate:
     deletion_hold: timedelta = timedelta(days=14)
     credentials: Disposition = Disposition()
     publishing: frozenset[str] = frozenset(WAYS)
+    calendar: Calendar = NO_CALENDAR
+    launch: Launch | None = None  # None: it is applied at once, as it stands
 
     @cached_property
     def announced_at(self) -> datetime:
@@ -188,6 +228,10 @@ class Mandate:
             told["replaces"] = list(self.replaces)
         if self.publishing != frozenset(WAYS):
             told["publishing"] = {"accept": sorted(self.publishing, key=WAYS.index)}
+        if self.calendar != NO_CALENDAR:
+            told["calendar"] = self.calendar.as_dict()
+        if self.launch is not None:
+            told["launch"] = self.launch.as_dict()
         return told | {
             "who": self.who.as_dict(),
             "methods": {"accept": sorted(self.accept, key=METHODS.index), "prefer": self.prefer},
@@ -332,7 +376,7 @@ def _parsed(value: object, path: Path) -> datetime:
 
 _KEYS: Final = (
     "name", "title", "reason", "link", "satisfies", "replaces", "who", "methods", "notice", "credentials",
-    "publishing", "stages",
+    "publishing", "calendar", "launch", "stages",
 )  # fmt: skip
 
 
@@ -359,6 +403,8 @@ def read_mandate(body: object) -> Mandate:
         deletion_hold=hold,
         credentials=_read_credentials(table.body.get("credentials", {})),
         publishing=_read_publishing(table.body.get("publishing", {})),
+        calendar=_read_calendar(table.body.get("calendar", {})),
+        launch=_read_launch(table.body["launch"]) if table.has("launch") else None,
         stages=_read_stages(table.value("stages")),
     )
 
@@ -421,6 +467,59 @@ def _read_publishing(body: object) -> frozenset[str]:
             "accept", "trusted publishers can't be left out; they are what tokens are given up for"
         )
     return frozenset(accept)
+
+
+def _read_calendar(body: object) -> Calendar:
+    table = _Table(body, ("calendar",), ("holidays", "override"))
+    days = table.body.get("holidays", [])
+    if not isinstance(days, list):
+        raise table.fail("holidays", "must be a list of days, such as 2026-12-25")
+    if len(days) > _MOST_NAMES:
+        raise table.fail("holidays", f"holds {len(days):,} days; at most {_MOST_NAMES:,} are allowed")
+    read = tuple(_day(one, ("calendar", "holidays", number)) for number, one in enumerate(days))
+    if len(set(read)) != len(read):
+        raise table.fail("holidays", "names a day twice")
+    return Calendar(tuple(sorted(read)), table.text("override", _LONGEST_TEXT, ""))
+
+
+def _day(value: object, path: Path) -> date:
+    """Read a day: a date of TOML, or the same as a text; an instant is none."""
+    day = value if isinstance(value, date) and not isinstance(value, datetime) else None
+    if isinstance(value, str) and _DAY.fullmatch(value):
+        with contextlib.suppress(ValueError):
+            day = date.fromisoformat(value)
+    if day is None:
+        raise DocumentInvalid(path, "must be a day without a time, such as 2026-12-25")
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise DocumentInvalid(path, f"must lie between the years {_FIRST_YEAR} and {_LAST_YEAR}")
+    return day
+
+
+def _read_launch(body: object) -> Launch:
+    table = _Table(body, ("launch",), ("requires", "pause_when", "keep_factors_days"))
+    requires = table.texts("requires", GUARDS) if table.has("requires") else USUAL_GUARDS
+    return Launch(
+        requires=tuple(sorted(requires, key=GUARDS.index)),
+        pause_when=_read_signals(table.body.get("pause_when", {})),
+        keep_factors=timedelta(days=table.number("keep_factors_days", 30, 0, _MOST_DAYS)),
+    )
+
+
+def _read_signals(body: object) -> Signals:
+    table = _Table(body, ("launch", "pause_when"), Signals.__slots__)
+
+    def number(key: str, most: int) -> int | None:
+        return table.number(key, 1, 1, most) if table.has(key) else None
+
+    def percent(key: str) -> float | None:
+        return table.share(key, None, 100) if table.has(key) else None
+
+    return Signals(
+        gated_uploads_per_hour=number("gated_uploads_per_hour", _MOST_PER_HOUR),
+        recovery_age_hours=number("recovery_age_hours", _MOST_HOURS),
+        bounced_percent=percent("bounced_percent"),
+        failed_enrolments_percent=percent("failed_enrolments_percent"),
+    )
 
 
 def _read_stages(body: object) -> tuple[Stage, ...]:

@@ -15,7 +15,9 @@ from keyhouse.core import clock
 from keyhouse.core.actions import REMOVE_LAST
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS
 from keyhouse.mandate import populations
-from keyhouse.mandate.documents import DocumentInvalid, Mandate, Path, read_mandate, shown
+from keyhouse.mandate.beginnings import bad_days
+from keyhouse.mandate.calendars import NO_CALENDAR
+from keyhouse.mandate.documents import USUAL_GUARDS, DocumentInvalid, Mandate, Path, read_mandate, shown
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Asking, Facts
 from keyhouse.mandate.populations import Effort, Group, Tokens
@@ -273,7 +275,8 @@ class Ground:
 
 def _terms(policy: Policy) -> tuple[Any, ...]:
     """Return what of a version decides anything; its words and its number don't."""
-    mandate = replace(policy.mandate, title="", reason="", link="", satisfies=(), prefer="")
+    words: dict[str, Any] = {"title": "", "reason": "", "link": "", "satisfies": (), "prefer": ""}
+    mandate = replace(policy.mandate, **words, calendar=NO_CALENDAR, launch=None)
     return mandate, policy.is_floor_exempt
 
 
@@ -600,6 +603,7 @@ def _warnings(policy: Policy, groups: Sequence[Group], now: datetime) -> Iterato
             yield Remark(("stages", number, "at"), f"{_written(stage.at)} is past; the stage begins at once")
         if stage.who is not None and not _matches_anybody(policy, stage.who, groups):
             yield Remark(("stages", number, "who"), "nobody is in this set now")
+    yield from _schedule_warnings(policy.mandate, now)
     if not any(covers(policy, group.facts) for group in groups):
         yield Remark(("who",), "nobody is in this set now")
     ends, enforced_at = policy.mandate.credentials, _enforced_at(policy.mandate)
@@ -610,6 +614,19 @@ def _warnings(policy: Policy, groups: Sequence[Group], now: datetime) -> Iterato
             ("methods", "accept"),
             "whether a key can leave its device is the key's own word; a mandate doesn't ask its maker (attestation)",
         )
+
+
+def _schedule_warnings(mandate: Mandate, now: datetime) -> Iterator[Remark]:
+    """Tell of bad days that are meant to be, and of guards that a launch doesn't ask for."""
+    if mandate.calendar.override:
+        for one in bad_days(mandate, now):
+            yield Remark(
+                ("stages", one.number, "at"),
+                f"begins to refuse something on {one.day}, which is {one.objection}: {mandate.calendar.override}",
+            )
+    left_out = [name for name in USUAL_GUARDS if mandate.launch and name not in mandate.launch.requires]
+    if left_out:
+        yield Remark(("launch", "requires"), f"a launch wouldn't ask for {', '.join(left_out)}")
 
 
 def _rests_on_own_word(mandate: Mandate) -> bool:
@@ -627,6 +644,7 @@ def _refusals(before: Timeline, ground: Ground, policy: Policy, groups: Sequence
         yield Remark(("name",), f"no mandate can be called {FLOOR}")
     yield from _bad_replacements(before, policy, ground.now)
     yield from _outlives_enforcement(policy.mandate)
+    yield from _on_bad_days(before, policy, ground.now)
     yield from _too_soon(before, ground, policy, groups)
     yield from _locked_out(ground, groups)
 
@@ -641,6 +659,15 @@ def _bad_replacements(before: Timeline, policy: Policy, now: datetime) -> Iterat
             yield Remark(("replaces",), f"there is no mandate {name}")
         elif _leads_to(name, policy.name, newest):
             yield Remark(("replaces",), f"{name} itself replaces {policy.name}")
+
+
+def _on_bad_days(before: Timeline, policy: Policy, now: datetime) -> Iterator[Remark]:
+    """Refuse to begin refusing something when nobody would be there to help (N1); what holds can be said again."""
+    mandate = policy.mandate
+    holds = any(one.mandate.digest == mandate.digest for one in before.live_at(now))
+    if not holds and not mandate.calendar.override:
+        for one in bad_days(mandate, now):
+            yield Remark(("stages", one.number, "at"), str(one))
 
 
 def _leads_to(name: str, target: str, newest: Mapping[str, Policy]) -> bool:
