@@ -44,6 +44,7 @@ def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
     return (
         _keep_index,
         _keep_mandates,
+        _check_completion,
         _keep_accounts,
         _sweep_removals,
         _remind_of_tokens,
@@ -70,6 +71,12 @@ def _keep_index() -> Mapping[str, int]:
 
 def _keep_mandates() -> Mapping[str, int]:
     from keyhouse.mandate.keeping import keep  # noqa: PLC0415 - Django is set up by now
+
+    return keep(clock.now())
+
+
+def _check_completion() -> Mapping[str, int]:
+    from keyhouse.mandate.completion.keeping import keep  # noqa: PLC0415 - Django is set up by now
 
     return keep(clock.now())
 

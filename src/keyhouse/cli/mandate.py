@@ -15,6 +15,8 @@ from keyhouse.accounts.queries import find_user
 from keyhouse.cli import mandate_words as words
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.main import FAILED, as_json
+from keyhouse.cli.mandate_complete import complete
+from keyhouse.cli.mandate_template import template, templates
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, Thing
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, Actor, Strength, host
@@ -393,3 +395,8 @@ def withdraw_exemption(exemption_id: int) -> None:
     """  # noqa: D301 - \b is click's own mark
     services.withdraw_exemption(exemption_id, by=host())
     click.echo("Withdrawn.")
+
+
+command.add_command(complete)
+command.add_command(template)
+command.add_command(templates)

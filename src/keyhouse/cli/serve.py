@@ -238,6 +238,7 @@ def _companions(settings: Configuration) -> list[Companion]:
     from keyhouse.credentials.trusted_publishers.keeping import Keeper as PublisherKeeper  # noqa: PLC0415 - the same
     from keyhouse.index.keeper import Keeper as IndexKeeper  # noqa: PLC0415 - only a server needs it
     from keyhouse.mail.delivery import Postman  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.mandate.completion.keeping import Keeper as CompletionKeeper  # noqa: PLC0415 - the same
     from keyhouse.mandate.keeping import Keeper as MandateKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.projects.collaborators.keeping import Keeper as CollaboratorsKeeper  # noqa: PLC0415 - the same
     from keyhouse.projects.life_cycle.keeping import Keeper as RemovalKeeper  # noqa: PLC0415 - Django is set up by now
@@ -248,6 +249,7 @@ def _companions(settings: Configuration) -> list[Companion]:
         Bookkeeper(),
         IndexKeeper(settings),
         MandateKeeper(),
+        CompletionKeeper(),
         AccountKeeper(),
         RemovalKeeper(),
         StagingKeeper(),

@@ -419,6 +419,9 @@ CATALOGUE: Final[dict[str, Action]] = {
         _auditor("mandate.read-all", "See mandates with their plans, proposals, exemptions and weak tokens"),
         _operator("mandate.propose", "Propose a version of a mandate", step_up=True),
         _operator("mandate.approve", "Approve what somebody else proposed about a mandate", step_up=True),
+        _operator(
+            "mandate.complete", "Check whether a mandate is complete, and keep what was found", step_up=True
+        ),
         _operator("mandate.withdraw", "Withdraw a proposal, or an exemption", step_up=True),
         _operator("exemption.propose", "Propose to exempt somebody for a while", step_up=True),
         _operator("exemption.approve", "Approve an exemption that somebody else proposed", step_up=True),

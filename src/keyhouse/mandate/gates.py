@@ -34,7 +34,7 @@ from keyhouse.mandate import dispositions, history, queries
 from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Facts
-from keyhouse.mandate.rules import Decision, decide
+from keyhouse.mandate.rules import Decision, Policy, decide
 
 _log = logging.getLogger("keyhouse.mandate")
 # What keeps facts from being gathered; the latter where another hand wrote the ledger.
@@ -108,6 +108,10 @@ class MandateGate:
         except UNREADABLE:
             _log.exception("what becomes of tokens can't be told")
             return [Outlook()] * len(credentials)
+
+    def answer(self, facts: Facts, policies: Sequence[Policy], now: datetime) -> Decision:
+        """Return what doors are told of facts that exist in memory only, while these mandates hold; keeps nothing."""
+        return decide(facts, policies, now)
 
     def refusal_code(self, actor: Actor, action: str) -> str:
         """Return the code by which an act would be refused now, or nothing; nothing is kept of the question."""

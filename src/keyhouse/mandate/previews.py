@@ -10,12 +10,12 @@ from django.db.models import Max
 
 from keyhouse.credentials.tokens.queries import live_tokens
 from keyhouse.credentials.trusted_publishers.queries import all_live
-from keyhouse.mandate import criticality
+from keyhouse.mandate import criticality, foregone
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import Asking
 from keyhouse.mandate.models import MandateVersion
 from keyhouse.mandate.people import all_facts
-from keyhouse.mandate.planning import MOST_EXAMPLES, NOTICE_PATH, Plan, plan_change
+from keyhouse.mandate.planning import MOST_EXAMPLES, NOTICE_PATH, Plan, Remark, plan_change
 from keyhouse.mandate.queries import Ledger, ledger
 from keyhouse.mandate.rules import Policy
 
@@ -28,9 +28,23 @@ def preview(mandate: Mandate, now: datetime) -> Plan:
     """
     before = ledger()
     policy = Policy(mandate, _next_version(mandate, before, now))
-    plan = _compare(before, policy, now)
+    plan = _with_completion(_compare(before, policy, now), before, policy, now)
     firm = replace(before, versions=tuple(one for one in before.versions if one[0] <= now))
     return plan if firm == before else _strictest(plan, _compare(firm, policy, now))
+
+
+def _with_completion(plan: Plan, before: Ledger, policy: Policy, now: datetime) -> Plan:
+    """Refuse a version that would call itself completed at once and isn't (M5); what holds already may be said again."""
+    stages = policy.mandate.stages
+    begun = [place for place, stage in enumerate(stages) if stage.at <= now]
+    is_live = any(one.mandate.digest == policy.mandate.digest for one in before.live_at(now))
+    if is_live or not begun or stages[begun[-1]].state != "completed":
+        return plan
+    left = foregone.what_is_left(policy, _with(before, policy, now).live_at(now), now)
+    if not left:
+        return plan
+    reason = f"it can't be completed yet. {' '.join(left)}"
+    return replace(plan, refusals=(*plan.refusals, Remark(("stages", begun[-1], "state"), reason)))
 
 
 def _compare(before: Ledger, policy: Policy, now: datetime) -> Plan:

@@ -366,7 +366,7 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
         return found
     disposition = "keep" if is_accepted(mandate, facts.asking) else _disposition(mandate, facts.asking)
     is_enough = disposition == "keep" and facts.person.verified_email
-    if is_enough or (facts.exemptions and _is_exempt(policy, facts, now)):
+    if is_enough or (facts.exemptions and is_exempt(policy, facts, now)):
         return None
     return _weigh_weak(policy, facts, view, now, disposition, earliest)
 
@@ -378,7 +378,7 @@ def _weigh_token(policy: Policy, facts: Facts, now: datetime) -> Objection | Non
     """
     mandate, name = policy.mandate, facts.object.name if facts.object else ""
     is_upload = facts.action in UPLOADS and facts.asking.kind == "token"
-    if not is_upload or _is_exempt(policy, facts, now):
+    if not is_upload or is_exempt(policy, facts, now):
         return None
     entries = tuple(one for one in prospective(facts) if not name or one.name == name)
     view = View(facts.person, entries, mandate.announced_at)
@@ -475,7 +475,8 @@ def _disposition(mandate: Mandate, asking: Asking) -> str:
     return mandate.credentials.before if is_old else mandate.credentials.grace
 
 
-def _is_exempt(policy: Policy, facts: Facts, now: datetime) -> bool:
+def is_exempt(policy: Policy, facts: Facts, now: datetime) -> bool:
+    """Tell whether an exemption from this version holds for the person at `now`."""
     return any(
         one.mandate == policy.name
         and one.version in {None, policy.version}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from django.urls import path, register_converter
+from django.urls import include, path, register_converter
 from django.urls.converters import IntConverter
 
 from keyhouse.mandate import api
@@ -35,6 +35,7 @@ urlpatterns = [
     path(_PROPOSAL + "withdraw/", operator.withdraw, name="mandate-withdraw"),
     path(_EXEMPTION + "approve/", operator.approve_exemption, name="exemption-approve"),
     path(_EXEMPTION + "withdraw/", operator.withdraw_exemption, name="exemption-withdraw"),
+    path("", include("keyhouse.mandate.completion.urls")),
     path("account/mandate/", own.page, name="own-mandate"),
     path("account/mandate.json", own.data, name="own-mandate-json"),
 ]

@@ -10,7 +10,9 @@ from keyhouse.credentials.tokens.reader import TokenReader
 from keyhouse.credentials.trusted_publishers.acting import MintedLedger
 from keyhouse.credentials.trusted_publishers.belongings import BELONGINGS as OF_PUBLISHERS
 from keyhouse.credentials.trusted_publishers.pending import follow_new_project
+from keyhouse.mandate import foregone
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
+from keyhouse.mandate.completion.queries import what_is_left
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.standings import MandateStandings
 from keyhouse.organizations.belongings import BELONGINGS as OF_ORGANIZATIONS
@@ -30,6 +32,7 @@ def wire_all() -> None:
         gate=MandateGate(), authority=ProjectAuthority(), reader=TokenReader(), switches=StoredSwitches()
     )
     standing.wire(MandateStandings())
+    foregone.wire(what_is_left)
     naming.wire(StoredNames())
     creators.wire(StoredCreators())
     authentication.wire({authentication.MINTED: MintedLedger()})

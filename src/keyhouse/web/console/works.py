@@ -20,6 +20,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.credentials.tokens import keeping as tokens
 from keyhouse.credentials.trusted_publishers import keeping as publishers
 from keyhouse.mandate import keeping as mandates
+from keyhouse.mandate.completion import keeping as completion
 from keyhouse.projects.collaborators import keeping as collaborators
 from keyhouse.projects.life_cycle import keeping as removals
 from keyhouse.publishing.staging import keeping as staging
@@ -52,6 +53,12 @@ KINDS: Final = (
         "works out critical and protected projects, ends weak tokens, appoints owners",
         timedelta(minutes=1),
         mandates.keep_unless_busy,
+    ),
+    Kind(
+        "completion-keeper",
+        "checks once a day whether mandates in force are complete",
+        timedelta(minutes=1),
+        completion.keep,
     ),
     Kind(
         "account-keeper",

@@ -1,0 +1,26 @@
+"""Who says what a mandate that calls itself completed still lacks: a room above this one, wired at start-up.
+
+With nothing wired nothing can be called completed: closed by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from keyhouse.mandate.rules import Policy
+
+Judge = Callable[[Policy, Sequence[Policy], datetime], Sequence[str]]
+_judges: list[Judge] = []
+
+
+def wire(judge: Judge) -> None:
+    """Install who is asked; the last one stands."""
+    _judges[:] = [judge]
+
+
+def what_is_left(policy: Policy, live: Sequence[Policy], now: datetime) -> Sequence[str]:
+    """Return in sentences what keeps this version, held beside the others of `live`, from being complete at `now`."""
+    if not _judges:
+        return ("Nothing here can tell whether it is complete.",)
+    return _judges[0](policy, live, now)
