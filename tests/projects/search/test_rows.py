@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -166,16 +167,17 @@ def test_filling_that_was_stopped_goes_on_with_what_is_left(
     SearchRow.objects.all().delete()
     ClassifierCount.objects.all().delete()
     monkeypatch.setattr(filling, "AT_ONCE", 1)
-    keep = rows.keep_row
+    keep = rows.keep_rows
 
-    def stop(project: Project, shown: Any) -> None:
-        keep(project, shown)
-        if project.name == "beta":
+    def stop(several: Iterable[tuple[Project, Any]]) -> None:
+        found = list(several)
+        keep(found)
+        if found[0][0].name == "beta":
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(rows, "keep_row", stop)
+    monkeypatch.setattr(rows, "keep_rows", stop)
     with pytest.raises(KeyboardInterrupt):
         filling.fill()
-    monkeypatch.setattr(rows, "keep_row", keep)
+    monkeypatch.setattr(rows, "keep_rows", keep)
     assert filling.fill() == 1
     assert problems() == {}

@@ -38,8 +38,7 @@ _LACKING: Final = (
 def _fill_some(keys: list[int]) -> int:
     with transaction.atomic():
         projects = list(Project.objects.select_for_update().filter(pk__in=keys).order_by("pk"))
-        for project in projects:
-            rows.keep_row(project, pages.read_contents(project).searched())
+        rows.keep_rows((project, pages.read_contents(project).searched()) for project in projects)
     return len(projects)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -46,13 +47,25 @@ def keep_row(project: Project, shown: Shown) -> None:
 
     Must be called inside the transaction of the change, after its rows, with the project's row locked.
     """
+    keep_rows([(project, shown)])
+
+
+def keep_rows(several: Iterable[tuple[Project, Shown]]) -> None:
+    """Do the same for several; what they state is counted once for all, as many of them state the same."""
+    changes: Counter[str] = Counter()
+    for project, shown in several:
+        changes.update(_keep(project, shown))
+    _count(changes)
+
+
+def _keep(project: Project, shown: Shown) -> Counter[str]:
     if project.status == QUARANTINED:
-        remove_row(project.pk)
-        return
+        return _remove(project.pk)
     kept = _kept(project.pk, shown)
     source = _source(project, shown, kept)
-    if (kept.form, kept.source) != (rules.FORM, source.digest):
-        _write(project, shown, kept, source)
+    if (kept.form, kept.source) == (rules.FORM, source.digest):
+        return Counter()
+    return _write(project, shown, kept, source)
 
 
 def rewrite_row(project: Project, shown: Shown) -> None:
@@ -63,10 +76,15 @@ def rewrite_row(project: Project, shown: Shown) -> None:
 
 def remove_row(project_id: int) -> None:
     """Make a project found by nothing; must be called as `keep_row`."""
+    _count(_remove(project_id))
+
+
+def _remove(project_id: int) -> Counter[str]:
     lines = sql.find_value("SELECT classifiers FROM projects_searchrow WHERE project_id = %s", project_id)
-    if lines is not None:
-        sql.change("DELETE FROM projects_searchrow WHERE project_id = %s", project_id)
-        _count(rules.nodes_in(lines), [])
+    if lines is None:
+        return Counter()
+    sql.change("DELETE FROM projects_searchrow WHERE project_id = %s", project_id)
+    return _changes(rules.nodes_in(lines), [])
 
 
 def fresh_row(project: Project, shown: Shown) -> tuple[Source, Words, list[str]]:
@@ -96,7 +114,7 @@ def _source(project: Project, shown: Shown, kept: Kept) -> Source:
     return Source(project.name, release, bool(kept.is_from_publisher), frozenset(shown.pythons))
 
 
-def _write(project: Project, shown: Shown, kept: Kept, source: Source) -> None:
+def _write(project: Project, shown: Shown, kept: Kept, source: Source) -> Counter[str]:
     metadata = _metadata(project, shown)
     words = rules.words_for(source, project.normalized_name, metadata)
     nodes, digest = rules.classifiers_in(metadata), words.digest
@@ -112,7 +130,7 @@ def _write(project: Project, shown: Shown, kept: Kept, source: Source) -> None:
     )
     if kept.digest != digest:
         engine().keep(project.pk, words)
-    _count(rules.nodes_in(kept.classifiers or ""), nodes)
+    return _changes(rules.nodes_in(kept.classifiers or ""), nodes)
 
 
 _WRITE: Final = (
@@ -141,15 +159,17 @@ def _metadata(project: Project, shown: Shown) -> Metadata:
 _METADATA: Final = "SELECT metadata FROM projects_release WHERE project_id = %s AND id = %s"
 
 
-def _count(before: Iterable[str], after: Iterable[str]) -> None:
-    """Count one project less for what it stated before and no more, and one more for what it states now.
-
-    Rows are changed in the order of their names, so that no two transactions wait for each other in a circle.
-    """
+def _changes(before: Iterable[str], after: Iterable[str]) -> Counter[str]:
+    """Return one project less for what it stated before and no more, and one more for what it states now."""
     old, new = set(before), set(after)
-    changes = sorted([*((name, -1) for name in old - new), *((name, 1) for name in new - old)])
-    for name, change in changes:
-        sql.change(_COUNT, name, change)
+    return Counter(dict.fromkeys(old - new, -1) | dict.fromkeys(new - old, 1))
+
+
+def _count(changes: Counter[str]) -> None:
+    """Keep the counts; in the order of their names, so that no two transactions wait for each other in a circle."""
+    for name, change in sorted(changes.items()):
+        if change:
+            sql.change(_COUNT, name, change)
 
 
 _COUNT: Final = (
