@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 
 from keyhouse.accounts.hashers import Argon2
 from keyhouse.accounts.hashing import CODE_HASH, CodeHash
+from tests import ready
 
 # a busy machine is no fault of what is tried
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -26,7 +27,8 @@ WIRED = ("gate", "authority", "reader", "switches")  # what `core.actions` is gi
 
 
 def pytest_unconfigure() -> None:
-    """Take the throw-away data folder of this process away (`keyhouse.settings.test` made it)."""
+    """Take the throw-away data folder of this process away (`keyhouse.settings.test` made it), and what is copied from."""
+    ready.clear_away()
     shutil.rmtree(os.environ["KEYHOUSE_DATA"], ignore_errors=True)
 
 

@@ -10,15 +10,15 @@ from tests.distfiles.builders import build_wheel
 
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Place]:
-    """Return a data folder (not made yet) and, on PostgreSQL, an empty database."""
+    """Return an empty index."""
     with place(tmp_path / "data") as made:
         yield made
 
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Place]:
-    """Return another one."""
-    with place(tmp_path / "elsewhere") as made:
+    """Return a data folder that is not made yet and, on PostgreSQL, an empty database."""
+    with place(tmp_path / "elsewhere", is_new=True) as made:
         yield made
 
 

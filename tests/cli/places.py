@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+from tests import ready
 from tests.cli.started import keyhouse
 
 from keyhouse.core import configuration
@@ -60,19 +61,27 @@ class Place:
 
 
 @contextmanager
-def place(data: Path, like: Place | None = None) -> Iterator[Place]:
-    """Give a folder that is not there yet, on PostgreSQL with an empty database of its own; or a copy of another."""
+def place(data: Path, like: Place | None = None, *, is_new: bool = False) -> Iterator[Place]:
+    """Give an empty index, on PostgreSQL with a database of its own; or a copy of another.
+
+    `is_new`: the folder isn't there yet and the database isn't migrated.
+    """
     if like is not None:
         shutil.copytree(like.data, data)
     url = configuration.current().database_url
     if not url:
+        if not is_new:
+            ready.lay(data, {})
         yield Place(data)
         return
     name = f"keyhouse_place_{secrets.token_hex(6)}"
     template = f' TEMPLATE "{urlsplit(like.database_url).path[1:]}"' if like is not None else ""
     admin = urlunsplit(urlsplit(url)._replace(path="/postgres"))
     with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"{template}')
+        if is_new or like is not None:
+            connection.execute(f'CREATE DATABASE "{name}"{template}')
+        else:
+            ready.lay_with(data, connection, url, name)
         try:
             yield Place(data, urlunsplit(urlsplit(url)._replace(path=f"/{name}")))
         finally:

@@ -16,7 +16,10 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from tests import ready
+
 SECONDS = 60
+NEW = {"KEYHOUSE_ENVIRONMENT": "test"}  # as it is anyway: with it a server makes its folder itself
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -68,7 +71,11 @@ class Started:
 
 
 def start(data: Path, *words: str, cwd: Path | None = None, **settings: str) -> Started:
-    """Start a server on a free port and wait until it says where it is."""
+    """Start a server on a free port and wait until it says where it is.
+
+    A folder that isn't there is laid ready, unless the settings say what `ready` can't stand for, as `NEW` does.
+    """
+    ready.lay(data, settings)
     log = data.with_name(f"{data.name}.log")
     command = [sys.executable, "-m", "keyhouse", "serve", "--port", "0", "--data", str(data), *words]
     with log.open("wb") as out:

@@ -21,7 +21,7 @@ def commands() -> list[list[str]]:
 def test_the_drill_of_the_docs_works_as_written(tmp_path: Path) -> None:
     told = {"/backups/": f"{tmp_path}/backups/", "/srv/drill": f"{tmp_path}/drill"}
     (tmp_path / "backups").mkdir()
-    with place(tmp_path / "data") as live, place(tmp_path / "drill") as drill:
+    with place(tmp_path / "data") as live, place(tmp_path / "drill", is_new=True) as drill:
         wheel = build_wheel(tmp_path)
         live.seed({"users": [ADA], "files": [{"path": str(wheel), "by": "ada"}], "tokens": [{"user": "ada"}]})
         outputs = []

@@ -27,7 +27,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from tests.cli.started import SECONDS, Started, environment, keyhouse, serving, start
+from tests.cli.started import NEW, SECONDS, Started, environment, keyhouse, serving, start
 from tests.conftest import skip_or_fail
 
 from keyhouse.cli.serve import WORKER_SECONDS
@@ -35,7 +35,7 @@ from keyhouse.cli.serve import WORKER_SECONDS
 
 def test_one_command_serves_from_nothing_and_stops_with_zero(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    with serving(data, cwd=tmp_path) as server:
+    with serving(data, cwd=tmp_path, **NEW) as server:
         assert server.get("/health/live")[0] == 200
         assert server.get("/health/ready")[0] == 200
         assert server.get("/health/ready?for=writes")[0] == 200

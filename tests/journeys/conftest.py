@@ -20,6 +20,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+from tests import ready
 from tests.conftest import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +113,8 @@ def free_port() -> int:
 
 
 def start_server(data: Path, *options: str, **settings: str) -> Server:
-    """Start `./run serve` on that folder and wait until it is ready."""
+    """Start `./run serve` on that folder, a new one being laid ready, and wait until it is ready."""
+    ready.lay(data, settings)
     port = free_port()
     environment = {
         **bare_environment(),

@@ -44,7 +44,7 @@ def index(tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Iterator[Place]:
-    with place(tmp_path / "elsewhere") as made:
+    with place(tmp_path / "elsewhere", is_new=True) as made:
         yield made
 
 
