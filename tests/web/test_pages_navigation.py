@@ -39,6 +39,7 @@ OPERATOR_PAGES = (
     "/operator/proposals/",
     "/operator/recovery/",
     "/operator/accounts/",
+    "/operator/mandates/",
     "/mandate/proposals/",
     "/operator/mail/",
     "/operator/audit/",

@@ -17,6 +17,7 @@ from keyhouse.core import clock, configuration
 from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.mandate import criticality, dispositions, history, protection
+from keyhouse.mandate.metrics import daily
 from keyhouse.projects import ownership
 
 POLL_SECONDS: Final = 60.0
@@ -32,6 +33,7 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "protection": protection.renew_protection,
     "history": history.prune,
     "owners": ownership.carry_out_due,
+    "adoption": daily.renew_adoption,
 }
 
 

@@ -51,7 +51,7 @@ _METHODS: Final = {
     "phishing-resistant": "any security key or passkey",
     "device-bound": "a security key whose secret never leaves it",
 }
-_STATES: Final = {
+STATES: Final = {
     "announced": "Announced",
     "reminding": "Reminders",
     "brownout": "Trial run",
@@ -158,7 +158,7 @@ def accepted(mandate: Mandate) -> str:
 
 def state(stage: Stage) -> str:
     """Name the state of a stage."""
-    return _STATES[stage.state]
+    return STATES[stage.state]
 
 
 def effect(stage: Stage) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 import keyhouse.mandate.urls  # noqa: F401 - it registers the converter `number`
-from keyhouse.web.console.views import announcements, machine, overview, people, projects, proposals
+from keyhouse.web.console.views import announcements, machine, mandates, overview, people, projects, proposals
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/", overview.overview, name="console"),
@@ -24,6 +24,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/projects/<str:name>/", projects.project, name="console-project"),
     path("operator/projects/<str:name>/limits/", projects.limits, name="console-project-limits"),
     path("operator/projects/<str:name>/new-owner/", projects.new_owner, name="console-project-owner"),
+    path("operator/mandates/", mandates.mandates, name="console-mandates"),
+    path("operator/mandates.json", mandates.mandates_json, name="console-mandates-json"),
+    path("operator/mandates/<str:name>/", mandates.mandate, name="console-mandate"),
+    path("operator/mandates/<str:name>.json", mandates.mandate_json, name="console-mandate-json"),
     path("operator/settings/", machine.settings, name="console-settings"),
     path("operator/jobs/", machine.jobs, name="console-jobs"),
     path("operator/jobs/<str:name>/run/", machine.run, name="console-job-run"),

@@ -27,6 +27,7 @@ _AGES: Final = (
     (3600, "hour"),
     (60, "minute"),
 )
+_MINUTE: Final = 60
 
 
 @register.filter
@@ -93,6 +94,12 @@ def with_code(value: str) -> SafeString:
     return mark_safe(_BACKTICKED.sub(r"<code>\1</code>", escape(value)))  # noqa: S308 - escaped just here
 
 
+@register.filter
+def lasting(value: float | None) -> str:
+    """Show how long something took, given in seconds, in its biggest whole unit: `3 days`; None as what isn't known."""
+    return "none yet" if value is None else length_in_words(value)
+
+
 @register.simple_tag(takes_context=True)
 def within(context: Context, *paths: str) -> bool:
     """Tell whether one is on a page below one of these: `{% within "/x/" "/y/" as is_there %}`."""
@@ -109,9 +116,16 @@ def here(context: Context, path: str) -> SafeString | str:
 
 def age_in_words(seconds: float) -> str:
     """Tell an age in its biggest whole unit: `3 days ago`, `in 2 hours`; less than a minute is `just now`."""
+    if abs(seconds) < _MINUTE:
+        return "just now"
+    words = length_in_words(abs(seconds))
+    return f"{words} ago" if seconds > 0 else f"in {words}"
+
+
+def length_in_words(seconds: float) -> str:
+    """Tell a length of time in its biggest whole unit: `3 days`; less than a minute is `under a minute`."""
     for length, word in _AGES:
-        count = int(abs(seconds) // length)
+        count = int(seconds // length)
         if count >= 1:
-            words = f"{count} {word}{'s' if count > 1 else ''}"
-            return f"{words} ago" if seconds > 0 else f"in {words}"
-    return "just now"
+            return f"{count} {word}{'s' if count > 1 else ''}"
+    return "under a minute"

@@ -1,0 +1,233 @@
+"""Mandates as operators see them: where each stands, how adoption went, what the next stage will bring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+
+from keyhouse.core import clock
+from keyhouse.mandate import queries as ledgers
+from keyhouse.mandate import words
+from keyhouse.mandate.defaults import BEGINNING
+from keyhouse.mandate.errors import MandateMissing
+from keyhouse.mandate.metrics.forecast import Load, forecast
+from keyhouse.mandate.metrics.queries import Day, latest_of_all, series
+from keyhouse.mandate.metrics.rules import DENOMINATORS, Denominator, Share, find_denominator
+from keyhouse.mandate.models import MandateVersion
+from keyhouse.mandate.rules import Policy
+from keyhouse.web.console.share_plot import Curve, curve_of
+
+RANGES: Final = (30, 90, 365, 730)  # days
+_WEEKLY_FROM: Final = 365  # from so many days on, one day of each week is shown
+_WEEK: Final = 7
+ONE_DAY: Final = timedelta(days=1)
+_HELD: Final = "covered"  # the share that a list shows
+_OF_INDEX: Final = "authority"
+
+
+_BADGES: Final = {
+    "enforced": "ok",
+    "completed": "ok",
+    "early": "ok",
+    "brownout": "warn",
+    "paused": "warn",
+    "rolled_back": "danger",
+    "abandoned": "danger",
+    "stale": "danger",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a mandate stands, since when, and what comes next."""
+
+    name: str
+    since: datetime | None = None
+    next: tuple[str, datetime] | None = None
+
+    @property
+    def word(self) -> str:
+        """Say where it stands."""
+        return words.STATES.get(self.name, self.name.replace("_", " ").capitalize())
+
+    @property
+    def next_word(self) -> str:
+        """Say what comes next, or nothing."""
+        return words.STATES.get(self.next[0], self.next[0]) if self.next else ""
+
+    @property
+    def next_at(self) -> datetime | None:
+        """Return when that is."""
+        return self.next[1] if self.next else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        coming = {"state": self.next[0], "at": clock.format_instant(self.next[1])} if self.next else None
+        since = None if self.since is None else clock.format_instant(self.since)
+        return {"state": self.name, "since": since, "next": coming}
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One mandate in the list: its newest version, how it stands, and the last day that was counted."""
+
+    policy: Policy
+    state: State
+    day: Day | None
+
+    @property
+    def badge(self) -> str:
+        """Return how its state is marked."""
+        return _BADGES.get(self.state.name, "")
+
+    @property
+    def shown_since(self) -> datetime | None:
+        """Return since when it stands so; None where that is for as long as this index exists."""
+        since = self.state.since
+        return None if since is None or since <= BEGINNING else since
+
+    @property
+    def share(self) -> Share | None:
+        """Return how many of the people it covers comply."""
+        return None if self.day is None else self.day.share_of(find_denominator(_HELD))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "mandate": self.policy.name,
+            "version": self.policy.version,
+            "title": self.policy.mandate.title,
+            **self.state.as_dict(),
+            "share": None if self.share is None else self.share.as_dict(),
+            "share_of": find_denominator(_HELD).whole,
+        }
+
+
+def all_mandates(now: datetime) -> list[Listed]:
+    """Return every mandate there is or was, what holds first, then by name."""
+    days = latest_of_all(now.date())
+    live = {one.name: one for one in ledgers.live_policies(now)}
+    found = [*live.values(), *(policy for name, policy in _newest().items() if name not in live)]
+    rows = [Listed(one, state_of(one, now, is_live=one.name in live), days.get(one.name)) for one in found]
+    return sorted(rows, key=lambda one: (one.policy.name not in live, one.policy.name))
+
+
+def _newest() -> dict[str, Policy]:
+    """Return of each name the newest version that wasn't withdrawn, in effect or not."""
+    rows = MandateVersion.objects.filter(withdrawn_at=None).order_by("name", "version")
+    return {row.name: ledgers.policy_of(row) for row in rows}
+
+
+def get_mandate(name: str, now: datetime) -> Listed:
+    """Return one mandate; raises MandateMissing."""
+    found = next((one for one in all_mandates(now) if one.policy.name == name), None)
+    if found is None:
+        raise MandateMissing
+    return found
+
+
+def state_of(policy: Policy, now: datetime, *, is_live: bool) -> State:
+    """Return where a mandate stands by its stages."""
+    stages = policy.mandate.stages
+    begun = [one for one in stages if one.at <= now]
+    coming = next((one for one in stages if one.at > now), None)
+    following = (coming.state, coming.at) if coming else None
+    if not is_live:
+        is_over = bool(begun) and begun[-1].state == "retired"
+        return State("retired", begun[-1].at) if is_over else State("not in effect", None, None)
+    return State(begun[-1].state, begun[-1].at, following) if begun else State("coming", None, following)
+
+
+# ---- adoption over time
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A share over the last so many days: what is drawn, and the same as rows, the newest first."""
+
+    denominator: Denominator
+    days: int
+    rows: tuple[Day, ...]
+    curve: Curve
+
+    @property
+    def newest_first(self) -> list[tuple[Day, Share | None]]:
+        """Return the days with their shares."""
+        return [(one, one.share_of(self.denominator)) for one in reversed(self.rows)]
+
+    @property
+    def last(self) -> Share | None:
+        """Return the share on the last day that was counted, or None."""
+        return next((share for _, share in self.newest_first if share is not None), None)
+
+    @property
+    def last_on(self) -> date | None:
+        """Return the last day that is shown."""
+        return self.rows[-1].on if self.rows else None
+
+    @property
+    def missed(self) -> int:
+        """Return how many of the days shown were missed."""
+        return sum(one.is_missed for one in self.rows)
+
+    @property
+    def is_weekly(self) -> bool:
+        """Whether one day of each week is shown."""
+        return self.days >= _WEEKLY_FROM
+
+
+def read_days(text: str) -> int:
+    """Read `?days=`; whatever is none of the ranges is the second one."""
+    return next((days for days in RANGES if str(days) == text), RANGES[1])
+
+
+def read_denominator(text: str, mandate: str) -> Denominator:
+    """Read `?of=`; whatever is none is the people covered, or of the index those with authority."""
+    known = {one.key for one in denominators_of(mandate)}
+    return find_denominator(text if text in known else _HELD if mandate else _OF_INDEX)
+
+
+def denominators_of(mandate: str) -> list[Denominator]:
+    """Return what can be shown of a mandate, or of the index, which is covered by nothing."""
+    return [one for one in DENOMINATORS if mandate or not _is_of_a_mandate(one)]
+
+
+def _is_of_a_mandate(one: Denominator) -> bool:
+    return one.key in {"covered", "covered-projects", "notice"}
+
+
+def adoption(
+    mandate: str, denominator: Denominator, days: int, now: datetime, policy: Policy | None
+) -> Shown:
+    """Return a share over time, drawn and as rows."""
+    today = now.date()
+    found = series(mandate, today - timedelta(days=days - 1), today)
+    rows = _thinned(found) if days >= _WEEKLY_FROM else found
+    points = [(one.on, _percent(one, denominator)) for one in rows]
+    begun = [] if policy is None else _beginnings(policy)
+    return Shown(denominator, days, tuple(rows), curve_of(points, begun))
+
+
+def _thinned(days: Sequence[Day]) -> list[Day]:
+    """Return one day of each week, the last one among them."""
+    return [one for place, one in enumerate(days) if (len(days) - 1 - place) % _WEEK == 0]
+
+
+def _percent(day: Day, denominator: Denominator) -> float | None:
+    share = day.share_of(denominator)
+    return None if share is None else share.percent
+
+
+def _beginnings(policy: Policy) -> list[tuple[date, str]]:
+    return [(stage.at.date(), words.state(stage)) for stage in policy.mandate.stages]
+
+
+# ---- what is to come
+
+
+def load_to_come(mandate: Day | None, now: datetime) -> Load | None:
+    """Return what the next stage will bring to those who decide recovery cases."""
+    today = now.date()
+    return forecast(series("", today - timedelta(days=RANGES[0] - 1), today), mandate)

@@ -1,0 +1,96 @@
+"""Mandates for those who run the index: the list, one of them, and the same as JSON."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.core import actions, clock
+from keyhouse.mandate.metrics.counting import find_next_stage
+from keyhouse.mandate.metrics.queries import latest, series
+from keyhouse.mandate.public import PublicMandate
+from keyhouse.web.console import mandates as found
+
+_ALL_DAYS = 730
+
+
+@actions.classified(GET="mandate.read-all")
+def mandates(request: AskedRequest) -> HttpResponse:
+    """Show every mandate with its state and share, and adoption of the whole index over time."""
+    now = clock.now()
+    context = {
+        "mandates": found.all_mandates(now),
+        "now": now,
+        "day": latest("", now.date()),
+        **_adoption(request, "", now, None),
+    }
+    return render(request, "console/mandates.html", context)
+
+
+@actions.classified(GET="mandate.read-all")
+def mandates_json(request: AskedRequest) -> HttpResponse:
+    """Return the same for programs, with every day of two years."""
+    del request
+    now = clock.now()
+    told = {
+        "mandates": [one.as_dict() for one in found.all_mandates(now)],
+        "days": [one.as_dict() for one in _days("", now)],
+    }
+    return JsonResponse(told)
+
+
+@actions.classified(GET="mandate.read-all")
+def mandate(request: AskedRequest, name: str) -> HttpResponse:
+    """Show one mandate: its stages, adoption over time, refusals, recovery, what is to come."""
+    now = clock.now()
+    listed = found.get_mandate(name, now)
+    policy, index = listed.policy, latest("", now.date())
+    at = find_next_stage(policy, now)
+    context = {
+        "listed": listed,
+        "shown": PublicMandate(policy, now),
+        "now": now,
+        "day": listed.day,
+        "index": index,
+        "next_stage": None if at is None else policy.mandate.stages[at],
+        "load": found.load_to_come(listed.day, now),
+        **_adoption(request, name, now, listed),
+    }
+    return render(request, "console/mandate.html", context)
+
+
+@actions.classified(GET="mandate.read-all")
+def mandate_json(request: AskedRequest, name: str) -> HttpResponse:
+    """Return the same for programs, with every day of two years."""
+    del request
+    now = clock.now()
+    listed = found.get_mandate(name, now)
+    load = found.load_to_come(listed.day, now)
+    told = {
+        **listed.as_dict(),
+        "stages": [one.as_dict() for one in PublicMandate(listed.policy, now).stages],
+        "forecast": None if load is None else load.as_dict(),
+        "days": [one.as_dict() for one in _days(name, now)],
+    }
+    return JsonResponse(told)
+
+
+def _days(name: str, now: datetime) -> list[Any]:
+    today = now.date()
+    return series(name, today - (_ALL_DAYS - 1) * found.ONE_DAY, today)
+
+
+def _adoption(request: AskedRequest, name: str, now: datetime, listed: found.Listed | None) -> dict[str, Any]:
+    """Return the share that is asked for, over the days that are asked for."""
+    denominator = found.read_denominator(request.GET.get("of", ""), name)
+    days = found.read_days(request.GET.get("days", ""))
+    policy = None if listed is None else listed.policy
+    return {
+        "adoption": found.adoption(name, denominator, days, now, policy),
+        "denominators": found.denominators_of(name),
+        "ranges": found.RANGES,
+    }

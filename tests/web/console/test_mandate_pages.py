@@ -1,0 +1,115 @@
+"""Mandates in the console: who sees them, what they say, without a name of anybody."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.accounts.conftest import Clock
+from tests.mandate.stored import OWNERS, document, make_project, make_user, store
+from tests.web.console.conftest import InOffice
+
+from keyhouse.accounts.models import Authenticator, User
+from keyhouse.audit.models import Record
+from keyhouse.core import clock
+from keyhouse.core.actor import OFFICES
+from keyhouse.mandate.metrics.daily import renew_adoption
+from keyhouse.mandate.metrics.models import AdoptionDay
+
+pytestmark = pytest.mark.django_db
+PAGES = (
+    "/operator/mandates/",
+    "/operator/mandates.json",
+    "/operator/mandates/campaign/",
+    "/operator/mandates/campaign.json",
+)
+DAY = timedelta(days=1)
+
+
+def campaign(state: str = "announced") -> None:
+    now = clock.now()
+    stages: list[dict[str, Any]] = [
+        {"state": "announced", "at": now - 40 * DAY, "warn": ["all"], "deny": ["second-factor.remove-last"]},
+        {"state": "early", "at": now + 5 * DAY, "who": OWNERS, "deny": ["management"]},
+        {"state": "enforced", "at": now + 50 * DAY, "deny": ["all"]},
+    ]
+    shift = {"announced": 0, "early": 10, "enforced": 120}[state] * DAY
+    store(document(stages=[{**one, "at": one["at"] - shift} for one in stages]))
+
+
+def with_app(user: User) -> User:
+    Authenticator.objects.create(user=user, name="app", secret_sealed="x", created_at=clock.now())
+    return user
+
+
+@pytest.mark.parametrize("office", [*OFFICES, "nobody"])
+def test_operators_and_auditors_read_and_nobody_else(ada: User, in_office: InOffice, office: str) -> None:
+    campaign()
+    browser = in_office(office)
+    before = Record.objects.count()
+    expected = 200 if office in {"operator", "auditor"} else 403
+    assert [browser.get(path).status_code for path in PAGES] == [expected] * len(PAGES)
+    assert Record.objects.count() == before
+
+
+def test_before_anything_was_counted_the_pages_say_so(in_office: InOffice) -> None:
+    campaign()
+    browser = in_office("operator")
+    page = browser.get("/operator/mandates/campaign/").content.decode()
+    assert "Nothing was counted for this mandate yet" in page
+    assert "not counted yet" in browser.get("/operator/mandates/").content.decode()
+    assert browser.get("/operator/mandates/campaign.json").json()["days"] == []
+
+
+@pytest.mark.parametrize(
+    ("state", "word", "refused"), [("announced", "Announced", 0), ("enforced", "In force", 1)]
+)
+def test_the_page_tells_state_share_and_denominator(
+    in_office: InOffice, state: str, word: str, refused: int
+) -> None:
+    campaign(state)
+    make_project("alpha", with_app(make_user("bea")), make_user("cleo"))
+    browser = in_office("operator")
+    renew_adoption(clock.now())
+    page = browser.get("/operator/mandates/campaign/").content.decode()
+    assert word in page
+    assert "<b>50.0 %</b>: 1 of 2 people whom the mandate covers" in page
+    counts = AdoptionDay.objects.get(mandate="campaign").counts
+    assert counts["people"]["covered"]["refused"] == refused
+    assert "bea" not in page
+    assert "cleo" not in page
+    listed = browser.get("/operator/mandates.json").json()["mandates"]
+    found = next(one for one in listed if one["mandate"] == "campaign")
+    assert found["share"] == {"part": 1, "whole": 2, "percent": 50.0}
+    assert found["state"] == state
+
+
+def test_denominators_are_switched_by_links(in_office: InOffice) -> None:
+    campaign()
+    make_project("alpha", with_app(make_user("bea")), make_user("cleo"))
+    browser = in_office("operator")
+    renew_adoption(clock.now())
+    page = browser.get("/operator/mandates/campaign/?of=projects-all&days=30").content.decode()
+    assert "Per cent of projects with an owner" in page
+    assert '<a href="?of=projects-all&amp;days=30#adoption" aria-current="page">' in page
+    strange = browser.get("/operator/mandates/campaign/?of=%00<&days=-1").content.decode()
+    assert '<a href="?of=covered&amp;days=90#adoption" aria-current="page">' in strange
+
+
+def test_missed_days_are_told_and_not_made_up(in_office: InOffice, time: Clock) -> None:
+    campaign()
+    renew_adoption(clock.now())
+    time.go(days=3)
+    renew_adoption(clock.now())
+    browser = in_office("operator")
+    days = browser.get("/operator/mandates/campaign.json").json()["days"]
+    assert [one["missed"] for one in days] == [False, True, True, False]
+    assert "2 days missed" in browser.get("/operator/mandates/campaign/").content.decode()
+
+
+@pytest.mark.parametrize("name", ["ghost", "%00", "x" * 500])
+def test_what_is_not_there_is_missing(in_office: InOffice, name: str) -> None:
+    browser = in_office("operator")
+    assert browser.get(f"/operator/mandates/{name}/").status_code == 404
+    assert browser.get(f"/operator/mandates/{name}.json").status_code == 404
