@@ -96,6 +96,15 @@ def check_phrase_of(user: User) -> str:
     return user.check_phrase
 
 
+def phrased(letter: Letter, check_phrase: str) -> Letter:
+    """Return the letter with somebody's check phrase at its end, as every mail to them has it."""
+    told = Text(
+        f"Your check phrase is “{check_phrase}”. Your account page shows the same; a mail without it is not "
+        f"from this index."
+    )
+    return replace(letter, footer=(*letter.footer, told))
+
+
 def shown_check_phrase(user: User) -> str:
     """Return those words for a page, or nothing where they were never made and can't be written now: reading goes on."""
     try:
@@ -116,12 +125,8 @@ def _queue(  # noqa: PLR0913 - what `mail` takes
     expires_at: datetime | None = None,
     even_if_bounced: bool = False,
 ) -> None:
-    phrase = Text(
-        f"Your check phrase is “{check_phrase_of(user)}”. Your account page shows the same; a mail without it is not "
-        f"from this index."
-    )
     queue(
-        replace(letter, footer=(*letter.footer, phrase)),
+        phrased(letter, check_phrase_of(user)),
         to=address,
         now=now,
         lane="security",

@@ -47,6 +47,8 @@ POINTS: Final = frozenset(
         "report.rows-written",
         "leak.rows-written",
         "reminder.rows-written",
+        "notice.rows-written",  # a group of people is told, inside the transaction
+        "notice.committed",
         "exchange.spent",  # inside the transaction, the identity is marked as shown, nothing is minted
         "exchange.rows-written",
         "exchange.committed",  # before the answer is sent

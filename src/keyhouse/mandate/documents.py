@@ -60,6 +60,7 @@ GUARDS: Final = ("operators", "break-glass", "methods", "recovery", "notice", "s
 USUAL_GUARDS: Final = tuple(name for name in GUARDS if name != "rehearsal")
 # By what a release may be published at all, whatever stands behind it.
 WAYS: Final = ("trusted-publisher", "token")
+USUAL_REMINDERS: Final = (28, 14, 7, 1)  # days before a deadline
 DISPOSITIONS: Final = ("keep", "warn", "refuse", "expire", "revoke")
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LONGEST_TITLE: Final = 200
@@ -73,6 +74,7 @@ _MOST_DAYS: Final = 365
 _MOST_HOURS: Final = 24 * _MOST_DAYS
 _MOST_PER_HOUR: Final = 10**9
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOST_REMINDERS: Final = 10
 _LONGEST_WINDOW: Final = 730
 # An instant and what is counted from it stay within every calendar: no gate may fall over a date.
 _FIRST_YEAR: Final = 1970
@@ -176,6 +178,12 @@ class Mandate:
     publishing: frozenset[str] = frozenset(WAYS)
     calendar: Calendar = NO_CALENDAR
     launch: Launch | None = None  # None: it is applied at once, as it stands
+    remind_days: tuple[int, ...] | None = None  # None: not said; the longest first
+
+    @property
+    def reminders(self) -> tuple[int, ...]:
+        """Return how many days before their date people are reminded, the longest first."""
+        return USUAL_REMINDERS if self.remind_days is None else self.remind_days
 
     @cached_property
     def announced_at(self) -> datetime:
@@ -239,6 +247,7 @@ class Mandate:
                 "floor_days": self.floor.days,
                 "unreached_cap_days": self.unreached_cap.days,
                 "deletion_hold_days": self.deletion_hold.days,
+                **({} if self.remind_days is None else {"remind_days": list(self.remind_days)}),
             },
             "credentials": _disposition_dict(self.credentials),
             "stages": [_stage_dict(stage) for stage in self.stages],
@@ -387,7 +396,7 @@ def read_mandate(body: object) -> Mandate:
     if not _NAME.fullmatch(name):
         raise table.fail("name", "must be lower-case letters, digits and hyphens, such as everyone-2023")
     accept, prefer = _read_methods(table.value("methods"))
-    floor, cap, hold = _read_notice(table.body.get("notice", {}))
+    floor, cap, hold, remind_days = _read_notice(table.body.get("notice", {}))
     return Mandate(
         name=name,
         title=table.text("title", _LONGEST_TITLE),
@@ -405,6 +414,7 @@ def read_mandate(body: object) -> Mandate:
         publishing=_read_publishing(table.body.get("publishing", {})),
         calendar=_read_calendar(table.body.get("calendar", {})),
         launch=_read_launch(table.body["launch"]) if table.has("launch") else None,
+        remind_days=remind_days,
         stages=_read_stages(table.value("stages")),
     )
 
@@ -437,14 +447,30 @@ def _expanded(accept: Sequence[str]) -> set[str]:
     return {*accept, *sets}
 
 
-def _read_notice(body: object) -> tuple[timedelta, timedelta, timedelta]:
-    table = _Table(body, ("notice",), ("floor_days", "unreached_cap_days", "deletion_hold_days"))
+def _read_notice(body: object) -> tuple[timedelta, timedelta, timedelta, tuple[int, ...] | None]:
+    table = _Table(
+        body, ("notice",), ("floor_days", "unreached_cap_days", "deletion_hold_days", "remind_days")
+    )
     floor = table.number("floor_days", 30, 0, _MOST_DAYS)
     cap = table.number("unreached_cap_days", max(60, floor), 0, _MOST_DAYS)
     if cap < floor:
         raise table.fail("unreached_cap_days", "must not be shorter than floor_days")
     hold = table.number("deletion_hold_days", 14, 0, _MOST_DAYS)
-    return timedelta(days=floor), timedelta(days=cap), timedelta(days=hold)
+    return timedelta(days=floor), timedelta(days=cap), timedelta(days=hold), _read_remind_days(table)
+
+
+def _read_remind_days(table: _Table) -> tuple[int, ...] | None:
+    if not table.has("remind_days"):
+        return None
+    days = table.value("remind_days")
+    if not isinstance(days, list) or len(days) > _MOST_REMINDERS:
+        raise table.fail("remind_days", f"must be a list of at most {_MOST_REMINDERS} numbers of days")
+    for one in days:
+        if not isinstance(one, int) or isinstance(one, bool) or not 1 <= one <= _MOST_DAYS:
+            raise table.fail("remind_days", f"holds whole numbers from 1 to {_MOST_DAYS}")
+    if len(set(days)) != len(days):
+        raise table.fail("remind_days", "names a day twice")
+    return tuple(sorted(days, reverse=True))
 
 
 def _read_credentials(body: object) -> Disposition:

@@ -18,6 +18,8 @@ from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.mandate import criticality, dispositions, history, protection
 from keyhouse.mandate.metrics import daily
+from keyhouse.mandate.notices import following
+from keyhouse.mandate.notices import services as notices
 from keyhouse.projects import ownership
 
 POLL_SECONDS: Final = 60.0
@@ -34,6 +36,9 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "history": history.prune,
     "owners": ownership.carry_out_due,
     "adoption": daily.renew_adoption,
+    "delivered": following.follow,
+    "notices": notices.queue_due,
+    "weak_uses": notices.forget_weak_uses,
 }
 
 

@@ -133,6 +133,11 @@ def _instant(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
+def day(at: datetime) -> str:
+    """Write the day of an instant, in UTC."""
+    return f"{at:%Y-%m-%d} UTC"
+
+
 def public_data(selector: Selector) -> Any:
     """Return a selector as data, without names and seeds."""
     return _without_names(selector.as_dict())

@@ -14,6 +14,7 @@ from keyhouse.mandate import foregone
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.completion.queries import what_is_left
 from keyhouse.mandate.gates import MandateGate
+from keyhouse.mandate.notices.belongings import BELONGINGS as OF_NOTICES
 from keyhouse.mandate.standings import MandateStandings
 from keyhouse.organizations.belongings import BELONGINGS as OF_ORGANIZATIONS
 from keyhouse.projects import founding
@@ -40,6 +41,7 @@ def wire_all() -> None:
     belongings.wire(
         OF_STAGING,
         OF_SAFETY,
+        OF_NOTICES,
         OF_MANDATES,
         OF_PUBLISHERS,
         OF_TOKENS,

@@ -1,0 +1,242 @@
+"""Reading what people were told, whom no notice reached, and the public texts."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, Final, NamedTuple
+
+from django.db.models import Count, QuerySet
+
+from keyhouse.core import clock
+from keyhouse.mandate import people, queries
+from keyhouse.mandate.facts import Facts
+from keyhouse.mandate.notices import rules, wording
+from keyhouse.mandate.notices.models import (
+    BOUNCED,
+    FAILED,
+    NO_MX,
+    QUEUED,
+    SENT,
+    SUPPRESSED,
+    UNREACHED,
+    Delivery,
+    WeakUse,
+    Wording,
+)
+from keyhouse.mandate.notices.reach import Reach
+from keyhouse.mandate.notices.rules import Told, Use
+from keyhouse.mandate.rules import Policy, covers, is_compliant
+from keyhouse.projects.models import Project
+from keyhouse.projects.rights import rights_in_several
+from keyhouse.projects.rules import OWNER
+
+_AT_ONCE: Final = 500
+NOT_YET: Final = "not-yet"
+
+
+def mailing_policies(now: datetime) -> tuple[Policy, ...]:
+    """Return the mandates that are live and announced and tell people by mail."""
+    return tuple(
+        one for one in queries.live_policies(now) if one.mandate.announced_at <= now and rules.mails(one)
+    )
+
+
+def deliveries_of(
+    user_ids: Sequence[int], mandates: Iterable[str]
+) -> dict[int, dict[tuple[str, str, str], Delivery]]:
+    """Return what these people were told of these mandates, by mandate, kind and occasion."""
+    found: dict[int, dict[tuple[str, str, str], Delivery]] = defaultdict(dict)
+    for row in Delivery.objects.filter(user_id__in=user_ids, mandate__in=list(mandates)):
+        found[row.user_id][row.mandate, row.kind, row.about] = row
+    return found
+
+
+def told_by(row: Delivery, reach: Reach, now: datetime) -> Told:
+    """Return a row as the rules take it. One that reached nobody is open again where an address takes mail by now."""
+    is_open = row.state in UNREACHED and bool(reach.addresses) and _may_try_again(row, now)
+    return Told(row.mandate, row.kind, row.about, row.scheduled_at, row.queued_at, is_open)
+
+
+def _may_try_again(row: Delivery, now: datetime) -> bool:
+    if row.state != FAILED:
+        return True
+    ended_at = row.ended_at or row.queued_at
+    return row.tries < rules.MOST_TRIES and now - ended_at >= rules.RETRY_AFTER
+
+
+@dataclass(frozen=True, slots=True)
+class Unreached:
+    """Somebody whom a mandate covers, who doesn't have what it asks for, and whom no notice reached yet.
+
+    `why`: unverified, no-mx, bounced, suppressed, failed; queued while a mail is on its way, not-yet before one is.
+    """
+
+    user_id: int
+    name: str
+    why: str
+
+
+def unreached(policy: Policy, now: datetime) -> Iterator[Unreached]:
+    """Yield whom no notice of this mandate reached, by id, with why; their deadline is held, up to the cap."""
+    everybody = people.all_facts()
+    while chunk := list(islice(everybody, _AT_ONCE)):
+        waiting = [one for one in chunk if _is_unreached(policy, one, now)]
+        told = deliveries_of([id_of(one) for one in waiting], [policy.name])
+        for one in waiting:
+            rows = sorted(told[id_of(one)].values(), key=lambda row: row.pk)
+            yield Unreached(id_of(one), one.person.name, rows[-1].state if rows else NOT_YET)
+
+
+def _is_unreached(policy: Policy, facts: Facts, now: datetime) -> bool:
+    since = policy.mandate.announced_at
+    if now < since or any(since <= at <= now for at in facts.told_at.get(policy.name, ())):
+        return False
+    return covers(policy, facts) and not is_compliant(policy.mandate, facts.person)
+
+
+def id_of(facts: Facts) -> int:
+    """Return the number of somebody's account."""
+    return int(facts.person.id.removeprefix("u"))
+
+
+class Share(NamedTuple):
+    """So many of so many."""
+
+    some: int
+    of: int
+
+    @property
+    def percent(self) -> float:
+        """Return it in percent; of nothing it is nothing."""
+        return 100.0 * self.some / self.of if self.of else 0.0
+
+
+def bounced_of(since: datetime, now: datetime) -> Share:
+    """Return how many of the notices that came to an end in that time came back, or found no server."""
+    ended = Delivery.objects.filter(ended_at__gte=since, ended_at__lte=now, state__in=(SENT, *UNREACHED))
+    counts = dict(ended.values_list("state").annotate(count=Count("pk")).order_by())
+    lost = sum(counts.get(state, 0) for state in (BOUNCED, NO_MX, SUPPRESSED, FAILED))
+    return Share(lost, lost + counts.get(SENT, 0))
+
+
+def share_bounced(since: datetime, now: datetime) -> float:
+    """Return the same as a share from 0 to 1."""
+    return bounced_of(since, now).percent / 100
+
+
+def states_of(mandate: str) -> dict[str, int]:
+    """Return how many notices of a mandate are in which state."""
+    rows = Delivery.objects.filter(mandate=mandate).values_list("state").annotate(count=Count("pk"))
+    return dict(rows.order_by("state"))
+
+
+def is_any_queued() -> bool:
+    """Tell whether a notice waits for its end."""
+    return Delivery.objects.filter(state=QUEUED).exists()
+
+
+def inbox_of(user_id: int) -> QuerySet[Delivery]:
+    """Return all notices to a person, the newest first."""
+    return Delivery.objects.filter(user_id=user_id).order_by("-queued_at", "-pk")
+
+
+def count_unread(user_id: int) -> int:
+    """Return how many notices a person hasn't seen on the site."""
+    return Delivery.objects.filter(user_id=user_id, read_at=None).count()
+
+
+# ---- weak credentials in use
+
+
+def weak_uses(mandates: Iterable[str], now: datetime) -> dict[int, list[Use]]:
+    """Return for whom weak credentials published lately: for whoever made them, and for each owner of the project."""
+    since = now - rules.WEAK_EVERY
+    rows = list(
+        WeakUse.objects.filter(mandate__in=list(mandates), at__gt=since).values_list(
+            "user_id", "mandate", "project", "at"
+        )
+    )
+    owners = _owners_by_name({project for _, _, project, _ in rows})
+    found: dict[int, list[Use]] = defaultdict(list)
+    for user_id, mandate, project, at in rows:
+        for one in {user_id, *owners.get(project, ())}:
+            found[one].append(Use(mandate, project, at))
+    return found
+
+
+def _owners_by_name(names: Iterable[str]) -> dict[str, set[int]]:
+    known = Project.objects.filter(normalized_name__in=list(names)).values_list("pk", "normalized_name")
+    by_id, found = dict(known), defaultdict[str, set[int]](set)
+    for right in rights_in_several(by_id):
+        if right.kind == OWNER:
+            found[by_id[right.project_id]].add(right.user_id)
+    return found
+
+
+# ---- public texts
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """A notice's exact text. `first_at`: since when it is sent; None where it wasn't sent yet."""
+
+    digest: str
+    mandate: str
+    version: int
+    kind: str
+    title: str
+    text: str
+    first_at: datetime | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "kind": self.kind,
+            "mandate": self.mandate or None,
+            "version": self.version or None,
+            "title": self.title,
+            "text": self.text,
+            "sha256": self.digest,
+            "first_sent_at": None if self.first_at is None else clock.format_instant(self.first_at),
+        }
+
+
+def archive() -> list[Archived]:
+    """Return every notice that was sent, and those that the public versions may send, by mandate, version and kind."""
+    found = {row.digest: _archived(row) for row in Wording.objects.all()}
+    policies = [one for _, one in queries.ledger().versions if rules.mails(one)]
+    for template in wording.all_templates(policies):
+        if template.digest not in found:
+            found[template.digest] = _unsent(template)
+    return sorted(
+        found.values(), key=lambda one: (one.mandate, -one.version, _place_of(one.kind), one.digest)
+    )
+
+
+def find_archived(digest: str) -> Archived | None:
+    """Return the notice with this SHA-256, or None."""
+    return next((one for one in archive() if one.digest == digest), None)
+
+
+def _place_of(kind: str) -> int:
+    return rules.KINDS.index(kind) if kind in rules.KINDS else -1
+
+
+def _archived(row: Wording) -> Archived:
+    return Archived(row.digest, row.mandate, row.version, row.kind, row.title, row.text, row.first_at)
+
+
+def _unsent(template: wording.Template) -> Archived:
+    return Archived(
+        template.digest,
+        template.mandate,
+        template.version,
+        template.kind,
+        template.title,
+        template.text,
+        None,
+    )
