@@ -53,6 +53,8 @@ NEVER_GATED = {
     # seeing one's own, and taking back what one gave out
     "browser.forget", "account.read", "audit.read-own", "token.list", "token.revoke", "robot-token.revoke",
     "token.report-leak", "leak.report", "minted-token.revoke", "mandate.check", "mandate.read-own",
+    # putting one's own deadline off, as often as a mandate allows
+    "mandate.snooze",
     # taking one's data away; changing one's mind; a name that nobody has any more
     "account.export", "account.keep", "account.forget",
     # being asked into a project, and saying no
@@ -66,6 +68,8 @@ NEVER_GATED = {
     "publisher.read-audience", "publisher.mint", "publisher.burn", "publisher.settle",
     # what was deleted long ago
     "removal.sweep",
+    # what mandates do by themselves
+    "mandate.end-brownout", "mandate.go-stale",
     # what waits for a person: told of by an upload, ended by the index
     "release.stage", "release.expire",
     # whoever has the machine

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from tests.mandate.building import GATED, document, stage
 
-from keyhouse.mandate.documents import ACTION_SETS, DISPOSITIONS, METHODS, STATES, read_mandate
+from keyhouse.mandate.documents import ACTION_SETS, DISPOSITIONS, METHODS, SHADOW, STATES, read_mandate
 from keyhouse.mandate.facts import (
     ASKING_KINDS,
     FACTORS,
@@ -47,6 +47,7 @@ _STATES = (
     "suspended",
     "deleted",
 )
+_RANKED = tuple(state for state in STATES if state != SHADOW)  # a shadow does nothing
 _ROLES = [role for role in ROLES if "project" in role or "." not in role]
 _TENS_OF_DAYS = 80
 _DEEPEST = 2
@@ -185,7 +186,7 @@ def _selector(chance: Random, depth: int = 0) -> dict[str, Any]:
 
 def _stages(chance: Random) -> list[dict[str, Any]]:
     moments = sorted({_instant(chance) for _ in range(chance.randint(1, 4))})
-    ranks = sorted(chance.randrange(len(STATES) - 1) for _ in moments)
+    ranks = sorted(chance.randrange(len(_RANKED) - 1) for _ in moments)
     words = [
         *ACTION_SETS,
         "all",
@@ -205,7 +206,7 @@ def _stages(chance: Random) -> list[dict[str, Any]]:
         }
         if chance.random() < 0.3:
             more["who"] = _selector(chance)
-        found.append(stage("paused" if is_pause else STATES[rank], moment, **more))
+        found.append(stage("paused" if is_pause else _RANKED[rank], moment, **more))
     return found
 
 

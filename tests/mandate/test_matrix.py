@@ -426,7 +426,7 @@ def write(rule: Policy) -> MandateVersion:
     if not rule.is_floor_exempt:
         row.origin = MandateVersion.Origin.APPLIED
         row.save(update_fields=["origin"])
-        services._mark_change()
+        services.mark_change()
     return row
 
 

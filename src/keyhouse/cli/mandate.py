@@ -16,6 +16,7 @@ from keyhouse.cli import mandate_words as words
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.main import FAILED, as_json
 from keyhouse.cli.mandate_complete import complete
+from keyhouse.cli.mandate_shadow import shadow
 from keyhouse.cli.mandate_template import template, templates
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, Thing
@@ -39,6 +40,9 @@ _JSON: Final = click.option("--json", "is_json", is_flag=True, help="Print JSON.
 @click.group("mandate")
 def command() -> None:
     """Say who must hold a second factor, by when, for what; see what that does before it is done."""
+
+
+command.add_command(shadow)
 
 
 # ---- from files

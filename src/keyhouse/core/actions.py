@@ -240,6 +240,9 @@ CATALOGUE: Final[dict[str, Action]] = {
         Action("removal.sweep", "Let go of what was deleted, once it can't be brought back any more"),
         _open("mandate.check", "Ask what would be allowed, with the session or token in hand"),
         _own("mandate.read-own", "See what is asked of oneself, since when, until when, and why"),
+        _own("mandate.snooze", "Put one's own deadline under a mandate off, as often as it allows"),
+        Action("mandate.end-brownout", "End a brownout whose error budget is used up"),
+        Action("mandate.go-stale", "Tell operators of a mandate's shadow that nothing follows"),
         # gated
         _gated(REMOVE_LAST, "Remove the last second factor", "management", step_up=True),
         _gated("account.delete", "Delete one's own account", "management", step_up=True),

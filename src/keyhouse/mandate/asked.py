@@ -16,7 +16,7 @@ from django.http import HttpRequest
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import Actor
-from keyhouse.mandate import queries, shown, words
+from keyhouse.mandate import queries, shown, snoozing, words
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.documents import METHODS, Mandate, read_mandate
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Facts, Object
@@ -33,6 +33,7 @@ from keyhouse.mandate.rules import (
     satisfies,
 )
 from keyhouse.mandate.selectors import View
+from keyhouse.mandate.snoozing import Offer
 from keyhouse.projects.rules import MAINTAINER, OWNER, ROLE_ACTIONS
 
 ADD_FACTOR: Final = "/account/second-factors/add/"
@@ -74,6 +75,8 @@ class Asked:
     since: datetime | None
     until: datetime | None
     effects: tuple[Effect, ...]
+    snooze: Offer | None = None
+    snoozed_until: datetime | None = None
 
     @property
     def mandate(self) -> Mandate:
@@ -116,6 +119,8 @@ class Asked:
             "exempt_until": _written(self.exempt_until),
             "since": _written(self.since),
             "until": _written(self.until),
+            "snooze": self.snooze.as_dict() if self.snooze else None,
+            "snoozed_until": _written(self.snoozed_until),
             "effects": [
                 {
                     "refused": one.is_refused,
@@ -233,13 +238,18 @@ def _asked(policy: Policy, facts: Facts, now: datetime) -> Asked:
     is_met = is_compliant(policy.mandate, facts.person)
     effects = () if is_met else tuple(_effects(policy, facts, now))
     mine = [one for one in effects if not _GAINED.issuperset(one.acts)] or list(effects)
+    since = min((one.at for one in mine if one.is_refused and one.at), default=None)
+    until = min((one.at for one in mine if not one.is_refused and one.at), default=None)
+    taken = snoozing.taken(policy.mandate, facts, now)[: policy.mandate.snoozing.times]
     return Asked(
         policy,
         is_met,
         _exempt_until(policy, facts, now),
-        since=min((one.at for one in mine if one.is_refused and one.at), default=None),
-        until=min((one.at for one in mine if not one.is_refused and one.at), default=None),
-        effects=effects,
+        since,
+        until,
+        effects,
+        snoozing.offer(policy, facts, since or until, now),
+        max(taken, default=None),
     )
 
 

@@ -63,4 +63,10 @@ def bad_days(mandate: Mandate, now: datetime) -> Iterator[BadDay]:
         objection = calendar.objection(one.stage.at)
         if one.acts and objection and one.stage.at > now:
             at = one.stage.at
-            yield BadDay(one.number, at, calendar.named(at), objection, calendar.next_allowed(at))
+            yield BadDay(
+                one.number + len(mandate.shadows),
+                at,
+                calendar.named(at),
+                objection,
+                calendar.next_allowed(at),
+            )

@@ -152,6 +152,8 @@ def asked_criteria(now: datetime) -> list[Criterion]:
         is_coming = row.effective_at is None or row.effective_at > now
         if is_coming and (row.name not in live or row.version > live[row.name].version):
             found |= {one.key: one for one in read_mandate(row.document).criteria}
+    for shadow in queries.ledger().shadows_on(now):
+        found |= {one.key: one for one in shadow.judge.mandate.criteria}
     return [found[key] for key in sorted(found)]
 
 

@@ -122,8 +122,7 @@ def is_below(policy: Policy, facts: Facts) -> bool:
 
 def _known(ledger: Ledger, now: datetime) -> list[Policy]:
     """Return the versions that are live, and those that will be."""
-    coming = [policy for at, policy in ledger.versions if at > now]
-    return [*ledger.live_at(now), *coming]
+    return [*ledger.live_at(now), *(policy for _, policy in ledger.coming(now))]
 
 
 def _uses(facts: Facts, credential: Credential, weak: Sequence[Policy], now: datetime) -> Iterator[Facts]:
@@ -150,7 +149,7 @@ def _first_refusal(facts: Facts, ledger: Ledger, now: datetime) -> End | None:
 def _instants(facts: Facts, ledger: Ledger, now: datetime) -> list[datetime]:
     """Return the coming instants at which the answer to this person may change."""
     policies = _known(ledger, now)
-    found = turning_points(policies) | {at for at, _ in ledger.versions}
+    found = turning_points(policies) | {at for at, _ in ledger.coming(now)}
     found |= {one.until for one in facts.exemptions}
     for policy in policies:
         found |= {deadline(policy, facts, stage.at, now) for stage in policy.mandate.stages}

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
@@ -41,7 +41,8 @@ from keyhouse.mandate.selectors import (
 
 Path = tuple[str | int, ...]
 
-STATES: Final = ("announced", "reminding", "brownout", "early", "enforced", "completed", "retired")
+SHADOW: Final = "shadow"  # nothing is refused yet, and nobody told; what would be refused is counted
+STATES: Final = (SHADOW, "announced", "reminding", "brownout", "early", "enforced", "completed", "retired")
 PAUSED: Final = "paused"
 BEFORE_FORCE: Final = frozenset({"announced", "reminding", "brownout", "early", PAUSED})
 METHOD_SETS: Final = ("phishing-resistant", "device-bound")
@@ -79,6 +80,10 @@ _LONGEST_WINDOW: Final = 730
 # An instant and what is counted from it stay within every calendar: no gate may fall over a date.
 _FIRST_YEAR: Final = 1970
 _LAST_YEAR: Final = 2999
+NEVER: Final = datetime(_LAST_YEAR + 1, 1, 1, tzinfo=UTC)  # when a mandate is announced that has only shadows
+_MOST_REFUSALS: Final = 10**9
+_LONGEST_SNOOZE: Final = 30  # days
+_MOST_SNOOZES: Final = 5
 
 
 class DocumentInvalid(ValueError):  # noqa: N818 - it names what is wrong
@@ -103,6 +108,35 @@ def _told(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Budget:
+    """How much may go wrong within an hour of a brownout before it ends by itself (N8); None: that isn't counted."""
+
+    refusals_per_hour: int | None = None
+    failed_uploads_percent: float | None = None
+
+    def as_dict(self) -> dict[str, float]:
+        """Return what is set."""
+        told = {name: getattr(self, name) for name in self.__slots__}
+        return {name: value for name, value in told.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Snoozing:
+    """How often, and for how long each time, somebody may put off a deadline of their own (N7)."""
+
+    days: int = 0
+    times: int = 0
+
+    def is_within(self, other: Snoozing) -> bool:
+        """Tell whether nothing can be put off further than by the other."""
+        return not self.times or (self.times <= other.times and self.days <= other.days)
+
+    def as_dict(self) -> dict[str, int]:
+        """Return it as it is written down."""
+        return {"days": self.days, "times": self.times}
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """What holds from an instant on.
 
@@ -116,6 +150,7 @@ class Stage:
     deny: frozenset[str] = frozenset()
     who: Selector | None = None
     written: Mapping[str, Sequence[str]] = field(default_factory=dict, compare=False, hash=False)
+    error_budget: Budget | None = None  # of a brownout
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +214,11 @@ class Mandate:
     calendar: Calendar = NO_CALENDAR
     launch: Launch | None = None  # None: it is applied at once, as it stands
     remind_days: tuple[int, ...] | None = None  # None: not said; the longest first
+    shadows: tuple[Stage, ...] = ()  # before all stages: nobody is refused, warned or told anything by them
+    snoozing: Snoozing = Snoozing()
+    written_digest: str = field(
+        default="", compare=False
+    )  # where time changed the stages: of what was written
 
     @property
     def reminders(self) -> tuple[int, ...]:
@@ -187,8 +227,12 @@ class Mandate:
 
     @cached_property
     def announced_at(self) -> datetime:
-        """Return the instant of the first stage."""
-        return self.stages[0].at
+        """Return the instant of the first stage that is no shadow."""
+        return self.stages[0].at if self.stages else NEVER
+
+    def is_unannounced(self, now: datetime) -> bool:
+        """Tell whether it is still in its shadow, or past it and nothing follows: nobody is told of it."""
+        return bool(self.shadows) and now < self.announced_at
 
     @cached_property
     def holding(self) -> tuple[tuple[Stage, ...], ...]:
@@ -222,7 +266,7 @@ class Mandate:
     @cached_property
     def criteria(self) -> frozenset[Criterion]:
         """Return the criteria for critical projects that it asks about."""
-        parts = [self.who, *(stage.who for stage in self.stages if stage.who)]
+        parts = [self.who, *(stage.who for stage in (*self.shadows, *self.stages) if stage.who)]
         return frozenset().union(*(criteria_of(part) for part in parts))
 
     def as_dict(self) -> dict[str, Any]:
@@ -243,19 +287,26 @@ class Mandate:
         return told | {
             "who": self.who.as_dict(),
             "methods": {"accept": sorted(self.accept, key=METHODS.index), "prefer": self.prefer},
-            "notice": {
-                "floor_days": self.floor.days,
-                "unreached_cap_days": self.unreached_cap.days,
-                "deletion_hold_days": self.deletion_hold.days,
-                **({} if self.remind_days is None else {"remind_days": list(self.remind_days)}),
-            },
+            "notice": self._notice_dict(),
             "credentials": _disposition_dict(self.credentials),
-            "stages": [_stage_dict(stage) for stage in self.stages],
+            "stages": [_stage_dict(stage) for stage in (*self.shadows, *self.stages)],
         }
+
+    def _notice_dict(self) -> dict[str, Any]:
+        told: dict[str, Any] = {
+            "floor_days": self.floor.days,
+            "unreached_cap_days": self.unreached_cap.days,
+            "deletion_hold_days": self.deletion_hold.days,
+        }
+        if self.remind_days is not None:
+            told["remind_days"] = list(self.remind_days)
+        return told | {"snooze": self.snoozing.as_dict()} if self.snoozing.times else told
 
     @property
     def digest(self) -> str:
-        """Return SHA-256 of the canonical document, hex."""
+        """Return SHA-256 of the canonical document as it was written, hex."""
+        if self.written_digest:
+            return self.written_digest
         text = json.dumps(self.as_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -283,6 +334,8 @@ def _stage_dict(stage: Stage) -> dict[str, Any]:
     for key in ("warn", "deny"):
         if stage.written.get(key):
             told[key] = list(stage.written[key])
+    if stage.error_budget is not None:
+        told["error_budget"] = stage.error_budget.as_dict()
     return told
 
 
@@ -396,7 +449,9 @@ def read_mandate(body: object) -> Mandate:
     if not _NAME.fullmatch(name):
         raise table.fail("name", "must be lower-case letters, digits and hyphens, such as everyone-2023")
     accept, prefer = _read_methods(table.value("methods"))
-    floor, cap, hold, remind_days = _read_notice(table.body.get("notice", {}))
+    notice = table.body.get("notice", {})
+    floor, cap, hold, remind_days = _read_notice(notice)
+    shadows, stages = _read_stages(table.value("stages"))
     return Mandate(
         name=name,
         title=table.text("title", _LONGEST_TITLE),
@@ -415,7 +470,9 @@ def read_mandate(body: object) -> Mandate:
         calendar=_read_calendar(table.body.get("calendar", {})),
         launch=_read_launch(table.body["launch"]) if table.has("launch") else None,
         remind_days=remind_days,
-        stages=_read_stages(table.value("stages")),
+        shadows=shadows,
+        stages=stages,
+        snoozing=_read_snoozing(notice),
     )
 
 
@@ -449,7 +506,9 @@ def _expanded(accept: Sequence[str]) -> set[str]:
 
 def _read_notice(body: object) -> tuple[timedelta, timedelta, timedelta, tuple[int, ...] | None]:
     table = _Table(
-        body, ("notice",), ("floor_days", "unreached_cap_days", "deletion_hold_days", "remind_days")
+        body,
+        ("notice",),
+        ("floor_days", "unreached_cap_days", "deletion_hold_days", "remind_days", "snooze"),
     )
     floor = table.number("floor_days", 30, 0, _MOST_DAYS)
     cap = table.number("unreached_cap_days", max(60, floor), 0, _MOST_DAYS)
@@ -471,6 +530,14 @@ def _read_remind_days(table: _Table) -> tuple[int, ...] | None:
     if len(set(days)) != len(days):
         raise table.fail("remind_days", "names a day twice")
     return tuple(sorted(days, reverse=True))
+
+
+def _read_snoozing(notice: Mapping[str, Any]) -> Snoozing:
+    if "snooze" not in notice:
+        return Snoozing()
+    table = _Table(notice["snooze"], ("notice", "snooze"), ("days", "times"))
+    table.value("days")
+    return Snoozing(table.number("days", 7, 1, _LONGEST_SNOOZE), table.number("times", 1, 1, _MOST_SNOOZES))
 
 
 def _read_credentials(body: object) -> Disposition:
@@ -548,7 +615,8 @@ def _read_signals(body: object) -> Signals:
     )
 
 
-def _read_stages(body: object) -> tuple[Stage, ...]:
+def _read_stages(body: object) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+    """Read all stages, and return shadows and others apart: only the others are announced and do anything."""
     if not isinstance(body, list) or not body:
         raise DocumentInvalid(("stages",), "must be a list of at least one stage")
     if len(body) > _MOST_STAGES:
@@ -558,7 +626,8 @@ def _read_stages(body: object) -> tuple[Stage, ...]:
         if later.at <= former.at:
             raise DocumentInvalid(("stages", number, "at"), "must be later than that of the stage before")
     _judge_order(stages)
-    return stages
+    shadows = sum(stage.state == SHADOW for stage in stages)
+    return stages[:shadows], stages[shadows:]
 
 
 def _judge_order(stages: Sequence[Stage]) -> None:
@@ -566,8 +635,8 @@ def _judge_order(stages: Sequence[Stage]) -> None:
     reached = 0
     for number, stage in enumerate(stages):
         if stage.state == PAUSED:
-            if number == 0:
-                raise DocumentInvalid(("stages", 0, "state"), "nothing has begun that could be paused")
+            if number == 0 or stages[number - 1].state == SHADOW:
+                raise DocumentInvalid(("stages", number, "state"), "nothing has begun that could be paused")
             continue
         rank = STATES.index(stage.state)
         is_between = {stage.state, STATES[reached]} <= {"reminding", "brownout"}
@@ -579,15 +648,38 @@ def _judge_order(stages: Sequence[Stage]) -> None:
 
 
 def _read_stage(body: object, path: Path) -> Stage:
-    table = _Table(body, path, ("state", "at", "who", "warn", "deny"))
+    table = _Table(body, path, ("state", "at", "who", "warn", "deny", "error_budget"))
     warn, deny = table.texts("warn"), table.texts("deny")
+    state = table.one_of("state", (*STATES, PAUSED))
+    _judge_stage(table, state)
     return Stage(
-        state=table.one_of("state", (*STATES, PAUSED)),
+        state=state,
         at=table.instant("at"),
         warn=_actions(warn, (*path, "warn")),
         deny=_actions(deny, (*path, "deny")),
         who=read_selector(table.value("who"), (*path, "who")) if table.has("who") else None,
         written={"warn": warn, "deny": deny},
+        error_budget=_read_budget(table.value("error_budget"), path) if table.has("error_budget") else None,
+    )
+
+
+def _judge_stage(table: _Table, state: str) -> None:
+    """Refuse a shadow that tells or does nothing, and a budget of what has none."""
+    if state == SHADOW and table.has("warn"):
+        raise table.fail("warn", "nobody is warned in a shadow; it has `deny` only")
+    if state == SHADOW and not table.body.get("deny"):
+        raise table.fail("deny", "a shadow needs it: what would be refused, and is counted")
+    if state != "brownout" and table.has("error_budget"):
+        raise table.fail("error_budget", "goes with a brownout only")
+
+
+def _read_budget(body: object, path: Path) -> Budget:
+    table = _Table(body, (*path, "error_budget"), Budget.__slots__)
+    if not table.body:
+        raise DocumentInvalid((*path, "error_budget"), f"needs at least one of {', '.join(Budget.__slots__)}")
+    return Budget(
+        table.number("refusals_per_hour", 1, 1, _MOST_REFUSALS) if table.has("refusals_per_hour") else None,
+        table.share("failed_uploads_percent", None, 100) if table.has("failed_uploads_percent") else None,
     )
 
 

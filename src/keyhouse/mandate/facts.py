@@ -132,6 +132,15 @@ class Exempted:
     since: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Snoozed:
+    """That somebody put their deadline under a mandate off, when, and until when."""
+
+    mandate: str
+    since: datetime
+    until: datetime
+
+
 @dataclass(frozen=True)  # no slots: what is worked out once stays with it
 class Facts:
     """Everything that a decision rests on, but for the mandates and the instant."""
@@ -143,6 +152,7 @@ class Facts:
     object: Object | None = None
     notices: tuple[Notice, ...] = ()
     exemptions: tuple[Exempted, ...] = ()
+    snoozes: tuple[Snoozed, ...] = ()
 
     @Once
     def entries_of_object(self) -> tuple[Authority, ...]:
@@ -193,7 +203,7 @@ class Facts:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the JSON form, keys and lists in one order."""
-        return {
+        told: dict[str, Any] = {
             "person": _person_dict(self.person),
             "authority": [_authority_dict(one) for one in self.authority],
             "asking": _asking_dict(self.asking),
@@ -205,6 +215,12 @@ class Facts:
             ],
             "exemptions": [_exempted_dict(one) for one in self.exemptions],
         }
+        if self.snoozes:
+            told["snoozes"] = [
+                {"mandate": one.mandate, "since": _written(one.since), "until": _written(one.until)}
+                for one in self.snoozes
+            ]
+        return told
 
     def as_text(self) -> str:
         """Return canonical JSON: the same facts give the same bytes."""
@@ -367,7 +383,7 @@ class _Reader:
 
 def read_facts(body: object) -> Facts:
     """Read the JSON form; raises FactsMalformed with the field."""
-    keys = ("person", "authority", "asking", "action", "object", "notices", "exemptions")
+    keys = ("person", "authority", "asking", "action", "object", "notices", "exemptions", "snoozes")
     reader = _Reader(body, "facts", keys)
     return Facts(
         person=_read_person(reader.value("person")),
@@ -377,6 +393,7 @@ def read_facts(body: object) -> Facts:
         object=_read_object(reader.value("object")) if reader.has("object") else None,
         notices=reader.each("notices", _read_notice),
         exemptions=reader.each("exemptions", _read_exempted),
+        snoozes=reader.each("snoozes", _read_snoozed),
     )
 
 
@@ -450,6 +467,11 @@ def _read_object(body: object) -> Object:
 def _read_notice(body: object, where: str) -> Notice:
     reader = _Reader(body, where, ("mandate", "kind", "delivered_at"))
     return Notice(reader.text("mandate"), reader.text("kind", ""), reader.needed_instant("delivered_at"))
+
+
+def _read_snoozed(body: object, where: str) -> Snoozed:
+    reader = _Reader(body, where, ("mandate", "since", "until"))
+    return Snoozed(reader.text("mandate"), reader.needed_instant("since"), reader.needed_instant("until"))
 
 
 def _read_exempted(body: object, where: str) -> Exempted:

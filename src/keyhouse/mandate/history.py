@@ -50,6 +50,10 @@ _LOCK: Final = crc32(b"keyhouse:mandate-history")
 
 _log = logging.getLogger("keyhouse.mandate")
 Noted = tuple[Facts, Decision, datetime]
+Keep = Callable[[], None]
+# Looks at attempts before they are written, and returns what it keeps of them in the transaction that writes them.
+Watch = Callable[[Sequence[Noted]], Keep | None]
+_watches: list[Watch] = []
 _waiting: deque[Noted] = deque(maxlen=MOST_WAITING)
 _writing = threading.Lock()
 
@@ -114,6 +118,11 @@ def one_request() -> Iterator[None]:
         request.close()
 
 
+def wire(*watches: Watch) -> None:
+    """Let these see all attempts as they are written, off the path of any request; none takes them out."""
+    _watches[:] = watches
+
+
 def count_waiting() -> int:
     """Return how many attempts are noted and not written."""
     return len(_waiting)
@@ -153,9 +162,12 @@ def _take() -> list[Noted]:
 
 
 def _write(batch: Sequence[Noted]) -> int:
-    if configuration.current().mandate_history_days == 0:
-        return 0
     kept = [(facts, decision, at) for facts, decision, at in batch if _readers.is_worth_keeping(facts, at)]
+    keeps = _seen_by_all(kept)
+    if configuration.current().mandate_history_days == 0:
+        with transaction.atomic():
+            _keep_all(keeps)
+        return 0
     attempts = [_attempt(digest_of(facts), decision, at) for facts, decision, at in kept]
     known = {
         row.digest: KnownFacts(digest=row.digest, facts=facts.as_dict(), first_at=at)
@@ -167,7 +179,35 @@ def _write(batch: Sequence[Noted]) -> int:
         rows = sorted(known.values(), key=lambda row: row.digest)
         KnownFacts.objects.bulk_create(rows, ignore_conflicts=True, batch_size=PRUNED_AT_ONCE)
         GatedAttempt.objects.bulk_create(attempts, batch_size=PRUNED_AT_ONCE)
+        _keep_all(keeps)
     return len(attempts)
+
+
+def _seen_by_all(kept: Sequence[Noted]) -> list[Keep]:
+    """Let all watches look; whatever goes wrong there costs no attempt its place in history."""
+    found: list[Keep] = []
+    for watch in _watches if kept else ():
+        try:
+            keep = watch(kept)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception:  # noqa: BLE001 - as above
+            _log.warning("attempts at the gate can't be counted", exc_info=True)
+            continue
+        if keep is not None:
+            found.append(keep)
+    return found
+
+
+def _keep_all(keeps: Iterable[Keep]) -> None:
+    for keep in keeps:
+        try:
+            with transaction.atomic():
+                keep()
+        except (OperationalError, InterfaceError):
+            raise
+        except (DatabaseError, ValueError):
+            _log.warning("what attempts at the gate add up to can't be kept", exc_info=True)
 
 
 def _attempt(digest: str, decision: Decision, at: datetime) -> GatedAttempt:

@@ -42,6 +42,14 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
 }
 
 
+_more: dict[str, Callable[[datetime], int]] = {}
+
+
+def add(works: Mapping[str, Callable[[datetime], int]]) -> None:
+    """Let works of higher rooms be done in the same rounds, after these."""
+    _more.update(works)
+
+
 def keep(now: datetime) -> dict[str, int]:
     """Do all that is due at `now` and return how much of what; waits for another process that is at it.
 
@@ -61,7 +69,7 @@ def keep_unless_busy(now: datetime) -> dict[str, int] | None:
     database = open_database(configuration.current())
     try:
         with database.alone(LOCK) as is_mine:
-            return do_all(WORKS, now) if is_mine else None
+            return do_all({**WORKS, **_more}, now) if is_mine else None
     finally:
         database.close()
 

@@ -15,7 +15,7 @@ from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import OFFICES, named_offices
 from keyhouse.credentials.trusted_publishers.queries import all_live as live_publishers
-from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person
+from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person, Snoozed
 from keyhouse.mandate.models import CriticalProject, Exemption
 from keyhouse.mandate.models import Notice as NoticeRow
 from keyhouse.mandate.queries import configured
@@ -86,6 +86,7 @@ def _with_standing(
     notices = _by_person(NoticeRow.objects.all(), first, last, "mandate", "kind", "delivered_at")
     live = Exemption.objects.filter(effective_at__isnull=False, withdrawn_at__isnull=True)
     exemptions = _by_person(live, first, last, "version__name", "version__version", "until", "effective_at")
+    snoozes = _snoozes(first, last)
     for row in rows:
         key = row["pk"]
         yield Facts(
@@ -95,7 +96,21 @@ def _with_standing(
             authority=tuple(authority[key]),
             notices=tuple(Notice(*one) for one in notices[key]),
             exemptions=tuple(Exempted(*one) for one in exemptions[key]),
+            snoozes=tuple(snoozes[key]),
         )
+
+
+def _snoozes(first: int, last: int) -> dict[int, list[Snoozed]]:
+    found: dict[int, list[Snoozed]] = defaultdict(list)
+    for key, mandate, since, until in sql.select(_SNOOZES, first, last):
+        found[key].append(Snoozed(mandate, sql.read_instant(since), sql.read_instant(until)))
+    return found
+
+
+_SNOOZES: Final = (
+    "SELECT user_id, mandate, made_at, until_at FROM shadow_snooze WHERE user_id BETWEEN %s AND %s"
+    " ORDER BY user_id, mandate, made_at"
+)
 
 
 def _authority(first: int, last: int, critical: dict[str, dict[str, datetime]]) -> dict[int, list[Authority]]:

@@ -32,8 +32,10 @@ from keyhouse.mandate.rules import (
     is_compliant,
     objection,
     prospective,
+    satisfies,
 )
 from keyhouse.mandate.selectors import Selector, View
+from keyhouse.mandate.shadowing import enforced, shadow_of
 from keyhouse.mandate.strictness import IN_FORCE, is_as_strict, lies_within
 
 # Sections of a document that decide something; the others only say why.
@@ -421,7 +423,7 @@ def _is_refused(facts: Facts, policies: Sequence[Policy], at: datetime) -> bool:
 
 def _loosenings(ground: Ground, found: Sequence[tuple[Group, Change]]) -> tuple[str, ...]:
     """Return examples of what was refused before and would be allowed, by people here and by those who may come."""
-    spared = _spared_tokens(ground)
+    spared = [*_spared_tokens(ground), *_longer_snoozes(ground)]
     seen = dict.fromkeys([*spared, *(_told(change.looser) for _, change in found if change.looser)])
     return tuple(seen)[:MOST_EXAMPLES] or _loosenings_to_come(ground, [group for group, _ in found])
 
@@ -433,6 +435,20 @@ def _spared_tokens(ground: Ground) -> list[str]:
         f"tokens made {when} the announcement of {one.name}: they would no longer be revoked"
         for field, when in (("before", "before"), ("grace", "since"))
         for one in dict.fromkeys(one for one, at in pairs if not ground.keeps_revoking(one, field, at))
+    ]
+
+
+def _longer_snoozes(ground: Ground) -> list[str]:
+    """Tell of deadlines that could be put off further than before; nobody has done so yet, so no answer shows that."""
+    return [
+        f"deadlines of {one.name}: they could be put off by {one.mandate.snoozing.days} days,"
+        f" {one.mandate.snoozing.times} times"
+        for at in ground.instants()[:1]
+        for one in ground.gained(at)
+        if any(
+            was.name == one.name and not one.mandate.snoozing.is_within(was.mandate.snoozing)
+            for was in ground.lost(at)
+        )
     ]
 
 
@@ -538,13 +554,25 @@ def _touch(  # noqa: PLR0913, PLR0917 - what a comparison is made of
 
 def forecasts(ground: Ground, policy: Policy, groups: Sequence[Group]) -> list[Forecast]:
     """Count who would be refused by a mandate now, at each of its coming stages, and at the last deadline of each."""
-    return [_forecast(ground, policy, groups, at, what) for at, what in sorted(_marks(policy, ground.now))]
+    told = [_forecast(ground, policy, groups, at, what) for at, what in sorted(_marks(policy, ground.now))]
+    return [*told[:1], *_shadow_forecasts(ground, policy, groups), *told[1:]]
+
+
+def _shadow_forecasts(ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterator[Forecast]:
+    """Count who would be refused by each shadow that isn't over, if it were enforced."""
+    shadows = policy.mandate.shadows
+    ends = [*(stage.at for stage in shadows[1:]), policy.mandate.announced_at]
+    for number, (stage, end) in enumerate(zip(shadows, ends, strict=True)):
+        if end > ground.now:
+            alone = enforced(replace(policy, mandate=replace(policy.mandate, shadows=(stage,))))
+            at = max(stage.at, ground.now)
+            yield _forecast(ground, alone, groups, at, f"shadow (stages[{number}])")
 
 
 def _marks(policy: Policy, now: datetime) -> Iterator[tuple[datetime, str]]:
     yield now, "now"
     mandate = policy.mandate
-    for number, stage in enumerate(mandate.stages):
+    for number, stage in enumerate(mandate.stages, start=len(mandate.shadows)):
         if stage.at > now:
             yield stage.at, f"{stage.state} (stages[{number}])"
         last = stage.at + mandate.unreached_cap
@@ -598,7 +626,8 @@ def _denies(policy: Policy, facts: Facts, at: datetime) -> bool:
 
 
 def _warnings(policy: Policy, groups: Sequence[Group], now: datetime) -> Iterator[Remark]:
-    for number, stage in enumerate(policy.mandate.stages):
+    mandate = policy.mandate
+    for number, stage in enumerate((*mandate.shadows, *mandate.stages)):
         if stage.at < now:
             yield Remark(("stages", number, "at"), f"{_written(stage.at)} is past; the stage begins at once")
         if stage.who is not None and not _matches_anybody(policy, stage.who, groups):
@@ -609,6 +638,9 @@ def _warnings(policy: Policy, groups: Sequence[Group], now: datetime) -> Iterato
     ends, enforced_at = policy.mandate.credentials, _enforced_at(policy.mandate)
     if ends.before == "expire" and ends.at is not None and enforced_at is not None and ends.at > enforced_at:
         yield Remark(("credentials", "at"), f"older tokens outlive the stage of {_written(enforced_at)}")
+    if mandate.shadows and (ends_at := shadow_of(policy, now).ends) < mandate.announced_at:
+        yield Remark(("stages",), f"nothing is counted in its shadow from {_written(ends_at)} on")
+    yield from _no_brownout(policy, groups, now)
     if _rests_on_own_word(policy.mandate):
         yield Remark(
             ("methods", "accept"),
@@ -627,6 +659,39 @@ def _schedule_warnings(mandate: Mandate, now: datetime) -> Iterator[Remark]:
     left_out = [name for name in USUAL_GUARDS if mandate.launch and name not in mandate.launch.requires]
     if left_out:
         yield Remark(("launch", "requires"), f"a launch wouldn't ask for {', '.join(left_out)}")
+
+
+def _no_brownout(policy: Policy, groups: Sequence[Group], now: datetime) -> Iterator[Remark]:
+    """Warn where people who publish by weak tokens alone, and so see no page, get no brownout before they are refused (N3)."""
+    mandate = policy.mandate
+    begins = _publishing_ends(mandate)
+    if begins is None or begins <= now or policy.is_floor_exempt:
+        return
+    weak = sum(group.count for group in groups if _has_weak_token(policy, group))
+    is_foreseen = any(one.state == "brownout" and now < one.at < begins for one in mandate.stages)
+    if weak and not is_foreseen:
+        yield Remark(
+            ("stages",),
+            f"{weak:,} people have tokens below the accepted strength; whoever only publishes reads no notice here,"
+            f" so let a brownout come before {_written(begins)}",
+        )
+
+
+def _publishing_ends(mandate: Mandate) -> datetime | None:
+    """Return when the first lasting stage begins that refuses uploads to everybody covered."""
+    return min(
+        (
+            one.at
+            for one in mandate.stages
+            if one.who is None and one.state != "brownout" and not one.deny.isdisjoint(_BY_TOKEN[:1])
+        ),
+        default=None,
+    )
+
+
+def _has_weak_token(policy: Policy, group: Group) -> bool:
+    facts = (replace(group.facts, asking=one, action="release.upload") for one in group.tokens)
+    return covers(policy, group.facts) and any(not satisfies(policy.mandate, one) for one in facts)
 
 
 def _rests_on_own_word(mandate: Mandate) -> bool:

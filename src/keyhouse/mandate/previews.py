@@ -16,8 +16,9 @@ from keyhouse.mandate.facts import Asking
 from keyhouse.mandate.models import MandateVersion
 from keyhouse.mandate.people import all_facts
 from keyhouse.mandate.planning import MOST_EXAMPLES, NOTICE_PATH, Plan, Remark, plan_change
-from keyhouse.mandate.queries import Ledger, ledger
+from keyhouse.mandate.queries import Ledger, as_it_runs, ledger
 from keyhouse.mandate.rules import Policy
+from keyhouse.mandate.shadowing import holds_from
 
 
 def preview(mandate: Mandate, now: datetime) -> Plan:
@@ -27,7 +28,7 @@ def preview(mandate: Mandate, now: datetime) -> Plan:
     says again what holds now gates nobody anew, whatever was to come.
     """
     before = ledger()
-    policy = Policy(mandate, _next_version(mandate, before, now))
+    policy = as_it_runs(Policy(mandate, _next_version(mandate, before, now)))
     plan = _with_completion(_compare(before, policy, now), before, policy, now)
     firm = replace(before, versions=tuple(one for one in before.versions if one[0] <= now))
     return plan if firm == before else _strictest(plan, _compare(firm, policy, now))
@@ -81,7 +82,9 @@ def _live_tokens(now: datetime) -> dict[str, set[Asking]]:
 
 
 def _with(before: Ledger, policy: Policy, now: datetime) -> Ledger:
-    return replace(before, versions=(*before.versions, (now, policy)))
+    if not policy.mandate.stages:  # in a shadow and nothing after it: nothing is decided otherwise
+        return before
+    return replace(before, versions=(*before.versions, (holds_from(now, policy), policy)))
 
 
 def _next_version(mandate: Mandate, before: Ledger, now: datetime) -> int:

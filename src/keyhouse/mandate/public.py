@@ -132,8 +132,7 @@ def live_mandates(now: datetime) -> list[PublicMandate]:
 
 def coming_mandates(now: datetime) -> list[PublicMandate]:
     """Return the versions that are announced and take effect later, the next one first; until then they can be withdrawn."""
-    coming = [(at, policy) for at, policy in queries.ledger().versions if at > now]
     return [
         PublicMandate(policy, now, at)
-        for at, policy in sorted(coming, key=lambda one: (one[0], one[1].label))
+        for at, policy in sorted(queries.ledger().coming(now), key=lambda one: (one[0], one[1].label))
     ]

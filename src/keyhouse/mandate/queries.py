@@ -18,12 +18,14 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import OFFICES, Actor, named_offices
 from keyhouse.credentials.tokens.caveats import Scope
 from keyhouse.credentials.tokens.models import ROBOT
+from keyhouse.mandate.brownouts import Ended, cut
 from keyhouse.mandate.defaults import DEFAULT, NAME
 from keyhouse.mandate.documents import read_mandate
-from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person
+from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person, Snoozed
 from keyhouse.mandate.models import Change, MandateVersion
 from keyhouse.mandate.once import Once
 from keyhouse.mandate.rules import ACCEPT, HELD_ACTIONS, JOIN, Policy, covers_through, is_on_its_way
+from keyhouse.mandate.shadowing import Shadowed, shadows_of, versions_of
 from keyhouse.projects import rights, sql
 from keyhouse.projects.rights import BRANCHES, NAMED, OWN, selection
 
@@ -39,6 +41,15 @@ class Ledger:
 
     change: int
     versions: tuple[tuple[datetime, Policy], ...]  # from when on, by name and version
+    shadows: tuple[Shadowed, ...] = ()
+
+    def coming(self, now: datetime) -> list[tuple[datetime, Policy]]:
+        """Return the versions that are announced and take effect later; nobody is told of those in a shadow."""
+        return [(at, one) for at, one in self.versions if at > now and not one.mandate.is_unannounced(now)]
+
+    def shadows_on(self, now: datetime) -> list[Shadowed]:
+        """Return the shadows whose verdicts count at `now`."""
+        return [one for one in self.shadows if one.is_on(now)]
 
     def live_at(self, now: datetime) -> tuple[Policy, ...]:
         """Return of each name the version that holds at `now`; what is replaced or retired is left out.
@@ -91,8 +102,30 @@ def ledger(change: int | None = None) -> Ledger:
         return _EMPTY
     last = _read["last"]
     if last.change != found:
-        last = _read["last"] = Ledger(found, tuple(_versions()))
+        last = _read["last"] = _read_ledger(found)
     return last
+
+
+def _read_ledger(change: int) -> Ledger:
+    ended = _ended_brownouts()
+    rows = [(at, cut(policy, ended[policy.name])) for at, policy in _versions()]
+    return Ledger(change, tuple(versions_of(rows)), tuple(shadows_of(rows)))
+
+
+def _ended_brownouts() -> dict[str, list[Ended]]:
+    """Return the brownouts that ended before their time, by mandate."""
+    found: dict[str, list[Ended]] = defaultdict(list)
+    for name, stage_at, at in sql.select(_ENDED):
+        found[name].append(Ended(sql.read_instant(stage_at), sql.read_instant(at)))
+    return found
+
+
+_ENDED: Final = "SELECT mandate, stage_at, ended_at FROM shadow_brownoutend"
+
+
+def as_it_runs(policy: Policy) -> Policy:
+    """Return a version as it would hold: a brownout that ended before its time doesn't begin again with a new version."""
+    return cut(policy, _ended_brownouts()[policy.name])
 
 
 def read_change() -> int:
@@ -134,6 +167,7 @@ def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tup
         _object(action, thing, policies, now, actor.user_id),
         standing.notices,
         standing.exemptions,
+        standing.snoozes,
     ), policies
 
 
@@ -150,6 +184,7 @@ def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None
         None,
         standing.notices,
         standing.exemptions,
+        standing.snoozes,
     )
 
 
@@ -269,19 +304,20 @@ def _lasting_person(user_id: int, columns: tuple[Any, ...], more: tuple[str, ...
 
 
 class Standing(NamedTuple):
-    """What somebody may do, was told and is exempt from."""
+    """What somebody may do, was told, is exempt from and put off."""
 
     authority: tuple[Authority, ...] = ()
     notices: tuple[Notice, ...] = ()
     exemptions: tuple[Exempted, ...] = ()
+    snoozes: tuple[Snoozed, ...] = ()
 
 
 _NO_STANDING: Final = Standing()
 
 
 def _read_standing(user_id: int, now: datetime) -> Standing:
-    """Read roles, publishers, notices and exemptions, in one question."""
-    found = sql.select(_STANDING, *[user_id] * (2 * BRANCHES + 4))
+    """Read roles, publishers, notices, exemptions and snoozes, in one question."""
+    found = sql.select(_STANDING, *[user_id] * (2 * BRANCHES + 5))
     rows = tuple(row for row in found if row[0] != "publisher" or _is_live(row, now))
     return _kept_standing(rows) if len(rows) <= _MOST_ROWS_KEPT else _standing(rows)
 
@@ -310,10 +346,15 @@ def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
         Exempted(name, int(version), sql.read_instant(until), _instant(since))
         for name, version, until, since, _ in found["exemption"]
     ]
+    snoozes = [
+        Snoozed(name, sql.read_instant(since), sql.read_instant(until))
+        for name, _, since, until, _ in found["snooze"]
+    ]
     return Standing(
         tuple(sorted(roles, key=_place_of)),
         tuple(sorted(notices, key=lambda one: (one.mandate, one.kind))),
         tuple(sorted(exemptions, key=lambda one: (one.mandate, one.version or 0, one.until))),
+        tuple(sorted(snoozes, key=lambda one: (one.mandate, one.since))),
     )
 
 
@@ -430,6 +471,8 @@ _STANDING: Final = (
     " exemption.effective_at, NULL FROM mandate_exemption exemption JOIN mandate_mandateversion version"
     " ON version.id = exemption.version_id WHERE exemption.user_id = %s"
     " AND exemption.effective_at IS NOT NULL AND exemption.withdrawn_at IS NULL"
+    " UNION ALL SELECT 'snooze', snooze.mandate, '', snooze.made_at, snooze.until_at, NULL FROM shadow_snooze snooze"
+    " WHERE snooze.user_id = %s"
 )
 _RIGHTS_IN: Final = selection("{project} = " + NAMED)
 _TO_DELETE: Final = (

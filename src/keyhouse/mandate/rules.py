@@ -554,14 +554,29 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
 
     Whoever held authority before the mandate covered them has the notice floor from their first delivered notice on
     (one of an earlier announcement doesn't count: a tightened mandate gives its grace anew); somebody no notice reaches
-    waits for the hard cap. Authority gained since, and what was minted since, has no grace.
+    waits for the hard cap. Authority gained since, and what was minted since, has no grace. Where the mandate allows it,
+    they may have put it off.
     """
     if policy.is_floor_exempt or not _has_grace(policy.mandate, facts):
         return scheduled
     cap, told = scheduled + policy.mandate.unreached_cap, _first_told(policy.mandate, facts, now)
-    if told is None or told > cap:
-        return cap
-    return max(scheduled, told + policy.mandate.floor)
+    found = cap if told is None or told > cap else max(scheduled, told + policy.mandate.floor)
+    return max([found, *_snoozed(policy.mandate, facts, now)]) if facts.snoozes else found
+
+
+def _snoozed(mandate: Mandate, facts: Facts, now: datetime) -> list[datetime]:
+    """Return until when the person put this deadline off (N7): so often as the mandate allows, operators never.
+
+    As with notices, what was put off under an earlier announcement counts no more.
+    """
+    if not NEEDING_FACTOR.isdisjoint(facts.person.roles):
+        return []
+    mine = sorted(
+        (one.since, one.until)
+        for one in facts.snoozes
+        if one.mandate == mandate.name and mandate.announced_at <= one.since <= now
+    )
+    return [until for _, until in mine[: mandate.snoozing.times]]
 
 
 def _first_told(mandate: Mandate, facts: Facts, now: datetime) -> datetime | None:

@@ -31,7 +31,7 @@ from keyhouse.mandate.errors import (
 )
 from keyhouse.mandate.models import Change, Exemption, MandateVersion, Notice
 from keyhouse.mandate.planning import Plan
-from keyhouse.mandate.queries import THE_CHANGE, live_policies, read_change
+from keyhouse.mandate.queries import THE_CHANGE, ledger, live_policies, read_change
 from keyhouse.mandate.rules import FLOOR
 
 LONGEST_EXEMPTION: Final = timedelta(days=90)
@@ -72,7 +72,7 @@ def propose_version(mandate: Mandate, *, by: Actor, planned: Planned | None = No
     _refuse_by(plan)
     with transaction.atomic():
         _require(by, "mandate.propose", mandate.name)
-        _lock(change)
+        lock_ledger(change)
         if same := _find_same(mandate, now):
             return same
         row = _new_version(mandate, origin=MandateVersion.Origin.APPLIED, by=by, now=now)
@@ -95,6 +95,9 @@ def _standing(row: MandateVersion) -> approvals.Standing:
 def _find_same(mandate: Mandate, now: datetime) -> MandateVersion | None:
     """Return the version with this very document that holds, or will, or waits; None where it says something new."""
     digest = mandate.digest
+    in_shadow = [one.policy for one in ledger().shadows_on(now) if one.policy.name == mandate.name]
+    if in_shadow and in_shadow[-1].mandate.digest == digest:
+        return _stored(mandate.name, in_shadow[-1].version)
     live = next((one for one in live_policies(now) if one.name == mandate.name), None)
     if live is not None and live.mandate.digest == digest and not _has_coming(mandate.name, live.version):
         return _stored(mandate.name, live.version)
@@ -139,7 +142,7 @@ def approve_version(name: str, version: int, *, by: Actor) -> MandateVersion:
     plan = previews.preview(read_mandate(row.document), now)
     with transaction.atomic():
         _require_second(by, "mandate.approve", str(row))
-        _lock(change)
+        lock_ledger(change)
         row = _get_version(name, version)
         if row.effective_at is not None or not is_open(row, now):
             raise ProposalOver
@@ -148,7 +151,7 @@ def approve_version(name: str, version: int, *, by: Actor) -> MandateVersion:
         row.plan, row.approved_at, row.approved_by = plan.as_dict(), now, _with(row.approved_by, by)
         row.save(update_fields=["plan", "approved_at", "approved_by", "effective_at"])
         if row.effective_at is not None:
-            _mark_change()
+            mark_change()
         _record("mandate.approve", row, by, {"proposed_by": row.proposed_by, "approved_by": row.approved_by})
     return row
 
@@ -163,13 +166,13 @@ def withdraw_version(name: str, version: int, *, by: Actor) -> MandateVersion:
     now = clock.now()
     with transaction.atomic():
         _require(by, "mandate.withdraw", f"{name}@{version}")
-        _lock()
+        lock_ledger()
         row = _get_version(name, version)
         if row.withdrawn_at is not None or (row.effective_at is not None and row.effective_at <= now):
             raise ProposalOver
         row.withdrawn_at, row.withdrawn_by = now, by.name
         row.save(update_fields=["withdrawn_at", "withdrawn_by"])
-        _mark_change()
+        mark_change()
         _record("mandate.withdraw", row, by, {"proposed_by": row.proposed_by})
     return row
 
@@ -183,7 +186,7 @@ def seed_version(mandate: Mandate, *, approved_by: Sequence[str], by: Actor) -> 
     _require_host(by, "mandate.propose")
     now = clock.now()
     with transaction.atomic():
-        _lock()
+        lock_ledger()
         _refuse_taken_name(mandate)
         if mandate.name != defaults.NAME:
             _take_default_out(by, now)
@@ -227,7 +230,7 @@ def store_default() -> None:
     if defaults_there.exists():
         return
     with transaction.atomic():
-        _lock()
+        lock_ledger()
         if defaults_there.exists():  # somebody else was faster
             return
         origin = MandateVersion.Origin.DEFAULT
@@ -252,7 +255,7 @@ def _new_version(mandate: Mandate, *, origin: str, by: Actor, now: datetime) -> 
 
 def _keep(row: MandateVersion, by: Actor, details: dict[str, audit.Detail]) -> None:
     row.save(force_insert=True)
-    _mark_change()
+    mark_change()
     _record("mandate.propose", row, by, details)
 
 
@@ -305,7 +308,7 @@ def propose_exemption(  # noqa: PLR0913 - what makes an exemption accountable, o
     _judge_exempted(user)
     with transaction.atomic():
         _require(by, "exemption.propose", mandate_name)
-        _lock()
+        lock_ledger()
         version = _live_version(mandate_name, now)
         if same := _find_same_exemption(user, version, terms):
             return same
@@ -364,7 +367,7 @@ def approve_exemption(exemption_id: int, *, by: Actor) -> Exemption:
     now = clock.now()
     with transaction.atomic():
         _require_second(by, "exemption.approve", str(exemption_id))
-        _lock()
+        lock_ledger()
         row = _get_exemption(exemption_id)
         _refuse_own_gain(by, row.user_id)
         is_live = any((one.name, one.version) == _named(row.version) for one in live_policies(now))
@@ -387,7 +390,7 @@ def let_go_of(user_id: int, *, is_final: bool, now: datetime) -> int:
     It may not have been them who proposed it, and it must not come to hold by itself. Returns how many; in the transaction that
     closes the account, which records it.
     """
-    _lock()
+    lock_ledger()
     name = User.objects.values_list("username", flat=True).get(pk=user_id)
     proposed = Q(proposed_by=name) & (Q(effective_at=None) | Q(effective_at__gt=now))
     own = Q(user_id=user_id, until__gt=now) if is_final else Q(pk=None)
@@ -395,7 +398,7 @@ def let_go_of(user_id: int, *, is_final: bool, now: datetime) -> int:
     count = MandateVersion.objects.filter(proposed, withdrawn_at=None).update(**told)
     count += Exemption.objects.filter(proposed | own, withdrawn_at=None).update(**told)
     if count:
-        _mark_change()
+        mark_change()
     return count
 
 
@@ -405,7 +408,7 @@ def withdraw_exemption(exemption_id: int, *, by: Actor) -> Exemption:
     now = clock.now()
     with transaction.atomic():
         _require(by, "mandate.withdraw", str(exemption_id))
-        _lock()
+        lock_ledger()
         row = _get_exemption(exemption_id)
         if row.withdrawn_at is not None or row.until <= now:
             raise ProposalOver
@@ -428,7 +431,7 @@ def seed_exemption(  # noqa: PLR0913 - one keyword for each thing the ledger hol
         raise ExemptionInvalid("Somebody else approves an exemption.")
     now = clock.now()
     with transaction.atomic():
-        _lock()
+        lock_ledger()
         row = Exemption(
             user=user,
             version=_live_version(mandate_name, now),
@@ -517,7 +520,7 @@ def _require_host(by: Actor, action: str) -> None:
     actions.require(by, action)
 
 
-def _lock(change: int | None = None) -> None:
+def lock_ledger(change: int | None = None) -> None:
     """Let one transaction at a time write to the ledger; raises ProposalOver where it changed since it said `change`."""
     Change.objects.bulk_create([Change(pk=THE_CHANGE)], ignore_conflicts=True)
     found = Change.objects.select_for_update().get(pk=THE_CHANGE)
@@ -525,7 +528,7 @@ def _lock(change: int | None = None) -> None:
         raise ProposalOver(_OVER, fix="Look at what holds now, then try again.")
 
 
-def _mark_change() -> None:
+def mark_change() -> None:
     """Let every process notice that mandates changed: by a random value, so that no restored copy repeats one."""
     value = secrets.randbits(_RANDOM_BITS) or 1
     Change.objects.bulk_create([Change(pk=THE_CHANGE)], ignore_conflicts=True)

@@ -87,6 +87,8 @@ def _waits_no_longer(new: Policy, old: Policy) -> bool:
         return False
     if _is_at_once(new):
         return True
+    if not later.snoozing.is_within(former.snoozing):
+        return False
     is_same = later.name == former.name  # whoever was told of the one was told of the other
     is_sooner = later.floor <= former.floor and later.unreached_cap <= former.unreached_cap
     return not _is_at_once(old) and is_same and is_sooner

@@ -38,4 +38,5 @@ urlpatterns = [
     path("", include("keyhouse.mandate.completion.urls")),
     path("account/mandate/", own.page, name="own-mandate"),
     path("account/mandate.json", own.data, name="own-mandate-json"),
+    path("", include("keyhouse.mandate.shadow.urls")),
 ]

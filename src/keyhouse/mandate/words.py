@@ -52,6 +52,7 @@ _METHODS: Final = {
     "device-bound": "a security key whose secret never leaves it",
 }
 STATES: Final = {
+    "shadow": "Shadow",
     "announced": "Announced",
     "reminding": "Reminders",
     "brownout": "Trial run",
