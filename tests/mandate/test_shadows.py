@@ -52,7 +52,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
 SHADOW = {"state": "shadow", "at": NOW, "deny": ["management", "publishing"]}
 REST = [
     {"state": "announced", "at": NOW + 20 * DAY, "warn": ["all"]},
-    enforced(NOW + 110 * DAY),
+    enforced(NOW + 112 * DAY),
 ]
 
 

@@ -85,9 +85,6 @@ NO_FACES: Final = frozenset(
         "/keep-account/",
         "/mandate/",
         "/mandate.json",
-        "/account/mandate/snooze/<str:name>/",
-        "/operator/mandates/<str:name>/shadow/",
-        "/operator/mandates/<str:name>/shadow.json",
         "/mandate/projects/<str:name>.json",  # whether a project's people hold second factors; nothing of its content
         "/audit/head",
         "/help/",

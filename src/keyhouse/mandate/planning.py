@@ -562,7 +562,7 @@ def _shadow_forecasts(ground: Ground, policy: Policy, groups: Sequence[Group]) -
     """Count who would be refused by each shadow that isn't over, if it were enforced."""
     shadows = policy.mandate.shadows
     ends = [*(stage.at for stage in shadows[1:]), policy.mandate.announced_at]
-    for number, (stage, end) in enumerate(zip(shadows, ends, strict=True)):
+    for number, (stage, end) in enumerate(zip(shadows, ends, strict=False)):
         if end > ground.now:
             alone = enforced(replace(policy, mandate=replace(policy.mandate, shadows=(stage,))))
             at = max(stage.at, ground.now)
