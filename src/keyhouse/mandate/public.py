@@ -10,6 +10,7 @@ from typing import Any
 
 from keyhouse.core import clock
 from keyhouse.mandate import queries, words
+from keyhouse.mandate.brownouts import Ended
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.documents import METHODS, Mandate, Stage
 from keyhouse.mandate.rules import Policy
@@ -89,6 +90,16 @@ class PublicMandate:
         return [PublicStage(stage, stage.at <= self.now) for stage in self.mandate.stages]
 
     @property
+    def snoozes(self) -> dict[str, int]:
+        """Return how often its deadlines were put off, and by how many people."""
+        return queries.count_snoozes(self.mandate.name)
+
+    @property
+    def ended_brownouts(self) -> list[Ended]:
+        """Return its brownouts that ended before their time."""
+        return queries.ended_brownouts(self.mandate.name)
+
+    @property
     def digest(self) -> str:
         """Return SHA-256 of what is told of it, as canonical JSON, hex.
 
@@ -100,6 +111,13 @@ class PublicMandate:
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         told = {**self._told(), "digest": self.digest}
+        if self.mandate.snoozing.times:
+            told["snoozes"] = self.snoozes
+        if self.ended_brownouts:
+            told["ended_brownouts"] = [
+                {"began_at": clock.format_instant(one.stage_at), "ended_at": clock.format_instant(one.at)}
+                for one in self.ended_brownouts
+            ]
         if self.effective_at is not None:
             told["effective_at"] = clock.format_instant(self.effective_at)
             told["can_be_withdrawn"] = True

@@ -123,6 +123,20 @@ def _ended_brownouts() -> dict[str, list[Ended]]:
 _ENDED: Final = "SELECT mandate, stage_at, ended_at FROM shadow_brownoutend"
 
 
+def ended_brownouts(mandate: str) -> list[Ended]:
+    """Return the brownouts of a mandate that ended before their time, the first one first."""
+    return sorted(_ended_brownouts()[mandate], key=lambda one: one.at)
+
+
+def count_snoozes(mandate: str) -> dict[str, int]:
+    """Return how often a mandate's deadlines were put off, and by how many people."""
+    ((taken, people),) = sql.select(_COUNT_SNOOZES, mandate)
+    return {"taken": int(taken), "people": int(people)}
+
+
+_COUNT_SNOOZES: Final = "SELECT COUNT(*), COUNT(DISTINCT user_id) FROM shadow_snooze WHERE mandate = %s"
+
+
 def as_it_runs(policy: Policy) -> Policy:
     """Return a version as it would hold: a brownout that ended before its time doesn't begin again with a new version."""
     return cut(policy, _ended_brownouts()[policy.name])

@@ -16,7 +16,7 @@ from keyhouse.core import clock
 from keyhouse.mandate import queries
 from keyhouse.mandate.rules import Policy
 from keyhouse.mandate.shadow.errors import ShadowMissing
-from keyhouse.mandate.shadow.models import BrownoutEnd, FirstRefusal, Minute, Snooze, Verdict, Weighed
+from keyhouse.mandate.shadow.models import FirstRefusal, Minute, Verdict, Weighed
 from keyhouse.mandate.shadow.rules import BUDGET_SPAN, Cost, minute_of
 from keyhouse.mandate.shadowing import Shadowed
 
@@ -167,21 +167,6 @@ def spent(mandate: str, since: datetime, now: datetime) -> Cost:
     rows = Minute.objects.filter(mandate=mandate, minute__gte=first, minute__lte=minute_of(now))
     sums = rows.aggregate(*(Coalesce(Sum(name), 0) for name in Cost._fields))
     return Cost(*sums.values())
-
-
-def ended_brownouts(mandate: str) -> list[BrownoutEnd]:
-    """Return the brownouts of a mandate that ended before their time, the first one first."""
-    return list(BrownoutEnd.objects.filter(mandate=mandate).order_by("ended_at"))
-
-
-# ---- snoozes
-
-
-def count_snoozes(mandate: str) -> dict[str, int]:
-    """Return how often a mandate's deadlines were put off, and by how many people."""
-    return Snooze.objects.filter(mandate=mandate).aggregate(
-        taken=Count("pk"), people=Count("user", distinct=True)
-    )
 
 
 # ---- first refusals
