@@ -377,4 +377,4 @@ def test_counts_and_refusals_of_long_ago_are_forgotten(set_clock: SetClock) -> N
 
 
 def test_the_keeper_of_the_mandates_does_it_all() -> None:
-    assert {"brownouts", "shadows", "refusals", "counts"} <= set(keeping._more)
+    assert {"brownouts", "shadows", "refusals", "counts"} <= set(keeping.WORKS)

@@ -20,6 +20,7 @@ from keyhouse.mandate import criticality, dispositions, history, protection
 from keyhouse.mandate.metrics import daily
 from keyhouse.mandate.notices import following
 from keyhouse.mandate.notices import services as notices
+from keyhouse.mandate.shadow import keeping as shadows
 from keyhouse.projects import ownership
 
 POLL_SECONDS: Final = 60.0
@@ -39,15 +40,8 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "delivered": following.follow,
     "notices": notices.queue_due,
     "weak_uses": notices.forget_weak_uses,
+    **shadows.WORKS,
 }
-
-
-_more: dict[str, Callable[[datetime], int]] = {}
-
-
-def add(works: Mapping[str, Callable[[datetime], int]]) -> None:
-    """Let works of higher rooms be done in the same rounds, after these."""
-    _more.update(works)
 
 
 def keep(now: datetime) -> dict[str, int]:
@@ -69,7 +63,7 @@ def keep_unless_busy(now: datetime) -> dict[str, int] | None:
     database = open_database(configuration.current())
     try:
         with database.alone(LOCK) as is_mine:
-            return do_all({**WORKS, **_more}, now) if is_mine else None
+            return do_all(WORKS, now) if is_mine else None
     finally:
         database.close()
 

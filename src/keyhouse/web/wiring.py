@@ -10,12 +10,11 @@ from keyhouse.credentials.tokens.reader import TokenReader
 from keyhouse.credentials.trusted_publishers.acting import MintedLedger
 from keyhouse.credentials.trusted_publishers.belongings import BELONGINGS as OF_PUBLISHERS
 from keyhouse.credentials.trusted_publishers.pending import follow_new_project
-from keyhouse.mandate import foregone, history, keeping
+from keyhouse.mandate import foregone, history
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.completion.queries import what_is_left
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.notices.belongings import BELONGINGS as OF_NOTICES
-from keyhouse.mandate.shadow import keeping as of_shadows
 from keyhouse.mandate.shadow import watching
 from keyhouse.mandate.shadow.belongings import BELONGINGS as OF_SHADOWS
 from keyhouse.mandate.standings import MandateStandings
@@ -42,7 +41,6 @@ def wire_all() -> None:
     authentication.wire({authentication.MINTED: MintedLedger()})
     founding.wire(follow_new_project)
     history.wire(watching.watch)
-    keeping.add(of_shadows.WORKS)
     belongings.wire(
         OF_STAGING,
         OF_SAFETY,
