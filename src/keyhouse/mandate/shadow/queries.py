@@ -165,8 +165,7 @@ def spent(mandate: str, since: datetime, now: datetime) -> Cost:
     """Return what a brownout cost within the last hour, and not before it began."""
     first = minute_of(max(since, now - BUDGET_SPAN))
     rows = Minute.objects.filter(mandate=mandate, minute__gte=first, minute__lte=minute_of(now))
-    sums = rows.aggregate(*(Coalesce(Sum(name), 0) for name in Cost._fields))
-    return Cost(*sums.values())
+    return Cost(**rows.aggregate(**{name: Coalesce(Sum(name), 0) for name in Cost._fields}))
 
 
 # ---- first refusals
