@@ -180,7 +180,7 @@ def test_a5_and_a6_a_robot_token_is_no_way_past_a_deadline(
     ada: User, clocked: SetClock, tmp_path: Path
 ) -> None:
     campaign()
-    clocked(ANNOUNCED + DAY)
+    clocked(ANNOUNCED + 2 * DAY)
     weak, strong = robot_of(ada, "password"), robot_of(ada, "password", "totp")
     clocked(ENFORCED - TICK)
     assert push(weak, build_wheel(tmp_path)).status == 200

@@ -105,7 +105,7 @@ def test_the_deadline_is_the_one_that_holds_once_it_was_shown(
     first = visit.text
     visit.get(path)
     assert visit.text == first
-    assert "2024-09-21 00:00 UTC" in first  # thirty days from now, not the cap of who was never told
+    assert "2024-09-22 00:00 UTC" in first  # thirty days from now, not the cap of who was never told
 
 
 @pytest.mark.usefixtures("campaign")
@@ -492,7 +492,7 @@ def waiting(campaign: MandateVersion) -> MandateVersion:
         "loosenings": ["release.upload by a token proven by password"],
         "warnings": [],
     }
-    later = [*document()["stages"][:1], {"state": "enforced", "at": ENFORCED + 90 * DAY, "deny": ["all"]}]
+    later = [*document()["stages"][:1], {"state": "enforced", "at": ENFORCED + 91 * DAY, "deny": ["all"]}]
     row = store(document(stages=later), version=2, effective_at=None, is_loosening=True, plan=plan)
     MandateVersion.objects.filter(pk=row.pk).update(proposed_by="ops")
     return row

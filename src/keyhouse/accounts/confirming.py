@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 
 from django.db import transaction
 
-from keyhouse.accounts import browser_letters, browsers, emails, holds, limits, links, strength
+from keyhouse.accounts import arrivals, browser_letters, browsers, emails, holds, limits, links, strength
 from keyhouse.accounts.errors import (
     ConfirmationByMail,
     ConfirmationElsewhere,
@@ -229,6 +229,7 @@ def admit(session: Session, visitor: Visitor, how: str, now: datetime) -> None:
     session.save(update_fields=["data"])
     note_browser(session, visitor)
     emails.tell(session.user, browser_letters.new_browser(visitor, now), now=now)
+    arrivals.tell(session, visitor, now)
 
 
 def _follow(session: Session, visitor: Visitor, now: datetime) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils.functional import cached_property
 
-from keyhouse.accounts import browsers, confirming, limits, queries, strength
+from keyhouse.accounts import arrivals, browsers, confirming, limits, queries, strength
 from keyhouse.accounts.errors import (
     AccountRefused,
     CodeRefused,
@@ -270,6 +270,7 @@ def _welcome(session: Session, visitor: Visitor, now: datetime) -> None:
     User.objects.filter(pk=session.user_id).update(last_seen_at=now)
     confirming.welcome(session, visitor, browsers.how_of(session.methods), now)
     note_browser(session, visitor)
+    arrivals.tell(session, visitor, now)
 
 
 def _actor(session: Session, visitor: Visitor, *methods: str) -> Actor:

@@ -16,6 +16,12 @@ from keyhouse.cli import mandate_words as words
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.main import FAILED, as_json
 from keyhouse.cli.mandate_complete import complete
+from keyhouse.cli.mandate_guards import (
+    emergency_accounts,
+    show_guards,
+    show_timeline,
+    with_timeline,
+)
 from keyhouse.cli.mandate_shadow import shadow
 from keyhouse.cli.mandate_template import template, templates
 from keyhouse.core import clock
@@ -63,7 +69,9 @@ def plan(file: Path, *, is_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark
     written = _read(file)
     found = preview(written.read(), clock.now())
-    told = _plan_with_lines(found, written)
+    told = _plan_with_lines(found, written) | with_timeline(
+        Policy(written.read(), found.version), clock.now()
+    )
     click.echo(as_json(told) if is_json else words.plan(told))
     if found.refusals:
         raise click.exceptions.Exit(FAILED)
@@ -131,7 +139,10 @@ def status(*, is_json: bool) -> None:
       keyhouse mandate status
     """  # noqa: D301 - \b is click's own mark
     now = clock.now()
-    live = [one.as_dict() for one in read_adoption(queries.live_policies(now), now)]
+    policies = queries.live_policies(now)
+    beside = {one.label: with_timeline(one, now) for one in policies}
+    live = [one.as_dict() for one in read_adoption(policies, now)]
+    live = [one | beside[f"{one['mandate']}@{one['version']}"] for one in live]
     opened = [_proposal_dict(one) for one in console.proposals_for(host(), now)]
     told = {
         "live": live,
@@ -404,3 +415,6 @@ def withdraw_exemption(exemption_id: int) -> None:
 command.add_command(complete)
 command.add_command(template)
 command.add_command(templates)
+command.add_command(show_guards)
+command.add_command(show_timeline)
+command.add_command(emergency_accounts)

@@ -9,6 +9,7 @@ from typing import Any, Final
 from keyhouse.accounts.oversight import approvals
 from keyhouse.core import clock
 from keyhouse.mandate import console, words
+from keyhouse.mandate.campaigns import timeline
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.models import Exemption, MandateVersion
@@ -47,6 +48,8 @@ def _plan_lines(told: Data) -> Iterator[str]:
         )
         yield f"  by {one['section']} alone: {alone}"
     yield from _forecast_lines(told)
+    if "timeline" in told:
+        yield from timeline.told(told["timeline"]).splitlines()
     yield from _verdict(told)
 
 
@@ -208,6 +211,9 @@ def adoption(told: Data) -> str:
 def _adoption_lines(told: Data, most: int | None = None) -> Iterator[str]:
     yield f"{told['mandate']}@{told['version']}: {told['title']}"
     yield from _forecast_lines({**told, "forecasts": told["forecasts"][:most]})
+    if told.get("timeline", {}).get("next"):
+        yield from timeline.told(told["timeline"]).splitlines()[1:]
+    yield from (f"Warning: {one}" for one in told.get("moved", ()))
 
 
 def standing(told: Data) -> str:

@@ -377,6 +377,11 @@ CATALOGUE: Final[dict[str, Action]] = {
         _operator(
             "ownership.propose", "Propose a new owner for a project that nobody looks after", step_up=True
         ),
+        _operator(
+            "emergency.propose",
+            "Propose that an operator's account is kept for emergencies, or no more",
+            step_up=True,
+        ),
         _auditor("proposal.read", "See proposals about offices and owners"),
         _operator("proposal.approve", "Approve an office or owner that somebody else proposed", step_up=True),
         _operator("proposal.withdraw", "Withdraw a proposal about an office or owner", step_up=True),

@@ -118,6 +118,7 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "exemption.approve",
         "office.propose",
         "ownership.propose",
+        "emergency.propose",
         "proposal.approve",
         "project.set-limits",
         "creator.approve",

@@ -17,6 +17,7 @@ from keyhouse.core import clock, configuration
 from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.mandate import criticality, dispositions, history, protection
+from keyhouse.mandate.campaigns import emergency
 from keyhouse.mandate.metrics import daily
 from keyhouse.mandate.notices import following
 from keyhouse.mandate.notices import services as notices
@@ -41,6 +42,7 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "notices": notices.queue_due,
     "weak_uses": notices.forget_weak_uses,
     **shadows.WORKS,
+    "emergency_accounts": emergency.carry_out_due,
 }
 
 

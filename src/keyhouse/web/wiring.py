@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from keyhouse.accounts import arrivals
 from keyhouse.accounts.belongings import BELONGINGS as OF_ACCOUNTS
 from keyhouse.core import actions, belongings, creators, naming, standing
 from keyhouse.credentials.tokens import authentication
@@ -12,6 +13,8 @@ from keyhouse.credentials.trusted_publishers.belongings import BELONGINGS as OF_
 from keyhouse.credentials.trusted_publishers.pending import follow_new_project
 from keyhouse.mandate import foregone, history
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
+from keyhouse.mandate.campaigns import emergency
+from keyhouse.mandate.campaigns.belongings import BELONGINGS as OF_CAMPAIGNS
 from keyhouse.mandate.completion.queries import what_is_left
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.notices.belongings import BELONGINGS as OF_NOTICES
@@ -41,11 +44,13 @@ def wire_all() -> None:
     authentication.wire({authentication.MINTED: MintedLedger()})
     founding.wire(follow_new_project)
     history.wire(watching.watch)
+    arrivals.wire(emergency.follow_arrival)
     belongings.wire(
         OF_STAGING,
         OF_SAFETY,
         OF_NOTICES,
         OF_SHADOWS,
+        OF_CAMPAIGNS,
         OF_MANDATES,
         OF_PUBLISHERS,
         OF_TOKENS,

@@ -41,6 +41,8 @@ class Suspension(models.Model):
 class Proposal(models.Model):
     """Power over others that an operator wants somebody to have: an office, or the ownership of a project without owner.
 
+    That an account is kept for emergencies is proposed in the same way.
+
     `effective_at`: from when on it can be carried out, which is null while approvals are missing. It is open until it is
     done, or ended for a reason (withdrawn, or not possible any more).
     """
@@ -50,10 +52,13 @@ class Proposal(models.Model):
 
         OFFICE = "office"
         OWNER = "owner"
+        EMERGENCY = "emergency"
 
     kind = models.CharField(max_length=16, choices=Kind)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="proposals")
-    about = models.CharField(max_length=200)  # the office, or the normalised name of the project
+    about = models.CharField(
+        max_length=200
+    )  # the office, the normalised name of the project, or whether it is kept
     reason = models.CharField(max_length=500)
     proposed_at = models.DateTimeField()
     proposed_by = models.CharField(max_length=150)

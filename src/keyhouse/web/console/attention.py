@@ -15,6 +15,7 @@ from keyhouse.accounts.models import Proposal, RecoveryCase, User
 from keyhouse.audit.models import Record
 from keyhouse.credentials.trusted_publishers.issuers import silent_issuers
 from keyhouse.mail import queries as mail
+from keyhouse.mandate.campaigns.emergency import used_lately
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.projects.ownership import projects_without_owner
 from keyhouse.safety.reports.queries import open_reports
@@ -110,6 +111,12 @@ def _frozen(now: datetime) -> Attention | None:
     return _about(told, "/operator/people/?state=frozen")
 
 
+def _emergency_accounts(now: datetime) -> Attention | None:
+    names = ", ".join(used_lately(now))
+    told = f"An account kept for emergencies was signed in to within seven days: {names}." if names else ""
+    return _about(told, "/operator/audit/?action=session.start", "danger")
+
+
 def _cases(now: datetime) -> Attention | None:
     rows = RecoveryCase.objects.filter(state=RecoveryCase.State.OPEN, expires_at__gt=now)
     told = _counted(rows, "A recovery case is open.", "{} recovery cases are open.")
@@ -184,6 +191,7 @@ _LOOKS: Final[tuple[Callable[[datetime], Attention | None], ...]] = (
     _failed_mail,
     _domain_alarm,
     _frozen,
+    _emergency_accounts,
     _cases,
     _proposals,
     _own_proposals,

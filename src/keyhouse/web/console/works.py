@@ -50,7 +50,7 @@ KINDS: Final = (
     Kind("index-keeper", "renders what installers will ask for", timedelta(seconds=1)),
     Kind(
         "mandate-keeper",
-        "works out critical and protected projects, ends weak tokens, appoints owners, queues notices",
+        "works out critical and protected projects, ends weak tokens, appoints owners, marks accounts for emergencies, queues notices",
         timedelta(minutes=1),
         mandates.keep_unless_busy,
     ),

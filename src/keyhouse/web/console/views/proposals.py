@@ -19,12 +19,13 @@ from keyhouse.accounts.oversight.proposals import Undertaking
 from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
+from keyhouse.mandate.campaigns.emergency import EMERGENCY
 from keyhouse.projects.ownership import OWNER
 from keyhouse.web.console.forms import WhyForm
 
 LIST: Final = "/operator/proposals/"
 MOST: Final = 100
-UNDERTAKINGS: Final[Mapping[str, Undertaking]] = {one.kind: one for one in (OFFICE, OWNER)}
+UNDERTAKINGS: Final[Mapping[str, Undertaking]] = {one.kind: one for one in (OFFICE, OWNER, EMERGENCY)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,27 @@
+"""Nobody would be refused sooner than the notice floor after they were told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from keyhouse.mandate.campaigns.guards.guard import Guard, Missing
+from keyhouse.mandate.documents import Mandate
+from keyhouse.mandate.planning import NOTICE_PATH
+from keyhouse.mandate.previews import preview
+
+
+def _look(mandate: Mandate, now: datetime) -> Iterator[Missing]:
+    for one in preview(mandate, now).refusals:
+        if one.path == NOTICE_PATH:
+            yield Missing(
+                "notice",
+                f"{one.reason[:1].upper()}{one.reason[1:]}.",
+                "Let the stage begin later, or announce it earlier.",
+            )
+
+
+NOTICE: Final = Guard(
+    "notice", "Nobody covered now is refused sooner than the floor after their notice.", _look
+)

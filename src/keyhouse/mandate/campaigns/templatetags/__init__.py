@@ -1,0 +1,1 @@
+"""What campaigns add to the words of templates."""

@@ -1,0 +1,54 @@
+"""Operators' pages of one campaign: its time line, and what a launch asks for; each also as JSON."""
+
+from __future__ import annotations
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.core import actions, clock
+from keyhouse.mandate.campaigns import guards
+from keyhouse.mandate.campaigns.finding import get_newest, get_shown
+from keyhouse.mandate.campaigns.timeline import timeline_of
+
+
+@actions.classified(GET="mandate.read-all")
+def timeline(request: AskedRequest, name: str) -> HttpResponse:
+    """Show the live version as a time line, or else the newest one."""
+    now = clock.now()
+    context = {"policy": get_shown(name, now), "now": now}
+    return render(request, "campaigns/timeline_page.html", context)
+
+
+@actions.classified(GET="mandate.read-all")
+def timeline_json(request: AskedRequest, name: str) -> JsonResponse:
+    """Tell the same as JSON."""
+    del request
+    now = clock.now()
+    return JsonResponse(timeline_of(get_shown(name, now), now).as_dict())
+
+
+@actions.classified(GET="mandate.read-all")
+def launch_guards(request: AskedRequest, name: str) -> HttpResponse:
+    """Show how each guard stands for the newest version: that is what would be launched."""
+    now = clock.now()
+    policy = get_newest(name, now)
+    found = guards.answers(policy.mandate, now)
+    asked = [one for one in found if one.is_asked]
+    context = {
+        "policy": policy,
+        "answers": found,
+        "is_campaign": policy.mandate.launch is not None,
+        "asked": len(asked),
+        "left": sum(not one.is_met for one in asked),
+    }
+    return render(request, "campaigns/guards.html", context)
+
+
+@actions.classified(GET="mandate.read-all")
+def launch_guards_json(request: AskedRequest, name: str) -> JsonResponse:
+    """Tell the same as JSON."""
+    del request
+    now = clock.now()
+    mandate = get_newest(name, now).mandate
+    return JsonResponse(guards.as_dict(mandate, guards.answers(mandate, now), now))
