@@ -15,6 +15,7 @@ NAMES = (
     "uploads",
     "scale",
     "mandate",
+    "adoption",
     "mail",
     "sign-in",
     "minting",

@@ -351,6 +351,20 @@ def test_a_missed_day_is_told_as_missed_and_never_made_up() -> None:
     assert days[1].as_dict() == {"on": (today + DAY).isoformat(), "missed": True}
 
 
+def test_one_day_a_week_is_read_back_from_the_last_one() -> None:
+    for number in (0, 1, 7, 13, 14):
+        renew_adoption(NOW - number * DAY)
+    today = NOW.date()
+    days = series("", today - 20 * DAY, today, every=7)
+    assert [(one.on, one.is_missed) for one in days] == [
+        (today - 14 * DAY, False),
+        (today - 7 * DAY, False),
+        (today, False),
+    ]
+    AdoptionDay.objects.filter(day_on=today - 7 * DAY).delete()
+    assert [one.is_missed for one in series("", today - 20 * DAY, today, every=7)] == [False, True, False]
+
+
 def test_a_clock_that_goes_backwards_rewrites_nothing() -> None:
     store(document())
     renew_adoption(NOW)

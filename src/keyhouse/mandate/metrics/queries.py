@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -42,23 +42,23 @@ class Day:
         return {**told, "counted_at": at, "is_over": self.is_over, "shares": shares, "counts": self.counts}
 
 
-def series(mandate: str, since: date, until: date) -> list[Day]:
-    """Return each day from the first that was ever counted within the span to `until`, both among them, oldest first.
+def series(mandate: str, since: date, until: date, *, every: int = 1) -> list[Day]:
+    """Return each day from the first that was counted within the span to `until`, both among them, oldest first.
 
-    `mandate` is empty for the index itself. One question, whatever the size of the index.
+    `mandate` is empty for the index itself. `every`: only one of so many days, `until` among them. One question,
+    whatever the size of the index.
     """
+    asked = [until - days * _DAY for days in range(0, (until - since).days + 1, every)]
     rows = AdoptionDay.objects.filter(mandate=mandate, day_on__gte=since, day_on__lte=until)
-    columns = rows.order_by("day_on").values_list("day_on", "counts", "counted_at", "is_over")
-    return list(_filled([Day(*row) for row in columns], until))
+    chosen = rows.filter(day_on__in=asked) if every > 1 else rows
+    columns = chosen.values_list("day_on", "counts", "counted_at", "is_over")
+    return list(_filled({row[0]: Day(*row) for row in columns}, reversed(asked)))
 
 
-def _filled(counted: list[Day], until: date) -> Iterator[Day]:
-    """Yield the days with those that were missed in between."""
-    by_day = {one.on: one for one in counted}
-    on = counted[0].on if counted else until + _DAY
-    while on <= until:
-        yield by_day.get(on) or Day(on, None)
-        on += _DAY
+def _filled(counted: dict[date, Day], asked: Iterable[date]) -> Iterator[Day]:
+    """Yield the days from the first that was counted on, with those that were missed in between."""
+    first = min(counted, default=date.max)
+    yield from (counted.get(on) or Day(on, None) for on in asked if on >= first)
 
 
 def latest(mandate: str, until: date) -> Day | None:

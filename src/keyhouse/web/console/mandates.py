@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -203,16 +202,11 @@ def adoption(
 ) -> Shown:
     """Return a share over time, drawn and as rows."""
     today = now.date()
-    found = series(mandate, today - timedelta(days=days - 1), today)
-    rows = _thinned(found) if days >= _WEEKLY_FROM else found
+    every = _WEEK if days >= _WEEKLY_FROM else 1
+    rows = series(mandate, today - timedelta(days=days - 1), today, every=every)
     points = [(one.on, _percent(one, denominator)) for one in rows]
     begun = [] if policy is None else _beginnings(policy)
     return Shown(denominator, days, tuple(rows), curve_of(points, begun))
-
-
-def _thinned(days: Sequence[Day]) -> list[Day]:
-    """Return one day of each week, the last one among them."""
-    return [one for place, one in enumerate(days) if (len(days) - 1 - place) % _WEEK == 0]
 
 
 def _percent(day: Day, denominator: Denominator) -> float | None:
