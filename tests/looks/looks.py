@@ -233,6 +233,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/jobs/{name}/run/": linked("/operator/jobs/", OPERATOR),
     "/operator/mandates/": seen(OPERATOR, "auden"),
     "/operator/mandates/{name}/": seen(OPERATOR, at="/operator/mandates/default/"),
+    "/operator/mandates/{name}/people/": seen(OPERATOR, at="/operator/mandates/default/people/?which=weak"),
     "/operator/settings/": seen(OPERATOR),
     "/operator/quarantine/": seen("noor"),
     "/operator/quarantine/place/": seen("noor"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from django.db import connections
 from tests.mandate import ledger
 from tests.mandate.conftest import SetClock
 from tests.mandate.stored import ANNOUNCED, document, make_project, make_user, store
@@ -22,6 +24,8 @@ from keyhouse.mandate.metrics.queries import latest, series
 from keyhouse.mandate.metrics.rules import DENOMINATORS, Share, find_denominator
 from keyhouse.mandate.models import Exemption, GatedAttempt, KnownFacts, MandateVersion, Notice
 from keyhouse.organizations.models import Membership, Organization
+from keyhouse.projects.collaborators.models import FormerRole
+from keyhouse.projects.life_cycle.models import KeptRole, Removal
 from keyhouse.projects.models import File, Project, ProjectDownloads, Release, Role
 
 pytestmark = pytest.mark.django_db
@@ -434,3 +438,60 @@ def test_series_of_nothing_is_nothing() -> None:
 
 def test_the_keeper_counts_as_one_of_its_works() -> None:
     assert keeping.WORKS["adoption"] is renew_adoption
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_rounds_at_once_leave_one_row_a_day() -> None:
+    store(document())
+    make_project("alpha", make_user("ada"))
+    failures: list[BaseException] = []
+
+    def count() -> None:
+        try:
+            keeping.keep(NOW)
+        except BaseException as error:  # noqa: BLE001 - told below
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    several = [threading.Thread(target=count) for _ in range(3)]
+    for one in several:
+        one.start()
+    for one in several:
+        one.join()
+    assert failures == []
+    assert sorted(AdoptionDay.objects.values_list("mandate", flat=True)) == ["", "campaign", "default"]
+
+
+def test_a_count_that_is_cut_off_leaves_nothing_and_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    store(document())
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("keyhouse.mandate.metrics.daily.happened", killed)
+        with pytest.raises(KeyboardInterrupt):
+            renew_adoption(NOW)
+    assert not AdoptionDay.objects.exists()
+    assert renew_adoption(NOW) == 3
+
+
+def test_projects_left_without_an_owner_and_deleted_ones() -> None:
+    store(document())
+    ada = make_user("ada")
+    alpha, beta = make_project("alpha", ada), make_project("beta", ada)
+    make_project("gamma")
+    for project in (alpha, beta):
+        FormerRole.objects.create(
+            lineage=project.lineage, normalized_name=project.normalized_name, user=ada, kind="owner",
+            since_at=project.created_at, ended_at=NOW - DAY, how="left",
+        )  # fmt: skip
+    Role.objects.filter(project=alpha).delete()
+    terms = {"project_name": "delta", "normalized_name": "delta", "project_key": 99, "until_at": NOW + DAY}
+    removal = Removal.objects.create(kind="project", removed_at=NOW - timedelta(hours=1), **terms)
+    KeptRole.objects.create(removal=removal, user=ada, kind="owner", since_at=ANNOUNCED - DAY)
+    Removal.objects.create(kind="project", removed_at=NOW - timedelta(hours=1), **terms)
+    count_now(NOW)
+    assert counts()["left"] == {"ownerless": 1, "deleted": 1}
+    assert counts("")["left"] == {"ownerless": 2, "deleted": 2}

@@ -31,12 +31,15 @@ _INVITED: Final = ("by_name", "by_address", "into_by_name", "into_by_address")
 _AT_ONCE: Final = 2000  # people of one question
 
 
-def all_facts(foreseen: Mapping[str, Mapping[str, datetime]] | None = None) -> Iterator[Facts]:
+def all_facts(
+    foreseen: Mapping[str, Mapping[str, datetime]] | None = None, after: int = 0
+) -> Iterator[Facts]:
     """Yield the facts of everybody whose account isn't deleted, by id; the asking is a session that proved nothing.
 
-    `foreseen` tells of names that would be critical, by criterion and since when, beside those that are.
+    `foreseen` tells of names that would be critical, by criterion and since when, beside those that are. `after`: only
+    of people whose id is greater.
     """
-    last, critical = 0, _criticals()
+    last, critical = after, _criticals()
     for name, criteria in (foreseen or {}).items():
         critical[name].update(criteria)
     while rows := _people_after(last):

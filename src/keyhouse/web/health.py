@@ -101,9 +101,10 @@ def _measure() -> bytes:
         _measure_audit()
         _measure_mail()
         _measure_cases()
+        _measure_adoption()
     except DatabaseError:
         logging.getLogger("keyhouse.web").warning(
-            "audit chain and outbox can't be measured right now", exc_info=True
+            "what the database knows can't be measured right now", exc_info=True
         )
     finally:
         close_old_connections()
@@ -122,6 +123,20 @@ def _measure_cases() -> None:
     from keyhouse.accounts.recovery.queries import open_ages  # noqa: PLC0415 - Django is set up by now
 
     metrics.set_case_ages(open_ages(clock.now()))
+
+
+def _measure_adoption() -> None:
+    from keyhouse.mandate.metrics import queries, rules  # noqa: PLC0415 - Django is set up by now
+
+    for name, day in queries.latest_of_all(clock.now().date()).items():
+        if day.counts is None or day.counted_at is None:
+            continue
+        shares = {one.key: one.share_of(day.counts) for one in rules.DENOMINATORS}
+        parts = {key: (share.part, share.whole) for key, share in shares.items()}
+        metrics.set_adoption(name, day.counted_at.timestamp(), parts)
+        covered = day.counts["people"]["covered"]
+        standings = {one: covered[one] for one in ("refused", "coming", "exempt")}
+        metrics.set_standings(name, standings, day.counts["hits"]["attempts"])
 
 
 def _measure_mail() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from collections import Counter as Tally
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -55,6 +55,37 @@ SECURITY_MAIL_AGE: Final = Gauge(
     multiprocess_mode="mostrecent",
 )
 
+SHARE_PART: Final = Gauge(
+    "keyhouse_mandate_part",
+    "Those of the denominator who comply, or as docs/operate/metrics.md says, when it was counted last",
+    ["mandate", "denominator"],
+    multiprocess_mode="mostrecent",
+)
+SHARE_WHOLE: Final = Gauge(
+    "keyhouse_mandate_whole",
+    "The denominator itself; an empty mandate is the index",
+    ["mandate", "denominator"],
+    multiprocess_mode="mostrecent",
+)
+MANDATE_COUNTED: Final = Gauge(
+    "keyhouse_mandate_counted_timestamp_seconds",
+    "When it was counted last",
+    ["mandate"],
+    multiprocess_mode="mostrecent",
+)
+MANDATE_PEOPLE: Final = Gauge(
+    "keyhouse_mandate_people",
+    "People covered who are refused now, are asked by the next stage, or are exempt",
+    ["mandate", "standing"],
+    multiprocess_mode="mostrecent",
+)
+MANDATE_REFUSALS: Final = Gauge(
+    "keyhouse_mandate_refusals_today",
+    "Refusals of the day when it was counted last",
+    ["mandate"],
+    multiprocess_mode="mostrecent",
+)
+
 # Reads are counted by plain numbers and handed over once a second: an answer costs less than a counter with a lock.
 reads: Final[Tally[int]] = Tally()
 
@@ -76,6 +107,21 @@ def set_case_ages(ages: Sequence[timedelta]) -> None:
     for quantile in (0.5, 0.95):
         at = max(0, math.ceil(quantile * len(ages)) - 1)
         CASE_AGE.labels(str(quantile)).set(ages[at].total_seconds() if ages else 0)
+
+
+def set_adoption(mandate: str, counted_at: float, shares: Mapping[str, tuple[int, int]]) -> None:
+    """Measure adoption of one mandate, or by an empty name of the index: part and whole by denominator."""
+    MANDATE_COUNTED.labels(mandate).set(counted_at)
+    for key, (part, whole) in shares.items():
+        SHARE_PART.labels(mandate, key).set(part)
+        SHARE_WHOLE.labels(mandate, key).set(whole)
+
+
+def set_standings(mandate: str, standings: Mapping[str, int], refusals: int) -> None:
+    """Measure how many people stand how by one mandate, and how often it refused today."""
+    MANDATE_REFUSALS.labels(mandate).set(refusals)
+    for standing, count in standings.items():
+        MANDATE_PEOPLE.labels(mandate, standing).set(count)
 
 
 def hand_over_reads() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +18,8 @@ from keyhouse.core import clock
 from keyhouse.core.actor import OFFICES
 from keyhouse.mandate.metrics.daily import renew_adoption
 from keyhouse.mandate.metrics.models import AdoptionDay
+from keyhouse.mandate.models import Notice
+from keyhouse.web import health
 
 pytestmark = pytest.mark.django_db
 PAGES = (
@@ -23,6 +27,7 @@ PAGES = (
     "/operator/mandates.json",
     "/operator/mandates/campaign/",
     "/operator/mandates/campaign.json",
+    "/operator/mandates/campaign/people/",
 )
 DAY = timedelta(days=1)
 
@@ -113,3 +118,71 @@ def test_what_is_not_there_is_missing(in_office: InOffice, name: str) -> None:
     browser = in_office("operator")
     assert browser.get(f"/operator/mandates/{name}/").status_code == 404
     assert browser.get(f"/operator/mandates/{name}.json").status_code == 404
+
+
+def test_people_are_listed_by_what_the_mandate_does_to_them(in_office: InOffice) -> None:
+    campaign("enforced")
+    ada, bea = make_user("ada"), make_user("bea")
+    make_project("alpha", ada, bea, with_app(make_user("cleo")))
+    announced = clock.now() - 100 * DAY
+    Notice.objects.create(user=ada, mandate="campaign", kind="shown", delivered_at=announced)
+    browser = in_office("operator")
+
+    def shown(which: str) -> set[str]:
+        page = browser.get(f"/operator/mandates/campaign/people/?which={which}").content.decode()
+        return {name for name in ("ada", "bea", "cleo") if f'href="/operator/people/{name}/"' in page}
+
+    assert shown("refused") == {"ada", "bea"}
+    assert shown("unreached") == {"bea"}
+    assert shown("coming") == set()
+    assert shown("weak") == set()
+    assert shown("nonsense%00") == {"ada", "bea"}
+
+
+def test_people_are_listed_page_by_page(in_office: InOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keyhouse.mandate.metrics.finding.MOST_SHOWN", 2)
+    campaign("enforced")
+    make_project("alpha", *(make_user(f"p{number}") for number in range(5)))
+    browser, path, names = in_office("operator"), "/operator/mandates/campaign/people/?which=refused", []
+    for _ in range(9):
+        page = browser.get(path).content.decode()
+        names += re.findall(r'href="/operator/people/(p\d)/"', page)
+        following = re.search(r'rel="next" href="([^"]+)"', page)
+        if following is None:
+            break
+        path = f"/operator/mandates/campaign/people/{html.unescape(following[1])}"
+    assert names == [f"p{number}" for number in range(5)]
+
+
+def test_a_page_of_people_looks_through_so_many_at_most(
+    in_office: InOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keyhouse.mandate.metrics.finding._AT_ONCE", 2)
+    monkeypatch.setattr("keyhouse.mandate.metrics.finding.MOST_READ", 4)
+    campaign("enforced")
+    for number in range(6):
+        make_user(f"p{number}")
+    browser = in_office("operator")
+    page = browser.get("/operator/mandates/campaign/people/").content.decode()
+    assert "Nobody among the 4 accounts that were looked at" in page
+    assert 'rel="next"' in page
+
+
+@pytest.mark.parametrize("after", ["-1", "x", "9" * 30, "%00", "٣"])
+def test_a_strange_place_in_a_list_is_its_beginning(in_office: InOffice, after: str) -> None:
+    campaign()
+    path = f"/operator/mandates/campaign/people/?after={after}"
+    assert in_office("operator").get(path).status_code == 200
+
+
+def test_prometheus_has_part_and_whole_of_each_share(ada: User) -> None:
+    campaign()
+    make_project("alpha", with_app(make_user("bea")), make_user("cleo"))
+    renew_adoption(clock.now())
+    told = health._measure().decode()
+    assert 'keyhouse_mandate_part{denominator="covered",mandate="campaign"} 1.0' in told
+    assert 'keyhouse_mandate_whole{denominator="covered",mandate="campaign"} 2.0' in told
+    assert 'keyhouse_mandate_whole{denominator="accounts",mandate=""} 3.0' in told
+    assert 'keyhouse_mandate_people{mandate="campaign",standing="refused"} 0.0' in told
+    assert 'keyhouse_mandate_refusals_today{mandate="campaign"} 0.0' in told
+    assert "bea" not in told

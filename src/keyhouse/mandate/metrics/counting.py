@@ -189,7 +189,7 @@ def count_all(measures: Sequence[Yardstick], now: datetime) -> Counted:
     complying: dict[int, int] = {}  # of whoever has a role in a project: by which measures, as bits
     covering: dict[str, int] = {}  # of projects: by which measures they are covered, as bits
     for batch in _batches(people.all_facts()):
-        beside = _read_beside(batch, now)
+        beside = read_beside(batch, now)
         for facts in batch:
             _count_person(facts, beside, counted, complying, covering)
     _count_projects(counted, complying, covering, now)
@@ -205,7 +205,7 @@ def _batches(everybody: Iterator[Facts]) -> Iterator[list[Facts]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Beside:
+class Beside:
     """What of some people stands in no facts."""
 
     active: frozenset[int]
@@ -214,7 +214,8 @@ class _Beside:
     publishers: Mapping[int, list[Asking]]
 
 
-def _read_beside(batch: Sequence[Facts], now: datetime) -> _Beside:
+def read_beside(batch: Sequence[Facts], now: datetime) -> Beside:
+    """Read it of some people, given by id, in a fixed number of questions."""
     first, last = key_of(batch[0]), key_of(batch[-1])
     since = now - ACTIVE
     seen = User.objects.filter(pk__gte=first, pk__lte=last, last_seen_at__gte=since)
@@ -225,7 +226,7 @@ def _read_beside(batch: Sequence[Facts], now: datetime) -> _Beside:
     for rows in (Authenticator.objects.all(), SecurityKey.usable(configuration.current().key_name)):
         grouped = _owned(rows, "user_id", first, last).values_list("user_id").annotate(Count("pk"))
         factors.update(dict(grouped))
-    return _Beside(
+    return Beside(
         frozenset(active),
         factors,
         _askings("token", _owned(live, "user_id", first, last), "user_id"),
@@ -251,7 +252,7 @@ def _askings(kind: str, rows: Iterable[Model], owner: str) -> dict[int, list[Ask
 
 
 def _count_person(
-    facts: Facts, beside: _Beside, counted: Counted, complying: dict[int, int], covering: dict[str, int]
+    facts: Facts, beside: Beside, counted: Counted, complying: dict[int, int], covering: dict[str, int]
 ) -> None:
     key, bits = key_of(facts), 0
     tokens, publishers = beside.tokens.get(key, ()), beside.publishers.get(key, ())

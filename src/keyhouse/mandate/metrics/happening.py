@@ -19,6 +19,7 @@ from keyhouse.mandate.metrics import hits
 from keyhouse.mandate.metrics.counting import Yardstick, covering_through
 from keyhouse.mandate.metrics.rules import AGAIN_WITHIN, spread
 from keyhouse.mandate.rules import is_accepted
+from keyhouse.mandate.shadow.models import Snooze
 from keyhouse.projects.life_cycle.models import KeptRole, Removal
 from keyhouse.projects.models import File
 
@@ -42,7 +43,7 @@ def happened(measures: Sequence[Yardstick], span: Span) -> list[dict[str, Any]]:
             "uploads": _by_class(uploads, one),
             "left": {"deleted": deleted[one.key]},
             "hits": hits.hits_of(one, span.since, span.until),
-            **({} if one.key else {"recovery": _recovery(span)}),
+            **({"snoozes": _snoozes(one)} if one.key else {"recovery": _recovery(span)}),
         }
         for one in measures
     ]
@@ -118,6 +119,12 @@ def _deleted(measures: Sequence[Yardstick], span: Span) -> Counter[str]:
             covering.update(covering_through(mandates, role.user_id, entry, removal.removed_at))
         found.update(covering)
     return found
+
+
+def _snoozes(measure: Yardstick) -> dict[str, int]:
+    """Count how often the deadlines of a mandate were put off so far, and by how many people."""
+    rows = Snooze.objects.filter(mandate=measure.key, made_at__lt=measure.now)
+    return {"made": rows.count(), "people": rows.values("user_id").distinct().count()}
 
 
 # ---- recovery

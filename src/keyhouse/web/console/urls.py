@@ -27,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/mandates/", mandates.mandates, name="console-mandates"),
     path("operator/mandates.json", mandates.mandates_json, name="console-mandates-json"),
     path("operator/mandates/<str:name>/", mandates.mandate, name="console-mandate"),
+    path("operator/mandates/<str:name>/people/", mandates.mandate_people, name="console-mandate-people"),
     path("operator/mandates/<str:name>.json", mandates.mandate_json, name="console-mandate-json"),
     path("operator/settings/", machine.settings, name="console-settings"),
     path("operator/jobs/", machine.jobs, name="console-jobs"),

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
+from keyhouse.mandate import words
 from keyhouse.mandate.metrics.counting import find_next_stage
+from keyhouse.mandate.metrics.finding import find_people
 from keyhouse.mandate.metrics.queries import latest, series
 from keyhouse.mandate.public import PublicMandate
 from keyhouse.web.console import mandates as found
 
-_ALL_DAYS = 730
+_ALL_DAYS: Final = 730
+_LONGEST_ID: Final = 18  # digits; every database takes that
 
 
 @actions.classified(GET="mandate.read-all")
@@ -57,6 +60,8 @@ def mandate(request: AskedRequest, name: str) -> HttpResponse:
         "day": listed.day,
         "index": index,
         "next_stage": None if at is None else policy.mandate.stages[at],
+        "next_word": "" if at is None else words.state(policy.mandate.stages[at]),
+        "has_shadow": any(stage.state == "shadow" for stage in policy.mandate.stages),
         "load": found.load_to_come(listed.day, now),
         **_adoption(request, name, now, listed),
     }
@@ -77,6 +82,27 @@ def mandate_json(request: AskedRequest, name: str) -> HttpResponse:
         "days": [one.as_dict() for one in _days(name, now)],
     }
     return JsonResponse(told)
+
+
+KINDS: Final = {
+    "refused": "Refused now",
+    "coming": "Asked next",
+    "unreached": "Not reached",
+    "weak": "Weak tokens and publishers",
+}
+
+
+@actions.classified(GET="mandate.read-all")
+def mandate_people(request: AskedRequest, name: str) -> HttpResponse:
+    """Show whom a mandate refuses, will refuse or didn't reach, and who has weak credentials, page by page."""
+    now = clock.now()
+    listed = found.get_mandate(name, now)
+    which = request.GET.get("which", "")
+    kind, after = which if which in KINDS else "refused", request.GET.get("after", "")
+    start = int(after) if after.isascii() and after.isdecimal() and len(after) < _LONGEST_ID else 0
+    page = find_people(listed.policy, kind, start, now)
+    context = {"listed": listed, "page": page, "kinds": KINDS.items(), "kind": kind, "is_first": not start}
+    return render(request, "console/mandate_people.html", context)
 
 
 def _days(name: str, now: datetime) -> list[Any]:
