@@ -10,7 +10,7 @@ objections holds; operators hold a second factor whatever any mandate says; then
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, Literal, NamedTuple
@@ -554,14 +554,27 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
 
     Whoever held authority before the mandate covered them has the notice floor from their first delivered notice on
     (one of an earlier announcement doesn't count: a tightened mandate gives its grace anew); somebody no notice reaches
-    waits for the hard cap. Authority gained since, and what was minted since, has no grace. Where the mandate allows it,
-    they may have put it off.
+    waits for the hard cap. For whoever became covered later, as a project of theirs became critical, both count from
+    then on. Authority gained since, and what was minted since, has no grace. Where the mandate allows it, they may have
+    put it off.
     """
     if policy.is_floor_exempt or not _has_grace(policy.mandate, facts):
         return scheduled
+    scheduled = _counted_from(policy.mandate, facts, scheduled)
     cap, told = scheduled + policy.mandate.unreached_cap, _first_told(policy.mandate, facts, now)
     found = cap if told is None or told > cap else max(scheduled, told + policy.mandate.floor)
     return max([found, *_snoozed(policy.mandate, facts, now)]) if facts.snoozes else found
+
+
+def _counted_from(mandate: Mandate, facts: Facts, scheduled: datetime) -> datetime:
+    """Return from when on floor and cap count: for whom only a criterion covers, not before it did (S4)."""
+    if not mandate.criteria or not facts.held_since[1]:
+        return scheduled
+    plain = tuple(replace(one, critical=frozenset()) for one in facts.authority)
+    if mandate.who.matches(View(facts.person, plain, mandate.announced_at)):
+        return scheduled
+    covered = [one.covered_since for one in facts.authority if one.covered_since is not None]
+    return max(scheduled, min(covered)) if covered else scheduled
 
 
 def _snoozed(mandate: Mandate, facts: Facts, now: datetime) -> list[datetime]:
