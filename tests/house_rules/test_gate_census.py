@@ -60,6 +60,8 @@ NEVER_GATED = {
     # being asked into a project, and saying no
     "collaborator.read-invitations", "collaborator.decline", "collaborator.leave",
     "organization.decline", "organization.leave",
+    # leaving where one is alone; asking to be let off, or for a key
+    "collaborator.lay-down", "organization.lay-down", "exemption.ask",
     # telling of abuse, and seeing what became of it
     "report.file", "report.read-own",
     # seeing what is trusted and trusting it no more; what happens to identities by themselves
@@ -85,7 +87,7 @@ IMPLICIT = {
     "account.delete",
     "collaborator.invite", "collaborator.resend", "collaborator.revoke", "collaborator.accept",
     "collaborator.change-role", "collaborator.remove", "collaborator.keep", "collaborator.hand-over",
-    "collaborator.nudge",
+    "collaborator.nudge", "organization.nudge",
     "publisher.add", "publisher.confirm", "publisher.constrain", "publisher.add-pending",
     "project.require-publishers", "project.allow-tokens",
     "organization.create", "organization.accept", "organization.invite", "organization.change-role",

@@ -38,6 +38,7 @@ PROJECT_ACTIONS = {
     "collaborator.nudge",
     "collaborator.hand-over",
     "collaborator.leave",
+    "collaborator.lay-down",
 }
 
 

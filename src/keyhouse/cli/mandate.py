@@ -12,6 +12,7 @@ from django.db.models import Max
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import find_user
+from keyhouse.cli import mandate_stranded
 from keyhouse.cli import mandate_words as words
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.main import FAILED, as_json
@@ -418,3 +419,4 @@ command.add_command(templates)
 command.add_command(show_guards)
 command.add_command(show_timeline)
 command.add_command(emergency_accounts)
+command.add_command(mandate_stranded.command)

@@ -182,6 +182,9 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("collaborator.leave", "Give up one's own role in a project, or become a maintainer"),
         _own("collaborator.decline", "Decline an invitation into a project"),
         _own("organization.leave", "Leave an organization"),
+        _own("collaborator.lay-down", "Lay down a project that one owns alone, or take that back"),
+        _own("organization.lay-down", "Lay down an organization that one owns alone, or take that back"),
+        _own("exemption.ask", "Ask operators for an exemption or a security key, or take that back"),
         _own("organization.decline", "Decline an invitation into an organization"),
         _own("report.file", "Report a project to the people who run the index"),
         _own("report.read-own", "See what one reported, and what became of it"),
@@ -346,6 +349,11 @@ CATALOGUE: Final[dict[str, Action]] = {
             "management",
         ),
         _gated(
+            "organization.nudge",
+            "Remind a member of an organization of what the mandates ask of them",
+            "management",
+        ),
+        _gated(
             "organization.add-project",
             "Make a project in an organization, or move one into it",
             "management",
@@ -375,7 +383,9 @@ CATALOGUE: Final[dict[str, Action]] = {
         _operator("office.propose", "Propose that somebody gets an office", step_up=True),
         _operator("office.revoke", "Take an office from somebody", step_up=True),
         _operator(
-            "ownership.propose", "Propose a new owner for a project that nobody looks after", step_up=True
+            "ownership.propose",
+            "Propose a new owner for a project or organization that nobody looks after",
+            step_up=True,
         ),
         _operator(
             "emergency.propose",
@@ -432,6 +442,9 @@ CATALOGUE: Final[dict[str, Action]] = {
         ),
         _operator("mandate.withdraw", "Withdraw a proposal, or an exemption", step_up=True),
         _operator("exemption.propose", "Propose to exempt somebody for a while", step_up=True),
+        _operator(
+            "exemption.answer", "Answer somebody who asks for an exemption or a security key", step_up=True
+        ),
         _operator("exemption.approve", "Approve an exemption that somebody else proposed", step_up=True),
         _operator(
             "mail.read-all", "See what was not mailed and why, what waits, and which addresses bounced"

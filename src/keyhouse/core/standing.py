@@ -14,8 +14,8 @@ from typing import Protocol
 class Standing:
     """What somebody may change here, and with whom.
 
-    `co_owner_ids` are the other people who own a project that this one owns or maintains. `compliant_co_owner_ids` are
-    those whose word counts for this person: they own a project together, and have a verified address and a second
+    `co_owner_ids` are the other people who own a project that this one owns or maintains, or an organization that this one
+    owns. `compliant_co_owner_ids` are those whose word counts for this person: they own one together, and have a verified address and a second
     factor, in an active account without a hold. Whoever only lets somebody help in a project of theirs says nothing of
     that one's own projects, and no owner of a project speaks for an operator, who has authority over all.
     `helped_by_others`: each of the person's projects has such a compliant other owner. `sole_owned`: names of projects

@@ -106,6 +106,7 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "team-role.end",
         "project.move",
         "collaborator.nudge",
+        "organization.nudge",
         "second-factor.remove-last",
         "password.remove",
         "email.add",
@@ -147,6 +148,8 @@ ALWAYS_OPEN: Final = frozenset(
         "project.require-publishers",
         "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",
         "organization.revoke", "organization.decline", "organization.leave", "organization.keep-member",
+        # leaving, also where one is alone, and asking to
+        "collaborator.lay-down", "organization.lay-down", "exemption.ask", "exemption.answer",
         # letting go of what nobody has seen, and a thief may have put there
         "release.discard",
         # stopping the accounts of others, and letting go of one that was stopped by mistake

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from keyhouse.accounts.models import User
 from keyhouse.mandate import queries
 from keyhouse.mandate.asked import Asked, standing_of
+from keyhouse.mandate.facts import Facts
+from keyhouse.mandate.people import facts_of
+from keyhouse.mandate.populations import likeness
+from keyhouse.mandate.rules import Policy, is_compliant
 from keyhouse.organizations.models import Organization
 from keyhouse.organizations.rules import KINDS
 from keyhouse.projects import rights
@@ -30,28 +36,50 @@ class Blocker:
 
 def blockers_of(project: Project, now: datetime) -> list[Blocker]:
     """Return those who don't comply, owners first."""
-    policies = queries.live_policies(now)
-    found = []
-    for user, right in _people(project):
-        standing = standing_of(queries.facts_of_person(user.pk), policies, now)
-        # who is an operator is nothing to a project's people
-        unmet = tuple(one for one in standing.asked if not (one.is_met or one.is_floor))
-        if unmet:
-            found.append(Blocker(user.username, Role.Kind(right.kind).label, unmet, right.via))
-    return found
+    rights_by_person = _people(project)
+    unmet = unmet_of([user.pk for user, _ in rights_by_person], now)
+    return [
+        Blocker(user.username, Role.Kind(right.kind).label, unmet[user.pk], right.via)
+        for user, right in rights_by_person
+        if user.pk in unmet
+    ]
 
 
 def blocking_members(organization: Organization, now: datetime) -> list[Blocker]:
     """Return those of an organization's members who don't comply, owners first."""
-    policies, found = queries.live_policies(now), []
-    members = organization.members.select_related("user").order_by("user__username")
-    for member in sorted(members, key=lambda one: -KINDS.index(one.kind)):
-        standing = standing_of(queries.facts_of_person(member.user_id), policies, now)
-        unmet = tuple(one for one in standing.asked if not (one.is_met or one.is_floor))
-        if unmet:
-            role = member.get_kind_display()
-            found.append(Blocker(member.user.username, role, unmet, rights.BY_ORGANIZATION))
+    members = list(organization.members.select_related("user").order_by("user__username"))
+    unmet = unmet_of([member.user_id for member in members], now)
+    return [
+        Blocker(
+            member.user.username, member.get_kind_display(), unmet[member.user_id], rights.BY_ORGANIZATION
+        )
+        for member in sorted(members, key=lambda one: -KINDS.index(one.kind))
+        if member.user_id in unmet
+    ]
+
+
+def unmet_of(user_ids: Collection[int], now: datetime) -> dict[int, tuple[Asked, ...]]:
+    """Return what each of these people doesn't meet, exempt or not; whoever meets all of it is left out.
+
+    What is refused to people whom no mandate tells apart is worked out once.
+    """
+    policies, alike = queries.live_policies(now), dict[Any, tuple[Asked, ...]]()
+    found = {}
+    for facts in facts_of(user_ids):
+        if all(is_compliant(one.mandate, facts.person) for one in policies):
+            continue
+        key = likeness(facts, policies)
+        if key not in alike:
+            alike[key] = _unmet(facts, policies, now)
+        if alike[key]:
+            found[int(facts.person.id[1:])] = alike[key]
     return found
+
+
+def _unmet(facts: Facts, policies: Sequence[Policy], now: datetime) -> tuple[Asked, ...]:
+    # who is an operator is nothing to a project's people
+    asked = standing_of(facts, policies, now).asked
+    return tuple(one for one in asked if not (one.is_met or one.is_floor))
 
 
 def _people(project: Project) -> list[tuple[User, rights.Right]]:

@@ -18,10 +18,12 @@ from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.mandate import criticality, dispositions, history, protection
 from keyhouse.mandate.campaigns import emergency
+from keyhouse.mandate.exits import laying_down, weighing
 from keyhouse.mandate.metrics import daily
 from keyhouse.mandate.notices import following
 from keyhouse.mandate.notices import services as notices
 from keyhouse.mandate.shadow import keeping as shadows
+from keyhouse.organizations import ownership as organizations
 from keyhouse.projects import ownership
 
 POLL_SECONDS: Final = 60.0
@@ -43,6 +45,9 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "weak_uses": notices.forget_weak_uses,
     **shadows.WORKS,
     "emergency_accounts": emergency.carry_out_due,
+    "organization_owners": organizations.carry_out_due,
+    "laid_down": laying_down.carry_out_due,
+    "weights": weighing.renew,
 }
 
 

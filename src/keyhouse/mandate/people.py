@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Lower
@@ -29,6 +29,37 @@ _HELD: Final = {"has_app": "authenticator-app", "has_bound": "security-key", "ha
 _OFFICES: Final = tuple(f"is_{office}" for office in OFFICES)
 _INVITED: Final = ("by_name", "by_address", "into_by_name", "into_by_address")
 _AT_ONCE: Final = 2000  # people of one question
+_LISTED_AT_ONCE: Final = 500  # of one that lists them
+
+
+class _Some(NamedTuple):
+    """The people of one question: a stretch of numbers, or numbers that are listed."""
+
+    numbers: tuple[int, ...]
+    is_stretch: bool = True
+
+    def of(self, rows: QuerySet[Any, Any], column: str = "user_id") -> QuerySet[Any, Any]:
+        """Return the rows that are about them."""
+        return rows.filter(**{f"{column}__{'range' if self.is_stretch else 'in'}": self.numbers})
+
+    @property
+    def rights(self) -> str:
+        """Return the statement that selects their rights in projects."""
+        return _RIGHTS.format(selection(f"{{user}} {self.places}"))
+
+    @property
+    def places(self) -> str:
+        """Return the condition on a number, with places for the numbers."""
+        return "BETWEEN %s AND %s" if self.is_stretch else f"IN ({sql.placeholders(self.numbers)})"
+
+
+def facts_of(user_ids: Collection[int]) -> Iterator[Facts]:
+    """Yield the facts of these people, by id, in a fixed number of questions for each 500; who is gone is left out."""
+    wanted, critical = sorted(set(user_ids)), _criticals()
+    for start in range(0, len(wanted), _LISTED_AT_ONCE):
+        some = _Some(tuple(wanted[start : start + _LISTED_AT_ONCE]), is_stretch=False)
+        rows = list(_rows_of(User.objects.filter(pk__in=some.numbers)))
+        yield from _with_standing(rows, some, critical)
 
 
 def all_facts(
@@ -44,10 +75,14 @@ def all_facts(
         critical[name].update(criteria)
     while rows := _people_after(last):
         last = rows[-1]["pk"]
-        yield from _with_standing(rows, critical)
+        yield from _with_standing(rows, _Some((rows[0]["pk"], last)), critical)
 
 
 def _people_after(last: int) -> list[dict[str, Any]]:
+    return list(_rows_of(User.objects.filter(pk__gt=last))[:_AT_ONCE])
+
+
+def _rows_of(people: QuerySet[User]) -> QuerySet[User, dict[str, Any]]:
     email = Email.objects.filter(user=OuterRef("pk"), is_primary=True, verified_at__isnull=False)
     # one that was disabled by wrong codes still makes the account one with a factor
     app = Authenticator.objects.filter(user=OuterRef("pk"))
@@ -56,20 +91,22 @@ def _people_after(last: int) -> list[dict[str, Any]]:
     into = OrganizationInvitation.objects.filter(ended_at=None, expires_at__gt=clock.now())
     verified = Email.objects.filter(user=OuterRef("pk"), verified_at__isnull=False)
     verified = verified.annotate(folded=Lower("address"))
-    people = User.objects.filter(pk__gt=last).exclude(state=User.State.DELETED).order_by("pk")
-    rows = people.annotate(
-        is_verified=Exists(email),
-        has_app=Exists(app),
-        has_bound=Exists(key.filter(backup_eligible=False)),
-        has_synced=Exists(key.filter(backup_eligible=True)),
-        by_name=Exists(offers.filter(user=OuterRef("pk"))),
-        by_address=Exists(verified.filter(Exists(offers.filter(address=OuterRef("folded"))))),
-        into_by_name=Exists(into.filter(user=OuterRef("pk"))),
-        into_by_address=Exists(verified.filter(Exists(into.filter(address=OuterRef("folded"))))),
-    ).values(
-        "pk", "username", "joined_at", "state", "held_until", *_OFFICES, "is_verified", *_HELD, *_INVITED
+    rows: Any = (
+        people.exclude(state=User.State.DELETED)
+        .order_by("pk")
+        .annotate(
+            is_verified=Exists(email),
+            has_app=Exists(app),
+            has_bound=Exists(key.filter(backup_eligible=False)),
+            has_synced=Exists(key.filter(backup_eligible=True)),
+            by_name=Exists(offers.filter(user=OuterRef("pk"))),
+            by_address=Exists(verified.filter(Exists(offers.filter(address=OuterRef("folded"))))),
+            into_by_name=Exists(into.filter(user=OuterRef("pk"))),
+            into_by_address=Exists(verified.filter(Exists(into.filter(address=OuterRef("folded"))))),
+        )
     )
-    found: list[Any] = list(rows[:_AT_ONCE])
+    columns = ("pk", "username", "joined_at", "state", "held_until", *_OFFICES, "is_verified", *_HELD)
+    found: QuerySet[User, dict[str, Any]] = rows.values(*columns, *_INVITED)
     return found
 
 
@@ -82,14 +119,13 @@ def _criticals() -> dict[str, dict[str, datetime]]:
 
 
 def _with_standing(
-    rows: Sequence[dict[str, Any]], critical: dict[str, dict[str, datetime]]
+    rows: Sequence[dict[str, Any]], some: _Some, critical: dict[str, dict[str, datetime]]
 ) -> Iterator[Facts]:
-    first, last = rows[0]["pk"], rows[-1]["pk"]
-    authority = _authority(first, last, critical)
-    notices = _by_person(NoticeRow.objects.all(), first, last, "mandate", "kind", "delivered_at")
+    authority = _authority(some, critical)
+    notices = _by_person(NoticeRow.objects.all(), some, "mandate", "kind", "delivered_at")
     live = Exemption.objects.filter(effective_at__isnull=False, withdrawn_at__isnull=True)
-    exemptions = _by_person(live, first, last, "version__name", "version__version", "until", "effective_at")
-    snoozes = _snoozes(first, last)
+    snoozes = _snoozes(some)
+    exemptions = _by_person(live, some, "version__name", "version__version", "until", "effective_at")
     for row in rows:
         key = row["pk"]
         yield Facts(
@@ -103,56 +139,52 @@ def _with_standing(
         )
 
 
-def _snoozes(first: int, last: int) -> dict[int, list[Snoozed]]:
+def _snoozes(some: _Some) -> dict[int, list[Snoozed]]:
     found: dict[int, list[Snoozed]] = defaultdict(list)
-    for key, mandate, since, until in sql.select(_SNOOZES, first, last):
+    for key, mandate, since, until in sql.select(_SNOOZES.format(some.places), *some.numbers):
         found[key].append(Snoozed(mandate, sql.read_instant(since), sql.read_instant(until)))
     return found
 
 
 _SNOOZES: Final = (
-    "SELECT user_id, mandate, made_at, until_at FROM shadow_snooze WHERE user_id BETWEEN %s AND %s"
+    "SELECT user_id, mandate, made_at, until_at FROM shadow_snooze WHERE user_id {}"
     " ORDER BY user_id, mandate, made_at"
 )
 
 
-def _authority(first: int, last: int, critical: dict[str, dict[str, datetime]]) -> dict[int, list[Authority]]:
+def _authority(some: _Some, critical: dict[str, dict[str, datetime]]) -> dict[int, list[Authority]]:
     """Return what each of these people may do: in organizations, then in projects, then by publishers, by name."""
     found: dict[int, list[Authority]] = defaultdict(list)
-    members = _by_person(
-        Membership.objects.all(), first, last, "organization__normalized_name", "kind", "since_at"
-    )
+    members = _by_person(Membership.objects.all(), some, "organization__normalized_name", "kind", "since_at")
     for key, several in members.items():
         found[key] += [Authority("organization", *one) for one in several]
-    for key, *role in sql.select(_RIGHTS, *[first, last] * BRANCHES):
+    for key, *role in sql.select(some.rights, *some.numbers * BRANCHES):
         found[key].append(_role(tuple(role), critical))
-    for key, publishers in _publishers_by_person(first, last).items():
+    for key, publishers in _publishers_by_person(some).items():
         found[key] += sorted(configured(publishers), key=lambda one: one.name)
     return found
 
 
 _RIGHTS: Final = (
     "SELECT held.user_id, project.normalized_name, held.kind, held.since_at, held.via"
-    f" FROM ({selection('{user} BETWEEN %s AND %s')}) held JOIN projects_project project ON project.id = held.project_id"
+    " FROM ({}) held JOIN projects_project project ON project.id = held.project_id"
     " ORDER BY 1, 2, 3, 5"
 )
 
 
-def _publishers_by_person(first: int, last: int) -> dict[int, list[tuple[str, datetime]]]:
+def _publishers_by_person(some: _Some) -> dict[int, list[tuple[str, datetime]]]:
     """Return for which projects, also such as are to come, people answer for a publisher, and since when."""
     found: dict[int, list[tuple[str, datetime]]] = defaultdict(list)
-    rows = live_publishers(clock.now()).filter(configured_by_id__gte=first, configured_by_id__lte=last)
+    rows = some.of(live_publishers(clock.now()), "configured_by_id")
     columns = ("configured_by_id", "project__normalized_name", "pending_normalized_name", "added_at")
     for key, name, pending, at in rows.order_by("pk").values_list(*columns).iterator(chunk_size=_AT_ONCE):
         found[key].append((name or pending, at))
     return found
 
 
-def _by_person(
-    rows: QuerySet[Any, Any], first: int, last: int, *fields: str
-) -> dict[int, list[tuple[Any, ...]]]:
+def _by_person(rows: QuerySet[Any, Any], some: _Some, *fields: str) -> dict[int, list[tuple[Any, ...]]]:
     found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    chosen = rows.filter(user_id__gte=first, user_id__lte=last).order_by("user_id", *fields)
+    chosen = some.of(rows).order_by("user_id", *fields)
     for key, *values in chosen.values_list("user_id", *fields).iterator(chunk_size=_AT_ONCE):
         found[key].append(tuple(values))
     return found

@@ -141,6 +141,12 @@ def _rounded(facts: Facts, announced: Iterable[datetime]) -> Facts:
     return replace(facts, notices=told)
 
 
+def likeness(facts: Facts, policies: Sequence[Policy]) -> Any:
+    """Return what these policies see in somebody; people of whom that is equal get the same decisions and deadlines."""
+    times = tuple(_deadlines(facts, policy) for policy in policies)
+    return _about_person(facts, policies), times, frozenset(_classes_of_names(facts, policies))
+
+
 def _next_hour(at: datetime, announced: Iterable[datetime]) -> datetime:
     """Return the next full hour, or the instant itself where a mandate is announced in between: that tells notices apart."""
     full = at.replace(minute=0, second=0, microsecond=0)

@@ -7,7 +7,7 @@ whom `approvals` says; where there is at most one operator it takes effect a day
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -305,7 +305,7 @@ def propose_exemption(  # noqa: PLR0913 - what makes an exemption accountable, o
     terms = _Terms(until, reason.strip(), evidence.strip(), control.strip())
     _judge_terms(terms, now)
     _refuse_own_gain(by, user.pk)
-    _judge_exempted(user)
+    judge_exempted(user)
     with transaction.atomic():
         _require(by, "exemption.propose", mandate_name)
         lock_ledger()
@@ -326,10 +326,12 @@ def _judge_terms(terms: _Terms, now: datetime) -> None:
         raise ExemptionInvalid(f"An exemption ends within {LONGEST_EXEMPTION.days} days from now.")
 
 
-def _judge_exempted(user: User) -> None:
+def judge_exempted(user: User) -> None:
+    """Raise ExemptionInvalid for whom nobody exempts: accounts of services (E3), and accounts that are gone."""
     if user.kind != "person":
         raise ExemptionInvalid(
-            "An account of a service can't be exempted.", fix="Use a credential made for machines."
+            "An account of a service can't be exempted.",
+            fix="Let a trusted publisher publish, or a robot token of the project.",
         )
     if user.state == User.State.DELETED:
         raise ExemptionInvalid("This account was deleted.")
@@ -338,6 +340,11 @@ def _judge_exempted(user: User) -> None:
 def _refuse_own_gain(by: Actor, user_id: int) -> None:
     if by.user_id is not None and by.user_id == user_id:
         raise ApprovalRefused("Nobody has a part in their own exemption.")
+
+
+def require_live(mandate_name: str, now: datetime) -> None:
+    """Raise MandateMissing where no such mandate is live, ExemptionInvalid for the operators' floor."""
+    _live_version(mandate_name, now)
 
 
 def _live_version(mandate_name: str, now: datetime) -> MandateVersion:
@@ -377,6 +384,7 @@ def approve_exemption(exemption_id: int, *, by: Actor) -> Exemption:
         row.approved_at, row.approved_by = now, _with(row.approved_by, by)
         row.save(update_fields=["approved_at", "approved_by", "effective_at"])
         _record_exemption("exemption.approve", row, by)
+        _follow(row, by, now)
     return row
 
 
@@ -415,7 +423,29 @@ def withdraw_exemption(exemption_id: int, *, by: Actor) -> Exemption:
         row.withdrawn_at, row.withdrawn_by = now, by.name
         row.save(update_fields=["withdrawn_at", "withdrawn_by"])
         _record_exemption("mandate.withdraw", row, by)
+        _follow(row, by, now)
     return row
+
+
+Follower = Callable[[Exemption, Actor, datetime], None]
+_followers: list[Follower] = []
+
+
+def wire_followers(*followers: Follower) -> None:
+    """Let these know of each exemption that is approved or withdrawn, in the same transaction; none takes them out."""
+    _followers[:] = followers
+
+
+def _follow(row: Exemption, by: Actor, now: datetime) -> None:
+    for follower in _followers:
+        follower(row, by, now)
+
+
+def drop_proposal(row: Exemption, by: Actor, now: datetime) -> None:
+    """Withdraw a proposed exemption that doesn't hold yet, as whom it is for asks for it no more; in the caller's transaction."""
+    lock_ledger()
+    waiting = Exemption.objects.filter(Q(effective_at=None) | Q(effective_at__gt=now), pk=row.pk)
+    waiting.filter(withdrawn_at=None).update(withdrawn_at=now, withdrawn_by=by.name)
 
 
 def seed_exemption(  # noqa: PLR0913 - one keyword for each thing the ledger holds
@@ -426,7 +456,7 @@ def seed_exemption(  # noqa: PLR0913 - one keyword for each thing the ledger hol
     Raises RoleRequired, ExemptionInvalid, MandateMissing.
     """
     _require_host(by, "exemption.propose")
-    _judge_exempted(user)
+    judge_exempted(user)
     if approved_by.lower() == user.username.lower():
         raise ExemptionInvalid("Somebody else approves an exemption.")
     now = clock.now()

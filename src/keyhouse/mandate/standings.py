@@ -32,12 +32,13 @@ class MandateStandings:
             for one in rights.rights_in_several(roles)
             if one.kind == OWNER and one.user_id != user_id
         }
-        others = sorted({owner for _, owner in owners})
+        partners = _owners_of_organizations_of(user_id)
+        others = sorted({owner for _, owner in owners} | partners)
         compliant = set(compliant_among(others, clock.now()))
         in_office = Q(is_operator=True) | Q(is_moderator=True) | Q(is_auditor=True)
         has_office = User.objects.filter(in_office, pk=user_id).exists()
         helped = {project for project, owner in owners if owner in compliant}
-        peers = {owner for project, owner in owners if roles[project] == OWNER} & compliant
+        peers = ({owner for project, owner in owners if roles[project] == OWNER} | partners) & compliant
         return Standing(
             has_authority=bool(roles) or has_office or _can_act_otherwise(user_id, clock.now()),
             has_critical_project=_is_any_critical(list(roles)),
@@ -52,6 +53,14 @@ class MandateStandings:
     def is_critical(self, normalized_name: str) -> bool:
         """Tell whether a project is critical by any mandate."""
         return CriticalProject.objects.filter(normalized_name=normalized_name).exists()
+
+
+def _owners_of_organizations_of(user_id: int) -> set[int]:
+    """Return who owns an organization together with this person, also one without projects."""
+    owners = Membership.objects.filter(kind=Membership.Kind.OWNER)
+    mine = owners.filter(user_id=user_id).values("organization_id")
+    found = owners.filter(organization_id__in=mine).exclude(user_id=user_id)
+    return set(found.values_list("user_id", flat=True))
 
 
 def _can_act_otherwise(user_id: int, now: datetime) -> bool:

@@ -40,4 +40,5 @@ urlpatterns = [
     path("account/mandate/", own.page, name="own-mandate"),
     path("account/mandate.json", own.data, name="own-mandate-json"),
     path("", include("keyhouse.mandate.shadow.urls")),
+    path("", include("keyhouse.mandate.exits.urls")),
 ]

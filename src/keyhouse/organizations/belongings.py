@@ -71,7 +71,15 @@ BELONGINGS: Final = Belongings(
             "memberships",
             "organizations.Membership",
             _memberships,
-            ("organization__name", "kind", "since_at", "ends_at", "ends_as", "ends_asked_by_name"),
+            (
+                "organization__name",
+                "kind",
+                "since_at",
+                "ends_at",
+                "ends_as",
+                "ends_asked_by_name",
+                "nudged_at",
+            ),
             {"id": _ROW, "user": _ACCOUNT, "ends_asked_by": "told by name"},
         ),
         Kept(

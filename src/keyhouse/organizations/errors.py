@@ -182,3 +182,12 @@ class OfferTargetRefused(OrganizationsRefusal):
     code = "offer-target-refused"
     sentence = "This is neither a user name nor an e-mail address."
     fix = "Type the person's user name here, or their e-mail address."
+
+
+class OrganizationOwned(Refusal):
+    """Operators find a new owner only where every owner was suspended, has left, or was not here for half a year."""
+
+    code = "organization-owned"
+    situation = Situation.CONFLICT
+    sentence = "An owner of this organization looks after it."
+    fix = "Ask them."

@@ -69,6 +69,8 @@ class Membership(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     ends_asked_by_name = models.CharField(max_length=150, default="", db_default="", blank=True)
+    # when they were last reminded of what the mandates ask of them
+    nudged_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         """A person belongs to an organization once."""

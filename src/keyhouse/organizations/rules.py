@@ -42,6 +42,8 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
         "organization.change-role",
         "organization.remove-member",
         "organization.keep-member",
+        "organization.nudge",
+        "organization.lay-down",
     },
     MANAGER: _EVERY_MEMBER | _MANAGING,
     MEMBER: _EVERY_MEMBER,

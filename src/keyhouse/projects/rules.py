@@ -78,6 +78,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "collaborator.nudge",
             "collaborator.hand-over",
             "collaborator.leave",
+            "collaborator.lay-down",
             "publisher.read",
             "publisher.add",
             "publisher.remove",

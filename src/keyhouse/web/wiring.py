@@ -12,10 +12,13 @@ from keyhouse.credentials.trusted_publishers.acting import MintedLedger
 from keyhouse.credentials.trusted_publishers.belongings import BELONGINGS as OF_PUBLISHERS
 from keyhouse.credentials.trusted_publishers.pending import follow_new_project
 from keyhouse.mandate import foregone, history
+from keyhouse.mandate import services as mandate_services
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.campaigns import emergency
 from keyhouse.mandate.campaigns.belongings import BELONGINGS as OF_CAMPAIGNS
 from keyhouse.mandate.completion.queries import what_is_left
+from keyhouse.mandate.exits import asking
+from keyhouse.mandate.exits.belongings import BELONGINGS as OF_EXITS
 from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.notices.belongings import BELONGINGS as OF_NOTICES
 from keyhouse.mandate.shadow import watching
@@ -45,12 +48,14 @@ def wire_all() -> None:
     founding.wire(follow_new_project)
     history.wire(watching.watch)
     arrivals.wire(emergency.follow_arrival)
+    mandate_services.wire_followers(asking.follow)
     belongings.wire(
         OF_STAGING,
         OF_SAFETY,
         OF_NOTICES,
         OF_SHADOWS,
         OF_CAMPAIGNS,
+        OF_EXITS,
         OF_MANDATES,
         OF_PUBLISHERS,
         OF_TOKENS,

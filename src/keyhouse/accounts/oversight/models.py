@@ -39,7 +39,7 @@ class Suspension(models.Model):
 
 
 class Proposal(models.Model):
-    """Power over others that an operator wants somebody to have: an office, or the ownership of a project without owner.
+    """Power over others that an operator wants somebody to have: an office, or the ownership of a project or organization without owner.
 
     That an account is kept for emergencies is proposed in the same way.
 
@@ -53,12 +53,13 @@ class Proposal(models.Model):
         OFFICE = "office"
         OWNER = "owner"
         EMERGENCY = "emergency"
+        ORGANIZATION = "organization"  # the ownership of one
 
     kind = models.CharField(max_length=16, choices=Kind)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="proposals")
     about = models.CharField(
         max_length=200
-    )  # the office, the normalised name of the project, or whether it is kept
+    )  # the office, the normalised name of the project or organization, or whether it is kept
     reason = models.CharField(max_length=500)
     proposed_at = models.DateTimeField()
     proposed_by = models.CharField(max_length=150)

@@ -153,7 +153,7 @@ def _carry_out(change_id: int, name: str, now: datetime) -> bool:
         if role is None or not rules.is_higher(role.kind, change.kind or None):
             return True
         action = CHANGE if change.kind else REMOVE
-        if not _has_other_owner(project, role):
+        if not has_other_owner(project, role):
             told = letters.stays(project, role.user.username)
             tell_others(queries.owners_of(project), told, now)
             _record(action, project, role, role.kind, by, code=OwnerLast.code)
@@ -176,11 +176,12 @@ def _is_doubtful(change: RoleChange, now: datetime) -> bool:
 
 def require_other_owner(project: Project, role: Role) -> None:
     """Raise OwnerLast where nobody else owns the project who could act; the caller holds the locks of all of them."""
-    if not _has_other_owner(project, role):
+    if not has_other_owner(project, role):
         raise OwnerLast
 
 
-def _has_other_owner(project: Project, role: Role) -> bool:
+def has_other_owner(project: Project, role: Role) -> bool:
+    """Tell whether somebody else owns the project who could act; also where the role is none of an owner."""
     if project.organization_id is not None and _has_owner(project.organization_id):
         return True  # an organization always has one, who owns its projects
     others = Role.objects.filter(project=project, kind=OWNER).exclude(user_id=role.user_id)

@@ -31,6 +31,7 @@ from keyhouse.projects.models import Project, Release
 from keyhouse.projects.rules import told_reason
 
 __all__ = [
+    "archive_in",
     "archive_project",
     "delete_file",
     "delete_project",
@@ -131,6 +132,18 @@ def _set_standing(name: str, wanted: Standing, action: str, by: Actor, *, ends: 
         faults.reach("status.rows-written")
     faults.reach("status.committed")
     return project
+
+
+def archive_in(project: Project, reason: str) -> bool:
+    """Archive a locked project in the caller's transaction, which records and tells it; returns whether it was not archived."""
+    before = Standing(project.status, project.status_reason, project.successor)
+    after = rules.next_standing(before, Standing(ARCHIVED, reason), "")
+    if after is None or before.status == ARCHIVED:
+        return False
+    project.status, project.status_reason, project.successor = after.status, after.reason, after.successor
+    project.save(update_fields=["status", "status_reason", "successor"])
+    pages.refresh_pages(project)
+    return True
 
 
 def _told(before: Standing, after: Standing) -> dict[str, Detail]:

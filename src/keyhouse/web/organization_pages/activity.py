@@ -13,10 +13,11 @@ from django.shortcuts import render
 
 from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock
+from keyhouse.mandate import nudging
 from keyhouse.mandate.blockers import blocking_members
 from keyhouse.organizations.models import Organization
-from keyhouse.projects.visiting import page_of, pager
-from keyhouse.web.organization_pages.visiting import context_of, organization_of
+from keyhouse.projects.visiting import page_of, pager, readable
+from keyhouse.web.organization_pages.visiting import actor_of, context_of, organization_of, to
 
 OVERSEE: Final = "organization.oversee"
 _AT_ONCE: Final = 500
@@ -47,6 +48,15 @@ def compliance(request: HttpRequest, name: str) -> HttpResponse:
     found = organization_of(request, OVERSEE, name)
     context = context_of(request, found, "compliance") | {"blockers": blocking_members(found, clock.now())}
     return render(request, "organizations/compliance.html", context)
+
+
+@actions.takes()
+@actions.classified(POST="organization.nudge")
+def nudge(request: HttpRequest, name: str, username: str) -> HttpResponse:
+    """Remind a member of what they lack."""
+    found = organization_of(request, nudging.NUDGE_MEMBER, name)
+    nudging.nudge_member(found.name, readable(username), by=actor_of(request))
+    return to(found, "compliance/")
 
 
 def _records_of(found: Organization) -> QuerySet[Record]:

@@ -39,6 +39,7 @@ urlpatterns = [
     path(_ONE + "activity/", activity.activity, name="organization-activity"),
     path(_ONE + "activity.jsonl", activity.export, name="organization-activity-export"),
     path(_ONE + "compliance/", activity.compliance, name="organization-compliance"),
+    path(_PERSON + "nudge/", activity.nudge, name="nudge-member"),
     path(_INBOX + "accept/", invitations.accept, name="accept-offer"),
     path(_INBOX + "decline/", invitations.decline, name="decline-offer"),
     path(_PROJECT + "organization/", projects.move, name="move-project"),

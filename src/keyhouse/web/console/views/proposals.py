@@ -20,12 +20,15 @@ from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
 from keyhouse.mandate.campaigns.emergency import EMERGENCY
+from keyhouse.organizations.ownership import ORGANIZATION
 from keyhouse.projects.ownership import OWNER
 from keyhouse.web.console.forms import WhyForm
 
 LIST: Final = "/operator/proposals/"
 MOST: Final = 100
-UNDERTAKINGS: Final[Mapping[str, Undertaking]] = {one.kind: one for one in (OFFICE, OWNER, EMERGENCY)}
+UNDERTAKINGS: Final[Mapping[str, Undertaking]] = {
+    one.kind: one for one in (OFFICE, OWNER, ORGANIZATION, EMERGENCY)
+}
 
 
 @dataclass(frozen=True, slots=True)
