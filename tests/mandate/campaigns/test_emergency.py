@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from django.db import transaction
+from tests.accounts.conftest import at_once
 from tests.mandate.conftest import SetClock
 from tests.mandate.ledger import DAY, NOW, make_operator, make_person, session_of
 
@@ -17,9 +19,9 @@ from keyhouse.accounts.oversight.errors import ApprovalRefused, OwnAccount, Prop
 from keyhouse.accounts.sessions import start_session
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.models import Record
-from keyhouse.core import belongings, clock, configuration
+from keyhouse.core import belongings, clock, configuration, faults
 from keyhouse.core.actor import host
-from keyhouse.core.errors import RoleRequired
+from keyhouse.core.errors import Refusal, RoleRequired
 from keyhouse.mail.models import Mail
 from keyhouse.mandate import keeping
 from keyhouse.mandate.campaigns import emergency
@@ -226,3 +228,46 @@ def test_whoever_has_left_for_good_keeps_none() -> None:
     assert EmergencyAccount.objects.count() == 1
     assert of_campaigns.close(user.pk, True, NOW) == 1
     assert not EmergencyAccount.objects.exists()
+
+
+def test_approved_by_two_at_once_it_is_marked_once() -> None:
+    user = vault()
+    first, second = make_operator("ops"), make_operator("olga")
+    row = mark(user, session_of(make_operator("third")))
+    acts = [
+        partial(proposals.approve, EMERGENCY, row.pk, by=session_of(one), now=clock.now())
+        for one in (first, second)
+    ]
+    outcomes = at_once(acts)
+    assert EmergencyAccount.objects.count() == 1
+    assert [type(one) for one in outcomes if isinstance(one, Refusal)] == [ProposalOver]
+    assert Record.objects.filter(action="proposal.approve", outcome="done").count() == 1
+
+
+def test_signed_in_to_twice_at_once_every_use_is_told() -> None:
+    user = vault()
+    make_operator("ops")
+    kept(user)
+    at_once([partial(sign_in, user), partial(sign_in, user)])
+    assert Mail.objects.filter(kind="emergency-account-used", address="ops@example.org").count() == 2
+
+
+def test_killed_before_the_approval_is_written_nothing_is_marked_and_it_can_be_approved_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    user, ops, olga = vault(), make_operator("ops"), make_operator("olga")
+    row = mark(user, session_of(ops))
+    mails = Mail.objects.count()
+
+    def die(name: str) -> None:
+        if name == "proposal.rows-written":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(faults, "reach", die)
+        with pytest.raises(KeyboardInterrupt):
+            proposals.approve(EMERGENCY, row.pk, by=session_of(olga), now=clock.now())
+    assert not EmergencyAccount.objects.exists()
+    assert Mail.objects.count() == mails
+    proposals.approve(EMERGENCY, row.pk, by=session_of(olga), now=clock.now())
+    assert EmergencyAccount.objects.count() == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -126,9 +127,10 @@ def test_names_of_people_stand_nowhere() -> None:
 # ---- the picture
 
 
-def page(one: Mandate, now: datetime) -> str:
+def page(one: Mandate | Policy, now: datetime) -> str:
     template = engines["django"].from_string("{% load timelines %}{% timeline policy now %}")
-    return template.render({"policy": Policy(one), "now": now})
+    policy = one if isinstance(one, Policy) else Policy(one)
+    return str(template.render({"policy": policy, "now": now}))
 
 
 def test_the_page_draws_it_and_says_the_same_as_a_list_without_script_or_style() -> None:
@@ -165,6 +167,59 @@ def test_fifty_stages_with_deadlines_still_make_a_small_page() -> None:
         for number in range(1, 50)
     ]
     assert len(page(campaign(stages=many), NOW)) < 90_000
+
+
+# ---- pauses
+
+
+@dataclass(frozen=True)
+class Paused(Policy):
+    """A version as the ledger has it in a pause, and after one."""
+
+    pauses: tuple[tuple[datetime, datetime | None], ...] = ()
+    original: Mandate | None = None
+
+    @property
+    def as_written(self) -> Mandate:
+        return self.original or self.mandate
+
+
+def test_in_a_pause_what_is_to_come_has_no_instant() -> None:
+    begun = campaign(stages=stages()[:1])
+    paused = Paused(begun, pauses=((NOW + DAY, None),), original=campaign())
+    line = timeline_of(paused, NOW + 3 * DAY)
+    assert [(one.title, one.is_known) for one in line.events] == [
+        ("Announced", True), ("Paused", True), ("Early for some", False), ("In force", False),
+    ]  # fmt: skip
+    assert line.next is None
+    assert [one["at"] for one in line.as_dict()["events"]][2:] == [None, None]
+    assert "o when it goes on  In force: " in told(line.as_dict(), UTC)
+    text = page(paused, NOW + 3 * DAY)
+    assert "When it goes on" in text
+    assert 'class="span-pause"' in text
+
+
+def test_after_a_pause_both_its_ends_are_on_it_and_what_came_later_is_later() -> None:
+    later = [stages()[0], *({**one, "at": one["at"] + 7 * DAY} for one in stages()[1:])]
+    resumed = Paused(campaign(stages=later), pauses=((NOW + DAY, NOW + 8 * DAY),), original=campaign())
+    line = timeline_of(resumed, NOW + 9 * DAY)
+    assert [(one.kind, f"{one.at:%m-%d}") for one in line.events][:3] == [
+        ("stage", "06-02"), ("pause", "06-03"), ("resume", "06-10"),
+    ]  # fmt: skip
+    assert [f"{one.at:%m-%d}" for one in line.stages] == ["06-02", "07-28", "09-08"]
+
+
+def test_n1_a_reason_for_one_day_is_none_for_the_one_that_a_pause_made_of_it() -> None:
+    why = {"override": "The old index closes."}
+    written = campaign(
+        stages=[stages()[0], {"state": "enforced", "at": NOW + 31 * DAY, "deny": ["all"]}], calendar=why
+    )
+    saturday = campaign(
+        stages=[stages()[0], {"state": "enforced", "at": NOW + 32 * DAY, "deny": ["all"]}], calendar=why
+    )
+    moved = Paused(saturday, pauses=((NOW + DAY, NOW + 2 * DAY),), original=written)
+    (text,) = moved_onto_bad_days(moved, NOW)
+    assert "Saturday, 2026-07-04" in text
 
 
 # ---- days

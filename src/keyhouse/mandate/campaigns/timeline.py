@@ -111,12 +111,30 @@ class Timeline:
 # ---- what is on it
 
 
+Span = tuple[datetime, datetime | None]  # of a pause; without an end it goes on
+
+
+def _spans(policy: Policy) -> Sequence[Span]:
+    found: Sequence[Span] = getattr(policy, "pauses", ())
+    return found
+
+
+def _as_written(policy: Policy) -> Mandate:
+    """Return the mandate as it was written down, whatever pauses made of it."""
+    found: Mandate = getattr(policy, "as_written", policy.mandate)
+    return found
+
+
 def _stages(policy: Policy) -> Iterator[Event]:
-    for one in beginnings(policy.mandate):
+    """Yield the stages; in a pause a policy holds what has begun only, and nobody knows when the rest does."""
+    known = beginnings(policy.mandate)
+    is_paused = bool(_spans(policy)) and _spans(policy)[-1][1] is None
+    waiting = beginnings(_as_written(policy))[len(known) :] if is_paused else ()
+    for one in (*known, *waiting):
         whom = f", for {words.who(one.stage.who)}" if one.stage.who is not None else ""
         effect = words.effect(one.stage)
         yield Event(
-            one.stage.at,
+            one.stage.at if one in known else _UNKNOWN,
             "stage",
             words.state(one.stage),
             f"{effect[:1].upper()}{effect[1:]}{whom}.",
@@ -169,8 +187,7 @@ def _tokens(policy: Policy) -> Iterator[Event]:
 
 
 def _pauses(policy: Policy) -> Iterator[Event]:
-    spans: Sequence[tuple[datetime, datetime | None]] = getattr(policy, "pauses", ())
-    for begun_at, ended_at in spans:
+    for begun_at, ended_at in _spans(policy):
         yield Event(
             begun_at,
             "pause",
@@ -206,7 +223,7 @@ def moved_onto_bad_days(policy: Policy, now: datetime) -> list[str]:
 
     A pause moves stages, and no plan looks at them again; a reason to begin on such a day was given for another one.
     """
-    written: Mandate = getattr(policy, "as_written", policy.mandate)
+    written = _as_written(policy)
     return [
         f"stages[{one.number}] {one}"
         for one in bad_days(policy.mandate, now)

@@ -31,6 +31,10 @@ function tellInOwnZone(time) {
   if (!Number.isNaN(instant.valueOf())) {
     const here = instant.toLocaleString(undefined, { dateStyle: "full", timeStyle: "long" });
     time.title = time.title ? `${time.title}\n${here}` : here;
+    // on a time line of a mandate it stands beside UTC, for whoever isn't there
+    if (time.closest(".campaign") && instant.getTimezoneOffset() !== 0) {
+      time.append(` · ${instant.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })} for you`);
+    }
   }
 }
 
