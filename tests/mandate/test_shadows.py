@@ -220,6 +220,7 @@ def test_x7_the_report_says_who_would_be_refused_where_in_every_form() -> None:
     operator.get("/operator/mandates/keys/shadow/")
     assert operator.answer.status_code == 200
     assert "2 of 2 attempts" in operator.text
+    assert "/operator/mandates/keys/shadow/" in operator.get("/mandate/proposals/").content.decode()
     operator.get("/operator/mandates/keys/shadow.json")
     assert operator.data == told
     said = CliRunner().invoke(command, ["shadow", "keys", "--json"])

@@ -12,7 +12,7 @@ from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
-from keyhouse.mandate import console, services
+from keyhouse.mandate import console, queries, services
 from keyhouse.mandate.dispositions import count_by_class, count_publishers
 
 LIST: Final = "/mandate/proposals/"
@@ -24,6 +24,7 @@ def proposals(request: AskedRequest) -> HttpResponse:
     now = clock.now()
     context = {
         "live": console.live_for_operators(now),
+        "shadows": queries.ledger().shadows,
         "proposals": console.proposals_for(request.actor, now),
         "exemptions": console.exemptions_for(request.actor, now),
         "tokens": count_by_class(now),
