@@ -26,6 +26,7 @@ NAMES = (
     "importing",
     "attestations",
     "permissions",
+    "notices",
 )
 NEEDED = ("nginx", "wrk", "h2load", "taskset")
 

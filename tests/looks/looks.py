@@ -89,6 +89,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/help/codes/": seen(),
     "/help/codes/{code}/": seen(at="/help/codes/second-factor-required/"),
     "/mandate/": seen(),
+    "/mandate/notices/": seen(),
     "/-/styleguide": seen(),
     # getting in
     "/account/sign-in/": seen(),
@@ -152,6 +153,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/mandates/stranded/organization/{name}/new-owner/": seen(
         OPERATOR, at="/operator/mandates/stranded/organization/harbour-tools/new-owner/"
     ),
+    "/account/notices/": seen(PERSON),
     "/account/tokens/": seen(PERSON, "priya"),
     "/account/tokens/new/": seen(PERSON),
     "/account/tokens/{token_id}/revoke/": linked("/account/tokens/", PERSON),
@@ -293,6 +295,11 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/operator/mandates/{name}/shadow.json": _PROGRAMS,
     "/operator/mandates/{name}/shadow/": "tables of counts, like the page of jobs; needs a mandate in its shadow",
     "/account/mandate/snooze/{name}/": "a question with one button, like withdrawing a proposal",
+    "/account/notices.json": _PROGRAMS,
+    "/mandate/feed.ics": _PROGRAMS,
+    "/mandate/feed.json": _PROGRAMS,
+    "/mandate/notices.json": _PROGRAMS,
+    "/mandate/notices/{digest}.txt": _PROGRAMS,
     "/audit/head": _PROGRAMS,
     "/mandate.json": _PROGRAMS,
     "/operator/mandates/{name}/completion.json": _PROGRAMS,

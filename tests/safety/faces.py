@@ -85,6 +85,11 @@ NO_FACES: Final = frozenset(
         "/keep-account/",
         "/mandate/",
         "/mandate.json",
+        "/mandate/feed.ics",
+        "/mandate/feed.json",
+        "/mandate/notices.json",
+        "/mandate/notices/",
+        "/mandate/notices/<sha256:digest>.txt",
         "/mandate/projects/<str:name>.json",  # whether a project's people hold second factors; nothing of its content
         "/audit/head",
         "/help/",

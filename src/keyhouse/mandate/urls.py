@@ -37,6 +37,7 @@ urlpatterns = [
     path(_EXEMPTION + "withdraw/", operator.withdraw_exemption, name="exemption-withdraw"),
     path("", include("keyhouse.mandate.completion.urls")),
     path("", include("keyhouse.mandate.campaigns.urls")),
+    path("", include("keyhouse.mandate.notices.urls")),
     path("account/mandate/", own.page, name="own-mandate"),
     path("account/mandate.json", own.data, name="own-mandate-json"),
     path("", include("keyhouse.mandate.shadow.urls")),

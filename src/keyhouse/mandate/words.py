@@ -139,6 +139,11 @@ def day(at: datetime) -> str:
     return f"{at:%Y-%m-%d} UTC"
 
 
+def moment(at: datetime) -> str:
+    """Write an instant to the minute, in UTC."""
+    return _instant(at)
+
+
 def public_data(selector: Selector) -> Any:
     """Return a selector as data, without names and seeds."""
     return _without_names(selector.as_dict())

@@ -23,6 +23,7 @@ from keyhouse.credentials.trusted_publishers import listing
 from keyhouse.mandate import cautions
 from keyhouse.mandate.asked import Standing, shown_standing
 from keyhouse.mandate.documents import DocumentInvalid
+from keyhouse.mandate.notices.queries import count_unread
 from keyhouse.organizations import queries as organizations
 from keyhouse.projects.collaborators.queries import invitations_of_person
 from keyhouse.projects.models import Project
@@ -49,6 +50,7 @@ class Site:
     warning: Warned | None
     find_standing: Callable[[], Standing | None]
     count_invitations: Callable[[], int]
+    count_notices: Callable[[], int]
     find_unused_tokens: Callable[[], list[Token]]
     find_publishing: Callable[[], Publishing | None]
 
@@ -88,6 +90,7 @@ def site(request: HttpRequest) -> dict[str, Site]:
             warning=_warning_on(request),
             find_standing=partial(_show_standing, request),
             count_invitations=partial(_count_invitations, actor),
+            count_notices=partial(_count_notices, actor),
             find_unused_tokens=partial(_find_unused_tokens, actor),
             find_publishing=partial(_find_publishing, actor),
         )
@@ -117,6 +120,11 @@ def _count_invitations(actor: Actor) -> int:
     now = clock.now()
     into_organizations = organizations.invitations_of_person(actor.user_id, now).count()
     return invitations_of_person(actor.user_id, now).count() + into_organizations
+
+
+def _count_notices(actor: Actor) -> int:
+    """Return how many notices of mandates somebody hasn't read on the site."""
+    return 0 if actor.user_id is None else count_unread(actor.user_id)
 
 
 def _find_unused_tokens(actor: Actor) -> list[Token]:

@@ -28,7 +28,7 @@ from keyhouse.mandate.notices.models import (
     Wording,
 )
 from keyhouse.mandate.notices.reach import Reach
-from keyhouse.mandate.notices.rules import Told, Use
+from keyhouse.mandate.notices.rules import Standstill, Told, Use
 from keyhouse.mandate.rules import Policy, covers, is_compliant
 from keyhouse.projects.models import Project
 from keyhouse.projects.rights import rights_in_several
@@ -43,6 +43,11 @@ def mailing_policies(now: datetime) -> tuple[Policy, ...]:
     return tuple(
         one for one in queries.live_policies(now) if one.mandate.announced_at <= now and rules.mails(one)
     )
+
+
+def pauses_of(policy: Policy) -> tuple[Standstill, ...]:
+    """Return the pauses of a mandate's calendar that its version knows of, the last one without an end while it goes on."""
+    return tuple(Standstill(*span) for span in getattr(policy, "pauses", ()))
 
 
 def deliveries_of(
@@ -205,10 +210,17 @@ class Archived:
         }
 
 
-def archive() -> list[Archived]:
-    """Return every notice that was sent, and those that the public versions may send, by mandate, version and kind."""
+def archive(now: datetime | None = None) -> list[Archived]:
+    """Return every notice that was sent, and those that the public versions may send, by mandate, version and kind.
+
+    What is still in its shadow is no one's business yet.
+    """
+    at = now or clock.now()
     found = {row.digest: _archived(row) for row in Wording.objects.all()}
-    policies = [one for _, one in queries.ledger().versions if rules.mails(one)]
+    known = queries.ledger()
+    begun = [one for effective_at, one in known.versions if effective_at <= at]
+    coming = [one for _, one in known.coming(at)]
+    policies = [one for one in (*begun, *coming) if _is_public(one, at)]
     for template in wording.all_templates(policies):
         if template.digest not in found:
             found[template.digest] = _unsent(template)
@@ -220,6 +232,10 @@ def archive() -> list[Archived]:
 def find_archived(digest: str) -> Archived | None:
     """Return the notice with this SHA-256, or None."""
     return next((one for one in archive() if one.digest == digest), None)
+
+
+def _is_public(policy: Policy, now: datetime) -> bool:
+    return rules.mails(policy) and not policy.mandate.is_unannounced(now)
 
 
 def _place_of(kind: str) -> int:

@@ -146,9 +146,8 @@ class _Case:
         """Return a notice; whoever is told now has their date from now on."""
         if kind != WEAK and scheduled is None and self.calendar.dates:
             scheduled = self.next_date or self.calendar.dates[-1]
-        return Item(
-            self.policy, kind, about, scheduled, None if scheduled is None else self.date_of(scheduled)
-        )
+        date = None if scheduled is None else self.date_of(scheduled)
+        return Item(self.policy, kind, about, scheduled, known_date(date))
 
     def date_of(self, scheduled: datetime) -> datetime:
         """Return when what the schedule refuses from then on is refused to this person, if they are told now."""
@@ -179,6 +178,9 @@ def _of_mandate(case: _Case, pauses: Sequence[Standstill]) -> list[Item]:
     stages = [one for one in case.policy.mandate.stages if one.at <= case.now]
     if stages and stages[-1].state in _ENDED:
         return _ended(case, stages[-1].state)
+    rest = next((one for one in pauses if one.begun_at <= case.now and one.ended_at is None), None)
+    if rest is not None:
+        return _at_rest(case, clock.format_instant(rest.begun_at))
     if case.is_met:
         is_told = case.announced is not None or (COMPLIANT, case.announcement) in case.by_name
         return [] if is_told else [case.item(COMPLIANT, case.announcement)]
@@ -186,23 +188,39 @@ def _of_mandate(case: _Case, pauses: Sequence[Standstill]) -> list[Item]:
         return [case.item(ANNOUNCEMENT, case.announcement)]
     if case.is_exempt:
         return []
-    rest = next((one for one in pauses if one.begun_at <= case.now and one.ended_at is None), None)
-    if rest is not None:
-        about = clock.format_instant(rest.begun_at)
-        return [] if (PAUSED, about) in case.by_name else [Item(case.policy, PAUSED, about)]
     return [one for one in (_change(case, pauses), *_by_calendar(case)) if one is not None]
 
 
 _ENDED: Final = frozenset({"completed", "retired", "abandoned", "rolled_back"})
+_LAST_YEAR: Final = 2999
+
+
+def known_date(at: datetime | None) -> datetime | None:
+    """Return an instant, or None for one that a pause holds: it lies behind every calendar."""
+    return None if at is None or at.year > _LAST_YEAR else at
+
+
+def _at_rest(case: _Case, about: str) -> list[Item]:
+    """Tell those who have a date that it will be later; there is no day to tell anybody else meanwhile."""
+    is_told = case.is_met or case.is_exempt or case.announced is None or (PAUSED, about) in case.by_name
+    return [] if is_told else [Item(case.policy, PAUSED, about)]
 
 
 def _ended(case: _Case, state: str) -> list[Item]:
-    """Tell those who were told of its beginning that it is complete; of other ends the pages tell."""
+    """Tell those who were told of its beginning that it is complete, and those who had a date that it has none any more."""
+    if state == "rolled_back":
+        return _without_date(case)
     was_told = case.announced is not None or (COMPLIANT, case.announcement) in case.by_name
     is_told = (COMPLETED, case.announcement) in case.by_name
     if state != "completed" or is_told or not was_told:
         return []
     return [Item(case.policy, COMPLETED, case.announcement)]
+
+
+def _without_date(case: _Case) -> list[Item]:
+    about = f"none {clock.format_instant(case.policy.mandate.stages[-1].at)}"
+    is_told = case.announced is None or case.is_met or (CHANGED, about) in case.by_name
+    return [] if is_told else [Item(case.policy, CHANGED, about)]
 
 
 def _change(case: _Case, pauses: Sequence[Standstill]) -> Item | None:

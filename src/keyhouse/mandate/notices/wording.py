@@ -148,7 +148,7 @@ def _reminder(mandate: Mandate) -> tuple[Paragraph, ...]:
 
 def _brownout(mandate: Mandate) -> tuple[Paragraph, ...]:
     runs = [one for one in _spans(mandate) if one[0].state == "brownout"]
-    told = "; ".join(f"from {_instant(one.at)} to {end}: {words.effect(one)}" for one, end in runs)
+    told = "; ".join(f"from {words.moment(one.at)} to {end}: {words.effect(one)}" for one, end in runs)
     return (
         (
             (
@@ -251,7 +251,8 @@ _WORDS: Final = {
 
 def _dates(mandate: Mandate) -> Paragraph:
     told = (
-        f"{_instant(one.at)} {words.state(one)}: {_of_whom(one)}{words.effect(one)}" for one in mandate.stages
+        f"{words.moment(one.at)} {words.state(one)}: {_of_whom(one)}{words.effect(one)}"
+        for one in mandate.stages
     )
     return (f"All dates, in UTC: {'; '.join(told)}.",)
 
@@ -261,19 +262,15 @@ def _of_whom(stage: Stage) -> str:
 
 
 def _spans(mandate: Mandate) -> list[tuple[Stage, str]]:
-    ends = [_instant(one.at) for one in mandate.stages[1:]]
+    ends = [words.moment(one.at) for one in mandate.stages[1:]]
     return list(zip(mandate.stages, [*ends, "further notice"], strict=True))
-
-
-def _instant(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def told_date(at: datetime | None, now: datetime) -> str:
     """Write somebody's date."""
-    if at is None:
+    if rules.known_date(at) is None or at is None:
         return "not set yet"
-    return _instant(at) if at > now else f"{_instant(at)}, which has passed"
+    return words.moment(at) if at > now else f"{words.moment(at)}, which has passed"
 
 
 # ---- what stands around them

@@ -23,6 +23,7 @@ from keyhouse.credentials.trusted_publishers.beside import tell_of_token
 from keyhouse.distfiles.description import render
 from keyhouse.distfiles.filenames import DistributionName
 from keyhouse.distfiles.metadata import FileMetadata
+from keyhouse.mandate.notices.services import note_weak_use
 from keyhouse.projects.models import File
 from keyhouse.projects.services import NewFile, publish_file
 from keyhouse.publishing.attestations.telling import tell_of_break
@@ -67,7 +68,18 @@ def publish(submission: Submission) -> File | StagedFile:
     else:
         file = store_and_publish(submission, describe(submission))
     _tell_owners(file)
+    _note_cautions(submission, file)
     return file
+
+
+def _note_cautions(submission: Submission, file: File) -> None:
+    """Let whom it concerns be told by mail what the answer warns of, which no client shows; the file is published anyway."""
+    if not submission.cautions:
+        return
+    try:
+        note_weak_use(submission.actor, file.project.normalized_name, submission.cautions, now=clock.now())
+    except DatabaseError:
+        _log.warning("that %s was warned of can't be noted", file.filename, exc_info=True)
 
 
 def _tell_owners(file: File) -> None:

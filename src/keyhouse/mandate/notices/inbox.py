@@ -1,0 +1,95 @@
+"""Notices as their person sees them on the site: the same words as in the mail, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from keyhouse.core import clock
+from keyhouse.mandate.notices import queries, wording
+from keyhouse.mandate.notices.models import (
+    BOUNCED,
+    FAILED,
+    NO_MX,
+    QUEUED,
+    SENT,
+    SUPPRESSED,
+    UNVERIFIED,
+    Delivery,
+    Wording,
+)
+
+MOST_SHOWN: Final = 20  # of one page
+_STATES: Final = {
+    QUEUED: "on its way",
+    SENT: "mailed",
+    BOUNCED: "came back",
+    NO_MX: "not mailed: the domain of your address takes no mail",
+    UNVERIFIED: "not mailed: no address of yours is verified",
+    SUPPRESSED: "not mailed: mails to your address came back before",
+    FAILED: "not mailed: no mail server took it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A notice in somebody's inbox."""
+
+    row: Delivery
+    title: str
+    paragraphs: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """Say what became of its mail."""
+        return _STATES[self.row.state]
+
+    @property
+    def is_reached(self) -> bool:
+        """Tell whether its mail arrived or still may."""
+        return self.row.state in {QUEUED, SENT}
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        row = self.row
+        return {
+            "kind": row.kind,
+            "mandate": row.mandate,
+            "version": row.version,
+            "title": self.title,
+            "text": "\n\n".join(self.paragraphs),
+            "sha256": row.wording,
+            "deadline_at": _written(row.deadline_at),
+            "queued_at": clock.format_instant(row.queued_at),
+            "state": row.state,
+            "ended_at": _written(row.ended_at),
+            "read_at": _written(row.read_at),
+        }
+
+
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else clock.format_instant(at)
+
+
+def shown_to(user_id: int, before: int | None, now: datetime) -> list[Shown]:
+    """Return the newest notices of a person, older than that row where one is named: one page, and one more if there is."""
+    rows = queries.inbox_of(user_id)
+    if before is not None:
+        rows = rows.filter(pk__lt=before)
+    return _filled(list(rows[: MOST_SHOWN + 1]), now)
+
+
+def _filled(rows: Iterable[Delivery], now: datetime) -> list[Shown]:
+    known = list(rows)
+    texts = {one.digest: one for one in Wording.objects.filter(digest__in={row.wording for row in known})}
+    return [_shown(row, texts.get(row.wording), now) for row in known]
+
+
+def _shown(row: Delivery, text: Wording | None, now: datetime) -> Shown:
+    if text is None:
+        return Shown(row, row.kind, ())
+    body = text.text.replace(f"[{wording.DATE.name}]", wording.told_date(row.deadline_at, now))
+    title, *paragraphs = body.strip().split("\n\n")
+    return Shown(row, title, tuple(paragraphs))
