@@ -96,7 +96,7 @@ def test_denominators_are_switched_by_links(in_office: InOffice) -> None:
     browser = in_office("operator")
     renew_adoption(clock.now())
     page = browser.get("/operator/mandates/campaign/?of=projects-all&days=30").content.decode()
-    assert "Per cent of projects with an owner" in page
+    assert '<text class="plot-text" x="0" y="16">% of projects with an owner</text>' in page
     assert '<a href="?of=projects-all&amp;days=30#adoption" aria-current="page">' in page
     strange = browser.get("/operator/mandates/campaign/?of=%00<&days=-1").content.decode()
     assert '<a href="?of=covered&amp;days=90#adoption" aria-current="page">' in strange

@@ -11,9 +11,9 @@ from datetime import date
 from typing import Final
 
 WIDTH: Final = 720
-HEIGHT: Final = 240
+HEIGHT: Final = 260
 _LEFT: Final = 56  # room for the numbers beside the lines
-_TOP: Final = 12
+_TOP: Final = 34  # room for what the axis is of
 _RIGHT: Final = 8
 _BOTTOM: Final = 28  # room for the dates below
 _HUNDRED: Final = 100
