@@ -40,7 +40,9 @@ class _Some(NamedTuple):
 
     def of(self, rows: QuerySet[Any, Any], column: str = "user_id") -> QuerySet[Any, Any]:
         """Return the rows that are about them."""
-        return rows.filter(**{f"{column}__{'range' if self.is_stretch else 'in'}": self.numbers})
+        if self.is_stretch:  # a foreign key has no `range`
+            return rows.filter(**{f"{column}__gte": self.numbers[0], f"{column}__lte": self.numbers[-1]})
+        return rows.filter(**{f"{column}__in": self.numbers})
 
     @property
     def rights(self) -> str:
