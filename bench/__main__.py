@@ -16,6 +16,7 @@ NAMES = (
     "scale",
     "mandate",
     "adoption",
+    "simulation",
     "mail",
     "sign-in",
     "minting",

@@ -235,7 +235,9 @@ def _propose(harbour: Harbour) -> None:
     document["calendar"] = {"override": "The harbour is shown on any day of the week."}
     path = harbour.server.data.parent / "everyone.json"
     path.write_text(json.dumps(document))
+    harbour.server.keyhouse("mandate", "simulate", document["name"])
     harbour.server.keyhouse("mandate", "apply", str(path))
+    harbour.server.keyhouse("mandate", "simulate", document["name"])
 
 
 def _report_bounce(harbour: Harbour) -> None:

@@ -280,6 +280,12 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/mandates/{name}/timeline/": seen(OPERATOR, at="/operator/mandates/everyone/timeline/"),
     "/operator/mandates/{name}/guards/": seen(OPERATOR, "auden", at="/operator/mandates/everyone/guards/"),
     "/operator/mandates/{name}/completion/": seen(OPERATOR, at="/operator/mandates/default/completion/"),
+    "/operator/mandates/{name}/simulation/": seen(
+        OPERATOR, "auden", at="/operator/mandates/everyone/simulation/"
+    ),
+    "/operator/mandates/{name}/simulation/{number}/": linked(
+        "/operator/mandates/everyone/simulation/", OPERATOR
+    ),
     "/mandate/proposals/{name}/{version}/approve/": linked("/mandate/proposals/", "tomas"),
     "/mandate/proposals/{name}/{version}/withdraw/": linked("/mandate/proposals/", OPERATOR),
     "/mandate/exemptions/{exemption_id}/withdraw/": linked("/mandate/proposals/", OPERATOR),
@@ -305,6 +311,7 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/operator/mandates/{name}/completion.json": _PROGRAMS,
     "/operator/mandates/{name}/timeline.json": _PROGRAMS,
     "/operator/mandates/{name}/guards.json": _PROGRAMS,
+    "/operator/mandates/{name}/simulation.json": _PROGRAMS,
     "/operator/starting-points/{name}.toml": "a file to download",
     "/mandate/check": _PROGRAMS,
     "/mandate/projects/{name}.json": _PROGRAMS,

@@ -45,6 +45,7 @@ def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
         _keep_index,
         _keep_mandates,
         _check_completion,
+        _simulate_mandates,
         _keep_accounts,
         _sweep_removals,
         _remind_of_tokens,
@@ -79,6 +80,12 @@ def _check_completion() -> Mapping[str, int]:
     from keyhouse.mandate.completion.keeping import keep  # noqa: PLC0415 - Django is set up by now
 
     return keep(clock.now())
+
+
+def _simulate_mandates() -> Mapping[str, int]:
+    from keyhouse.mandate.simulation.keeping import keep  # noqa: PLC0415 - Django is set up by now
+
+    return keep(clock.now()) or {}
 
 
 def _remind_of_tokens() -> Mapping[str, int]:

@@ -13,6 +13,7 @@ from django.db.models import Max
 from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import find_user
 from keyhouse.cli import mandate_stranded
+from keyhouse.cli import mandate_simulate
 from keyhouse.cli import mandate_words as words
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.main import FAILED, as_json
@@ -37,7 +38,8 @@ from keyhouse.mandate.facts import PROOFS
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.mandate.planning import Plan
 from keyhouse.mandate.previews import preview
-from keyhouse.mandate.rules import Policy
+from keyhouse.mandate.rules import Decision, Policy
+from keyhouse.mandate.simulation import explaining
 from keyhouse.mandate.toml_lines import LARGEST, Written, read_written
 
 _FILE: Final = click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True)
@@ -277,6 +279,12 @@ class Asking(click.ParamType[tuple[str, str]]):
     help="The security key or passkey can't leave its device; without it, it can.",
 )
 @click.option(
+    "--mandate",
+    "draft",
+    metavar="NAME|FILE",
+    help="As if the mandate in this file, or the newest version of this name, were in effect.",
+)
+@click.option(
     "--minted", type=Instant(), help="When the token was made; at the instant asked about without it."
 )
 @_JSON
@@ -288,6 +296,7 @@ def explain(  # noqa: PLR0913 - one option for each part of the question
     at: datetime | None,
     asking: tuple[str, str],
     device_bound: bool,
+    draft: str | None,
     minted: datetime | None,
     is_json: bool,
 ) -> None:
@@ -299,6 +308,7 @@ def explain(  # noqa: PLR0913 - one option for each part of the question
     Examples:
       keyhouse mandate explain --user ada --action release.upload --project alpha --with token:password
       keyhouse mandate explain --user ada --action project.manage --at 2027-01-01T00:00:00Z
+      keyhouse mandate explain --user ada --action release.upload --at 2027-06-01T09:00:00Z --mandate mandate.toml
     """  # noqa: D301 - \b is click's own mark
     user = find_user(username)
     if user is None:
@@ -310,9 +320,17 @@ def explain(  # noqa: PLR0913 - one option for each part of the question
     at = at or clock.now()
     thing = Thing("project", None, normalise(project)) if project else None
     actor = _actor(user, asking, minted or at, device_bound=device_bound)
-    decision = gates.weigh(actor, action, thing, at)[1].as_dict()
+    decision = _decide(draft, actor, action, thing, at).as_dict()
     told = {"user": user.username, "action": action, "at": clock.format_instant(at), **decision}
     click.echo(as_json(told) if is_json else words.decision(told))
+
+
+def _decide(draft: str | None, actor: Actor, action: str, thing: Thing | None, at: datetime) -> Decision:
+    if draft is None:
+        return gates.weigh(actor, action, thing, at)[1]
+    return explaining.explain(
+        mandate_simulate.read_named(draft), actor, action, thing, at=at, now=clock.now()
+    )
 
 
 def _actor(user: User, asking: tuple[str, str], proved_at: datetime, *, device_bound: bool) -> Actor:
@@ -420,3 +438,5 @@ command.add_command(show_guards)
 command.add_command(show_timeline)
 command.add_command(emergency_accounts)
 command.add_command(mandate_stranded.command)
+command.add_command(mandate_simulate.simulate)
+command.add_command(mandate_simulate.diff)

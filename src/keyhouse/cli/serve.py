@@ -240,6 +240,7 @@ def _companions(settings: Configuration) -> list[Companion]:
     from keyhouse.mail.delivery import Postman  # noqa: PLC0415 - Django is set up by now
     from keyhouse.mandate.completion.keeping import Keeper as CompletionKeeper  # noqa: PLC0415 - the same
     from keyhouse.mandate.keeping import Keeper as MandateKeeper  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.mandate.simulation.keeping import Keeper as SimulationKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.projects.collaborators.keeping import Keeper as CollaboratorsKeeper  # noqa: PLC0415 - the same
     from keyhouse.projects.life_cycle.keeping import Keeper as RemovalKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.projects.search.filling import Filler  # noqa: PLC0415 - Django is set up by now
@@ -250,6 +251,7 @@ def _companions(settings: Configuration) -> list[Companion]:
         IndexKeeper(settings),
         MandateKeeper(),
         CompletionKeeper(),
+        SimulationKeeper(),
         AccountKeeper(),
         RemovalKeeper(),
         StagingKeeper(),

@@ -441,6 +441,7 @@ CATALOGUE: Final[dict[str, Action]] = {
             "mandate.complete", "Check whether a mandate is complete, and keep what was found", step_up=True
         ),
         _operator("mandate.withdraw", "Withdraw a proposal, or an exemption", step_up=True),
+        _operator("mandate.simulate", "Simulate a mandate on the index as it is", step_up=True),
         _operator("exemption.propose", "Propose to exempt somebody for a while", step_up=True),
         _operator(
             "exemption.answer", "Answer somebody who asks for an exemption or a security key", step_up=True

@@ -144,6 +144,21 @@ def foresee(criteria: Iterable[Criterion], now: datetime) -> dict[str, dict[str,
     return found
 
 
+def compare(criterion: Criterion, now: datetime) -> tuple[frozenset[str], frozenset[str]]:
+    """Return which names are critical, and which would be if it were worked out now; writes nothing.
+
+    What is frozen stays.
+    """
+    last = CriterionRun.objects.filter(criterion=criterion.key).values_list("run_at", flat=True).first()
+    rows = CriticalProject.objects.filter(criterion=criterion.key)
+    kept = dict(rows.values_list("normalized_name", "value"))
+    if last is not None and criterion.frozen_at is not None and last >= criterion.frozen_at:
+        return frozenset(kept), frozenset(kept)
+    at = min(now, criterion.frozen_at or now)
+    values = _with_former_values(measure(criterion, at), kept, criterion, at)
+    return frozenset(kept), frozenset(choose(criterion, values, kept))
+
+
 def asked_criteria(now: datetime) -> list[Criterion]:
     """Return the criteria of mandates that are live, will be, or wait for somebody's approval, by key."""
     live = {policy.name: policy for policy in queries.live_policies(now)}

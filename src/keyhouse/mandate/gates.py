@@ -131,12 +131,15 @@ def judge(actor: Actor, action: str, thing: Thing | None) -> Decision:
     return decision
 
 
-def weigh(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tuple[Facts, Decision]:
+def weigh(
+    actor: Actor, action: str, thing: Thing | None, now: datetime, *, ledger: queries.Ledger | None = None
+) -> tuple[Facts, Decision]:
     """Return what an act rests on, and the decision at `now`, which may lie ahead; keeps nothing.
 
-    Gates and dry runs both ask this, so that they agree. Raises DatabaseError.
+    Gates and dry runs both ask this, so that they agree. `ledger`: mandates to decide by instead of those that hold.
+    Raises DatabaseError.
     """
-    facts, policies = queries.gather(actor, action, thing, now)
+    facts, policies = queries.gather(actor, action, thing, now, ledger)
     if facts.person.state == "held" and facts.object is not None and queries.is_of_ci(actor):
         shared = queries.has_other_owner(thing, actor, now)
         facts = replace(facts, object=replace(facts.object, shared=shared))

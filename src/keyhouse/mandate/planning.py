@@ -388,7 +388,7 @@ def _cases(ground: Ground, group: Group, askings: Sequence[Asking], effort: Effo
         if joined is not None and at < joined:
             continue
         lost, gained = ground.lost(at), ground.gained(at)
-        for facts in _asked(ground, group, askings, ground.actions, at):
+        for facts in acts_asked(ground, group, askings, ground.actions, at):
             if effort is not None and not effort.spend():
                 return
             seen = View(facts.person, prospective(facts)) if facts.action in GAINING else view
@@ -404,7 +404,7 @@ def _objects(policies: Sequence[Policy], facts: Facts, view: View, at: datetime)
     )
 
 
-def _asked(
+def acts_asked(
     ground: Ground, group: Group, askings: Sequence[Asking], names: Sequence[str], at: datetime
 ) -> Iterator[Facts]:
     """Yield the facts of every act by every credential at an instant; a session was proven just then."""
@@ -554,7 +554,7 @@ def _touch(  # noqa: PLR0913, PLR0917 - what a comparison is made of
 
 def forecasts(ground: Ground, policy: Policy, groups: Sequence[Group]) -> list[Forecast]:
     """Count who would be refused by a mandate now, at each of its coming stages, and at the last deadline of each."""
-    told = [_forecast(ground, policy, groups, at, what) for at, what in sorted(_marks(policy, ground.now))]
+    told = [_forecast(ground, policy, groups, at, what) for at, what in sorted(marks(policy, ground.now))]
     return [*told[:1], *_shadow_forecasts(ground, policy, groups), *told[1:]]
 
 
@@ -569,7 +569,8 @@ def _shadow_forecasts(ground: Ground, policy: Policy, groups: Sequence[Group]) -
             yield _forecast(ground, alone, groups, at, f"shadow (stages[{number}])")
 
 
-def _marks(policy: Policy, now: datetime) -> Iterator[tuple[datetime, str]]:
+def marks(policy: Policy, now: datetime) -> Iterator[tuple[datetime, str]]:
+    """Yield now, each coming stage, and the last deadline of each, with what it is."""
     yield now, "now"
     mandate = policy.mandate
     for number, stage in enumerate(mandate.stages, start=len(mandate.shadows)):
@@ -583,7 +584,7 @@ def _marks(policy: Policy, now: datetime) -> Iterator[tuple[datetime, str]]:
 def _forecast(ground: Ground, policy: Policy, groups: Sequence[Group], at: datetime, what: str) -> Forecast:
     covered = [group for group in groups if covers(policy, group.facts)]
     refused = [group for group in covered if is_refused_by(ground, policy, group, at)]
-    exempt = [group for group in covered if _is_exempt(policy, group.facts, at)]
+    exempt = [group for group in covered if is_exempt(policy, group.facts, at)]
     return Forecast(
         at=at,
         what=what,
@@ -595,7 +596,8 @@ def _forecast(ground: Ground, policy: Policy, groups: Sequence[Group], at: datet
     )
 
 
-def _is_exempt(policy: Policy, facts: Facts, at: datetime) -> bool:
+def is_exempt(policy: Policy, facts: Facts, at: datetime) -> bool:
+    """Tell whether somebody is exempt from this version at an instant."""
     return any(
         one.mandate == policy.name
         and one.version in {None, policy.version}
@@ -611,11 +613,12 @@ def is_refused_by(ground: Ground, policy: Policy, group: Group, at: datetime) ->
     waits, isn't counted.
     """
     names = [name for name in ground.actions if name not in GAINING]
-    asked = _asked(ground, group, [group.best], names, at)
-    return any(_denies(policy, facts, at) for facts in asked)
+    asked = acts_asked(ground, group, [group.best], names, at)
+    return any(denies(policy, facts, at) for facts in asked)
 
 
-def _denies(policy: Policy, facts: Facts, at: datetime) -> bool:
+def denies(policy: Policy, facts: Facts, at: datetime) -> bool:
+    """Tell whether a mandate refuses an act for what was proven; that a factor stays and a deletion waits isn't counted."""
     if facts.action == REMOVE_LAST:
         return False
     found = objection(policy, facts, View(facts.person, facts.authority), at)
@@ -806,9 +809,9 @@ def _gated_before(ground: Ground, policy: Policy, group: Group, earliest: dateti
         if at >= earliest:
             return None
         before, _ = ground.live(at)
-        in_session = _asked(ground, group, [group.best], names, at)
-        for facts in chain(in_session, _asked(ground, group, group.tokens, _BY_TOKEN, at)):
-            if _denies(policy, facts, at) and not _is_refused(facts, before, at):
+        in_session = acts_asked(ground, group, [group.best], names, at)
+        for facts in chain(in_session, acts_asked(ground, group, group.tokens, _BY_TOKEN, at)):
+            if denies(policy, facts, at) and not _is_refused(facts, before, at):
                 return at
     return None
 
@@ -832,5 +835,5 @@ def _locked_out(ground: Ground, groups: Sequence[Group]) -> Iterator[Remark]:
 def _can_any_approve(
     ground: Ground, operators: Sequence[Group], policies: Sequence[Policy], at: datetime
 ) -> bool:
-    facts = (one for group in operators for one in _asked(ground, group, [group.best], [_APPROVING], at))
+    facts = (one for group in operators for one in acts_asked(ground, group, [group.best], [_APPROVING], at))
     return any(not _is_refused(one, policies, at) for one in facts)

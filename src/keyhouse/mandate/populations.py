@@ -198,10 +198,10 @@ def _deadlines(facts: Facts, policy: Policy) -> tuple[datetime, ...]:
     """Return when each stage that refuses something is real for this person, asked about the object of the facts."""
     if policy.is_floor_exempt:
         return ()
-    return tuple(deadline(policy, facts, at, _FAR) for at in _scheduled(policy.mandate))
+    return tuple(deadline(policy, facts, at, _FAR) for at in scheduled(policy.mandate))
 
 
-def _scheduled(mandate: Mandate) -> Iterator[datetime]:
+def scheduled(mandate: Mandate) -> Iterator[datetime]:
     """Yield the instants from which on something is to be refused."""
     for stage, holding in zip(mandate.stages, mandate.holding, strict=True):
         if any(one.deny for one in holding):
@@ -324,9 +324,9 @@ def turning_points(policies: Sequence[Policy]) -> set[datetime]:
     """Return the instants at which what these policies say can change, for whomever."""
     found: set[datetime] = set()
     for policy in policies:
-        scheduled = set(_scheduled(policy.mandate))
-        found |= {stage.at for stage in policy.mandate.stages} | scheduled
-        found |= {at + policy.mandate.unreached_cap for at in scheduled}
+        refusing = set(scheduled(policy.mandate))
+        found |= {stage.at for stage in policy.mandate.stages} | refusing
+        found |= {at + policy.mandate.unreached_cap for at in refusing}
     return found
 
 
@@ -401,7 +401,7 @@ def notices_to_come(policies: Sequence[Policy], now: datetime) -> list[tuple[Not
 
 def _bends(mandate: Mandate) -> Iterator[datetime]:
     yield mandate.announced_at
-    for at in set(_scheduled(mandate)):
+    for at in set(scheduled(mandate)):
         yield from (at, at - mandate.floor, at + mandate.unreached_cap, at + mandate.unreached_cap + TICK)
 
 

@@ -28,7 +28,7 @@ def preview(mandate: Mandate, now: datetime) -> Plan:
     says again what holds now gates nobody anew, whatever was to come.
     """
     before = ledger()
-    policy = as_it_runs(Policy(mandate, _next_version(mandate, before, now)))
+    policy = as_it_runs(Policy(mandate, next_version(mandate, before, now)))
     plan = _with_completion(_compare(before, policy, now), before, policy, now)
     firm = replace(before, versions=tuple(one for one in before.versions if one[0] <= now))
     return plan if firm == before else _strictest(plan, _compare(firm, policy, now))
@@ -41,7 +41,7 @@ def _with_completion(plan: Plan, before: Ledger, policy: Policy, now: datetime) 
     is_live = any(one.mandate.digest == policy.mandate.digest for one in before.live_at(now))
     if is_live or not begun or stages[begun[-1]].state != "completed":
         return plan
-    left = foregone.what_is_left(policy, _with(before, policy, now).live_at(now), now)
+    left = foregone.what_is_left(policy, with_version(before, policy, now).live_at(now), now)
     if not left:
         return plan
     reason = f"it can't be completed yet. {' '.join(left)}"
@@ -51,7 +51,7 @@ def _with_completion(plan: Plan, before: Ledger, policy: Policy, now: datetime) 
 def _compare(before: Ledger, policy: Policy, now: datetime) -> Plan:
     return plan_change(
         before,
-        lambda one: _with(before, one, now),
+        lambda one: with_version(before, one, now),
         policy,
         all_facts(criticality.foresee(policy.mandate.criteria, now)),
         now,
@@ -81,13 +81,15 @@ def _live_tokens(now: datetime) -> dict[str, set[Asking]]:
     return found
 
 
-def _with(before: Ledger, policy: Policy, now: datetime) -> Ledger:
+def with_version(before: Ledger, policy: Policy, now: datetime) -> Ledger:
+    """Return the ledger as it is once this version took effect now."""
     if not policy.mandate.stages:  # in a shadow and nothing after it: nothing is decided otherwise
         return before
     return replace(before, versions=(*before.versions, (holds_from(now, policy), policy)))
 
 
-def _next_version(mandate: Mandate, before: Ledger, now: datetime) -> int:
+def next_version(mandate: Mandate, before: Ledger, now: datetime) -> int:
+    """Return the number that a new version of this mandate would have."""
     last = MandateVersion.objects.filter(name=mandate.name).aggregate(last=Max("version"))["last"] or 0
     live = (one.version for one in before.live_at(now) if one.name == mandate.name)
     return max((last, *live)) + 1

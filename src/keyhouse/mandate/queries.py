@@ -168,10 +168,15 @@ def live_policies(now: datetime) -> tuple[Policy, ...]:
     return ledger().live_at(now)
 
 
-def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tuple[Facts, tuple[Policy, ...]]:
-    """Gather what a decision needs, in two questions, and three for a deletion or an invitation; raises DatabaseError."""
+def gather(
+    actor: Actor, action: str, thing: Thing | None, now: datetime, among: Ledger | None = None
+) -> tuple[Facts, tuple[Policy, ...]]:
+    """Gather what a decision needs, in two questions, and three for a deletion or an invitation; raises DatabaseError.
+
+    `among`: the mandates to decide by are taken from these, which somebody thinks of, and not from those that hold.
+    """
     person, change = _read_person(actor, now)
-    policies = ledger(change).live_at(now)
+    policies = (among or ledger(change)).live_at(now)
     standing = _NO_STANDING if actor.user_id is None else _read_standing(actor.user_id, now)
     return Facts(
         person,

@@ -38,6 +38,7 @@ urlpatterns = [
     path("", include("keyhouse.mandate.completion.urls")),
     path("", include("keyhouse.mandate.campaigns.urls")),
     path("", include("keyhouse.mandate.notices.urls")),
+    path("", include("keyhouse.mandate.simulation.urls")),
     path("account/mandate/", own.page, name="own-mandate"),
     path("account/mandate.json", own.data, name="own-mandate-json"),
     path("", include("keyhouse.mandate.shadow.urls")),

@@ -46,6 +46,8 @@ MEANINGS: Final[dict[str, str]] = {
     "mandate-refused": "The file can be read, and what it says would harm: it would lock somebody out without the notice they "
     "are due, or leave nobody who could mend it.",
     "mandate-missing": "The name is misspelt, or that version was never written.",
+    "simulation-missing": "Results are kept for 30 days, and by number; that of a mandate's newest one changes when it is simulated anew.",
+    "simulation-failed": "A simulation is kept as a whole or not at all. A process of it ended, or the database was away.",
     "approval-refused": "What loosens a mandate takes two operators, so that no single one, and nobody who has taken over one "
     "account, opens the index alone.",
     "proposal-over": "Somebody approved, withdrew or replaced it a moment ago, or you clicked twice. Nothing was done now.",

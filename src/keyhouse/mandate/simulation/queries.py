@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from keyhouse.mandate.defaults import DEFAULT
+from keyhouse.mandate.documents import Mandate, read_mandate
+from keyhouse.mandate.models import MandateVersion
 from keyhouse.mandate.simulation.models import Simulation, Wanted
 
 FRESH_FOR: Final = timedelta(hours=72)  # X9
@@ -34,3 +37,11 @@ def find_simulation(mandate: str, number: int | None = None) -> Simulation | Non
 def wanted_of(mandate: str) -> Wanted | None:
     """Return the simulation of a mandate that waits, runs, or was asked for last; None where nobody ever asked."""
     return Wanted.objects.filter(mandate=mandate).order_by("-asked_at", "-pk").first()
+
+
+def find_mandate(name: str) -> Mandate | None:
+    """Return the newest version of a mandate that was not withdrawn, draft or not, or None."""
+    row = MandateVersion.objects.filter(name=name, withdrawn_at__isnull=True).order_by("-version").first()
+    if row is not None:
+        return read_mandate(row.document)
+    return DEFAULT.mandate if name == DEFAULT.name else None

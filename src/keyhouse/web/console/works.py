@@ -21,6 +21,7 @@ from keyhouse.credentials.tokens import keeping as tokens
 from keyhouse.credentials.trusted_publishers import keeping as publishers
 from keyhouse.mandate import keeping as mandates
 from keyhouse.mandate.completion import keeping as completion
+from keyhouse.mandate.simulation import keeping as simulations
 from keyhouse.projects.collaborators import keeping as collaborators
 from keyhouse.projects.life_cycle import keeping as removals
 from keyhouse.publishing.staging import keeping as staging
@@ -59,6 +60,12 @@ KINDS: Final = (
         "checks once a day whether mandates in force are complete",
         timedelta(minutes=1),
         completion.keep,
+    ),
+    Kind(
+        "simulation-keeper",
+        "simulates mandates for whoever asked for that, forgets old simulations",
+        timedelta(seconds=5),
+        simulations.keep,
     ),
     Kind(
         "account-keeper",
