@@ -24,6 +24,7 @@ def test_configuration_is_read_in_one_place_only() -> None:
         "cli/serve.py",
         "cli/surroundings.py",
         "cli/copies.py",  # hands the database's password to PostgreSQL's own tools
+        "mandate/simulation/worker.py",  # names Django's settings in a process of its own
         "settings/test.py",  # makes the surroundings of the tests
         "web/asgi.py",  # names Django's settings
         "web/metrics.py",  # the library's own variable
