@@ -94,7 +94,15 @@ def _measure(accounts: int, processes: int) -> list[object]:
     told["refused"] = [one["refused"] for one in found.result["stages"]]
     print(found.snapshot, json.dumps(told), file=sys.stderr)
     people = found.result["people"]
-    return [f"{people:,}", f"{accounts // 2:,}", processes, seconds, seconds / people * 1e6, _busy() - busy, memory.most]
+    return [
+        f"{people:,}",
+        f"{accounts // 2:,}",
+        processes,
+        seconds,
+        seconds / people * 1e6,
+        _busy() - busy,
+        memory.most,
+    ]
 
 
 def _busy() -> float:
@@ -141,7 +149,10 @@ def _fill(accounts: int) -> None:
     """Write people, addresses, factors, projects, roles, tokens and notices."""
     from django.db import connection, transaction  # noqa: PLC0415 - needs the environment
 
-    tables: tuple[Callable[[random.Random, int], Iterator[tuple[str, dict[str, Any]]]], ...] = (_people, _places)
+    tables: tuple[Callable[[random.Random, int], Iterator[tuple[str, dict[str, Any]]]], ...] = (
+        _people,
+        _places,
+    )
     for table in tables:
         rows: dict[str, list[dict[str, Any]]] = {}
         with transaction.atomic(), connection.cursor() as cursor:
@@ -200,7 +211,14 @@ def _places(chance: random.Random, accounts: int) -> Iterator[tuple[str, dict[st
             "description_html": "", "is_quarantined": False, "quarantine_reason": "",
         }  # fmt: skip
         count = 1 if chance.random() < 0.7 else chance.randrange(2, 4)
-        few = {owners[min(int(chance.paretovariate(0.9)) * 7, len(owners) - 1) if chance.random() < 0.2 else chance.randrange(len(owners))] for _ in range(count)}
+        few = {
+            owners[
+                min(int(chance.paretovariate(0.9)) * 7, len(owners) - 1)
+                if chance.random() < 0.2
+                else chance.randrange(len(owners))
+            ]
+            for _ in range(count)
+        }
         for place, owner in enumerate(sorted(few)):
             kind = "owner" if place == 0 or chance.random() < 0.5 else "maintainer"
             yield "projects_role", {"project_id": number, "user_id": owner, "kind": kind, "since_at": at}
@@ -232,7 +250,10 @@ def _credentials_of(chance: random.Random, owner: int) -> Iterator[tuple[str, di
         }  # fmt: skip
     if chance.random() < 0.5:
         told = _text(NOW - chance.randrange(1, 21 * 86400) * timedelta(seconds=1))
-        yield "mandate_notice", {"user_id": owner, "mandate": "everyone", "kind": "announcement", "delivered_at": told}
+        yield (
+            "mandate_notice",
+            {"user_id": owner, "mandate": "everyone", "kind": "announcement", "delivered_at": told},
+        )
 
 
 if __name__ == "__main__":

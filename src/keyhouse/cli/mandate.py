@@ -12,8 +12,7 @@ from django.db.models import Max
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import find_user
-from keyhouse.cli import mandate_stranded
-from keyhouse.cli import mandate_simulate
+from keyhouse.cli import mandate_simulate, mandate_stranded
 from keyhouse.cli import mandate_words as words
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.main import FAILED, as_json
