@@ -1,4 +1,7 @@
-"""`./run demo [--reset] [--port N]`: a believable index on a throw-away folder of its own, and who one can sign in as."""
+"""`./run demo [--reset] [--port N]`: a believable index on a throw-away folder of its own, and who one can sign in as.
+
+With `--calendar` it is another one: `demo.calendar` lives through the days of the public index's mandates.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,15 @@ from demo.people import CAST, PASSWORD
 ROOT: Final = Path(__file__).parents[1]
 MARK: Final = "keyhouse-demo.json"  # what a folder holds that was made here, and nothing else may be touched
 REFUSED: Final = 1
+CALENDAR: Final = "--calendar"
 
 
 def main(words: list[str]) -> int:
     """Fill the folder where it is new, tell who is there, and serve it until it is stopped."""
+    if CALENDAR in words:
+        from demo.calendar.__main__ import main as live_through  # noqa: PLC0415 - it needs more than a demo does
+
+        return live_through([word for word in words if word != CALENDAR])
     parser = argparse.ArgumentParser(prog="./run demo", description=__doc__)
     parser.add_argument("--folder", type=Path, default=ROOT / "demo-data", help="where it lives")
     parser.add_argument("--port", type=int, default=8400)

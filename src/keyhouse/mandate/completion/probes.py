@@ -134,7 +134,7 @@ def subjects_of(policy: Policy, now: datetime) -> list[Facts]:
     They exist in memory only. None has a factor, so what they may do hangs on what asks in their name.
     """
     covered = _covered(policy, now)
-    unverified = [_with(one, verified_email=False) for one in covered[:1]]
+    unverified = [_old(_with(one, verified_email=False), policy) for one in covered[:1]]
     made = [*(_old(one, policy) for one in covered), *(_new(one, policy) for one in covered), *unverified]
     return [one for one in made if covers(policy, one)]
 

@@ -11,6 +11,7 @@ from django.shortcuts import render
 from keyhouse.core import actions, clock
 from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 from keyhouse.distfiles.names import normalise
+from keyhouse.mandate.completion.public import FEWEST, changes, standings
 from keyhouse.mandate.protection import protected_on
 from keyhouse.mandate.public import coming_mandates, live_mandates
 
@@ -21,7 +22,12 @@ LATE: Final = timedelta(days=1)
 def page(request: HttpRequest) -> HttpResponse:
     """Show what this index asks of whom, since when."""
     now = clock.now()
-    context = {"live": live_mandates(now), "coming": coming_mandates(now)}
+    context = {
+        "standings": standings(live_mandates(now), now),
+        "coming": coming_mandates(now),
+        "changes": changes(now),
+        "fewest": FEWEST,
+    }
     return render(request, "mandate/public.html", context)
 
 
@@ -33,7 +39,9 @@ def data(request: HttpRequest) -> HttpResponse:
     return JsonResponse(
         {
             "mandates": [one.as_dict() for one in live_mandates(now)],
+            "standings": [one.as_dict() for one in standings(live_mandates(now), now)],
             "coming": [one.as_dict() for one in coming_mandates(now)],
+            "changes": [one.as_dict() for one in changes(now)],
         }
     )
 

@@ -1,0 +1,77 @@
+"""What everybody may know of completion: a day late, never of a few people, never of what isn't public."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from tests.mandate.conftest import SetClock
+from tests.mandate.stored import ENFORCED, document, make_project, make_user, retire_default, store
+from tests.mandate.visiting import Visit
+
+from keyhouse.accounts.models import Authenticator
+from keyhouse.core.actor import host
+from keyhouse.mandate.completion.services import check_now
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wired", "set_clock")]
+
+DAY = timedelta(days=1)
+LATE = ENFORCED + 200 * DAY
+
+
+@pytest.fixture(autouse=True)
+def campaign(set_clock: SetClock) -> None:
+    set_clock(LATE)
+    retire_default()
+    store(document(stages=[*document()["stages"], {"state": "completed", "at": LATE, "deny": ["all"]}]))
+
+
+def people(count: int, enrolled: int) -> None:
+    for number in range(count):
+        user = make_user(f"person-{number}")
+        make_project(f"project-{number}", user)
+        if number < enrolled:
+            Authenticator.objects.create(user=user, name="phone", secret_sealed="x", created_at=LATE)
+
+
+def told() -> Any:
+    return Visit().get("/mandate.json").json()["standings"][0]
+
+
+def test_progress_is_told_a_day_late_and_with_its_denominator(set_clock: SetClock) -> None:
+    people(24, 12)
+    check_now("campaign", by=host())
+    assert told()["progress"] is None
+    set_clock(LATE + DAY)
+    found = told()["progress"]
+    assert (found["covered"], found["compliant"], found["lacking"]) == (24, 12, 12)
+    assert not told()["is_proven_complete"]
+    visit = Visit()
+    visit.get("/mandate/")
+    assert "12 of 24 covered people" in visit.text
+    assert "that it is complete is not proven" in visit.text
+    assert "person-" not in visit.page
+
+
+@pytest.mark.parametrize(("count", "enrolled"), [(9, 0), (9, 9), (30, 29), (30, 1)])
+def test_nothing_is_told_of_a_few(count: int, enrolled: int, set_clock: SetClock) -> None:
+    people(count, enrolled)
+    check_now("campaign", by=host())
+    set_clock(LATE + DAY)
+    assert told()["progress"]["compliant"] is None
+    assert told()["progress"]["lacking"] is None
+
+
+def test_proof_is_told(set_clock: SetClock) -> None:
+    people(12, 12)
+    check_now("campaign", by=host())
+    set_clock(LATE + DAY)
+    assert told()["is_proven_complete"]
+    assert told()["progress"]["compliant"] == 12
+
+
+def test_every_change_is_told_and_nothing_that_is_not_in_effect() -> None:
+    store(document(name="second"), version=1, effective_at=None)
+    store(document(name="third"), version=1, effective_at=LATE + DAY)
+    assert [one["version"] for one in Visit().get("/mandate.json").json()["changes"]] == ["campaign@1"]
