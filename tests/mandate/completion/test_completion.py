@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from tests.distfiles.builders import build_wheel
 from tests.mandate.conftest import SetClock
 from tests.mandate.stored import ANNOUNCED, ENFORCED, document, make_project, make_user, retire_default, store
-from tests.mandate.visiting import Visit, robot_of, token_of
+from tests.mandate.test_matrix import DOORS
+from tests.mandate.visiting import Visit, code_of, robot_of, token_of
 from tests.publishing.driver import upload
 
 from keyhouse.accounts.models import Authenticator, Email, User
@@ -23,6 +26,7 @@ from keyhouse.core.actor import host
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.mandate import foregone, queries, rules, services
 from keyhouse.mandate.completion import keeping
+from keyhouse.mandate.completion import services as completion_services
 from keyhouse.mandate.completion.models import CompletionCheck
 from keyhouse.mandate.completion.probes import probes_of
 from keyhouse.mandate.completion.queries import Completion, check, is_proven, is_unproven
@@ -249,6 +253,26 @@ def test_m5_what_documents_say_and_what_the_gate_answers_agree(changes: dict[str
     assert any(one.expected == "refused" for one in probes_of(policy, LATE))
 
 
+def test_m5_every_gated_page_refuses_over_http_what_the_probes_expect_to_be_refused() -> None:
+    """The gate that is asked in memory, and the doors: each address that is gated, by a session that proved a password."""
+    ada = enrolled("ada", project="alpha")
+    User.objects.filter(pk=ada.pk).update(is_operator=True, is_moderator=True, is_auditor=True)
+    visit, expected = Visit(User.objects.get(pk=ada.pk), "password"), set[str]()
+    for action, method, path in DOORS:
+        answer = visit.get(path) if method == "GET" else visit.post(path)
+        code = code_of(answer)
+        assert code in {"second-factor-required", "role-required", "not-found"}, (action, method, path, code)
+        if code == "second-factor-required":
+            expected.add(action)
+    said = {
+        one.facts.action
+        for one in probes_of(live(), LATE)
+        if one.label == "session by a password" and one.expected == "refused"
+    }
+    assert expected <= said
+    assert len(expected) > 60
+
+
 # ---- calling it completed
 
 
@@ -310,6 +334,31 @@ def test_keeping_a_result_twice_leaves_one_row_and_the_later_result() -> None:
     row = CompletionCheck.objects.get()
     assert row.result["covered"] == 7
     assert row.checked_on == date(LATE.year, LATE.month, LATE.day)
+
+
+def test_checks_at_once_leave_one_row() -> None:
+    found = checked()
+
+    def keep_it(number: int) -> None:
+        keep(replace(found, at=found.at + timedelta(seconds=number)), by=host())
+        connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(keep_it, range(8)))
+    assert CompletionCheck.objects.get().checked_at == found.at + timedelta(seconds=7)
+    assert Record.objects.filter(action="mandate.complete").count() == 8
+
+
+def test_a_check_that_is_cut_off_leaves_nothing_and_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    record = completion_services.audit.record
+    monkeypatch.setattr(
+        completion_services.audit, "record", lambda *_a, **_k: (_ for _ in ()).throw(OSError("cut"))
+    )
+    with pytest.raises(OSError, match="cut"):
+        keep(checked(), by=host())
+    assert not CompletionCheck.objects.exists()
+    monkeypatch.setattr(completion_services.audit, "record", record)
+    assert keeping.keep(LATE) == {"completion": 1}
 
 
 def test_checking_is_recorded_and_an_unknown_mandate_is_refused() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from tests.mandate.visiting import Visit
 from keyhouse.accounts.models import Authenticator
 from keyhouse.core.actor import host
 from keyhouse.mandate.completion.services import check_now
+from keyhouse.mandate.metrics.models import AdoptionDay
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wired", "set_clock")]
 
@@ -75,3 +76,29 @@ def test_every_change_is_told_and_nothing_that_is_not_in_effect() -> None:
     store(document(name="second"), version=1, effective_at=None)
     store(document(name="third"), version=1, effective_at=LATE + DAY)
     assert [one["version"] for one in Visit().get("/mandate.json").json()["changes"]] == ["campaign@1"]
+
+
+def counted(on: date, **counts: Any) -> None:
+    AdoptionDay.objects.create(mandate="campaign", day_on=on, counts=counts, counted_at=LATE, is_over=True)
+
+
+def test_every_share_carries_its_denominator_and_is_a_day_late(set_clock: SetClock) -> None:
+    counted(
+        LATE.date(),
+        people={"active": {"all": 175, "compliant": 140}, "accounts": {"all": 850, "compliant": 145}},
+    )
+    assert told()["shares"] == []
+    set_clock(LATE + DAY)
+    found = {one["key"]: (one["part"], one["whole"]) for one in told()["shares"]}
+    assert found == {"active": (140, 175), "accounts": (145, 850)}
+    visit = Visit()
+    visit.get("/mandate/")
+    assert "140 of 175 people with authority, active within 90 days hold what is asked" in visit.text
+
+
+def test_no_share_is_told_of_a_few(set_clock: SetClock) -> None:
+    counted(
+        LATE.date(), people={"active": {"all": 20, "compliant": 11}, "accounts": {"all": 12, "compliant": 3}}
+    )
+    set_clock(LATE + DAY)
+    assert told()["shares"] == []

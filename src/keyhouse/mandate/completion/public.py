@@ -9,12 +9,15 @@ from typing import Any, Final
 from keyhouse.core import clock
 from keyhouse.mandate.completion.models import CompletionCheck
 from keyhouse.mandate.completion.queries import is_proven, is_unproven
+from keyhouse.mandate.metrics import queries as metrics
+from keyhouse.mandate.metrics.rules import BY_KEY
 from keyhouse.mandate.models import MandateVersion
 from keyhouse.mandate.public import PublicMandate
 
 LATE: Final = timedelta(days=1)
 FEWEST: Final = 10  # people; of fewer no number is told
 MOST_CHANGES: Final = 30
+_DENOMINATORS: Final = ("active", "accounts", "projects-one", "phishing-resistant", "tokens")
 _LACKING: Final = ("people-without-factor", "people-unverified", "people-exempt")
 
 
@@ -71,11 +74,39 @@ def _progress(row: CompletionCheck) -> Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class ShareTold:
+    """A share with its denominator, in words and numbers."""
+
+    key: str
+    part: int
+    whole: int
+    told: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {"key": self.key, "part": self.part, "whole": self.whole, "told": self.told}
+
+
+def shares_of(name: str, now: datetime) -> list[ShareTold]:
+    """Return adoption as of a day ago by each denominator that is for everybody; none of them about a few people."""
+    day = metrics.latest(name, (now - LATE).date())
+    found = []
+    for key in _DENOMINATORS if day is not None else ():
+        denominator = BY_KEY[key]
+        share = None if day is None else day.share_of(denominator)
+        if share is not None and min(share.part, share.whole - share.part) >= FEWEST:
+            told = f"{share.part:,} of {share.whole:,} {denominator.whole} {denominator.part}"
+            found.append(ShareTold(key, share.part, share.whole, told))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """A mandate as everybody may see it, with how far it is."""
 
     shown: PublicMandate
     progress: Progress | None
+    shares: list[ShareTold]
     is_proven: bool
     is_unproven: bool
 
@@ -87,6 +118,7 @@ class Standing:
             "name": policy.name,
             "version": policy.version,
             "progress": told,
+            "shares": [one.as_dict() for one in self.shares],
             "is_proven_complete": self.is_proven,
         }
 
@@ -94,7 +126,13 @@ class Standing:
 def standings(mandates: list[PublicMandate], now: datetime) -> list[Standing]:
     """Return these mandates with how far each is."""
     return [
-        Standing(one, progress_of(one, now), is_proven(one.policy, now), is_unproven(one.policy, now))
+        Standing(
+            one,
+            progress_of(one, now),
+            shares_of(one.policy.name, now),
+            is_proven(one.policy, now),
+            is_unproven(one.policy, now),
+        )
         for one in mandates
     ]
 
