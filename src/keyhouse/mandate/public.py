@@ -12,7 +12,7 @@ from keyhouse.core import clock
 from keyhouse.mandate import queries, words
 from keyhouse.mandate.brownouts import Ended
 from keyhouse.mandate.defaults import BEGINNING
-from keyhouse.mandate.documents import METHODS, SHADOW, Mandate, Stage
+from keyhouse.mandate.documents import METHODS, Mandate, Stage
 from keyhouse.mandate.rules import Policy
 
 
@@ -87,8 +87,7 @@ class PublicMandate:
     @property
     def stages(self) -> list[PublicStage]:
         """Return its stages in their order."""
-        stages = (stage for stage in self.mandate.stages if stage.state != SHADOW)
-        return [PublicStage(stage, stage.at <= self.now) for stage in stages]
+        return [PublicStage(stage, stage.at <= self.now) for stage in self.mandate.stages]
 
     @property
     def snoozes(self) -> dict[str, int]:
@@ -146,13 +145,7 @@ class PublicMandate:
 
 def live_mandates(now: datetime) -> list[PublicMandate]:
     """Return what is live, by name."""
-    return [PublicMandate(policy, now) for policy in queries.live_policies(now) if _is_public(policy, now)]
-
-
-def _is_public(policy: Policy, now: datetime) -> bool:
-    """Tell whether it is past its trial in the dark: until then nobody is asked anything, so nobody is told."""
-    first = policy.mandate.stages[0].state
-    return first != SHADOW or any(one.state != SHADOW for one in policy.mandate.stages if one.at <= now)
+    return [PublicMandate(policy, now) for policy in queries.live_policies(now)]
 
 
 def coming_mandates(now: datetime) -> list[PublicMandate]:
@@ -160,5 +153,4 @@ def coming_mandates(now: datetime) -> list[PublicMandate]:
     return [
         PublicMandate(policy, now, at)
         for at, policy in sorted(queries.ledger().coming(now), key=lambda one: (one[0], one[1].label))
-        if _is_public(policy, now)
     ]

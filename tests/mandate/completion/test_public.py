@@ -102,3 +102,12 @@ def test_no_share_is_told_of_a_few(set_clock: SetClock) -> None:
     )
     set_clock(LATE + DAY)
     assert told()["shares"] == []
+
+
+def test_what_is_tried_in_the_dark_is_told_to_nobody() -> None:
+    shadow = {"state": "shadow", "at": LATE - DAY, "deny": ["all"]}
+    stages = [shadow, {"state": "announced", "at": LATE + DAY}]
+    store(document(name="dusk", stages=stages), effective_at=LATE - DAY)
+    store(document(name="duskier", stages=stages), effective_at=LATE + DAY / 2)
+    assert "dusk" not in Visit().get("/mandate.json").content.decode()
+    assert "dusk" not in Visit().get("/mandate/").content.decode()

@@ -9,6 +9,7 @@ from typing import Any, Final
 from keyhouse.core import clock
 from keyhouse.mandate.completion.models import CompletionCheck
 from keyhouse.mandate.completion.queries import is_proven, is_unproven
+from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.metrics import queries as metrics
 from keyhouse.mandate.metrics.rules import BY_KEY
 from keyhouse.mandate.models import MandateVersion
@@ -164,12 +165,5 @@ def changes(now: datetime) -> list[ChangeTold]:
     return [
         ChangeTold(str(row), row.document["title"], at, len(row.approved_by), row.is_loosening)
         for row in rows.order_by("-effective_at", "-pk")[:MOST_CHANGES]
-        if (at := row.effective_at) is not None and not _is_shadow(row, now)
+        if (at := row.effective_at) is not None and not read_mandate(row.document).is_unannounced(now)
     ]
-
-
-def _is_shadow(row: MandateVersion, now: datetime) -> bool:
-    stages = [one for one in row.document["stages"] if clock.parse_instant(one["at"]) <= now]
-    return bool(
-        row.document["stages"][0]["state"] == "shadow" and all(one["state"] == "shadow" for one in stages)
-    )
