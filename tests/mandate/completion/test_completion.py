@@ -26,7 +26,6 @@ from keyhouse.core.actor import host
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.mandate import foregone, queries, rules, services
 from keyhouse.mandate.completion import keeping
-from keyhouse.mandate.completion import services as completion_services
 from keyhouse.mandate.completion.models import CompletionCheck
 from keyhouse.mandate.completion.probes import probes_of
 from keyhouse.mandate.completion.queries import Completion, check, is_proven, is_unproven
@@ -350,14 +349,14 @@ def test_checks_at_once_leave_one_row() -> None:
 
 
 def test_a_check_that_is_cut_off_leaves_nothing_and_is_done_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    record = completion_services.audit.record
-    monkeypatch.setattr(
-        completion_services.audit, "record", lambda *_a, **_k: (_ for _ in ()).throw(OSError("cut"))
-    )
-    with pytest.raises(OSError, match="cut"):
-        keep(checked(), by=host())
+    def cut(*_: Any, **__: Any) -> None:
+        raise OSError("cut")
+
+    with monkeypatch.context() as cutting:
+        cutting.setattr("keyhouse.audit.services.record", cut)
+        with pytest.raises(OSError, match="cut"):
+            keep(checked(), by=host())
     assert not CompletionCheck.objects.exists()
-    monkeypatch.setattr(completion_services.audit, "record", record)
     assert keeping.keep(LATE) == {"completion": 1}
 
 
