@@ -97,7 +97,7 @@ VALUES = {
     "filename": "alpha-1.0-py3-none-any.whl",
     "code": "second-factor-required",
 }
-NUMBERS = ("1", "00000000-0000-4000-8000-000000000000")
+NUMBERS = ("1", "00000000-0000-4000-8000-000000000000", "0" * 64)
 
 
 @pytest.fixture(autouse=True)
