@@ -367,6 +367,12 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("team.delete", "Delete a team", "management", step_up=True),
         _gated("team.add-member", "Put a member of an organization into a team", "management", step_up=True),
         _gated("team.remove-member", "Take somebody out of a team", "management", step_up=True),
+        _gated(
+            "team.keep-member", "Take back that somebody is taken out of a team, which waits", "management"
+        ),
+        _gated(
+            "team-role.keep", "Take back the end of a team's role in a project, which waits", "management"
+        ),
         _gated("team-role.set", "Give a team a role in a project", "management", step_up=True),
         _gated("team-role.end", "Take a team's role in a project away", "management", step_up=True),
         _gated(

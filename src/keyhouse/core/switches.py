@@ -148,6 +148,7 @@ ALWAYS_OPEN: Final = frozenset(
         "project.require-publishers",
         "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",
         "organization.revoke", "organization.decline", "organization.leave", "organization.keep-member",
+        "team.keep-member", "team-role.keep",
         # leaving, also where one is alone, and asking to
         "collaborator.lay-down", "organization.lay-down", "exemption.ask", "exemption.answer",
         # letting go of what nobody has seen, and a thief may have put there

@@ -86,8 +86,8 @@ BELONGINGS: Final = Belongings(
             "teams",
             "organizations.TeamMember",
             _teams,
-            ("team__name", "member__organization__name", "since_at"),
-            {"id": _ROW},
+            ("team__name", "member__organization__name", "since_at", "ends_at", "ends_asked_by_name"),
+            {"id": _ROW, "ends_asked_by": "told by name"},
         ),
         Kept(
             "organization_invitations",

@@ -191,3 +191,12 @@ class OrganizationOwned(Refusal):
     situation = Situation.CONFLICT
     sentence = "An owner of this organization looks after it."
     fix = "Ask them."
+
+
+class TeamOwnsCritical(Refusal):
+    """Deleting a team would take owners out of a critical project unseen."""
+
+    code = "team-owns-critical"
+    situation = Situation.CONFLICT
+    sentence = "This team owns a project that many depend on, and its members would be owners no more."
+    fix = "Take the team's role in that project away first, on the project's page of teams; that waits, and all owners are told."

@@ -108,12 +108,12 @@ def will_end(organization: Organization, who: str, after: str, by: str, due_at: 
     )
 
 
-def kept(organization: Organization, who: str, by: str) -> Letter:
-    """Return the notice that an owner stays one."""
+def kept(organization: Organization, who: str, kind: str, by: str) -> Letter:
+    """Return the notice that somebody stays what they are."""
     return Letter(
         "organization-owner-kept",
-        f"{who} stays an owner of {organization.name}",
-        (Text(f"By {by}: {who} stays an owner of the organization {organization.name}."),),
+        f"{who} stays {kind} of {organization.name}",
+        (Text(f"By {by}: {who} stays {kind} of the organization {organization.name}."),),
     )
 
 
@@ -153,6 +153,35 @@ def team_changed(organization: Organization, team: str, who: str, by: str, *, is
             Text(f"What the team may do in projects, they may do {rights}."),
             Text("If that is not right, talk to each other."),
         ),
+    )
+
+
+def team_member_will_end(
+    organization: Organization, team: str, who: str, by: str, due_at: datetime
+) -> Letter:
+    """Return the notice that somebody will be taken out of a team that owns a critical project, and how to stop it."""
+    return Letter(
+        "organization-team-member-ends",
+        f"{who} will be taken out of the team {team} of {organization.name}",
+        (
+            Text(
+                f"{by} asked for it: {who} will be in the team {team} of the organization {organization.name} no more. "
+                "Because the team owns a project that many depend on, that waits."
+            ),
+            Facts((("Takes effect at", clock.format_second(due_at)),)),
+            Text(
+                "Until then every owner and manager can take it back, also the one whom it is about, on the team's page."
+            ),
+        ),
+    )
+
+
+def team_member_kept(organization: Organization, team: str, who: str, by: str) -> Letter:
+    """Return the notice that somebody stays in a team."""
+    return Letter(
+        "organization-team-member-kept",
+        f"{who} stays in the team {team} of {organization.name}",
+        (Text(f"By {by}: {who} stays in the team {team} of the organization {organization.name}."),),
     )
 
 

@@ -19,7 +19,7 @@ from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import record
 from keyhouse.core import belongings, clock, configuration, faults, standing
 from keyhouse.core.actor import Actor, job
-from keyhouse.organizations import letters, queries, rules
+from keyhouse.organizations import critical, letters, queries, rules, teams
 from keyhouse.organizations.changing import (
     lock_people,
     organization_to_change,
@@ -112,7 +112,7 @@ def keep_member(name: str, username: str, *, by: Actor) -> bool:
         if member.ends_at is None:
             return False
         Membership.objects.filter(pk=member.pk).update(**_AS_BEFORE)
-        letter = letters.kept(organization, member.user.username, by.name)
+        letter = letters.kept(organization, member.user.username, member.kind, by.name)
         tell_others(queries.owners_of(organization), letter, clock.now())
         _record(KEEP, organization, member, by, before=member.kind, after=member.kind)
     return True
@@ -159,7 +159,7 @@ def _waits(  # noqa: PLR0913, PLR0917 - what waits, and who asked for it
     organization: Organization, member: Membership, kind: str, action: str, by: Actor, now: datetime
 ) -> bool:
     """Put off what takes an owner out where many depend on a project (A15); asked again by whom one can trust, it goes on."""
-    if member.kind != rules.OWNER or by.kind == "host" or not _has_critical_project(organization):
+    if by.kind == "host" or not _takes_an_owner_out(organization, member, kind, by):
         return False
     if member.ends_at is not None and member.ends_as == kind and not _is_doubtful(member, now):
         return True
@@ -170,11 +170,18 @@ def _waits(  # noqa: PLR0913, PLR0917 - what waits, and who asked for it
     member.ends_asked_by_id, member.ends_asked_by_name = by.user_id, by.name
     member.save(update_fields=list(_AS_BEFORE))
     letter = letters.will_end(organization, member.user.username, kind, by.name, due_at)
-    tell_others(queries.owners_of(organization), letter, now)
+    tell_others(sorted({*queries.owners_of(organization), member.user_id}), letter, now)
     told = {"user": member.user.username, "before": member.kind, "after": kind}
     told["due_at"] = clock.format_instant(due_at)
     record(action, by=by, about=thing_of(organization), account_id=member.user_id, details=dict(told))
     return True
+
+
+def _takes_an_owner_out(organization: Organization, member: Membership, kind: str, by: Actor) -> bool:
+    """Tell whether somebody would be an owner of a critical project no more, by the organization or by a team of it."""
+    if member.kind == rules.OWNER:
+        return _has_critical_project(organization)
+    return kind == NOTHING and member.user_id != by.user_id and critical.is_owner_by_team(member)
 
 
 def _has_critical_project(organization: Organization) -> bool:
@@ -211,7 +218,9 @@ def _carry_out(member_id: int, name: str, people: Sequence[int | None], now: dat
         others = User.objects.filter(pk__in=owners - {member.user_id}).exclude(state__in=_CLOSED)
         if before == rules.OWNER and not others.exists():
             Membership.objects.filter(pk=member.pk).update(**_AS_BEFORE)
-            tell_others(owners, letters.kept(organization, who, "this index, as nobody else owns it"), now)
+            tell_others(
+                owners, letters.kept(organization, who, before, "this index, as nobody else owns it"), now
+            )
             _record(KEEP, organization, member, by, before=before, after=before)
             return True
         if after:
@@ -234,7 +243,8 @@ def _is_doubtful(member: Membership, now: datetime) -> bool:
 
 
 def take_back_asked_by(user_id: int, organization: Organization | None = None) -> None:
-    """Let ends of memberships not come that somebody asked for who may ask for none any more."""
+    """Let ends of memberships, and of places in teams, not come that somebody asked for who may ask for none any more."""
+    teams.take_back_asked_by(user_id, organization)
     asked = Membership.objects.filter(ends_asked_by_id=user_id)
     if organization is not None:
         asked = asked.filter(organization=organization)

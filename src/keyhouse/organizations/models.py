@@ -112,6 +112,12 @@ class TeamMember(models.Model):
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="members", db_index=False)
     member = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="teams")
     since_at = models.DateTimeField()
+    # being taken out of a team that owns a critical project waits, until it is taken back or its instant comes
+    ends_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    ends_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    ends_asked_by_name = models.CharField(max_length=150, default="", db_default="", blank=True)
 
     class Meta:
         """Somebody is in a team once."""

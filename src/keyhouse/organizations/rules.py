@@ -15,7 +15,7 @@ MEMBER: Final = "member"
 INVITED: Final = "invited"
 KINDS: Final = (MEMBER, MANAGER, OWNER)  # the lowest one first
 
-_EVERY_MEMBER: Final = frozenset({"organization.manage", "organization.leave"})
+_EVERY_MEMBER: Final = frozenset({"organization.manage", "organization.leave", "team.keep-member"})
 _MANAGING: Final = frozenset(
     {
         "organization.add-project",

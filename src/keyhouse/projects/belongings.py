@@ -179,6 +179,9 @@ BELONGINGS: Final = Belongings(
             stays="files are the projects', and whoever installed one must be able to find out where it came from",
         ),
     ),
+    untold={
+        "projects.TeamRole": "what a team may do; of a person only who asked for its end, while that waits"
+    },
     give_up=_give_up,
     disown=disown,
     leaving=remembering,

@@ -132,6 +132,15 @@ class TeamRole(models.Model):
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="project_roles")
     kind = models.CharField(max_length=16, choices=Role.Kind)
     since_at = models.DateTimeField()
+    # the end or lowering of a team that owns a critical project, until it is taken back or its instant comes
+    ends_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    ends_as = models.CharField(
+        max_length=16, default="", db_default="", blank=True
+    )  # afterwards; empty: none
+    ends_asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    ends_asked_by_name = models.CharField(max_length=150, default="", db_default="", blank=True)
 
     class Meta:
         """A team has one role in a project."""

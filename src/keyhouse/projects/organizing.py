@@ -23,14 +23,13 @@ from keyhouse.core import actions, belongings, clock, faults, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import normalise
-from keyhouse.mail.letters import Letter
 from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.changing import count, lock_people, owner_ids, thing_named
 from keyhouse.organizations.changing import thing_of as organization_thing
 from keyhouse.organizations.errors import OrganizationMissing
-from keyhouse.organizations.models import Membership, Organization, Team
+from keyhouse.organizations.models import Membership, Organization
 from keyhouse.projects import organizing_letters as letters
-from keyhouse.projects import pages, rights, services
+from keyhouse.projects import pages, rights, services, team_roles
 from keyhouse.projects.changing import project_to_change, settled, thing_of
 from keyhouse.projects.collaborators.departing import lost_between, remember_rights
 from keyhouse.projects.collaborators.errors import OwnerLast, RoleUnknown
@@ -160,72 +159,47 @@ def _drop(project: Project, before: list[Right], after: list[Right], now: dateti
 def set_team_role(name: str, team_name: str, kind: str, *, by: Actor) -> TeamRole:
     """Give a team of a project's organization a role in it; the one it has changes nothing.
 
-    Raises RoleUnknown, TeamElsewhere, ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
+    What makes its members owners of a critical project no more waits (`ends_at`). Raises RoleUnknown, TeamElsewhere,
+    ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
     """
     if kind not in {OWNER, MAINTAINER}:
         raise RoleUnknown
     now = clock.now()
     with transaction.atomic():
         project = lock_project(name, SET_TEAM, by)
-        team = _team_of(project, team_name)
+        team = team_roles.team_of(project, team_name)
         present = TeamRole.objects.filter(project=project, team=team).first()
-        if present is not None and present.kind == kind:
+        if present is not None and (
+            present.kind == kind or team_roles.waits(present, kind, SET_TEAM, by, now)
+        ):
             return present
         before = rights.rights_in(project.pk)
         # what a team is given more counts from now on, for the grace of mandates
         role, _ = TeamRole.objects.update_or_create(
-            project=project, team=team, defaults={"kind": kind, "since_at": now}
+            project=project, team=team, defaults={"kind": kind, "since_at": now, **team_roles.AS_BEFORE}
         )
-        _end_lost(project, team, before, now)
-        _note(SET_TEAM, project, team, present.kind if present else "", kind, by)
-        _tell(project, before, letters.team_role(project, team.name, kind, by.name), by, now)
+        team_roles.end_lost(project, team, before, now)
+        team_roles.note(SET_TEAM, project, team, present.kind if present else "", kind, by)
+        team_roles.tell(project, before, letters.team_role(project, team.name, kind, by.name), by, now)
     return role
 
 
-def end_team_role(name: str, team_name: str, *, by: Actor) -> None:
-    """Take a team's role in a project away. Raises TeamElsewhere where it has none, and as `set_team_role`."""
+def end_team_role(name: str, team_name: str, *, by: Actor) -> TeamRole | None:
+    """Take a team's role in a project away; returns what waits, or None where it is done.
+
+    Raises TeamElsewhere where it has none, and as `set_team_role`.
+    """
     now = clock.now()
     with transaction.atomic():
         project = lock_project(name, END_TEAM, by)
-        team = _team_of(project, team_name)
+        team = team_roles.team_of(project, team_name)
         present = TeamRole.objects.filter(project=project, team=team).first()
         if present is None:
             raise TeamElsewhere("This team has no role in the project.")
-        before = rights.rights_in(project.pk)
-        present.delete()
-        _end_lost(project, team, before, now)
-        _note(END_TEAM, project, team, present.kind, "", by)
-        _tell(project, before, letters.team_role(project, team.name, "", by.name), by, now)
-
-
-def _end_lost(project: Project, team: Team, before: list[Right], now: datetime) -> None:
-    """Remember what a team's members may do no more in a project, and end what hung on it."""
-    lost = lost_between(before, rights.rights_in(project.pk))
-    remember_rights(project, lost, FormerRole.How.REMOVED, now)
-    for user_id in sorted({one.user_id for one in lost}):
-        belongings.leave_all(team.organization_id, user_id, now)
-
-
-def _team_of(project: Project, team_name: str) -> Team:
-    """Return a team of a project's organization, whose row is locked so that the team stays until the end."""
-    organization = Organization.objects.select_for_update().filter(pk=project.organization_id or 0).first()
-    team = organizations.find_team(organization, team_name) if organization else None
-    if team is None:
-        raise TeamElsewhere
-    return team
-
-
-def _note(  # noqa: PLR0913, PLR0917 - what an auditor asks
-    action: str, project: Project, team: Team, before: str, after: str, by: Actor
-) -> None:
-    details = {"team": team.name, "before": before, "after": after}
-    record(action, by=by, about=thing_of(project), details=dict(details))
-
-
-def _tell(project: Project, before: list[Right], letter: Letter, by: Actor, now: datetime) -> None:
-    """Tell who owns the project, and who owned it until now; nobody's own act is told of."""
-    owned = {one.user_id for one in before if one.kind == OWNER}
-    tell_others(sorted({*rights.owners_of(project.pk), *owned} - {by.user_id}), letter, now)
+        if team_roles.waits(present, "", END_TEAM, by, now):
+            return present
+        team_roles.end(present, "", END_TEAM, by, now, by.name)
+    return None
 
 
 def projects_of(organization: Organization, limit: int | None = None) -> list[Project]:

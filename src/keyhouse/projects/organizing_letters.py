@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from keyhouse.accounts.emails import site_address
-from keyhouse.mail.letters import Letter, Link, Text
+from keyhouse.core import clock
+from keyhouse.mail.letters import Facts, Letter, Link, Text
 from keyhouse.projects.models import Project
 
 
@@ -36,4 +39,31 @@ def team_role(project: Project, team: str, kind: str, by: str) -> Letter:
             Text("If that is not meant to be, change it on the project's page."),
             Link("The project", site_address(f"/manage/project/{project.normalized_name}/")),
         ),
+    )
+
+
+def team_role_will_end(project: Project, team: str, kind: str, by: str, due_at: datetime) -> Letter:
+    """Return the notice to all owners that a team will own a critical project no more, and how to stop it."""
+    after = f"will be {kind} of" if kind else "will have no role in"
+    return Letter(
+        "project-team-role-ends",
+        f"The team {team} will no longer own {project.name}",
+        (
+            Text(
+                f"{by} asked for it: the team {team} {after} the project {project.name}. Because many depend on this project, "
+                "that waits."
+            ),
+            Facts((("Takes effect at", clock.format_second(due_at)),)),
+            Text("Until then every owner can take it back, on this page:"),
+            Link("Teams", site_address(f"/manage/project/{project.normalized_name}/teams/")),
+        ),
+    )
+
+
+def team_role_kept(project: Project, team: str, by: str) -> Letter:
+    """Return the notice that a team stays an owner."""
+    return Letter(
+        "project-team-role-kept",
+        f"The team {team} still owns {project.name}",
+        (Text(f"By {by}: the team {team} still owns the project {project.name}."),),
     )

@@ -89,6 +89,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "project.move",
             "team-role.set",
             "team-role.end",
+            "team-role.keep",
         }
     ),
     # of whoever is invited and has not accepted; the invitation itself is looked for by the service

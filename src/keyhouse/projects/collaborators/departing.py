@@ -12,7 +12,7 @@ from datetime import datetime
 
 from keyhouse.projects import rights
 from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation, RoleChange
-from keyhouse.projects.models import Project
+from keyhouse.projects.models import Project, TeamRole
 from keyhouse.projects.rights import Right
 from keyhouse.projects.rules import OWNER
 
@@ -62,6 +62,8 @@ def _end_given(project_ids: list[int], user_ids: list[int], now: datetime) -> in
     )
     ended = given.update(ended_at=now, outcome=ProjectInvitation.Outcome.REVOKED)
     changes = RoleChange.objects.filter(project_id__in=project_ids, asked_by_id__in=user_ids)
+    asked = TeamRole.objects.filter(project_id__in=project_ids, ends_asked_by_id__in=user_ids)
+    ended += asked.update(ends_at=None, ends_as="", ends_asked_by=None, ends_asked_by_name="")
     return ended + changes.delete()[0]
 
 

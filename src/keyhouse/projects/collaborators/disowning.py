@@ -13,7 +13,7 @@ from keyhouse.projects.changing import thing_of
 from keyhouse.projects.collaborators import queries
 from keyhouse.projects.collaborators.ending import JOB, NOTHING, REMOVE, end_role
 from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation, RoleChange
-from keyhouse.projects.models import Project, Role
+from keyhouse.projects.models import Project, Role, TeamRole
 from keyhouse.projects.rules import OWNER
 
 How = FormerRole.How
@@ -28,6 +28,9 @@ def disown(user_id: int, since: datetime, now: datetime) -> int:
     """
     made = ProjectInvitation.objects.filter(invited_by_id=user_id, invited_at__gt=since)
     asked = RoleChange.objects.filter(asked_by_id=user_id, asked_at__gt=since)
+    TeamRole.objects.filter(ends_asked_by_id=user_id).update(
+        ends_at=None, ends_as="", ends_asked_by=None, ends_asked_by_name=""
+    )
     ids = {*made.values_list("project_id", flat=True), *asked.values_list("project_id", flat=True)}
     locked = Project.objects.select_for_update().filter(pk__in=ids).order_by("pk")
     return sum(_disown_in(project, user_id, since, now) for project in list(locked))

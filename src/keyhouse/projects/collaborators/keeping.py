@@ -10,8 +10,9 @@ from django.db import close_old_connections
 
 from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
-from keyhouse.organizations import membership
+from keyhouse.organizations import membership, teams
 from keyhouse.organizations.keeping import forget_old
+from keyhouse.projects import team_roles
 from keyhouse.projects.collaborators import ending, rules
 from keyhouse.projects.collaborators.models import ProjectInvitation
 
@@ -30,6 +31,8 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "roles_ended": ending.carry_out_due,
     "old_invitations": forget_invitations,
     "memberships_ended": membership.carry_out_due,
+    "team_members_ended": teams.carry_out_due,
+    "team_roles_ended": team_roles.carry_out_due,
     "old_organization_invitations": forget_old,
 }
 

@@ -8,6 +8,7 @@ from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions
 from keyhouse.organizations import queries
 from keyhouse.projects import organizing, visiting
+from keyhouse.projects import team_roles as team_role_waits
 from keyhouse.projects.errors import TeamElsewhere
 from keyhouse.projects.models import Project, TeamRole
 from keyhouse.projects.visiting import page_of, pager, project_of
@@ -99,6 +100,15 @@ def end_team_role(request: HttpRequest, name: str, team_name: str) -> HttpRespon
             return to_teams(found)
     context = visiting.context_of(request, found) | {"team_name": team.name}
     return show_form(request, "organizations/end_team_role.html", form, context)
+
+
+@actions.takes()
+@actions.classified(POST="team-role.keep")
+def keep_team_role(request: HttpRequest, name: str, team_name: str) -> HttpResponse:
+    """Take back the end of a team's role, which waits."""
+    found = project_of(request, team_role_waits.KEEP, name)
+    team_role_waits.keep_team_role(found.normalized_name, visiting.readable(team_name), by=actor_of(request))
+    return to_teams(found)
 
 
 def to_teams(found: Project) -> HttpResponse:

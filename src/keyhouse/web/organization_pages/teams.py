@@ -85,6 +85,18 @@ def remove(request: HttpRequest, name: str, team_name: str, username: str) -> Ht
     return show_form(request, "organizations/remove_from_team.html", form, context)
 
 
+@actions.takes()
+@actions.classified(POST="team.keep-member")
+def keep(request: HttpRequest, name: str, team_name: str, username: str) -> HttpResponse:
+    """Take back that somebody is taken out, which waits."""
+    found = organization_of(request, teams.KEEP, name)
+    chosen = team_of(found, team_name)
+    teams.keep_in_team(
+        found.name, chosen.name, member_of(found, username).user.username, by=actor_of(request)
+    )
+    return to(found, _part(chosen))
+
+
 @actions.takes(*NewNameForm.base_fields)
 @actions.classified(GET="team.rename", POST="team.rename")
 def rename(request: HttpRequest, name: str, team_name: str) -> HttpResponse:

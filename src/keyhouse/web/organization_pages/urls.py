@@ -32,6 +32,7 @@ urlpatterns = [
     path(_TEAM + "rename/", teams.rename, name="rename-team"),
     path(_TEAM + "delete/", teams.delete, name="delete-team"),
     path(_TEAM + "person/<str:username>/remove/", teams.remove, name="remove-from-team"),
+    path(_TEAM + "person/<str:username>/keep/", teams.keep, name="keep-in-team"),
     path(_ONE + "projects/", projects.listing, name="organization-projects"),
     path(_ONE + "settings/", settings.profile, name="organization-settings"),
     path(_ONE + "rename/", settings.rename, name="rename-organization"),
@@ -45,4 +46,5 @@ urlpatterns = [
     path(_PROJECT + "organization/", projects.move, name="move-project"),
     path(_PROJECT + "teams/", projects.team_roles, name="project-teams"),
     path(_PROJECT + "teams/<str:team_name>/end/", projects.end_team_role, name="end-team-role"),
+    path(_PROJECT + "teams/<str:team_name>/keep/", projects.keep_team_role, name="keep-team-role"),
 ]

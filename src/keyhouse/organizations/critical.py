@@ -1,0 +1,38 @@
+"""Whether a team makes its members owners of a project that many depend on: then nobody is taken out unseen (A15)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from keyhouse.accounts import holds
+from keyhouse.accounts.models import User
+from keyhouse.core import configuration, standing
+from keyhouse.core.actor import Actor
+from keyhouse.organizations.models import Membership, Team
+from keyhouse.organizations.rules import OWNER
+
+_DOUBTFUL = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
+
+
+def owns_critical(team: Team) -> bool:
+    """Tell whether a team owns a critical project of its organization."""
+    owned = team.project_roles.filter(kind=OWNER, project__organization=team.organization_id)
+    names = owned.values_list("project__normalized_name", flat=True)
+    return any(standing.is_critical(name) for name in names)
+
+
+def is_owner_by_team(member: Membership) -> bool:
+    """Tell whether somebody owns a critical project by a team, and not by the organization anyway."""
+    if member.kind == OWNER:
+        return False
+    return any(owns_critical(one.team) for one in member.teams.select_related("team"))
+
+
+def due_at(by: Actor, now: datetime) -> datetime:
+    """Return when what takes such an owner out takes effect; what the host does has no wait."""
+    return now if by.kind == "host" else now + timedelta(days=configuration.current().owner_removal_days)
+
+
+def is_doubtful(asked_by: User | None, now: datetime) -> bool:
+    """Tell whether somebody has to find out first whether it was the owner who asked."""
+    return asked_by is not None and holds.effective_state(asked_by, now) in _DOUBTFUL
