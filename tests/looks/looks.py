@@ -299,6 +299,10 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/_/oidc/audience": _PROGRAMS,
     "/account/mandate.json": _PROGRAMS,
     "/operator/mandates/{name}/shadow.json": _PROGRAMS,
+    **{
+        f"/operator/mandates/{{name}}/{act}/": "a question with one button, like withdrawing a proposal"
+        for act in ("launch", "pause", "confirm-pause", "resume", "rollback", "abandon")
+    },
     "/operator/mandates/{name}/shadow/": "tables of counts, like the page of jobs; needs a mandate in its shadow",
     "/account/mandate/snooze/{name}/": "a question with one button, like withdrawing a proposal",
     "/account/notices.json": _PROGRAMS,

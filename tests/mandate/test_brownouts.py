@@ -28,7 +28,7 @@ from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import host
 from keyhouse.mail.models import Mail
-from keyhouse.mandate import gates, history, previews, queries, services
+from keyhouse.mandate import gates, history, previews, queries, services, writing
 from keyhouse.mandate.brownouts import Ended, cut, running
 from keyhouse.mandate.documents import Budget, DocumentInvalid, read_mandate
 from keyhouse.mandate.rules import Policy
@@ -127,7 +127,7 @@ def test_n8_a_further_version_does_not_begin_it_again(ada: Any, set_clock: SetCl
     BrownoutEnd.objects.create(
         mandate="keys", version=1, stage_at=BEGINS, ended_at=BEGINS + HOUR, why="It was too much."
     )
-    services.mark_change()
+    writing.mark_change()
     set_clock(BEGINS + 2 * HOUR)
     again = read_mandate(with_brownout())
     assert services.propose_version(again, by=host()).version == 1
@@ -144,7 +144,7 @@ def test_n8_history_is_replayed_as_it_was_before_and_after_the_end(ada: Any, set
     BrownoutEnd.objects.create(
         mandate="keys", version=1, stage_at=BEGINS, ended_at=BEGINS + 2 * HOUR, why="It was too much."
     )
-    services.mark_change()
+    writing.mark_change()
     set_clock(BEGINS + 3 * HOUR)
     assert upload(ada) == "warn"
     history.write_waiting()

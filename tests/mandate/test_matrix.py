@@ -36,7 +36,7 @@ from keyhouse.accounts.sessions import start_session
 from keyhouse.core import actions, clock, configuration, keys
 from keyhouse.core.actions import CATALOGUE
 from keyhouse.core.actor import host
-from keyhouse.mandate import services
+from keyhouse.mandate import services, writing
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Facts, Notice, Object, Person
 from keyhouse.mandate.gates import REFUSALS
@@ -426,7 +426,7 @@ def write(rule: Policy) -> MandateVersion:
     if not rule.is_floor_exempt:
         row.origin = MandateVersion.Origin.APPLIED
         row.save(update_fields=["origin"])
-        services.mark_change()
+        writing.mark_change()
     return row
 
 

@@ -12,7 +12,7 @@ from django.db.models import Max
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import find_user
-from keyhouse.cli import mandate_simulate, mandate_stranded
+from keyhouse.cli import mandate_campaigns, mandate_simulate, mandate_stranded
 from keyhouse.cli import mandate_words as words
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.main import FAILED, as_json
@@ -32,6 +32,7 @@ from keyhouse.core.errors import NotFound
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import asked, console, dispositions, gates, queries, services
 from keyhouse.mandate.adoption import read_adoption
+from keyhouse.mandate.campaigns import queries as queries_of_campaigns
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.facts import PROOFS
 from keyhouse.mandate.models import Exemption, MandateVersion
@@ -134,7 +135,7 @@ def _plan_with_lines(found: Plan, written: Written) -> dict[str, Any]:
 @command.command()
 @_JSON
 def status(*, is_json: bool) -> None:
-    """Print what is live with counts of people, what waits for approval, and what will take effect.
+    """Print what is live with counts of people, what waits for approval, what will take effect, and the state of each.
 
     \b
     Example:
@@ -146,12 +147,19 @@ def status(*, is_json: bool) -> None:
     live = [one.as_dict() for one in read_adoption(policies, now)]
     live = [one | beside[f"{one['mandate']}@{one['version']}"] for one in live]
     opened = [_proposal_dict(one) for one in console.proposals_for(host(), now)]
+    standing = queries_of_campaigns.standing(queries_of_campaigns.campaigns(), now)
     told = {
+        "states": [one.as_dict(now) for one in standing],
         "live": live,
         "waiting": [one for one in opened if one["effective_at"] is None],
         "coming": [one for one in opened if one["effective_at"] is not None],
     }
-    click.echo(as_json(told) if is_json else words.status(told))
+    click.echo(as_json(told) if is_json else _status_words(told))
+
+
+def _status_words(told: dict[str, Any]) -> str:
+    states = [f"State: {mandate_campaigns.state_line(one)}" for one in told["states"]]
+    return "\n".join([words.status(told), *states])
 
 
 def _proposal_dict(one: console.Proposal) -> dict[str, Any]:
@@ -439,3 +447,5 @@ command.add_command(emergency_accounts)
 command.add_command(mandate_stranded.command)
 command.add_command(mandate_simulate.simulate)
 command.add_command(mandate_simulate.diff)
+for _one in mandate_campaigns.COMMANDS:
+    command.add_command(_one)

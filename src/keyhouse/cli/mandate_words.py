@@ -102,6 +102,9 @@ def _remark(one: Data) -> str:
 
 def outcome(row: MandateVersion, *, is_new: bool, now: datetime) -> str:
     """Return what became of a file that was applied."""
+    if row.is_draft:
+        known = "" if is_new else " already"
+        return f"{row} is a draft{known}. `keyhouse mandate launch {row.name}` launches it."
     if row.effective_at is None:
         known = "" if is_new else " already"
         return f"{row} waits for approval{known}, at /mandate/proposals/. {_whose_approval(row)}"
@@ -124,6 +127,7 @@ def version_dict(row: MandateVersion) -> dict[str, Any]:
         "version": row.version,
         "origin": row.origin,
         "digest": row.digest,
+        "is_draft": row.is_draft,
         "is_loosening": row.is_loosening,
         "proposed_at": _written(row.proposed_at),
         "proposed_by": row.proposed_by,
@@ -173,6 +177,8 @@ def _approval(row: MandateVersion | Exemption) -> str:
 def _effect_of(row: MandateVersion) -> str:
     if row.withdrawn_at is not None:
         return f"Withdrawn by {row.withdrawn_by} at {_written(row.withdrawn_at)}"
+    if row.is_draft:
+        return f"A draft; `keyhouse mandate launch {row.name}` launches it"
     if row.effective_at is None:
         return f"Waits for approval at /mandate/proposals/. {_whose_approval(row)}"
     return f"In effect from {_since(row.effective_at)} on"

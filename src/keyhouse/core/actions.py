@@ -448,6 +448,11 @@ CATALOGUE: Final[dict[str, Action]] = {
         ),
         _operator("mandate.withdraw", "Withdraw a proposal, or an exemption", step_up=True),
         _operator("mandate.simulate", "Simulate a mandate on the index as it is", step_up=True),
+        _operator("mandate.launch", "Launch a campaign; somebody else approves it", step_up=True),
+        _operator("mandate.pause", "Stop the calendar of a mandate, or confirm that it stands", step_up=True),
+        _operator("mandate.resume", "Let the calendar of a mandate go on", step_up=True),
+        _operator("mandate.rollback", "Propose to roll a mandate back", step_up=True),
+        _operator("mandate.abandon", "Propose to give a mandate up", step_up=True),
         _operator("exemption.propose", "Propose to exempt somebody for a while", step_up=True),
         _operator(
             "exemption.answer", "Answer somebody who asks for an exemption or a security key", step_up=True

@@ -115,6 +115,10 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "mandate.snooze",
         "mandate.propose",
         "mandate.approve",
+        "mandate.launch",
+        "mandate.resume",
+        "mandate.rollback",
+        "mandate.abandon",
         "exemption.propose",
         "exemption.approve",
         "office.propose",
@@ -167,7 +171,7 @@ ALWAYS_OPEN: Final = frozenset(
         "report.file", "report.read-own", "report.read-all", "report.close",
         "name.reserve", "name.release", "name.read-all", "creator.read-all", "creator.revoke", "issuer.read-all", "issuer.test", "issuer.remove",
         "quarantine.read-all", "quarantine.set", "quarantine.lift",
-        "mandate.withdraw", "mandate.complete", "mandate.simulate", "mandate.end-brownout", "mandate.go-stale", "switch.set", "switch.set-long", "switch.lift",
+        "mandate.withdraw", "mandate.complete", "mandate.pause", "mandate.simulate", "mandate.end-brownout", "mandate.go-stale", "switch.set", "switch.set-long", "switch.lift",
         # the index's own upkeep, and whoever has the machine
         "account.forget", "removal.sweep", "release.stage", "release.expire", "proposal.carry-out", "job.run", "host.command",
     }

@@ -13,6 +13,7 @@ from keyhouse.mandate.selectors import Everyone
 
 BROWNOUT: Final = "brownout"
 _TICK: Final = timedelta(microseconds=1)
+_MOMENT: Final = timedelta(milliseconds=1)  # room for the stages that bring back what held before
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,15 @@ def _held_before(mandate: Mandate, place: int, at: datetime) -> Iterator[Stage]:
     kept = [replace(general, state="reminding") if general else Stage("reminding", at), *narrowed]
     for number, stage in enumerate(kept, start=1):
         yield replace(stage, at=at + number * _TICK)
+
+
+def held_after(mandate: Mandate, paused_at: datetime) -> tuple[Stage, ...]:
+    """Return what holds from the end of a brownout on in which the calendar is stopped: it lasts no longer than announced."""
+    place = sum(stage.at <= paused_at for stage in mandate.stages) - 1
+    ends = end_of(mandate, place) if place >= 0 else None
+    if ends is None or mandate.stages[place].state != BROWNOUT:
+        return ()
+    return tuple(_held_before(mandate, place, max(ends - _MOMENT, paused_at)))
 
 
 def end_of(mandate: Mandate, place: int) -> datetime | None:

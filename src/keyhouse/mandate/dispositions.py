@@ -52,7 +52,8 @@ _FEW: Final = 200  # owners; more than that are read in one go with everybody el
 
 def ends_of(owner: Facts, credentials: Sequence[Credential], ledger: Ledger, now: datetime) -> list[Outlook]:
     """Tell what becomes of one person's tokens by the mandates that are live, and those that will be."""
-    return [_outlook(owner, one, ledger, now) for one in credentials]
+    firm = ledger.without_ends_to_come(now) if ledger.pauses else ledger
+    return [_outlook(owner, one, firm, now) for one in credentials]
 
 
 def _outlook(owner: Facts, credential: Credential, ledger: Ledger, now: datetime) -> Outlook:

@@ -42,7 +42,11 @@ from keyhouse.mandate.selectors import (
 Path = tuple[str | int, ...]
 
 SHADOW: Final = "shadow"  # nothing is refused yet, and nobody told; what would be refused is counted
-STATES: Final = (SHADOW, "announced", "reminding", "brownout", "early", "enforced", "completed", "retired")
+# How a mandate ends before its time: refusing nothing but to shed the last factor, and then nothing at all.
+ENDING: Final = ("rolled_back", "abandoned")
+STATES: Final = (
+    SHADOW, "announced", "reminding", "brownout", "early", "enforced", "completed", *ENDING, "retired",
+)  # fmt: skip
 PAUSED: Final = "paused"
 BEFORE_FORCE: Final = frozenset({"announced", "reminding", "brownout", "early", PAUSED})
 METHOD_SETS: Final = ("phishing-resistant", "device-bound")
@@ -69,7 +73,7 @@ _LONGEST_TEXT: Final = 2000
 _LONGEST_NAME: Final = 200
 _LONGEST_STEP: Final = 60  # of a key, told in a complaint
 _MOST_NAMES: Final = 1000
-_MOST_STAGES: Final = 50
+MOST_STAGES: Final = 50
 _DEEPEST: Final = 16
 _MOST_DAYS: Final = 365
 _MOST_HOURS: Final = 24 * _MOST_DAYS
@@ -619,8 +623,8 @@ def _read_stages(body: object) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
     """Read all stages, and return shadows and others apart: only the others are announced and do anything."""
     if not isinstance(body, list) or not body:
         raise DocumentInvalid(("stages",), "must be a list of at least one stage")
-    if len(body) > _MOST_STAGES:
-        raise DocumentInvalid(("stages",), f"there are {len(body)}; at most {_MOST_STAGES} are allowed")
+    if len(body) > MOST_STAGES:
+        raise DocumentInvalid(("stages",), f"there are {len(body)}; at most {MOST_STAGES} are allowed")
     stages = tuple(_read_stage(one, ("stages", number)) for number, one in enumerate(body))
     for number, (former, later) in enumerate(pairwise(stages), start=1):
         if later.at <= former.at:

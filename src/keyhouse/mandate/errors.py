@@ -84,3 +84,75 @@ class QuestionMalformed(Refusal):
     situation = Situation.INVALID
     sentence = "This question can't be read."
     fix = "Ask with `action`, `project` and `at`, each at most once; `at` looks like 2027-01-01T00:00:00Z."
+
+
+class LaunchRefused(Refusal):
+    """Something is missing that a campaign asks for before it is launched."""
+
+    code = "launch-refused"
+    situation = Situation.CONFLICT
+    sentence = "This campaign can't be launched yet."
+    fix = "Mend what is listed, then launch it again."
+
+
+class LaunchedAlready(Refusal):
+    """The newest version was launched before, and waits or holds."""
+
+    code = "launched-already"
+    situation = Situation.CONFLICT
+    sentence = "This was launched already."
+    fix = "`keyhouse mandate status` says what it waits for. To change it, apply a new version."
+
+
+class PausedAlready(Refusal):
+    """A mandate is paused once at a time; to confirm a pause is another thing."""
+
+    code = "paused-already"
+    situation = Situation.CONFLICT
+    sentence = "This mandate is paused already."
+    fix = "Resume it, or let a second operator confirm the pause."
+
+
+class NotPaused(Refusal):
+    """There is no pause that could be ended or confirmed."""
+
+    code = "not-paused"
+    situation = Situation.CONFLICT
+    sentence = "This mandate is not paused."
+    fix = "There is nothing to do."
+
+
+class PauseConfirmed(Refusal):
+    """A pause was confirmed already."""
+
+    code = "pause-confirmed"
+    situation = Situation.CONFLICT
+    sentence = "This pause was confirmed already."
+    fix = "It goes on until somebody resumes the mandate."
+
+
+class NothingToPause(Refusal):
+    """The mandate is over, or nothing of it is still to come."""
+
+    code = "nothing-to-pause"
+    situation = Situation.CONFLICT
+    sentence = "Nothing of this mandate is still to come, so there is nothing to pause."
+    fix = "To refuse less, roll it back."
+
+
+class NothingToEnd(Refusal):
+    """What is to be rolled back or abandoned isn't in effect, hasn't begun, or is ended or about to be ended already."""
+
+    code = "nothing-to-end"
+    situation = Situation.CONFLICT
+    sentence = "This mandate can't be ended like this now."
+    fix = "`keyhouse mandate status` says in what state it is."
+
+
+class WordMissing(Refusal):
+    """Whoever changes a campaign says why."""
+
+    code = "word-missing"
+    situation = Situation.INVALID
+    sentence = "This needs a reason of at most 500 characters."
+    fix = "Say why in a sentence; it is kept, and shown."

@@ -17,7 +17,7 @@ from keyhouse.core import clock, configuration
 from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.mandate import criticality, dispositions, history, protection
-from keyhouse.mandate.campaigns import emergency
+from keyhouse.mandate.campaigns import emergency, signals
 from keyhouse.mandate.exits import laying_down, weighing
 from keyhouse.mandate.metrics import daily
 from keyhouse.mandate.notices import following
@@ -37,6 +37,7 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "criteria": criticality.renew_critical_projects,
     "tokens": dispositions.revoke_due_tokens,
     "protection": protection.renew_protection,
+    "campaigns": signals.look_after,
     "history": history.prune,
     "owners": ownership.carry_out_due,
     "adoption": daily.renew_adoption,

@@ -5,16 +5,20 @@ People are foreign keys only where the row is about them; who proposed and appro
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
+
+from keyhouse.mandate.pauses import LONGEST
 
 
 class MandateVersion(models.Model):
     """One version of a mandate; its document never changes.
 
     A version waits while `effective_at` is null. It holds from `effective_at` until a later version of its name does.
+    A draft waits for its launch: nothing of it is in effect or public.
     """
 
     class Origin(models.TextChoices):
@@ -29,8 +33,13 @@ class MandateVersion(models.Model):
     document = models.JSONField()
     digest = models.CharField(max_length=64)
     origin = models.CharField(max_length=16, choices=Origin)
+    is_draft = models.BooleanField(default=False)
     is_loosening = models.BooleanField(default=False)
     plan = models.JSONField(default=dict)  # what the plan said when it was proposed
+    why = models.CharField(
+        max_length=500, default="", blank=True
+    )  # it was launched, rolled back or abandoned
+    simulation = models.CharField(max_length=64, default="", blank=True)  # that the launch rested on
     proposed_at = models.DateTimeField()
     proposed_by = models.CharField(max_length=150)
     approved_at = models.DateTimeField(null=True)
@@ -49,6 +58,50 @@ class MandateVersion(models.Model):
     def __str__(self) -> str:
         """Return name and version."""
         return f"{self.name}@{self.version}"
+
+
+class Pause(models.Model):
+    """A pause of a mandate's calendar, whatever its version; see `pauses` for what it does.
+
+    It ends by itself after `pauses.LONGEST`, unless a second operator confirmed it. `signal` names the figure that
+    began it where no person did.
+    """
+
+    mandate = models.CharField(max_length=63)
+    begun_at = models.DateTimeField()
+    begun_by = models.CharField(max_length=150)
+    reason = models.CharField(max_length=500)
+    signal = models.CharField(max_length=32, default="", blank=True)
+    confirmed_at = models.DateTimeField(null=True)
+    confirmed_by = models.CharField(max_length=150, default="", blank=True)
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.CharField(max_length=150, default="", blank=True)
+    ended_why = models.CharField(max_length=500, default="", blank=True)
+
+    class Meta:
+        """A mandate is paused once at a time."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=["mandate"], condition=models.Q(ended_at=None), name="mandate_paused_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        """Return the mandate's name."""
+        return self.mandate
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """Return when it ended or will end by itself; None: when somebody ends it."""
+        if self.ended_at is not None or self.confirmed_at is not None:
+            return self.ended_at
+        return self.begun_at + LONGEST
+
+    def is_open(self, now: datetime) -> bool:
+        """Tell whether it goes on."""
+        ends_at = self.ends_at
+        return ends_at is None or now < ends_at
 
 
 class Exemption(models.Model):

@@ -20,6 +20,7 @@ from keyhouse.mandate.calendars import NO_CALENDAR
 from keyhouse.mandate.documents import USUAL_GUARDS, DocumentInvalid, Mandate, Path, read_mandate, shown
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Asking, Facts
+from keyhouse.mandate.pauses import HELD, elapsed
 from keyhouse.mandate.populations import Effort, Group, Tokens
 from keyhouse.mandate.rules import (
     FLOOR,
@@ -219,6 +220,16 @@ class Ground:
             self._live[at] = before.live_at(at), after.live_at(at)
         return self._live[at]
 
+    def terms_of(self, policy: Policy, at: datetime) -> Policy:
+        """Return a version as it holds at an instant, after the change: pauses make something else of what is written."""
+        _, after = self.live(at)
+        return next((one for one in after if one.label == policy.label), policy)
+
+    def last_terms_of(self, policy: Policy) -> Policy:
+        """Return a version as it is in the end, once every pause is over that is bound to end."""
+        versions = self._sides[1].versions
+        return next((one for _, one in reversed(versions) if one.label == policy.label), policy)
+
     def instants(self, group: Group | None = None) -> list[datetime]:
         """Return now and every later instant at which an answer for this group can turn.
 
@@ -279,7 +290,7 @@ def _terms(policy: Policy) -> tuple[Any, ...]:
     """Return what of a version decides anything; its words and its number don't."""
     words: dict[str, Any] = {"title": "", "reason": "", "link": "", "satisfies": (), "prefer": ""}
     mandate = replace(policy.mandate, **words, calendar=NO_CALENDAR, launch=None)
-    return mandate, policy.is_floor_exempt
+    return mandate, policy.is_floor_exempt, policy.pauses
 
 
 def plan_change(  # noqa: PLR0913 - both sides, who is here, with what in hand, and when
@@ -313,7 +324,7 @@ def plan_change(  # noqa: PLR0913 - both sides, who is here, with what in hand, 
         loosened=sum(group.count for group, change in found if change.looser),
         tightened=sum(group.count for group, change in found if change.tighter),
         differences=tuple(
-            differences(former.mandate.as_dict() if former else {}, proposed.mandate.as_dict())
+            differences(former.as_written.as_dict() if former else {}, proposed.mandate.as_dict())
         ),
         touches=(
             tuple(_touch(before, add, section, policy, groups, now) for section, policy in parts)
@@ -521,7 +532,7 @@ def _parts(former: Policy | None, proposed: Policy) -> list[tuple[str, Policy | 
     """Return each section that changes, with the former version changed in that alone where it can be."""
     if former is None:
         return []
-    old, new = former.mandate.as_dict(), proposed.mandate.as_dict()
+    old, new = former.as_written.as_dict(), proposed.mandate.as_dict()
     return [
         (section, _changed_in(section, old, new, proposed))
         for section in SECTIONS
@@ -554,7 +565,10 @@ def _touch(  # noqa: PLR0913, PLR0917 - what a comparison is made of
 
 def forecasts(ground: Ground, policy: Policy, groups: Sequence[Group]) -> list[Forecast]:
     """Count who would be refused by a mandate now, at each of its coming stages, and at the last deadline of each."""
-    told = [_forecast(ground, policy, groups, at, what) for at, what in sorted(marks(policy, ground.now))]
+    found = sorted(marks(ground.last_terms_of(policy), ground.now))
+    told = [
+        _forecast(ground, ground.terms_of(policy, at), groups, at, what) for at, what in found if at < HELD
+    ]
     return [*told[:1], *_shadow_forecasts(ground, policy, groups), *told[1:]]
 
 
@@ -576,7 +590,7 @@ def marks(policy: Policy, now: datetime) -> Iterator[tuple[datetime, str]]:
     for number, stage in enumerate(mandate.stages, start=len(mandate.shadows)):
         if stage.at > now:
             yield stage.at, f"{stage.state} (stages[{number}])"
-        last = stage.at + mandate.unreached_cap
+        last = elapsed(stage.at, mandate.unreached_cap, policy.pauses)
         if stage.deny and last > max(now, stage.at) and not policy.is_floor_exempt:
             yield last, f"last deadline of {stage.state} (stages[{number}])"
 
@@ -712,6 +726,7 @@ def _refusals(before: Timeline, ground: Ground, policy: Policy, groups: Sequence
         yield Remark(("name",), f"no mandate can be called {FLOOR}")
     yield from _bad_replacements(before, policy, ground.now)
     yield from _outlives_enforcement(policy.mandate)
+    yield from _dated_before_a_pause(before, policy, ground.now)
     yield from _on_bad_days(before, policy, ground.now)
     yield from _too_soon(before, ground, policy, groups)
     yield from _locked_out(ground, groups)
@@ -732,7 +747,7 @@ def _bad_replacements(before: Timeline, policy: Policy, now: datetime) -> Iterat
 def _on_bad_days(before: Timeline, policy: Policy, now: datetime) -> Iterator[Remark]:
     """Refuse to begin refusing something when nobody would be there to help (N1); what holds can be said again."""
     mandate = policy.mandate
-    holds = any(one.mandate.digest == mandate.digest for one in before.live_at(now))
+    holds = any(one.as_written.digest == mandate.digest for one in before.live_at(now))
     if not holds and not mandate.calendar.override:
         for one in bad_days(mandate, now):
             yield Remark(("stages", one.number, "at"), str(one))
@@ -748,6 +763,20 @@ def _leads_to(name: str, target: str, newest: Mapping[str, Policy]) -> bool:
             seen.add(found)
             waiting.extend(newest[found].mandate.replaces)
     return False
+
+
+def _dated_before_a_pause(before: Timeline, policy: Policy, now: datetime) -> Iterator[Remark]:
+    """Refuse a new version with the dates from before a pause: deadlines would come sooner than people were told."""
+    former = next((one for one in before.live_at(now) if one.name == policy.name and one.original), None)
+    if former is None or former.is_paused or former.as_written.digest == policy.mandate.digest:
+        return
+    written = {stage.at for stage in former.as_written.stages}
+    holding = {stage.at for stage in former.mandate.stages}
+    for number, stage in enumerate(policy.mandate.stages, start=len(policy.mandate.shadows)):
+        if stage.at in written - holding:
+            moved = min((at for at in holding if at > stage.at), default=stage.at)
+            reason = f"{_written(stage.at)} is the date from before a pause; now it is {_written(moved)} at the earliest"
+            yield Remark(("stages", number, "at"), reason)
 
 
 def _outlives_enforcement(mandate: Mandate) -> Iterator[Remark]:
@@ -808,10 +837,10 @@ def _gated_before(ground: Ground, policy: Policy, group: Group, earliest: dateti
     for at in ground.instants(group):
         if at >= earliest:
             return None
-        before, _ = ground.live(at)
+        (before, _), terms = ground.live(at), ground.terms_of(policy, at)
         in_session = acts_asked(ground, group, [group.best], names, at)
         for facts in chain(in_session, acts_asked(ground, group, group.tokens, _BY_TOKEN, at)):
-            if denies(policy, facts, at) and not _is_refused(facts, before, at):
+            if denies(terms, facts, at) and not _is_refused(facts, before, at):
                 return at
     return None
 

@@ -17,6 +17,7 @@ from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Notice, Object, Person
+from keyhouse.mandate.pauses import elapsed
 from keyhouse.mandate.rules import (
     FOUNDING,
     GAINING,
@@ -326,7 +327,7 @@ def turning_points(policies: Sequence[Policy]) -> set[datetime]:
     for policy in policies:
         refusing = set(scheduled(policy.mandate))
         found |= {stage.at for stage in policy.mandate.stages} | refusing
-        found |= {at + policy.mandate.unreached_cap for at in refusing}
+        found |= {elapsed(at, policy.mandate.unreached_cap, policy.pauses) for at in refusing}
     return found
 
 
@@ -395,11 +396,12 @@ def notices_to_come(policies: Sequence[Policy], now: datetime) -> list[tuple[Not
     told = [policy for policy in policies if not policy.is_floor_exempt]
     names = sorted({policy.name for policy in told})
     some = sorted({tuple(names), *((name,) for name in names)}) if names else []
-    bends = {now, *(at for policy in told for at in _bends(policy.mandate))}
+    bends = {now, *(at for policy in told for at in _bends(policy))}
     return [(), *(_delivered(one, at) for one, at in product(some, sorted(bends)))]
 
 
-def _bends(mandate: Mandate) -> Iterator[datetime]:
+def _bends(policy: Policy) -> Iterator[datetime]:
+    mandate = policy.mandate
     yield mandate.announced_at
     for at in set(scheduled(mandate)):
         yield from (at, at - mandate.floor, at + mandate.unreached_cap, at + mandate.unreached_cap + TICK)

@@ -18,7 +18,6 @@ from keyhouse.mandate.people import all_facts
 from keyhouse.mandate.planning import MOST_EXAMPLES, NOTICE_PATH, Plan, Remark, plan_change
 from keyhouse.mandate.queries import Ledger, as_it_runs, ledger
 from keyhouse.mandate.rules import Policy
-from keyhouse.mandate.shadowing import holds_from
 
 
 def preview(mandate: Mandate, now: datetime) -> Plan:
@@ -30,7 +29,7 @@ def preview(mandate: Mandate, now: datetime) -> Plan:
     before = ledger()
     policy = as_it_runs(Policy(mandate, next_version(mandate, before, now)))
     plan = _with_completion(_compare(before, policy, now), before, policy, now)
-    firm = replace(before, versions=tuple(one for one in before.versions if one[0] <= now))
+    firm = before.firm(now)
     return plan if firm == before else _strictest(plan, _compare(firm, policy, now))
 
 
@@ -38,7 +37,7 @@ def _with_completion(plan: Plan, before: Ledger, policy: Policy, now: datetime) 
     """Refuse a version that would call itself completed at once and isn't (M5); what holds already may be said again."""
     stages = policy.mandate.stages
     begun = [place for place, stage in enumerate(stages) if stage.at <= now]
-    is_live = any(one.mandate.digest == policy.mandate.digest for one in before.live_at(now))
+    is_live = any(one.as_written.digest == policy.mandate.digest for one in before.live_at(now))
     if is_live or not begun or stages[begun[-1]].state != "completed":
         return plan
     left = foregone.what_is_left(policy, with_version(before, policy, now).live_at(now), now)
@@ -82,10 +81,8 @@ def _live_tokens(now: datetime) -> dict[str, set[Asking]]:
 
 
 def with_version(before: Ledger, policy: Policy, now: datetime) -> Ledger:
-    """Return the ledger as it is once this version took effect now."""
-    if not policy.mandate.stages:  # in a shadow and nothing after it: nothing is decided otherwise
-        return before
-    return replace(before, versions=(*before.versions, (holds_from(now, policy), policy)))
+    """Return the ledger as it is once this version took effect now, under the pauses of its mandate."""
+    return before.with_version(policy, now)
 
 
 def next_version(mandate: Mandate, before: Ledger, now: datetime) -> int:

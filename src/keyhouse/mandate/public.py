@@ -100,6 +100,19 @@ class PublicMandate:
         return queries.ended_brownouts(self.mandate.name)
 
     @property
+    def paused_since(self) -> datetime | None:
+        """Return since when its calendar stands still, or None."""
+        return self.policy.pauses[-1][0] if self.policy.is_paused else None
+
+    @property
+    def held(self) -> list[PublicStage]:
+        """Return the stages that a pause holds; when they begin is known when it is over."""
+        since = self.paused_since
+        if since is None:
+            return []
+        return [PublicStage(stage, False) for stage in self.policy.as_written.stages if stage.at > since]
+
+    @property
     def digest(self) -> str:
         """Return SHA-256 of what is told of it, as canonical JSON, hex.
 
@@ -111,6 +124,9 @@ class PublicMandate:
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         told = {**self._told(), "digest": self.digest}
+        if self.paused_since is not None:
+            told["paused_since"] = clock.format_instant(self.paused_since)
+            told["held"] = [one.stage.state for one in self.held]
         if self.mandate.snoozing.times:
             told["snoozes"] = self.snoozes
         if self.ended_brownouts:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -18,14 +18,15 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import OFFICES, Actor, named_offices
 from keyhouse.credentials.tokens.caveats import Scope
 from keyhouse.credentials.tokens.models import ROBOT
-from keyhouse.mandate.brownouts import Ended, cut
+from keyhouse.mandate.brownouts import Ended, cut, held_after
 from keyhouse.mandate.defaults import DEFAULT, NAME
-from keyhouse.mandate.documents import read_mandate
+from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person, Snoozed
-from keyhouse.mandate.models import Change, MandateVersion
+from keyhouse.mandate.models import Change, MandateVersion, Pause
 from keyhouse.mandate.once import Once
+from keyhouse.mandate.pauses import Span, begun_by, ended_before, held, is_ending, moved, with_stages
 from keyhouse.mandate.rules import ACCEPT, HELD_ACTIONS, JOIN, Policy, covers_through, is_on_its_way
-from keyhouse.mandate.shadowing import Shadowed, shadows_of, versions_of
+from keyhouse.mandate.shadowing import Shadowed, holds_from, shadows_of, versions_of
 from keyhouse.projects import rights, sql
 from keyhouse.projects.rights import BRANCHES, NAMED, OWN, selection
 
@@ -35,21 +36,60 @@ _KEPT: Final = 512  # people, as they are made of rows
 _MOST_ROWS_KEPT: Final = 200  # of one person
 
 
+Entry = tuple[datetime, Policy]
+
+
 @dataclass(frozen=True)  # no slots: what is worked out once stays with it
 class Ledger:
-    """All versions of all mandates that took or take effect, read once for each change."""
+    """All versions of all mandates that took or take effect, read once for each change.
+
+    A version stands there once more for each end of a pause: as it is while its calendar stands still, and afterwards.
+    """
 
     change: int
-    versions: tuple[tuple[datetime, Policy], ...]  # from when on, by name and version
+    versions: tuple[Entry, ...]  # from when on, by name and version
     shadows: tuple[Shadowed, ...] = ()
+    pauses: tuple[tuple[str, Span], ...] = ()  # by mandate, in their order
 
-    def coming(self, now: datetime) -> list[tuple[datetime, Policy]]:
+    def coming(self, now: datetime) -> list[Entry]:
         """Return the versions that are announced and take effect later; nobody is told of those in a shadow."""
-        return [(at, one) for at, one in self.versions if at > now and not one.mandate.is_unannounced(now)]
+        return [(at, one) for at, one in self.written if at > now and not one.mandate.is_unannounced(now)]
 
     def shadows_on(self, now: datetime) -> list[Shadowed]:
         """Return the shadows whose verdicts count at `now`."""
         return [one for one in self.shadows if one.is_on(now)]
+
+    def with_version(self, policy: Policy, effective_at: datetime) -> Ledger:
+        """Return it with one version more, given `as_it_runs`, that is subject to the same pauses."""
+        if not policy.mandate.stages:  # in a shadow and nothing after it: nothing is decided otherwise
+            return self
+        spans = [span for name, span in self.pauses if name == policy.name]
+        added = entries(holds_from(effective_at, policy), policy, spans)
+        return replace(self, versions=(*self.versions, *added))
+
+    def firm(self, now: datetime) -> Ledger:
+        """Return it without the versions that are still to take effect, which may be withdrawn until then."""
+        begun = {policy.label for at, policy in self.versions if at <= now}
+        return replace(self, versions=tuple(one for one in self.versions if one[1].label in begun))
+
+    def without_ends_to_come(self, now: datetime) -> Ledger:
+        """Return it as if no pause ended by itself: what may end sooner promises nobody a day."""
+        return replace(
+            self,
+            versions=tuple(
+                (at, policy)
+                for at, policy in self.versions
+                if at <= now or not policy.pauses or policy.pauses[-1][1] != at
+            ),
+        )
+
+    @property
+    def written(self) -> tuple[Entry, ...]:
+        """Return each version once, as it takes effect."""
+        seen: dict[str, Entry] = {}
+        for entry in self.versions:
+            seen.setdefault(entry[1].label, entry)
+        return tuple(seen.values())
 
     def live_at(self, now: datetime) -> tuple[Policy, ...]:
         """Return of each name the version that holds at `now`; what is replaced or retired is left out.
@@ -88,7 +128,39 @@ class Ledger:
 
 def _is_retired(policy: Policy, now: datetime) -> bool:
     begun = [stage for stage in policy.mandate.stages if stage.at <= now]
-    return bool(begun) and begun[-1].state == "retired"
+    return bool(begun) and begun[-1].state in _OVER
+
+
+_OVER: Final = frozenset({"retired", "abandoned"})
+
+
+def entries(
+    effective_at: datetime, policy: Policy, spans: Sequence[Span], ended: Sequence[Ended] = ()
+) -> Iterator[Entry]:
+    """Yield a version from when on it holds, and what each pause makes of it; `spans` are those of its mandate, in order.
+
+    A pause that was over before the version took effect moves none of its stages: they were written after it.
+    """
+    begun = replace(policy, mandate=begun_by(policy.mandate, effective_at))
+    past = ended_before(spans, effective_at)
+    yield effective_at, cut(replace(begun, pauses=past) if past else begun, ended)
+    if is_ending(begun.mandate):
+        return
+    mandate = begun.mandate
+    for span in spans[len(past) :]:
+        paused_at, resumed_at = span
+        back = held_after(mandate, paused_at) if resumed_at != paused_at else ()
+        standing, now = with_stages(held(mandate, paused_at), back), (paused_at, None)
+        yield max(paused_at, effective_at), cut(_changed(begun, standing, (*past, now)), ended)
+        if resumed_at is None:
+            return
+        mandate, past = with_stages(moved(mandate, (paused_at, resumed_at)), back), (*past, span)
+        yield resumed_at, cut(_changed(begun, mandate, past), ended)
+
+
+def _changed(policy: Policy, mandate: Mandate, past: tuple[Span, ...]) -> Policy:
+    written = replace(mandate, written_digest=policy.mandate.digest)
+    return replace(policy, mandate=written, pauses=past, original=policy.mandate)
 
 
 _EMPTY: Final = Ledger(0, ())
@@ -107,9 +179,17 @@ def ledger(change: int | None = None) -> Ledger:
 
 
 def _read_ledger(change: int) -> Ledger:
-    ended = _ended_brownouts()
-    rows = [(at, cut(policy, ended[policy.name])) for at, policy in _versions()]
-    return Ledger(change, tuple(versions_of(rows)), tuple(shadows_of(rows)))
+    spans, ended = tuple(_spans()), _ended_brownouts()
+    rows = list(_versions())
+    versions = [
+        entry
+        for at, policy in versions_of(rows)
+        for entry in entries(
+            at, policy, [span for name, span in spans if name == policy.name], ended[policy.name]
+        )
+    ]
+    shadows = shadows_of([(at, cut(policy, ended[policy.name])) for at, policy in rows])
+    return Ledger(change, tuple(versions), tuple(shadows), spans)
 
 
 def _ended_brownouts() -> dict[str, list[Ended]]:
@@ -150,7 +230,12 @@ def read_change() -> int:
 _CHANGE: Final = f"SELECT value FROM {Change._meta.db_table} WHERE id = %s"  # noqa: SLF001 - how Django names its model interface
 
 
-def _versions() -> Iterable[tuple[datetime, Policy]]:
+def _spans() -> Iterator[tuple[str, Span]]:
+    for row in Pause.objects.order_by("begun_at", "pk"):
+        yield row.mandate, (row.begun_at, row.ends_at)
+
+
+def _versions() -> Iterator[Entry]:
     rows = MandateVersion.objects.filter(effective_at__isnull=False, withdrawn_at__isnull=True)
     for row in rows.order_by("name", "version"):
         if row.effective_at is not None:

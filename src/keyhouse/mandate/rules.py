@@ -20,6 +20,7 @@ from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, STEP_UP_AGE, Action
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import Mandate, Stage
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Object, Person
+from keyhouse.mandate.pauses import HELD, Span, elapsed, known
 from keyhouse.mandate.selectors import View
 from keyhouse.mandate.timetables import timetable_of
 
@@ -56,11 +57,17 @@ _PHISHING_RESISTANT: Final = frozenset({"webauthn", "passkey"})
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One version of a mandate that is live. `is_floor_exempt`: the default, or a seeded history, waits for no notice."""
+    """One version of a mandate that is live. `is_floor_exempt`: the default, or a seeded history, waits for no notice.
+
+    `pauses` are those of its calendar so far, the last one without an end where it is paused; `original` is what was
+    written down, where the pauses made something else of it.
+    """
 
     mandate: Mandate
     version: int = 1
     is_floor_exempt: bool = False
+    pauses: tuple[Span, ...] = ()
+    original: Mandate | None = None
 
     @property
     def name(self) -> str:
@@ -71,6 +78,16 @@ class Policy:
     def label(self) -> str:
         """Return name and version as ledgers write it."""
         return f"{self.mandate.name}@{self.version}"
+
+    @property
+    def as_written(self) -> Mandate:
+        """Return the mandate as it was written down, whatever pauses made of it."""
+        return self.original or self.mandate
+
+    @property
+    def is_paused(self) -> bool:
+        """Tell whether its calendar stands still."""
+        return bool(self.pauses) and self.pauses[-1][1] is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +408,7 @@ def _weigh_token(policy: Policy, facts: Facts, now: datetime) -> Objection | Non
     if not timetable.is_warned(view, now):
         return None
     coming = timetable.next_denial(view, now)
-    until = None if coming is None else deadline(policy, facts, coming, now)
+    until = None if coming is None else known(deadline(policy, facts, coming, now))
     return Objection(policy, False, until, "publisher")
 
 
@@ -556,14 +573,18 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
     (one of an earlier announcement doesn't count: a tightened mandate gives its grace anew); somebody no notice reaches
     waits for the hard cap. For whoever became covered later, as a project of theirs became critical, both count from
     then on. Authority gained since, and what was minted since, has no grace. Where the mandate allows it, they may have
-    put it off.
+    put it off. In a pause none of these days goes by; a deadline that it holds is `pauses.HELD`.
     """
     if policy.is_floor_exempt or not _has_grace(policy.mandate, facts):
         return scheduled
     scheduled = _counted_from(policy.mandate, facts, scheduled)
-    cap, told = scheduled + policy.mandate.unreached_cap, _first_told(policy.mandate, facts, now)
-    found = cap if told is None or told > cap else max(scheduled, told + policy.mandate.floor)
-    return max([found, *_snoozed(policy.mandate, facts, now)]) if facts.snoozes else found
+    told = _first_told(policy.mandate, facts, now)
+    if policy.pauses:
+        found = _paused_deadline(policy, scheduled, told)
+    else:
+        cap = scheduled + policy.mandate.unreached_cap
+        found = cap if told is None or told > cap else max(scheduled, told + policy.mandate.floor)
+    return max([found, *_snoozed(policy, facts, now)]) if facts.snoozes else found
 
 
 def _counted_from(mandate: Mandate, facts: Facts, scheduled: datetime) -> datetime:
@@ -577,11 +598,12 @@ def _counted_from(mandate: Mandate, facts: Facts, scheduled: datetime) -> dateti
     return max(scheduled, min(covered)) if covered else scheduled
 
 
-def _snoozed(mandate: Mandate, facts: Facts, now: datetime) -> list[datetime]:
+def _snoozed(policy: Policy, facts: Facts, now: datetime) -> list[datetime]:
     """Return until when the person put this deadline off (N7): so often as the mandate allows, operators never.
 
     As with notices, what was put off under an earlier announcement counts no more.
     """
+    mandate = policy.mandate
     if not NEEDING_FACTOR.isdisjoint(facts.person.roles):
         return []
     mine = sorted(
@@ -589,7 +611,15 @@ def _snoozed(mandate: Mandate, facts: Facts, now: datetime) -> list[datetime]:
         for one in facts.snoozes
         if one.mandate == mandate.name and mandate.announced_at <= one.since <= now
     )
-    return [until for _, until in mine[: mandate.snoozing.times]]
+    return [elapsed(since, until - since, policy.pauses) for since, until in mine[: mandate.snoozing.times]]
+
+
+def _paused_deadline(policy: Policy, scheduled: datetime, told: datetime | None) -> datetime:
+    """Return the same where the time of pauses doesn't count."""
+    cap = elapsed(scheduled, policy.mandate.unreached_cap, policy.pauses)
+    if told is None or told > cap:
+        return cap
+    return max(scheduled, elapsed(told, policy.mandate.floor, policy.pauses))
 
 
 def _first_told(mandate: Mandate, facts: Facts, now: datetime) -> datetime | None:
@@ -624,6 +654,8 @@ def _refuse(policy: Policy, facts: Facts, scheduled: datetime, now: datetime, di
     if disposition == "warn":
         return Objection(policy, is_denial=False, at=None)
     since = deadline(policy, facts, scheduled, now)
+    if since >= HELD:
+        return Objection(policy, is_denial=False, at=None)
     if _is_finishing(facts, since, now):
         return Objection(policy, is_denial=False, at=since + FINISH_WITHIN)
     return Objection(policy, is_denial=now >= since, at=since)
@@ -641,7 +673,7 @@ def _warn_early(
     coming = timetable.next_denial(view, now)
     if first is not None and (coming or _FAR, policy.name) > _order(first):
         return None  # no deadline is before what is scheduled
-    until = None if coming is None else deadline(policy, facts, coming, now)
+    until = None if coming is None else known(deadline(policy, facts, coming, now))
     return Objection(policy, is_denial=False, at=until)
 
 

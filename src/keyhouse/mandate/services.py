@@ -6,38 +6,41 @@ whom `approvals` says; where there is at most one operator it takes effect a day
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight import approvals
 from keyhouse.accounts.oversight.errors import ApprovalRefused, ProposalOver
 from keyhouse.audit import services as audit
 from keyhouse.core import actions, clock
-from keyhouse.core.actions import STEP_UP_AGE, Thing
+from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, job
-from keyhouse.core.errors import RoleRequired, StepUpRequired
-from keyhouse.mandate import criticality, defaults, previews
-from keyhouse.mandate.documents import Mandate, read_mandate
+from keyhouse.mandate import criticality, defaults, launching, previews
+from keyhouse.mandate.documents import ENDING, Mandate, read_mandate
 from keyhouse.mandate.errors import (
     ExemptionInvalid,
     MandateMissing,
     MandateRefused,
 )
-from keyhouse.mandate.models import Change, Exemption, MandateVersion, Notice
+from keyhouse.mandate.models import Exemption, MandateVersion, Notice
 from keyhouse.mandate.planning import Plan
-from keyhouse.mandate.queries import THE_CHANGE, ledger, live_policies, read_change
+from keyhouse.mandate.queries import ledger, live_policies, read_change
 from keyhouse.mandate.rules import FLOOR
+from keyhouse.mandate.writing import lock_ledger, mark_change
+from keyhouse.mandate.writing import new_version as _new_version
+from keyhouse.mandate.writing import record_version as _record
+from keyhouse.mandate.writing import require as _require
+from keyhouse.mandate.writing import require_host as _require_host
+from keyhouse.mandate.writing import require_second as _require_second
+from keyhouse.mandate.writing import standing_of as _standing
 
 LONGEST_EXEMPTION: Final = timedelta(days=90)
 _LONGEST_TEXT: Final = 500
-_RANDOM_BITS: Final = 62
-_OVER: Final = "Mandates changed a moment ago, so this was not written."
 
 
 # ---- versions
@@ -62,13 +65,14 @@ def propose_version(mandate: Mandate, *, by: Actor, planned: Planned | None = No
     """Write the next version of a mandate, or return the one that says the same and holds or waits already.
 
     It takes effect at once, waits for an operator's approval (`effective_at` is null), or, with at most one operator,
-    takes effect a day later. `planned` spares planning it again; it counts for this very mandate only. Raises
+    takes effect a day later. A campaign, which is one with `[launch]`, becomes a draft and waits for its launch. `planned` spares planning it again; it counts for this very mandate only. Raises
     MandateRefused with every reason, ProposalOver where another change was faster, and what the gate says.
     """
     _require(by, "mandate.propose", mandate.name)
     if planned is None or planned.mandate is not mandate:
         planned = plan_version(mandate)
     _, change, now, plan = planned
+    _refuse_ending(mandate, now)
     _refuse_by(plan)
     with transaction.atomic():
         _require(by, "mandate.propose", mandate.name)
@@ -76,20 +80,30 @@ def propose_version(mandate: Mandate, *, by: Actor, planned: Planned | None = No
         if same := _find_same(mandate, now):
             return same
         row = _new_version(mandate, origin=MandateVersion.Origin.APPLIED, by=by, now=now)
-        row.is_loosening, row.plan = plan.is_loosening, plan.as_dict()
-        row.effective_at = approvals.effective_unasked(_standing(row), now) if plan.is_loosening else now
-        _keep(row, by, {"loosens": row.is_loosening})
+        row.is_loosening, row.plan, row.is_draft = plan.is_loosening, plan.as_dict(), bool(mandate.launch)
+        row.effective_at = None if row.is_draft else _effective_at(row, now)
+        _keep(row, by, {"loosens": row.is_loosening, "is_draft": row.is_draft})
     criticality.renew_critical_projects(now)  # whom a new criterion covers must not wait for the daily round
     return row
+
+
+def _refuse_ending(mandate: Mandate, now: datetime) -> None:
+    """Refuse a file that rolls back or abandons: these are verbs, with approvals of their own; what holds can be said again."""
+    holds = any(one.as_written.digest == mandate.digest for one in live_policies(now))
+    if not holds and any(stage.state in ENDING for stage in mandate.stages):
+        raise MandateRefused(
+            "A file can't say that a mandate is rolled back or abandoned.",
+            fix="`keyhouse mandate rollback NAME` and `keyhouse mandate abandon NAME` propose that.",
+        )
+
+
+def _effective_at(row: MandateVersion, now: datetime) -> datetime | None:
+    return approvals.effective_unasked(_standing(row), now) if row.is_loosening else now
 
 
 def _refuse_by(plan: Plan) -> None:
     if plan.refusals:
         raise MandateRefused(" ".join(str(one) for one in plan.refusals))
-
-
-def _standing(row: MandateVersion) -> approvals.Standing:
-    return approvals.standing(row.proposed_by, row.approved_by)
 
 
 def _find_same(mandate: Mandate, now: datetime) -> MandateVersion | None:
@@ -99,10 +113,10 @@ def _find_same(mandate: Mandate, now: datetime) -> MandateVersion | None:
     if in_shadow and in_shadow[-1].mandate.digest == digest:
         return _stored(mandate.name, in_shadow[-1].version)
     live = next((one for one in live_policies(now) if one.name == mandate.name), None)
-    if live is not None and live.mandate.digest == digest and not _has_coming(mandate.name, live.version):
+    if live is not None and live.as_written.digest == digest and not _has_coming(mandate.name, live.version):
         return _stored(mandate.name, live.version)
     rows = MandateVersion.objects.filter(name=mandate.name, digest=digest, withdrawn_at__isnull=True)
-    return next((row for row in rows.order_by("-version") if is_open(row, now)), None)
+    return next((row for row in rows.order_by("-version") if row.is_draft or is_open(row, now)), None)
 
 
 def _has_coming(name: str, version: int) -> bool:
@@ -123,8 +137,15 @@ def _stored(name: str, version: int) -> MandateVersion:
 
 
 def is_open(row: MandateVersion, now: datetime) -> bool:
-    """Tell whether a version is still on its way: waiting for approval, or for its instant, and not overtaken."""
-    if row.withdrawn_at is not None or (row.effective_at is not None and row.effective_at <= now):
+    """Tell whether a version is still on its way: waiting for approval, or for its instant, and not overtaken.
+
+    A draft isn't on its way before it is launched.
+    """
+    if (
+        row.is_draft
+        or row.withdrawn_at is not None
+        or (row.effective_at is not None and row.effective_at <= now)
+    ):
         return False
     later = MandateVersion.objects.filter(name=row.name, version__gt=row.version, withdrawn_at__isnull=True)
     return not later.filter(effective_at__isnull=False).exists()
@@ -148,6 +169,7 @@ def approve_version(name: str, version: int, *, by: Actor) -> MandateVersion:
             raise ProposalOver
         row.effective_at = approvals.effective_approved(_standing(row), by.name, now)
         _refuse_by(plan)
+        launching.refuse_unless_ready(read_mandate(row.document), now)
         row.plan, row.approved_at, row.approved_by = plan.as_dict(), now, _with(row.approved_by, by)
         row.save(update_fields=["plan", "approved_at", "approved_by", "effective_at"])
         if row.effective_at is not None:
@@ -239,30 +261,10 @@ def store_default() -> None:
         _keep(row, by, {"default": True})
 
 
-def _new_version(mandate: Mandate, *, origin: str, by: Actor, now: datetime) -> MandateVersion:
-    last = MandateVersion.objects.filter(name=mandate.name).aggregate(last=Max("version"))["last"]
-    first = 2 if mandate.name == defaults.NAME and origin != MandateVersion.Origin.DEFAULT else 1
-    return MandateVersion(
-        name=mandate.name,
-        version=max((last or 0) + 1, first),
-        document=mandate.as_dict(),
-        digest=mandate.digest,
-        origin=origin,
-        proposed_at=now,
-        proposed_by=by.name,
-    )
-
-
 def _keep(row: MandateVersion, by: Actor, details: dict[str, audit.Detail]) -> None:
     row.save(force_insert=True)
     mark_change()
     _record("mandate.propose", row, by, details)
-
-
-def _record(action: str, row: MandateVersion, by: Actor, details: dict[str, audit.Detail]) -> None:
-    effective = None if row.effective_at is None else clock.format_instant(row.effective_at)
-    told = {"digest": row.digest, "effective_at": effective, **details}
-    audit.record(action, by=by, about=Thing("mandate", row.pk, str(row)), details=told)
 
 
 def _get_version(name: str, version: int) -> MandateVersion:
@@ -526,40 +528,3 @@ def note_shown(user_id: int, mandate_names: Iterable[str], kind: str, *, now: da
             known.filter(mandate=policy.name, delivered_at__lt=announced_at).update(delivered_at=now)
             is_new = True
     return is_new
-
-
-# ---- who may, and one at a time
-
-
-def _require(by: Actor, action: str, name: str) -> None:
-    """Ask authority and gate, and a person for a fresh proof (ASVS 7.5.3)."""
-    actions.require(by, action, Thing("mandate", None, name))
-    if by.kind != "host" and not by.is_fresh(clock.now(), STEP_UP_AGE):
-        raise StepUpRequired
-
-
-def _require_second(by: Actor, action: str, name: str) -> None:
-    if by.kind != "session":
-        raise ApprovalRefused("An operator approves this, signed in, and in person.")
-    _require(by, action, name)
-
-
-def _require_host(by: Actor, action: str) -> None:
-    if by.kind != "host":
-        raise RoleRequired("This is for the operator at the host.", fix="Run it on the machine itself.")
-    actions.require(by, action)
-
-
-def lock_ledger(change: int | None = None) -> None:
-    """Let one transaction at a time write to the ledger; raises ProposalOver where it changed since it said `change`."""
-    Change.objects.bulk_create([Change(pk=THE_CHANGE)], ignore_conflicts=True)
-    found = Change.objects.select_for_update().get(pk=THE_CHANGE)
-    if change is not None and found.value != change:
-        raise ProposalOver(_OVER, fix="Look at what holds now, then try again.")
-
-
-def mark_change() -> None:
-    """Let every process notice that mandates changed: by a random value, so that no restored copy repeats one."""
-    value = secrets.randbits(_RANDOM_BITS) or 1
-    Change.objects.bulk_create([Change(pk=THE_CHANGE)], ignore_conflicts=True)
-    Change.objects.filter(pk=THE_CHANGE).update(value=value)

@@ -40,6 +40,7 @@ def is_as_strict(new: Policy, old: Policy) -> bool:
         and later.publishing <= former.publishing
         and _lets_no_more_be(later, former)
         and _waits_no_longer(new, old)
+        and (not new.pauses or new.pauses == old.pauses)
         and lies_within(former.who, later.who)
         and _refuses_no_less(later, former)
     )

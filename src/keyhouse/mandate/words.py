@@ -59,6 +59,8 @@ STATES: Final = {
     "early": "Early for some",
     "enforced": "In force",
     "completed": "Complete",
+    "rolled_back": "Rolled back",
+    "abandoned": "Abandoned",
     "retired": "Retired",
     "paused": "Paused",
 }

@@ -11,11 +11,12 @@ from keyhouse.credentials.tokens.reader import TokenReader
 from keyhouse.credentials.trusted_publishers.acting import MintedLedger
 from keyhouse.credentials.trusted_publishers.belongings import BELONGINGS as OF_PUBLISHERS
 from keyhouse.credentials.trusted_publishers.pending import follow_new_project
-from keyhouse.mandate import foregone, history
+from keyhouse.mandate import foregone, history, launching
 from keyhouse.mandate import services as mandate_services
 from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.campaigns import emergency
 from keyhouse.mandate.campaigns.belongings import BELONGINGS as OF_CAMPAIGNS
+from keyhouse.mandate.campaigns.guards import LaunchGuards
 from keyhouse.mandate.completion.queries import what_is_left
 from keyhouse.mandate.exits import asking
 from keyhouse.mandate.exits.belongings import BELONGINGS as OF_EXITS
@@ -46,6 +47,7 @@ def wire_all() -> None:
     creators.wire(StoredCreators())
     authentication.wire({authentication.MINTED: MintedLedger()})
     founding.wire(follow_new_project)
+    launching.wire(LaunchGuards())
     history.wire(watching.watch)
     arrivals.wire(emergency.follow_arrival)
     mandate_services.wire_followers(asking.follow)

@@ -23,7 +23,6 @@ from keyhouse.mandate.documents import Mandate, Stage
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.rules import Policy, covers, is_compliant
-from keyhouse.mandate.services import lock_ledger, mark_change
 from keyhouse.mandate.shadow import emails
 from keyhouse.mandate.shadow.errors import SnoozeRefused
 from keyhouse.mandate.shadow.models import (
@@ -39,6 +38,7 @@ from keyhouse.mandate.shadow.queries import spent, stale
 from keyhouse.mandate.shadow.rules import minute_of, used_up
 from keyhouse.mandate.shadowing import Shadowed
 from keyhouse.mandate.snoozing import Offer
+from keyhouse.mandate.writing import lock_ledger, mark_change
 
 SNOOZE: Final = "mandate.snooze"
 END_BROWNOUT: Final = "mandate.end-brownout"

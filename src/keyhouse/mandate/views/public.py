@@ -11,11 +11,13 @@ from django.shortcuts import render
 from keyhouse.core import actions, clock
 from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 from keyhouse.distfiles.names import normalise
+from keyhouse.mandate.campaigns.queries import public_steps
 from keyhouse.mandate.completion.public import FEWEST, changes, standings
 from keyhouse.mandate.protection import protected_on
 from keyhouse.mandate.public import coming_mandates, live_mandates
 
 LATE: Final = timedelta(days=1)
+MOST_STEPS: Final = 30  # on the page; the JSON has all
 
 
 @actions.classified(GET="site.read")
@@ -27,6 +29,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "coming": coming_mandates(now),
         "changes": changes(now),
         "fewest": FEWEST,
+        "steps": public_steps(now)[:MOST_STEPS],
     }
     return render(request, "mandate/public.html", context)
 
@@ -42,6 +45,7 @@ def data(request: HttpRequest) -> HttpResponse:
             "standings": [one.as_dict() for one in standings(live_mandates(now), now)],
             "coming": [one.as_dict() for one in coming_mandates(now)],
             "changes": [one.as_dict() for one in changes(now)],
+            "steps": [one.as_dict() for one in public_steps(now)],
         }
     )
 

@@ -1,0 +1,144 @@
+"""Operators' pages that launch, pause, resume, roll back and abandon: each asks once more, with what would happen.
+
+Each act has a page of its own, so that a proof that is asked for leads back to it and nothing is sent twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import HttpResponse
+
+from keyhouse.accounts.forms import PageForm
+from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.core import actions, clock
+from keyhouse.core.actor import Actor
+from keyhouse.mandate.campaigns import queries, services
+from keyhouse.mandate.campaigns.forms import FreeReasonForm, ReasonForm
+
+LIST: Final = "/mandate/proposals/"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act as its page shows it: what is done, what that does, and what the button says."""
+
+    title: str
+    told: str
+    button: str
+    form: type[PageForm]
+    carry_out: Callable[[str, str, Actor], object]
+    is_danger: bool = True
+
+
+LAUNCH: Final = Act(
+    "Launch",
+    "The newest draft is proposed, if all is there that it asks for. Another operator approves it; where you are the only"
+    " one, it takes effect 24 hours later and is announced meanwhile.",
+    "Launch it",
+    FreeReasonForm,
+    lambda name, why, by: services.launch(name, why=why, by=by),
+    is_danger=False,
+)
+PAUSE: Final = Act(
+    "Pause",
+    "What has begun holds on. No stage begins and nobody's deadline passes until it goes on; then all of that is later by"
+    " the length of the pause. It ends by itself after 30 days, unless another operator confirms it.",
+    "Pause it",
+    ReasonForm,
+    lambda name, why, by: services.pause(name, reason=why, by=by),
+)
+RESUME: Final = Act(
+    "Resume",
+    "The calendar goes on. All that was to come is later by the length of the pause.",
+    "Resume it",
+    FreeReasonForm,
+    lambda name, why, by: services.resume(name, why=why, by=by),
+    is_danger=False,
+)
+CONFIRM: Final = Act(
+    "Confirm the pause of",
+    "The pause goes on until somebody resumes the mandate, and doesn't end by itself. Whoever began it can't confirm it.",
+    "Confirm it",
+    FreeReasonForm,
+    lambda name, why, by: services.confirm_pause(name, why=why, by=by),
+    is_danger=False,
+)
+ROLLBACK: Final = Act(
+    "Roll back",
+    "The mandate refuses nothing more but to remove a last second factor, and after some days not even that. Factors stay."
+    " It loosens, so another operator approves it.",
+    "Propose to roll it back",
+    ReasonForm,
+    lambda name, why, by: services.rollback(name, why=why, by=by),
+)
+ABANDON: Final = Act(
+    "Abandon",
+    "The mandate asks for nothing any more. It loosens, so another operator approves it. What it replaced doesn't come back"
+    " by itself.",
+    "Propose to abandon it",
+    ReasonForm,
+    lambda name, why, by: services.abandon(name, why=why, by=by),
+)
+
+
+def _page(request: AskedRequest, name: str, act: Act) -> HttpResponse:
+    form = act.form(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        form.carry_out(lambda: act.carry_out(name, form.cleaned_data["reason"], request.actor))
+        if not form.errors:
+            return SeeOther(LIST)
+    now, found = clock.now(), queries.campaign(name)
+    context = {
+        "act": act,
+        "campaign": found,
+        "row": found.current(now),
+        "state": found.state(now),
+        "pause": found.open_pause(now),
+    }
+    return show_form(request, "campaigns/act.html", form, context)
+
+
+@actions.takes(*FreeReasonForm.base_fields)
+@actions.classified(GET="mandate.launch", POST="mandate.launch")
+def launch(request: AskedRequest, name: str) -> HttpResponse:
+    """Launch the newest draft."""
+    return _page(request, name, LAUNCH)
+
+
+@actions.takes(*ReasonForm.base_fields)
+@actions.classified(GET="mandate.pause", POST="mandate.pause")
+def pause(request: AskedRequest, name: str) -> HttpResponse:
+    """Stop the calendar."""
+    return _page(request, name, PAUSE)
+
+
+@actions.takes(*FreeReasonForm.base_fields)
+@actions.classified(GET="mandate.pause", POST="mandate.pause")
+def confirm_pause(request: AskedRequest, name: str) -> HttpResponse:
+    """Let a pause go on that somebody else began."""
+    return _page(request, name, CONFIRM)
+
+
+@actions.takes(*FreeReasonForm.base_fields)
+@actions.classified(GET="mandate.resume", POST="mandate.resume")
+def resume(request: AskedRequest, name: str) -> HttpResponse:
+    """Let the calendar go on."""
+    return _page(request, name, RESUME)
+
+
+@actions.takes(*ReasonForm.base_fields)
+@actions.classified(GET="mandate.rollback", POST="mandate.rollback")
+def rollback(request: AskedRequest, name: str) -> HttpResponse:
+    """Propose to roll it back."""
+    return _page(request, name, ROLLBACK)
+
+
+@actions.takes(*ReasonForm.base_fields)
+@actions.classified(GET="mandate.abandon", POST="mandate.abandon")
+def abandon(request: AskedRequest, name: str) -> HttpResponse:
+    """Propose to give it up."""
+    return _page(request, name, ABANDON)
