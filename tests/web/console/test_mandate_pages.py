@@ -18,7 +18,7 @@ from keyhouse.core import clock
 from keyhouse.core.actor import OFFICES
 from keyhouse.mandate.metrics.daily import renew_adoption
 from keyhouse.mandate.metrics.models import AdoptionDay
-from keyhouse.mandate.models import Notice
+from keyhouse.mandate.models import MandateVersion, Notice, Pause
 from keyhouse.web import health
 
 pytestmark = pytest.mark.django_db
@@ -186,3 +186,75 @@ def test_prometheus_has_part_and_whole_of_each_share(ada: User) -> None:
     assert 'keyhouse_mandate_people{mandate="campaign",standing="refused"} 0.0' in told
     assert 'keyhouse_mandate_refusals_today{mandate="campaign"} 0.0' in told
     assert "bea" not in told
+
+
+ACTS = {"pause": "reason", "resume": "", "launch": "", "rollback": "reason", "abandon": "reason"}
+
+
+@pytest.mark.parametrize("office", ["auditor", "moderator", "nobody"])
+def test_only_operators_act(ada: User, in_office: InOffice, office: str) -> None:
+    campaign()
+    browser = in_office(office)
+    before = Record.objects.count()
+    for act in (*ACTS, "pause/confirm"):
+        path = f"/operator/mandates/campaign/{act}/"
+        assert browser.get(path).status_code == 403, act
+        browser.get("/account/")
+        assert browser.post(path, {"reason": "because"}).status_code == 403, act
+    if office == "auditor":
+        assert "Pause now" not in browser.get("/operator/mandates/campaign/").content.decode()
+    assert (Pause.objects.count(), Record.objects.count()) == (0, before)
+
+
+def test_one_click_pauses_and_another_resumes(in_office: InOffice) -> None:
+    campaign()
+    browser = in_office("operator")
+    page = browser.get("/operator/mandates/campaign/").content.decode()
+    assert "Pause now" in page
+    answer = browser.post("/operator/mandates/campaign/pause/", {"reason": "By one click in the console."})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/operator/mandates/campaign/")
+    page = browser.get("/operator/mandates/campaign/").content.decode()
+    assert "Paused" in page
+    assert "unless it is confirmed" in page
+    assert browser.get("/operator/mandates/campaign.json").json()["state"] == "paused"
+    twice = browser.post("/operator/mandates/campaign/pause/", {"reason": "again"})
+    assert (twice.status_code, "/help/codes/paused-already/" in twice.content.decode()) == (400, True)
+    assert browser.post("/operator/mandates/campaign/resume/", {"reason": ""}).status_code == 303
+    assert browser.get("/operator/mandates/campaign.json").json()["state"] == "announced"
+    assert Pause.objects.count() == 1
+
+
+def test_pausing_asks_why_and_for_a_fresh_proof(in_office: InOffice, time: Clock) -> None:
+    campaign()
+    browser = in_office("operator")
+    browser.get("/operator/mandates/campaign/pause/")
+    assert browser.post("/operator/mandates/campaign/pause/", {"reason": ""}).status_code == 400
+    time.go(minutes=16)
+    browser.get("/account/")
+    answer = browser.post("/operator/mandates/campaign/pause/", {"reason": "because"})
+    assert answer.status_code != 303 or "/step-up/" in answer.headers["Location"]
+    assert not Pause.objects.exists()
+
+
+def test_the_page_of_a_launch_tells_what_is_missing(in_office: InOffice) -> None:
+    store(document(name="coming", launch={}), effective_at=None, is_draft=True)
+    browser = in_office("operator")
+    page = browser.get("/operator/mandates/coming/launch/").content.decode()
+    assert "simulation" in page
+    assert "missing" in page
+    answer = browser.post("/operator/mandates/coming/launch/", {"reason": ""})
+    told = answer.content.decode()
+    assert (answer.status_code, "/help/codes/launch-refused/" in told) == (400, True)
+    assert not MandateVersion.objects.filter(name="coming", effective_at__isnull=False).exists()
+    assert "Launch…" in browser.get("/operator/mandates/coming/").content.decode()
+
+
+@pytest.mark.parametrize("act", ["rollback", "abandon"])
+def test_what_loosens_is_proposed_and_waits(in_office: InOffice, act: str) -> None:
+    campaign("enforced")
+    make_user("second", is_operator=True)
+    browser = in_office("operator")
+    browser.get(f"/operator/mandates/campaign/{act}/")
+    answer = browser.post(f"/operator/mandates/campaign/{act}/", {"reason": "because"})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/mandate/proposals/")
+    assert "campaign@2" in browser.get("/mandate/proposals/").content.decode()

@@ -9,12 +9,14 @@ from typing import Any, Final
 from keyhouse.core import clock
 from keyhouse.mandate import queries as ledgers
 from keyhouse.mandate import words
+from keyhouse.mandate.campaigns.queries import Campaign, campaigns
+from keyhouse.mandate.campaigns.states import state_of
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.metrics.forecast import Load, forecast
 from keyhouse.mandate.metrics.queries import Day, latest_of_all, series
 from keyhouse.mandate.metrics.rules import DENOMINATORS, Denominator, Share, find_denominator
-from keyhouse.mandate.models import MandateVersion
+from keyhouse.mandate.models import Pause
 from keyhouse.mandate.rules import Policy
 from keyhouse.web.console.share_plot import Curve, curve_of
 
@@ -44,7 +46,10 @@ class State:
 
     name: str
     since: datetime | None = None
-    next: tuple[str, datetime] | None = None
+    next: tuple[str, datetime | None] | None = None
+    ends_at: datetime | None = None  # of a pause, where it ends by itself
+    has_draft: bool = False
+    pause: Pause | None = None
 
     @property
     def word(self) -> str:
@@ -63,9 +68,13 @@ class State:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        coming = {"state": self.next[0], "at": clock.format_instant(self.next[1])} if self.next else None
-        since = None if self.since is None else clock.format_instant(self.since)
-        return {"state": self.name, "since": since, "next": coming}
+        coming = {"state": self.next[0], "at": _written(self.next[1])} if self.next else None
+        told = {"state": self.name, "since": _written(self.since), "next": coming}
+        return told | {"pause_ends_at": _written(self.ends_at), "has_draft": self.has_draft}
+
+
+def _written(at: datetime | None) -> str | None:
+    return None if at is None else clock.format_instant(at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +116,13 @@ class Listed:
 def all_mandates(now: datetime) -> list[Listed]:
     """Return every mandate there is or was, what holds first, then by name."""
     days = latest_of_all(now.date())
+    known = {one.name: one for one in campaigns()}
     live = {one.name: one for one in ledgers.live_policies(now)}
-    found = [*live.values(), *(policy for name, policy in _newest().items() if name not in live)]
-    rows = [Listed(one, state_of(one, now, is_live=one.name in live), days.get(one.name)) for one in found]
+    policies = live | {
+        name: ledgers.policy_of(one.current(now)) for name, one in known.items() if name not in live
+    }
+    rows = [Listed(one, _state(one, known.get(name), now), days.get(name)) for name, one in policies.items()]
     return sorted(rows, key=lambda one: (one.policy.name not in live, one.policy.name))
-
-
-def _newest() -> dict[str, Policy]:
-    """Return of each name the newest version that wasn't withdrawn, in effect or not."""
-    rows = MandateVersion.objects.filter(withdrawn_at=None).order_by("name", "version")
-    return {row.name: ledgers.policy_of(row) for row in rows}
 
 
 def get_mandate(name: str, now: datetime) -> Listed:
@@ -127,16 +133,19 @@ def get_mandate(name: str, now: datetime) -> Listed:
     return found
 
 
-def state_of(policy: Policy, now: datetime, *, is_live: bool) -> State:
-    """Return where a mandate stands by its stages."""
-    stages = policy.mandate.stages
-    begun = [one for one in stages if one.at <= now]
-    coming = next((one for one in stages if one.at > now), None)
-    following = (coming.state, coming.at) if coming else None
-    if not is_live:
-        is_over = bool(begun) and begun[-1].state == "retired"
-        return State("retired", begun[-1].at) if is_over else State("not in effect", None, None)
-    return State(begun[-1].state, begun[-1].at, following) if begun else State("coming", None, following)
+def _state(policy: Policy, known: Campaign | None, now: datetime) -> State:
+    """Return where a mandate stands; the one that an index begins with may never have been written down."""
+    found = state_of(policy, now) if known is None else known.state(now)
+    following = (found.next.name, found.next.at) if found.next else None
+    pause = None if known is None else known.open_pause(now)
+    return State(
+        found.name,
+        found.since,
+        following,
+        found.ends_at,
+        has_draft=known is not None and known.draft() is not None,
+        pause=pause,
+    )
 
 
 # ---- adoption over time
