@@ -246,7 +246,8 @@ def test_the_page_of_a_launch_tells_what_is_missing(in_office: InOffice) -> None
     told = answer.content.decode()
     assert (answer.status_code, "/help/codes/launch-refused/" in told) == (400, True)
     assert not MandateVersion.objects.filter(name="coming", effective_at__isnull=False).exists()
-    assert "Launch…" in browser.get("/operator/mandates/coming/").content.decode()
+    page = browser.get("/operator/mandates/coming/").content.decode()
+    assert ("Launch…" in page, "Roll back…" in page, "Pause now" in page) == (True, False, False)
 
 
 @pytest.mark.parametrize("act", ["rollback", "abandon"])

@@ -54,12 +54,12 @@ class State:
     @property
     def word(self) -> str:
         """Say where it stands."""
-        return words.STATES.get(self.name, self.name.replace("_", " ").capitalize())
+        return _word(self.name)
 
     @property
     def next_word(self) -> str:
         """Say what comes next, or nothing."""
-        return words.STATES.get(self.next[0], self.next[0]) if self.next else ""
+        return _word(self.next[0]) if self.next else ""
 
     @property
     def next_at(self) -> datetime | None:
@@ -73,6 +73,10 @@ class State:
         return told | {"pause_ends_at": _written(self.ends_at), "has_draft": self.has_draft}
 
 
+def _word(state: str) -> str:
+    return words.STATES.get(state, state.replace("_", " ").capitalize())
+
+
 def _written(at: datetime | None) -> str | None:
     return None if at is None else clock.format_instant(at)
 
@@ -84,6 +88,7 @@ class Listed:
     policy: Policy
     state: State
     day: Day | None
+    is_live: bool = False
 
     @property
     def badge(self) -> str:
@@ -121,8 +126,11 @@ def all_mandates(now: datetime) -> list[Listed]:
     policies = live | {
         name: ledgers.policy_of(one.current(now)) for name, one in known.items() if name not in live
     }
-    rows = [Listed(one, _state(one, known.get(name), now), days.get(name)) for name, one in policies.items()]
-    return sorted(rows, key=lambda one: (one.policy.name not in live, one.policy.name))
+    rows = [
+        Listed(one, _state(one, known.get(name), now), days.get(name), name in live)
+        for name, one in policies.items()
+    ]
+    return sorted(rows, key=lambda one: (not one.is_live, one.policy.name))
 
 
 def get_mandate(name: str, now: datetime) -> Listed:
