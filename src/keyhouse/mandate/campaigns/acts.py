@@ -20,6 +20,7 @@ from keyhouse.mandate.campaigns import queries, services
 from keyhouse.mandate.campaigns.forms import FreeReasonForm, ReasonForm
 
 LIST: Final = "/mandate/proposals/"
+_HOME: Final = "/operator/mandates/{}/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Act:
     form: type[PageForm]
     carry_out: Callable[[str, str, Actor], object]
     is_danger: bool = True
+    waits: bool = True  # for another operator, where proposals are listed
 
 
 LAUNCH: Final = Act(
@@ -50,6 +52,7 @@ PAUSE: Final = Act(
     "Pause it",
     ReasonForm,
     lambda name, why, by: services.pause(name, reason=why, by=by),
+    waits=False,
 )
 RESUME: Final = Act(
     "Resume",
@@ -58,6 +61,7 @@ RESUME: Final = Act(
     FreeReasonForm,
     lambda name, why, by: services.resume(name, why=why, by=by),
     is_danger=False,
+    waits=False,
 )
 CONFIRM: Final = Act(
     "Confirm the pause of",
@@ -66,6 +70,7 @@ CONFIRM: Final = Act(
     FreeReasonForm,
     lambda name, why, by: services.confirm_pause(name, why=why, by=by),
     is_danger=False,
+    waits=False,
 )
 ROLLBACK: Final = Act(
     "Roll back",
@@ -90,7 +95,7 @@ def _page(request: AskedRequest, name: str, act: Act) -> HttpResponse:
     if request.method == "POST":
         form.carry_out(lambda: act.carry_out(name, form.cleaned_data["reason"], request.actor))
         if not form.errors:
-            return SeeOther(LIST)
+            return SeeOther(LIST if act.waits else _HOME.format(name))
     now, found = clock.now(), queries.campaign(name)
     context = {
         "act": act,

@@ -33,30 +33,6 @@ class WhyForm(PageForm):
     field_of: ClassVar = {"why-": "reason"}
 
 
-class MandateWhyForm(PageForm):
-    """Why something is done about a mandate."""
-
-    reason = forms.CharField(
-        label="Why",
-        max_length=LONGEST_REASON,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text="Stands in the audit log and with the mandate.",
-    )
-    field_of: ClassVar = {"word-": "reason"}
-
-
-class MandateWordForm(MandateWhyForm):
-    """The same where nobody has to say why."""
-
-    reason = forms.CharField(
-        label="Why (optional)",
-        max_length=LONGEST_REASON,
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-        help_text="Stands in the audit log and with the mandate.",
-    )
-
-
 class OfficeForm(WhyForm):
     """Which office somebody is to get."""
 

@@ -5,16 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path
 
 import keyhouse.mandate.urls  # noqa: F401 - it registers the converter `number`
-from keyhouse.web.console.views import (
-    announcements,
-    machine,
-    mandate_acts,
-    mandates,
-    overview,
-    people,
-    projects,
-    proposals,
-)
+from keyhouse.web.console.views import announcements, machine, mandates, overview, people, projects, proposals
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/", overview.overview, name="console"),
@@ -37,16 +28,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/mandates.json", mandates.mandates_json, name="console-mandates-json"),
     path("operator/mandates/<str:name>/", mandates.mandate, name="console-mandate"),
     path("operator/mandates/<str:name>/people/", mandates.mandate_people, name="console-mandate-people"),
-    path("operator/mandates/<str:name>/pause/", mandate_acts.pause, name="mandate-pause"),
-    path(
-        "operator/mandates/<str:name>/pause/confirm/",
-        mandate_acts.confirm_pause,
-        name="mandate-confirm-pause",
-    ),
-    path("operator/mandates/<str:name>/resume/", mandate_acts.resume, name="mandate-resume"),
-    path("operator/mandates/<str:name>/launch/", mandate_acts.launch, name="mandate-launch"),
-    path("operator/mandates/<str:name>/rollback/", mandate_acts.rollback, name="mandate-rollback"),
-    path("operator/mandates/<str:name>/abandon/", mandate_acts.abandon, name="mandate-abandon"),
     path("operator/mandates/<str:name>.json", mandates.mandate_json, name="console-mandate-json"),
     path("operator/settings/", machine.settings, name="console-settings"),
     path("operator/jobs/", machine.jobs, name="console-jobs"),
