@@ -80,7 +80,7 @@ MOMENTS: dict[str, datetime] = {
 # gated, and reached from the command line and inside services only
 WITHOUT_DOOR = {
     "organization.apply", "organization.decide",
-    "mandate.propose", "exemption.propose", "user.invite", "user.create", "setup.link", "enrolment.link",
+    "mandate.propose", "user.invite", "user.create", "setup.link", "enrolment.link",
 }  # fmt: skip
 # gated, and asked inside the door of another action: each has a test of its own below
 INSIDE = {
