@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from tests.mandate.building import GATED, document, stage
 
-from keyhouse.mandate.documents import ACTION_SETS, DISPOSITIONS, METHODS, SHADOW, STATES, read_mandate
+from keyhouse.mandate.documents import (
+    ACTION_SETS,
+    DISPOSITIONS,
+    ENDING,
+    METHODS,
+    SHADOW,
+    STATES,
+    read_mandate,
+)
 from keyhouse.mandate.facts import (
     ASKING_KINDS,
     FACTORS,
@@ -47,7 +55,8 @@ _STATES = (
     "suspended",
     "deleted",
 )
-_RANKED = tuple(state for state in STATES if state != SHADOW)  # a shadow does nothing
+# a shadow does nothing, and how a mandate ends before its time is written by the services alone
+_RANKED = tuple(state for state in STATES if state not in {SHADOW, *ENDING})
 _ROLES = [role for role in ROLES if "project" in role or "." not in role]
 _TENS_OF_DAYS = 80
 _DEEPEST = 2
