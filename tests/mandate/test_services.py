@@ -340,8 +340,9 @@ def test_the_default_can_be_seeded_as_another_one() -> None:
 def test_seeding_is_for_the_host_and_for_new_names(ops: User) -> None:
     with pytest.raises(RoleRequired):
         seed_version(mandate(), approved_by=[], by=session_of(ops))
-    with pytest.raises(MandateRefused, match="operators-floor"):
-        seed_version(mandate("operators-floor"), approved_by=[], by=host())
+    for name in ("operators-floor", "stranded", "requests"):
+        with pytest.raises(MandateRefused, match=name):
+            seed_version(mandate(name), approved_by=[], by=host())
     assert nothing_written()
     seed_version(mandate(), approved_by=[], by=host())
     with pytest.raises(MandateRefused, match="exists already"):
@@ -350,8 +351,9 @@ def test_seeding_is_for_the_host_and_for_new_names(ops: User) -> None:
 
 
 def test_the_floor_has_no_mandate(ops: User) -> None:
-    with pytest.raises(MandateRefused, match="operators-floor"):
-        propose_version(mandate("operators-floor"), by=host())
+    for name in ("operators-floor", "stranded", "requests"):
+        with pytest.raises(MandateRefused, match=name):
+            propose_version(mandate(name), by=host())
     assert nothing_written()
 
 

@@ -23,9 +23,9 @@ from keyhouse.mandate.facts import Asking, Facts
 from keyhouse.mandate.pauses import HELD, elapsed
 from keyhouse.mandate.populations import Effort, Group, Tokens
 from keyhouse.mandate.rules import (
-    FLOOR,
     GAINING,
     HELD_ACTIONS,
+    TAKEN_NAMES,
     Decision,
     Policy,
     covers,
@@ -722,8 +722,8 @@ def _matches_anybody(policy: Policy, who: Selector, groups: Sequence[Group]) -> 
 
 
 def _refusals(before: Timeline, ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterator[Remark]:
-    if policy.name == FLOOR:
-        yield Remark(("name",), f"no mandate can be called {FLOOR}")
+    if policy.name in TAKEN_NAMES:
+        yield Remark(("name",), f"no mandate can be called {policy.name}")
     yield from _bad_replacements(before, policy, ground.now)
     yield from _outlives_enforcement(policy.mandate)
     yield from _dated_before_a_pause(before, policy, ground.now)

@@ -27,6 +27,8 @@ from keyhouse.mandate.timetables import timetable_of
 Verdict = Literal["allow", "warn", "deny"]
 
 FLOOR: Final = "operators-floor"  # the name that decisions of the floor carry; no mandate can have it
+# Names that no mandate can have: the floor's, and those of pages that stand among the pages of mandates.
+TAKEN_NAMES: Final = frozenset({FLOOR, "requests", "stranded"})
 FINISH_WITHIN: Final = timedelta(
     minutes=15
 )  # a release that was begun before a deadline may be finished so long after

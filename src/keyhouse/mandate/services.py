@@ -30,7 +30,7 @@ from keyhouse.mandate.errors import (
 from keyhouse.mandate.models import Exemption, MandateVersion, Notice
 from keyhouse.mandate.planning import Plan
 from keyhouse.mandate.queries import ledger, live_policies, read_change
-from keyhouse.mandate.rules import FLOOR
+from keyhouse.mandate.rules import FLOOR, TAKEN_NAMES
 from keyhouse.mandate.writing import lock_ledger, mark_change
 from keyhouse.mandate.writing import new_version as _new_version
 from keyhouse.mandate.writing import record_version as _record
@@ -220,8 +220,8 @@ def seed_version(mandate: Mandate, *, approved_by: Sequence[str], by: Actor) -> 
 
 
 def _refuse_taken_name(mandate: Mandate) -> None:
-    if mandate.name == FLOOR:
-        raise MandateRefused(f"No mandate can be called {FLOOR}.")
+    if mandate.name in TAKEN_NAMES:
+        raise MandateRefused(f"No mandate can be called {mandate.name}.")
     is_there = MandateVersion.objects.filter(name=mandate.name)
     if is_there.exclude(origin=MandateVersion.Origin.DEFAULT).exists():
         raise MandateRefused(f"The mandate {mandate.name} exists already.")
