@@ -339,12 +339,10 @@ def test_e1_what_came_of_it_ends_as_the_asker_takes_it_back(ada: User, ops: tupl
 def test_e1_a_refusal_has_its_reason_and_is_mailed(ada: User, ops: tuple[Actor, Actor]) -> None:
     row = asking.ask(WANTED, by=weak(ada))
     visit = Visit(User.objects.get(username="olga"))
-    assert visit.post(f"{REQUESTS}{row.pk}/answer/", answer="", grants="no").status_code == 400
-    assert (
-        visit.post(f"{REQUESTS}{row.pk}/answer/", answer="Take a passkey.", grants="yes").status_code == 400
-    )
-    assert visit.post(f"{REQUESTS}{row.pk}/answer/", answer="Take a passkey.", grants="no").status_code == 303
-    assert visit.post(f"{REQUESTS}{row.pk}/answer/", answer="Once more.", grants="no").status_code == 400
+    assert visit.post(f"{REQUESTS}{row.pk}/answer/", reply="", grants="no").status_code == 400
+    assert visit.post(f"{REQUESTS}{row.pk}/answer/", reply="Take a passkey.", grants="yes").status_code == 400
+    assert visit.post(f"{REQUESTS}{row.pk}/answer/", reply="Take a passkey.", grants="no").status_code == 303
+    assert visit.post(f"{REQUESTS}{row.pk}/answer/", reply="Once more.", grants="no").status_code == 400
     assert mailed("exit-answer") == ["ada@example.org"]
     assert "Take a passkey." in Visit(ada, "password").get(PAGE).content.decode()
     assert records(asking.ANSWER) == 1
@@ -404,8 +402,8 @@ def test_e1_others_see_and_do_nothing_over_http(ada: User, ops: tuple[Actor, Act
     eve = Visit(with_app(make_user("eve")))
     for visit in (auditor, eve, Visit(ada, "password")):
         for way in ("propose", "answer"):
-            fields = {"days": "5", "answer": "Yes.", "grants": "no"}
-            fields = {"days": "5"} if way == "propose" else {"answer": "Yes.", "grants": "no"}
+            fields = {"days": "5", "reply": "Yes.", "grants": "no"}
+            fields = {"days": "5"} if way == "propose" else {"reply": "Yes.", "grants": "no"}
             assert visit.get(f"{REQUESTS}{row.pk}/{way}/").status_code == 403
             assert visit.post(f"{REQUESTS}{row.pk}/{way}/", **fields).status_code == 403
     assert eve.get(REQUESTS).status_code == 403
@@ -427,7 +425,7 @@ def test_e2_who_can_not_get_a_key_asks_for_one_and_the_code_comes_by_mail(
     with pytest.raises(RequestOver):
         asking.propose(row.pk, 10, by=ops[0])
     olga = Visit(User.objects.get(username="olga"))
-    olga.post(f"{REQUESTS}{row.pk}/answer/", answer="KEY-CODE-7", grants="yes")
+    olga.post(f"{REQUESTS}{row.pk}/answer/", reply="KEY-CODE-7", grants="yes")
     row.refresh_from_db()
     assert (row.outcome, row.answer) == ("granted", "KEY-CODE-7")
     assert "KEY-CODE-7" in visit.get(PAGE).content.decode()

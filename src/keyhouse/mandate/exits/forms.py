@@ -52,7 +52,7 @@ class ProposeForm(PageForm):
 class AnswerForm(PageForm):
     """What whoever asked is told."""
 
-    answer = _line("Your answer", "It is mailed, and stands on the page of whoever asked.")
+    reply = _line("Your answer", "It is mailed, and stands on the page of whoever asked.")
 
 
 class NewOwnerForm(PageForm):

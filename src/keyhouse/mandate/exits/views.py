@@ -166,7 +166,7 @@ def answer(request: AskedRequest, request_id: int) -> HttpResponse:
     if request.method == "POST":
         grants = request.POST.get("grants") == "yes"
         done = form.carry_out(
-            lambda: asking.answer(request_id, form.cleaned_data["answer"], grants=grants, by=request.actor)
+            lambda: asking.answer(request_id, form.cleaned_data["reply"], grants=grants, by=request.actor)
         )
         if done is not None:
             return SeeOther(REQUESTS)
