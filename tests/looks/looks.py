@@ -279,7 +279,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/starting-points/": seen(OPERATOR),
     "/operator/mandates/{name}/timeline/": seen(OPERATOR, at="/operator/mandates/everyone/timeline/"),
     "/operator/mandates/{name}/guards/": seen(OPERATOR, "auden", at="/operator/mandates/everyone/guards/"),
-    "/operator/mandates/{name}/completion/": seen(OPERATOR, at="/operator/mandates/default/completion/"),
+    "/operator/mandates/{name}/completion/": seen(OPERATOR, at="/operator/mandates/everyone/completion/"),
     "/operator/mandates/{name}/simulation/": seen(
         OPERATOR, "auden", at="/operator/mandates/everyone/simulation/"
     ),
