@@ -16,6 +16,7 @@ def _sqlite(settings: Configuration) -> dict[str, Any]:
     return {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": settings.sqlite_path,
+        "CONN_MAX_AGE": None,  # a thread keeps its connection: to open one costs more than most requests read
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 30,
