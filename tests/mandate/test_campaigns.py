@@ -41,6 +41,7 @@ from keyhouse.mandate.errors import (
     NotPaused,
     PauseConfirmed,
     PausedAlready,
+    PausesUsedUp,
     WordMissing,
 )
 from keyhouse.mandate.models import MandateVersion, Pause
@@ -278,7 +279,7 @@ def test_a25_a_pause_an_instant_before_holds_the_stage(
 
 
 def test_a_pause_ends_by_itself_after_thirty_days_with_nobody_doing_anything(
-    launched: MandateVersion, ops: User, clocked: SetClock
+    launched: MandateVersion, ops: User, other: User, clocked: SetClock
 ) -> None:
     del launched
     clocked(NOW + DAY)
@@ -291,9 +292,101 @@ def test_a_pause_ends_by_itself_after_thirty_days_with_nobody_doing_anything(
     assert policy.mandate.stages[-1].at == ENFORCED + LONGEST
     clocked(ends)
     refused(NotPaused, lambda: resume("keys", by=session_of(ops)))
-    again = pause("keys", reason="Once more.", by=session_of(ops))
+    again = pause("keys", reason="Once more.", by=session_of(other))
     row.refresh_from_db()
     assert (row.ended_at, again.begun_at) == (ends, ends)
+
+
+def test_l6_one_person_does_not_put_a_mandate_off_for_ever_by_one_pause_after_the_other(
+    launched: MandateVersion, ops: User, other: User, clocked: SetClock
+) -> None:
+    del launched
+    at = NOW + DAY
+    for days in (20, 7):
+        clocked(at)
+        pause("keys", reason="A while.", by=session_of(ops))
+        at += days * DAY
+        clocked(at)
+        resume("keys", by=session_of(ops))
+    assert pause("keys", reason="The rest.", by=session_of(ops)).ends_at == at + 3 * DAY
+    clocked(at + 3 * DAY)
+    assert state("keys", at + 3 * DAY) == "announced"
+    refused(PausesUsedUp, lambda: pause("keys", reason="Again.", by=session_of(ops)))
+    assert pause("keys", reason="I agree.", by=session_of(other)).ends_at == at + 33 * DAY
+    confirm_pause("keys", by=session_of(ops))
+    clocked(at + 60 * DAY)
+    resume("keys", by=session_of(other))
+    assert pause("keys", reason="Mine are left.", by=session_of(other)).ends_at == at + 90 * DAY
+    resume("keys", by=session_of(other))
+    clocked(at + 400 * DAY)
+    assert [one.at for one in queries.live_policies(at + 400 * DAY)[1].mandate.stages][
+        -1
+    ] == ENFORCED + 87 * DAY
+
+
+def test_what_no_operator_began_is_confirmed_by_two_of_them(
+    launched: MandateVersion, ops: User, other: User
+) -> None:
+    third = make_operator("third")
+    begin: list[Callable[[], object]] = [
+        lambda: pause("keys", reason="A while.", by=host()),
+        lambda: pause_by_signal("keys", reason="Too many.", signal="bounced_percent", by=job("signals")),
+    ]
+    for one in begin:
+        one()
+        row = confirm_pause("keys", by=session_of(ops))
+        assert (row.confirmed_at, row.ends_at) == (None, NOW + LONGEST)
+        assert campaigns.campaign("keys").as_dict(NOW)["pause"]["confirmed_by"] is None
+        refused(ApprovalRefused, lambda: confirm_pause("keys", by=session_of(ops)))
+        User.objects.filter(pk=ops.pk).update(state=User.State.SUSPENDED)  # what they said counts no more
+        assert confirm_pause("keys", by=session_of(other)).ends_at == NOW + LONGEST
+        row = confirm_pause("keys", by=session_of(third))
+        assert (row.confirmed_by, row.ends_at) == ("other, third", None)
+        User.objects.filter(pk=ops.pk).update(state=User.State.ACTIVE)
+        resume("keys", by=session_of(ops))
+    assert launched.pk
+
+
+def test_a_campaign_of_a_name_whose_last_one_ended_in_a_pause_is_not_born_paused(
+    launched: MandateVersion, ops: User, other: User, clocked: SetClock
+) -> None:
+    del launched
+    clocked(NOW + DAY)
+    pause("keys", reason="A while.", by=session_of(ops))
+    confirm_pause("keys", by=session_of(other))
+    ended = abandon("keys", why="Enough.", by=session_of(ops))
+    services.approve_version("keys", ended.version, by=session_of(other))
+    clocked(NOW + 2 * DAY)
+    stages = [
+        {"state": "announced", "at": NOW + 2 * DAY},
+        {"state": "enforced", "at": NOW + 50 * DAY, "deny": ["all"]},
+    ]
+    services.propose_version(campaign_file(stages=stages), by=session_of(ops))
+    row = launch("keys", by=session_of(ops))
+    services.approve_version("keys", row.version, by=session_of(other))
+    assert state("keys", NOW + 3 * DAY) == "announced"
+    assert state("keys", NOW + 50 * DAY) == "enforced"
+    pause("keys", reason="Its own.", by=session_of(ops))
+
+
+def test_l2_a_name_in_a_file_hides_no_step_of_what_is_about_everybody(
+    launched: MandateVersion, ops: User, other: User, clocked: SetClock
+) -> None:
+    clocked(NOW + DAY)
+    who = {"all": [launched.document["who"], {"not": {"user": ["nobody-at-all"]}}]}
+    services.propose_version(campaign_file(who=who), by=session_of(ops))
+    row = launch("keys", by=session_of(ops))
+    services.approve_version("keys", row.version, by=session_of(other))
+    pause("keys", reason="Quietly.", by=session_of(ops))
+    assert ("paused", 2) in [(one.step.state, one.step.version) for one in campaigns.public_steps(NOW + DAY)]
+    clocked(NOW + 2 * DAY)
+    services.propose_version(campaign_file(who={"user": ["ada"]}), by=session_of(ops))
+    row = launch("keys", by=session_of(ops))
+    services.approve_version("keys", row.version, by=session_of(other))
+    states = [(one.step.state, one.step.version) for one in campaigns.public_steps(NOW + 2 * DAY)]
+    assert ("paused", 2) in states
+    assert ("launched", 1) in states
+    assert not [version for _, version in states if version == row.version]
 
 
 def test_a_second_operator_lets_a_pause_go_on(

@@ -79,6 +79,44 @@ def test_l3_a_mandate_that_names_no_figure_is_never_paused_by_one() -> None:
     assert signals.look_after(NOW) == 0
 
 
+def test_l3_one_person_alone_makes_no_figure_of_refused_uploads() -> None:
+    """Whoever holds one weak token could else stop any campaign whenever they like."""
+    live_campaign(gated_uploads_per_hour=12)
+    refused(5000, "release.upload", NOW - HOUR / 2)
+    assert signals.look_after(NOW) == 0
+    refused(3, "release.upload", NOW - HOUR / 2, "u2")
+    assert signals.look_after(NOW) == 1
+    assert Pause.objects.get().reason == "Uploads refused within an hour: 13; the limit is 12."
+
+
+def test_l3_whoever_has_some_other_factor_than_the_accepted_ones_has_not_enrolled() -> None:
+    body = document("keys", launch={"pause_when": {"failed_enrolments_percent": 50}})
+    store({**body, "methods": {"accept": ["security-key"]}}, effective_at=NOW)
+    for number in range(10):
+        refused(1, "project.manage", NOW - 2 * DAY, f"u{make_person(f'p{number}').pk}")
+    assert signals.look_after(NOW) == 1
+    assert Pause.objects.get().reason.endswith("a day later: 100; the limit is 50.")
+
+
+def test_l3_what_was_counted_when_it_was_resumed_pauses_it_no_second_time(clocked: SetClock) -> None:
+    live_campaign(failed_enrolments_percent=50, recovery_age_hours=48)
+    people = [make_person(f"p{number}", has_app=False) for number in range(20)]
+    for user in people[:10]:
+        refused(1, "project.manage", NOW - 2 * DAY, f"u{user.pk}")
+    RecoveryCase.objects.create(
+        user=people[0], path="mail", opened_at=NOW - 3 * DAY, expires_at=NOW + 30 * DAY, needed=2
+    )
+    assert signals.look_after(NOW) == 1
+    clocked(NOW + HOUR)
+    services.resume("keys", by=host())
+    for hours in (2, 26, 48):
+        assert signals.look_after(NOW + hours * HOUR) == 0
+    for user in people[10:]:
+        refused(1, "project.manage", NOW + 2 * HOUR, f"u{user.pk}")
+    clocked(NOW + 27 * HOUR)
+    assert signals.look_after(NOW + 27 * HOUR) == 1
+
+
 def test_l3_recoveries_that_wait_too_long_pause(ops: User) -> None:
     live_campaign(recovery_age_hours=48)
     for hours in (1, 49):
@@ -141,6 +179,6 @@ def test_pauses_whose_days_are_over_are_marked_once(clocked: SetClock) -> None:
     clocked(NOW + LONGEST)
     assert signals.look_after(NOW + LONGEST) == 1
     row = Pause.objects.get()
-    assert (row.ended_at, row.ended_why) == (NOW + LONGEST, "its 30 days were over")
+    assert (row.ended_at, row.ended_why) == (NOW + LONGEST, "its days were over")
     assert signals.look_after(NOW + LONGEST) == 0
     assert "campaigns" in keeping.WORKS

@@ -113,6 +113,17 @@ class PausedAlready(Refusal):
     fix = "Resume it, or let a second operator confirm the pause."
 
 
+class PausesUsedUp(Refusal):
+    """Whoever pauses alone does so for 30 days a year at most; else one person could put a mandate off for ever (L6)."""
+
+    code = "pauses-used-up"
+    situation = Situation.CONFLICT
+    sentence = "Your pauses of this mandate have lasted 30 days within a year, and nobody confirmed them."
+    fix = (
+        "Another operator can pause it. To have its stages later for good, apply a version with other dates."
+    )
+
+
 class NotPaused(Refusal):
     """There is no pause that could be ended or confirmed."""
 

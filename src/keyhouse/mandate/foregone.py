@@ -11,12 +11,19 @@ from datetime import datetime
 from keyhouse.mandate.rules import Policy
 
 Judge = Callable[[Policy, Sequence[Policy], datetime], Sequence[str]]
+Witness = Callable[[Policy, datetime], bool]
 _judges: list[Judge] = []
+_witnesses: list[Witness] = []
 
 
-def wire(judge: Judge) -> None:
-    """Install who is asked; the last one stands."""
-    _judges[:] = [judge]
+def wire(judge: Judge, witness: Witness) -> None:
+    """Install who is asked what is left, and who knows whether a mandate that calls itself completed was found to be."""
+    _judges[:], _witnesses[:] = [judge], [witness]
+
+
+def is_proven(policy: Policy, now: datetime) -> bool:
+    """Tell whether a mandate that calls itself completed is proven to be; nobody is told so before."""
+    return bool(_witnesses) and _witnesses[0](policy, now)
 
 
 def what_is_left(policy: Policy, live: Sequence[Policy], now: datetime) -> Sequence[str]:

@@ -63,8 +63,9 @@ class MandateVersion(models.Model):
 class Pause(models.Model):
     """A pause of a mandate's calendar, whatever its version; see `pauses` for what it does.
 
-    It ends by itself after `pauses.LONGEST`, unless a second operator confirmed it. `signal` names the figure that
-    began it where no person did.
+    It ends by itself at `ends_by`, or after `pauses.LONGEST` where that is empty, unless operators confirmed it.
+    `signal` names the figure that began it where no person did. `confirmed_by` without `confirmed_at` is the first of
+    two who confirm what no operator began.
     """
 
     mandate = models.CharField(max_length=63)
@@ -72,6 +73,7 @@ class Pause(models.Model):
     begun_by = models.CharField(max_length=150)
     reason = models.CharField(max_length=500)
     signal = models.CharField(max_length=32, default="", blank=True)
+    ends_by = models.DateTimeField(null=True)
     confirmed_at = models.DateTimeField(null=True)
     confirmed_by = models.CharField(max_length=150, default="", blank=True)
     ended_at = models.DateTimeField(null=True)
@@ -96,7 +98,7 @@ class Pause(models.Model):
         """Return when it ended or will end by itself; None: when somebody ends it."""
         if self.ended_at is not None or self.confirmed_at is not None:
             return self.ended_at
-        return self.begun_at + LONGEST
+        return self.ends_by or self.begun_at + LONGEST
 
     def is_open(self, now: datetime) -> bool:
         """Tell whether it goes on."""

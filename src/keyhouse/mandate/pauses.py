@@ -17,7 +17,10 @@ from keyhouse.mandate.documents import ENDING, Mandate, Stage
 # From when to when; without an end it goes on.
 Span = tuple[datetime, datetime | None]
 
-LONGEST: Final = timedelta(days=30)  # unless a second operator confirms it
+LONGEST: Final = timedelta(
+    days=30
+)  # unless a second operator confirms it; all that one person began together
+COUNTED_FOR: Final = timedelta(days=365)
 # An instant that hasn't come yet, and of which nobody knows when it will; later than any that can be written down.
 HELD: Final = datetime(5000, 1, 1, tzinfo=UTC)
 

@@ -31,7 +31,7 @@ from keyhouse.mandate.models import Exemption, MandateVersion, Notice
 from keyhouse.mandate.planning import Plan
 from keyhouse.mandate.queries import ledger, live_policies, read_change
 from keyhouse.mandate.rules import FLOOR, TAKEN_NAMES
-from keyhouse.mandate.writing import lock_ledger, mark_change
+from keyhouse.mandate.writing import end_pauses_over, lock_ledger, mark_change
 from keyhouse.mandate.writing import new_version as _new_version
 from keyhouse.mandate.writing import record_version as _record
 from keyhouse.mandate.writing import require as _require
@@ -79,6 +79,7 @@ def propose_version(mandate: Mandate, *, by: Actor, planned: Planned | None = No
         lock_ledger(change)
         if same := _find_same(mandate, now):
             return same
+        end_pauses_over(mandate.name, now)
         row = _new_version(mandate, origin=MandateVersion.Origin.APPLIED, by=by, now=now)
         row.is_loosening, row.plan, row.is_draft = plan.is_loosening, plan.as_dict(), bool(mandate.launch)
         row.effective_at = None if row.is_draft else _effective_at(row, now)

@@ -17,8 +17,9 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import RoleRequired, StepUpRequired
 from keyhouse.mandate import defaults
 from keyhouse.mandate.documents import Mandate
-from keyhouse.mandate.models import Change, MandateVersion
-from keyhouse.mandate.queries import THE_CHANGE
+from keyhouse.mandate.models import Change, MandateVersion, Pause
+from keyhouse.mandate.pauses import is_ending
+from keyhouse.mandate.queries import THE_CHANGE, live_policies
 
 _RANDOM_BITS: Final = 62
 _OVER: Final = "Mandates changed a moment ago, so this was not written."
@@ -85,3 +86,28 @@ def record_version(action: str, row: MandateVersion, by: Actor, details: dict[st
 def standing_of(row: MandateVersion) -> approvals.Standing:
     """Return who still has to approve a version."""
     return approvals.standing(row.proposed_by, row.approved_by)
+
+
+# ---- pauses
+
+
+def end_pause(row: Pause, at: datetime, by: str, why: str) -> None:
+    """Mark a pause as ended; the caller holds the ledger, and writes down that it changed."""
+    row.ended_at, row.ended_by, row.ended_why = at, by, why
+    row.save(update_fields=["ended_at", "ended_by", "ended_why"])
+
+
+def end_where_over(row: Pause, now: datetime) -> None:
+    """End a pause whose days are over, and one whose mandate is: a later campaign of the name isn't born paused."""
+    if not row.is_open(now):
+        end_pause(row, row.ends_at or now, "", "its days were over")
+        return
+    live = next((one for one in live_policies(now) if one.name == row.mandate), None)
+    if live is None or is_ending(live.mandate):
+        end_pause(row, max(now, row.begun_at), "", "the mandate ended")
+
+
+def end_pauses_over(name: str, now: datetime) -> None:
+    """Do that for the pause of a mandate, if it has one."""
+    for row in Pause.objects.filter(mandate=name, ended_at=None):
+        end_where_over(row, now)

@@ -17,7 +17,7 @@ from keyhouse.mandate.belongings import BELONGINGS as OF_MANDATES
 from keyhouse.mandate.campaigns import emergency
 from keyhouse.mandate.campaigns.belongings import BELONGINGS as OF_CAMPAIGNS
 from keyhouse.mandate.campaigns.guards import LaunchGuards
-from keyhouse.mandate.completion.queries import what_is_left
+from keyhouse.mandate.completion.queries import is_proven, what_is_left
 from keyhouse.mandate.exits import asking
 from keyhouse.mandate.exits.belongings import BELONGINGS as OF_EXITS
 from keyhouse.mandate.gates import MandateGate
@@ -42,7 +42,7 @@ def wire_all() -> None:
         gate=MandateGate(), authority=ProjectAuthority(), reader=TokenReader(), switches=StoredSwitches()
     )
     standing.wire(MandateStandings())
-    foregone.wire(what_is_left)
+    foregone.wire(what_is_left, is_proven)
     naming.wire(StoredNames())
     creators.wire(StoredCreators())
     authentication.wire({authentication.MINTED: MintedLedger()})

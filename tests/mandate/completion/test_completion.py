@@ -25,6 +25,7 @@ from keyhouse.core.actions import CATALOGUE
 from keyhouse.core.actor import host
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.mandate import foregone, queries, rules, services
+from keyhouse.mandate.campaigns import queries as campaigns
 from keyhouse.mandate.completion import keeping
 from keyhouse.mandate.completion.models import CompletionCheck
 from keyhouse.mandate.completion.probes import probes_of
@@ -307,6 +308,27 @@ def test_m5_a_stage_is_proven_by_the_check_alone() -> None:
     assert keeping.keep(LATE + DAY) == {"completion": 1}
     assert is_proven(live(), LATE + DAY)
     assert not is_unproven(live(), LATE + DAY)
+
+
+def test_m5_no_state_and_no_step_says_completed_before_it_is_proven() -> None:
+    ben = make_user("ben")
+    make_project("beta", ben)
+
+    def told(at: datetime) -> tuple[str, list[str]]:
+        found = campaigns.campaign("campaign")
+        return found.state(at).name, [one.state for one in found.transitions(at) if one.state == "completed"]
+
+    assert told(LATE) == ("enforced", [])
+    keeping.keep(LATE)
+    assert told(LATE) == ("enforced", [])
+    Authenticator.objects.create(user=ben, name="phone", secret_sealed="x", created_at=LATE)
+    keeping.keep(LATE + DAY)
+    assert told(LATE + DAY) == ("completed", ["completed"])
+    step = campaigns.campaign("campaign").transitions(LATE + DAY)[-1]
+    assert step.at == LATE + DAY
+    Authenticator.objects.filter(user=ben).delete()
+    keeping.keep(LATE + 2 * DAY)
+    assert told(LATE + 2 * DAY)[0] == "enforced"
 
 
 def test_m5_is_checked_anew_at_the_instant(set_clock: SetClock) -> None:

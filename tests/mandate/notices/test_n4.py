@@ -27,6 +27,7 @@ from tests.mandate.notices.telling import (
 )
 
 from keyhouse.core import clock
+from keyhouse.mandate import foregone
 from keyhouse.mandate.models import MandateVersion
 from keyhouse.mandate.notices import queries, rules, wording
 from keyhouse.mandate.notices.models import Delivery, Wording
@@ -103,12 +104,13 @@ def test_n5_whoever_complies_is_told_once_not_to_remove_theirs() -> None:
     )
 
 
-def test_a_completed_mandate_is_told_to_those_who_were_told_of_it() -> None:
+def test_m5_a_completed_mandate_is_told_to_those_who_were_told_of_it_and_only_once_it_is_proven(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     ada, bob = owner("ada"), owner("bob")
     enrol(bob)
     announce()
     go_through(ANNOUNCED, ANNOUNCED)
-    owner("late")
     stages = [
         {"state": "announced", "at": ANNOUNCED},
         {"state": "enforced", "at": ENFORCED, "deny": ["all"]},
@@ -116,9 +118,13 @@ def test_a_completed_mandate_is_told_to_those_who_were_told_of_it() -> None:
     ]
     store(campaign(stages=stages), version=2)
     go_through(ENFORCED + 10 * DAY, ENFORCED + 30 * DAY, 5 * DAY)
-    assert told(ada) == [("campaign", "announcement"), ("campaign", "completed")]
-    assert told(bob) == [("campaign", "compliant"), ("campaign", "completed")]
-    assert Delivery.objects.count() == 4
+    assert told(ada) == [("campaign", "announcement"), ("campaign", "enforced")]
+    assert told(bob) == [("campaign", "compliant")]
+    owner("late")
+    monkeypatch.setattr(foregone, "_witnesses", [lambda policy, now: policy.name == "campaign"])
+    go_through(ENFORCED + 35 * DAY, ENFORCED + 50 * DAY, 5 * DAY)
+    assert told(ada)[2:] == told(bob)[1:] == [("campaign", "completed")]
+    assert Delivery.objects.count() == 5
 
 
 def test_a_trial_run_is_told_a_week_before() -> None:

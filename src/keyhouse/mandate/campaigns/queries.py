@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from keyhouse.core import clock
 from keyhouse.core.actor import host
@@ -17,11 +17,26 @@ from keyhouse.mandate.campaigns.states import (
     superseded_at_of,
     transitions,
 )
+from keyhouse.mandate.completion.queries import is_proven_since, proven_at
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.models import MandateVersion, Pause
-from keyhouse.mandate.selectors import Named, OfOrganizations, OfProjects, leaves
+from keyhouse.mandate.queries import policy_of
+from keyhouse.mandate.selectors import (
+    AllOf,
+    AnyOf,
+    Everyone,
+    Named,
+    NotOf,
+    OfOrganizations,
+    OfProjects,
+    Selector,
+)
+
+COMPLETED: Final = "completed"
+ENFORCED: Final = "enforced"
+_TICK: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,12 @@ class Campaign:
         spans = tuple((one.begun_at, one.ends_at) for one in self.pauses)
         instants = (superseded_at_of(row, self.versions), self.replaced_at)
         superseded_at = min((at for at in instants if at is not None), default=None)
-        return state_of(row, now, pauses=spans, superseded_at=superseded_at)
+        found = state_of(row, now, pauses=spans, superseded_at=superseded_at)
+        if found.name != COMPLETED or is_proven_since(policy_of(row), found.since):
+            return found
+        before = state_of(row, found.since - _TICK, pauses=spans, superseded_at=superseded_at)
+        since = before.since if before.name == ENFORCED else found.since
+        return replace(found, name=ENFORCED, since=since)
 
     def state(self, now: datetime) -> State:
         """Return the state of the mandate: of the version that holds, or of the last one."""
@@ -65,16 +85,31 @@ class Campaign:
 
     def transitions(self, now: datetime) -> tuple[Transition, ...]:
         """Return all of its steps, drafts too."""
-        return transitions(self.versions, self.pauses, now)
+        return self._proven(transitions(self.versions, self.pauses, now))
+
+    def _proven(self, steps: Iterable[Transition]) -> tuple[Transition, ...]:
+        """Return steps with those that call it completed at the instant of their proof; left out where there is none (M5)."""
+        rows = {row.version: row for row in self.versions}
+        found = []
+        for step in steps:
+            if step.state != COMPLETED or step.is_planned:
+                found.append(step)
+            elif at := proven_at(policy_of(rows[step.version]), step.at):
+                found.append(replace(step, at=at))
+        return tuple(sorted(found, key=lambda step: (step.at, step.version)))
 
     def public_transitions(self, now: datetime) -> tuple[Transition, ...]:
-        """Return the steps that everybody may know (L2): nothing of drafts, of what waits, was withdrawn, or is in a shadow."""
+        """Return the steps that everybody may know (L2): nothing of drafts, of what waits, was withdrawn, or is in a shadow.
+
+        Of each version by itself: one that names people hides nothing of what was done before it or comes after it.
+        """
         launched = [row for row in self.versions if row.effective_at is not None and row.withdrawn_at is None]
         shown = [row for row in launched if not read_mandate(row.document).is_unannounced(now)]
         if not shown:
             return ()
-        steps = transitions(shown, self.pauses, now)
-        return tuple(step for step in steps if step.state != "draft")
+        general = {row.version for row in shown if is_site_wide(read_mandate(row.document))}
+        steps = self._proven(transitions(shown, self.pauses, now))
+        return tuple(step for step in steps if step.state != "draft" and step.version in general)
 
     def as_dict(self, now: datetime) -> dict[str, Any]:
         """Return name, state, version, pauses and what waits as JSON has it, for operators."""
@@ -95,7 +130,7 @@ def pause_dict(pause: Pause) -> dict[str, Any]:
         "begun_by": pause.begun_by,
         "reason": pause.reason,
         "signal": pause.signal or None,
-        "confirmed_by": pause.confirmed_by or None,
+        "confirmed_by": (pause.confirmed_by or None) if pause.confirmed_at else None,
         "ends_at": None if pause.ends_at is None else clock.format_instant(pause.ends_at),
         "ended_by": pause.ended_by or None,
     }
@@ -167,7 +202,6 @@ def public_steps(now: datetime) -> list[PublicStep]:
     found = [
         PublicStep(one.name, step)
         for one in campaigns()
-        if is_site_wide(read_mandate(one.current(now).document))
         for step in one.public_transitions(now)
         if not step.is_planned and step.at > BEGINNING
     ]
@@ -175,5 +209,18 @@ def public_steps(now: datetime) -> list[PublicStep]:
 
 
 def is_site_wide(mandate: Mandate) -> bool:
-    """Tell whether a mandate is about kinds of people, not about some that it names or that belong to what it names."""
-    return not any(isinstance(leaf, Named | OfProjects | OfOrganizations) for leaf in leaves(mandate.who))
+    """Tell whether a mandate is about kinds of people, and not only about some that it names or that belong to what it names.
+
+    Whoever adds a name to it, or leaves one out, makes it no private matter.
+    """
+    return _is_general(mandate.who)
+
+
+def _is_general(who: Selector) -> bool:
+    if isinstance(who, Named | OfProjects | OfOrganizations):
+        return False
+    if isinstance(who, NotOf):
+        return not isinstance(who.part, Everyone)
+    if isinstance(who, AllOf):
+        return all(_is_general(part) for part in who.parts)
+    return not isinstance(who, AnyOf) or any(_is_general(part) for part in who.parts)

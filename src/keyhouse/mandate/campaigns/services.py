@@ -18,7 +18,7 @@ from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit import services as audit
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Actor, job
+from keyhouse.core.actor import Actor, host, job
 from keyhouse.mandate import launching, previews, queries, services, writing
 from keyhouse.mandate.campaigns import letters
 from keyhouse.mandate.documents import ENDING, MOST_STAGES, Launch, Mandate, Stage, read_mandate
@@ -31,10 +31,11 @@ from keyhouse.mandate.errors import (
     NotPaused,
     PauseConfirmed,
     PausedAlready,
+    PausesUsedUp,
     WordMissing,
 )
 from keyhouse.mandate.models import MandateVersion, Pause
-from keyhouse.mandate.pauses import HELD, is_ending
+from keyhouse.mandate.pauses import COUNTED_FOR, HELD, LONGEST, is_ending
 from keyhouse.mandate.rules import FLOOR, Policy
 from keyhouse.mandate.simulation.queries import fresh_for
 
@@ -64,6 +65,7 @@ def launch(name: str, *, why: str = "", by: Actor) -> MandateVersion:
     with transaction.atomic():
         writing.require(by, "mandate.launch", name)
         writing.lock_ledger(planned.change)
+        _close_overdue(name, planned.now)
         row = MandateVersion.objects.get(pk=draft.pk)
         if not row.is_draft or row.withdrawn_at is not None:
             raise LaunchedAlready
@@ -98,8 +100,8 @@ def _draft(name: str) -> MandateVersion:
 def pause(name: str, *, reason: str, by: Actor) -> Pause:
     """Stop the calendar of a live mandate: what has begun holds on, and nothing more begins.
 
-    It ends by itself after 30 days unless a second operator confirms it. Raises PausedAlready, NothingToPause,
-    MandateMissing, WordMissing, and what the gate says.
+    It ends by itself after 30 days, less those that their earlier pauses of it took, unless a second operator confirms
+    it. Raises PausedAlready, PausesUsedUp, NothingToPause, MandateMissing, WordMissing, and what the gate says.
     """
     writing.require(by, "mandate.pause", name)
     word = _word(reason)
@@ -145,11 +147,29 @@ def _pause(name: str, reason: str, by: Actor, signal: str) -> Pause:
     # a clock that went back must not let two pauses overlap
     begun_at = now if last is None or last.ended_at is None else max(now, last.ended_at)
     row = Pause.objects.create(
-        mandate=name, begun_at=begun_at, begun_by=by.name, reason=reason, signal=signal
+        mandate=name,
+        begun_at=begun_at,
+        begun_by=by.name,
+        reason=reason,
+        signal=signal,
+        ends_by=begun_at + _time_left(name, by, begun_at),
     )
     writing.mark_change()
     _record("mandate.pause", row, by, {"version": policy.version, "reason": reason, "signal": signal or None})
     return row
+
+
+def _time_left(name: str, by: Actor, now: datetime) -> timedelta:
+    """Return how long whoever pauses may do so unconfirmed; raises PausesUsedUp.
+
+    What one of them began counts together: one pause after the other would put the mandate off for ever, and that takes two.
+    """
+    mine = Pause.objects.filter(mandate=name, begun_by__iexact=by.name, confirmed_at=None)
+    spans = mine.filter(ended_at__gt=now - COUNTED_FOR).values_list("begun_at", "ended_at")
+    left = LONGEST - sum((ended - begun for begun, ended in spans if ended is not None), timedelta())
+    if left <= timedelta():
+        raise PausesUsedUp
+    return left
 
 
 def _has_more(policy: Policy, now: datetime) -> bool:
@@ -162,16 +182,11 @@ def _has_more(policy: Policy, now: datetime) -> bool:
 
 
 def _close_overdue(name: str, now: datetime) -> Pause | None:
-    """Return the last pause of a mandate; one whose days are over is marked as ended then."""
+    """Return the last pause of a mandate; one whose days are over, or whose mandate is, is marked as ended."""
     last = Pause.objects.filter(mandate=name).order_by("-begun_at", "-pk").first()
-    if last is not None and last.ended_at is None and not last.is_open(now):
-        _end(last, last.ends_at or now, "", "its 30 days were over")
+    if last is not None and last.ended_at is None:
+        writing.end_where_over(last, now)
     return last
-
-
-def _end(row: Pause, at: datetime, by: str, why: str) -> None:
-    row.ended_at, row.ended_by, row.ended_why = at, by, why
-    row.save(update_fields=["ended_at", "ended_by", "ended_why"])
 
 
 def _live(name: str, now: datetime) -> Policy:
@@ -195,7 +210,7 @@ def resume(name: str, *, why: str = "", by: Actor) -> Pause:
         writing.lock_ledger()
         now = clock.now()
         row = _open_pause(name, now)
-        _end(row, max(now, row.begun_at), by.name, word)
+        writing.end_pause(row, max(now, row.begun_at), by.name, word)
         writing.mark_change()
         _record("mandate.resume", row, by, {"why": word})
     return row
@@ -211,7 +226,8 @@ def _open_pause(name: str, now: datetime) -> Pause:
 def confirm_pause(name: str, *, why: str = "", by: Actor) -> Pause:
     """Let a pause go on until somebody ends it: another operator than began it, in person.
 
-    Raises ApprovalRefused, NotPaused, PauseConfirmed.
+    What a figure or the host began takes two of them, as nobody is known to stand behind it. Raises ApprovalRefused,
+    NotPaused, PauseConfirmed.
     """
     writing.require_second(by, "mandate.pause", name)
     word = _word(why, is_needed=False)
@@ -222,13 +238,25 @@ def confirm_pause(name: str, *, why: str = "", by: Actor) -> Pause:
         row = _open_pause(name, now)
         if row.confirmed_at is not None:
             raise PauseConfirmed
-        if row.begun_by.lower() == by.name.lower():
-            raise ApprovalRefused("Whoever began a pause can't confirm it; another operator has to.")
-        row.confirmed_at, row.confirmed_by = max(now, row.begun_at), by.name
+        _confirm(row, by, now)
         row.save(update_fields=["confirmed_at", "confirmed_by"])
         writing.mark_change()
-        _record("mandate.pause", row, by, {"confirms": True, "why": word})
+        is_whole = row.confirmed_at is not None
+        _record("mandate.pause", row, by, {"confirms": True, "why": word, "needs_another": not is_whole})
     return row
+
+
+def _confirm(row: Pause, by: Actor, now: datetime) -> None:
+    if row.begun_by.lower() == by.name.lower():
+        raise ApprovalRefused("Whoever began a pause can't confirm it; another operator has to.")
+    first = row.confirmed_by if row.confirmed_by in approvals.active_operators() else ""
+    if first.lower() == by.name.lower():
+        raise ApprovalRefused("You confirmed it already; another operator has to as well.")
+    if not first and (row.signal or row.begun_by == host().name):
+        row.confirmed_by = by.name
+        return
+    row.confirmed_at = max(now, row.begun_at)
+    row.confirmed_by = f"{first}, {by.name}" if first else by.name
 
 
 def _record(action: str, row: Pause, by: Actor, details: dict[str, audit.Detail]) -> None:

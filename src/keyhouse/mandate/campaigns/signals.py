@@ -3,98 +3,107 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Count
+from django.db.models import Count, Max, QuerySet
 
-from keyhouse.accounts.models import Authenticator, SecurityKey
 from keyhouse.accounts.recovery.queries import open_ages
 from keyhouse.core.actor import job
 from keyhouse.core.errors import Refusal
 from keyhouse.mandate import queries
 from keyhouse.mandate.campaigns import services
+from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.models import GatedAttempt, KnownFacts, Pause
 from keyhouse.mandate.notices.queries import bounced_of
-from keyhouse.mandate.rules import UPLOADS, Policy
+from keyhouse.mandate.pauses import is_ending
+from keyhouse.mandate.people import facts_of
+from keyhouse.mandate.rules import UPLOADS, Policy, is_compliant
 
 JOB: Final = "mandate-signals"
 _HOUR: Final = timedelta(hours=1)
 _MAIL: Final = timedelta(days=7)  # so far back returned mail is counted
 _ENROLMENT: Final = timedelta(days=7)
 _TIME_TO_ENROL: Final = timedelta(days=1)  # before that nobody has failed
+MOST_OF_ONE: Final = 10  # refused uploads of one person that count
 _LEAST: Final = 10  # a share of fewer says nothing
 _AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """One figure: what it counts, how it is told, and how it is found; None: nothing can be said."""
+    """One figure: what it counts, how it is told, and how it is found; None: nothing can be said.
+
+    It looks at what has happened since an instant: what came before was known to whoever resumed the mandate then.
+    """
 
     name: str
     words: str
-    look: Callable[[Policy, datetime], float | None]
+    look: Callable[[Policy, datetime, datetime], float | None]
 
     def told(self, figure: float, limit: float) -> str:
         """Return in a sentence that it is too high."""
         return f"{self.words}: {figure:g}; the limit is {limit:g}."
 
 
-def _refused_uploads(policy: Policy, now: datetime) -> float:
-    rows = GatedAttempt.objects.filter(at__gt=now - _HOUR, at__lte=now, verdict="deny", mandate=policy.label)
+def _refused_uploads(policy: Policy, since: datetime, now: datetime) -> float:
+    """Count refused uploads of an hour, of each person the first ones: a job that tries again and again is one person's."""
+    rows = _refusals(policy, max(since, now - _HOUR), now)
     counts = dict(rows.values_list("digest").annotate(Count("pk")).order_by())
-    return float(sum(counts[digest] for digest in _of_uploads(counts)))
+    by_person: Counter[str] = Counter()
+    for digest, person in _of_uploads(counts):
+        by_person[person] += counts[digest]
+    return float(sum(min(count, MOST_OF_ONE) for count in by_person.values()))
 
 
-def _of_uploads(digests: Iterable[str]) -> Iterable[str]:
+def _refusals(policy: Policy, since: datetime, until: datetime) -> QuerySet[GatedAttempt]:
+    return GatedAttempt.objects.filter(at__gt=since, at__lte=until, verdict="deny", mandate=policy.label)
+
+
+def _of_uploads(digests: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield those of these facts that are about an upload, and whose it was."""
+    for digest, action, person in _facts(digests, "facts__action", "facts__person__id"):
+        if action in UPLOADS:
+            yield digest, str(person)
+
+
+def _facts(digests: Iterable[str], *fields: str) -> Iterator[tuple[Any, ...]]:
     wanted = list(digests)
     for start in range(0, len(wanted), _AT_ONCE):
         rows = KnownFacts.objects.filter(pk__in=wanted[start : start + _AT_ONCE])
-        yield from (key for key, action in rows.values_list("digest", "facts__action") if action in UPLOADS)
+        yield from rows.values_list("digest", *fields)
 
 
-def _age_of_recoveries(policy: Policy, now: datetime) -> float | None:
+def _age_of_recoveries(policy: Policy, since: datetime, now: datetime) -> float | None:
     """Return the 95th percentile in hours; it is of the index, whichever mandate locked people out."""
     del policy
-    ages = open_ages(now)  # the youngest first
+    ages = [age for age in open_ages(now) if now - age > since]  # the youngest first
     return ages[math.ceil(0.95 * len(ages)) - 1] / _HOUR if ages else None
 
 
-def _returned_mail(policy: Policy, now: datetime) -> float | None:
+def _returned_mail(policy: Policy, since: datetime, now: datetime) -> float | None:
     del policy
-    found = bounced_of(now - _MAIL, now)
+    found = bounced_of(max(since, now - _MAIL), now)
     return found.percent if found.of >= _LEAST else None
 
 
-def _failed_enrolments(policy: Policy, now: datetime) -> float | None:
-    """Return how many of those who were refused this week have no second factor a day later, in percent."""
-    since, until = now - _ENROLMENT, now - _TIME_TO_ENROL
-    rows = GatedAttempt.objects.filter(at__gt=since, at__lte=until, verdict="deny", mandate=policy.label)
+def _failed_enrolments(policy: Policy, since: datetime, now: datetime) -> float | None:
+    """Return how many of those who were refused this week don't hold what is asked a day later, in percent."""
+    rows = _refusals(policy, max(since, now - _ENROLMENT), now - _TIME_TO_ENROL)
     people = set(_people(rows.values_list("digest", flat=True).distinct()))
     if len(people) < _LEAST:
         return None
-    return 100.0 * len(people - _enrolled(people)) / len(people)
+    met = sum(is_compliant(policy.mandate, facts.person) for facts in facts_of(people))
+    return 100.0 * (len(people) - met) / len(people)
 
 
-def _people(digests: Iterable[str]) -> Iterable[int]:
-    wanted = list(digests)
-    for start in range(0, len(wanted), _AT_ONCE):
-        rows = KnownFacts.objects.filter(pk__in=wanted[start : start + _AT_ONCE])
-        for person in rows.values_list("facts__person__id", flat=True):
-            if isinstance(person, str) and person[1:].isdigit():
-                yield int(person[1:])
-
-
-def _enrolled(people: Iterable[int]) -> set[int]:
-    found: set[int] = set()
-    wanted = sorted(people)
-    for start in range(0, len(wanted), _AT_ONCE):
-        part = wanted[start : start + _AT_ONCE]
-        for model in (Authenticator, SecurityKey):
-            found |= set(model.objects.filter(user_id__in=part).values_list("user_id", flat=True))
-    return found
+def _people(digests: Iterable[str]) -> Iterator[int]:
+    for _, person in _facts(digests, "facts__person__id"):
+        if isinstance(person, str) and person[1:].isdigit():
+            yield int(person[1:])
 
 
 SIGNALS: Final = (
@@ -103,7 +112,7 @@ SIGNALS: Final = (
     Signal("bounced_percent", "Per cent of a week's notices that came back", _returned_mail),
     Signal(
         "failed_enrolments_percent",
-        "Per cent of the people refused this week who have no second factor a day later",
+        "Per cent of the people refused this week who don't hold what is asked a day later",
         _failed_enrolments,
     ),
 )
@@ -117,10 +126,10 @@ def limits_of(policy: Policy) -> Mapping[str, float]:
 
 def exceeded(policy: Policy, now: datetime) -> tuple[Signal, str] | None:
     """Return the first figure that is over its limit, with the sentence that tells it; None: all is well."""
-    limits = limits_of(policy)
+    limits, since = limits_of(policy), _resumed_at(policy)
     for signal in SIGNALS:
         limit = limits.get(signal.name)
-        figure = None if limit is None else signal.look(policy, now)
+        figure = None if limit is None else signal.look(policy, since, now)
         if limit is not None and figure is not None and figure > limit:
             return signal, signal.told(figure, limit)
     return None
@@ -130,7 +139,7 @@ def pause_where_needed(now: datetime) -> int:
     """Pause the live campaigns with a figure over its limit, and tell operators; returns how many.
 
     A campaign that is paused already is left alone, and so is one that was resumed within the last hour: whoever
-    resumed it knew the figures.
+    resumed it knew the figures. Later on, what happened since then counts.
     """
     paused = 0
     for policy in queries.live_policies(now):
@@ -139,6 +148,12 @@ def pause_where_needed(now: datetime) -> int:
         found = exceeded(policy, now)
         paused += found is not None and _pause(policy, *found)
     return paused
+
+
+def _resumed_at(policy: Policy) -> datetime:
+    """Return when somebody last resumed it, and so knew all figures; one that ended by itself was looked at by nobody."""
+    rows = Pause.objects.filter(mandate=policy.name, ended_at__isnull=False).exclude(ended_by="")
+    return rows.aggregate(last=Max("ended_at"))["last"] or BEGINNING
 
 
 def _was_resumed_lately(policy: Policy, now: datetime) -> bool:
@@ -159,7 +174,10 @@ def close_overdue(now: datetime) -> int:
 
 
 def _overdue(now: datetime) -> list[Pause]:
-    return [row for row in Pause.objects.filter(ended_at=None) if not row.is_open(now)]
+    live = {one.name for one in queries.live_policies(now) if not is_ending(one.mandate)}
+    return [
+        row for row in Pause.objects.filter(ended_at=None) if not row.is_open(now) or row.mandate not in live
+    ]
 
 
 def look_after(now: datetime) -> int:

@@ -316,10 +316,20 @@ def completed_at(mandate: Mandate) -> datetime | None:
 def is_proven(policy: Policy, now: datetime) -> bool:
     """Tell whether a mandate that calls itself completed by `now` is: the last check, at or after that instant, says so."""
     at = completed_at(policy.mandate)
-    if at is None or now < at:
-        return False
+    return at is not None and at <= now and is_proven_since(policy, at)
+
+
+def is_proven_since(policy: Policy, at: datetime) -> bool:
+    """Tell whether the last check of a version says that it is complete, and was made at or after an instant."""
     row = last_check(policy)
     return row is not None and row.checked_at >= at and row.is_complete
+
+
+def proven_at(policy: Policy, at: datetime) -> datetime | None:
+    """Return when a check first said, at or after an instant, that a version is complete; None: none did."""
+    rows = CompletionCheck.objects.filter(mandate=policy.name, version=policy.version, is_complete=True)
+    found = rows.filter(checked_at__gte=at).order_by("checked_at")
+    return found.values_list("checked_at", flat=True).first()
 
 
 UNPROVEN: Final = "in force; that it is complete is not proven"

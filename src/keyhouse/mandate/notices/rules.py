@@ -88,10 +88,11 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What is the same for everybody in a round: the mandates that mail, and their pauses."""
+    """What is the same for everybody in a round: the mandates that mail, their pauses, and which are proven to be complete."""
 
     policies: tuple[Policy, ...]
     pauses: Mapping[str, Sequence[Standstill]] = field(default_factory=dict)
+    proven: frozenset[str] = frozenset()
 
 
 def mails(policy: Policy) -> bool:
@@ -116,7 +117,8 @@ def due(
     for policy in around.policies:
         if policy.mandate.announced_at <= now and covers(policy, facts):
             case = _Case(policy, facts, [one for one in known if one.mandate == policy.name], now)
-            found += _of_mandate(case, around.pauses.get(policy.name, ()))
+            is_proven = policy.name in around.proven
+            found += _of_mandate(case, around.pauses.get(policy.name, ()), is_proven=is_proven)
     found += _weak(around.policies, known, uses, now)
     return [] if _is_too_soon(found, known, now) else found
 
@@ -174,9 +176,10 @@ class _Case:
         )
 
 
-def _of_mandate(case: _Case, pauses: Sequence[Standstill]) -> list[Item]:
+def _of_mandate(case: _Case, pauses: Sequence[Standstill], *, is_proven: bool) -> list[Item]:
+    """Return what is due of one mandate; one that calls itself completed without proof goes on as one in force (M5)."""
     stages = [one for one in case.policy.mandate.stages if one.at <= case.now]
-    if stages and stages[-1].state in _ENDED:
+    if stages and stages[-1].state in _ENDED and (is_proven or stages[-1].state != "completed"):
         return _ended(case, stages[-1].state)
     rest = next((one for one in pauses if one.begun_at <= case.now and one.ended_at is None), None)
     if rest is not None:
@@ -228,7 +231,7 @@ def _change(case: _Case, pauses: Sequence[Standstill]) -> Item | None:
     dated = [one for one in case.known if one.scheduled_at is not None]
     last = max(dated, key=lambda one: one.queued_at, default=None)
     resumed = _resumed(case, pauses)
-    if last is None or last.scheduled_at in case.calendar.dates:
+    if last is None or (last.scheduled_at in case.calendar.dates and not _is_sooner(case, last)):
         return None if resumed is None else case.item(RESUMED, resumed)
     if last.scheduled_at is not None and last.scheduled_at <= case.now and case.next_date is None:
         return None
@@ -236,6 +239,12 @@ def _change(case: _Case, pauses: Sequence[Standstill]) -> Item | None:
         return case.item(RESUMED, resumed)
     about = "none" if case.next_date is None else clock.format_instant(case.next_date)
     return None if (CHANGED, about) in case.by_name else case.item(CHANGED, about)
+
+
+def _is_sooner(case: _Case, last: Told) -> bool:
+    """Tell whether a new version put a date in front of the one that they know, which stands on."""
+    coming, known = case.next_date, last.scheduled_at
+    return coming is not None and known is not None and coming < known and case.now < known
 
 
 def _resumed(case: _Case, pauses: Sequence[Standstill]) -> str | None:

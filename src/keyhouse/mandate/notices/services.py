@@ -21,7 +21,7 @@ from keyhouse.core import faults
 from keyhouse.core.actions import Caution
 from keyhouse.core.actor import Actor
 from keyhouse.mail.services import Posting, queue_all
-from keyhouse.mandate import people
+from keyhouse.mandate import foregone, people
 from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.notices import emails, queries, rules, wording
 from keyhouse.mandate.notices.models import QUEUED, Delivery, Turn, WeakUse, Wording
@@ -65,7 +65,8 @@ class _Round:
 
 
 def _queue_for_all(policies: Sequence[Policy], now: datetime) -> int:
-    around = Circumstances(tuple(policies), {one.name: queries.pauses_of(one) for one in policies})
+    proven = frozenset(one.name for one in policies if foregone.is_proven(one, now))
+    around = Circumstances(tuple(policies), {one.name: queries.pauses_of(one) for one in policies}, proven)
     this = _Round(around, queries.weak_uses([one.name for one in policies], now), now)
     _keep_wordings(policies, now)
     everybody, told = people.all_facts(), 0
