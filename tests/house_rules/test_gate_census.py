@@ -42,7 +42,7 @@ NEVER_GATED = {
     "mail.report-bounces", "setup.finish", "invitation.accept", "sign-up.ask", "sign-up.finish", "enrolment.finish", "password.ask-reset", "password.reset",
     # enrolling, and keeping one's account in order
     "second-factor.add", "second-factor.remove", "second-factor.disable", "second-factor.enable",
-    "second-factor.rename", "recovery-codes.replace",
+    "second-factor.rename", "second-factor.check-up", "recovery-codes.replace",
     "password.change", "password.remove", "password.disable",
     "email.add", "email.verify", "email.remove", "email.make-primary", "email.revert", "email.lose-domain",
     # stopping one's account

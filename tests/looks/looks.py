@@ -120,6 +120,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/account/security-keys/add/": seen(PERSON),
     "/account/security-keys/{key_id}/remove/": linked(FACTORS, PERSON),
     "/account/second-factors/proof/": seen("priya"),
+    "/account/check-up/": seen(PERSON, "priya"),
     "/account/recovery-codes/": seen(PERSON, "priya"),
     "/account/recovery-codes/new/": seen(PERSON),
     "/account/password/": seen(PERSON),

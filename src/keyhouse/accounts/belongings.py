@@ -8,6 +8,7 @@ from django.db.models import Model, Q, QuerySet
 
 from keyhouse.accounts.models import (
     Authenticator,
+    CheckUp,
     Deletion,
     Email,
     Hold,
@@ -205,6 +206,13 @@ BELONGINGS: Final = Belongings(
                 "draft_sealed": "what was entered and not finished",
                 "data": "what the page behind the link needs",
             },
+        ),
+        Kept(
+            "check_ups",
+            "accounts.CheckUp",
+            _of(CheckUp),
+            ("enrolled_at", "asked_at", "later_count", "later_until", "reported", "outcome", "ended_at"),
+            _NUMBER,
         ),
         Kept(
             "holds",

@@ -156,6 +156,12 @@ class RenameForm(PageForm):
     field_of: ClassVar = {"second-factor-unnamed": "name"}
 
 
+class LostMethodForm(PageForm):
+    """Which second factor its owner can't use any more, by its kind and number."""
+
+    method = forms.RegexField(regex=r"\A(?:app|key):[0-9]{1,18}\Z", max_length=LONGEST_CODE)
+
+
 class NewcomerCodeForm(PageForm):
     """The first code of the first authenticator app."""
 

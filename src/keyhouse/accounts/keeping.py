@@ -1,4 +1,4 @@
-"""What accounts need done beside requests, deciding by the clock: deletions whose wait is over, tombstones that are old.
+"""What accounts need done beside requests, deciding by the clock: deletions whose wait is over, tombstones, check-ups.
 
 A server looks once a minute in real time; `dev settle` does it until nothing is left. Each work looks anew at what is
 due, takes each account in a transaction of its own, and does nothing a second time; so several servers may be at it.
@@ -13,6 +13,7 @@ from typing import Final
 from django.db import close_old_connections
 
 from keyhouse.accounts import deletion
+from keyhouse.accounts.check_up import services as check_ups
 from keyhouse.accounts.oversight import offices
 from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
@@ -23,6 +24,8 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "accounts_deleted": deletion.carry_out_due,
     "tombstones": deletion.forget_tombstones,
     "offices": offices.carry_out_due,
+    "check_ups": check_ups.ask_due,
+    "check_ups_over": check_ups.close_due,
 }
 
 

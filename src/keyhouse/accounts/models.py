@@ -8,6 +8,9 @@ from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
 
+from keyhouse.accounts.check_up.models import (
+    CheckUp as CheckUp,  # noqa: PLC0414 - Django finds models here
+)
 from keyhouse.accounts.oversight.models import (
     Announcement as Announcement,  # noqa: PLC0414 - Django finds models here
 )

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 from keyhouse.accounts.views import (
     account,
     addresses,
+    check_up,
     confirming,
     freezing,
     leaving,
@@ -78,6 +79,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("account/step-up/security-key/options/", security_keys.step_up_options, name="step-up-key-options"),
     path("account/step-up/app/", sign_in.step_up_app, name="step-up-app"),
     path("account/step-up/recovery-code/", sign_in.step_up_recovery, name="step-up-recovery"),
+    path("account/check-up/", check_up.page, name="check-up"),
+    path("account/check-up/later/", check_up.later, name="check-up-later"),
+    path("account/check-up/lost/", check_up.lost, name="check-up-lost"),
     path("account/recovery-codes/", recovery_codes.recovery_codes, name="recovery-codes"),
     path("account/recovery-codes/new/", recovery_codes.new_recovery_codes, name="recovery-codes-new"),
     path("account/recover/", recovery.recover, name="recover"),

@@ -205,6 +205,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("second-factor.remove", "Remove a second factor while another stays", step_up=True),
         _own("second-factor.enable", "Switch an authenticator app on again", step_up=True),
         _own("second-factor.rename", "Give a second factor another name"),
+        _own("second-factor.check-up", "Put one's check-up off, or say which factor of one's own is lost"),
         _own("enrolment-proof.ask", "Have a link mailed before adding a first second factor"),
         _own(
             "enrolment-proof.give",

@@ -147,7 +147,7 @@ ALWAYS_OPEN: Final = frozenset(
         "session.revoke", "browser.forget", "token.revoke", "robot-token.revoke", "publisher.burn",
         "token.report-leak", "leak.report", "minted-token.revoke", "account.freeze", "account.freeze-by-link", "account.keep",
         "password.change", "password.disable", "password.ask-reset", "password.reset", "recovery-codes.replace",
-        "second-factor.remove", "second-factor.rename", "second-factor.disable", "email.revert", "email.lose-domain",
+        "second-factor.remove", "second-factor.rename", "second-factor.check-up", "second-factor.disable", "email.revert", "email.lose-domain",
         "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",
         "project.require-publishers",
         "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",

@@ -38,6 +38,9 @@ MEANINGS: Final[dict[str, str]] = {
     "stronger-factor-required": "A mandate accepts other second factors than the one your session was proven with. "
     "The page of your account says which.",
     "second-factor-last": "Without it a stolen password would be enough again. A new one can take its place first.",
+    "check-up-over": "Some weeks after you added your second factor you are asked once whether it still works. That is answered, "
+    "has ended, or has not begun.",
+    "check-up-put-off": "A reminder can be moved by a week, twice. After that it stays on your account page until it ends by itself.",
     "deletion-held": "Between its announcement and its enforcement a mandate holds the deletion of the projects it covers, "
     "so that nobody deletes one and makes it anew to shed what is asked. Whoever asks for the deletion may do it after the hold.",
     "deletion-not-held": "Asking starts the wait that a mandate between its announcement and its enforcement imposes. "

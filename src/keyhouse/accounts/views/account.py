@@ -7,6 +7,7 @@ from django.shortcuts import render
 
 from keyhouse.accounts import browsers, checklist, emails, history, holds, services
 from keyhouse.accounts.addresses.queries import standings_of
+from keyhouse.accounts.check_up.queries import find_standing as find_check_up
 from keyhouse.accounts.deletion import find_deletion
 from keyhouse.accounts.forms import PasswordChangeForm
 from keyhouse.accounts.middleware import AskedRequest
@@ -22,6 +23,7 @@ from keyhouse.core import actions, clock
 def home(request: AskedRequest) -> HttpResponse:
     """Show the account as a checklist, one next step at a time."""
     session = session_of(request)
+    check_up = find_check_up(session.user_id, clock.now())
     context = {
         "person": session.user,
         "standings": standings_of(session.user),
@@ -30,6 +32,7 @@ def home(request: AskedRequest) -> HttpResponse:
         "holds": live_holds_of(session.user, clock.now()),
         "items": checklist.items_for(session.user),
         "deletion": find_deletion(session.user_id),
+        "check_up": check_up if check_up is not None and check_up.is_asked else None,
         "waits": browsers.waits_of(session.user_id, clock.now()),
     }
     return render(request, "accounts/home.html", context)

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 
+from keyhouse.accounts.check_up import queries as check_ups
 from keyhouse.mandate import queries
 from keyhouse.mandate.metrics.counting import Yardstick, count_all, yardsticks
 from keyhouse.mandate.metrics.happening import Span, happened, waiting
@@ -52,6 +53,7 @@ def _count(now: datetime) -> int:
     flows = happened(measures, Span(_midnight(now.date()), now))
     found = [_joined(counted.of(at), flows[at]) for at in range(len(measures))]
     found[0]["recovery"] |= waiting(now)
+    found[0]["check_ups"] = check_ups.counts()
     rows = [
         AdoptionDay(
             mandate=one.key,

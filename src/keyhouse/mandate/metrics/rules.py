@@ -11,6 +11,7 @@ The counters of a day are a document of plain numbers, so that years of them are
     left.{deleted, ownerless}                                    covered projects: deleted that day; without an owner now
     hits.{attempts, warned, people, first, enrolled, p50, p95}   refusals of the day; time to enrol in seconds
     recovery.{open, p50, p95, opened, finished, …}               of the index alone; ages in seconds
+    check_ups.{asked, worked, broken, repaired, …}               of the index alone; all that ever were
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from keyhouse.mandate.notices.models import (
     BOUNCED,
     FAILED,
     NO_MX,
+    ON_SITE,
     QUEUED,
     SENT,
     SUPPRESSED,
@@ -30,6 +31,7 @@ _STATES: Final = {
     UNVERIFIED: "not mailed: no address of yours is verified",
     SUPPRESSED: "not mailed: mails to your address came back before",
     FAILED: "not mailed: no mail server took it",
+    ON_SITE: "on this page alone",
 }
 
 
@@ -48,8 +50,8 @@ class Shown:
 
     @property
     def is_reached(self) -> bool:
-        """Tell whether its mail arrived or still may."""
-        return self.row.state in {QUEUED, SENT}
+        """Tell whether it arrived or still may."""
+        return self.row.state in {QUEUED, SENT, ON_SITE}
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""

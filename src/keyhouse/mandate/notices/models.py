@@ -14,6 +14,7 @@ NO_MX: Final = "no-mx"
 UNVERIFIED: Final = "unverified"
 SUPPRESSED: Final = "suppressed"
 FAILED: Final = "failed"
+ON_SITE: Final = "on-site"  # not mailed, since it makes no mail of its own
 UNREACHED: Final = (BOUNCED, NO_MX, UNVERIFIED, SUPPRESSED, FAILED)
 
 

@@ -29,11 +29,14 @@ PAUSED: Final = "paused"
 RESUMED: Final = "resumed"
 CHANGED: Final = "changed"
 COMPLETED: Final = "completed"
+CHECK_UP: Final = "check-up"
 KINDS: Final = (
-    ANNOUNCEMENT, REMINDER, BROWNOUT, ENFORCED, COMPLIANT, WEAK, PAUSED, RESUMED, CHANGED, COMPLETED,
+    ANNOUNCEMENT, REMINDER, BROWNOUT, ENFORCED, COMPLIANT, WEAK, PAUSED, RESUMED, CHANGED, COMPLETED, CHECK_UP,
 )  # fmt: skip
 # What changes what somebody was told before waits for no throttle.
 CHANGES: Final = frozenset({PAUSED, RESUMED, CHANGED})
+# What makes no mail of its own: it goes along with whatever else is due, or stands on the site alone.
+ON_SITE: Final = frozenset({CHECK_UP})
 THROTTLE: Final = timedelta(days=3)  # between two mails to one person
 WEAK_EVERY: Final = timedelta(days=14)
 BROWNOUT_AHEAD: Final = timedelta(days=7)
@@ -93,6 +96,7 @@ class Circumstances:
     policies: tuple[Policy, ...]
     pauses: Mapping[str, Sequence[Standstill]] = field(default_factory=dict)
     proven: frozenset[str] = frozenset()
+    check_ups: Mapping[str, datetime] = field(default_factory=dict)  # by person, since when enrolled
 
 
 def mails(policy: Policy) -> bool:
@@ -120,6 +124,7 @@ def due(
             is_proven = policy.name in around.proven
             found += _of_mandate(case, around.pauses.get(policy.name, ()), is_proven=is_proven)
     found += _weak(around.policies, known, uses, now)
+    found += _check_up(around, facts, known, now)
     return [] if _is_too_soon(found, known, now) else found
 
 
@@ -127,7 +132,8 @@ def _is_too_soon(items: Iterable[Item], known: Iterable[Told], now: datetime) ->
     """Tell whether another mail would follow the last one too fast; a clock that was far ahead once holds nobody up."""
     if any(one.kind in CHANGES for one in items):
         return False
-    return any(abs(now - one.queued_at) < THROTTLE for one in known if not one.is_open)
+    mailed = [one for one in known if not one.is_open and one.kind not in ON_SITE]
+    return any(abs(now - one.queued_at) < THROTTLE for one in mailed)
 
 
 class _Case:
@@ -300,6 +306,19 @@ def _weak(
         if mine:
             about = clock.format_instant(max(one.at for one in mine))
             yield Item(policy, WEAK, about, projects=tuple(sorted({one.project for one in mine})))
+
+
+def _check_up(around: Circumstances, facts: Facts, known: Iterable[Told], now: datetime) -> Iterator[Item]:
+    """Yield that somebody is asked whether what they enrolled still works, once, by the first mandate that covers them."""
+    enrolled_at = around.check_ups.get(facts.person.id)
+    if enrolled_at is None:
+        return
+    about = clock.format_instant(enrolled_at)
+    is_told = any(one.kind == CHECK_UP and one.about == about and not one.is_open for one in known)
+    holding = (one for one in around.policies if one.mandate.announced_at <= now and covers(one, facts))
+    policy = next((one for one in holding if is_compliant(one.mandate, facts.person)), None)
+    if policy is not None and not is_told:
+        yield Item(policy, CHECK_UP, about)
 
 
 # ---- the schedule as it is for one person

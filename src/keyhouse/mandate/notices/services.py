@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from django.db import connection, transaction
 
+from keyhouse.accounts.check_up import queries as check_ups
 from keyhouse.core import faults
 from keyhouse.core.actions import Caution
 from keyhouse.core.actor import Actor
@@ -24,7 +25,7 @@ from keyhouse.mail.services import Posting, queue_all
 from keyhouse.mandate import foregone, people
 from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.notices import emails, queries, rules, wording
-from keyhouse.mandate.notices.models import QUEUED, Delivery, Turn, WeakUse, Wording
+from keyhouse.mandate.notices.models import ON_SITE, QUEUED, Delivery, Turn, WeakUse, Wording
 from keyhouse.mandate.notices.reach import Reach, reach_of
 from keyhouse.mandate.notices.rules import Circumstances, Item, Use
 from keyhouse.mandate.rules import Policy
@@ -65,8 +66,12 @@ class _Round:
 
 
 def _queue_for_all(policies: Sequence[Policy], now: datetime) -> int:
-    proven = frozenset(one.name for one in policies if foregone.is_proven(one, now))
-    around = Circumstances(tuple(policies), {one.name: queries.pauses_of(one) for one in policies}, proven)
+    around = Circumstances(
+        tuple(policies),
+        {one.name: queries.pauses_of(one) for one in policies},
+        frozenset(one.name for one in policies if foregone.is_proven(one, now)),
+        {f"u{user_id}": enrolled_at for user_id, enrolled_at in check_ups.asked_now(now).items()},
+    )
     this = _Round(around, queries.weak_uses([one.name for one in policies], now), now)
     _keep_wordings(policies, now)
     everybody, told = people.all_facts(), 0
@@ -104,8 +109,15 @@ class _Digest:
         return queries.id_of(self.facts)
 
     @property
+    def is_mailed(self) -> bool:
+        """Tell whether there is more to tell than what stands on the site alone."""
+        return any(one.kind not in rules.ON_SITE for one in self.items)
+
+    @property
     def letter(self) -> str:
-        """Name the letter, the same whoever makes it: the outbox takes no second one."""
+        """Name the letter, the same whoever makes it: the outbox takes no second one; empty where nothing is mailed."""
+        if not self.is_mailed:
+            return ""
         told = [str(self.user_id), str(self.tries), *("\x1f".join(one.key) for one in self.items)]
         return hashlib.sha256("\x1e".join(told).encode()).hexdigest()[:32]
 
@@ -165,7 +177,8 @@ _UPSERT: Final = (
 
 
 def _rows(digest: _Digest, now: datetime) -> Iterator[tuple[Any, ...]]:
-    at, why_not = connection.ops.adapt_datetimefield_value, digest.reach.why_not
+    at = connection.ops.adapt_datetimefield_value
+    why_not = digest.reach.why_not or ("" if digest.is_mailed else ON_SITE)
     for item in digest.items:
         policy = item.policy
         yield (
@@ -174,7 +187,7 @@ def _rows(digest: _Digest, now: datetime) -> Iterator[tuple[Any, ...]]:
             policy.version,
             wording.digest_of(policy, item.kind),
             digest.letter,
-            len(digest.reach.addresses),
+            len(digest.reach.addresses) if digest.is_mailed else 0,
             digest.tries,
             at(item.scheduled_at),
             at(item.deadline_at),
@@ -185,7 +198,7 @@ def _rows(digest: _Digest, now: datetime) -> Iterator[tuple[Any, ...]]:
 
 
 def _postings(digest: _Digest, now: datetime) -> Iterator[Posting]:
-    if not digest.reach.addresses:
+    if not digest.reach.addresses or not digest.is_mailed:
         return
     letter = emails.letter_of(digest.facts, digest.items, digest.reach.check_phrase, now)
     for number, address in enumerate(digest.reach.addresses):

@@ -103,6 +103,7 @@ _TITLES: Final[Mapping[str, str]] = {
     rules.RESUMED: "The calendar of a mandate goes on",
     rules.CHANGED: "Your date has changed",
     rules.COMPLETED: "A mandate is complete",
+    rules.CHECK_UP: "Does your second factor still work?",
 }
 _UNTOUCHED: Final[Paragraph] = (
     "Signing in, setting up a second factor, recovering an account, installing, and giving up a role stay as they are.",
@@ -235,6 +236,22 @@ def _completed(mandate: Mandate) -> tuple[Paragraph, ...]:
     )
 
 
+def _check_up(mandate: Mandate) -> tuple[Paragraph, ...]:
+    return (
+        (
+            (
+                "You added your second factor some weeks ago. A test of a few seconds, on your account page, shows that it still "
+                "works, or lets you repair it while you are signed in: add a second one, make new recovery codes, remove what "
+                "you lost."
+            ),
+        ),
+        (f"What this mandate asks for: {words.accepted(mandate)}.",),
+        (
+            "It is asked once. Nothing is refused to you for it, and you can have yourself reminded a week later, twice.",
+        ),
+    )
+
+
 _WORDS: Final = {
     rules.ANNOUNCEMENT: _announcement,
     rules.REMINDER: _reminder,
@@ -246,6 +263,7 @@ _WORDS: Final = {
     rules.RESUMED: _resumed,
     rules.CHANGED: _changed,
     rules.COMPLETED: _completed,
+    rules.CHECK_UP: _check_up,
 }
 
 

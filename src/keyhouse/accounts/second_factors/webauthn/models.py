@@ -30,9 +30,10 @@ class SecurityKey(models.Model):
     last_used_at = models.DateTimeField(null=True)
 
     class Meta:
-        """A file of the accounts feature."""
+        """A file of the accounts feature; check-ups look for what was added some weeks ago."""
 
         app_label = "accounts"
+        indexes: ClassVar = [models.Index(fields=["created_at"], name="security_key_created")]
 
     def __str__(self) -> str:
         """Return the name its owner gave it."""
