@@ -92,7 +92,7 @@ IMPLICIT = {
     "project.require-publishers", "project.allow-tokens",
     "organization.create", "organization.accept", "organization.invite", "organization.change-role",
     "organization.remove-member", "organization.add-project", "organization.move-project",
-    "team.add-member", "team-role.set", "project.move", "team.keep-member", "team-role.keep",
+    "organization.set-readers", "project.set-readers", "team.add-member", "team-role.set", "project.move", "team.keep-member", "team-role.keep",
 }  # fmt: skip
 
 View = Callable[..., HttpResponseBase]

@@ -8,6 +8,7 @@ from unittest.mock import Mock
 import pytest
 
 from keyhouse.core import actions, configuration
+from keyhouse.core.actions import Reading
 from keyhouse.core.errors import CredentialInvalid, GateUnavailable
 from keyhouse.index import routes
 
@@ -28,19 +29,24 @@ FACES: dict[str, list[str]] = {
 
 
 class Reader:
-    """Lets one token in, to one project or to everything."""
+    """Lets one token in, to one project or to everything but what is hidden."""
 
     def __init__(self, only: str | None = None) -> None:
         self.only = only
+        self.hidden: frozenset[str] = frozenset()
         self.asked: list[tuple[str, str, str | None, str]] = []
         self.threads: set[int] = set()
 
-    def may_read(self, authorization: str, cookie: str, project: str | None, network: str) -> bool:
+    def find_reading(
+        self, authorization: str, cookie: str, project: str | None, network: str
+    ) -> Reading | None:
         self.asked.append((authorization, cookie, project, network))
         self.threads.add(threading.get_ident())
         if self.only is not None and project != self.only:
-            return False
-        return authorization == TOKEN["Authorization"] or cookie == "session=good"
+            return None
+        if authorization != TOKEN["Authorization"] and cookie != "session=good":
+            return None
+        return Reading(self.hidden if project is None else self.hidden & {project})
 
 
 @pytest.fixture
@@ -163,7 +169,7 @@ def test_a_judge_in_trouble_lets_nobody_in(
     index.publish()
     private.ask("/simple/alpha/", TOKEN)
     for trouble, status in TROUBLES:
-        monkeypatch.setattr(reader, "may_read", Mock(side_effect=trouble))
+        monkeypatch.setattr(reader, "find_reading", Mock(side_effect=trouble))
         response = private.ask("/simple/alpha/", TOKEN)
         assert response.status == status
         assert b"alpha" not in response.body

@@ -327,6 +327,8 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/project/{name}/{version}/requirements.txt": _PROGRAMS,
     "/search.json": _PROGRAMS,
     f"{ORGANIZATION}/activity.jsonl": _PROGRAMS,
+    f"{ORGANIZATION}/readers/": "one sentence where the index is public, as this one is",
+    "/manage/project/{name}/readers/": "the same",
     f"{TEAM}/rename/": "like the page that renames an organization",
     f"{ONE}confirm/": "a button as on the page that removes a publisher",
     f"{ONE}constrain/": "a button as on the page that removes a publisher",

@@ -328,7 +328,7 @@ def private(monkeypatch: pytest.MonkeyPatch) -> None:
 def may_read(token: str, project: str | None) -> bool:
     found = actions.find_reader()
     assert found is not None
-    return found.may_read(f"Bearer {token}", "", project, "127.0.0.1")
+    return found.find_reading(f"Bearer {token}", "", project, "127.0.0.1") is not None
 
 
 @pytest.mark.usefixtures("private")

@@ -74,11 +74,26 @@ class Authority(Protocol):
         """Raise a `Refusal`, or return."""
 
 
-class Reader(Protocol):
-    """May this credential read a private index? Asked by the Django-free read plane, on a thread."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What somebody who may read does not get to see: projects by their normalised names, as if they weren't there.
 
-    def may_read(self, authorization: str, cookie: str, project: str | None, network: str) -> bool:
-        """Judge an `Authorization` header and a `Cookie` header (either may be empty)."""
+    Asked about one project it holds that one or nothing; asked about all it holds all that are hidden.
+    """
+
+    hidden: frozenset[str] = frozenset()
+
+
+EVERYTHING: Final = Reading()
+
+
+class Reader(Protocol):
+    """May this credential read a private index, and what? Asked by the Django-free read plane, on a thread."""
+
+    def find_reading(
+        self, authorization: str, cookie: str, project: str | None, network: str
+    ) -> Reading | None:
+        """Judge an `Authorization` header and a `Cookie` header (either may be empty); None: it may not read."""
 
 
 def _open(name: str, summary: str) -> Action:
@@ -328,6 +343,12 @@ CATALOGUE: Final[dict[str, Action]] = {
         ),
         _gated("organization.describe", "Say what an organization is about", "management"),
         _gated("organization.rename", "Give an organization another name", "management", step_up=True),
+        _gated(
+            "organization.set-readers",
+            "Say who reads the projects of an organization on a private index",
+            "management",
+            step_up=True,
+        ),
         _gated("organization.delete", "Delete an organization", "management", step_up=True),
         _gated("organization.invite", "Invite somebody into an organization", "management", step_up=True),
         _gated("organization.resend", "Send an invitation into an organization once more", "management"),
@@ -378,6 +399,9 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("team-role.end", "Take a team's role in a project away", "management", step_up=True),
         _gated(
             "project.move", "Move a project into, out of or between organizations", "management", step_up=True
+        ),
+        _gated(
+            "project.set-readers", "Say who reads a project on a private index", "management", step_up=True
         ),
         _operator("organization.decide", "Answer an application for an organization", step_up=True),
         _operator("account.read-troubled", "See which accounts are frozen and which mail domains are gone"),

@@ -31,6 +31,7 @@ POINTS: Final = frozenset(
         "exit.answered",
         "exit.laid-down",
         "project.moved",
+        "project.readers-written",
         "status.rows-written",
         "status.committed",
         "restore.rows-written",

@@ -11,11 +11,12 @@ import contextlib
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 from keyhouse.core import actions
+from keyhouse.core.actions import EVERYTHING, Reader, Reading
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.errors import NotFound, Refusal, Situation
 from keyhouse.index import routes
@@ -58,6 +59,7 @@ _REALM: Final[Header] = (b"www-authenticate", b'Basic realm="Keyhouse", charset=
 _AS_JSON: Final = ("/pypi/", "/integrity/", "/stats.json")
 _SECRET: Final = frozenset({b"authorization", b"cookie", b"proxy-authorization"})
 _OK: Final = 200
+_NO_FILE: Final = "There is no such file here."
 _LOADERS: Final = 4  # threads; they mostly wait for the disk
 
 Headers = dict[bytes, bytes]
@@ -197,16 +199,17 @@ class ReadPlane:
         if len(request.path) > routes.LONGEST_PATH:
             raise AddressTooLong
         target = routes.find_target(request.path)
-        if self._is_private:
-            await self._admit(request, target)
+        reading = await self._admit(request, target) if self._is_private else EVERYTHING
         if target is None:
             raise NotFound
         if target.path != request.path:
             await self._redirect(request, 301, target.path)
         elif target.kind == "file":
-            await self._answer_file(request, target)
+            await self._answer_file(request, target, reading)
+        elif target.project in reading.hidden:
+            await self._answer_hidden(request, target)
         else:
-            await self._answer_page(request, target)
+            await self._answer_page(request, target, reading)
 
     async def _answer_other_method(self, request: Request) -> None:
         if request.scope["method"] != "OPTIONS":
@@ -239,19 +242,29 @@ class ReadPlane:
 
     # private reads
 
-    async def _admit(self, request: Request, target: Target | None) -> None:
-        """Let only readers in, before anything tells what exists. Raises ReadRefused or IndexUnavailable."""
+    async def _admit(self, request: Request, target: Target | None) -> Reading:
+        """Let only readers in, before anything tells what exists, and return what they don't get to see.
+
+        Raises ReadRefused or IndexUnavailable.
+        """
         reader = actions.find_reader()
         if reader is None:
             raise ReadRefused
         project = None if target is None else await self._project_of(target)
+        reading = await self._ask(reader, request, project)
+        if target is None or target.kind != "file" or project not in reading.hidden:
+            return reading
+        # judged as an address that names nothing, which belongs to no project
+        return await self._ask(reader, request, None)
+
+    async def _ask(self, reader: Reader, request: Request, project: str | None) -> Reading:
         headers = request.headers
         authorization, cookie = (
             headers.get(name, b"").decode("latin-1") for name in (b"authorization", b"cookie")
         )
-        ask = partial(reader.may_read, authorization, cookie, project, request.client)
+        ask = partial(reader.find_reading, authorization, cookie, project, request.client)
         try:
-            may_read = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+            reading = await asyncio.get_running_loop().run_in_executor(self._threads, ask)
         except Refusal as refusal:
             raise (
                 IndexUnavailable if refusal.situation is Situation.UNAVAILABLE else ReadRefused
@@ -259,27 +272,35 @@ class ReadPlane:
         except Exception as error:  # whatever broke, nobody gets in by it
             _log.exception("the reader of a private index can't be judged")
             raise IndexUnavailable from error
-        if not may_read:
+        if reading is None:
             raise ReadRefused
+        return reading
 
     async def _project_of(self, target: Target) -> str | None:
         if target.kind != "file":
             return target.project
         try:
-            item = await self._holdings.find_file(target)
-        except Refusal:  # what is wrong with the file is told to those who may read it
+            return await self._holdings.find_project_of(target)
+        except Refusal:  # what is wrong with the database is told to those who may read
             return None
-        return None if item is None else item.row.project
 
     # pages
 
-    async def _answer_page(self, request: Request, target: Target) -> None:
+    async def _answer_page(self, request: Request, target: Target, reading: Reading) -> None:
         variant = _variant(request, target)
-        found = await self._holdings.find_page(target, variant)
+        # the set is of matter for what tells of all only: of one project, it is that or nothing
+        found = await self._holdings.find_page(target, variant, reading.hidden)
         if isinstance(found, Absent):
             await self._answer_absent(request, target, found)
             return
         await self._send(found, request.scope, request.headers, request.send)
+
+    async def _answer_hidden(self, request: Request, target: Target) -> None:
+        """Answer as for a name that isn't here, by the same steps, and never by another index: a name that is here is ours."""
+        variant = _variant(request, target)
+        nowhere = replace(target, name=f"-{target.name}", path=f"-{target.path}")  # what no address names
+        await self._holdings.find_page(nowhere, variant)
+        await self._answer_absent(request, nowhere, Absent(is_free=False))
 
     async def _answer_absent(self, request: Request, target: Target, found: Absent) -> None:
         if target.kind == "integrity":
@@ -296,10 +317,12 @@ class ReadPlane:
 
     # files
 
-    async def _answer_file(self, request: Request, target: Target) -> None:
+    async def _answer_file(self, request: Request, target: Target, reading: Reading) -> None:
+        if reading.hidden and await self._holdings.find_project_of(target) in reading.hidden:
+            raise NotFound(_NO_FILE)
         item = await self._holdings.find_file(target)
         if item is None:
-            raise NotFound("There is no such file here.")
+            raise NotFound(_NO_FILE)
         if item.row.quarantine_reason is not None:
             raise FileQuarantined(_quarantine_sentence(item.row.quarantine_reason))
         headers = request.headers

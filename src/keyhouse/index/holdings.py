@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from concurrent.futures import Executor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
+from hashlib import blake2b
 from typing import Final
 
 from keyhouse.core.configuration import Configuration
@@ -40,37 +41,48 @@ class Holdings:
         self._items: Cache[PageItem | FileItem] = Cache(configuration.page_cache_bytes, on_drop=self._dropped)
         self._absent: Cache[Absent] = Cache(_ABSENT_BYTES)
         self._files_of: dict[str, set[str]] = {}
+        # lists of the whole index as those read them from whom something is hidden: by address, those that are held
+        self._filtered: dict[str, set[str]] = {}
         self.get = self._items.get  # what is in memory, by address
 
-    async def find_page(self, target: Target, variant: int) -> Answer | Absent:
-        """Return a variant of a page; raises IndexUnavailable."""
-        item = self._items.get(target.path)
-        here = item.get(variant) if isinstance(item, PageItem) else self._absent.get(target.path)
+    async def find_page(
+        self, target: Target, variant: int, hidden: frozenset[str] = frozenset()
+    ) -> Answer | Absent:
+        """Return a variant of a page, without the projects that are hidden; raises IndexUnavailable."""
+        address = _address(target, hidden)
+        item = self._items.get(address)
+        here = item.get(variant) if isinstance(item, PageItem) else self._absent.get(address)
         if here is not None:
             return here
         found, may_keep = await self._loading.load(
-            (target.path, variant), partial(self._load_page, target, variant)
+            (address, variant), partial(self._load_page, target, variant, hidden)
         )
         if may_keep:
-            self._keep_page(target, variant, found)
+            self._keep_page(target, address, variant, found)
         return found
 
-    def _load_page(self, target: Target, variant: int) -> Answer | Absent:
+    def _load_page(self, target: Target, variant: int, hidden: frozenset[str]) -> Answer | Absent:
         """Load a page; this is done on a thread."""
-        page = self._store.find_page(target, form_of(variant), encoding_of(variant))
+        form, encoding = form_of(variant), encoding_of(variant)
+        if hidden:
+            page = self._store.build_filtered(target, form, encoding, hidden)
+        else:
+            page = self._store.find_page(target, form, encoding)
         if page is not None:
             return self._dress.page(target, page)
         asks_upstream = self._has_upstream and target.kind == "simple"
         return Absent(is_free=asks_upstream and self._store.is_free(target.name))
 
-    def _keep_page(self, target: Target, variant: int, found: Answer | Absent) -> None:
+    def _keep_page(self, target: Target, address: str, variant: int, found: Answer | Absent) -> None:
         if isinstance(found, Absent):
-            self._absent.put(target.path, found)
+            self._absent.put(address, found)
             return
-        item = self._items.get(target.path)
+        item = self._items.get(address)
         page = item if isinstance(item, PageItem) else _new_item(target)
         page.put(variant, found)
-        self._items.put(target.path, page)
+        self._items.put(address, page)
+        if address != target.path:  # after `put`, which drops what was there before
+            self._filtered.setdefault(target.path, set()).add(address)
 
     async def find_file(self, target: Target) -> FileItem | None:
         """Return a file, or None where there is no such file; raises IndexUnavailable or BytesMissing."""
@@ -83,6 +95,14 @@ class Holdings:
             # after `put`, which drops what was there before
             self._files_of.setdefault(found.row.project, set()).add(target.path)
         return found
+
+    async def find_project_of(self, target: Target) -> str | None:
+        """Return the project of a file, or None; without looking for its bytes. Raises IndexUnavailable."""
+        item = self._items.get(target.path)
+        if isinstance(item, FileItem):
+            return item.row.project
+        row, _ = await self._loading.load(("row", target.path), partial(self._store.find_file, target.name))
+        return None if row is None else row.project
 
     def _load_file(self, target: Target) -> FileItem | None:
         """Load a file; this is done on a thread."""
@@ -112,7 +132,7 @@ class Holdings:
         paths = [make(name) for make in _PATHS.get(kind, ())]
         if kind == "simple":
             paths += self._files_of.get(name, ())
-        for path in paths:
+        for path in [*paths, *(one for plain in paths for one in self._filtered.get(plain, ()))]:
             self._items.drop(path)
             self._absent.drop(path)
 
@@ -122,6 +142,25 @@ class Holdings:
             files.discard(path)
             if not files:
                 self._files_of.pop(item.row.project, None)
+        elif _MARK in path:
+            plain = path.partition(_MARK)[0]
+            held = self._filtered.get(plain, set())
+            held.discard(path)
+            if not held:
+                self._filtered.pop(plain, None)
+
+
+_MARK: Final = "\0"  # in no address that anybody can ask for
+
+
+def _address(target: Target, hidden: frozenset[str]) -> str:
+    """Return where a page is held: a list without some projects is another page."""
+    return f"{target.path}{_MARK}{_digest(hidden)}" if hidden else target.path
+
+
+@lru_cache(maxsize=256)
+def _digest(hidden: frozenset[str]) -> str:
+    return blake2b("\n".join(sorted(hidden)).encode(), digest_size=16).hexdigest()
 
 
 def _new_item(target: Target) -> PageItem:

@@ -67,6 +67,15 @@ class Store:
                 return self._from_built(target, find_releases_feed(ask, target.name), form, encoding)
         return self._find_stored(target, form, encoding) or self._build_listing(target, form, encoding)
 
+    def build_filtered(self, target: Target, form: str, encoding: str, hidden: frozenset[str]) -> Page | None:
+        """Build a page of the whole index without some projects; None for one that isn't of the whole index."""
+        build = BUILDERS.get((target.kind, target.name))
+        if build is None:
+            return None
+        with self._database.snapshot() as ask:
+            built = build(ask, hidden)
+        return self._from_built(target, built, form, encoding)
+
     def _find_stored(self, target: Target, form: str, encoding: str) -> Page | None:
         column = "body" if target.kind in _ADDRESSED else _COLUMN[encoding]
         rows = self._database.rows(

@@ -200,3 +200,20 @@ class TeamOwnsCritical(Refusal):
     situation = Situation.CONFLICT
     sentence = "This team owns a project that many depend on, and its members would be owners no more."
     fix = "Take the team's role in that project away first, on the project's page of teams; that waits, and all owners are told."
+
+
+class ReadersPublic(OrganizationsRefusal):
+    """On a public index everybody reads all."""
+
+    code = "readers-public"
+    situation = Situation.CONFLICT
+    sentence = "This index is public: everybody reads all of its projects."
+    fix = "Whoever runs it can make it private (KEYHOUSE_READS)."
+
+
+class ReadersUnknown(OrganizationsRefusal):
+    """These can't be the readers of this."""
+
+    code = "readers-unknown"
+    sentence = "This can't be said of who reads it."
+    fix = "Choose one of the answers; with teams, at least one of them, and without, none."

@@ -233,3 +233,21 @@ def decided(application: OrganizationApplication) -> Letter:
             ),
         ),
     )
+
+
+def readers_changed(organization: Organization, readers: str, by: str) -> Letter:
+    """Return the notice to the other owners that somebody else reads an organization's projects from now on."""
+    return Letter(
+        "organization-readers",
+        f"Who reads the projects of {organization.name} changed",
+        (
+            Text(
+                f"{by} changed who reads the projects of the organization {organization.name} that don't say otherwise. From "
+                f"now on: {readers}. Whoever has a role in a project reads it always."
+            ),
+            Link(
+                "Who reads them",
+                site_address(f"/manage/organization/{organization.normalized_name}/readers/"),
+            ),
+        ),
+    )

@@ -21,6 +21,8 @@ class Organization(models.Model):
     title = models.CharField(max_length=100, default="", blank=True)
     description = models.CharField(max_length=500, default="", blank=True)
     created_at = models.DateTimeField()
+    # who reads its projects where the index is private, unless a project says otherwise (`rules.READERS`)
+    reads = models.CharField(max_length=16, default="everybody", db_default="everybody")
 
     def __str__(self) -> str:
         """Return the name as its owners spell it."""
@@ -93,6 +95,8 @@ class Team(models.Model):
     name = models.CharField(max_length=50)
     normalized_name = models.CharField(max_length=50)
     created_at = models.DateTimeField()
+    # among those that read, where the organization keeps its projects to teams
+    reads = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         """A name stands once in an organization."""

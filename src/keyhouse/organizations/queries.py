@@ -124,6 +124,11 @@ def teams_of(organization: Organization) -> QuerySet[Team]:
     return organization.teams.order_by("normalized_name")
 
 
+def reading_teams_of(organization: Organization) -> list[Team]:
+    """Return the teams that read what an organization keeps to teams, by name."""
+    return list(teams_of(organization).filter(reads=True))
+
+
 def find_team(organization: Organization, name: str) -> Team | None:
     """Return a team of an organization by its name, in whatever spelling, or None."""
     return organization.teams.filter(normalized_name=key_of(name)).first()

@@ -15,6 +15,13 @@ MEMBER: Final = "member"
 INVITED: Final = "invited"
 KINDS: Final = (MEMBER, MANAGER, OWNER)  # the lowest one first
 
+# Who reads a project where the index is private: every reader of it, the members of its organization, some of its teams.
+# Whoever has a role in the project reads it, whatever else is said.
+EVERYBODY: Final = "everybody"
+MEMBERS: Final = "members"
+TEAMS: Final = "teams"
+READERS: Final = (EVERYBODY, MEMBERS, TEAMS)
+
 _EVERY_MEMBER: Final = frozenset({"organization.manage", "organization.leave", "team.keep-member"})
 _MANAGING: Final = frozenset(
     {
@@ -35,6 +42,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
         "organization.oversee",
         "organization.describe",
         "organization.rename",
+        "organization.set-readers",
         "organization.delete",
         "organization.invite",
         "organization.resend",

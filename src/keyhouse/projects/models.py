@@ -71,11 +71,16 @@ class Project(models.Model):
         Organization, null=True, blank=True, on_delete=models.PROTECT, related_name="projects"
     )
     organization_since_at = models.DateTimeField(null=True, blank=True)
+    # who reads it where the index is private (`rules.READERS`); empty: as its organization says, everybody without one
+    reads = models.CharField(max_length=16, default="", db_default="", blank=True)
 
     class Meta:
-        """Newest first is asked by the home page and feeds."""
+        """Newest first is asked by the home page and feeds; whose reading is restricted, by every private read."""
 
-        indexes: ClassVar = [models.Index(fields=["-created_at"])]
+        indexes: ClassVar = [
+            models.Index(fields=["-created_at"]),
+            models.Index(fields=["reads"], name="projects_by_readers"),
+        ]
 
     def __str__(self) -> str:
         """Return the name as its owner spells it."""
@@ -150,6 +155,26 @@ class TeamRole(models.Model):
     def __str__(self) -> str:
         """Return the kind of role."""
         return self.kind
+
+
+class ReadingTeam(models.Model):
+    """A team that reads a project which is kept to some teams. One of another organization than the project's gives nothing."""
+
+    project = models.ForeignKey(
+        Project, on_delete=models.CASCADE, related_name="reading_teams", db_index=False
+    )
+    team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="read_projects")
+
+    class Meta:
+        """A team stands there once."""
+
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["project", "team"], name="one_reading_a_team")
+        ]
+
+    def __str__(self) -> str:
+        """Return the number of the team."""
+        return str(self.team_id)
 
 
 class Release(models.Model):

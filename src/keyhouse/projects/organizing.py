@@ -3,7 +3,7 @@
 A move carries the project with its releases, files and history, the roles that people have of their own, its lineage, its
 settings, and the tokens and publishers of whoever has a right in it afterwards. It drops the roles of teams, all
 invitations that wait, asked-for ends of roles by whoever owns it no more, and the tokens and publishers of whoever has no
-right in it any more. Rights by an organization are copied nowhere, so nothing of them is left behind.
+right in it any more. What was kept to some readers is kept to people with a role from then on (`readers`). Rights by an organization are copied nowhere, so nothing of them is left behind.
 
 The project is locked before organizations, and these by their numbers, as the end of an account does.
 """
@@ -37,6 +37,7 @@ from keyhouse.projects.collaborators.locking import lock_project
 from keyhouse.projects.collaborators.models import FormerRole
 from keyhouse.projects.errors import ProjectMoveRefused, TeamElsewhere
 from keyhouse.projects.models import Project, Role, TeamRole
+from keyhouse.projects.readers import narrow_for_move
 from keyhouse.projects.rights import Right
 from keyhouse.projects.rules import MAINTAINER, OWNER
 
@@ -95,7 +96,8 @@ def move_project(name: str, organization_name: str, *, by: Actor) -> Project:
         _require_owners(project, before, after, by)
         _drop(project, before, after, now)
         places = {"before": str(source or ""), "after": str(target or "")}
-        record(MOVE, by=by, about=thing_of(project), details=dict(places))
+        readers = {"readers": project.reads} if project.reads else {}
+        record(MOVE, by=by, about=thing_of(project), details={**places, **readers})
         told = sorted({one.user_id for one in (*before, *after)})
         tell_others(told, letters.moved(project, places["before"], places["after"], by.name), now)
         faults.reach("project.moved")
@@ -132,8 +134,9 @@ def _organization_for(name: str, action: str, by: Actor) -> Organization:
 
 
 def _place(project: Project, target: Organization | None, now: datetime) -> None:
+    narrow_for_move(project)
     project.organization, project.organization_since_at = target, now if target else None
-    project.save(update_fields=["organization", "organization_since_at"])
+    project.save(update_fields=["organization", "organization_since_at", "reads"])
     TeamRole.objects.filter(project=project).delete()
 
 

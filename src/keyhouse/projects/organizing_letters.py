@@ -8,6 +8,22 @@ from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock
 from keyhouse.mail.letters import Facts, Letter, Link, Text
 from keyhouse.projects.models import Project
+from keyhouse.projects.rules import ROLES
+
+
+def readers_changed(project: Project, readers: str, by: str) -> Letter:
+    """Return the notice to the other owners that somebody else reads a project from now on."""
+    return Letter(
+        "project-readers",
+        f"Who reads {project.name} changed",
+        (
+            Text(
+                f"{by} changed who reads the project {project.name}. From now on: {readers}. Whoever has a role in it reads it "
+                "always."
+            ),
+            Link("Who reads it", site_address(f"/manage/project/{project.normalized_name}/readers/")),
+        ),
+    )
 
 
 def moved(project: Project, before: str, after: str, by: str) -> Letter:
@@ -23,9 +39,18 @@ def moved(project: Project, before: str, after: str, by: str) -> Letter:
                 "Roles that people have of their own stay. Rights by an organization or a team that the project left are "
                 "over, as are invitations that waited, and tokens and publishers of whoever has no right in it any more."
             ),
+            *_kept(project),
             Link("The project", site_address(f"/manage/project/{project.normalized_name}/")),
         ),
     )
+
+
+def _kept(project: Project) -> tuple[Text, ...]:
+    told = (
+        "It was kept to some readers before. On a private index only whoever has a role in it reads it from now on, until an "
+        "owner says who else does."
+    )
+    return (Text(told),) if project.reads == ROLES else ()
 
 
 def team_role(project: Project, team: str, kind: str, by: str) -> Letter:

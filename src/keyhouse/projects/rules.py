@@ -11,6 +11,7 @@ from typing import Final
 from packaging.utils import canonicalize_version
 
 from keyhouse.core.errors import Refusal
+from keyhouse.organizations.rules import EVERYBODY, MEMBERS, TEAMS
 from keyhouse.projects.errors import (
     ContentExists,
     FileExists,
@@ -32,6 +33,10 @@ ACTIVE: Final = "active"
 ARCHIVED: Final = "archived"
 QUARANTINED: Final = "quarantined"
 DEPRECATED: Final = "deprecated"
+# Who reads a project where the index is private; empty: as its organization says. Whoever has a role in it reads it always.
+AS_ORGANIZATION: Final = ""
+ROLES: Final = "roles"  # nobody else
+READERS: Final = (AS_ORGANIZATION, EVERYBODY, MEMBERS, TEAMS, ROLES)
 LONGEST_SUMMARY: Final = 512  # characters
 LONGEST_REASON: Final = 500  # characters; it becomes an attribute of every link of a yanked release
 
@@ -87,6 +92,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
             "project.require-publishers",
             "project.allow-tokens",
             "project.move",
+            "project.set-readers",
             "team-role.set",
             "team-role.end",
             "team-role.keep",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Length
 
+from keyhouse.core import configuration
 from keyhouse.index.model import version_key
 from keyhouse.projects.models import File, IndexPage, Project, Release
 from keyhouse.projects.queries import files_of, visible_projects
+from keyhouse.projects.reading import hidden_from
 from keyhouse.publishing.attestations.continuity import Break, attested_before, find_break
 from keyhouse.web.versions import ReleaseLine, newest_first
 
@@ -37,15 +39,18 @@ class ChosenRelease:
     provenance_break: Break | None  # where less, or something else, is vouched for than before
 
 
-def totals() -> Totals:
-    """Return the counts: from the statistics that the index keeps, counted where there are none yet."""
+def totals(reader_id: int | None) -> Totals:
+    """Return the counts of what somebody may read: from the statistics that the index keeps, counted where there are none yet."""
     bodies = IndexPage.objects.filter(kind="stats", form="json", is_gone=False).values_list("body", flat=True)
-    kept = _kept_totals(bytes(bodies.first() or b""))
-    return kept or _counted_totals()
+    kept = _kept_totals(bytes(bodies.first() or b"")) or _counted_totals(Q())
+    if not configuration.current().is_private:
+        return kept
+    less = _counted_totals(hidden_from(reader_id))
+    return Totals(*(max(one - other, 0) for one, other in zip(astuple(kept), astuple(less), strict=True)))
 
 
-def _counted_totals() -> Totals:
-    offered, is_open = visible_projects(), {"is_quarantined": False}
+def _counted_totals(which: Q) -> Totals:
+    offered, is_open = visible_projects().filter(which), {"is_quarantined": False}
     return Totals(
         offered.count(),
         Release.objects.filter(project__in=offered, **is_open).count(),

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ def may(asked: TokenReader, monkeypatch: pytest.MonkeyPatch) -> Iterator[May]:
             project: str | None = None, *, token: str = "", cookie: str = "", network: str = "192.0.2.7"
         ) -> bool:
             header = "Basic " + base64.b64encode(f"__token__:{token}".encode()).decode() if token else ""
-            return pool.submit(asked.may_read, header, cookie, project, network).result()
+            return pool.submit(asked.find_reading, header, cookie, project, network).result() is not None
 
         yield ask
         pool.submit(lambda: connection.close()).result()  # noqa: PLW0108 - each thread has its own connection
@@ -156,7 +157,7 @@ def test_a_bad_token_is_not_helped_by_a_good_cookie(may: May, ada: User) -> None
 
 def test_a_password_reads_nothing(asked: TokenReader, ada: User) -> None:
     header = "Basic " + base64.b64encode(b"ada:correct horse battery").decode()
-    assert not asked.may_read(header, "", None, "192.0.2.7")
+    assert not asked.find_reading(header, "", None, "192.0.2.7")
 
 
 def test_a_kept_verdict_asks_the_database_for_revocations_only(
@@ -168,9 +169,9 @@ def test_a_kept_verdict_asks_the_database_for_revocations_only(
     monkeypatch.setattr(reader, "LOOK_SECONDS", 1000.0)
     token, text = mint(actions=["read"])
     services.record_use(token.pk, at=clock.now(), network="", client="")
-    assert asked.may_read(f"Bearer {text}", "", "alpha", "192.0.2.7")
+    assert asked.find_reading(f"Bearer {text}", "", "alpha", "192.0.2.7")
     with django_assert_num_queries(0):
-        assert asked.may_read(f"Bearer {text}", "", "alpha", "192.0.2.7")
+        assert asked.find_reading(f"Bearer {text}", "", "alpha", "192.0.2.7")
 
 
 def test_a_revoked_token_is_dropped_at_once(may: May, mint: MakeToken, ada: User) -> None:
@@ -242,13 +243,19 @@ def test_refusals_are_not_kept(may: May, mint: MakeToken, ada: User, beta: Proje
     assert may("beta", token=text)
 
 
+def verdict() -> reader.Yes:
+    now = monotonic()
+    return reader.Yes(clock.now(), now, None, actions.EVERYTHING, now)
+
+
 def test_kept_verdicts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reader, "MAX_KEPT", 3)
     verdicts = reader.Verdicts()
-    change = verdicts.follow()
+    state = verdicts.follow()
     for number in range(5):
-        verdicts.keep(bytes([number]), change)
-    assert [verdicts.holds(bytes([number])) for number in range(5)] == [False, False, True, True, True]
+        verdicts.keep(bytes([number]), verdict(), state)
+    kept = [verdicts.find(bytes([number])) is not None for number in range(5)]
+    assert kept == [False, False, True, True, True]
 
 
 def test_a_verdict_given_before_a_revocation_is_not_kept_after_it(
@@ -259,19 +266,19 @@ def test_a_verdict_given_before_a_revocation_is_not_kept_after_it(
     before = verdicts.follow()
     services.revoke_token(mint()[0], by=session_of(ada))
     verdicts.follow()
-    verdicts.keep(b"key", before)
-    assert not verdicts.holds(b"key")
+    verdicts.keep(b"key", verdict(), before)
+    assert verdicts.find(b"key") is None
 
 
 def test_no_credential_is_kept_in_memory(asked: TokenReader, mint: MakeToken) -> None:
     _, text = mint(actions=["read"])
-    assert asked.may_read(f"Bearer {text}", "", "alpha", "192.0.2.7")
+    assert asked.find_reading(f"Bearer {text}", "", "alpha", "192.0.2.7")
     assert text not in repr(vars(asked._verdicts))
 
 
 def test_the_last_use_by_reading_is_written_later(asked: TokenReader, mint: MakeToken) -> None:
     token, text = mint(actions=["read"])
-    assert asked.may_read(f"Bearer {text}", "", "alpha", "192.0.2.7")
+    assert asked.find_reading(f"Bearer {text}", "", "alpha", "192.0.2.7")
     asked._uses.close()
     token.refresh_from_db()
     assert (token.last_used_network, token.last_used_client) == ("192.0.2.7", "reading")
@@ -288,7 +295,7 @@ def test_last_uses_that_cannot_be_written_stop_nobody(
 
     monkeypatch.setattr(services, "record_use", fail)
     _, text = mint(actions=["read"])
-    assert asked.may_read(f"Bearer {text}", "", "alpha", "192.0.2.7")
+    assert asked.find_reading(f"Bearer {text}", "", "alpha", "192.0.2.7")
     asked._uses.close()
     assert text not in caplog.text
 
@@ -301,11 +308,11 @@ def test_a_database_that_does_not_answer_is_not_a_refusal(
 
     monkeypatch.setattr(queries, "read_change", fail)
     with pytest.raises(GateUnavailable):
-        asked.may_read("Bearer x", "", None, "192.0.2.7")
+        asked.find_reading("Bearer x", "", None, "192.0.2.7")
 
 
 def test_with_nothing_wired_nobody_reads(asked: TokenReader, mint: MakeToken, ada: User) -> None:
     _, text = mint(actions=["read"])
     actions.unwire()
     with pytest.raises(GateUnavailable):
-        asked.may_read(f"Bearer {text}", "", "alpha", "192.0.2.7")
+        asked.find_reading(f"Bearer {text}", "", "alpha", "192.0.2.7")

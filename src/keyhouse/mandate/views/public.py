@@ -15,6 +15,8 @@ from keyhouse.mandate.campaigns.queries import public_steps
 from keyhouse.mandate.completion.public import FEWEST, changes, standings
 from keyhouse.mandate.protection import protected_on
 from keyhouse.mandate.public import coming_mandates, live_mandates
+from keyhouse.projects.reading import is_hidden
+from keyhouse.projects.visiting import actor_of
 
 LATE: Final = timedelta(days=1)
 MOST_STEPS: Final = 30  # on the page; the JSON has all
@@ -54,10 +56,11 @@ def data(request: HttpRequest) -> HttpResponse:
 def project(request: HttpRequest, name: str) -> HttpResponse:
     """Tell whether everybody with authority over a project held what is asked, as of the day before.
 
-    `null` stands for no, for unknown, for not covered and for no such project alike: nobody can read targets off it.
+    `null` stands for no, for unknown, for not covered, for not readable and for no such project alike: nobody can read targets off it.
     """
-    del request
     is_name = len(name) <= LONGEST_NAME and is_valid_name(name)
     day = (clock.now() - LATE).date()
     is_protected = is_name and protected_on(normalise(name), day)
+    if is_name and is_hidden(actor_of(request).user_id, normalise(name)):
+        is_protected = False
     return JsonResponse({"project": normalise(name) if is_name else name, "protected": is_protected or None})

@@ -17,6 +17,7 @@ from django.apps import apps
 from django.db.models import Field, Model, QuerySet
 
 from keyhouse.organizations.models import Organization
+from keyhouse.organizations.rules import EVERYBODY
 from keyhouse.projects.life_cycle.models import KeptRole, KeptRow, Removal
 from keyhouse.projects.models import (
     ClientSketch,
@@ -31,6 +32,7 @@ from keyhouse.projects.models import (
     RoleChange,
 )
 from keyhouse.projects.pages import batches
+from keyhouse.projects.rules import AS_ORGANIZATION, ROLES
 
 # Tables whose rows come back, in the order in which they do: what others point at comes first.
 KEPT: Final = (
@@ -52,11 +54,13 @@ LET_GO: Final[Mapping[str, str]] = {
     "projects.SearchRow": "made anew with the pages",
     "staging.StagedRelease": "nobody saw it; its bytes are let go of, and it can be uploaded anew",
     "tokens.Token": "a robot token ends with its project; owners make new ones",
+    "projects.ReadingTeam": "a project that is kept to teams comes back kept to its people, until an owner says who reads it",
     "projects.TeamRole": "its organization gives its teams their roles anew",
     "publishers.Publisher": "trust ends with what it was about; owners set it up anew",
 }
 _FILE: Final = "projects.File"
 _PROJECT: Final = "projects.Project"
+_KEPT_BY_ORGANIZATION: Final = "kept_by_organization"  # no column
 _COUNTS: Final = frozenset(
     {"projects.DownloadCount", "projects.ReleaseDownloads", "projects.ProjectDownloads"}
 )
@@ -68,6 +72,7 @@ Columns = dict[str, Any]
 def keep_project(removal: Removal, project: Project) -> None:
     """Keep all rows of a project, and who might do what in it."""
     _keep(removal, [project])
+    _keep_readers(removal, project)
     _keep(removal, project.releases.order_by("pk").iterator(chunk_size=100))
     keep_files(removal, project.files.order_by("pk"))
     _keep_counts(removal, ReleaseDownloads.objects.filter(project=project))
@@ -79,6 +84,14 @@ def keep_project(removal: Removal, project: Project) -> None:
         KeptRole(removal=removal, user_id=role.user_id, kind=role.kind, since_at=role.since_at)
         for role in Role.objects.filter(project=project)
     )
+
+
+def _keep_readers(removal: Removal, project: Project) -> None:
+    """Write down whether the organization kept the project to some readers: it may be gone when that comes back."""
+    if project.organization is not None and project.organization.reads != EVERYBODY:
+        row = KeptRow.objects.get(removal=removal, table=_PROJECT, key=project.pk)
+        row.columns[_KEPT_BY_ORGANIZATION] = True
+        row.save(update_fields=["columns"])
 
 
 def keep_release(removal: Removal, release: Release) -> None:
@@ -146,10 +159,19 @@ def read(table: str, columns: Columns) -> Model:
     known = {name: value for name, value in columns.items() if name in fields}
     if table == _PROJECT and known.get("organization_id") is not None:
         known["organization_id"] = _living_organization(known["organization_id"])
+        if known["organization_id"] is None:
+            known["reads"] = _reads_alone(str(known.get("reads", "")), columns)
     found: Model = model(
         **{name: value if value is None else fields[name].to_python(value) for name, value in known.items()}
     )
     return found
+
+
+def _reads_alone(reads: str, columns: Columns) -> str:
+    """Return who reads a project whose organization is gone: it is no less kept to somebody than it was."""
+    if reads == AS_ORGANIZATION:
+        return ROLES if columns.get(_KEPT_BY_ORGANIZATION) else AS_ORGANIZATION
+    return AS_ORGANIZATION if reads == EVERYBODY else ROLES
 
 
 def _living_organization(key: int) -> int | None:

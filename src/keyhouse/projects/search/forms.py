@@ -43,8 +43,8 @@ class SearchForm(forms.Form):
     age = forms.ChoiceField(label="Latest release", required=False, choices=_AGES)
     publisher = forms.BooleanField(label="Published by a trusted publisher", required=False)
 
-    def wanted(self, now: datetime) -> Wanted:
-        """Return what the form asks for; where something in it is wrong, nothing."""
+    def wanted(self, now: datetime, reader_id: int | None) -> Wanted:
+        """Return what the form asks for, looked for by this person; where something in it is wrong, nothing."""
         if not self.is_valid():
             return Wanted()
         asked = self.cleaned_data
@@ -54,6 +54,7 @@ class SearchForm(forms.Form):
             python=asked["python"],
             maintainer=asked["maintainer"],
             is_from_publisher=asked["publisher"],
+            reader_id=reader_id,
             released_since=now - timedelta(days=int(asked["age"])) if asked["age"] else None,
         )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -11,10 +12,11 @@ from typing import Any, Final
 from django.db import connection
 
 from keyhouse.projects import sql
-from keyhouse.projects.models import ClassifierCount, Project
+from keyhouse.projects.models import ClassifierCount, Project, SearchRow
 from keyhouse.projects.queries import visible_projects
+from keyhouse.projects.reading import hidden_from, hidden_keys
 from keyhouse.projects.search.engines import Part, Step, engine
-from keyhouse.projects.search.rules import MOST_FOUND, SEPARATOR, Wanted
+from keyhouse.projects.search.rules import MOST_FOUND, SEPARATOR, Wanted, nodes_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +102,17 @@ def _listed(wanted: Wanted) -> list[int]:
 
 
 def _conditions(wanted: Wanted, key: str) -> Part:
-    statement, values = "", []
+    statement, values = "", list[Any]()
     if wanted.maintainer:
         statement += f" AND {key} IN ({_THEIRS})"
         values.append(wanted.maintainer.lower())
     if wanted.released_since:
         statement += " AND s.released_at >= %s"
         values.append(_instant(wanted.released_since))
+    hidden, people = hidden_keys(wanted.reader_id)
+    if hidden:
+        statement += f" AND {key} NOT IN ({hidden})"
+        values += people
     return Part(statement, tuple(values))
 
 
@@ -123,21 +129,39 @@ def _instant(at: datetime) -> Any:
 MOST_SHOWN: Final = 500  # classifiers below one
 
 
-def common_classifiers(most: int) -> list[str]:
-    """Return the classifiers that most projects state."""
+def common_classifiers(most: int, reader_id: int | None) -> list[str]:
+    """Return the classifiers that most projects state, of those that somebody may read."""
+    less = _stated_by_hidden(reader_id)
     stated = ClassifierCount.objects.filter(projects__gt=0, name__contains=SEPARATOR)
-    return list(stated.order_by("-projects", "name").values_list("name", flat=True)[:most])
+    found = stated.order_by("-projects", "name")[: most + len(less)]
+    return [one.name for one in sorted(_without(found, less), key=lambda one: -one.projects)][:most]
 
 
-def is_stated(classifier: str) -> bool:
+def is_stated(classifier: str, reader_id: int | None) -> bool:
     """Tell whether a project that can be found states this classifier, or one below it."""
-    return ClassifierCount.objects.filter(name=classifier, projects__gt=0).exists()
+    found = ClassifierCount.objects.filter(name=classifier, projects__gt=0)
+    return any(_without(found, _stated_by_hidden(reader_id)))
 
 
-def classifiers_below(classifier: str) -> list[ClassifierCount]:
+def classifiers_below(classifier: str, reader_id: int | None) -> list[ClassifierCount]:
     """Return those directly below one (empty: the topmost) that projects state, by name."""
     start = f"{classifier}{SEPARATOR}" if classifier else ""
     below = ClassifierCount.objects.filter(projects__gt=0, name__startswith=start).order_by("name")
     # SQLite compares beginnings without case, so that it is looked at again
     direct = (one for one in below if one.name.startswith(start) and SEPARATOR not in one.name[len(start) :])
-    return list(islice(direct, MOST_SHOWN))
+    return list(islice(_without(direct, _stated_by_hidden(reader_id)), MOST_SHOWN))
+
+
+def _stated_by_hidden(reader_id: int | None) -> Counter[str]:
+    """Return how many of the projects that somebody may not read state each classifier: they are counted with the others."""
+    hidden = SearchRow.objects.filter(hidden_from(reader_id, "project"))
+    rows = hidden.values_list("classifiers", flat=True)
+    return Counter(node for lines in rows for node in set(nodes_in(lines)))
+
+
+def _without(found: Iterable[ClassifierCount], less: Counter[str]) -> Iterator[ClassifierCount]:
+    """Yield what others state, too, with their numbers."""
+    for one in found:
+        one.projects -= less[one.name]
+        if one.projects > 0:
+            yield one

@@ -158,6 +158,7 @@ class Wanted:
     maintainer: str = ""
     is_from_publisher: bool = False
     released_since: datetime | None = None
+    reader_id: int | None = None  # who looks; what they may not read isn't found
 
     @property
     def is_empty(self) -> bool:

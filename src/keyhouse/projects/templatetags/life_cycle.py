@@ -5,19 +5,22 @@ from __future__ import annotations
 from typing import Final
 
 from django import template
+from django.template import RequestContext
 
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects import queries
+from keyhouse.projects.reading import readable_by
+from keyhouse.projects.visiting import actor_of
 
 register: Final = template.Library()
 
 
-@register.filter
-def page_here(successor: str) -> str:
-    """Return the normalised name of the project that is named so, where it has a page here, or nothing."""
+@register.simple_tag(takes_context=True)
+def page_here(context: RequestContext, successor: str) -> str:
+    """Return the normalised name of the project that is named so, where whoever asks has a page of it here, or nothing."""
     return (
         queries.visible_projects()
-        .filter(normalized_name=normalise(successor))
+        .filter(readable_by(actor_of(context.request).user_id), normalized_name=normalise(successor))
         .values_list("normalized_name", flat=True)
         .first()
         or ""

@@ -10,10 +10,12 @@ from django.shortcuts import render
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.views.answers import SeeOther, session_of, show_form
 from keyhouse.core import actions
+from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project
 from keyhouse.projects.queries import find_project
+from keyhouse.projects.reading import is_hidden
 from keyhouse.safety.reports import queries, services
 from keyhouse.safety.reports.errors import ReportMissing
 from keyhouse.safety.reports.forms import CloseForm, ReportForm
@@ -28,7 +30,7 @@ _LONGEST_NAME: Final = 200
 @actions.classified(GET="report.file", POST="report.file")
 def report(request: AskedRequest, name: str) -> HttpResponse:
     """Ask what is wrong with a project, then pass it on to the people who run the index."""
-    project = _get_project(name)
+    project = _get_project(name, request.actor)
     asked = {"version": request.GET.get("version", "")[:200]}
     form = ReportForm(request.POST if request.method == "POST" else None, initial=asked)
     if request.method == "POST":
@@ -47,11 +49,12 @@ def report(request: AskedRequest, name: str) -> HttpResponse:
     return show_form(request, "safety/report.html", form, {"project": project})
 
 
-def _get_project(name: str) -> Project:
+def _get_project(name: str, by: Actor) -> Project:
+    """Return the project; one that somebody may not read is not there for them."""
     name = normalise(name)
     fits = name.isascii() and len(name) <= _LONGEST_NAME and name.replace("-", "").isalnum()
     project = find_project(name) if fits else None
-    if project is None:
+    if project is None or is_hidden(by.user_id, name):
         raise ProjectNotFound
     return project
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from django import forms
 
@@ -115,6 +115,34 @@ class TeamRoleForm(PageForm):
         """Let these be chosen; returns the form."""
         self.fields["team"] = forms.ChoiceField(label="Team", choices=list(names))
         return self
+
+
+class ReadersForm(PageForm):
+    """Who reads, and which teams."""
+
+    field_of: ClassVar[Mapping[str, str]] = {"readers-": "reads", "team-": "teams"}
+    reads = forms.ChoiceField(label="Who reads", required=False, widget=forms.RadioSelect)
+    teams = forms.MultipleChoiceField(
+        label="Teams",
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Of matter for the answer that names teams.",
+    )
+    confirmed = forms.BooleanField(required=False, widget=forms.HiddenInput)
+
+    def offer(self, choices: Iterable[tuple[str, str]], names: Iterable[tuple[str, str]] = ()) -> ReadersForm:
+        """Let these be chosen; returns the form."""
+        for field, offered in (("reads", choices), ("teams", names)):
+            chosen: Any = self.fields[field]
+            chosen.choices = list(offered)
+        if not self.fields["teams"].choices:  # type: ignore[attr-defined]  # a field of choices
+            self.fields["teams"].widget = forms.MultipleHiddenInput()
+        return self
+
+    @property
+    def team_names(self) -> list[str]:
+        """Return the teams that count: without the answer that names them, none."""
+        return list(self.cleaned_data["teams"]) if self.cleaned_data["reads"] == rules.TEAMS else []
 
 
 class MoveForm(PageForm):

@@ -11,6 +11,7 @@ from keyhouse.projects import organizing, visiting
 from keyhouse.projects import team_roles as team_role_waits
 from keyhouse.projects.errors import TeamElsewhere
 from keyhouse.projects.models import Project, TeamRole
+from keyhouse.projects.reading import readable_by
 from keyhouse.projects.visiting import page_of, pager, project_of
 from keyhouse.web.organization_pages.forms import MoveForm, NewProjectForm, TeamRoleForm
 from keyhouse.web.organization_pages.visiting import actor_of, confirm_form, context_of, organization_of, sent
@@ -29,7 +30,8 @@ def listing(request: HttpRequest, name: str) -> HttpResponse:
         )
         if made is not None:
             return visiting.to(made)
-    page = page_of(request, Project.objects.filter(organization=found).order_by("normalized_name"))
+    shown = Project.objects.filter(readable_by(actor_of(request).user_id), organization=found)
+    page = page_of(request, shown.order_by("normalized_name"))
     context = context_of(request, found, "projects") | {"projects": page, "pages": pager(page)}
     return show_form(request, "organizations/projects.html", form, context)
 

@@ -15,6 +15,7 @@ from keyhouse.organizations.changing import thing_of
 from keyhouse.organizations.models import Organization
 from keyhouse.projects import queries as projects
 from keyhouse.projects.models import File, Project
+from keyhouse.projects.reading import readable_by
 from keyhouse.projects.visiting import actor_of, page_of, pager, readable
 from keyhouse.web.project_pages.publications import publication_of
 
@@ -39,9 +40,12 @@ def organization(request: HttpRequest, name: str) -> HttpResponse:
         return _by_former_name(name)
     if name != found.normalized_name:
         return MovedForGood(_address(found))
-    shown = projects.visible_projects().filter(organization=found).annotate(newest=_NEWEST)
+    reader = actor_of(request).user_id
+    shown = (
+        projects.visible_projects().filter(readable_by(reader), organization=found).annotate(newest=_NEWEST)
+    )
     page = page_of(request, shown.order_by("normalized_name"))
-    is_member = queries.find_member_kind(actor_of(request).user_id, thing_of(found)) is not None
+    is_member = queries.find_member_kind(reader, thing_of(found)) is not None
     people = list(queries.members_of(found)[:_SHOWN]) if is_member else []
     context = {
         "organization": found,

@@ -10,6 +10,7 @@ from keyhouse.core import actions
 from keyhouse.organizations import queries, teams
 from keyhouse.organizations.models import Team
 from keyhouse.projects.models import TeamRole
+from keyhouse.projects.reading import readable_by
 from keyhouse.web.organization_pages.forms import NewNameForm, NewTeamForm, TeamMemberForm
 from keyhouse.web.organization_pages.visiting import (
     actor_of,
@@ -57,7 +58,8 @@ def team(request: HttpRequest, name: str, team_name: str) -> HttpResponse:
         )
         if not form.errors:
             return to(found, _part(chosen))
-    roles = TeamRole.objects.filter(team=chosen, project__organization=found).select_related("project")
+    read = readable_by(actor_of(request).user_id, "project")
+    roles = TeamRole.objects.filter(read, team=chosen, project__organization=found).select_related("project")
     context = context_of(request, found, "teams") | {
         "team": chosen,
         "people": queries.team_members_of(chosen),

@@ -7,7 +7,16 @@ from typing import Final
 from django.urls import path
 
 import keyhouse.mandate.urls  # noqa: F401 - it registers the converter `number`
-from keyhouse.web.organization_pages import activity, invitations, people, projects, public, settings, teams
+from keyhouse.web.organization_pages import (
+    activity,
+    invitations,
+    people,
+    projects,
+    public,
+    readers,
+    settings,
+    teams,
+)
 
 _ONE: Final = "manage/organization/<str:name>/"
 _INVITATION: Final = _ONE + "invitation/<number:invitation_id>/"
@@ -35,6 +44,7 @@ urlpatterns = [
     path(_TEAM + "person/<str:username>/keep/", teams.keep, name="keep-in-team"),
     path(_ONE + "projects/", projects.listing, name="organization-projects"),
     path(_ONE + "settings/", settings.profile, name="organization-settings"),
+    path(_ONE + "readers/", readers.of_organization, name="organization-readers"),
     path(_ONE + "rename/", settings.rename, name="rename-organization"),
     path(_ONE + "delete/", settings.delete, name="delete-organization"),
     path(_ONE + "activity/", activity.activity, name="organization-activity"),
@@ -44,6 +54,7 @@ urlpatterns = [
     path(_INBOX + "accept/", invitations.accept, name="accept-offer"),
     path(_INBOX + "decline/", invitations.decline, name="decline-offer"),
     path(_PROJECT + "organization/", projects.move, name="move-project"),
+    path(_PROJECT + "readers/", readers.of_project, name="project-readers"),
     path(_PROJECT + "teams/", projects.team_roles, name="project-teams"),
     path(_PROJECT + "teams/<str:team_name>/end/", projects.end_team_role, name="end-team-role"),
     path(_PROJECT + "teams/<str:team_name>/keep/", projects.keep_team_role, name="keep-team-role"),

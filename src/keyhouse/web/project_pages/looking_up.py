@@ -16,6 +16,8 @@ from keyhouse.core.errors import NotFound
 from keyhouse.index.errors import FileQuarantined
 from keyhouse.projects.models import File, Project
 from keyhouse.projects.queries import find_project
+from keyhouse.projects.reading import is_hidden
+from keyhouse.projects.visiting import actor_of
 from keyhouse.web import queries
 from keyhouse.web.project_pages.errors import ProjectQuarantined, ReleaseQuarantined
 from keyhouse.web.versions import LONGEST_VERSION, ReleaseLine, find_version
@@ -82,14 +84,14 @@ def project_path(name: str, version: str = "") -> str:
     return "/project/" + "".join(quote(part, safe="") + "/" for part in (name, version) if part)
 
 
-def look_up(name: str, version: str = "", rest: str = "") -> Looked:
+def look_up(request: HttpRequest, name: str, version: str = "", rest: str = "") -> Looked:
     """Find the project and, where one is named, the release; `rest` is what stands behind them in the address.
 
-    Raises NotFound, or SpeltOtherwise where name or version stand there in another spelling.
+    A project that whoever asks may not read is not found. Raises NotFound, or SpeltOtherwise where name or version stand there in another spelling.
     """
     normalized = canonicalize_name(name)
     project = find_project(normalized) if _NAME.fullmatch(normalized) else None
-    if project is None:
+    if project is None or is_hidden(actor_of(request).user_id, normalized):
         raise NotFound("There is no project of that name here.", fix="Look for it by searching.")
     history = queries.history_of(project)
     recommended = find_version(history, project.latest_version) or next(iter(history), None)

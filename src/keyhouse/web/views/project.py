@@ -55,7 +55,7 @@ def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
 @or_redirected
 def project(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
     """Show a project by its recommended release, or one release of it."""
-    looked = look_up(name, version)
+    looked = look_up(request, name, version)
     if looked.project.status == Project.Status.QUARANTINED:
         return render(request, "site/quarantined.html", looked.context)
     context = looked.context | {
@@ -72,7 +72,7 @@ def project(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
 @or_redirected
 def releases(request: HttpRequest, name: str) -> HttpResponse:
     """Show all releases of a project, fifty a page."""
-    looked = look_up(name, "", "releases/")
+    looked = look_up(request, name, "", "releases/")
     looked.require_open()
     pages = Pages(read_page_number(request.GET.get("page", "")), len(looked.history), LINES_A_PAGE)
     lines = looked.history[pages.first : pages.first + pages.length]
@@ -83,7 +83,7 @@ def releases(request: HttpRequest, name: str) -> HttpResponse:
 @or_redirected
 def files(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Show all files of a release, fifty a page."""
-    looked = look_up(name, version, "files/")
+    looked = look_up(request, name, version, "files/")
     looked.require_open()
     found = queries.open_files_of(looked.release_id)
     pages = Pages(read_page_number(request.GET.get("page", "")), found.count(), LINES_A_PAGE)
@@ -95,7 +95,7 @@ def files(request: HttpRequest, name: str, version: str) -> HttpResponse:
 @or_redirected
 def description(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Show a description that is too long for the project's page, in pages of its own."""
-    looked = look_up(name, version, "description/")
+    looked = look_up(request, name, version, "description/")
     looked.require_open()
     parts = cut_description(queries.description_of(looked.release_id))
     pages = Pages(min(read_page_number(request.GET.get("page", "")), len(parts)), len(parts), 1)
@@ -105,9 +105,9 @@ def description(request: HttpRequest, name: str, version: str) -> HttpResponse:
 
 @actions.classified(GET="site.read")
 @or_redirected
-def requirements(_: HttpRequest, name: str, version: str) -> HttpResponse:
+def requirements(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Return a requirements file with the hashes of all files of a release that can be installed."""
-    looked = look_up(name, version, "requirements.txt")
+    looked = look_up(request, name, version, "requirements.txt")
     looked.require_open()
     digests = queries.digests_of_files(looked.release_id)
     if not digests:
@@ -122,7 +122,7 @@ def requirements(_: HttpRequest, name: str, version: str) -> HttpResponse:
 @or_redirected
 def publications(request: HttpRequest, name: str, version: str) -> HttpResponse:
     """Tell programs how each file of a release was published, a thousand a page."""
-    looked = look_up(name, version, "publications.json")
+    looked = look_up(request, name, version, "publications.json")
     looked.require_open()
     found = queries.open_files_of(looked.release_id)
     pages = Pages(read_page_number(request.GET.get("page", "")), found.count(), FILES_A_DOCUMENT)

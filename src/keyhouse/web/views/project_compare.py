@@ -25,7 +25,7 @@ _SDIST: Final = ".tar.gz"
 @or_redirected
 def choose(request: HttpRequest, name: str) -> HttpResponse:
     """Ask for two releases, `?from=` and `?to=`, or lead to their comparison."""
-    looked = look_up(name, rest="compare/")
+    looked = look_up(request, name, rest="compare/")
     looked.require_open()
     before, after = (request.GET.get(key, "").strip() for key in ("from", "to"))
     if before and after:
@@ -44,7 +44,7 @@ def choose(request: HttpRequest, name: str) -> HttpResponse:
 @or_redirected
 def compare_two(request: HttpRequest, name: str, before: str, after: str) -> HttpResponse:
     """Show what changed from the release `before` to the release `after`."""
-    looked = look_up(name, rest=f"compare/{quote(before, safe='')}/{quote(after, safe='')}/")
+    looked = look_up(request, name, rest=f"compare/{quote(before, safe='')}/{quote(after, safe='')}/")
     looked.require_open()
     old, new = _find(looked, before), _find(looked, after)
     if (old.version, new.version) != (before, after):

@@ -28,7 +28,7 @@ _DIGITS: Final = 6
 @or_redirected
 def file(request: HttpRequest, name: str, version: str, filename: str) -> HttpResponse:
     """Show a file with what is inside, a hundred members a page, or by `?member=` one member of it."""
-    looked = look_up(name, version, f"files/{quote(filename, safe='')}/")
+    looked = look_up(request, name, version, f"files/{quote(filename, safe='')}/")
     found = get_open_file(looked, filename)
     context = looked.context | {"file": found, "publication": publication_of(found)}
     context |= {

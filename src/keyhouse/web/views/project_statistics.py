@@ -15,7 +15,7 @@ from keyhouse.web.project_pages.statistics import RANGES, Statistics, read_days,
 @or_redirected
 def page(request: HttpRequest, name: str) -> HttpResponse:
     """Show downloads per day, installer and release over `?days=`."""
-    looked = look_up(name, rest="statistics/")
+    looked = look_up(request, name, rest="statistics/")
     found = _statistics(request, looked)
     context = {
         "statistics": found,
@@ -30,7 +30,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 @or_redirected
 def document(request: HttpRequest, name: str) -> HttpResponse:
     """Return the same as JSON."""
-    looked = look_up(name, rest="statistics.json")
+    looked = look_up(request, name, rest="statistics.json")
     return JsonResponse({"project": looked.project.normalized_name, **_statistics(request, looked).as_json()})
 
 

@@ -23,6 +23,7 @@ from keyhouse.projects.search.queries import (
     is_stated,
 )
 from keyhouse.projects.search.rules import MOST_FOUND, SEPARATOR, Wanted
+from keyhouse.projects.visiting import actor_of
 from keyhouse.web.pages import Pages, read_page_number
 
 RESULTS: Final = 20  # projects a page
@@ -57,7 +58,7 @@ def _organizations(form: SearchForm, wanted: Wanted, pages: Pages) -> list[Organ
 def search(request: HttpRequest) -> HttpResponse:
     """Show the projects that `?q=` and the filters find, twenty a page."""
     form = SearchForm(request.GET)
-    wanted = form.wanted(clock.now())
+    wanted = form.wanted(clock.now(), actor_of(request).user_id)
     results = _results(request, wanted)
     context = {
         "form": form,
@@ -68,7 +69,7 @@ def search(request: HttpRequest) -> HttpResponse:
         "organizations": _organizations(form, wanted, results.pages),
         "pages": results.pages,
         "kept": form.address,
-        "classifiers": common_classifiers(OFFERED),
+        "classifiers": common_classifiers(OFFERED, actor_of(request).user_id),
     }
     return render(request, "site/search.html", context)
 
@@ -77,7 +78,7 @@ def search(request: HttpRequest) -> HttpResponse:
 def search_json(request: HttpRequest) -> HttpResponse:
     """Answer the same as JSON; docs/searching.md has its shape. Raises SearchRefused."""
     form = SearchForm(request.GET)
-    wanted = form.wanted(clock.now())
+    wanted = form.wanted(clock.now(), actor_of(request).user_id)
     if form.errors:
         raise SearchRefused(_sentence_of(form))
     results = _results(request, wanted)
@@ -126,15 +127,17 @@ def _organization_as_json(organization: Organization) -> dict[str, Any]:
 @actions.classified(GET="site.read")
 def browse(request: HttpRequest) -> HttpResponse:
     """Show the classifiers below `?classifier=` with their numbers of projects, and the projects that state it."""
-    classifier = request.GET.get("classifier", "")
-    if classifier and not (classifier.isprintable() and is_stated(classifier)):
+    classifier, reader_id = request.GET.get("classifier", ""), actor_of(request).user_id
+    if classifier and not (classifier.isprintable() and is_stated(classifier, reader_id)):
         raise NotFound("No project here states that classifier.", fix="Begin at the top: /browse/")
-    results = _results(request, Wanted(classifier=classifier))
+    results = _results(request, Wanted(classifier=classifier, reader_id=reader_id))
     context = {
         "classifier": classifier,
         "last": classifier.rpartition(SEPARATOR)[2],
         "above": _above(classifier),
-        "below": [(one.name.rpartition(SEPARATOR)[2], one) for one in classifiers_below(classifier)],
+        "below": [
+            (one.name.rpartition(SEPARATOR)[2], one) for one in classifiers_below(classifier, reader_id)
+        ],
         "results": results,
         "pages": results.pages,
         "kept": urlencode({"classifier": classifier}),
