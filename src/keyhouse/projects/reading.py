@@ -75,8 +75,7 @@ def hidden_from(user_id: int | None, column: str = "pk") -> Q:
     """Return the condition of a row whose project (a column) somebody may not read."""
     if not configuration.current().is_private:
         return Q(pk__in=())
-    # a constant statement, whose values are parameters
-    hidden = RawSQL(_KEYS, [user_id] * _PEOPLE)  # noqa: S611
+    hidden = RawSQL(_KEYS, [user_id] * _PEOPLE)  # noqa: S611 - a constant, whose values are parameters
     return Q(**{f"{column}__in": hidden})
 
 
