@@ -60,6 +60,8 @@ NEVER_GATED = {
     # being asked into a project, and saying no
     "collaborator.read-invitations", "collaborator.decline", "collaborator.leave",
     "organization.decline", "organization.leave",
+    # what one applied for: seeing what became of it, and taking it back
+    "application.read-own", "application.withdraw",
     # leaving where one is alone; asking to be let off, or for a key
     "collaborator.lay-down", "organization.lay-down", "exemption.ask",
     # telling of abuse, and seeing what became of it
@@ -90,7 +92,7 @@ IMPLICIT = {
     "collaborator.nudge", "organization.nudge",
     "publisher.add", "publisher.confirm", "publisher.constrain", "publisher.add-pending",
     "project.require-publishers", "project.allow-tokens",
-    "organization.create", "organization.accept", "organization.invite", "organization.change-role",
+    "organization.create", "organization.apply", "organization.decide", "organization.accept", "organization.invite", "organization.hand-over", "organization.change-role",
     "organization.remove-member", "organization.add-project", "organization.move-project",
     "organization.set-readers", "project.set-readers", "team.add-member", "team-role.set", "project.move", "team.keep-member", "team-role.keep",
 }  # fmt: skip

@@ -166,6 +166,8 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     # one's own organizations
     "/manage/organizations/": seen(PERSON, "auden"),
     "/manage/organizations/new/": seen(PERSON),
+    "/manage/organizations/apply/": seen(PERSON),
+    "/operator/applications/": seen(OPERATOR),
     f"{ORGANIZATION}/": seen(PERSON, OTHER, at=f"{TOOLS}/"),
     f"{ORGANIZATION}/person/{{username}}/role/": linked(f"{TOOLS}/", PERSON),
     f"{ORGANIZATION}/person/{{username}}/remove/": linked(f"{TOOLS}/", PERSON),
@@ -174,7 +176,17 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     f"{TEAM}/person/{{username}}/remove/": linked(f"{TOOLS}/teams/keel/", PERSON),
     **{
         f"{ORGANIZATION}/{part}/": seen(PERSON, at=f"{TOOLS}/{part}/")
-        for part in ("leave", "teams", "projects", "settings", "rename", "delete", "activity", "compliance")
+        for part in (
+            "leave",
+            "hand-over",
+            "teams",
+            "projects",
+            "settings",
+            "rename",
+            "delete",
+            "activity",
+            "compliance",
+        )
     },
     "/manage/project/{name}/organization/": seen(PERSON, at=f"{LANTERN}/organization/"),
     "/manage/project/{name}/teams/": seen(PERSON, at=f"{LANTERN}/teams/"),
@@ -329,6 +341,12 @@ LEFT_OUT: Final[dict[str, str]] = {
     f"{ORGANIZATION}/activity.jsonl": _PROGRAMS,
     f"{ORGANIZATION}/readers/": "one sentence where the index is public, as this one is",
     "/manage/project/{name}/readers/": "the same",
+    "/manage/organizations/applications/{application_id}/": "asked for in an index whose operators decide; like one report",
+    "/operator/applications/{application_id}/": "the same, like the page of one report",
+    **{
+        f"/operator/applications/{{application_id}}/{act}/": "the same, like the page that closes a report"
+        for act in ("approve", "ask", "decline")
+    },
     f"{TEAM}/rename/": "like the page that renames an organization",
     f"{ONE}confirm/": "a button as on the page that removes a publisher",
     f"{ONE}constrain/": "a button as on the page that removes a publisher",

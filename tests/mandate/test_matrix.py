@@ -79,7 +79,7 @@ MOMENTS: dict[str, datetime] = {
 }
 # gated, and reached from the command line and inside services only
 WITHOUT_DOOR = {
-    "organization.apply", "organization.decide", "emergency.propose",
+    "emergency.propose",
     "mandate.propose", "user.invite", "user.create", "setup.link", "enrolment.link",
 }  # fmt: skip
 # gated, and asked inside the door of another action: each has a test of its own below

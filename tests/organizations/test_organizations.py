@@ -6,22 +6,19 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.organizations.conftest import everything, id_of, person, user_of, with_people
+from tests.organizations.conftest import everything, person, user_of, with_people
 
 from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
-from keyhouse.core import actions, configuration, faults
+from keyhouse.core import actions, faults
 from keyhouse.core.actions import CATALOGUE, Thing
 from keyhouse.core.actor import NOBODY, Actor, host
 from keyhouse.core.errors import RoleRequired, SignInRequired
 from keyhouse.mail.models import Mail
 from keyhouse.organizations import membership, populating, queries, rules, services, teams
 from keyhouse.organizations.errors import (
-    ApplicationMissing,
-    ApplicationsTooMany,
     MemberMissing,
     MembershipKindUnknown,
-    OrganizationApplied,
     OrganizationNameRefused,
     OrganizationNotEmpty,
     OrganizationOwnerLast,
@@ -87,48 +84,6 @@ def test_texts_are_one_line(ada: Actor, acme: Organization) -> None:
             services.describe_organization("acme", *texts, by=ada)
     acme.refresh_from_db()
     assert (acme.title, acme.description) == ("A", "b")
-
-
-# ---- applications
-
-
-def test_operators_decide_where_that_is_set(ada: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = configuration.current()
-    monkeypatch.setattr(configuration, "current", lambda: _With(settings, organizations="application"))
-    with pytest.raises(OrganizationApplied):
-        services.create_organization("acme", by=ada)
-    asked = services.apply("acme", "We publish", by=ada)
-    assert services.apply("ACME", "Again", by=ada) == asked
-    rival = services.apply("acme", "Me too", by=person("bob"))
-    for name in ("two", "three"):
-        services.apply(name, "", by=ada)
-    with pytest.raises(ApplicationsTooMany):
-        services.apply("four", "", by=ada)
-    with pytest.raises(RoleRequired):
-        services.approve_application(asked.pk, by=ada)
-    olga = person("olga")
-    User.objects.filter(pk=id_of(olga)).update(is_operator=True)
-    from dataclasses import replace  # noqa: PLC0415 - of this test alone
-
-    by = replace(olga, is_operator=True)
-    made = services.approve_application(asked.pk, by=by)
-    assert kinds_of(made) == {"ada": "owner"}
-    for number in (asked.pk, rival.pk, 999):
-        with pytest.raises(ApplicationMissing):
-            services.approve_application(number, by=by)
-    assert Mail.objects.filter(kind="organization-decided").count() == 2
-    services.decline_application(queries.waiting_applications()[0].pk, "No", by=by)
-    assert not Organization.objects.filter(normalized_name="two").exists()
-
-
-class _With:
-    """Settings with some of them changed."""
-
-    def __init__(self, settings: Any, **changes: Any) -> None:
-        self._settings, self._changes = settings, changes
-
-    def __getattr__(self, name: str) -> Any:
-        return self._changes.get(name, getattr(self._settings, name))
 
 
 # ---- roles

@@ -19,6 +19,7 @@ from tests.accounts.conftest import (
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight import proposals
 from keyhouse.accounts.oversight.errors import PersonUnfit
+from keyhouse.accounts.oversight.new_owners import OBJECTION, SILENCE
 from keyhouse.accounts.oversight.suspending import suspend_user
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.audit.models import Record
@@ -29,9 +30,7 @@ from keyhouse.projects.errors import ProjectOwned
 from keyhouse.projects.limiting import set_limits
 from keyhouse.projects.models import Project, Role
 from keyhouse.projects.ownership import (
-    OBJECTION,
     OWNER,
-    SILENCE,
     carry_out_due,
     projects_without_owner,
     propose_owner,

@@ -102,6 +102,10 @@ COMMANDS: Final[dict[str, str]] = {
     "creators approve": "creator.approve",
     "creators revoke": "creator.revoke",
     "creators list": HOST,
+    "organization applications": HOST,
+    "organization approve": "organization.decide",
+    "organization decline": "organization.decide",
+    "organization ask": "organization.decide",
     "publisher issuers add": "issuer.add",
     "publisher issuers list": HOST,
     "publisher issuers remove": "issuer.remove",
@@ -156,9 +160,7 @@ INSIDE: Final[dict[str, str]] = {
     "publisher.learn": "the exchange of an identity from CI for a token, at its first use",
     "publisher.refuse": "the exchange of an identity from CI for a token",
     "publisher.settle": "the first upload to a name that a pending publisher waits for",
-    "organization.apply": "the pages of organizations",
     "organization.move-project": "the moving of a project",
-    "organization.decide": "the console",
 }
 
 # Job, as the audit log names it → what it does.

@@ -200,6 +200,8 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("collaborator.lay-down", "Lay down a project that one owns alone, or take that back"),
         _own("organization.lay-down", "Lay down an organization that one owns alone, or take that back"),
         _own("exemption.ask", "Ask operators for an exemption or a security key, or take that back"),
+        _own("application.read-own", "See what became of one's applications for organizations"),
+        _own("application.withdraw", "Take back one's application for an organization"),
         _own("organization.decline", "Decline an invitation into an organization"),
         _own("report.file", "Report a project to the people who run the index"),
         _own("report.read-own", "See what one reported, and what became of it"),
@@ -333,6 +335,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated("project.restore", "Bring a deleted project back that one owned", "management", step_up=True),
         _gated("organization.create", "Make an organization", "management", step_up=True),
         _gated("organization.apply", "Apply for an organization, where operators decide", "management"),
+        _gated("application.reply", "Reply to what operators ask about an application", "management"),
         _gated(
             "organization.manage", "See an organization with its people, teams and projects", "management"
         ),
@@ -351,6 +354,9 @@ CATALOGUE: Final[dict[str, Action]] = {
         ),
         _gated("organization.delete", "Delete an organization", "management", step_up=True),
         _gated("organization.invite", "Invite somebody into an organization", "management", step_up=True),
+        _gated(
+            "organization.hand-over", "Hand an organization over to a new owner", "management", step_up=True
+        ),
         _gated("organization.resend", "Send an invitation into an organization once more", "management"),
         _gated("organization.revoke", "Take back an invitation into an organization", "management"),
         _gated(
@@ -403,6 +409,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated(
             "project.set-readers", "Say who reads a project on a private index", "management", step_up=True
         ),
+        _operator("application.read-all", "See who applies for which organization"),
         _operator("organization.decide", "Answer an application for an organization", step_up=True),
         _operator("account.read-troubled", "See which accounts are frozen and which mail domains are gone"),
         _any_office("console.read", "See how the index is doing, and what needs attention"),

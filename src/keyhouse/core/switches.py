@@ -88,11 +88,13 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "collaborator.hand-over",
         "organization.create",
         "organization.apply",
+        "application.reply",
         "organization.decide",
         "organization.describe",
         "organization.rename",
         "organization.set-readers",
         "organization.invite",
+        "organization.hand-over",
         "organization.resend",
         "organization.accept",
         "organization.change-role",
@@ -153,7 +155,7 @@ ALWAYS_OPEN: Final = frozenset(
         "publisher.read", "publisher.remove", "publisher.remove-pending", "publisher.learn", "publisher.refuse",
         "project.require-publishers",
         "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",
-        "organization.revoke", "organization.decline", "organization.leave", "organization.keep-member",
+        "organization.revoke", "organization.decline", "organization.leave", "organization.keep-member", "application.withdraw",
         "team.keep-member", "team-role.keep",
         # leaving, also where one is alone, and asking to
         "collaborator.lay-down", "organization.lay-down", "exemption.ask", "exemption.answer",
@@ -170,7 +172,7 @@ ALWAYS_OPEN: Final = frozenset(
         # the mails that all of this needs
         "mail.report-bounces", "mail.retry", "mail.clear-bounce",
         # tightening, and the switches themselves
-        "report.file", "report.read-own", "report.read-all", "report.close",
+        "report.file", "report.read-own", "report.read-all", "report.close", "application.read-own", "application.read-all",
         "name.reserve", "name.release", "name.read-all", "creator.read-all", "creator.revoke", "issuer.read-all", "issuer.test", "issuer.remove",
         "quarantine.read-all", "quarantine.set", "quarantine.lift",
         "mandate.withdraw", "mandate.complete", "mandate.pause", "mandate.simulate", "mandate.end-brownout", "mandate.go-stale", "switch.set", "switch.set-long", "switch.lift",

@@ -38,8 +38,9 @@ FOUNDING: Final = frozenset({"project.create"})
 UPLOADS: Final = frozenset({"release.upload", "project.create"})
 ACCEPT: Final = "collaborator.accept"
 FOUND: Final = "organization.create"
+APPLY: Final = "organization.apply"  # what is approved makes an owner without a further act of theirs
 JOIN: Final = "organization.accept"
-GAINING: Final = FOUNDING | {ACCEPT, FOUND, JOIN}
+GAINING: Final = FOUNDING | {ACCEPT, FOUND, APPLY, JOIN}
 PERSONAL: Final = frozenset({"session", "token"})
 OF_A_JOB: Final = frozenset({"host.command"})
 # A hold stops publishing and changes of the account; installing goes on.
@@ -523,12 +524,13 @@ def prospective(facts: Facts) -> tuple[Authority, ...]:
     return (*facts.authority, *gained)
 
 
-_OF_ORGANIZATIONS: Final = frozenset({FOUND, JOIN})
+_FOUNDER: Final = frozenset({FOUND, APPLY})
+_OF_ORGANIZATIONS: Final = _FOUNDER | {JOIN}
 
 
 def _prospective_membership(facts: Facts) -> Iterator[Authority]:
     thing = facts.object or Object("organization")
-    every = ("owner",) if facts.action == FOUND else ("owner", "manager", "member")
+    every = ("owner",) if facts.action in _FOUNDER else ("owner", "manager", "member")
     for role in (thing.gives,) if thing.gives else every:
         yield Authority("organization", thing.name, role, None, "prospective")
 

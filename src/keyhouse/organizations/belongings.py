@@ -55,6 +55,8 @@ def _give_up(user_id: int, now: datetime) -> None:
 def _disown(user_id: int, since: datetime, now: datetime) -> int:
     """End what was offered from the account since then, and what it asked for, as it may be from whoever was in it."""
     take_back_asked_by(user_id)
+    asked = OrganizationApplication.objects.filter(asked_by_id=user_id, asked_at__gte=since, decided_at=None)
+    asked.update(decided_at=now, outcome=OrganizationApplication.Outcome.WITHDRAWN)
     waiting = OrganizationInvitation.objects.filter(
         invited_by_id=user_id, invited_at__gte=since, ended_at=None
     )
@@ -96,6 +98,7 @@ BELONGINGS: Final = Belongings(
             (
                 "organization__name",
                 "kind",
+                "hands_over",
                 "username",
                 "address",
                 "invited_by_name",
@@ -111,8 +114,26 @@ BELONGINGS: Final = Belongings(
             "organization_applications",
             "organizations.OrganizationApplication",
             _applications,
-            ("name", "reason", "asked_at", "decided_at", "outcome", "answer"),
-            {"id": _ROW, "asked_by": _ACCOUNT, "decided_by_name": "somebody else"},
+            (
+                "name",
+                "title",
+                "reason",
+                "asked_at",
+                "question",
+                "question_at",
+                "reply",
+                "replied_at",
+                "decided_at",
+                "outcome",
+                "answer",
+            ),
+            {
+                "id": _ROW,
+                "asked_by": _ACCOUNT,
+                "decided_by_name": "somebody else",
+                "question_by_name": "somebody else",
+                "folded_name": "the name, to compare it",
+            },
         ),
     ),
     give_up=_give_up,

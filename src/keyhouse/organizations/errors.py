@@ -69,6 +69,33 @@ class ApplicationMissing(OrganizationsRefusal):
     fix = "See the list of applications that wait."
 
 
+class ApplicationNotAsked(OrganizationsRefusal):
+    """Whoever applied can only add what the operators asked for."""
+
+    code = "application-not-asked"
+    situation = Situation.CONFLICT
+    sentence = "The operators asked nothing that waits for your reply."
+    fix = "Wait for them, or withdraw the application and apply anew."
+
+
+class ApplicationNeedless(OrganizationsRefusal):
+    """Where everybody makes organizations, nobody decides about applications for them."""
+
+    code = "application-needless"
+    situation = Situation.CONFLICT
+    sentence = "On this index nobody has to ask for an organization."
+    fix = "Found it yourself."
+
+
+class ApplicantAway(OrganizationsRefusal):
+    """Nobody becomes an owner while their account is closed, frozen or on hold."""
+
+    code = "applicant-away"
+    situation = Situation.CONFLICT
+    sentence = "The account of whoever applied is closed, frozen or on hold."
+    fix = "Approve it once the account is open again, or decline it."
+
+
 class MemberMissing(OrganizationsRefusal):
     """Nobody of that name belongs to the organization, or to the team."""
 
@@ -84,7 +111,7 @@ class OrganizationOwnerLast(OrganizationsRefusal):
     code = "organization-owner-last"
     situation = Situation.CONFLICT
     sentence = "This is the only owner, and an organization always has one."
-    fix = "Let somebody else become an owner first."
+    fix = "Hand the organization over to somebody, or let somebody else become an owner, first."
 
 
 class MembershipKindUnknown(OrganizationsRefusal):

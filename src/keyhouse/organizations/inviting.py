@@ -1,4 +1,4 @@
-"""Inviting people into organizations: invite, send again, take back, accept, decline.
+"""Inviting people into organizations: invite, hand over, send again, take back, accept, decline.
 
 An invitation gives nothing. Whoever accepts gains authority there and then, so the gate is asked as for a first upload.
 Accounts are locked before the organization, as the end of an account does, and the organization before its invitations.
@@ -20,7 +20,7 @@ from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import Detail, record
 from keyhouse.core import actions, clock, faults
 from keyhouse.core.actor import Actor
-from keyhouse.organizations import letters, queries, rules
+from keyhouse.organizations import letters, membership, queries, rules
 from keyhouse.organizations.changing import (
     count,
     lock_people,
@@ -42,6 +42,7 @@ from keyhouse.organizations.errors import (
 from keyhouse.organizations.models import Membership, Organization, OrganizationInvitation
 
 INVITE: Final = "organization.invite"
+HAND_OVER: Final = "organization.hand-over"
 RESEND: Final = "organization.resend"
 REVOKE: Final = "organization.revoke"
 ACCEPT: Final = "organization.accept"
@@ -58,13 +59,23 @@ def invite(name: str, invitee: str, kind: str, *, by: Actor) -> OrganizationInvi
     """
     if kind not in rules.KINDS:
         raise MembershipKindUnknown
+    return _offer(name, invitee, kind, INVITE, by)
+
+
+def hand_over(name: str, invitee: str, *, by: Actor) -> OrganizationInvitation:
+    """Offer one's own ownership to somebody; once they accept, it ends. Raises as `invite`."""
+    person_of(by)
+    return _offer(name, invitee, rules.OWNER, HAND_OVER, by)
+
+
+def _offer(name: str, invitee: str, kind: str, action: str, by: Actor) -> OrganizationInvitation:
     now, (username, address) = clock.now(), read_target(invitee, OfferTargetRefused)
-    require_role(name, INVITE, by)
+    require_role(name, action, by)
     count(by, limits.INVITATION)
     is_mailed = may_mail(username or address, now)
     with transaction.atomic():
         user = accounts.find_user(username) if username else None
-        organization = organization_to_change(name, INVITE, by, user.pk if user else None)
+        organization = organization_to_change(name, action, by, user.pk if user else None)
         _require_new(organization, user, (username, address), kind, now)
         invitation = OrganizationInvitation.objects.create(
             organization=organization,
@@ -72,20 +83,33 @@ def invite(name: str, invitee: str, kind: str, *, by: Actor) -> OrganizationInvi
             username=username,
             address=address,
             kind=kind,
+            hands_over=action == HAND_OVER,
             invited_by_id=by.user_id,
             invited_by_name=by.name,
             invited_at=now,
             sent_at=now,
             expires_at=now + life_of_offers(),
         )
-        record(INVITE, by=by, about=thing_of(organization), details=_told(invitation))
-        if is_mailed:
-            mail_offer(invitation, partial(letters.invited, invitation, organization), by, now)
-        if kind == rules.OWNER:
-            others = [pk for pk in queries.owners_of(organization) if pk != by.user_id]
-            tell_others(others, letters.owner_invited(organization, str(invitation), by.name), now)
+        record(action, by=by, about=thing_of(organization), details=_told(invitation))
+        _tell(invitation, organization, by, now, is_mailed=is_mailed)
         faults.reach("invitation.rows-written")
     return invitation
+
+
+def _tell(
+    invitation: OrganizationInvitation,
+    organization: Organization,
+    by: Actor,
+    now: datetime,
+    *,
+    is_mailed: bool,
+) -> None:
+    """Mail it to whoever is invited, and to the other owners where somebody shall join them."""
+    if is_mailed:
+        mail_offer(invitation, partial(letters.invited, invitation, organization), by, now)
+    if invitation.kind == rules.OWNER:
+        others = [pk for pk in queries.owners_of(organization) if pk != by.user_id]
+        tell_others(others, letters.owner_invited(organization, str(invitation), by.name), now)
 
 
 def resend(name: str, invitation_id: int, *, by: Actor) -> OrganizationInvitation:
@@ -145,6 +169,8 @@ def accept(invitation_id: int, *, by: Actor) -> Membership:
         member = _take_on(organization, present, invitation.kind, user_id, now)
         invitation.accepted_by_id = user_id
         _end(invitation, _Outcome.ACCEPTED, now)
+        if invitation.hands_over and invitation.invited_by_id is not None:
+            membership.hand_over(organization, member, invitation.invited_by_id, now)
         record(ACCEPT, by=by, about=thing_of(organization), account_id=user_id, details=_told(invitation))
         others = [pk for pk in queries.owners_of(organization) if pk != user_id]
         tell_others(others, letters.joined(organization, by.name, member.kind), now)
@@ -240,4 +266,5 @@ def _told(invitation: OrganizationInvitation) -> dict[str, Detail]:
         "invitation": invitation.pk,
         "role": invitation.kind,
         "invitee": invitation.username or "an address",
+        "hands_over": invitation.hands_over,
     }

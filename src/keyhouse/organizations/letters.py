@@ -10,6 +10,8 @@ from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
 from keyhouse.organizations.models import Organization, OrganizationApplication, OrganizationInvitation
 
 INBOX = "/account/invitations/"
+APPLICATIONS = "/manage/organizations/applications/"
+QUEUE = "/operator/applications/"
 
 
 def invited(
@@ -25,6 +27,7 @@ def invited(
             Text(
                 f"{by} invites you to the organization {organization.name} at {site}, as {invitation.kind}."
             ),
+            *_instead(invitation),
             Facts((("Until", clock.format_second(invitation.expires_at)),)),
             Text(
                 "Nothing changes until you accept. This index asks for a second factor before: a security key or an "
@@ -35,6 +38,11 @@ def invited(
             Text("If you don't know what this is about, there is nothing to do."),
         ),
     )
+
+
+def _instead(invitation: OrganizationInvitation) -> tuple[Block, ...]:
+    told = f"It is handed over to you: once you accept, {invitation.invited_by_name} belongs to it no more."
+    return (Text(told),) if invitation.hands_over else ()
 
 
 def _ways_in(invitation: OrganizationInvitation, way_in: Link | None) -> tuple[Block, ...]:
@@ -132,6 +140,20 @@ def removed(organization: Organization, who: str, by: str) -> Letter:
     )
 
 
+def handed_over(organization: Organization, who: str) -> Letter:
+    """Return the notice that an owner has gone, as the one to whom they handed it over accepted."""
+    return Letter(
+        "organization-handed-over",
+        f"{who} handed {organization.name} over",
+        (
+            Text(
+                f"{who} handed the organization {organization.name} over and belongs to it no more. With that ended what "
+                "they could do in its projects by it."
+            ),
+        ),
+    )
+
+
 def left(organization: Organization, who: str, before: str) -> Letter:
     """Return the notice to the owners that somebody left."""
     return Letter(
@@ -217,6 +239,35 @@ def deleted(name: str, by: str) -> Letter:
         "organization-deleted",
         f"The organization {name} is deleted",
         (Text(f"{by} deleted the organization {name}. It had no projects."),),
+    )
+
+
+def applied(application: OrganizationApplication) -> Letter:
+    """Return the notice to operators that an application waits for them."""
+    return Letter(
+        "organization-applied",
+        f"{application.asked_by.username} applies for the organization {application.name}",
+        (
+            Text("An application for an organization waits for the operators of this index."),
+            Facts((("Name", application.name), ("By", application.asked_by.username))),
+            Link("See it, and answer", site_address(f"{QUEUE}{application.pk}/")),
+        ),
+    )
+
+
+def asked_for_more(application: OrganizationApplication) -> Letter:
+    """Return the operators' question to whoever applied."""
+    return Letter(
+        "organization-application-question",
+        f"A question about your application for {application.name}",
+        (
+            Text(
+                f"The operators of this index want to know more before they decide about the organization "
+                f"{application.name}: {application.question}"
+            ),
+            Text("Nothing is decided until you reply."),
+            Link("Reply, or withdraw", site_address(f"{APPLICATIONS}{application.pk}/")),
+        ),
     )
 
 

@@ -166,15 +166,44 @@ def _waits(  # noqa: PLR0913, PLR0917 - what waits, and who asked for it
     due_at = now + timedelta(days=configuration.current().owner_removal_days)
     if due_at <= now:
         return False
-    member.ends_at, member.ends_as = due_at, kind
-    member.ends_asked_by_id, member.ends_asked_by_name = by.user_id, by.name
-    member.save(update_fields=list(_AS_BEFORE))
-    letter = letters.will_end(organization, member.user.username, kind, by.name, due_at)
-    tell_others(sorted({*queries.owners_of(organization), member.user_id}), letter, now)
+    _put_off(organization, member, kind, due_at, (by.user_id, by.name), now)
     told = {"user": member.user.username, "before": member.kind, "after": kind}
     told["due_at"] = clock.format_instant(due_at)
     record(action, by=by, about=thing_of(organization), account_id=member.user_id, details=dict(told))
     return True
+
+
+def _put_off(  # noqa: PLR0913, PLR0917 - what waits, and who asked for it
+    organization: Organization,
+    member: Membership,
+    kind: str,
+    due_at: datetime,
+    asked_by: tuple[int | None, str],
+    now: datetime,
+) -> None:
+    member.ends_at, member.ends_as = due_at, kind
+    member.ends_asked_by_id, member.ends_asked_by_name = asked_by
+    member.save(update_fields=list(_AS_BEFORE))
+    letter = letters.will_end(organization, member.user.username, kind, asked_by[1], due_at)
+    tell_others(sorted({*queries.owners_of(organization), member.user_id}), letter, now)
+
+
+def hand_over(organization: Organization, to: Membership, by_id: int, now: datetime) -> None:
+    """Let the owner who handed the organization over go, as the new one has accepted; in the caller's transaction.
+
+    Where many depend on a project of it, that waits as any other end of an owner does.
+    """
+    owners = organization.members.filter(user_id=by_id, kind=rules.OWNER).exclude(pk=to.pk)
+    member = owners.select_related("user").first()
+    if member is None:
+        return
+    due_at = now + timedelta(days=configuration.current().owner_removal_days)
+    if due_at > now and _has_critical_project(organization):
+        _put_off(organization, member, NOTHING, due_at, (by_id, member.user.username), now)
+        return
+    end_membership(organization, member)
+    letter = letters.handed_over(organization, member.user.username)
+    tell_others(sorted({*queries.owners_of(organization), by_id}), letter, now)
 
 
 def _takes_an_owner_out(organization: Organization, member: Membership, kind: str, by: Actor) -> bool:

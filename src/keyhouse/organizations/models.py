@@ -154,6 +154,7 @@ class OrganizationInvitation(models.Model):
     username = models.CharField(max_length=50, default="", blank=True)  # as it was typed
     address = models.CharField(max_length=254, default="", blank=True, db_index=True)  # in lower case
     kind = models.CharField(max_length=16)  # of the role
+    hands_over = models.BooleanField(default=False, db_default=False)  # whoever invites goes with it
     invited_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )  # null: the host
@@ -178,20 +179,32 @@ class OrganizationInvitation(models.Model):
 
 
 class OrganizationApplication(models.Model):
-    """That somebody asks the operators for an organization, where these decide about each."""
+    """That somebody asks the operators for an organization, where these decide about each.
+
+    Until it is decided operators may ask for more; the newest question stands here with its reply.
+    """
 
     class Outcome(models.TextChoices):
-        """What the operators said."""
+        """How it ended: by the operators, or by whoever applied."""
 
         APPROVED = "approved"
         DECLINED = "declined"
+        WITHDRAWN = "withdrawn"
 
     name = models.CharField(max_length=50)
+    # after confusables folding: whoever applies for such a name applies for the same one
+    folded_name = models.CharField(max_length=50, default="", db_default="", db_index=True)
+    title = models.CharField(max_length=100, default="", db_default="", blank=True)
     reason = models.CharField(max_length=500)
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="organization_applications"
     )
     asked_at = models.DateTimeField()
+    question = models.CharField(max_length=500, default="", db_default="", blank=True)
+    question_at = models.DateTimeField(null=True)
+    question_by_name = models.CharField(max_length=150, default="", db_default="", blank=True)
+    reply = models.CharField(max_length=500, default="", db_default="", blank=True)  # to the question
+    replied_at = models.DateTimeField(null=True)
     decided_at = models.DateTimeField(null=True)
     decided_by_name = models.CharField(max_length=150, default="", blank=True)
     outcome = models.CharField(max_length=16, choices=Outcome, default="", blank=True)
@@ -200,3 +213,10 @@ class OrganizationApplication(models.Model):
     def __str__(self) -> str:
         """Return the name that is asked for."""
         return self.name
+
+    @property
+    def state(self) -> str:
+        """Return how it stands: waiting (for the operators), asked (waiting for whoever applied), or its outcome."""
+        if self.decided_at is not None:
+            return self.outcome
+        return "asked" if self.question_at is not None and self.replied_at is None else "waiting"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Value, When
@@ -168,6 +168,38 @@ def find_invitation_of_person(invitation_id: int, user_id: int) -> OrganizationI
     return mine.select_related("organization").first()
 
 
+def is_taken(name: str) -> bool:
+    """Tell whether an organization has or had this name, or one that people would confuse with it."""
+    return UsedName.objects.filter(folded_name=fold(name)).exists()
+
+
 def waiting_applications() -> QuerySet[OrganizationApplication]:
-    """Return the applications that wait for an answer, the oldest first."""
+    """Return the applications that nobody has decided, the oldest first."""
     return OrganizationApplication.objects.filter(decided_at=None).order_by("asked_at", "pk")
+
+
+def unanswered_applications() -> QuerySet[OrganizationApplication]:
+    """Return those of them that wait for the operators, and for nobody's reply."""
+    return waiting_applications().filter(Q(question_at=None) | Q(replied_at__isnull=False))
+
+
+def applications_of(user_id: int) -> QuerySet[OrganizationApplication]:
+    """Return what somebody applied for, the newest first."""
+    return OrganizationApplication.objects.filter(asked_by_id=user_id).order_by("-asked_at", "-pk")
+
+
+def find_application(application_id: int) -> OrganizationApplication | None:
+    """Return an application, decided or not, with whoever applied, or None."""
+    return OrganizationApplication.objects.filter(pk=application_id).select_related("asked_by").first()
+
+
+def rivals_of(application: OrganizationApplication) -> QuerySet[OrganizationApplication]:
+    """Return the other undecided applications for its name, or for one that people would confuse with it."""
+    return waiting_applications().filter(folded_name=application.folded_name).exclude(pk=application.pk)
+
+
+def age_of_applications(now: datetime) -> tuple[int, timedelta]:
+    """Return how many applications wait for the operators, and for how long the oldest has."""
+    waiting = unanswered_applications()
+    oldest = waiting.first()
+    return waiting.count(), now - (oldest.replied_at or oldest.asked_at) if oldest else timedelta()

@@ -51,6 +51,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
         "organization.remove-member",
         "organization.keep-member",
         "organization.nudge",
+        "organization.hand-over",
         "organization.lay-down",
     },
     MANAGER: _EVERY_MEMBER | _MANAGING,
@@ -103,6 +104,14 @@ def check_name(name: str) -> str:
 def key_of(name: str) -> str:
     """Return the one spelling that decides which organization or team is meant; what no name could be is nothing."""
     return normalise(name) if len(name) <= LONGEST_NAME and _NAME.fullmatch(name) else ""
+
+
+def check_reason(text: str) -> str:
+    """Return one line that says why; raises OrganizationTextRefused also where there is none."""
+    text = check_text(text)
+    if not text:
+        raise OrganizationTextRefused("A reason is missing.", fix="Say in a line why.")
+    return text
 
 
 def check_text(text: str, longest: int = LONGEST_TEXT) -> str:

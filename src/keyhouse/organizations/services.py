@@ -1,4 +1,4 @@
-"""Making, describing, renaming and deleting organizations, and applying for one where operators decide about each."""
+"""Making, describing, renaming and deleting organizations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import record
 from keyhouse.core import actions, clock, configuration, faults
-from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold, normalise
 from keyhouse.organizations import letters, queries, rules
@@ -27,22 +26,18 @@ from keyhouse.organizations.changing import (
     thing_of,
 )
 from keyhouse.organizations.errors import (
-    ApplicationMissing,
-    ApplicationsTooMany,
     MemberMissing,
     OrganizationApplied,
     OrganizationNameRefused,
     OrganizationNotEmpty,
 )
-from keyhouse.organizations.models import Membership, Organization, OrganizationApplication, UsedName
+from keyhouse.organizations.models import Membership, Organization, UsedName
 
 CREATE: Final = "organization.create"
 DESCRIBE: Final = "organization.describe"
 RENAME: Final = "organization.rename"
 DELETE: Final = "organization.delete"
-APPLY: Final = "organization.apply"
-DECIDE: Final = "organization.decide"
-_TAKEN: Final = "Another organization has or had this name, or one that people would confuse with it."
+TAKEN: Final = "Another organization has or had this name, or one that people would confuse with it."
 
 
 def create_organization(
@@ -64,13 +59,15 @@ def create_organization(
     texts = (rules.check_text(title, rules.LONGEST_TITLE), rules.check_text(description))
     with transaction.atomic():
         actions.require(by, CREATE, thing_named(name))
-        organization = _add(name, texts, owner_ids, clock.now())
+        organization = write_organization(name, texts, owner_ids, clock.now())
         record(CREATE, by=by, about=thing_of(organization), details={"owners": len(owner_ids)})
         faults.reach("organization.rows-written")
     return organization
 
 
-def _add(name: str, texts: tuple[str, str], owner_ids: list[int], now: datetime) -> Organization:
+def write_organization(
+    name: str, texts: tuple[str, str], owner_ids: list[int], now: datetime
+) -> Organization:
     """Write organization, name and owners, in the caller's transaction; raises OrganizationNameRefused, MemberMissing."""
     rules.check_name(name)
     lock_people(owner_ids)
@@ -93,14 +90,14 @@ def _take_name(organization: Organization, name: str, now: datetime) -> None:
     """Store the organization under a name that nobody else has or had; of two who ask at once one is refused."""
     used = UsedName.objects.select_for_update().filter(folded_name=fold(name)).first()
     if used is not None and (used.organization_id is None or used.organization_id != organization.pk):
-        raise OrganizationNameRefused(_TAKEN)
+        raise OrganizationNameRefused(TAKEN)
     try:
         with transaction.atomic():
             organization.save()
             if used is None:
                 UsedName.objects.create(folded_name=fold(name), organization=organization, used_at=now)
     except IntegrityError as error:
-        raise OrganizationNameRefused(_TAKEN) from error
+        raise OrganizationNameRefused(TAKEN) from error
 
 
 def describe_organization(name: str, title: str, description: str, *, by: Actor) -> Organization:
@@ -152,83 +149,3 @@ def delete_organization(name: str, *, by: Actor) -> None:
         record(DELETE, by=by, about=about, details={"name": told})
         tell_others([pk for pk in people if pk != by.user_id], letters.deleted(told, by.name), clock.now())
         faults.reach("organization.rows-written")
-
-
-def apply(name: str, reason: str, *, by: Actor) -> OrganizationApplication:
-    """Ask the operators for an organization; the same name again returns what waits.
-
-    Raises OrganizationNameRefused, OrganizationTextRefused, ApplicationsTooMany, TooManyAttempts and what the gate raises.
-    """
-    actions.require(by, APPLY, thing_named(name))
-    user_id, reason = person_of(by), rules.check_text(reason)
-    rules.check_name(name)
-    count(by, limits.CREATION)
-    with transaction.atomic():
-        lock_people([user_id])
-        waiting = queries.waiting_applications().filter(asked_by_id=user_id)
-        present = [one for one in waiting if normalise(one.name) == normalise(name)]
-        if present:
-            return present[0]
-        if len(waiting) >= rules.MOST_APPLICATIONS:
-            raise ApplicationsTooMany
-        asked = OrganizationApplication.objects.create(
-            name=name, reason=reason, asked_by_id=user_id, asked_at=clock.now()
-        )
-        record(APPLY, by=by, about=_application(asked), account_id=user_id, details={"name": name})
-    return asked
-
-
-def approve_application(application_id: int, *, by: Actor) -> Organization:
-    """Make what was applied for, owned by whoever asked; others who applied for that name are told no.
-
-    Raises ApplicationMissing, OrganizationNameRefused, MemberMissing, RoleRequired and what the gate raises.
-    """
-    now = clock.now()
-    with transaction.atomic():
-        actions.require(by, DECIDE)
-        application = _lock_application(application_id)
-        organization = _add(application.name, ("", ""), [application.asked_by_id], now)
-        _answer(application, OrganizationApplication.Outcome.APPROVED, "", by, now)
-        for other in queries.waiting_applications():
-            if normalise(other.name) == organization.normalized_name:
-                told = "Somebody else has this name now."
-                _answer(other, OrganizationApplication.Outcome.DECLINED, told, by, now)
-        details = {"application": application.pk, "is_approved": True}
-        record(
-            DECIDE, by=by, about=thing_of(organization), account_id=application.asked_by_id, details=details
-        )
-        faults.reach("organization.rows-written")
-    return organization
-
-
-def decline_application(application_id: int, answer: str, *, by: Actor) -> None:
-    """Say no to an application, and why. Raises ApplicationMissing, OrganizationTextRefused, RoleRequired and what the gate raises."""
-    answer, now = rules.check_text(answer), clock.now()
-    with transaction.atomic():
-        actions.require(by, DECIDE)
-        application = _lock_application(application_id)
-        _answer(application, OrganizationApplication.Outcome.DECLINED, answer, by, now)
-        details = {"application": application.pk, "is_approved": False}
-        about = _application(application)
-        record(DECIDE, by=by, about=about, account_id=application.asked_by_id, details=details)
-
-
-def _lock_application(application_id: int) -> OrganizationApplication:
-    waiting = queries.waiting_applications().select_for_update()
-    application = waiting.filter(pk=application_id).first()
-    if application is None:
-        raise ApplicationMissing
-    return application
-
-
-def _answer(
-    application: OrganizationApplication, outcome: str, answer: str, by: Actor, now: datetime
-) -> None:
-    application.outcome, application.answer = outcome, answer
-    application.decided_at, application.decided_by_name = now, by.name
-    application.save(update_fields=["outcome", "answer", "decided_at", "decided_by_name"])
-    tell_others([application.asked_by_id], letters.decided(application), now)
-
-
-def _application(application: OrganizationApplication) -> Thing:
-    return Thing("application", application.pk, application.name)

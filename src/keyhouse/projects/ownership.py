@@ -1,33 +1,23 @@
-"""A new owner for a project that nobody looks after, by operators.
+"""A new owner for a project that nobody looks after, by operators: as for an organization.
 
-Being an operator gives no right in a project, so this is the one way: for a project without an owner who could act, by two
-operators or a day after one announced it. Where owners are merely silent they have two weeks more; whoever comes back ends it.
+Whoever published something lately looks after it, too.
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from datetime import datetime
+from typing import Any, Final
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.db.models.functions import Coalesce
 
 from keyhouse.accounts.models import Proposal, User
-from keyhouse.accounts.oversight import proposals
-from keyhouse.accounts.oversight.proposals import Undertaking
-from keyhouse.accounts.recovery.telling import tell_others
+from keyhouse.accounts.oversight import new_owners, proposals
+from keyhouse.accounts.oversight.new_owners import GONE, SILENCE
 from keyhouse.core.actor import Actor
-from keyhouse.mail.letters import Letter, Text
 from keyhouse.organizations.models import Membership
 from keyhouse.projects import queries, rights
 from keyhouse.projects.errors import ProjectNotFound, ProjectOwned
 from keyhouse.projects.models import File, Project, Role
-
-PROPOSE: Final = "ownership.propose"
-SILENCE: Final = timedelta(days=180)  # after which an owner counts as one who looks after nothing
-OBJECTION: Final = timedelta(days=14)  # for silent owners, to come back
-_Row = TypeVar("_Row", Role, Membership)
-_GONE: Final = (User.State.SUSPENDED, User.State.DELETED)
 
 
 def _owners() -> QuerySet[Role]:
@@ -38,16 +28,12 @@ def _organization_owners() -> QuerySet[Membership]:
     return Membership.objects.filter(organization=OuterRef("organization"), kind=Role.Kind.OWNER)
 
 
-def _present(roles: QuerySet[_Row], project: Project, now: datetime) -> QuerySet[_Row]:
-    """Return those of these roles whose person was here lately, or published something lately."""
-    since = now - SILENCE
+def _is_looked_after(roles: QuerySet[Any], project: Project, now: datetime) -> bool:
+    """Tell whether somebody with one of these roles was here lately, or published something lately."""
     uploads = File.objects.filter(
-        project=project, uploaded_by=OuterRef("user__username"), uploaded_at__gt=since
+        project=project, uploaded_by=OuterRef("user__username"), uploaded_at__gt=now - SILENCE
     )
-    seen = roles.exclude(user__state__in=_GONE).annotate(
-        seen_at=Coalesce("user__last_seen_at", "user__joined_at")
-    )
-    return seen.filter(Q(seen_at__gt=since) | Exists(uploads))
+    return new_owners.present(roles, now, besides=Q(Exists(uploads))).exists()
 
 
 def projects_without_owner() -> QuerySet[Project]:
@@ -56,8 +42,8 @@ def projects_without_owner() -> QuerySet[Project]:
     Those of silent owners are not among them: nobody is looked for only because they are quiet.
     """
     live = Project.objects.exclude(status=Project.Status.ARCHIVED)
-    own, of_organization = _owners().exclude(user__state__in=_GONE), _organization_owners()
-    return live.filter(~Exists(own), ~Exists(of_organization.exclude(user__state__in=_GONE))).order_by(
+    own, of_organization = _owners().exclude(user__state__in=GONE), _organization_owners()
+    return live.filter(~Exists(own), ~Exists(of_organization.exclude(user__state__in=GONE))).order_by(
         "normalized_name"
     )
 
@@ -68,56 +54,35 @@ def may_have_new_owner(project: Project, now: datetime) -> bool:
     of_organization = Membership.objects.filter(
         organization_id=project.organization_id or 0, kind=Role.Kind.OWNER
     )
-    return not (_present(owners, project, now).exists() or _present(of_organization, project, now).exists())
+    return not (_is_looked_after(owners, project, now) or _is_looked_after(of_organization, project, now))
 
 
-def _judge(user: User, name: str, now: datetime) -> None:
-    del user
-    project = queries.lock_project(name)
-    if project is None:
-        raise ProjectNotFound
-    if not may_have_new_owner(project, now):
-        raise ProjectOwned
-
-
-def _appoint(user: User, name: str, now: datetime) -> None:
-    project = queries.lock_project(name)
-    if project is None:
-        raise ProjectNotFound
+def _appoint(project: Project, user: User, now: datetime) -> None:
     Role.objects.update_or_create(
         project=project, user=user, defaults={"kind": Role.Kind.OWNER, "since_at": now}
     )
 
 
-def _tell_former(name: str, told: str, now: datetime) -> None:
-    """Tell whoever has a role in the project; whoever comes back in time stays its owner alone."""
-    people = rights.people_named(name)
-    letter = Letter(
-        "ownership",
-        f"A new owner for {name}",
-        (
-            Text(f"By the operators of this index: {told}. Your own role stays as it is."),
-            Text("If you look after the project, sign in to your account, and tell the operators."),
-        ),
-    )
-    tell_others(people, letter, now)
-
-
-def _notice(name: str, since: datetime) -> datetime | None:
-    """Return until when silent owners can come back; None where nobody is there who could."""
+def _has_living_owner(name: str) -> bool:
     project = queries.find_project(name)
     owners = User.objects.filter(pk__in=rights.owners_of(project.pk) if project else ())
-    return since + OBJECTION if owners.exclude(state__in=_GONE).exists() else None
+    return owners.exclude(state__in=GONE).exists()
 
 
-OWNER: Final = Undertaking(
-    kind=Proposal.Kind.OWNER,
-    action=PROPOSE,
-    sentence="{person} becomes an owner of {about}",
-    judge=_judge,
-    carry_out=_appoint,
-    tell_others=_tell_former,
-    notice=_notice,
+OWNER: Final = new_owners.undertaking(
+    new_owners.Ownable(
+        kind=Proposal.Kind.OWNER,
+        word="project",
+        sentence="{person} becomes an owner of {about}",
+        title="A new owner for {name}",
+        lock=queries.lock_project,
+        is_free=may_have_new_owner,
+        appoint=_appoint,
+        people=rights.people_named,
+        has_living=_has_living_owner,
+        missing=ProjectNotFound,
+        owned=ProjectOwned,
+    )
 )
 
 

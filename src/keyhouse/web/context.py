@@ -25,12 +25,14 @@ from keyhouse.mandate.asked import Standing, shown_standing
 from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.notices.queries import count_unread
 from keyhouse.organizations import queries as organizations
+from keyhouse.organizations.models import OrganizationApplication
 from keyhouse.projects.collaborators.queries import invitations_of_person
 from keyhouse.projects.models import Project
 from keyhouse.web import notices, ways_on
 from keyhouse.web.operating import Tab, tabs_of
 
 _FEW: Final = 5  # projects and publishers that the account page names
+_MANY: Final = 20  # applications
 _log = logging.getLogger("keyhouse.web")
 
 
@@ -51,6 +53,7 @@ class Site:
     find_standing: Callable[[], Standing | None]
     count_invitations: Callable[[], int]
     count_notices: Callable[[], int]
+    find_applications: Callable[[], list[OrganizationApplication]]
     find_unused_tokens: Callable[[], list[Token]]
     find_publishing: Callable[[], Publishing | None]
 
@@ -91,6 +94,7 @@ def site(request: HttpRequest) -> dict[str, Site]:
             find_standing=partial(_show_standing, request),
             count_invitations=partial(_count_invitations, actor),
             count_notices=partial(_count_notices, actor),
+            find_applications=partial(_find_applications, actor),
             find_unused_tokens=partial(_find_unused_tokens, actor),
             find_publishing=partial(_find_publishing, actor),
         )
@@ -120,6 +124,11 @@ def _count_invitations(actor: Actor) -> int:
     now = clock.now()
     into_organizations = organizations.invitations_of_person(actor.user_id, now).count()
     return invitations_of_person(actor.user_id, now).count() + into_organizations
+
+
+def _find_applications(actor: Actor) -> list[OrganizationApplication]:
+    """Return for which organizations somebody applied, undecided or decided lately."""
+    return [] if actor.user_id is None else list(organizations.applications_of(actor.user_id)[:_MANY])
 
 
 def _count_notices(actor: Actor) -> int:

@@ -101,6 +101,7 @@ def _measure() -> bytes:
         _measure_audit()
         _measure_mail()
         _measure_cases()
+        _measure_applications()
         _measure_adoption()
     except DatabaseError:
         logging.getLogger("keyhouse.web").warning(
@@ -123,6 +124,14 @@ def _measure_cases() -> None:
     from keyhouse.accounts.recovery.queries import open_ages  # noqa: PLC0415 - Django is set up by now
 
     metrics.set_case_ages(open_ages(clock.now()))
+
+
+def _measure_applications() -> None:
+    from keyhouse.organizations.queries import age_of_applications  # noqa: PLC0415 - Django is set up by now
+
+    waiting, age = age_of_applications(clock.now())
+    metrics.APPLICATIONS_WAITING.set(waiting)
+    metrics.APPLICATION_AGE.set(age.total_seconds())
 
 
 def _measure_adoption() -> None:

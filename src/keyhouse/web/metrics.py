@@ -41,6 +41,16 @@ CASE_AGE: Final = Gauge(
     multiprocess_mode="mostrecent",
 )
 
+APPLICATIONS_WAITING: Final = Gauge(
+    "keyhouse_organization_applications_waiting",
+    "Applications for organizations that wait for the operators",
+    multiprocess_mode="mostrecent",
+)
+APPLICATION_AGE: Final = Gauge(
+    "keyhouse_organization_applications_oldest_seconds",
+    "Since when the oldest of them waits; 0: none waits",
+    multiprocess_mode="mostrecent",
+)
 MAILS_WAITING: Final = Gauge(
     "keyhouse_mail_waiting", "Mails that wait to be delivered", ["lane"], multiprocess_mode="mostrecent"
 )

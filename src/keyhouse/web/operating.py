@@ -31,6 +31,7 @@ TABS: Final = (
     Tab("/operator/quarantine/", "Quarantine", "quarantine.read-all"),
     Tab("/operator/names/", "Names", "name.read-all"),
     Tab("/operator/creators/", "Creators", "creator.read-all"),
+    Tab("/operator/applications/", "Applications", "application.read-all"),
     Tab("/operator/issuers/", "Issuers", "issuer.read-all"),
     Tab("/operator/reports/", "Reports", "report.read-all"),
     Tab("/operator/mail/", "Mail", "mail.read-all"),

@@ -16,6 +16,7 @@ from django.db.models import Exists, F, IntegerField, OuterRef, Q, QuerySet, Sub
 from django.db.models.functions import Coalesce, Lower
 
 from keyhouse.accounts.models import Authenticator, Email, Proposal, SecurityKey, User
+from keyhouse.accounts.oversight.new_owners import SILENCE
 from keyhouse.core import clock, configuration
 from keyhouse.mail.models import Bounce
 from keyhouse.mandate.documents import Mandate
@@ -27,7 +28,6 @@ from keyhouse.mandate.rules import Policy, covers, is_compliant
 from keyhouse.organizations.models import Membership, Organization
 from keyhouse.projects import rights
 from keyhouse.projects.models import Project, Role, TeamRole
-from keyhouse.projects.ownership import SILENCE
 from keyhouse.projects.rules import ARCHIVED, OWNER
 
 DORMANT: Final = timedelta(days=365)

@@ -17,6 +17,7 @@ from keyhouse.credentials.trusted_publishers.issuers import silent_issuers
 from keyhouse.mail import queries as mail
 from keyhouse.mandate.campaigns.emergency import used_lately
 from keyhouse.mandate.models import Exemption, MandateVersion
+from keyhouse.organizations import queries as organizations
 from keyhouse.projects.ownership import projects_without_owner
 from keyhouse.safety.reports.queries import open_reports
 from keyhouse.web.console.index_facts import disk, find_certificate_end
@@ -155,6 +156,17 @@ def _reports(now: datetime) -> Attention | None:
     return _about(told, "/operator/reports/")
 
 
+def _applications(now: datetime) -> Attention | None:
+    count, age = organizations.age_of_applications(now)
+    told = (
+        "An application for an organization waits"
+        if count == 1
+        else f"{count} applications for organizations wait"
+    )
+    since = f", the oldest for {age.days} days" if age.days > 1 else ""
+    return _about(f"{told}{since}." if count else "", "/operator/applications/")
+
+
 def _works(now: datetime) -> Attention | None:
     names = ", ".join(troubled_works(now))
     return _about(f"What runs beside requests is in trouble: {names}." if names else "", "/operator/jobs/")
@@ -197,6 +209,7 @@ _LOOKS: Final[tuple[Callable[[datetime], Attention | None], ...]] = (
     _own_proposals,
     _ownerless,
     _reports,
+    _applications,
     _works,
     _silent_issuers,
     _unsealed,

@@ -10,6 +10,7 @@ from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight.suspending import LONGEST_REASON
 from keyhouse.core.actor import OFFICES
+from keyhouse.organizations.rules import LONGEST_TEXT
 from keyhouse.projects.limiting import MOST
 
 _ANY: Final = ("", "any")
@@ -31,6 +32,18 @@ class WhyForm(PageForm):
         help_text="Stands in the audit log; the person and all operators are told.",
     )
     field_of: ClassVar = {"why-": "reason"}
+
+
+class ApplicantForm(PageForm):
+    """What operators tell whoever applied for an organization: a reason, or a question."""
+
+    text = forms.CharField(
+        label="What you tell them",
+        max_length=LONGEST_TEXT,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text="One line. Whoever applied is mailed this; it stands in the audit log, too.",
+    )
+    field_of: ClassVar = {"organization-text-": "text"}
 
 
 class OfficeForm(WhyForm):

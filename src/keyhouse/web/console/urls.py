@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.urls import URLPattern, URLResolver, path
 
 import keyhouse.mandate.urls  # noqa: F401 - it registers the converter `number`
-from keyhouse.web.console.views import announcements, machine, mandates, overview, people, projects, proposals
+from keyhouse.web.console.views import (
+    announcements,
+    applications,
+    machine,
+    mandates,
+    overview,
+    people,
+    projects,
+    proposals,
+)
+
+_APPLICATION: Final = "operator/applications/<number:application_id>/"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/", overview.overview, name="console"),
@@ -24,6 +37,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/projects/<str:name>/", projects.project, name="console-project"),
     path("operator/projects/<str:name>/limits/", projects.limits, name="console-project-limits"),
     path("operator/projects/<str:name>/new-owner/", projects.new_owner, name="console-project-owner"),
+    path("operator/applications/", applications.applications, name="applications"),
+    path(_APPLICATION, applications.application, name="one-application"),
+    path(_APPLICATION + "approve/", applications.approve, name="application-approve"),
+    path(_APPLICATION + "ask/", applications.ask, name="application-ask"),
+    path(_APPLICATION + "decline/", applications.decline, name="application-decline"),
     path("operator/mandates/", mandates.mandates, name="console-mandates"),
     path("operator/mandates.json", mandates.mandates_json, name="console-mandates-json"),
     path("operator/mandates/<str:name>/", mandates.mandate, name="console-mandate"),

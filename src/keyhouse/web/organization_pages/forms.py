@@ -39,6 +39,24 @@ class FoundForm(PageForm):
     title = forms.CharField(max_length=rules.LONGEST_TITLE, label="Title", required=False)
 
 
+class ApplyForm(FoundForm):
+    """For which organization somebody applies, and why."""
+
+    field_of: ClassVar[Mapping[str, str]] = {"organization-name-": "name", "organization-text-": "reason"}
+    reason = forms.CharField(
+        max_length=rules.LONGEST_TEXT,
+        label="Why",
+        help_text="One line for the operators of this index: who you are together, and what you publish.",
+    )
+
+
+class ReplyForm(PageForm):
+    """What the operators asked about an application."""
+
+    field_of: ClassVar[Mapping[str, str]] = {"organization-text-": "reply"}
+    reply = forms.CharField(max_length=rules.LONGEST_TEXT, label="Your reply", help_text="One line.")
+
+
 class ProfileForm(PageForm):
     """What everybody reads about an organization."""
 
@@ -70,21 +88,26 @@ class NewProjectForm(PageForm):
     name = _name("Name of the project", longest=_LONGEST_PROJECT)
 
 
-class InviteForm(PageForm):
-    """Whom to invite, and as what."""
+class HandOverForm(PageForm):
+    """Who shall own an organization in one's place."""
 
     field_of: ClassVar[Mapping[str, str]] = {
         "offer": "invitee",
         "username-": "invitee",
         "address-": "invitee",
         "already-": "invitee",
-        "membership-": "kind",
     }
     invitee = _name(
         "User name or e-mail address",
         "An address may be of somebody who has no account here yet.",
         _LONGEST_INVITEE,
     )
+
+
+class InviteForm(HandOverForm):
+    """Whom to invite, and as what."""
+
+    field_of: ClassVar[Mapping[str, str]] = {**HandOverForm.field_of, "membership-": "kind"}
     kind = forms.ChoiceField(choices=_KINDS, label="Role", widget=forms.RadioSelect, initial=rules.MEMBER)
 
 

@@ -9,7 +9,7 @@ from keyhouse.core import actions, clock
 from keyhouse.organizations import inviting, membership, queries
 from keyhouse.organizations.models import Organization
 from keyhouse.projects.visiting import page_of, pager
-from keyhouse.web.organization_pages.forms import InviteForm, KindForm
+from keyhouse.web.organization_pages.forms import HandOverForm, InviteForm, KindForm
 from keyhouse.web.organization_pages.visiting import (
     actor_of,
     confirm_form,
@@ -104,6 +104,21 @@ def keep(request: HttpRequest, name: str, username: str) -> HttpResponse:
     return to(found)
 
 
+@actions.takes(*HandOverForm.base_fields)
+@actions.classified(GET="organization.hand-over", POST="organization.hand-over")
+def hand_over(request: HttpRequest, name: str) -> HttpResponse:
+    """Offer one's ownership to somebody else, and give it up once they accept."""
+    found = organization_of(request, inviting.HAND_OVER, name)
+    form = HandOverForm(sent(request))
+    if request.method == "POST":
+        form.carry_out(
+            lambda: inviting.hand_over(found.name, form.cleaned_data["invitee"], by=actor_of(request))
+        )
+        if not form.errors:
+            return to(found)
+    return show_form(request, "organizations/hand_over.html", form, context_of(request, found, "people"))
+
+
 @actions.takes()
 @actions.classified(GET="organization.leave", POST="organization.leave")
 def leave(request: HttpRequest, name: str) -> HttpResponse:
@@ -114,7 +129,13 @@ def leave(request: HttpRequest, name: str) -> HttpResponse:
         form.carry_out(lambda: membership.leave(found.name, by=actor_of(request)))
         if not form.errors:
             return SeeOther("/manage/organizations/")
-    return show_form(request, "organizations/leave.html", form, context_of(request, found, "people"))
+    context = context_of(request, found, "people") | {"is_last": _is_last(request, found)}
+    return show_form(request, "organizations/leave.html", form, context)
+
+
+def _is_last(request: HttpRequest, found: Organization) -> bool:
+    """Tell whether whoever looks is the only owner who could act, and so can hand over, but not leave."""
+    return queries.owned_alone(actor_of(request).user_id or 0).filter(pk=found.pk).exists()
 
 
 def _after_removal(request: HttpRequest, found: Organization) -> HttpResponse:

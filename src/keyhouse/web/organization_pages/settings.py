@@ -25,7 +25,12 @@ def own(request: HttpRequest) -> HttpResponse:
     """List the organizations to which one belongs."""
     actor = actor_of(request)
     actions.require_authority(actor, "organization.manage")
-    context = {"memberships": queries.memberships_of(person_of(actor)), "is_free": _is_free()}
+    person = person_of(actor)
+    context = {
+        "memberships": queries.memberships_of(person),
+        "applications": queries.applications_of(person),
+        "is_free": _is_free(),
+    }
     return render(request, "organizations/own.html", context)
 
 

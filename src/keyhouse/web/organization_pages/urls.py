@@ -9,6 +9,7 @@ from django.urls import path
 import keyhouse.mandate.urls  # noqa: F401 - it registers the converter `number`
 from keyhouse.web.organization_pages import (
     activity,
+    applications,
     invitations,
     people,
     projects,
@@ -19,6 +20,7 @@ from keyhouse.web.organization_pages import (
 )
 
 _ONE: Final = "manage/organization/<str:name>/"
+_APPLICATION: Final = "manage/organizations/applications/<number:application_id>/"
 _INVITATION: Final = _ONE + "invitation/<number:invitation_id>/"
 _PERSON: Final = _ONE + "person/<str:username>/"
 _TEAM: Final = _ONE + "teams/<str:team_name>/"
@@ -29,12 +31,16 @@ urlpatterns = [
     path("organization/<str:name>/", public.organization, name="organization"),
     path("manage/organizations/", settings.own, name="organizations"),
     path("manage/organizations/new/", settings.found_one, name="new-organization"),
+    path("manage/organizations/apply/", applications.apply, name="apply-for-organization"),
+    path(_APPLICATION, applications.application, name="application"),
+    path(_APPLICATION + "withdraw/", applications.withdraw, name="withdraw-application"),
     path(_ONE, people.people, name="organization-people"),
     path(_INVITATION + "resend/", people.resend, name="resend-offer"),
     path(_INVITATION + "revoke/", people.revoke, name="revoke-offer"),
     path(_PERSON + "role/", people.change_role, name="change-member"),
     path(_PERSON + "remove/", people.remove, name="remove-member"),
     path(_PERSON + "keep/", people.keep, name="keep-member"),
+    path(_ONE + "hand-over/", people.hand_over, name="hand-over-organization"),
     path(_ONE + "leave/", people.leave, name="leave-organization"),
     path(_ONE + "teams/", teams.listing, name="teams"),
     path(_TEAM, teams.team, name="team"),

@@ -1,0 +1,82 @@
+"""`keyhouse organization`: applications for organizations, from the host."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from keyhouse.cli.main import as_json as document_of
+from keyhouse.core import clock
+from keyhouse.core.actor import host
+from keyhouse.organizations import applying, queries
+from keyhouse.organizations.models import OrganizationApplication
+
+
+@click.group("organization")
+def command() -> None:
+    """Answer applications for organizations, where KEYHOUSE_ORGANIZATIONS is `application`.
+
+    \b
+    Examples:
+      keyhouse organization applications
+      keyhouse organization approve 7
+      keyhouse organization ask 7 "Who else belongs to it?"
+      keyhouse organization decline 7 --reason "There is a team for this already."
+    """  # noqa: D301 - \b is click's own mark
+
+
+@command.command()
+@click.option("--all", "is_all", is_flag=True, help="Those that were decided lately, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def applications(*, is_all: bool, as_json: bool) -> None:
+    """List the applications that nobody has decided, the oldest first."""
+    every = OrganizationApplication.objects.order_by("asked_at", "pk")
+    found = (every if is_all else queries.waiting_applications()).select_related("asked_by")
+    rows = [_row(one) for one in found]
+    if as_json:
+        click.echo(document_of(rows))
+        return
+    for row in rows:
+        click.echo("{number}  {name}  {state}  {by}  {asked_at}  {reason}".format(**row))
+
+
+def _row(one: OrganizationApplication) -> dict[str, Any]:
+    return {
+        "number": one.pk,
+        "name": one.name,
+        "title": one.title,
+        "state": one.state,
+        "by": one.asked_by.username,
+        "asked_at": clock.format_instant(one.asked_at),
+        "reason": one.reason,
+        "question": one.question,
+        "reply": one.reply,
+        "is_taken": one.decided_at is None and queries.is_taken(one.name),
+    }
+
+
+@command.command()
+@click.argument("number", type=int)
+def approve(number: int) -> None:
+    """Make the organization of application NUMBER; whoever applied owns it."""
+    made = applying.approve(number, by=host())
+    click.echo(f"Made: {made.name}.")
+
+
+@command.command()
+@click.argument("number", type=int)
+@click.option("--reason", required=True, help="Whoever applied is mailed this.")
+def decline(number: int, *, reason: str) -> None:
+    """Say no to application NUMBER."""
+    applying.decline(number, reason, by=host())
+    click.echo("Declined.")
+
+
+@command.command()
+@click.argument("number", type=int)
+@click.argument("question")
+def ask(number: int, question: str) -> None:
+    """Ask whoever made application NUMBER for more."""
+    applying.ask(number, question, by=host())
+    click.echo("Asked.")
