@@ -122,6 +122,22 @@ def test_n8_a_used_up_budget_ends_it_at_once_for_good_and_tells_operators_once(
     assert upload(ada) == "deny"
 
 
+def test_n8_one_person_who_tries_again_and_again_does_not_end_it(ada: Any, set_clock: SetClock) -> None:
+    store(with_brownout(error_budget={"refusals_per_hour": 15}), effective_at=NOW)
+    set_clock(BEGINS + HOUR)
+    for _ in range(40):
+        assert upload(ada) == "deny"
+    history.write_waiting()
+    assert end_brownouts(BEGINS + HOUR) == 0
+    ben = make_person("ben", has_app=False)
+    make_project("beta", ben)
+    for _ in range(6):
+        assert upload(ben) == "deny"
+    history.write_waiting()
+    assert end_brownouts(BEGINS + HOUR) == 1
+    assert BrownoutEnd.objects.get().why == "16 refusals within an hour, and its budget allows 15"
+
+
 def test_n8_a_further_version_does_not_begin_it_again(ada: Any, set_clock: SetClock) -> None:
     store(with_brownout())
     BrownoutEnd.objects.create(

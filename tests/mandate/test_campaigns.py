@@ -10,13 +10,14 @@ from functools import partial
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from tests.mandate.conftest import SetClock
 from tests.mandate.ledger import DAY, NOW, document, make_operator, make_person, make_project, session_of
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight.errors import ApprovalRefused, ProposalOver
 from keyhouse.audit.models import Record
+from keyhouse.core import faults
 from keyhouse.core.actor import Actor, host, job
 from keyhouse.core.errors import Refusal, RoleRequired, StepUpRequired
 from keyhouse.mandate import launching, queries, services
@@ -556,6 +557,49 @@ def test_a_file_cannot_say_that_it_is_rolled_back(ops: User, other: User) -> Non
 
 
 # ---- at once
+
+
+class KilledError(BaseException):
+    """Stands for a process that is killed."""
+
+
+def test_killed_in_the_middle_of_any_verb_nothing_is_half_done(
+    launched: MandateVersion, ops: User, other: User, clocked: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocked(ENFORCED - DAY)
+    services.propose_version(campaign_file(title="Another title"), by=session_of(ops))
+    verbs: list[Callable[[], object]] = [
+        lambda: launch("keys", by=session_of(ops)),
+        lambda: pause("keys", reason="A while.", by=session_of(ops)),
+        lambda: confirm_pause("keys", by=session_of(other)),
+        lambda: resume("keys", by=session_of(ops)),
+        lambda: rollback("keys", why="A while.", by=session_of(ops)),
+        lambda: services.withdraw_version("keys", launched.version + 2, by=session_of(other)),
+        lambda: abandon("keys", why="A while.", by=session_of(ops)),
+    ]
+
+    def die(point: str) -> None:
+        if point == "campaign.rows-written":
+            raise KilledError
+
+    for number, verb in enumerate(verbs):
+        before = written()
+        if number != 5:  # what takes a proposal back is no verb of a campaign
+            with monkeypatch.context() as patch:
+                patch.setattr(faults, "reach", die)
+                with pytest.raises(KilledError), transaction.atomic():
+                    verb()
+        assert written() == before
+        assert [one.label for one in queries.live_policies(NOW + DAY)] == ["default@1", "keys@1"]
+        verb()
+
+
+def test_a_draft_that_took_the_place_of_the_one_somebody_saw_is_not_launched_in_its_stead(
+    draft: MandateVersion, ops: User, other: User
+) -> None:
+    services.propose_version(campaign_file(title="Another title"), by=session_of(other))
+    refused(ProposalOver, lambda: launch("keys", version=draft.version, by=session_of(ops)))
+    assert launch("keys", version=draft.version + 1, by=session_of(ops)).version == 2
 
 
 @pytest.mark.django_db(transaction=True)

@@ -8,7 +8,8 @@ POINTS: Final = frozenset(
     {
         "upload.received",  # the body is in the temporary file
         "upload.blob-stored",  # the blob is synced, no row tells of it
-        "brownout.ended",  # inside the transaction that ends it, before its record and mails
+        "brownout.ended",
+        "campaign.rows-written",  # inside the transaction that ends it, before its record and mails
         "snooze.written",  # inside its transaction, before its record
         "upload.rows-written",  # inside the transaction, before its commit
         "upload.committed",  # before the answer is sent

@@ -13,9 +13,10 @@ from typing import Final
 
 from django.db import close_old_connections
 
-from keyhouse.core import clock, configuration
+from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
-from keyhouse.index.database import UnavailableError, open_database
+from keyhouse.index.database import UnavailableError
+from keyhouse.index.turns import unless_busy
 from keyhouse.mandate import criticality, dispositions, history, protection
 from keyhouse.mandate.campaigns import emergency, signals
 from keyhouse.mandate.exits import laying_down, weighing
@@ -68,12 +69,7 @@ def keep(now: datetime) -> dict[str, int]:
 
 def keep_unless_busy(now: datetime) -> dict[str, int] | None:
     """Do all that is due at `now`; None where another process is at it."""
-    database = open_database(configuration.current())
-    try:
-        with database.alone(LOCK) as is_mine:
-            return do_all(WORKS, now) if is_mine else None
-    finally:
-        database.close()
+    return unless_busy(LOCK, lambda: do_all(WORKS, now))
 
 
 class Keeper(Rounds):

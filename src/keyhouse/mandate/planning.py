@@ -308,7 +308,7 @@ def plan_change(  # noqa: PLR0913 - both sides, who is here, with what in hand, 
     """
     ground = Ground(before, add(proposed), now)
     former = next((one for one in before.live_at(now) if one.name == proposed.name), None)
-    parts = _parts(former, proposed)
+    parts, written = _parts(former, proposed), former.as_written.as_dict() if former else {}
     policies = (*ground.policies, *(policy for _, policy in parts if policy))
     groups = populations.group_people(people, policies, tokens)
     found = [(group, compare(ground, group)) for group in groups]
@@ -323,13 +323,11 @@ def plan_change(  # noqa: PLR0913 - both sides, who is here, with what in hand, 
         touched=touched,
         loosened=sum(group.count for group, change in found if change.looser),
         tightened=sum(group.count for group, change in found if change.tighter),
-        differences=tuple(
-            differences(former.as_written.as_dict() if former else {}, proposed.mandate.as_dict())
-        ),
-        touches=(
-            tuple(_touch(before, add, section, policy, groups, now) for section, policy in parts)
-            if len(parts) > 1
-            else tuple(Touch(section, touched) for section, _ in parts)  # it alone is the whole change
+        differences=tuple(differences(written, proposed.mandate.as_dict())),
+        # one alone is the whole change
+        touches=tuple(
+            _touch(before, add, section, policy, groups, now) if len(parts) > 1 else Touch(section, touched)
+            for section, policy in parts
         ),
         forecasts=tuple(forecasts(ground, proposed, groups)),
         loosenings=loosenings,

@@ -297,6 +297,16 @@ def test_m5_saying_again_what_holds_changes_nothing() -> None:
     assert (row.name, row.version) == ("campaign", 1)
 
 
+def test_m5_what_only_rests_with_its_account_is_not_gone() -> None:
+    store(document(**LASTING, credentials={"before": "warn", "grace": "refuse"}), version=2)
+    ada = enrolled("ada", project="alpha")
+    token_of(ada, "password", minted_at=ANNOUNCED - DAY)
+    for state in ("active", "held", "frozen", "suspended", "password-disabled"):
+        until = LATE + 3 * DAY if state == "held" else None
+        User.objects.filter(pk=ada.pk).update(state="active" if until else state, held_until=until)
+        assert [one.code for one in checked().left] == ["weak-tokens"], state
+
+
 def test_m5_a_stage_is_proven_by_the_check_alone() -> None:
     ben = make_user("ben")
     make_project("beta", ben)
@@ -329,6 +339,16 @@ def test_m5_no_state_and_no_step_says_completed_before_it_is_proven() -> None:
     Authenticator.objects.filter(user=ben).delete()
     keeping.keep(LATE + 2 * DAY)
     assert told(LATE + 2 * DAY)[0] == "enforced"
+
+
+def test_m5_a_check_by_a_clock_that_was_ahead_proves_nothing_and_stops_no_other() -> None:
+    ben = enrolled("ben", project="beta")
+    assert keeping.keep(LATE + 900 * DAY) == {"completion": 1}
+    Authenticator.objects.filter(user=ben).delete()
+    assert not is_proven(live(), LATE)
+    assert keeping.keep(LATE) == {"completion": 1}
+    assert [row.is_complete for row in CompletionCheck.objects.all()] == [False]
+    assert keeping.keep(LATE) == {"completion": 0}
 
 
 def test_m5_is_checked_anew_at_the_instant(set_clock: SetClock) -> None:

@@ -288,6 +288,18 @@ def test_e1_a_person_asks_an_operator_proposes_another_approves_and_the_answer_i
     assert (counted["covered"], counted["compliant"], counted["exempt"]) == (1, 0, 1), "not compliant"
 
 
+def test_l5_what_a_sole_operator_grants_is_answered_and_no_request_stays_open_for_ever(
+    ada: User, ops: tuple[Actor, Actor]
+) -> None:
+    User.objects.filter(username="omar").update(state=User.State.SUSPENDED)
+    row = asking.ask(WANTED, by=weak(ada))
+    exemption = asking.propose(row.pk, 10, by=ops[0])
+    row.refresh_from_db()
+    assert (exemption.effective_at, row.outcome, row.answered_by) == (NOW + DAY, "granted", "olga")
+    assert mailed("exit-answer") == ["ada@example.org"]
+    assert records("exemption.propose") == 1
+
+
 def test_e1_nobody_answers_for_themselves(ops: tuple[Actor, Actor]) -> None:
     olga = User.objects.get(username="olga")
     make_project("alpha", olga)

@@ -127,6 +127,30 @@ def test_m5_a_completed_mandate_is_told_to_those_who_were_told_of_it_and_only_on
     assert Delivery.objects.count() == 5
 
 
+def test_n2_a_date_put_in_front_of_the_one_they_know_is_told_at_once_and_once() -> None:
+    ada = owner("ada")
+    file = campaign()
+    file["notice"] = {**file["notice"], "remind_days": []}
+    announce(file)
+    go_through(ANNOUNCED, ANNOUNCED)
+    sooner = ENFORCED - 10 * DAY
+    stages = [
+        {"state": "announced", "at": ANNOUNCED},
+        {"state": "early", "at": sooner, "deny": ["management"]},
+        {"state": "enforced", "at": ENFORCED, "deny": ["all"]},
+    ]
+    store({**file, "stages": stages}, version=2)
+    go_through(ANNOUNCED + DAY, sooner - 4 * DAY)
+    assert told(ada) == [("campaign", "announcement"), ("campaign", "changed")]
+    assert Delivery.objects.get(kind="changed").deadline_at == sooner
+    store(file, version=3)
+    go_through(sooner - 4 * DAY, sooner - 4 * DAY)
+    store({**file, "stages": stages}, version=4)
+    go_through(sooner - 3 * DAY, sooner - 2 * DAY)
+    last = Delivery.objects.filter(kind="changed").order_by("pk")
+    assert [one.scheduled_at for one in last] == [sooner, ENFORCED, sooner], "back and forth"
+
+
 def test_a_trial_run_is_told_a_week_before() -> None:
     ada = owner("ada")
     stages = [

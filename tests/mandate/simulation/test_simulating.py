@@ -8,6 +8,7 @@ import signal
 import threading
 from datetime import timedelta
 from hashlib import sha256
+from multiprocessing import Pipe
 from random import Random
 from typing import Any
 
@@ -508,3 +509,11 @@ def test_results_are_json_that_every_database_keeps_alike() -> None:
     assert json.loads(canonical(again.result)) == again.result
     assert connection.in_atomic_block
     assert Role.objects.exists()
+
+
+def test_a_process_that_died_before_it_was_told_more_is_told_as_such() -> None:
+    ours, theirs = Pipe()
+    theirs.close()
+    with pytest.raises(SimulationFailed):
+        running._send(ours, (1, 2))
+    ours.close()

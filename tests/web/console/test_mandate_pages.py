@@ -249,6 +249,22 @@ def test_the_page_of_a_launch_tells_what_is_missing(in_office: InOffice) -> None
     assert ("Launch…" in page, "Roll back…" in page, "Pause now" in page) == (True, False, False)
 
 
+def test_a_launch_is_of_the_draft_that_was_shown(in_office: InOffice) -> None:
+    store(document(name="coming", launch={"requires": []}), effective_at=None, is_draft=True)
+    browser = in_office("operator")
+    page = browser.get("/operator/mandates/coming/launch/").content.decode()
+    assert 'name="version" value="1"' in page
+    store(
+        document(name="coming", title="Slipped in", launch={"requires": []}),
+        version=2,
+        effective_at=None,
+        is_draft=True,
+    )
+    answer = browser.post("/operator/mandates/coming/launch/", {"reason": "", "version": "1"})
+    assert (answer.status_code, "since you looked" in answer.content.decode()) == (400, True)
+    assert MandateVersion.objects.filter(name="coming", is_draft=True).count() == 2
+
+
 @pytest.mark.parametrize("act", ["rollback", "abandon"])
 def test_what_loosens_is_proposed_and_waits(in_office: InOffice, act: str) -> None:
     campaign("enforced")

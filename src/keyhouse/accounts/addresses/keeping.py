@@ -7,9 +7,9 @@ from typing import Final
 from django.db import close_old_connections
 
 from keyhouse.accounts.addresses.watching import watch_domains
-from keyhouse.core import clock, configuration
+from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work
-from keyhouse.index.database import open_database
+from keyhouse.index.turns import unless_busy
 
 POLL_SECONDS: Final = 600.0
 FIRST_SECONDS: Final = 20.0  # after the start, which has more urgent things to do
@@ -18,12 +18,7 @@ LOCK: Final = "mail-domains"
 
 def watch_unless_busy() -> dict[str, int] | None:
     """Do what is due; None where another process is at it."""
-    database = open_database(configuration.current())
-    try:
-        with database.alone(LOCK) as is_mine:
-            return watch_domains(clock.now()) if is_mine else None
-    finally:
-        database.close()
+    return unless_busy(LOCK, lambda: watch_domains(clock.now()))
 
 
 class DomainWatch(Rounds):

@@ -5,9 +5,9 @@ Each act has a page of its own, so that a proof that is asked for leads back to 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpResponse
 
@@ -17,9 +17,10 @@ from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
 from keyhouse.mandate.campaigns import queries, services
-from keyhouse.mandate.campaigns.forms import FreeReasonForm, ReasonForm
+from keyhouse.mandate.campaigns.forms import FreeReasonForm, LaunchForm, ReasonForm
 
 LIST: Final = "/mandate/proposals/"
+Fields = Mapping[str, Any]  # of a form that is whole
 _HOME: Final = "/operator/mandates/{}/"
 
 
@@ -31,7 +32,7 @@ class Act:
     told: str
     button: str
     form: type[PageForm]
-    carry_out: Callable[[str, str, Actor], object]
+    carry_out: Callable[[str, Fields, Actor], object]
     is_danger: bool = True
     waits: bool = True  # for another operator, where proposals are listed
 
@@ -41,8 +42,8 @@ LAUNCH: Final = Act(
     "The newest draft is proposed, if all is there that it asks for. Another operator approves it; where you are the only"
     " one, it takes effect 24 hours later and is announced meanwhile.",
     "Launch it",
-    FreeReasonForm,
-    lambda name, why, by: services.launch(name, why=why, by=by),
+    LaunchForm,
+    lambda name, given, by: services.launch(name, why=given["reason"], version=given.get("version"), by=by),
     is_danger=False,
 )
 PAUSE: Final = Act(
@@ -51,7 +52,7 @@ PAUSE: Final = Act(
     " the length of the pause. It ends by itself after 30 days, unless another operator confirms it.",
     "Pause it",
     ReasonForm,
-    lambda name, why, by: services.pause(name, reason=why, by=by),
+    lambda name, given, by: services.pause(name, reason=given["reason"], by=by),
     waits=False,
 )
 RESUME: Final = Act(
@@ -59,7 +60,7 @@ RESUME: Final = Act(
     "The calendar goes on. All that was to come is later by the length of the pause.",
     "Resume it",
     FreeReasonForm,
-    lambda name, why, by: services.resume(name, why=why, by=by),
+    lambda name, given, by: services.resume(name, why=given["reason"], by=by),
     is_danger=False,
     waits=False,
 )
@@ -68,7 +69,7 @@ CONFIRM: Final = Act(
     "The pause goes on until somebody resumes the mandate, and doesn't end by itself. Whoever began it can't confirm it.",
     "Confirm it",
     FreeReasonForm,
-    lambda name, why, by: services.confirm_pause(name, why=why, by=by),
+    lambda name, given, by: services.confirm_pause(name, why=given["reason"], by=by),
     is_danger=False,
     waits=False,
 )
@@ -78,7 +79,7 @@ ROLLBACK: Final = Act(
     " It loosens, so another operator approves it.",
     "Propose to roll it back",
     ReasonForm,
-    lambda name, why, by: services.rollback(name, why=why, by=by),
+    lambda name, given, by: services.rollback(name, why=given["reason"], by=by),
 )
 ABANDON: Final = Act(
     "Abandon",
@@ -86,20 +87,23 @@ ABANDON: Final = Act(
     " by itself.",
     "Propose to abandon it",
     ReasonForm,
-    lambda name, why, by: services.abandon(name, why=why, by=by),
+    lambda name, given, by: services.abandon(name, why=given["reason"], by=by),
 )
 
 
 def _page(request: AskedRequest, name: str, act: Act) -> HttpResponse:
     form = act.form(request.POST if request.method == "POST" else None)
     if request.method == "POST":
-        form.carry_out(lambda: act.carry_out(name, form.cleaned_data["reason"], request.actor))
+        form.carry_out(lambda: act.carry_out(name, form.cleaned_data, request.actor))
         if not form.errors:
             return SeeOther(LIST if act.waits else _HOME.format(name))
     now, found = clock.now(), queries.campaign(name)
+    draft = found.draft() if act is LAUNCH else None
+    form.initial["version"] = draft.version if draft else None
     context = {
         "act": act,
         "campaign": found,
+        "draft": draft,
         "row": found.current(now),
         "state": found.state(now),
         "pause": found.open_pause(now),
@@ -107,7 +111,7 @@ def _page(request: AskedRequest, name: str, act: Act) -> HttpResponse:
     return show_form(request, "campaigns/act.html", form, context)
 
 
-@actions.takes(*FreeReasonForm.base_fields)
+@actions.takes(*LaunchForm.base_fields)
 @actions.classified(GET="mandate.launch", POST="mandate.launch")
 def launch(request: AskedRequest, name: str) -> HttpResponse:
     """Launch the newest draft."""

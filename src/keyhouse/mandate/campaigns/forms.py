@@ -32,3 +32,9 @@ class FreeReasonForm(PageForm):
         help_text=_HINT,
     )
     field_of: ClassVar = {"word-missing": "reason"}
+
+
+class LaunchForm(FreeReasonForm):
+    """The same, and which draft was looked at, so that no other one is launched by it."""
+
+    version = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)

@@ -54,7 +54,7 @@ class Campaign:
         instants = (superseded_at_of(row, self.versions), self.replaced_at)
         superseded_at = min((at for at in instants if at is not None), default=None)
         found = state_of(row, now, pauses=spans, superseded_at=superseded_at)
-        if found.name != COMPLETED or is_proven_since(policy_of(row), found.since):
+        if found.name != COMPLETED or is_proven_since(policy_of(row), found.since, now):
             return found
         before = state_of(row, found.since - _TICK, pauses=spans, superseded_at=superseded_at)
         since = before.since if before.name == ENFORCED else found.since

@@ -13,10 +13,10 @@ from django.db import transaction
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight import approvals
-from keyhouse.accounts.oversight.errors import ApprovalRefused
+from keyhouse.accounts.oversight.errors import ApprovalRefused, ProposalOver
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit import services as audit
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, host, job
 from keyhouse.mandate import launching, previews, queries, services, writing
@@ -48,15 +48,15 @@ _USUAL: Final = Launch()
 # ---- launching
 
 
-def launch(name: str, *, why: str = "", by: Actor) -> MandateVersion:
+def launch(name: str, *, why: str = "", version: int | None = None, by: Actor) -> MandateVersion:
     """Launch the newest draft of a mandate: from here on it waits for the second person, or, with one operator, for a day.
 
-    Raises LaunchRefused with all that is missing, MandateRefused where the plan says no, MandateMissing, LaunchedAlready,
+    `version` is the draft that somebody looked at: where a newer one was applied since, nothing is launched. Raises LaunchRefused with all that is missing, MandateRefused where the plan says no, MandateMissing, LaunchedAlready,
     ProposalOver where another change was faster, and what the gate says.
     """
     writing.require(by, "mandate.launch", name)
     word = _word(why, is_needed=False)
-    draft = _draft(name)
+    draft = _draft(name, version)
     mandate = read_mandate(draft.document)
     launching.refuse_unless_ready(mandate, clock.now())
     planned = services.plan_version(mandate)
@@ -69,14 +69,21 @@ def launch(name: str, *, why: str = "", by: Actor) -> MandateVersion:
         row = MandateVersion.objects.get(pk=draft.pk)
         if not row.is_draft or row.withdrawn_at is not None:
             raise LaunchedAlready
-        row.is_draft, row.is_loosening, row.plan = False, planned.plan.is_loosening, planned.plan.as_dict()
-        row.proposed_at, row.proposed_by, row.why = planned.now, by.name, word
-        row.simulation = _simulation_of(mandate, planned.now)
-        row.effective_at = approvals.effective_unasked(writing.standing_of(row), planned.now)
-        row.save()
-        writing.mark_change()
-        writing.record_version("mandate.launch", row, by, {"why": word, "simulation": row.simulation or None})
+        row.why = word
+        _write_launch(row, planned, by)
     return row
+
+
+def _write_launch(row: MandateVersion, planned: services.Planned, by: Actor) -> None:
+    plan, now = planned.plan, planned.now
+    row.is_draft, row.is_loosening, row.plan = False, plan.is_loosening, plan.as_dict()
+    row.proposed_at, row.proposed_by = now, by.name
+    row.simulation = _simulation_of(planned.mandate, now)
+    row.effective_at = approvals.effective_unasked(writing.standing_of(row), now)
+    row.save()
+    writing.mark_change()
+    writing.record_version("mandate.launch", row, by, {"why": row.why, "simulation": row.simulation or None})
+    faults.reach("campaign.rows-written")
 
 
 def _simulation_of(mandate: Mandate, now: datetime) -> str:
@@ -84,13 +91,18 @@ def _simulation_of(mandate: Mandate, now: datetime) -> str:
     return "" if found is None else str(found.pk)
 
 
-def _draft(name: str) -> MandateVersion:
+def _draft(name: str, version: int | None) -> MandateVersion:
     rows = MandateVersion.objects.filter(name=name, withdrawn_at=None)
     newest = rows.order_by("-version").first()
     if newest is None:
         raise MandateMissing(f"There is no draft of a mandate {name}.", fix="Apply its file first.")
     if not newest.is_draft:
         raise LaunchedAlready
+    if version not in {None, newest.version}:
+        raise ProposalOver(
+            f"Version {newest.version} was applied since you looked at version {version}.",
+            fix="Look at what is new, then launch that.",
+        )
     return newest
 
 
@@ -266,6 +278,7 @@ def _record(action: str, row: Pause, by: Actor, details: dict[str, audit.Detail]
         "ends_at": None if row.ends_at is None else clock.format_instant(row.ends_at),
     }
     audit.record(action, by=by, about=Thing("mandate", row.pk, row.mandate), details=told | details)
+    faults.reach("campaign.rows-written")
 
 
 # ---- ending
@@ -306,6 +319,7 @@ def _propose_end(name: str, action: str, why: str, by: Actor) -> MandateVersion:
         row.save(force_insert=True)
         writing.mark_change()
         writing.record_version(action, row, by, {"why": word})
+        faults.reach("campaign.rows-written")
     return row
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
-from django.db.models import Count, Max, QuerySet
+from django.db.models import Max, QuerySet
 
 from keyhouse.accounts.recovery.queries import open_ages
 from keyhouse.core.actor import job
@@ -17,10 +16,12 @@ from keyhouse.core.errors import Refusal
 from keyhouse.mandate import queries
 from keyhouse.mandate.campaigns import services
 from keyhouse.mandate.defaults import BEGINNING
-from keyhouse.mandate.models import GatedAttempt, KnownFacts, Pause
+from keyhouse.mandate.models import GatedAttempt, Pause
 from keyhouse.mandate.notices.queries import bounced_of
 from keyhouse.mandate.pauses import is_ending
 from keyhouse.mandate.people import facts_of
+from keyhouse.mandate.refusals import by_person, counted
+from keyhouse.mandate.refusals import facts_of as facts_told
 from keyhouse.mandate.rules import UPLOADS, Policy, is_compliant
 
 JOB: Final = "mandate-signals"
@@ -28,9 +29,7 @@ _HOUR: Final = timedelta(hours=1)
 _MAIL: Final = timedelta(days=7)  # so far back returned mail is counted
 _ENROLMENT: Final = timedelta(days=7)
 _TIME_TO_ENROL: Final = timedelta(days=1)  # before that nobody has failed
-MOST_OF_ONE: Final = 10  # refused uploads of one person that count
 _LEAST: Final = 10  # a share of fewer says nothing
-_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,29 +51,11 @@ class Signal:
 def _refused_uploads(policy: Policy, since: datetime, now: datetime) -> float:
     """Count refused uploads of an hour, of each person the first ones: a job that tries again and again is one person's."""
     rows = _refusals(policy, max(since, now - _HOUR), now)
-    counts = dict(rows.values_list("digest").annotate(Count("pk")).order_by())
-    by_person: Counter[str] = Counter()
-    for digest, person in _of_uploads(counts):
-        by_person[person] += counts[digest]
-    return float(sum(min(count, MOST_OF_ONE) for count in by_person.values()))
+    return float(counted(by_person(rows, UPLOADS)))
 
 
 def _refusals(policy: Policy, since: datetime, until: datetime) -> QuerySet[GatedAttempt]:
     return GatedAttempt.objects.filter(at__gt=since, at__lte=until, verdict="deny", mandate=policy.label)
-
-
-def _of_uploads(digests: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Yield those of these facts that are about an upload, and whose it was."""
-    for digest, action, person in _facts(digests, "facts__action", "facts__person__id"):
-        if action in UPLOADS:
-            yield digest, str(person)
-
-
-def _facts(digests: Iterable[str], *fields: str) -> Iterator[tuple[Any, ...]]:
-    wanted = list(digests)
-    for start in range(0, len(wanted), _AT_ONCE):
-        rows = KnownFacts.objects.filter(pk__in=wanted[start : start + _AT_ONCE])
-        yield from rows.values_list("digest", *fields)
 
 
 def _age_of_recoveries(policy: Policy, since: datetime, now: datetime) -> float | None:
@@ -101,7 +82,7 @@ def _failed_enrolments(policy: Policy, since: datetime, now: datetime) -> float 
 
 
 def _people(digests: Iterable[str]) -> Iterator[int]:
-    for _, person in _facts(digests, "facts__person__id"):
+    for _, person in facts_told(digests, "facts__person__id"):
         if isinstance(person, str) and person[1:].isdigit():
             yield int(person[1:])
 

@@ -7,9 +7,9 @@ from typing import Final
 
 from django.db import close_old_connections
 
-from keyhouse.core import clock, configuration
+from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work
-from keyhouse.index.database import open_database
+from keyhouse.index.turns import unless_busy
 from keyhouse.mandate import queries
 from keyhouse.mandate.completion.queries import completed_at, is_in_force, last_check
 from keyhouse.mandate.completion.services import check_by_job
@@ -23,12 +23,7 @@ LOCK: Final = "completion-keeping"
 
 def keep(now: datetime) -> dict[str, int]:
     """Check what is due and return how many were checked; nothing where another process is at it."""
-    database = open_database(configuration.current())
-    try:
-        with database.alone(LOCK) as is_mine:
-            return {"completion": _check_due(now)} if is_mine else {}
-    finally:
-        database.close()
+    return unless_busy(LOCK, lambda: {"completion": _check_due(now)}) or {}
 
 
 def _check_due(now: datetime) -> int:
@@ -45,7 +40,7 @@ def is_due(policy: Policy, now: datetime) -> bool:
     """
     if policy.mandate.announced_at <= BEGINNING or not is_in_force(policy.mandate, now):
         return False
-    row, at = last_check(policy), completed_at(policy.mandate)
+    row, at = last_check(policy, now), completed_at(policy.mandate)
     if row is None or row.checked_on < now.astimezone(UTC).date():
         return True
     return at is not None and row.checked_at < at <= now

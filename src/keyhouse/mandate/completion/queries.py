@@ -178,7 +178,9 @@ class _Standing:
         return "people-unverified" if has_factor else "people-without-factor"
 
     def _works(self, facts: Facts) -> bool:
-        return decide(facts, self._policies, self._now).verdict != "deny"
+        """Tell whether it is let through; what rests with its account (a hold, a suspension) works again with it."""
+        awake = replace(facts, person=replace(facts.person, state="active", held_until=None))
+        return decide(awake, self._policies, self._now).verdict != "deny"
 
     def left(self) -> list[Left]:
         """Return what is left, in one order."""
@@ -302,9 +304,10 @@ def what_is_left(policy: Policy, live: Sequence[Policy], now: datetime) -> list[
 # ---- what was found before
 
 
-def last_check(policy: Policy) -> CompletionCheck | None:
-    """Return the last kept check of this version."""
+def last_check(policy: Policy, now: datetime | None = None) -> CompletionCheck | None:
+    """Return the last kept check of this version; at `now` one from the future counts for nothing: a clock was wrong."""
     rows = CompletionCheck.objects.filter(mandate=policy.name, version=policy.version)
+    rows = rows if now is None else rows.filter(checked_at__lte=now)
     return rows.order_by("-checked_on").first()
 
 
@@ -316,12 +319,12 @@ def completed_at(mandate: Mandate) -> datetime | None:
 def is_proven(policy: Policy, now: datetime) -> bool:
     """Tell whether a mandate that calls itself completed by `now` is: the last check, at or after that instant, says so."""
     at = completed_at(policy.mandate)
-    return at is not None and at <= now and is_proven_since(policy, at)
+    return at is not None and at <= now and is_proven_since(policy, at, now)
 
 
-def is_proven_since(policy: Policy, at: datetime) -> bool:
+def is_proven_since(policy: Policy, at: datetime, now: datetime) -> bool:
     """Tell whether the last check of a version says that it is complete, and was made at or after an instant."""
-    row = last_check(policy)
+    row = last_check(policy, now)
     return row is not None and row.checked_at >= at and row.is_complete
 
 

@@ -57,11 +57,10 @@ def keep(found: Completion, *, by: Actor) -> CompletionCheck:
 
 def _kept(found: Completion) -> CompletionCheck:
     told = {"checked_at": found.at, "is_complete": found.is_complete, "result": found.as_dict()}
+    day_on, mine = found.at.astimezone(UTC).date(), {"mandate": found.mandate, "version": found.version}
+    CompletionCheck.objects.filter(**mine, checked_on__gt=day_on).delete()  # a clock was ahead
     row, is_new = CompletionCheck.objects.select_for_update().get_or_create(
-        mandate=found.mandate,
-        version=found.version,
-        checked_on=found.at.astimezone(UTC).date(),
-        defaults=told,
+        **mine, checked_on=day_on, defaults=told
     )
     if not is_new and row.checked_at <= found.at:
         for name, value in told.items():

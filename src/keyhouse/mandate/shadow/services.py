@@ -12,7 +12,7 @@ from keyhouse.accounts.recovery.queries import all_operators
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.accounts.second_factors.totp.models import Authenticator
 from keyhouse.accounts.second_factors.webauthn.models import SecurityKey
-from keyhouse.audit.services import record
+from keyhouse.audit.services import Detail, record
 from keyhouse.core import actions, clock, configuration, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, job
@@ -34,7 +34,7 @@ from keyhouse.mandate.shadow.models import (
     Verdict,
     Weighed,
 )
-from keyhouse.mandate.shadow.queries import spent, stale
+from keyhouse.mandate.shadow.queries import spent, spent_by_people, stale
 from keyhouse.mandate.shadow.rules import minute_of, used_up
 from keyhouse.mandate.shadowing import Shadowed
 from keyhouse.mandate.snoozing import Offer
@@ -64,9 +64,8 @@ def snooze(mandate_name: str, *, by: Actor) -> Snooze:
     if by.user_id is None:
         raise SnoozeRefused
     with transaction.atomic():
-        User.objects.select_for_update().get(
-            pk=by.user_id
-        )  # one at a time, so that each number is taken once
+        # one at a time, so that each number is taken once
+        User.objects.select_for_update().get(pk=by.user_id)
         policy, offer = find_offer(mandate_name, by, now)
         if offer is None:
             raise SnoozeRefused
@@ -80,13 +79,9 @@ def snooze(mandate_name: str, *, by: Actor) -> Snooze:
             until_at=offer.until,
         )
         faults.reach("snooze.written")
-        record(
-            SNOOZE,
-            by=by,
-            about=Thing("mandate", None, policy.label),
-            account_id=by.user_id,
-            details={"until": clock.format_instant(offer.until), "number": offer.number},
-        )
+        about, until = Thing("mandate", None, policy.label), clock.format_instant(offer.until)
+        told: dict[str, Detail] = {"until": until, "number": offer.number}
+        record(SNOOZE, by=by, about=about, account_id=by.user_id, details=told)
     return row
 
 
@@ -112,7 +107,9 @@ def _end_if_used_up(policy: Policy, now: datetime) -> int:
     stage = running(policy, now)
     if stage is None or stage.error_budget is None:
         return 0
-    why = used_up(stage.error_budget, spent(policy.name, stage.at, now))
+    if not used_up(stage.error_budget, spent(policy.name, stage.at, now)):
+        return 0
+    why = used_up(stage.error_budget, spent_by_people(policy.name, stage.at, now))
     return int(bool(why) and end_brownout(policy, stage, why, now=now))
 
 

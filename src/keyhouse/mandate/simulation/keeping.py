@@ -8,9 +8,9 @@ from typing import Final
 
 from django.db import close_old_connections
 
-from keyhouse.core import clock, configuration
+from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
-from keyhouse.index.database import open_database
+from keyhouse.index.turns import unless_busy
 from keyhouse.mandate.simulation import services
 
 POLL_SECONDS: Final = 5.0  # somebody waits and looks
@@ -24,12 +24,7 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
 
 def keep(now: datetime) -> dict[str, int] | None:
     """Do what is wanted, and return how much of what; None where another process is at it. Raises DatabaseError."""
-    database = open_database(configuration.current())
-    try:
-        with database.alone(LOCK) as is_mine:
-            return do_all(WORKS, now) if is_mine else None
-    finally:
-        database.close()
+    return unless_busy(LOCK, lambda: do_all(WORKS, now))
 
 
 class Keeper(Rounds):

@@ -242,7 +242,7 @@ class _Several:
         part, done = Part(), 0
         working: list[Any] = list(self._pipes)
         for pipe in self._pipes:
-            pipe.send(dict(critical))
+            _send(pipe, dict(critical))
         while working:
             ready = wait(working)
             for pipe in [one for one in working if one in ready]:
@@ -253,8 +253,16 @@ class _Several:
                     continue
                 done += answer
                 tell(done, total)
-                pipe.send(next(ranges, None))
+                _send(pipe, next(ranges, None))
         return part
+
+
+def _send(pipe: Any, told: object) -> None:
+    """Tell a process something; one that has died is told as such, whether that shows now or by its silence."""
+    try:
+        pipe.send(told)
+    except OSError as error:
+        raise SimulationFailed from error
 
 
 def _receive(pipe: Any) -> Any:
@@ -295,7 +303,7 @@ def _together(pipes: Sequence[Connection]) -> Iterator[None]:
             stack.enter_context(snapshot.reading())
             shared = snapshot.share()
             for pipe in pipes:
-                pipe.send(shared)
+                _send(pipe, shared)
             for pipe in pipes:
                 _receive(pipe)  # it reads
         yield
@@ -307,7 +315,7 @@ def _start(question: Question) -> tuple[BaseProcess, Connection]:
     process = spawn.Process(target=worker.work, args=(configuration.current(), theirs), daemon=True)
     process.start()
     theirs.close()
-    ours.send(question)
+    _send(ours, question)
     return process, ours
 
 

@@ -196,6 +196,34 @@ def criticals() -> Criticals:
     return found
 
 
+class _Read(NamedTuple):
+    """What was read about a range of accounts: the accounts, and the rest by account."""
+
+    people: Rows
+    mails: dict[int, list[Any]]
+    apps: set[int]
+    keys: dict[int, list[Any]]
+    roles: dict[int, list[Role]]
+    publishers: dict[int, Rows]
+    tokens: dict[int, list[_Token]]
+    sessions: dict[int, Rows]
+    notices: dict[int, Rows]
+    exemptions: dict[int, Rows]
+    snoozes: dict[int, Rows]
+    teams: dict[int, Rows]
+
+
+def _dated(key: int, publishers: Sequence[Row], read: _Read) -> dict[str, Any]:
+    """Return of what one account has by lists, each with its instants; most have nothing of it."""
+    return {
+        "publishers": [(one[0], sql.read_instant(one[1])) for one in publishers] if publishers else (),
+        "notices": [(name, kind, sql.read_instant(at)) for name, kind, at in read.notices.get(key, ())],
+        "exemptions": [_exemption(one) for one in read.exemptions.get(key, ())],
+        "snoozes": [_snooze(one) for one in read.snoozes.get(key, ())],
+        "teams": [one[0] for one in read.teams.get(key, ())],
+    }
+
+
 class Everybody:
     """Reads accounts by ranges of their numbers, and digests what it read."""
 
@@ -213,54 +241,52 @@ class Everybody:
     def between(self, first: int, last: int) -> tuple[list[Somebody], bytes]:
         """Return the accounts of these numbers in their order, and the digest of what they were made of."""
         asked = _Asked(first, last)
-        people = asked.rows(_PEOPLE, before=(self._now, self._year))
-        mails = {key: rest for key, *rest in asked.rows(_EMAILS)}
-        apps = {key for (key,) in asked.rows(_APPS)}
-        keys = {key: rest for key, *rest in asked.rows(_KEYS, self._key_name)}
-        roles = _roles(asked)
-        publishers = asked.lists(_PUBLISHERS, self._now, before=(self._year, self._lately, self._year))
-        tokens = _tokens(asked.lists(_TOKENS, self._now, before=(self._year, self._lately, self._year)))
-        sessions = asked.lists(_SESSIONS, self._idle, self._whole)
-        notices = asked.lists(_NOTICES)
-        exemptions = asked.lists(_EXEMPTIONS)
-        snoozes = asked.lists(_SNOOZES)
-        teams = asked.lists(_TEAMS)
-        found = []
-        for key, name, joined, state, is_held, operates, moderates, audits, is_away in people:
-            primary, verified, gone = mails.get(key, _NO_MAIL)
-            bound, synced = keys.get(key, _NO_KEYS)
-            mine, own = publishers.get(key, _NOTHING), tokens.get(key, _NOTHING)
-            held = _held(mine, own, sessions.get(key, _NOTHING)) if mine or own or key in sessions else ()
-            offices = named_offices([operates, moderates, audits]) if operates or moderates or audits else ()
-            if key in self._invited:
-                offices = (*offices, "invited")
-            found.append(
-                Somebody(
-                    id=key,
-                    name=name,
-                    joined_at=sql.read_instant(joined),
-                    state="held" if is_held and state in _OPEN else state,
-                    verified=bool(primary),
-                    factors=(key in apps, bool(bound), bool(synced)),
-                    offices=(*offices, *self._reader),
-                    mail=self._mail(key, verified, gone, has_any=key in mails),
-                    is_away=bool(is_away),
-                    publishes=any(one[-1] for one in mine) or any(one.is_used for one in own),
-                    roles=roles.get(key, _NOTHING),
-                    publishers=[(one[0], sql.read_instant(one[1])) for one in mine] if mine else (),
-                    notices=[(a, b, sql.read_instant(at)) for a, b, at in notices[key]]
-                    if key in notices
-                    else (),
-                    exemptions=[_exemption(one) for one in exemptions[key]] if key in exemptions else (),
-                    snoozes=[_snooze(one) for one in snoozes[key]] if key in snoozes else (),
-                    held=held,
-                    teams=[one[0] for one in teams[key]] if key in teams else (),
-                )
-            )
-        asked.note(
-            [key in self._invited for key, *_ in people], [self._bounced.get(key, 0) for key, *_ in people]
-        )
+        read = self._read(asked)
+        found = [self._somebody(row, read) for row in read.people]
+        keys = [key for key, *_ in read.people]
+        asked.note([key in self._invited for key in keys], [self._bounced.get(key, 0) for key in keys])
         return found, asked.digest()
+
+    def _read(self, asked: _Asked) -> _Read:
+        """Ask about a range of accounts, in this order: the digest is of the answers one after the other."""
+        lately = (self._year, self._lately, self._year)
+        return _Read(
+            people=asked.rows(_PEOPLE, before=(self._now, self._year)),
+            mails={key: rest for key, *rest in asked.rows(_EMAILS)},
+            apps={key for (key,) in asked.rows(_APPS)},
+            keys={key: rest for key, *rest in asked.rows(_KEYS, self._key_name)},
+            roles=_roles(asked),
+            publishers=asked.lists(_PUBLISHERS, self._now, before=lately),
+            tokens=_tokens(asked.lists(_TOKENS, self._now, before=lately)),
+            sessions=asked.lists(_SESSIONS, self._idle, self._whole),
+            notices=asked.lists(_NOTICES),
+            exemptions=asked.lists(_EXEMPTIONS),
+            snoozes=asked.lists(_SNOOZES),
+            teams=asked.lists(_TEAMS),
+        )
+
+    def _somebody(self, row: Row, read: _Read) -> Somebody:
+        key, name, joined, state, is_held, operates, moderates, audits, is_away = row
+        primary, verified, gone = read.mails.get(key, _NO_MAIL)
+        bound, synced = read.keys.get(key, _NO_KEYS)
+        mine, own = read.publishers.get(key, _NOTHING), read.tokens.get(key, _NOTHING)
+        sessions = read.sessions.get(key, _NOTHING)
+        offices = named_offices([operates, moderates, audits]) if operates or moderates or audits else ()
+        return Somebody(
+            id=key,
+            name=name,
+            joined_at=sql.read_instant(joined),
+            state="held" if is_held and state in _OPEN else state,
+            verified=bool(primary),
+            factors=(key in read.apps, bool(bound), bool(synced)),
+            offices=(*offices, *(("invited",) if key in self._invited else ()), *self._reader),
+            mail=self._mail(key, verified, gone, has_any=key in read.mails),
+            is_away=bool(is_away),
+            publishes=any(one[-1] for one in mine) or any(one.is_used for one in own),
+            roles=read.roles.get(key, _NOTHING),
+            held=_held(mine, own, sessions) if mine or own or sessions else (),
+            **_dated(key, mine, read),
+        )
 
     def _mail(self, key: int, verified: int, gone: int, *, has_any: bool) -> str:
         if verified:
