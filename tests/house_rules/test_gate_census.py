@@ -94,6 +94,8 @@ IMPLICIT = {
     "project.require-publishers", "project.allow-tokens",
     "organization.create", "organization.apply", "organization.decide", "organization.accept", "organization.invite", "organization.hand-over", "organization.change-role",
     "organization.remove-member", "organization.add-project", "organization.move-project",
+    "organization.declare-mandate", "organization.loosen-mandate", "organization.approve-mandate",
+    "organization.keep-mandate",
     "organization.set-readers", "project.set-readers", "team.add-member", "team-role.set", "project.move", "team.keep-member", "team-role.keep",
 }  # fmt: skip
 

@@ -151,6 +151,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/help/without-a-phone/": seen(),
     "/operator/mandates/requests/": seen(OPERATOR),
     "/operator/mandates/stranded/": seen(OPERATOR),
+    "/operator/mandates/organizations/": seen(OPERATOR),
     "/operator/mandates/stranded/organization/{name}/new-owner/": seen(
         OPERATOR, at="/operator/mandates/stranded/organization/harbour-tools/new-owner/"
     ),
@@ -187,6 +188,10 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
             "activity",
             "compliance",
         )
+    },
+    **{
+        f"{ORGANIZATION}/second-factors/{part}": seen(PERSON, at=f"{TOOLS}/second-factors/{part}")
+        for part in ("", "lift/", "approve/")
     },
     "/manage/project/{name}/organization/": seen(PERSON, at=f"{LANTERN}/organization/"),
     "/manage/project/{name}/teams/": seen(PERSON, at=f"{LANTERN}/teams/"),
@@ -347,6 +352,7 @@ LEFT_OUT: Final[dict[str, str]] = {
         f"/operator/applications/{{application_id}}/{act}/": "the same, like the page that closes a report"
         for act in ("approve", "ask", "decline")
     },
+    f"{ORGANIZATION}/second-factors.csv": _PROGRAMS,
     f"{TEAM}/rename/": "like the page that renames an organization",
     f"{ONE}confirm/": "a button as on the page that removes a publisher",
     f"{ONE}constrain/": "a button as on the page that removes a publisher",

@@ -61,6 +61,10 @@ TABLE = {
     "organization.keep-member": "owner",
     "organization.nudge": "owner",
     "organization.lay-down": "owner",
+    "organization.declare-mandate": "owner",
+    "organization.loosen-mandate": "owner",
+    "organization.approve-mandate": "owner",
+    "organization.keep-mandate": "owner",
     "organization.accept": "invited",
     "organization.decline": "invited",
 }
@@ -85,6 +89,10 @@ FORMS: dict[str, dict[str, str]] = {
     "organization.add-project": {"name": "fresh"},
     "organization.accept": {},
     "organization.decline": {},
+    "organization.declare-mandate": {"level": "any-factor", "from_on": "2026-12-22"},
+    "organization.loosen-mandate": {},
+    "organization.approve-mandate": {},
+    "organization.keep-mandate": {},
     "team.create": {"name": "extra"},
     "team.rename": {"name": "hull"},
     "team.delete": {},
@@ -99,6 +107,10 @@ OTHERWISE = {
     "organization.lay-down": (409, "owned-by-others"),
     "organization.nudge": (409, "nothing-lacking"),
     "organization.add-project": (302, ""),
+    "organization.declare-mandate": (400, "declaration-not-held"),
+    "organization.loosen-mandate": (400, "declaration-nothing"),
+    "organization.approve-mandate": (400, "declaration-over"),
+    "organization.keep-mandate": (409, "declaration-over"),
 }
 # Members take back what waits for themselves; this is asked about another one.
 NOT_FOR_OTHERS = ("member by team", "team.keep-member")

@@ -55,6 +55,7 @@ COMMANDS: Final[dict[str, str]] = {
     "mandate check": HOST,
     "mandate explain": HOST,
     "mandate stranded": HOST,
+    "mandate organizations": HOST,
     "mandate exempt": "exemption.propose",
     "mandate exemptions": HOST,
     "mandate withdraw": "mandate.withdraw",

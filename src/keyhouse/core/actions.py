@@ -390,6 +390,25 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated(
             "organization.move-project", "Move a project out of an organization", "management", step_up=True
         ),
+        _gated(
+            "organization.declare-mandate",
+            "Ask for more of an organization's people than the index does",
+            "management",
+            step_up=True,
+        ),
+        _gated(
+            "organization.loosen-mandate",
+            "Ask for less of an organization's people than its own mandate does; that waits",
+            "management",
+            step_up=True,
+        ),
+        _gated(
+            "organization.approve-mandate",
+            "Answer for a loosening that another owner asked for",
+            "management",
+            step_up=True,
+        ),
+        _gated("organization.keep-mandate", "Take back a loosening that waits", "management"),
         _gated("team.create", "Make a team in an organization", "management"),
         _gated("team.rename", "Give a team another name", "management"),
         _gated("team.delete", "Delete a team", "management", step_up=True),

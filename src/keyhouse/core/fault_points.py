@@ -28,6 +28,7 @@ POINTS: Final = frozenset(
         "role.ended",
         "organization.rows-written",
         "membership.ended",
+        "declaration.rows-written",  # what an organization asks of its people, inside the transaction
         "exit.asked",
         "exit.answered",
         "exit.laid-down",

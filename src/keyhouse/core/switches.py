@@ -100,6 +100,8 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "organization.change-role",
         "organization.remove-member",
         "organization.move-project",
+        "organization.loosen-mandate",
+        "organization.approve-mandate",
         "team.create",
         "team.rename",
         "team.delete",
@@ -156,6 +158,7 @@ ALWAYS_OPEN: Final = frozenset(
         "project.require-publishers",
         "collaborator.revoke", "collaborator.decline", "collaborator.leave", "collaborator.keep",
         "organization.revoke", "organization.decline", "organization.leave", "organization.keep-member", "application.withdraw",
+        "organization.declare-mandate", "organization.keep-mandate",
         "team.keep-member", "team-role.keep",
         # leaving, also where one is alone, and asking to
         "collaborator.lay-down", "organization.lay-down", "exemption.ask", "exemption.answer",

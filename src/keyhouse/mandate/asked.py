@@ -17,6 +17,7 @@ from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import Actor
 from keyhouse.mandate import queries, shown, snoozing, words
+from keyhouse.mandate.declarations import Place
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.documents import METHODS, Mandate, read_mandate
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Facts, Object
@@ -179,25 +180,31 @@ def _written(instant: datetime | None) -> str | None:
 def read_standing(actor: Actor, now: datetime) -> Standing:
     """Return what is asked of whoever is signed in; raises DatabaseError."""
     facts, policies = queries.gather(actor, "", None, now)
-    return standing_of(facts, policies, now)
+    return standing_of(facts, policies, now, asked_there(actor.user_id, facts, now))
 
 
 def shown_standing(request: HttpRequest, actor: Actor, now: datetime) -> Standing:
     """Return what is asked of somebody for a page that shows it: what is still open counts as told from here on."""
     facts, policies = queries.gather(actor, "", None, now)
-    standing = standing_of(facts, policies, now)
-    names = [one.policy.name for one in standing.open]
+    there = asked_there(actor.user_id, facts, now)
+    standing = standing_of(facts, policies, now, there)
+    names = [one.policy.name for one in standing.open if not one.policy.organization]
     if not shown.is_page(request) or not names:
         return standing
     shown.show(request, names)
-    return standing_of(facts.once_told(names, now), policies, now)
+    return standing_of(facts.once_told(names, now), policies, now, there)
 
 
-def standing_of(facts: Facts, policies: Iterable[Policy], now: datetime) -> Standing:
-    """Return what live mandates ask of the person of these facts, in the session that asks."""
+def standing_of(
+    facts: Facts, policies: Iterable[Policy], now: datetime, there: Sequence[Asked] = ()
+) -> Standing:
+    """Return what live mandates ask of the person of these facts, in the session that asks.
+
+    `there`: what organizations ask of them beside that, as `asked_there` found it.
+    """
     known = tuple(policies)
     mine = [one for one in known if one.mandate.announced_at <= now and covers(one, facts)]
-    found = [_asked(one, facts, now) for one in mine] + _floor(facts)
+    found = [*[_asked(one, facts, now) for one in mine], *_floor(facts), *there]
     asked = tuple(sorted(found, key=_urgency))
     others = tuple(one for one in known if one not in mine)
     return Standing(asked, others, _next_step(asked, facts))
@@ -253,6 +260,47 @@ def _asked(policy: Policy, facts: Facts, now: datetime) -> Asked:
     )
 
 
+def asked_there(user_id: int | None, facts: Facts, now: datetime) -> list[Asked]:
+    """Return what organizations ask of somebody who may act on them or on their projects."""
+    places = [] if user_id is None else queries.places_of(user_id)
+    return [one for place, things in places for one in asked_within(place, facts, things, now)]
+
+
+def asked_within(place: Place, facts: Facts, things: Sequence[Object], now: datetime) -> list[Asked]:
+    """Return what one organization asks of the person of these facts; `things`: itself and its projects, as theirs."""
+    if not things:
+        return []
+    names = {(one.kind == "organization", one.name) for one in things}
+    mine = tuple(one for one in facts.authority if (one.kind == "organization", one.name) in names)
+    return [_asked_there(one, replace(facts, authority=mine), things, now) for one in place.policies(now)]
+
+
+def _asked_there(policy: Policy, facts: Facts, things: Sequence[Object], now: datetime) -> Asked:
+    is_met = is_compliant(policy.mandate, facts.person)
+    effects = () if is_met else tuple(_effects_there(policy, facts, things, now))
+    since = min((one.at for one in effects if one.is_refused and one.at), default=None)
+    until = min((one.at for one in effects if not one.is_refused and one.at), default=None)
+    return Asked(policy, is_met, None, since, until, effects)
+
+
+def _effects_there(policy: Policy, facts: Facts, things: Sequence[Object], now: datetime) -> Iterable[Effect]:
+    """Yield since when, or from when on, they can't act on the organization and on which of its projects."""
+    found: dict[tuple[bool, datetime | None], list[Object]] = defaultdict(list)
+    for thing in things:
+        action = _CHANGING if thing.kind == "organization" else _PUBLISHING
+        against = _objection(policy, replace(facts, object=thing), action, now)
+        if against is not None:
+            found[against.is_denial, against.at].append(thing)
+    for (is_refused, at), some in sorted(
+        found.items(), key=lambda pair: (not pair[0][0], pair[0][1] or _FAR)
+    ):
+        projects = tuple(one.name for one in some if one.kind == "project")
+        acts = (f"Act on the organization {policy.organization}",) if len(some) > len(projects) else ()
+        yield Effect(is_refused, at, (*acts, "Act on projects of it") if projects else acts, projects)
+
+
+_CHANGING: Final = "organization.describe"
+_PUBLISHING: Final = "release.publish"
 _GAINED: Final = frozenset(CATALOGUE[name].summary for name in GAINING)
 
 

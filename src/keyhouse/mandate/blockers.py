@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from keyhouse.accounts.models import User
 from keyhouse.mandate import queries
-from keyhouse.mandate.asked import Asked, standing_of
-from keyhouse.mandate.facts import Facts
+from keyhouse.mandate.asked import Asked, asked_within, standing_of
+from keyhouse.mandate.declarations import Place
+from keyhouse.mandate.facts import Facts, Object
 from keyhouse.mandate.people import facts_of
 from keyhouse.mandate.populations import likeness
 from keyhouse.mandate.rules import Policy, is_compliant
@@ -37,7 +38,7 @@ class Blocker:
 def blockers_of(project: Project, now: datetime) -> list[Blocker]:
     """Return those who don't comply, owners first."""
     rights_by_person = _people(project)
-    unmet = unmet_of([user.pk for user, _ in rights_by_person], now)
+    unmet = unmet_of([user.pk for user, _ in rights_by_person], now, Within.of_project(project))
     return [
         Blocker(user.username, Role.Kind(right.kind).label, unmet[user.pk], right.via)
         for user, right in rights_by_person
@@ -48,7 +49,7 @@ def blockers_of(project: Project, now: datetime) -> list[Blocker]:
 def blocking_members(organization: Organization, now: datetime) -> list[Blocker]:
     """Return those of an organization's members who don't comply, owners first."""
     members = list(organization.members.select_related("user").order_by("user__username"))
-    unmet = unmet_of([member.user_id for member in members], now)
+    unmet = unmet_of([member.user_id for member in members], now, Within.of(organization))
     return [
         Blocker(
             member.user.username, member.get_kind_display(), unmet[member.user_id], rights.BY_ORGANIZATION
@@ -58,21 +59,64 @@ def blocking_members(organization: Organization, now: datetime) -> list[Blocker]
     ]
 
 
-def unmet_of(user_ids: Collection[int], now: datetime) -> dict[int, tuple[Asked, ...]]:
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What an organization asks itself, and of which of its things somebody is asked about: `projects`, since when there."""
+
+    place: Place
+    projects: Mapping[str, datetime | None]
+
+    @classmethod
+    def of(cls, organization: Organization) -> Within:
+        """Return what an organization asks, over all that stands in it."""
+        rows = Project.objects.filter(organization=organization)
+        projects = dict(rows.values_list("normalized_name", "organization_since_at"))
+        return cls(queries.place_of(organization.pk, organization.normalized_name), projects)
+
+    @classmethod
+    def of_project(cls, project: Project) -> Within | None:
+        """Return what the organization of a project asks, over that project; None: it stands in none."""
+        organization = project.organization
+        if organization is None:
+            return None
+        place = queries.place_of(organization.pk, organization.normalized_name)
+        return cls(place, {project.normalized_name: project.organization_since_at})
+
+    def things_of(self, facts: Facts) -> tuple[Object, ...]:
+        """Return the organization and those of these projects that somebody may act on."""
+        name = self.place.organization
+        found = dict.fromkeys(
+            Object(one.kind, one.name, organization=name, organization_since=self.projects.get(one.name))
+            for one in facts.authority
+            if (one.kind == "project" and one.name in self.projects)
+            or (one.kind == "organization" and one.name == name)
+        )
+        return tuple(found)
+
+    def unmet(self, facts: Facts, now: datetime) -> tuple[Asked, ...]:
+        """Return what somebody doesn't meet of it."""
+        asked = asked_within(self.place, facts, self.things_of(facts), now)
+        return tuple(one for one in asked if not one.is_met)
+
+
+def unmet_of(
+    user_ids: Collection[int], now: datetime, within: Within | None = None
+) -> dict[int, tuple[Asked, ...]]:
     """Return what each of these people doesn't meet, exempt or not; whoever meets all of it is left out.
 
-    What is refused to people whom no mandate tells apart is worked out once.
+    What is refused to people whom no mandate tells apart is worked out once. `within`: what an organization asks counts, too.
     """
     policies, alike = queries.live_policies(now), dict[Any, tuple[Asked, ...]]()
     found = {}
     for facts in facts_of(user_ids):
-        if all(is_compliant(one.mandate, facts.person) for one in policies):
-            continue
-        key = likeness(facts, policies)
-        if key not in alike:
-            alike[key] = _unmet(facts, policies, now)
-        if alike[key]:
-            found[int(facts.person.id[1:])] = alike[key]
+        unmet = within.unmet(facts, now) if within is not None and within.place.rows else ()
+        if not all(is_compliant(one.mandate, facts.person) for one in policies):
+            key = likeness(facts, policies)
+            if key not in alike:
+                alike[key] = _unmet(facts, policies, now)
+            unmet = (*alike[key], *unmet)
+        if unmet:
+            found[int(facts.person.id[1:])] = unmet
     return found
 
 

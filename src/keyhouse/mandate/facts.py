@@ -101,6 +101,7 @@ class Object:
     that cover it through any of its people, by name; those that cover it through who asks needn't be among them.
     `gives`: the role that an invitation into it offers; `critical`: by which criteria it is critical, of an invitation.
     `shared`: whether somebody else who complies owns it, too; asked about where CI works for somebody on hold (else None).
+    `organization`: whose it is, or itself, where that has a mandate of its own; `organization_since`: since when.
     """
 
     kind: str
@@ -111,6 +112,8 @@ class Object:
     gives: str = ""
     critical: frozenset[str] = frozenset()
     shared: bool | None = None
+    organization: str = ""
+    organization_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +305,10 @@ def _object_dict(thing: Object | None) -> dict[str, Any] | None:
         told["critical"] = _critical_list(thing.critical)
     if thing.shared is not None:
         told["shared"] = thing.shared
+    if thing.organization:
+        told["organization"] = thing.organization
+    if thing.organization_since is not None:
+        told["organization_since"] = _written(thing.organization_since)
     return told
 
 
@@ -451,7 +458,7 @@ def _read_asking(body: object) -> Asking:
 
 def _read_object(body: object) -> Object:
     keys = ("kind", "name", "id", "begun_at", "deletion_asked_at", "held_by", "gives", "critical", "shared")
-    reader = _Reader(body, "object", keys)
+    reader = _Reader(body, "object", (*keys, "organization", "organization_since"))
     return Object(
         kind=reader.text("kind"),
         name=reader.text("name", ""),
@@ -461,6 +468,8 @@ def _read_object(body: object) -> Object:
         gives=reader.text("gives", ""),
         critical=_read_critical(reader),
         shared=reader.flag("shared") if reader.has("shared") else None,
+        organization=reader.text("organization", ""),
+        organization_since=reader.instant("organization_since"),
     )
 
 

@@ -15,7 +15,7 @@ from keyhouse.core import clock
 from keyhouse.core.actor import Actor
 from keyhouse.mail.letters import Letter, Link, Text
 from keyhouse.mandate.asked import Asked
-from keyhouse.mandate.blockers import Blocker, blockers_of, unmet_of
+from keyhouse.mandate.blockers import Blocker, Within, blockers_of, unmet_of
 from keyhouse.mandate.errors import NothingLacking, NudgedAlready
 from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.changing import organization_to_change
@@ -73,7 +73,7 @@ def nudge_member(name: str, username: str, *, by: Actor) -> None:
         member = organizations.find_member(organization, username)
         if member is None:
             raise MemberMissing
-        unmet = unmet_of([member.user_id], now).get(member.user_id)
+        unmet = unmet_of([member.user_id], now, Within.of(organization)).get(member.user_id)
         if not unmet:
             raise NothingLacking
         _require_not_lately(member.nudged_at, now)

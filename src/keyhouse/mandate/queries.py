@@ -18,7 +18,9 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import OFFICES, Actor, named_offices
 from keyhouse.credentials.tokens.caveats import Scope
 from keyhouse.credentials.tokens.models import ROBOT
+from keyhouse.mandate import declarations
 from keyhouse.mandate.brownouts import Ended, cut, held_after
+from keyhouse.mandate.declarations import DECLARED, NOWHERE, Declared, Place
 from keyhouse.mandate.defaults import DEFAULT, NAME
 from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person, Snoozed
@@ -260,26 +262,35 @@ def gather(
 
     `among`: the mandates to decide by are taken from these, which somebody thinks of, and not from those that hold.
     """
-    person, change = _read_person(actor, now)
+    person, change, has_declared = _read_person(actor, now)
     policies = (among or ledger(change)).live_at(now)
-    standing = _NO_STANDING if actor.user_id is None else _read_standing(actor.user_id, now)
+    asked = thing if has_declared else None
+    standing, there = _NOTHING_READ if actor.user_id is None else _read_standing(actor.user_id, now, asked)
+    found = _object(action, thing, policies, now, actor.user_id)
     return Facts(
         person,
         _asking(actor),
         action,
         standing.authority,
-        _object(action, thing, policies, now, actor.user_id),
+        _within(found, there) if there.rows else found,
         standing.notices,
         standing.exemptions,
         standing.snoozes,
-    ), policies
+    ), (*policies, *there.policies(now)) if there.rows else policies
+
+
+def _within(thing: Object | None, there: Place) -> Object | None:
+    """Return the object with the organization whose own mandate is about it."""
+    if thing is None:
+        return None
+    return replace(thing, organization=there.organization, organization_since=there.since)
 
 
 def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None) -> Facts:
     """Return the facts of somebody who isn't asking now; the asking is a session that proved nothing."""
     now = clock.now()
-    person, _ = _read_person(Actor("session", user_id), now)
-    standing = _read_standing(user_id, now)
+    person, _, _ = _read_person(Actor("session", user_id), now)
+    standing, _ = _read_standing(user_id, now)
     return Facts(
         person,
         asking or Asking("session"),
@@ -290,6 +301,56 @@ def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None
         standing.exemptions,
         standing.snoozes,
     )
+
+
+def places_of(user_id: int) -> list[tuple[Place, tuple[Object, ...]]]:
+    """Return the organizations with a mandate of their own in which somebody may do something, and to what there.
+
+    One question where no organization has one, two where any has.
+    """
+    if not sql.find_value(_CHANGE, DECLARED):
+        return []
+    found: dict[str, tuple[set[Declared], set[Object]]] = {}
+    for name, form, announced_at, from_at, begins_at, is_member, project, since in sql.select(
+        _PLACES, user_id, *[user_id] * BRANCHES, user_id
+    ):
+        rows, things = found.setdefault(name, (set(), set()))
+        rows.add(declarations.read(form, announced_at, from_at, begins_at))
+        if is_member:
+            things.add(Object("organization", name, organization=name))
+        if project is not None:
+            things.add(Object("project", project, organization=name, organization_since=_instant(since)))
+    return [
+        (Place(name, None, tuple(sorted(rows))), tuple(sorted(things, key=lambda one: (one.kind, one.name))))
+        for name, (rows, things) in sorted(found.items())
+    ]
+
+
+def policies_about(thing: Thing | None, now: datetime) -> tuple[Policy, ...]:
+    """Return what the organization that something belongs to asks on top of the index."""
+    asked, values = declarations.question_about(thing)
+    return (
+        declarations.place_of(sql.select(asked.removeprefix(" UNION ALL "), *values)).policies(now)
+        if asked
+        else ()
+    )
+
+
+def place_of(organization_id: int, name: str) -> Place:
+    """Return what an organization declared, by its number."""
+    rows = sql.select(_DECLARED_THERE, organization_id)
+    return Place(name, None, tuple(sorted(declarations.read(form, *times) for form, *times in rows)))
+
+
+_DECLARED_THERE: Final = (
+    f"SELECT {declarations.FORM}, declared.announced_at, declared.from_at, declared.begins_at"
+    " FROM organizationmandates_declaration declared"
+    " WHERE declared.withdrawn_at IS NULL AND declared.organization_id = %s"
+)
+_BELONGS: Final = (
+    "EXISTS (SELECT 1 FROM organizations_membership member WHERE member.organization_id = organization.id"
+    " AND member.user_id = %s)"
+)
 
 
 def _asking(actor: Actor) -> Asking:
@@ -362,15 +423,16 @@ def _people_of(
     ]
 
 
-def _read_person(actor: Actor, now: datetime) -> tuple[Person, int | None]:
+def _read_person(actor: Actor, now: datetime) -> tuple[Person, int | None, bool]:
+    """Return who it is, what the change row says, and whether any organization has ever declared a mandate of its own."""
     if actor.user_id is None:
-        return Person(""), None
+        return Person(""), None, False
     name = configuration.current().key_name
     rows = sql.select(_PERSON, name, name, actor.user_id)
     if not rows:
-        return Person(f"u{actor.user_id}", state="deleted"), None
-    change, *columns = rows[0]
-    return _person(actor.user_id, columns, now), int(change or 0)
+        return Person(f"u{actor.user_id}", state="deleted"), None, False
+    change, declared, *columns = rows[0]
+    return _person(actor.user_id, columns, now), int(change or 0), bool(declared)
 
 
 def _person(user_id: int, columns: Sequence[Any], now: datetime) -> Person:
@@ -416,14 +478,24 @@ class Standing(NamedTuple):
     snoozes: tuple[Snoozed, ...] = ()
 
 
-_NO_STANDING: Final = Standing()
+_NOTHING_READ: Final = Standing(), NOWHERE
 
 
-def _read_standing(user_id: int, now: datetime) -> Standing:
-    """Read roles, publishers, notices, exemptions and snoozes, in one question."""
-    found = sql.select(_STANDING, *[user_id] * (2 * BRANCHES + 5))
-    rows = tuple(row for row in found if row[0] != "publisher" or _is_live(row, now))
-    return _kept_standing(rows) if len(rows) <= _MOST_ROWS_KEPT else _standing(rows)
+def _read_standing(user_id: int, now: datetime, thing: Thing | None = None) -> tuple[Standing, Place]:
+    """Read roles, publishers, notices, exemptions and snoozes, in one question.
+
+    `thing`: what the organization that it belongs to has declared is read by the same question.
+    """
+    values: list[Any] = [user_id] * (2 * BRANCHES + 5)
+    asked, more = declarations.question_about(thing)
+    found = sql.select(_STANDING + asked, *values, *more)
+    there = declarations.place_of(found) if asked else NOWHERE
+    rows = tuple(
+        row
+        for row in found
+        if row[0] not in declarations.KINDS and (row[0] != "publisher" or _is_live(row, now))
+    )
+    return (_kept_standing(rows) if len(rows) <= _MOST_ROWS_KEPT else _standing(rows)), there
 
 
 def _is_live(row: Sequence[Any], now: datetime) -> bool:
@@ -553,7 +625,8 @@ _PERSON_COLUMNS: Final = (
     " WHERE kept.user_id = owner.id AND code.used_at IS NULL)"
 )
 _PERSON: Final = (
-    f"SELECT (SELECT value FROM mandate_change WHERE id = {THE_CHANGE}), {_PERSON_COLUMNS}"
+    f"SELECT (SELECT value FROM mandate_change WHERE id = {THE_CHANGE}),"
+    f" (SELECT value FROM mandate_change WHERE id = {DECLARED}), {_PERSON_COLUMNS}"
     " FROM accounts_user owner WHERE owner.id = %s"
 )
 _RIGHTS: Final = selection("{user} = %s")
@@ -577,6 +650,15 @@ _STANDING: Final = (
     " AND exemption.effective_at IS NOT NULL AND exemption.withdrawn_at IS NULL"
     " UNION ALL SELECT 'snooze', snooze.mandate, '', snooze.made_at, snooze.until_at, NULL FROM shadow_snooze snooze"
     " WHERE snooze.user_id = %s"
+)
+_PLACES: Final = (
+    f"SELECT organization.normalized_name, {declarations.FORM}, declared.announced_at, declared.from_at,"
+    f" declared.begins_at, {_BELONGS}, project.normalized_name, project.organization_since_at"
+    " FROM organizationmandates_declaration declared"
+    " JOIN organizations_organization organization ON organization.id = declared.organization_id"
+    " LEFT JOIN projects_project project ON project.organization_id = organization.id"
+    f" AND project.id IN (SELECT held.project_id FROM ({_RIGHTS}) held)"
+    f" WHERE declared.withdrawn_at IS NULL AND (project.id IS NOT NULL OR {_BELONGS})"
 )
 _RIGHTS_IN: Final = selection("{project} = " + NAMED)
 _TO_DELETE: Final = (

@@ -28,7 +28,7 @@ Verdict = Literal["allow", "warn", "deny"]
 
 FLOOR: Final = "operators-floor"  # the name that decisions of the floor carry; no mandate can have it
 # Names that no mandate can have: the floor's, and those of pages that stand among the pages of mandates.
-TAKEN_NAMES: Final = frozenset({FLOOR, "requests", "stranded"})
+TAKEN_NAMES: Final = frozenset({FLOOR, "organizations", "requests", "stranded"})
 FINISH_WITHIN: Final = timedelta(
     minutes=15
 )  # a release that was begun before a deadline may be finished so long after
@@ -45,6 +45,9 @@ PERSONAL: Final = frozenset({"session", "token"})
 OF_A_JOB: Final = frozenset({"host.command"})
 # A hold stops publishing and changes of the account; installing goes on.
 OPEN_WHILE_HELD: Final = frozenset({"index.read-private", "token.use"})
+_BY_ORGANIZATION: Final = (
+    "organization"  # through what an owner of an organization has a right in its projects
+)
 _KEYS: Final = frozenset(
     {"security-key", "passkey"}
 )  # either signs in as second factor, and alone where it verifies
@@ -64,6 +67,9 @@ class Policy:
 
     `pauses` are those of its calendar so far, the last one without an end where it is paused; `original` is what was
     written down, where the pauses made something else of it.
+
+    `organization` names the one whose own mandate it is: then it is about acts on that and on its projects, and nothing
+    else. `at_once` is the same for whoever gains authority there after it was declared.
     """
 
     mandate: Mandate
@@ -71,6 +77,8 @@ class Policy:
     is_floor_exempt: bool = False
     pauses: tuple[Span, ...] = ()
     original: Mandate | None = None
+    organization: str = ""
+    at_once: Policy | None = None
 
     @property
     def name(self) -> str:
@@ -375,9 +383,10 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
 
     `earliest`: another mandate refuses it since then, so whatever is told later needn't be worked out.
     """
-    mandate = policy.mandate
-    if now < mandate.announced_at:
+    mine = _for_this_act(policy, facts) if policy.organization else policy
+    if mine is None or now < mine.mandate.announced_at:
         return None
+    policy, mandate = mine, mine.mandate
     if facts.action == REMOVE_LAST:
         return _keeps_last(policy, view, now)
     if counts_holds and facts.action in HELD_ACTIONS and is_deletion_held(policy, facts, now, view):
@@ -389,6 +398,44 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
     if is_enough or (facts.exemptions and is_exempt(policy, facts, now)):
         return None
     return _weigh_weak(policy, facts, view, now, disposition, earliest)
+
+
+def _for_this_act(policy: Policy, facts: Facts) -> Policy | None:
+    """Return an organization's mandate as it is for this act, or None: it is about nothing outside of the organization.
+
+    Whoever gains authority after it was declared has no grace. Authority over a project that came into the organization
+    later was held before the mandate covered it, and has grace.
+    """
+    if facts.object is None or facts.object.organization != policy.organization:
+        return None
+    if policy.at_once is None or not _is_gained_since(policy, facts):
+        return policy
+    return policy.at_once
+
+
+def _is_gained_since(policy: Policy, facts: Facts) -> bool:
+    if facts.action in GAINING:
+        return True
+    since, covered = _held_there(policy, facts)
+    return since is not None and since >= covered
+
+
+def _held_there(policy: Policy, facts: Facts) -> tuple[datetime | None, datetime]:
+    """Return since when the authority was held, and since when an organization's mandate covers it.
+
+    That is its announcement, or when the project came there. Who owns a project by the organization holds it for as long as
+    they have owned that, whenever the project came.
+    """
+    announced_at = policy.mandate.announced_at
+    if any(one.via == _BY_ORGANIZATION for one in facts.entries_of_object):
+        owned = [
+            one.since
+            for one in facts.authority
+            if one.kind == "organization" and one.name == policy.organization and one.since is not None
+        ]
+        return min(owned, default=None), announced_at
+    came_at = facts.object.organization_since if facts.object else None
+    return facts.held_since[0], announced_at if came_at is None else max(came_at, announced_at)
 
 
 def _weigh_token(policy: Policy, facts: Facts, now: datetime) -> Objection | None:
@@ -453,6 +500,8 @@ def _keeps_last(policy: Policy, view: View, now: datetime) -> Objection | None:
 
 def covers(policy: Policy, facts: Facts) -> bool:
     """Tell whether the mandate is about this person."""
+    if policy.organization and (facts.object is None or facts.object.organization != policy.organization):
+        return False
     return policy.mandate.who.matches(View(facts.person, facts.authority, policy.mandate.announced_at))
 
 
@@ -579,6 +628,8 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
     then on. Authority gained since, and what was minted since, has no grace. Where the mandate allows it, they may have
     put it off. In a pause none of these days goes by; a deadline that it holds is `pauses.HELD`.
     """
+    if policy.organization:
+        return _deadline_there(policy, facts, scheduled)
     if policy.is_floor_exempt or not _has_grace(policy.mandate, facts):
         return scheduled
     scheduled = _counted_from(policy.mandate, facts, scheduled)
@@ -589,6 +640,13 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
         cap = scheduled + policy.mandate.unreached_cap
         found = cap if told is None or told > cap else max(scheduled, told + policy.mandate.floor)
     return max([found, *_snoozed(policy, facts, now)]) if facts.snoozes else found
+
+
+def _deadline_there(policy: Policy, facts: Facts, scheduled: datetime) -> datetime:
+    """Return the same under an organization's mandate: the declared day, later only in a project that came there since."""
+    _, since = _held_there(policy, facts)
+    is_late = since > policy.mandate.announced_at and policy.at_once is not None
+    return max(scheduled, since + policy.mandate.floor) if is_late else scheduled
 
 
 def _counted_from(mandate: Mandate, facts: Facts, scheduled: datetime) -> datetime:
@@ -700,7 +758,7 @@ def is_deletion_held(policy: Policy, facts: Facts, now: datetime, view: View | N
     It is the project that is covered, through any of its people: who asks may be outside the mandate, or exempt from it.
     `view`, where there is one, is of the same facts.
     """
-    if not is_on_its_way(policy.mandate, now):
+    if policy.organization or not is_on_its_way(policy.mandate, now):
         return False
     if not _covers_object(policy, facts, view or View(facts.person, facts.authority)):
         return False
@@ -743,11 +801,12 @@ def _worded(found: Objection, facts: Facts) -> Decision:
     if found.why == "last-factor":
         return _last_factor(policy.name, policy.version, found.at)
     code, sentence, fix = _only_publishers(facts) if found.why == "publisher" else _told(policy, facts)
+    who = f"The organization {policy.organization}" if policy.organization else f"Mandate {policy.name}"
     if found.is_denial:
-        reason = f"{sentence} Mandate {policy.name} refuses that since {_written(found.at)}."
+        reason = f"{sentence} {who} refuses that since {_written(found.at)}."
         return Decision("deny", code, policy.name, policy.version, found.at, None, reason, fix)
     told = f"will refuse that from {_written(found.at)} on" if found.at else "asks for more"
-    reason = f"{sentence} Mandate {policy.name} {told}."
+    reason = f"{sentence} {who} {told}."
     return Decision("warn", code, policy.name, policy.version, None, found.at, reason, fix)
 
 

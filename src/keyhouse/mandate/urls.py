@@ -43,4 +43,5 @@ urlpatterns = [
     path("account/mandate.json", own.data, name="own-mandate-json"),
     path("", include("keyhouse.mandate.shadow.urls")),
     path("", include("keyhouse.mandate.exits.urls")),
+    path("", include("keyhouse.mandate.by_organizations.urls")),
 ]

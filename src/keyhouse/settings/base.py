@@ -60,6 +60,7 @@ INSTALLED_APPS = [
     "keyhouse.mandate.notices",
     "keyhouse.mandate.simulation",
     "keyhouse.mandate.shadow",
+    "keyhouse.mandate.by_organizations",
     "keyhouse.mandate.metrics",
     "keyhouse.mandate.exits",
     "keyhouse.mandate.completion",

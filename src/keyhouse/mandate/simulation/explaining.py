@@ -25,7 +25,8 @@ def explain(  # noqa: PLR0913 - whoever asks what of what, under what, when
     policy = queries.as_it_runs(Policy(mandate, question.version, question.is_floor_exempt))
     ledger = beside(queries.ledger(), policy, min(at, now))
     facts, _ = gates.weigh(actor, action, thing, at, ledger=ledger)
-    return decide(_foreseen(facts, mandate, now), ledger.live_at(at), at)
+    policies = (*ledger.live_at(at), *queries.policies_about(thing, at))
+    return decide(_foreseen(facts, mandate, now), policies, at)
 
 
 def _foreseen(facts: Facts, mandate: Mandate, now: datetime) -> Facts:

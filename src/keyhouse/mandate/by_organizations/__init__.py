@@ -1,0 +1,1 @@
+"""What organizations ask of their own people: declared, loosened, looked at."""

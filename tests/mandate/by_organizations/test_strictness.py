@@ -1,0 +1,82 @@
+"""Whatever the facts: an organization's mandate makes no decision more lenient, and none at all about what isn't its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.mandate import strategies as made
+
+from keyhouse.core.actions import CATALOGUE
+from keyhouse.mandate.declarations import ACTS, LEVELS, Declared, Demand, change_to, holding, policy_of
+from keyhouse.mandate.facts import Facts, Object, read_facts
+from keyhouse.mandate.rules import Policy, decide
+
+ORDER = {"allow": 0, "warn": 1, "deny": 2}
+demands = st.builds(Demand, st.sampled_from(LEVELS), st.booleans())
+
+
+@st.composite
+def declared(draw: st.DrawFn) -> Declared:
+    announced = draw(made.instants())
+    from_at = announced + timedelta(days=draw(st.integers(0, 60)))
+    return Declared(1, draw(demands).text, False, announced, from_at, announced)
+
+
+@st.composite
+def about(draw: st.DrawFn) -> Facts:
+    """Return facts whose object stands in an organization, or in another one, or in none."""
+    facts: Facts = draw(made.telling_facts())
+    thing = facts.object or Object("project", "alpha")
+    since = draw(st.none() | made.instants())
+    where = draw(st.sampled_from(["acme", "acme", "other", ""]))
+    action = draw(st.sampled_from(sorted(CATALOGUE)))
+    return replace(facts, action=action, object=replace(thing, organization=where, organization_since=since))
+
+
+@given(about(), made.several_policies(), declared(), made.instants())
+def test_c3_it_is_never_more_lenient_and_changes_nothing_outside(
+    facts: Facts, policies: list[Policy], one: Declared, now: datetime
+) -> None:
+    policy = policy_of(one, "acme")
+    without, beside = decide(facts, policies, now), decide(facts, [*policies, policy], now)
+    assert ORDER[beside.verdict] >= ORDER[without.verdict]
+    assert facts.object is not None
+    if facts.object.organization != "acme" or facts.action not in ACTS or now < one.announced_at:
+        assert beside == without
+    if beside != without and without.verdict == "deny":
+        assert beside.since is not None
+    assert read_facts(facts.as_dict()) == facts
+
+
+@given(about(), made.several_policies(), declared(), made.instants())
+def test_whoever_asks_about_nothing_is_asked_nothing(
+    facts: Facts, policies: list[Policy], one: Declared, now: datetime
+) -> None:
+    bare = replace(facts, object=None)
+    assert decide(bare, [*policies, policy_of(one, "acme")], now) == decide(bare, policies, now)
+
+
+@given(about(), demands, demands, made.instants(), st.integers(14, 60))
+def test_a_change_that_is_no_loosening_refuses_all_that_was_refused_at_every_instant(
+    facts: Facts, first: Demand, second: Demand, declared_at: datetime, days: int
+) -> None:
+    """Tightening: what held before holds until the day of what is new, and that asks for at least as much."""
+    old = Declared(1, first.text, False, declared_at, declared_at + timedelta(days=14), declared_at)
+    again = declared_at + timedelta(days=20)
+    change = change_to(second, again + timedelta(days=days), [old], again)
+    if change is None or change.is_loosening:
+        assert not second.is_at_least(first) or second == first
+        return
+    new = Declared(2, second.text, False, change.announced_at, change.from_at, again)
+    for at in (
+        again,
+        change.from_at - timedelta(seconds=1),
+        change.from_at,
+        change.from_at + timedelta(days=1),
+    ):
+        before = decide(facts, [policy_of(one, "acme") for one in holding([old], at)], at)
+        after = decide(facts, [policy_of(one, "acme") for one in holding([old, new], at)], at)
+        assert ORDER[after.verdict] >= ORDER[before.verdict]
