@@ -168,6 +168,15 @@ def test_a_draft_is_edited_by_applying_it_again_and_the_newest_one_is_launched(
     assert state("keys", NOW) == "draft"
 
 
+def test_a_file_that_another_one_replaced_meanwhile_is_a_draft_anew_and_is_what_is_launched(
+    draft: MandateVersion, ops: User, other: User
+) -> None:
+    services.propose_version(campaign_file(title="Another title"), by=session_of(other))
+    again = services.propose_version(campaign_file(), by=session_of(ops))
+    assert (again.version, again.digest) == (3, draft.digest)
+    assert launch("keys", by=session_of(ops)).digest == draft.digest
+
+
 def test_a_draft_can_be_taken_back(draft: MandateVersion, ops: User) -> None:
     services.withdraw_version("keys", 1, by=session_of(ops))
     refused(MandateMissing, lambda: launch("keys", by=session_of(ops)))
@@ -420,6 +429,20 @@ def test_pausing_and_resuming_are_done_once_by_whomever(
     refused(WordMissing, lambda: pause("keys", reason="  ", by=session_of(ops)))
     refused(WordMissing, lambda: pause("keys", reason="x" * 501, by=session_of(ops)))
     refused(WordMissing, lambda: pause("keys", reason="a\x00b", by=session_of(ops)))
+
+
+def test_s4_deadlines_of_projects_that_become_critical_and_snoozed_ones_can_be_paused_after_the_last_stage(
+    ops: User, other: User, clocked: SetClock
+) -> None:
+    critical = {"critical": {"metric": "unique-clients", "window_days": 180, "top": 10}}
+    notice = {"floor_days": 30, "unreached_cap_days": 60, "snooze": {"days": 7, "times": 2}}
+    for name, changes, days in (("one", {"who": critical}, 400), ("two", {"notice": notice}, 70)):
+        clocked(NOW)
+        services.propose_version(read_mandate(document(name, launch={}, **changes)), by=session_of(ops))
+        row = launch(name, by=session_of(ops))
+        services.approve_version(name, row.version, by=session_of(other))
+        clocked(ENFORCED + days * DAY)
+        assert pause(name, reason="A storm.", by=session_of(ops)).mandate == name
 
 
 def test_what_does_not_hold_cannot_be_paused(draft: MandateVersion, ops: User) -> None:

@@ -117,7 +117,15 @@ def _find_same(mandate: Mandate, now: datetime) -> MandateVersion | None:
     if live is not None and live.as_written.digest == digest and not _has_coming(mandate.name, live.version):
         return _stored(mandate.name, live.version)
     rows = MandateVersion.objects.filter(name=mandate.name, digest=digest, withdrawn_at__isnull=True)
-    return next((row for row in rows.order_by("-version") if row.is_draft or is_open(row, now)), None)
+    return next(
+        (row for row in rows.order_by("-version") if _is_newest_draft(row) or is_open(row, now)), None
+    )
+
+
+def _is_newest_draft(row: MandateVersion) -> bool:
+    """Tell whether a launch would take this draft; one that a later file replaced isn't what the same file says now."""
+    later = MandateVersion.objects.filter(name=row.name, version__gt=row.version, withdrawn_at=None)
+    return row.is_draft and not later.exists()
 
 
 def _has_coming(name: str, version: int) -> bool:

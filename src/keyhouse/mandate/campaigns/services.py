@@ -185,12 +185,17 @@ def _time_left(name: str, by: Actor, now: datetime) -> timedelta:
 
 
 def _has_more(policy: Policy, now: datetime) -> bool:
-    """Tell whether anything of a mandate lies ahead: a stage, or the deadline of somebody who has grace."""
+    """Tell whether anything of a mandate lies ahead: a stage, or the deadline of somebody who has grace.
+
+    Where projects may become critical, there is always one to come.
+    """
     if is_ending(policy.mandate):
         return False
     mandate, ends_at = policy.mandate, policy.mandate.credentials.at
-    last = mandate.stages[-1].at + (timedelta() if policy.is_floor_exempt else mandate.unreached_cap)
-    return now < last or (ends_at is not None and now < ends_at)
+    last = mandate.stages[-1].at
+    if not policy.is_floor_exempt:
+        last += mandate.unreached_cap + mandate.snoozing.times * timedelta(days=mandate.snoozing.days)
+    return bool(mandate.criteria) or now < last or (ends_at is not None and now < ends_at)
 
 
 def _close_overdue(name: str, now: datetime) -> Pause | None:

@@ -14,7 +14,8 @@ from django.db.models import Min, Q, QuerySet
 from keyhouse.accounts.models import Authenticator, SecurityKey
 from keyhouse.mandate.metrics.counting import Yardstick
 from keyhouse.mandate.metrics.rules import HITS_OF, spread
-from keyhouse.mandate.models import GatedAttempt, KnownFacts
+from keyhouse.mandate.models import GatedAttempt
+from keyhouse.mandate.refusals import facts_of
 
 _AT_ONCE: Final = 500
 
@@ -64,13 +65,9 @@ def _people(digests: Iterable[tuple[str, datetime]]) -> dict[int, datetime]:
 
 
 def _with_people(digests: Mapping[str, datetime]) -> Iterator[tuple[int, datetime]]:
-    wanted = list(digests)
-    for start in range(0, len(wanted), _AT_ONCE):
-        part = wanted[start : start + _AT_ONCE]
-        rows = KnownFacts.objects.filter(pk__in=part).values_list("digest", "facts__person__id")
-        for digest, person in rows:
-            if isinstance(person, str) and person[1:].isdigit():
-                yield int(person[1:]), digests[digest]
+    for digest, person in facts_of(digests, "facts__person__id"):
+        if isinstance(person, str) and person[1:].isdigit():
+            yield int(person[1:]), digests[digest]
 
 
 def _enrolments(first: Mapping[int, datetime], until: datetime) -> Iterator[tuple[int, datetime]]:
