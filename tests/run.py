@@ -5,6 +5,7 @@
     ./run test --all           also what takes long
     ./run test tests/index -k negotiate    anything else goes to pytest
 
+What tests write into their folders stays in memory where there is enough of it, unless TMPDIR names another place.
 PostgreSQL is looked for at KEYHOUSE_TEST_POSTGRES (default postgresql://postgres@127.0.0.1:5432/postgres).
 What is missing is said at the end; where KEYHOUSE_REQUIRE names it, its absence is a failure.
 """
@@ -13,11 +14,17 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+MEMORY = Path("/dev/shm")
+ENOUGH = 4 * 2**30  # bytes of it; a whole run takes less than half
 POSTGRES = os.environ.pop("KEYHOUSE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 CLOSING = re.compile(r"=+ .* in [\d.]+s.* =+|no tests ran in .*|\d+ (passed|failed).* in [\d.]+s.*")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -35,6 +42,7 @@ class Phase:
     marks: str
     share: tuple[str, ...]  # how the tests are shared out among processes
     environment: Mapping[str, str]
+    where: tuple[str, ...] = ()  # the only folders that hold any of them
 
 
 def phases(options: set[str]) -> list[Phase]:
@@ -48,7 +56,7 @@ def phases(options: set[str]) -> list[Phase]:
         found.append(
             Phase("PostgreSQL", f"database and {base}", BY_TEST, {"KEYHOUSE_DATABASE_URL": POSTGRES, **QUICK})
         )
-    return [*found, Phase("journeys", f"journey{long}", BY_FILE, {})]
+    return [*found, Phase("journeys", f"journey{long}", BY_FILE, {}, ("tests/journeys",))]
 
 
 def postgres_answers() -> bool:
@@ -66,7 +74,8 @@ def run(phase: Phase, arguments: list[str]) -> tuple[int, str]:
     """Run one phase, show it as it goes, and return exit code and closing line."""
     print(f"\n--- {phase.name} ---", flush=True)
     colour = "--color=yes" if sys.stdout.isatty() else "--color=auto"
-    command = [sys.executable, "-m", "pytest", colour, *phase.share, "-m", phase.marks, *arguments]
+    where = () if any(Path(argument.partition("::")[0]).exists() for argument in arguments) else phase.where
+    command = [sys.executable, "-m", "pytest", colour, *phase.share, "-m", phase.marks, *where, *arguments]
     closing = ""
     environment = {**os.environ, **phase.environment}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as pytest:
@@ -77,11 +86,30 @@ def run(phase: Phase, arguments: list[str]) -> tuple[int, str]:
     return pytest.returncode, closing.strip("= ")
 
 
+@contextmanager
+def surroundings() -> Iterator[None]:
+    """Let nothing wait for a disk: what is tried here is no crash of the machine."""
+    folder = tempfile.mkdtemp(prefix="keyhouse-tests-", dir=os.environ.get("TMPDIR") or roomy_memory())
+    os.environ["TMPDIR"] = folder
+    try:
+        yield
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def roomy_memory() -> Path | None:
+    """Return where files stay in memory, if that has room for all that tests write, and lets programs run."""
+    if not os.access(MEMORY, os.W_OK) or os.statvfs(MEMORY).f_flag & os.ST_NOEXEC:
+        return None
+    return MEMORY if shutil.disk_usage(MEMORY).free > ENOUGH else None
+
+
 def main(arguments: list[str]) -> int:
     """Run all phases, also after one failed, and say how each ended."""
     options = {argument for argument in arguments if argument in {"--fast", "--all"}}
     rest = [argument for argument in arguments if argument not in options]
-    done = [(phase.name, *run(phase, rest)) for phase in phases(options)]
+    with surroundings():
+        done = [(phase.name, *run(phase, rest)) for phase in phases(options)]
     codes = [code for _, code, _ in done if code != NO_TESTS]
     print("\n--- in all ---")
     for name, _, closing in done:

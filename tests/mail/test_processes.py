@@ -36,7 +36,6 @@ BEGIN, LATER = "2024-01-01T00:00:00Z", "2024-01-01T00:01:00Z"
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Place]:
     with place(tmp_path / "data") as made:
-        made.seed({"users": []})
         (tmp_path / "clock").write_text(BEGIN)
         made.settings["KEYHOUSE_CLOCK_FILE"] = str(tmp_path / "clock")
         yield made
