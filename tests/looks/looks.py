@@ -193,6 +193,11 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
         f"{ORGANIZATION}/second-factors/{part}": seen(PERSON, at=f"{TOOLS}/second-factors/{part}")
         for part in ("", "lift/", "approve/")
     },
+    f"{ORGANIZATION}/publishing/": seen(PERSON, at=f"{TOOLS}/publishing/"),
+    f"{ORGANIZATION}/publishing/add/": seen(PERSON, at=f"{TOOLS}/publishing/add/{OF_GITHUB}"),
+    f"{ORGANIZATION}/publishing/new/add/": seen(PERSON, at=f"{TOOLS}/publishing/new/add/{OF_GITHUB}"),
+    f"{ORGANIZATION}/robot-tokens/": seen(PERSON, at=f"{TOOLS}/robot-tokens/"),
+    f"{ORGANIZATION}/robot-tokens/new/": seen(PERSON, at=f"{TOOLS}/robot-tokens/new/"),
     "/manage/project/{name}/organization/": seen(PERSON, at=f"{LANTERN}/organization/"),
     "/manage/project/{name}/teams/": seen(PERSON, at=f"{LANTERN}/teams/"),
     "/manage/project/{name}/teams/{team_name}/end/": linked(f"{LANTERN}/teams/", PERSON),
@@ -353,6 +358,12 @@ LEFT_OUT: Final[dict[str, str]] = {
         for act in ("approve", "ask", "decline")
     },
     f"{ORGANIZATION}/second-factors.csv": _PROGRAMS,
+    f"{ORGANIZATION}/activity.csv": _PROGRAMS,
+    f"{ORGANIZATION}/robot-tokens/{{token_id}}/revoke/": "the page of a project's, of which there are some",
+    **{
+        f"{ORGANIZATION}/publishing/{{publisher_id}}/{act}": "the page of a project's, of which there are some"
+        for act in ("", "confirm/", "constrain/", "remove/")
+    },
     f"{TEAM}/rename/": "like the page that renames an organization",
     f"{ONE}confirm/": "a button as on the page that removes a publisher",
     f"{ONE}constrain/": "a button as on the page that removes a publisher",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from typing import Any
@@ -12,7 +13,12 @@ from tests.projects.conftest import make_file
 from tests.projects.test_views import doors as doors  # noqa: PLC0414 - a fixture
 from tests.projects.test_views import get, post, text_of
 
+from keyhouse.audit.services import record
+from keyhouse.core import clock
+from keyhouse.core.actions import Thing
 from keyhouse.core.actor import NOBODY, Actor
+from keyhouse.credentials.tokens import robots
+from keyhouse.credentials.tokens.rules import Reach
 from keyhouse.organizations import inviting, services, teams
 from keyhouse.organizations.models import Membership, Organization, OrganizationInvitation, Team, TeamMember
 from keyhouse.projects import services as projects
@@ -216,10 +222,50 @@ def test_owners_see_and_take_away_what_happened_but_not_from_where(
     lines = [json.loads(line) for line in b"".join(answer.streaming_content).splitlines()]
     assert lines[0]["action"] == "organization.create"
     assert {line["by"]["name"] for line in lines} >= {"ada"}
-    assert all(set(line) == {"id", "at", "action", "by", "organization", "details"} for line in lines)
+    assert all(
+        set(line) == {"id", "at", "action", "by", "organization", "token", "details"} for line in lines
+    )
     assert "ida@example.org" not in json.dumps(lines)
     for who in ("manager", "member", "stranger"):
         assert get(BASE + "activity.jsonl", crew[who]).status_code == 403
+
+
+def test_what_happened_is_narrowed_and_taken_away_as_lines_or_as_a_table(
+    crew: dict[str, Actor], ada: Actor
+) -> None:
+    services.describe_organization("acme", "=1+1", "", by=crew["owner"])
+    token, _ = robots.mint_organization_token(
+        "acme", description="@nightly", reach=Reach(("alpha",)), expires_in_days=9, by=crew["owner"]
+    )
+    record("robot-token.mint", by=ada, about=Thing("token", "0" * 32, "of others"))
+
+    def rows(asked: str) -> list[dict[str, str]]:
+        answer = get(f"{BASE}activity.csv{asked}", ada)
+        assert answer["Content-Type"].startswith("text/csv")
+        return list(csv.DictReader(b"".join(answer.streaming_content).decode().splitlines()))
+
+    everything_told = rows("")
+    assert [row["about"] for row in everything_told if row["action"] == "robot-token.mint"] == ["'@nightly"]
+    lines = get(f"{BASE}activity.jsonl?action=robot-token.mint", ada).streaming_content
+    assert [json.loads(line)["token"] for line in b"".join(lines).splitlines()] == ["@nightly"]
+    today = f"{clock.now():%Y-%m-%d}"
+    for asked, count in (
+        ("?action=organization.describe", 1),
+        ("?person=ADA", sum(row["by"] == "ada" for row in everything_told)),
+        ("?person=nobody", 0),
+        (f"?since={today}&until={today}", len(everything_told)),
+        ("?until=2001-01-01", 0),
+        ("?since=9999-12-31", 0),
+    ):
+        assert len(rows(asked)) == count, asked
+        page = text_of(get(f"{BASE}activity/{asked}", ada))
+        assert ("Nothing that fits" in page) == (count == 0), asked
+    for path in ("activity/", "activity.csv", "activity.jsonl"):
+        for wrong in ("?since=yesterday", "?action=no-such-act"):
+            assert get(f"{BASE}{path}{wrong}", ada).status_code == 400
+        for who in ("manager", "member", "stranger"):
+            assert get(f"{BASE}{path}", crew[who]).status_code == 403
+    assert token.organization is not None
 
 
 def test_owners_see_who_lacks_what_is_asked(crew: dict[str, Actor], ada: Actor) -> None:

@@ -44,9 +44,14 @@ def as_json_lines(rows: Iterable[Record]) -> Iterator[str]:
 
 def as_csv(rows: Iterable[Record]) -> Iterator[str]:
     """Yield a table with a head (RFC 4180); no cell begins with what a spreadsheet would carry out."""
-    yield _line(COLUMNS)
+    return as_table(COLUMNS, map(_values, rows))
+
+
+def as_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> Iterator[str]:
+    """Yield a table with a head as `as_csv` does."""
+    yield _line(head)
     for row in rows:
-        yield _line(map(_cell, _values(row)))
+        yield _line(map(_cell, row))
 
 
 def _values(row: Record) -> tuple[object, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db.models import Q, QuerySet
 
@@ -16,6 +16,16 @@ def records_of_person(user_id: int) -> QuerySet[Record]:
         .select_related("personal")
         .order_by("-id")
     )
+
+
+def midnight(day: date | None, days: int = 0) -> datetime | None:
+    """Return the beginning of a day in UTC, or of a later one; days beyond the calendar count as its end."""
+    if day is None:
+        return None
+    try:
+        return datetime.combine(day + timedelta(days=days), time(), UTC)
+    except OverflowError:
+        return None
 
 
 def records(  # noqa: PLR0913 - one keyword a filter

@@ -22,8 +22,8 @@ from keyhouse.credentials.tokens.leaks import end_leaked
 from keyhouse.credentials.tokens.ledger import Line, lines_of
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import find_project_id
-from keyhouse.credentials.tokens.robots import mint_robot_token
-from keyhouse.credentials.tokens.rules import DEFAULT_DAYS, MAX_DAYS, MIN_DAYS, Life, is_alive
+from keyhouse.credentials.tokens.robots import mint_organization_token, mint_robot_token
+from keyhouse.credentials.tokens.rules import DEFAULT_DAYS, MAX_DAYS, MIN_DAYS, Life, Reach, is_alive
 from keyhouse.credentials.tokens.services import mint_token, revoke_token
 from keyhouse.distfiles.names import normalise
 
@@ -79,6 +79,12 @@ def revoke(token_id: uuid.UUID, reason: str) -> None:
 @click.option("--all-projects", is_flag=True, help="For all projects of the person, and new ones.")
 @click.option("--robot", is_flag=True, help="A robot token: it belongs to the one project.")
 @click.option(
+    "--organization",
+    default="",
+    metavar="NAME",
+    help="A robot token of this organization, for those of its projects that are named, or for all, also later ones.",
+)
+@click.option(
     "--action",
     "acts",
     multiple=True,
@@ -105,6 +111,7 @@ def mint(  # noqa: PLR0913 - an option each
     projects: tuple[str, ...],
     all_projects: bool,
     robot: bool,
+    organization: str,
     acts: tuple[str, ...],
     version: str,
     networks: tuple[str, ...],
@@ -119,33 +126,34 @@ def mint(  # noqa: PLR0913 - an option each
     Examples:
       keyhouse token mint ada --project alpha --description "release job" --release 1.4.0
       keyhouse token mint ada --project alpha --robot --days 30 --description nightly --network 192.0.2.0/24
+      keyhouse token mint ada --organization acme --all-projects --days 30 --description nightly
     """  # noqa: D301 - \b is click's own mark
     user = _user(username)
     if all_projects == bool(projects):
         raise click.UsageError("Name projects (--project), or say --all-projects.")
     names = [normalise(name) for name in projects]
-    if robot:
+    narrow: dict[str, Any] = {
+        "description": description,
+        "expires_in_days": days,
+        "version": version,
+        "networks": networks,
+        "by": host(),
+    }
+    if organization:
+        if acts not in {(), ("upload",)}:
+            raise click.UsageError("A robot token uploads, and does nothing else.")
+        reach = Reach(tuple(names), is_also_later=all_projects)
+        _, text = mint_organization_token(organization, reach=reach, owner=user, **narrow)
+    elif robot:
         if len(names) != 1 or acts not in {(), ("upload",)}:
             raise click.UsageError("A robot token uploads to one project: name that, and no other action.")
-        _, text = mint_robot_token(
-            names[0],
-            description=description,
-            expires_in_days=days,
-            version=version,
-            networks=networks,
-            by=host(),
-            owner=user,
-        )
+        _, text = mint_robot_token(names[0], owner=user, **narrow)
     else:
         _, text = mint_token(
             user,
-            description=description,
             project_ids=None if all_projects else [_project_id(name) for name in names],
-            expires_in_days=days,
             actions=acts or ("upload",),
-            version=version,
-            networks=networks,
-            by=host(),
+            **narrow,
         )
     click.echo(text)
 
@@ -185,7 +193,11 @@ def _project_id(name: str) -> int:
 
 
 def _chosen(username: str) -> QuerySet[Token]:
-    rows = Token.objects.select_related("user").prefetch_related("projects").order_by("minted_at", "pk")
+    rows = (
+        Token.objects.select_related("user", "organization")
+        .prefetch_related("projects")
+        .order_by("minted_at", "pk")
+    )
     if not username:
         return rows
     return rows.filter(user=_user(username))
@@ -200,6 +212,8 @@ def _as_dict(line: Line) -> dict[str, Any]:
         "user": token.user.username,
         "description": token.description,
         "kind": token.kind,
+        "organization": token.organization.normalized_name if token.organization else None,
+        "makes_projects": token.may_found or (token.is_for_all_projects and not token.is_robot),
         "projects": "all" if token.is_for_all_projects else names,
         "actions": token.actions,
         "release": token.version or None,
@@ -227,6 +241,8 @@ def _instant(value: datetime | None) -> str | None:
 
 def _as_line(row: dict[str, Any]) -> str:
     projects = row["projects"] if row["projects"] == "all" else " ".join(row["projects"])
+    if row["organization"]:
+        projects += f" of {row['organization']}{' and new ones' if row['makes_projects'] else ''}"
     used = f"last used {row['last_used_at']}" if row["last_used_at"] else "never used"
     acts = "+".join(row["actions"])
     where = f" from {' '.join(row['networks'])}" if row["networks"] else ""

@@ -210,7 +210,7 @@ CATALOGUE: Final[dict[str, Action]] = {
         _own("token.report-leak", "Report an API token that was found in the open"),
         _open("leak.report", "Report tokens that were found in the open, by a known scanner"),
         Action("minted-token.revoke", "End a token of a trusted publisher that was found in the open"),
-        _own("robot-token.revoke", "Revoke a robot token of a project"),
+        _own("robot-token.revoke", "Revoke a robot token of a project or an organization"),
         # enrolling is open to everybody signed in; the proof asked for is the strongest the account has
         Action(
             "second-factor.add",
@@ -250,10 +250,11 @@ CATALOGUE: Final[dict[str, Action]] = {
             "Switch a factor off: an app after a hundred wrong codes, a key that may have been copied",
         ),
         _own(
-            "publisher.read", "See the trusted publishers of one's projects, and one's own that wait for one"
+            "publisher.read",
+            "See the trusted publishers of one's projects and organizations, and one's own that wait for a project",
         ),
-        _own("publisher.remove", "Trust a publisher of a project no more"),
-        _own("publisher.remove-pending", "Give up a publisher of one's own that waits for a project"),
+        _own("publisher.remove", "Trust a publisher of a project or an organization no more"),
+        _own("publisher.remove-pending", "Give up a publisher that waits for a project"),
         Action("publisher.learn", "Keep the numbers that an identity has at its first use"),
         Action("publisher.refuse", "Turn an identity away that differs from what a project trusts"),
         Action("release.stage", "Let an uploaded file wait until a person publishes it"),
@@ -268,13 +269,26 @@ CATALOGUE: Final[dict[str, Action]] = {
         _gated(REMOVE_LAST, "Remove the last second factor", "management", step_up=True),
         _gated("account.delete", "Delete one's own account", "management", step_up=True),
         _gated("token.mint", "Create an API token", "credentials", step_up=True),
-        _gated("robot-token.mint", "Create a robot token for a project", "credentials", step_up=True),
-        _gated("robot-token.confirm", "Stand behind a robot token of a project", "credentials", step_up=True),
-        Action("token.use", "Use an API token", "credentials", gated=True),
-        _gated("publisher.add", "Let a project trust a publisher", "credentials", step_up=True),
         _gated(
-            "publisher.confirm", "Answer for a publisher of a project oneself", "credentials", step_up=True
+            "robot-token.mint",
+            "Create a robot token for a project or an organization",
+            "credentials",
+            step_up=True,
         ),
+        _gated(
+            "robot-token.confirm",
+            "Stand behind a robot token of a project or an organization",
+            "credentials",
+            step_up=True,
+        ),
+        Action("token.use", "Use an API token", "credentials", gated=True),
+        _gated(
+            "publisher.add",
+            "Let a project, or those of an organization, trust a publisher",
+            "credentials",
+            step_up=True,
+        ),
+        _gated("publisher.confirm", "Answer for a publisher oneself", "credentials", step_up=True),
         _gated(
             "publisher.constrain",
             "Bind a publisher to the environment that was seen",

@@ -45,6 +45,9 @@ class Restrictions(Protocol):
     def allows(self, action: str, kind: str, id_: int | str | None) -> bool:
         """Tell whether the credential reaches this action on this thing (`kind`, `id_` as in `Thing`)."""
 
+    def home_of(self, normalized_name: str) -> int | None:
+        """Return the number of the organization in which it would make a project of that name; None: its person owns it."""
+
     def at_release(self, version: str) -> Restrictions:
         """Return the same, asked about one release (canonical version)."""
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
-from keyhouse.core.foresight import Credential, Outlook
+from keyhouse.core.foresight import Outlook
+from keyhouse.credentials.tokens.homes import find_home
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import credential_of, tokens_of
-from keyhouse.credentials.trusted_publishers import providers
+from keyhouse.credentials.trusted_publishers import listing, providers
 from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.credentials.trusted_publishers.queries import all_live
 from keyhouse.mandate import queries
@@ -78,7 +79,8 @@ class WeakPublisher:
     def label(self) -> str:
         """Return what it is called, with the project that trusts it."""
         one = self.publisher
-        name = one.project.name if one.project is not None else one.pending_name
+        home = find_home(one)
+        name = one.pending_name if one.is_pending or home is None else home.words
         return f"{name}: {providers.get(one.provider).label(one)}"
 
     def as_dict(self) -> dict[str, Any]:
@@ -120,23 +122,14 @@ def weak_tokens_of(actor: Actor, now: datetime) -> list[WeakToken]:
     ]
 
 
-def credential_of_publisher(publisher: Publisher) -> Credential:
-    """Return a publisher as the gate foresees it; ask for its project with it."""
-    if publisher.project is None:
-        name, action = publisher.pending_normalized_name, "project.create"
-    else:
-        name, action = publisher.project.normalized_name, "release.upload"
-    return Credential(publisher.strength, (action,), (name,), kind="publisher")
-
-
 def weak_publishers_of(actor: Actor, now: datetime) -> list[WeakPublisher]:
     """Return the publishers that a person answers for by less than is asked; a compliant owner confirms them anew."""
     if actor.user_id is None:
         return []
-    mine = all_live(now).filter(configured_by_id=actor.user_id).select_related("project")
+    mine = all_live(now).filter(configured_by_id=actor.user_id).select_related("project", "organization")
     publishers = list(mine.order_by("pk"))
     owner = queries.facts_of_person(actor.user_id)
-    outlooks = ends_of(owner, [credential_of_publisher(one) for one in publishers], queries.ledger(), now)
+    outlooks = ends_of(owner, [listing.credential_of(one) for one in publishers], queries.ledger(), now)
     return [
         WeakPublisher(one, outlook, outlook.is_refused(now))
         for one, outlook in zip(publishers, outlooks, strict=True)

@@ -111,6 +111,14 @@ def owners_of(organization: Organization) -> list[int]:
     return list(organization.members.filter(kind=OWNER).values_list("user_id", flat=True).order_by("user_id"))
 
 
+def owner_ids(organization_id: int) -> list[int]:
+    """Return the account numbers of the owners of the organization of that number."""
+    return [user_id for (user_id,) in statements.select(_OWNERS, organization_id)]
+
+
+_OWNERS: Final = "SELECT user_id FROM organizations_membership WHERE organization_id = %s AND kind = 'owner' ORDER BY user_id"
+
+
 def owned_alone(user_id: int) -> QuerySet[Organization]:
     """Return the organizations that would have no owner who could act without this one."""
     owners = Membership.objects.filter(organization=OuterRef("pk"), kind=OWNER)

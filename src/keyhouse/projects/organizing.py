@@ -65,9 +65,7 @@ def _create_in(organization_name: str, name: str, by: Actor) -> Project:
         organization = _organization_for(organization_name, ADD, by)
         actions.require(by, "project.create", Thing("project", None, normalise(name)))
         owners = organizations.owners_of(organization)
-        project = services.add_project(name, now, by=by, people=owners)
-        project.organization, project.organization_since_at = organization, now
-        project.save(update_fields=["organization", "organization_since_at"])
+        project = services.add_project(name, now, by=by, people=owners, organization=organization)
         if by.user_id is not None and by.user_id not in owners:
             Role.objects.create(project=project, user_id=by.user_id, kind=MAINTAINER, since_at=now)
         details = {"organization": organization.normalized_name}

@@ -20,7 +20,10 @@ from keyhouse.audit.services import Act, Detail, record, record_all
 from keyhouse.core import actions, clock, configuration, creators, faults, naming
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, at_project
+from keyhouse.core.errors import RoleRequired
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
+from keyhouse.organizations import queries as organizations
+from keyhouse.organizations.models import Organization
 from keyhouse.projects import founding, pages, queries, rules, verification
 from keyhouse.projects.changing import raise_refusal, require_people, settled, thing_of
 from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound, UploadsWait
@@ -182,17 +185,34 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
         raise OwnerMissing
     # where another upload made it meanwhile, the insertion tells, and the file is put into that one
     is_taken = partial(queries.is_like_another, new.normalized_name)
+    require_people([owner_id])
+    home = _home_of(new, by)
     project = add_project(
         new.project_name,
         at,
         by=by,
         is_taken=is_taken,
-        people=[owner_id],
+        people=organizations.owners_of(home) if home else [owner_id],
         takes_reserved=new.takes_reserved and by.kind == "host",
+        organization=home,
     )
-    Role.objects.create(project=project, user_id=owner_id, kind=rules.OWNER, since_at=at)
-    require_people([owner_id])
+    if home is None:
+        Role.objects.create(project=project, user_id=owner_id, kind=rules.OWNER, since_at=at)
     return project
+
+
+def _home_of(new: NewFile, by: Actor) -> Organization | None:
+    """Return the organization that a credential of its own makes a project in, locked, or None; raises RoleRequired.
+
+    Whoever stands behind the credential owns the organization, or it makes nothing there.
+    """
+    number = by.restrictions.home_of(new.normalized_name) if by.restrictions else None
+    if number is None:
+        return None
+    found = Organization.objects.select_for_update().filter(pk=number).first()
+    if found is None or by.user_id not in organizations.owners_of(found):
+        raise RoleRequired(fix="Ask an owner of the organization.")
+    return found
 
 
 def _find_repeated(
@@ -311,6 +331,7 @@ def add_project(  # noqa: PLR0913 - each argument is a fact of the project
     is_taken: Callable[[str], bool] = queries.is_folded_name_taken,
     people: Collection[int] = (),
     takes_reserved: bool = False,
+    organization: Organization | None = None,
 ) -> Project:
     """Write the row alone, in the caller's transaction, and tell those who follow; raises CreationRestricted and NameRefused."""
     creators.require(by)
@@ -324,6 +345,8 @@ def add_project(  # noqa: PLR0913 - each argument is a fact of the project
     project = Project(
         name=name, normalized_name=normalized, folded_name=fold(name), created_at=at, status=status
     )
+    if organization is not None:
+        project.organization, project.organization_since_at = organization, at
     tombstone = queries.find_tombstone(normalized)
     if tombstone is not None:
         project.lineage = tombstone.lineage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from keyhouse.accounts import arrivals
 from keyhouse.accounts.belongings import BELONGINGS as OF_ACCOUNTS
 from keyhouse.core import actions, belongings, creators, naming, standing
-from keyhouse.credentials.tokens import authentication
+from keyhouse.credentials.tokens import authentication, robots
 from keyhouse.credentials.tokens.belongings import BELONGINGS as OF_TOKENS
 from keyhouse.credentials.tokens.reader import TokenReader
 from keyhouse.credentials.trusted_publishers.acting import MintedLedger
@@ -46,7 +46,7 @@ def wire_all() -> None:
     naming.wire(StoredNames())
     creators.wire(StoredCreators())
     authentication.wire({authentication.MINTED: MintedLedger()})
-    founding.wire(follow_new_project)
+    founding.wire(follow_new_project, robots.follow_new_project)
     launching.wire(LaunchGuards())
     history.wire(watching.watch)
     arrivals.wire(emergency.follow_arrival)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -18,7 +17,7 @@ from keyhouse.accounts.forms import AuditExportForm, AuditFilterForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.audit.exporting import as_csv, as_json_lines
 from keyhouse.audit.models import Record
-from keyhouse.audit.queries import records
+from keyhouse.audit.queries import midnight, records
 from keyhouse.audit.services import Detail, record
 from keyhouse.core import actions, clock
 
@@ -76,21 +75,11 @@ def _narrowed(asked: dict[str, Any]) -> QuerySet[Record]:
         about_name=asked["about"],
         outcome=asked["outcome"],
         code=asked["code"],
-        since=_midnight(asked["since"]),
-        until=_midnight(asked["until"], days=1),
+        since=midnight(asked["since"]),
+        until=midnight(asked["until"], days=1),
     )
     if not asked["person"]:
         return found
     user = queries.find_user(asked["person"])
     mine = Q(actor_id=user.pk) | Q(account_id=user.pk) if user else Q(pk__in=[])
     return found.filter(mine)
-
-
-def _midnight(day: date | None, days: int = 0) -> datetime | None:
-    """Return the beginning of a day in UTC, or of a later one; days beyond the calendar count as its end."""
-    if day is None:
-        return None
-    try:
-        return datetime.combine(day + timedelta(days=days), time(), UTC)
-    except OverflowError:
-        return None

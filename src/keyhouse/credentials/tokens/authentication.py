@@ -30,6 +30,7 @@ from keyhouse.credentials.tokens.caveats import (
     Call,
     Caveat,
     CaveatUnknown,
+    OrganizationCaveat,
     ProjectsCaveat,
     ReleaseCaveat,
     Scope,
@@ -203,13 +204,16 @@ def _scope_of(token: Token, macaroon: Macaroon) -> Scope:
         written = tuple(map(parse_caveat, macaroon.caveats))
     except CaveatUnknown as error:
         raise CredentialInvalid from error
-    return Scope((*_written_down(token), *written), kind=token.kind)
+    caveats = (*_written_down(token), *written)
+    return Scope(caveats, kind=token.kind, organization_id=token.organization_id)
 
 
 def _written_down(token: Token) -> list[Caveat]:
     """Return what the ledger row says; a token for a project that is gone reaches nothing."""
     ledger: list[Caveat] = [ActionsCaveat(frozenset(token.actions))]
-    if not token.is_for_all_projects:
+    if token.organization_id is not None:
+        ledger.append(OrganizationCaveat(frozenset(queries.reach_of(token)), token.may_found))
+    if not token.is_for_all_projects and not token.may_found:
         ids = frozenset(queries.project_ids_of(token))
         ledger.append(ProjectsCaveat(ids))
         if token.version:

@@ -58,6 +58,8 @@ BELONGINGS: Final = Belongings(
                 "id",
                 "description",
                 "project__name",
+                "organization__name",
+                "may_found",
                 "version",
                 "networks",
                 "actions",

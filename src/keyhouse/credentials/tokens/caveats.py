@@ -101,6 +101,20 @@ class ProjectsCaveat(Caveat):
 
 
 @dataclass(frozen=True, slots=True)
+class OrganizationCaveat(Caveat):
+    """These projects, which stand in one organization now, and maybe new ones there. Of the ledger, never of a text."""
+
+    ids: frozenset[int]
+    may_found: bool
+
+    def reaches(self, use: Use) -> bool:
+        """Compare ids; what has none is a project to come."""
+        if use.project_id is None:
+            return self.may_found and use.act == "upload"
+        return use.project_id in self.ids
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseCaveat(Caveat):
     """One release of one project."""
 
@@ -262,6 +276,7 @@ class Scope:
     caveats: tuple[Caveat, ...]
     version: str | None = None
     kind: str = "api-token"  # or `robot-token`; files keep it
+    organization_id: int | None = None  # whose token it is; projects that it makes are made there
 
     def allows(self, action: str, kind: str, id_: int | str | None) -> bool:
         """Tell whether the token reaches this action on this thing."""
@@ -280,6 +295,11 @@ class Scope:
     def publication(self) -> Mapping[str, object]:
         """Return what a file keeps of a token, beside that it was one: of which kind."""
         return {"class": self.kind}
+
+    def home_of(self, normalized_name: str) -> int | None:
+        """Return the number of the organization in which it would make a project of that name, or None."""
+        del normalized_name
+        return self.organization_id
 
     def at_release(self, version: str) -> Scope:
         """Return the same scope, asked about one release."""

@@ -27,30 +27,38 @@ class TokenNotFound(TokenRefused):
     fix = "See the list of your tokens."
 
 
+class ReachInvalid(TokenRefused):
+    """What was named is no project of the organization, or too many are."""
+
+    code = "reach-invalid"
+    sentence = "A token or publisher of an organization can't be for these projects."
+    fix = "Name projects of the organization, or choose all of them."
+
+
 class RobotTokenNotFound(TokenRefused):
-    """The project has no such robot token."""
+    """The project or organization has no such robot token."""
 
     code = "robot-token-not-found"
     situation = Situation.MISSING
-    sentence = "The project has no such robot token."
+    sentence = "There is no such robot token here."
     fix = "See the list of its robot tokens."
 
 
 class RobotTokensTooMany(TokenRefused):
-    """The project has as many robot tokens as one may have."""
+    """A project or organization has as many robot tokens as one may have."""
 
     code = "robot-tokens-too-many"
     situation = Situation.CONFLICT
-    sentence = "This project has as many robot tokens as a project may have."
+    sentence = "There are as many robot tokens here as there may be."
     fix = "Revoke one that isn't needed any more."
 
 
 class RobotTokenNotResting(TokenRefused):
-    """Nobody needs to confirm a robot token whose person owns the project."""
+    """Nobody needs to confirm a robot token whose person owns what it belongs to."""
 
     code = "robot-token-not-resting"
     situation = Situation.CONFLICT
-    sentence = "The person behind this robot token owns the project, so there is nothing to confirm."
+    sentence = "The person behind this robot token is an owner still, so there is nothing to confirm."
     fix = "See the list of its robot tokens."
 
 

@@ -20,12 +20,22 @@ from keyhouse.credentials.tokens.rules import (
     MAX_ROBOT_DAYS,
     MAX_VERSION,
     MIN_DAYS,
+    Reach,
     canonical_network,
     canonical_version,
 )
 
 LONGEST_NETWORKS: Final = 1000
 LONGEST_PASTE: Final = 100_000
+LONGEST_NAMES: Final = 5_000
+NAMED: Final = "named"
+NOW: Final = "now"
+LATER: Final = "later"
+REACHES: Final = (
+    (NAMED, "Those that I name here"),
+    (NOW, "All that it has now"),
+    (LATER, "All, also later ones"),
+)
 ALL_PROJECTS: Final = "all"
 REASONS: Final = (
     ("publishes a new project for the first time", "It publishes a new project for the first time"),
@@ -208,7 +218,66 @@ class RobotForm(NarrowForm):
         max_value=MAX_ROBOT_DAYS,
         help_text=f"{MIN_DAYS} to {MAX_ROBOT_DAYS}; owners are reminded before.",
     )
-    field_order = ("form_id", "description", "expires_in_days", "version", "networks")
+    field_order: tuple[str, ...] = (
+        "form_id",
+        "description",
+        "expires_in_days",
+        "version",
+        "networks",
+    )
+
+
+class ReachFields(PageForm):
+    """Asks for which of an organization's projects something is: the narrower choice comes first."""
+
+    reach = forms.ChoiceField(
+        label="For which projects of the organization?",
+        choices=REACHES,
+        help_text="A project that leaves the organization is out at once, whatever you choose.",
+    )
+    projects = forms.CharField(
+        label="Their names",
+        required=False,
+        max_length=LONGEST_NAMES,
+        help_text="Separated by spaces; only where you name them.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for names where they are to be named, and for none where all are meant."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        is_named, typed = cleaned.get("reach") == NAMED, cleaned.get("projects", "").split()
+        if is_named and not typed and not cleaned.get("may_found"):
+            self.add_error("projects", "Name at least one project.")
+        if typed and not is_named and "reach" in cleaned:
+            self.add_error("projects", "Leave this empty, or choose to name them.")
+        return cleaned
+
+    def reach_of(self) -> Reach:
+        """Return what a valid form asks for."""
+        chosen, names = self.cleaned_data["reach"], self.cleaned_data["projects"].replace(",", " ")
+        return Reach(tuple(names.split()), is_all_now=chosen == NOW, is_also_later=chosen == LATER)
+
+
+class OrganizationRobotForm(ReachFields, RobotForm):
+    """Asks for a robot token of an organization: for which of its projects, and whether it may make more of them."""
+
+    field_of: ClassVar[Mapping[str, str]] = {**RobotForm.field_of, "reach-": "projects"}
+    may_found = forms.BooleanField(
+        label="It may make new projects in the organization",
+        required=False,
+        help_text="By a first upload to a name that nobody has. It reaches what it made.",
+    )
+    field_order = (
+        "form_id",
+        "description",
+        "reach",
+        "projects",
+        "may_found",
+        "expires_in_days",
+        "version",
+        "networks",
+    )
 
 
 class LeakForm(PageForm):

@@ -18,8 +18,10 @@ from keyhouse.accounts.models import User
 from keyhouse.core import clock, faults
 from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.credentials.tokens import letters, queries
+from keyhouse.credentials.tokens.homes import find_home
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.rules import REMINDER_DAYS, Life, due_reminder
+from keyhouse.organizations.models import Membership
 from keyhouse.projects.rights import rights_in_several
 from keyhouse.projects.rules import OWNER
 
@@ -46,7 +48,7 @@ def _candidates(now: datetime) -> list[Token]:
     rows = Token.objects.filter(due, expires_at__gt=now, revoked_at=None, suspended_at=None)
     return [
         token
-        for token in rows.select_related("user", "project").order_by("expires_at", "pk")
+        for token in rows.select_related("user", "project", "organization").order_by("expires_at", "pk")
         if _is_told(token)
     ]
 
@@ -67,8 +69,7 @@ def _remind(token: Token, days: int, now: datetime) -> int:
         ).update(reminded_days=days)
         if is_mine:
             letter = letters.ends_soon(token, (token.expires_at - now).days + 1)
-            people = {token.user_id} if token.project_id is None else queries.owner_ids_of(token.project_id)
-            for person in User.objects.filter(pk__in=people).order_by("pk"):
+            for person in User.objects.filter(pk__in=queries.people_of(token)).order_by("pk"):
                 emails.tell(person, letter, now=now)
             faults.reach("reminder.rows-written")
     return is_mine
@@ -76,11 +77,18 @@ def _remind(token: Token, days: int, now: datetime) -> int:
 
 def tell_of_resting(now: datetime) -> int:
     """Tell the owners of every robot token that began to rest, once; returns of how many."""
-    rows = Token.objects.filter(project__isnull=False, rest_told_at=None, revoked_at=None, expires_at__gt=now)
-    tokens = list(rows.select_related("user", "project").order_by("pk"))
+    robots = Q(project__isnull=False) | Q(organization__isnull=False)
+    rows = Token.objects.filter(robots, rest_told_at=None, revoked_at=None, expires_at__gt=now)
+    tokens = list(rows.select_related("user", "project", "organization").order_by("pk"))
     found = rights_in_several({token.project_id for token in tokens if token.project_id is not None})
-    owners = {(one.project_id, one.user_id) for one in found if one.kind == OWNER}
-    return sum(_tell_rest(one, now) for one in tokens if (one.project_id, one.user_id) not in owners)
+    owners: set[tuple[int | None, int | None, int]] = {
+        (one.project_id, None, one.user_id) for one in found if one.kind == OWNER
+    }
+    wanted = [token.organization_id for token in tokens if token.organization_id is not None]
+    members = Membership.objects.filter(organization_id__in=wanted, kind=OWNER)
+    owners |= {(None, *one) for one in members.values_list("organization_id", "user_id")}
+    resting = [one for one in tokens if (one.project_id, one.organization_id, one.user_id) not in owners]
+    return sum(_tell_rest(one, now) for one in resting)
 
 
 def _tell_rest(token: Token, now: datetime) -> int:
@@ -88,9 +96,10 @@ def _tell_rest(token: Token, now: datetime) -> int:
         is_mine = Token.objects.filter(
             pk=token.pk, user_id=token.user_id, rest_told_at=None, revoked_at=None
         ).update(rest_told_at=now)
-        if is_mine and token.project is not None:
-            letter = letters.rests(token.project, token)
-            for person in User.objects.filter(pk__in=queries.owner_ids_of(token.project.pk)).order_by("pk"):
+        home = find_home(token)
+        if is_mine and home is not None:
+            letter = letters.rests(home, token)
+            for person in User.objects.filter(pk__in=home.owner_ids()).order_by("pk"):
                 emails.tell(person, letter, now=now)
             faults.reach("reminder.rows-written")
     return is_mine

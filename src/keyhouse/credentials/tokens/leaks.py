@@ -125,6 +125,5 @@ def _tell(token: Token, leak: Leak, now: datetime) -> None:
     letter = letters.leaked(
         kind, token.description, letters.Spot(leak.url, leak.source), letters.page_of(token)
     )
-    people = {token.user_id} if token.project_id is None else queries.owner_ids_of(token.project_id)
-    for person in User.objects.filter(pk__in=people).order_by("pk"):
+    for person in User.objects.filter(pk__in=queries.people_of(token)).order_by("pk"):
         emails.tell(person, letter, now=now)

@@ -7,6 +7,7 @@ from typing import Final
 
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock
+from keyhouse.credentials.tokens.homes import Home, find_home
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
 from keyhouse.projects.models import Project
@@ -14,66 +15,77 @@ from keyhouse.projects.models import Project
 OWN: Final = "/account/tokens/"
 
 
-def robots_path(project: Project) -> str:
-    """Return the page of a project's robot tokens."""
-    return f"/manage/project/{project.normalized_name}/robot-tokens/"
+def robots_path(home: Home) -> str:
+    """Return the page of the robot tokens of a project or organization."""
+    return f"{home.path}robot-tokens/"
 
 
 def page_of(token: Token) -> str:
     """Return the page on which a token is revoked."""
-    return OWN if token.project is None else robots_path(token.project)
+    home = find_home(token)
+    return OWN if home is None else robots_path(home)
 
 
-def robot_made(project: Project, token: Token, by: str) -> Letter:
+def _page(home: Home) -> Link:
+    of = "organization" if home.is_organization else "project"
+    return Link(f"Robot tokens of the {of}", site_address(robots_path(home)))
+
+
+def robot_made(home: Home, token: Token, by: str) -> Letter:
     """Return the notice to the other owners that there is a new robot token."""
     return Letter(
         "robot-token-made",
-        f"{by} made a robot token for {project.name}",
+        f"{by} made a robot token for {home.words}",
         (
             Text(
-                f"{by} made the robot token “{token.description}”, with which a program can upload to the project "
-                f"{project.name}, which you own, too."
+                f"{by} made the robot token “{token.description}”, with which a program can upload to "
+                f"{_uploaded_to(home)}, which you own, too."
             ),
             Facts((("Ends", clock.format_second(token.expires_at)),)),
             Text("If that is not meant to be, revoke it; any owner may."),
-            Link("Robot tokens of the project", site_address(robots_path(project))),
+            _page(home),
         ),
     )
 
 
-def robot_revoked(project: Project, token: Token, by: str) -> Letter:
+def _uploaded_to(home: Home) -> str:
+    return f"projects of {home.words}" if home.is_organization else f"the project {home.name}"
+
+
+def robot_revoked(home: Home, token: Token, by: str) -> Letter:
     """Return the notice to the other owners that a robot token has ended."""
     return Letter(
         "robot-token-revoked",
-        f"{by} revoked a robot token of {project.name}",
+        f"{by} revoked a robot token of {home.words}",
         (
             Text(f"{by} revoked “{token.description}”. Programs that used it can't upload any more."),
-            Link("Robot tokens of the project", site_address(robots_path(project))),
+            _page(home),
         ),
     )
 
 
-def rests(project: Project, token: Token) -> Letter:
+def rests(home: Home, token: Token) -> Letter:
     """Return the notice to the owners that a robot token works for nobody until one of them stands behind it."""
     return Letter(
         "robot-token-rests",
-        f"A robot token of {project.name} rests",
+        f"A robot token of {home.words} rests",
         (
             Text(
                 f"{token.user.username}, who stood behind the robot token “{token.description}”, is no owner of "
-                f"{project.name} any more. Programs that use it can't upload until an owner stands behind it."
+                f"{home.words} any more. Programs that use it can't upload until an owner stands behind it."
             ),
             Text(
                 "Whoever knew the token then knows it now. If you aren't sure who does, revoke it and make a new one."
             ),
-            Link("Robot tokens of the project", site_address(robots_path(project))),
+            _page(home),
         ),
     )
 
 
 def ends_soon(token: Token, days: int) -> Letter:
     """Return the reminder that a token ends in so many days or fewer."""
-    kind = "API token" if token.project is None else f"robot token of {token.project.name}"
+    home = find_home(token)
+    kind = "API token" if home is None else f"robot token of {home.words}"
     used = (
         f"{clock.format_second(token.last_used_at)} from {token.last_used_network}"
         if token.last_used_at
@@ -82,7 +94,7 @@ def ends_soon(token: Token, days: int) -> Letter:
     return Letter(
         "token-ends-soon",
         f"Your {kind} “{token.description}” ends in {days} days"
-        if token.project is None
+        if home is None
         else f"The {kind} “{token.description}” ends in {days} days",
         (
             Text(f"The {kind} “{token.description}” stops working then, and what uses it with it."),
@@ -122,7 +134,7 @@ def leaked(kind: str, description: str, spot: Spot, page: str) -> Letter:
                 "What to do: look whether anything was published that you don't know of, take the token out of the place "
                 "where it was found, and give your programs a new one, as narrow as they can do with."
             ),
-            Link("See your tokens" if page == OWN else "See the project", site_address(page)),
+            Link("See your tokens" if page == OWN else "See whose it is", site_address(page)),
         ),
     )
 

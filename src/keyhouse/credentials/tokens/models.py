@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models
 
 from keyhouse.core.actor import Strength
+from keyhouse.organizations.models import Organization
 from keyhouse.projects.models import Project
 
 API: Final = "api-token"
@@ -26,6 +27,11 @@ class Token(models.Model):
     projects = models.ManyToManyField(Project, related_name="tokens")
     # of a robot token: whose it is, whatever becomes of the person; it goes with the project
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="robot_tokens")
+    # of a robot token of an organization; it goes with that
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, null=True, related_name="robot_tokens"
+    )
+    may_found = models.BooleanField(default=False, db_default=False)  # may make projects in its organization
     version = models.CharField(
         max_length=200, default="", db_default="", blank=True
     )  # this release only (canonical)
@@ -54,18 +60,23 @@ class Token(models.Model):
     last_used_network = models.CharField(max_length=64, default="", blank=True)
 
     class Meta:
-        """A person tells their live tokens apart by the description; so do the owners of a project with its own."""
+        """A person tells their live tokens apart by the description; so do owners with those of project or organization."""
 
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["user", "description"],
                 name="token_description_unique",
-                condition=models.Q(revoked_at__isnull=True, project__isnull=True),
+                condition=models.Q(revoked_at__isnull=True, project__isnull=True, organization__isnull=True),
             ),
             models.UniqueConstraint(
                 fields=["project", "description"],
                 name="robot_token_description_unique",
                 condition=models.Q(revoked_at__isnull=True, project__isnull=False),
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "description"],
+                name="organization_token_description_unique",
+                condition=models.Q(revoked_at__isnull=True, organization__isnull=False),
             ),
         ]
 
@@ -75,8 +86,8 @@ class Token(models.Model):
 
     @property
     def is_robot(self) -> bool:
-        """Whether it belongs to a project, and rests while the person behind it is no owner of that."""
-        return self.project_id is not None
+        """Whether it belongs to a project or an organization, and rests while the person behind it is no owner of that."""
+        return self.project_id is not None or self.organization_id is not None
 
     @property
     def kind(self) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
@@ -16,9 +16,11 @@ from keyhouse.core import configuration
 from keyhouse.core.actor import Actor
 from keyhouse.core.foresight import Credential
 from keyhouse.credentials.tokens.errors import TokenNotFound
+from keyhouse.credentials.tokens.homes import Home
 from keyhouse.credentials.tokens.models import Change, Token
 from keyhouse.credentials.tokens.rules import is_unused
-from keyhouse.projects import rights
+from keyhouse.organizations import queries as organizations
+from keyhouse.projects import rights, sql
 from keyhouse.projects.models import Project
 from keyhouse.projects.queries import projects_of_person
 
@@ -33,8 +35,8 @@ def tokens_of(user_id: int, now: datetime) -> list[Token]:
 
 
 def _own(user_id: int) -> QuerySet[Token]:
-    """Return a person's own tokens; robot tokens are their projects'."""
-    return Token.objects.filter(user_id=user_id, project__isnull=True)
+    """Return a person's own tokens; robot tokens are their projects' and organizations'."""
+    return Token.objects.filter(user_id=user_id, project__isnull=True, organization__isnull=True)
 
 
 def unused_tokens_of(user_id: int, now: datetime) -> list[Token]:
@@ -42,25 +44,54 @@ def unused_tokens_of(user_id: int, now: datetime) -> list[Token]:
     return [token for token in tokens_of(user_id, now) if is_unused(token.minted_at, token.last_used_at, now)]
 
 
-def robots_of(project_id: int) -> list[Token]:
-    """Return a project's robot tokens that are not revoked, newest first, with the person behind each."""
-    rows = Token.objects.filter(project_id=project_id, revoked_at__isnull=True)
+def robots_of(home: Home) -> list[Token]:
+    """Return the robot tokens of a project or organization that are not revoked, newest first, with whoever stands behind each."""
+    rows = Token.objects.filter(at_home(home), revoked_at__isnull=True)
     return list(rows.select_related("user").prefetch_related("projects").order_by("-minted_at"))
 
 
-def find_robot(project_id: int, token_id: UUID) -> Token | None:
-    """Return a robot token of this project, or None."""
-    return Token.objects.select_related("user").filter(pk=token_id, project_id=project_id).first()
+def find_robot(home: Home, token_id: UUID) -> Token | None:
+    """Return a robot token of this project or organization, or None."""
+    return Token.objects.select_related("user").filter(at_home(home), pk=token_id).first()
 
 
-def owner_ids_of(project_id: int) -> set[int]:
-    """Return who owns a project."""
-    return set(rights.owners_of(project_id))
+def at_home(home: Home) -> Q:
+    """Return the condition of a token being a robot token of this project or organization."""
+    return Q(organization_id=home.thing.id) if home.is_organization else Q(project_id=home.thing.id)
+
+
+def owner_ids_behind(token: Token) -> set[int]:
+    """Return who owns the project or organization of a robot token."""
+    if token.organization_id is not None:
+        return set(organizations.owner_ids(token.organization_id))
+    return set(rights.owners_of(token.project_id or 0))
+
+
+def people_of(token: Token) -> set[int]:
+    """Return whose token it is: its person, or all owners of what a robot token belongs to."""
+    return owner_ids_behind(token) if token.is_robot else {token.user_id}
 
 
 def is_resting(token: Token) -> bool:
-    """Tell whether a robot token works for nobody, since the person behind it is no owner of its project any more."""
-    return token.project_id is not None and token.user_id not in rights.owners_of(token.project_id)
+    """Tell whether a robot token works for nobody, since the person behind it is no owner of its home any more."""
+    return token.is_robot and token.user_id not in owner_ids_behind(token)
+
+
+def reach_of(token: Token) -> list[int]:
+    """Return the ids of the projects that a token of an organization reaches: those that stand there now."""
+    if token.is_for_all_projects:
+        rows = sql.select(_THERE, token.organization_id)
+    else:
+        key = Token._meta.pk.get_db_prep_value(token.pk, connection)  # noqa: SLF001 - as below
+        rows = sql.select(_CHOSEN_THERE, key, token.organization_id)
+    return [number for (number,) in rows]
+
+
+_THERE: Final = "SELECT id FROM projects_project WHERE organization_id = %s"
+_CHOSEN_THERE: Final = (
+    "SELECT project.id FROM tokens_token_projects chosen JOIN projects_project project ON project.id = chosen.project_id"
+    " WHERE chosen.token_id = %s AND project.organization_id = %s"
+)
 
 
 def ended_tokens_of(user_id: int, now: datetime) -> list[Token]:

@@ -21,7 +21,7 @@ MIN_DAYS: Final = 1
 MAX_DAYS: Final = 365
 DEFAULT_DAYS: Final = 90
 MAX_ROBOT_DAYS: Final = 90
-MAX_ROBOTS: Final = 10  # of one project, that work
+MAX_ROBOTS: Final = 10  # of one project or organization, that work
 MAX_NETWORKS: Final = 20
 REMINDER_DAYS: Final = (14, 3)  # before the end
 NEVER_USED_AGE: Final = timedelta(days=30)
@@ -42,6 +42,16 @@ class Terms:
     reason: str = ""
     version: str = ""  # of the one release, where it is for a single one
     networks: tuple[str, ...] = ()  # from which it works; none: from everywhere
+    may_found: bool = False  # of an organization's: it may make projects there
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """For which of an organization's projects something is: those named, all there are now, or also later ones."""
+
+    names: tuple[str, ...] = ()  # as typed
+    is_all_now: bool = False
+    is_also_later: bool = False
 
 
 def judge_terms(terms: Terms) -> Refusal | None:
@@ -51,7 +61,7 @@ def judge_terms(terms: Terms) -> Refusal | None:
             _is_description(terms.description),
             f"A token needs a description of at most {MAX_DESCRIPTION} characters.",
         ),
-        (_are_projects(terms.project_ids), f"A token is for 1 to {MAX_PROJECTS} projects, or for all."),
+        (_are_projects(terms), f"A token is for 1 to {MAX_PROJECTS} projects, or for all."),
         (_has_reason(terms), "A token for all projects needs a reason."),
         (
             MIN_DAYS <= terms.expires_in_days <= MAX_DAYS,
@@ -73,8 +83,12 @@ def _is_description(text: str) -> bool:
     return 0 < len(text) <= MAX_DESCRIPTION and text == text.strip() and text.isprintable()
 
 
-def _are_projects(ids: tuple[int, ...] | None) -> bool:
-    return ids is None or (0 < len(ids) <= MAX_PROJECTS and len(set(ids)) == len(ids))
+def _are_projects(terms: Terms) -> bool:
+    ids = terms.project_ids
+    if ids is None:
+        return True
+    is_some = len(ids) > 0 or terms.may_found
+    return is_some and len(ids) <= MAX_PROJECTS and len(set(ids)) == len(ids)
 
 
 def _has_reason(terms: Terms) -> bool:
@@ -88,7 +102,7 @@ def _are_actions(actions: tuple[str, ...]) -> bool:
 def _is_release(terms: Terms) -> bool:
     if not terms.version:
         return True
-    is_single = terms.project_ids is not None and len(terms.project_ids) == 1
+    is_single = terms.project_ids is not None and len(terms.project_ids) == 1 and not terms.may_found
     return is_single and len(terms.version) <= MAX_VERSION and canonical_version(terms.version) is not None
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Final
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import services as audit
@@ -147,6 +148,7 @@ def draft_of(  # noqa: PLR0913 - who and what, and what only the host may tell
         networks=[canonical_network(one) for one in terms.networks],
         minted_at=minted_at,
         expires_at=minted_at + timedelta(days=terms.expires_in_days),
+        may_found=terms.may_found,
     )
     put_strength(draft, (strength if told else None) or by.strength, by, minted_at)
     return draft
@@ -178,6 +180,8 @@ def store(draft: Token, project_ids: list[int], by: Actor, action: str) -> None:
             "actions": draft.actions,
             "expires_at": clock.format_instant(draft.expires_at),
             "reason": draft.reason,
+            **({"organization": draft.organization.normalized_name} if draft.organization else {}),
+            **({"may_found": True} if draft.may_found else {}),
             **({"version": draft.version} if draft.version else {}),
             **({"networks": draft.networks} if draft.networks else {}),
         },
@@ -186,7 +190,9 @@ def store(draft: Token, project_ids: list[int], by: Actor, action: str) -> None:
 
 def _retire_namesake(draft: Token) -> None:
     """Free the description of a token that has expired anyway."""
-    mine = Q(project_id=draft.project_id) if draft.is_robot else Q(user_id=draft.user_id, project=None)
+    mine = Q(user_id=draft.user_id, project=None, organization=None)
+    if draft.is_robot:
+        mine = Q(project_id=draft.project_id, organization_id=draft.organization_id)
     Token.objects.filter(
         mine,
         description=draft.description,
@@ -208,8 +214,12 @@ def explain_clash(draft: Token, by: Actor, error: IntegrityError) -> Token:
 
 
 def _is_same(twin: Token, draft: Token) -> bool:
-    terms = ("description", "actions", "is_for_all_projects", "project_id", "version", "networks")
-    return all(getattr(twin, name) == getattr(draft, name) for name in terms)
+    return all(getattr(twin, name) == getattr(draft, name) for name in _TERMS)
+
+
+_TERMS: Final = (
+    "description", "actions", "is_for_all_projects", "project_id", "organization_id", "may_found", "version", "networks",
+)  # fmt: skip
 
 
 def thing_of(token: Token) -> Thing:
@@ -227,7 +237,8 @@ def write_text(token: Token, project_ids: Sequence[int]) -> str:
     settings = configuration.current()
     macaroon = macaroons.mint(key_of(token), token.pk.bytes, location=settings.host.encode())
     scope = [caveats.write_time(token.minted_at, token.expires_at), caveats.write_actions(token.actions)]
-    if not token.is_for_all_projects:
+    # one that may make projects reaches those as well; which those are, the ledger knows
+    if not token.is_for_all_projects and not token.may_found:
         scope.append(caveats.write_projects(project_ids))
     if token.version:
         scope += [caveats.write_release(one, token.version) for one in project_ids]
@@ -292,11 +303,10 @@ def revoke_all_tokens(*, by: Actor, reason: str) -> int:
 def end_tokens_of(user_id: int, *, reason: str, now: datetime) -> int:
     """End every token of a person whose account goes, in the caller's transaction, which records that; returns how many.
 
-    Robot tokens are their projects': those that they stand behind rest.
+    Robot tokens are their projects' and organizations': those that they stand behind rest.
     """
-    ended = Token.objects.filter(user_id=user_id, project=None, revoked_at__isnull=True).update(
-        revoked_at=now, revoked_reason=reason[:100]
-    )
+    own = Token.objects.filter(user_id=user_id, project=None, organization=None, revoked_at__isnull=True)
+    ended = own.update(revoked_at=now, revoked_reason=reason[:100])
     count_change()
     return ended
 
@@ -319,19 +329,23 @@ def end_late_tokens_of(user_id: int, since: datetime, now: datetime) -> int:
 
 
 def end_tokens_in(project_id: int, staying: frozenset[int], now: datetime) -> int:
-    """Take a project out of the reach of tokens of everybody but these; a token that reaches nothing else ends.
+    """Take a project out of the reach of tokens of everybody but these, and of other organizations than its own.
 
-    In the caller's transaction; each end has its own audit record. Returns how many ended or reach less.
+    A token that reaches nothing else ends. In the caller's transaction, which has placed the project; each end has its own
+    audit record. Returns how many ended or reach less.
     """
-    others = Token.objects.filter(projects=project_id, revoked_at__isnull=True).exclude(user_id__in=staying)
+    count_change()  # what tokens reach by an organization is written down nowhere, and remembered for moments
+    others = Token.objects.filter(projects=project_id, revoked_at__isnull=True)
+    there = Project.objects.filter(pk=project_id, organization=OuterRef("organization"))
+    is_elsewhere = Q(organization__isnull=False) & ~Exists(there)
+    others = others.filter(~Q(user_id__in=staying) | is_elsewhere)
     reaching = list(others.select_for_update(of=("self",)).order_by("pk"))
     if not reaching:
         return 0
     Token.projects.through.objects.filter(project_id=project_id, token__in=reaching).delete()
     wider = set(Token.projects.through.objects.filter(token__in=reaching).values_list("token_id", flat=True))
-    ended = [one for one in reaching if one.pk not in wider]
+    ended = [one for one in reaching if one.pk not in wider and not one.may_found]
     Token.objects.filter(pk__in=[one.pk for one in ended]).update(revoked_at=now, revoked_reason=MOVED)
-    count_change()
     acts = [audit.Act("token.revoke", thing_of(one), one.user_id, {"reason": MOVED}) for one in ended]
     audit.record_all(acts, by=job("organizations"))
     return len(reaching)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import uuid
 from collections.abc import Mapping
@@ -13,11 +14,20 @@ from keyhouse.core import clock, keys
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import CredentialInvalid, GateUnavailable
 from keyhouse.core.keys import KeyFileError, SealBrokenError
-from keyhouse.credentials.tokens.caveats import ActionsCaveat, Call, CaveatUnknown, Scope, parse_caveat
+from keyhouse.credentials.tokens.caveats import (
+    ActionsCaveat,
+    Call,
+    Caveat,
+    CaveatUnknown,
+    ProjectsCaveat,
+    Scope,
+    parse_caveat,
+)
 from keyhouse.credentials.tokens.leak_rules import Leak
 from keyhouse.credentials.tokens.macaroons import Macaroon, is_signed_by
 from keyhouse.credentials.tokens.rules import is_use_due
 from keyhouse.credentials.trusted_publishers import leaked, queries
+from keyhouse.credentials.trusted_publishers.choosing import choose
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
 
 KEY_PURPOSE: Final = "minted-token"
@@ -46,7 +56,7 @@ class PublisherScope(Scope):
             return any(one.is_pending for one in self.publishers)
         if kind == "":
             return False  # it speaks for projects, never for the whole index
-        return kind != "project" or id_ in {one.project_id for one in self.publishers}
+        return kind != "project" or any(id_ in one.reach for one in self.publishers)
 
     @property
     def reads_own_projects_only(self) -> bool:
@@ -70,15 +80,16 @@ class PublisherScope(Scope):
 
     def publisher_for(self, project_id: int | None, normalized_name: str) -> Publisher | None:
         """Return the publisher that speaks for a project, or for a name to come."""
-        for one in self.publishers:
-            is_it = (
-                one.pending_normalized_name == normalized_name
-                if one.is_pending
-                else one.project_id == project_id
-            )
-            if is_it and (project_id is None) == one.is_pending:
-                return one
-        return None
+        if project_id is None:
+            waiting = (one for one in self.publishers if one.is_pending)
+            return next((one for one in waiting if one.pending_normalized_name == normalized_name), None)
+        found = choose([one for one in self.publishers if project_id in one.reach])
+        return _bound(found, project_id) if found is not None and found.is_of_organization else found
+
+    def home_of(self, normalized_name: str) -> int | None:
+        """Return the organization whose pending publisher would make a project of that name, or None."""
+        found = self.publisher_for(None, normalized_name)
+        return None if found is None else found.organization_id
 
     def at_project(self, actor: Actor, project_id: int | None, normalized_name: str) -> Actor:
         """Return whoever set the publisher of this project up; where there is none, nobody who may do anything."""
@@ -94,6 +105,13 @@ class PublisherScope(Scope):
         """Return the same with its publishers as they are by now: one may have got its project, or be gone."""
         live = queries.live_publishers([one.pk for one in self.publishers], clock.now())
         return dataclasses.replace(self, publishers=tuple(live))
+
+
+def _bound(publisher: Publisher, project_id: int) -> Publisher:
+    """Return a publisher of an organization as it speaks for one project, and for no other."""
+    one = copy.copy(publisher)
+    vars(one)["reached"] = {project_id: publisher.reach[project_id]}
+    return one
 
 
 def actor_behind(publisher: Publisher, scope: PublisherScope, asking: Actor) -> Actor:
@@ -175,9 +193,11 @@ def _scope_of(token: MintedToken, macaroon: Macaroon) -> PublisherScope:
         written = tuple(map(parse_caveat, macaroon.caveats))
     except CaveatUnknown as error:
         raise CredentialInvalid from error
-    ledger = ActionsCaveat(frozenset(token.actions))
+    ledger: list[Caveat] = [ActionsCaveat(frozenset(token.actions))]
+    if token.only_project is not None:
+        ledger.append(ProjectsCaveat(frozenset({token.only_project})))
     return PublisherScope(
-        (ledger, *written),
+        (*ledger, *written),
         token_id=token.pk,
         claims=token.claims,
         used_at=token.last_used_at,

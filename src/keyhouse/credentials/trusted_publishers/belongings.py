@@ -17,9 +17,9 @@ def _publishers(user_id: int) -> QuerySet[Publisher]:
 
 
 def _give_up(user_id: int, now: datetime) -> None:
-    """Drop what waits for a project; publishers of projects stay, and rest until another owner confirms them."""
+    """Drop what waits for a project; those of projects and organizations stay, and rest until another owner confirms them."""
     del now
-    _publishers(user_id).filter(project__isnull=True).delete()
+    _publishers(user_id).filter(project__isnull=True, organization__isnull=True).delete()
 
 
 BELONGINGS: Final = Belongings(
@@ -34,6 +34,8 @@ BELONGINGS: Final = Belongings(
                 "issuer_url",
                 "provider",
                 "project__name",
+                "organization__name",
+                "is_for_all_projects",
                 "pending_name",
                 "expires_at",
                 "claims",
@@ -59,7 +61,7 @@ BELONGINGS: Final = Belongings(
                 "lookup": "follows from the claims",
                 "identity": "follows from the claims",
             },
-            stays="it is the project's; it rests until another owner confirms it",
+            stays="it is the project's or organization's; it rests until another owner confirms it",
         ),
     ),
     give_up=_give_up,

@@ -10,6 +10,7 @@ from django.http import QueryDict
 
 from keyhouse.accounts.forms import PageForm
 from keyhouse.core.errors import Refusal
+from keyhouse.credentials.tokens.forms import ReachFields
 from keyhouse.credentials.trusted_publishers import providers
 from keyhouse.credentials.trusted_publishers.models import Issuer, Provider
 from keyhouse.credentials.trusted_publishers.providers.custom import CLAIMS
@@ -83,6 +84,15 @@ class PublisherForm(PageForm):
             self.add_error(refusal.field, forms.ValidationError(sentence[:1].upper() + sentence[1:]))
         else:
             super()._show(refusal)
+
+
+REACH_FIELDS: Final = tuple(ReachFields.base_fields)
+
+
+class OrganizationPublisherForm(ReachFields, PublisherForm):
+    """What an issuer's provider asks for, and for which of an organization's projects it shall be."""
+
+    field_of: ClassVar[Mapping[str, str]] = {"reach-": "projects"}
 
 
 class SimpleForm(PageForm):

@@ -9,13 +9,17 @@ from typing import Final
 from django.db import close_old_connections, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
-from keyhouse.accounts.recovery.telling import tell_person
 from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.credentials.trusted_publishers import letters
 from keyhouse.credentials.trusted_publishers.forgetting import forget_identities, forget_minted
 from keyhouse.credentials.trusted_publishers.models import Publisher
-from keyhouse.credentials.trusted_publishers.services import PENDING_FOR, REMINDED_AFTER, end_pending
+from keyhouse.credentials.trusted_publishers.services import (
+    PENDING_FOR,
+    REMINDED_AFTER,
+    end_pending,
+    tell_owners,
+)
 from keyhouse.mail.letters import Letter
 from keyhouse.projects.models import Project
 
@@ -34,7 +38,8 @@ def remind(now: datetime) -> int:
         expires_at__lte=now + PENDING_FOR - REMINDED_AFTER,
     )
     return sum(
-        _remind(one, now) for one in list(due.select_related("configured_by").order_by("pk")[:_AT_ONCE])
+        _remind(one, now)
+        for one in list(due.select_related("configured_by", "organization").order_by("pk")[:_AT_ONCE])
     )
 
 
@@ -43,7 +48,7 @@ def _remind(publisher: Publisher, now: datetime) -> bool:
         mine = Publisher.objects.filter(pk=publisher.pk, project__isnull=True, reminded_at__isnull=True)
         if not mine.update(reminded_at=now):
             return False
-        tell_person(publisher.configured_by, letters.pending_reminder(publisher), now)
+        tell_owners(publisher, letters.pending_reminder(publisher), now)
     return True
 
 
@@ -64,7 +69,7 @@ def end_overtaken(now: datetime) -> int:
 
 
 def _end(rows: QuerySet[Publisher], now: datetime, reason: str, letter: Callable[[Publisher], Letter]) -> int:
-    due = list(rows.select_related("configured_by").order_by("pk")[:_AT_ONCE])
+    due = list(rows.select_related("configured_by", "organization").order_by("pk")[:_AT_ONCE])
     for one in due:
         with transaction.atomic():
             end_pending(one, reason, letter(one), now)

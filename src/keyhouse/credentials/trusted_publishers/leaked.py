@@ -18,6 +18,7 @@ from keyhouse.credentials.tokens.leaks import JOB, REASON, details_of
 from keyhouse.credentials.tokens.letters import Spot, leaked
 from keyhouse.credentials.tokens.services import count_change
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
+from keyhouse.organizations.models import Membership
 from keyhouse.projects.rights import rights_in_several
 from keyhouse.projects.rules import OWNER
 
@@ -34,7 +35,9 @@ def end_minted(token: MintedToken, leak: Leak, reporter: str, now: datetime) -> 
         if not ended:
             return False
         count_change()
-        publishers = list(Publisher.objects.filter(pk__in=token.publisher_ids).select_related("project"))
+        publishers = list(
+            Publisher.objects.filter(pk__in=token.publisher_ids).select_related("project", "organization")
+        )
         audit.record(
             REVOKE,
             by=job(JOB),
@@ -51,7 +54,9 @@ def end_minted(token: MintedToken, leak: Leak, reporter: str, now: datetime) -> 
 
 
 def name_of(publisher: Publisher) -> str:
-    """Return the name of the project that a publisher speaks for, there or to come."""
+    """Return the name of the project that a publisher speaks for, there or to come, or of its organization."""
+    if publisher.is_of_organization and publisher.organization is not None:
+        return publisher.organization.normalized_name
     return publisher.project.normalized_name if publisher.project else publisher.pending_normalized_name
 
 
@@ -60,4 +65,6 @@ def _people_of(publishers: list[Publisher]) -> list[User]:
     projects = [one.project_id for one in publishers if one.project_id is not None]
     owners = [one.user_id for one in rights_in_several(projects) if one.kind == OWNER]
     waiting = [one.configured_by_id for one in publishers if one.is_pending]
+    of = {one.organization_id for one in publishers if one.organization_id is not None}
+    owners += Membership.objects.filter(organization_id__in=of, kind=OWNER).values_list("user_id", flat=True)
     return list(User.objects.filter(Q(pk__in=owners) | Q(pk__in=waiting)).order_by("pk"))

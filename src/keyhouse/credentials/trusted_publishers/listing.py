@@ -8,25 +8,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from keyhouse.accounts import strength
 from keyhouse.accounts.models import User
 from keyhouse.audit.queries import records
 from keyhouse.core.foresight import Credential, Outlook, find_foresight
+from keyhouse.credentials.tokens.homes import Home, find_home
 from keyhouse.credentials.tokens.ledger import PROOFS
-from keyhouse.credentials.trusted_publishers import issuers, providers
-from keyhouse.credentials.trusted_publishers.models import Issuer, Publisher
+from keyhouse.credentials.trusted_publishers import issuers, providers, queries
+from keyhouse.credentials.trusted_publishers.models import Issuer, Publisher, Reached
 from keyhouse.credentials.trusted_publishers.places import find_place, repository_in
+from keyhouse.organizations.models import Membership
 from keyhouse.projects import rights
 from keyhouse.projects.models import Project
 from keyhouse.projects.rules import OWNER
 
 SHOWN: Final = 100
+_BESIDE: Final = ("configured_by", "project", "organization")
 _ABLE: Final = frozenset({User.State.ACTIVE, User.State.HELD, User.State.PASSWORD_DISABLED})
 _LOOKED_AT: Final = 50  # records of a project
 _SHORT: Final = 12  # digits of a commit that are read
-_HAS_RIGHT: Final = rights.of_row("project", "configured_by")
+_OWNS: Final = Membership.objects.filter(
+    user=OuterRef("configured_by"), organization=OuterRef("organization"), kind=OWNER
+)
+_HAS_RIGHT: Final = rights.of_row("project", "configured_by") | Q(Exists(_OWNS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,14 @@ class Line:
     rests: str
     outlook: Outlook
     is_believed: bool
+    home: Home | None = None  # None: it waits for a project of its person's
+    reached: tuple[Reached, ...] = ()  # of an organization's: for which of its projects it speaks now
+
+    @property
+    def place(self) -> str:
+        """Return the address of its own page."""
+        begins = f"{self.home.path}publishing/" if self.home else "/account/publishers/"
+        return f"{begins}{self.publisher.pk}/"
 
     @property
     def made_with(self) -> str:
@@ -79,7 +93,7 @@ class Line:
 
 def lines_of(publishers: Iterable[Publisher]) -> list[Line]:
     """Return a line for each publisher, in their order; they come with who configured them, and their project."""
-    found = list(publishers)
+    found = queries.with_reach(list(publishers))
     believed = {one.url: one for one in issuers.all_issuers()}
     with_role, outlooks = _with_role(found), _outlooks(found)
     return [
@@ -87,9 +101,11 @@ def lines_of(publishers: Iterable[Publisher]) -> list[Line]:
             one,
             _issuer_in_words(one, believed),
             providers.get(one.provider).label(one),
-            "" if one.is_pending else _why_it_rests(one, has_role=one.pk in with_role),
+            _why_it_rests(one, has_role=one.pk in with_role) if find_home(one) else "",
             outlooks[one.pk],
             one.issuer_url in believed,
+            find_home(one),
+            tuple(one.reach.values()) if one.is_of_organization else (),
         )
         for one in found
     ]
@@ -115,7 +131,8 @@ def _with_role(publishers: Sequence[Publisher]) -> set[int]:
 def _why_it_rests(publisher: Publisher, *, has_role: bool) -> str:
     person = publisher.configured_by
     if not has_role:
-        return f"{person.username}, who answers for it, has no role in the project any more."
+        of = "does not own the organization" if publisher.organization_id else "has no role in the project"
+        return f"{person.username}, who answers for it, {of} any more."
     if person.state not in _ABLE:
         return (
             f"The account of {person.username}, who answers for it, is {person.get_state_display().lower()}."
@@ -133,18 +150,15 @@ def _outlooks(publishers: Sequence[Publisher]) -> dict[int, Outlook]:
     foresight, found = find_foresight(), {one.pk: Outlook() for one in publishers}
     for user_id, own in by_person.items():
         if foresight is not None:
-            told = foresight.outlooks(user_id, [_credential_of(one) for one in own])
+            told = foresight.outlooks(user_id, [credential_of(one) for one in own])
             found |= {one.pk: outlook for one, outlook in zip(own, told, strict=True)}
     return found
 
 
-def _credential_of(publisher: Publisher) -> Credential:
-    project = publisher.project
-    if project is None:
-        return Credential(
-            publisher.strength, ("project.create",), (publisher.pending_normalized_name,), "publisher"
-        )
-    return Credential(publisher.strength, ("release.upload",), (project.normalized_name,), "publisher")
+def credential_of(publisher: Publisher) -> Credential:
+    """Return a publisher as the gate foresees it."""
+    act = "project.create" if publisher.is_pending else "release.upload"
+    return Credential(publisher.strength, (act,), queries.names_of(publisher), "publisher")
 
 
 def facts_of_use(publisher: Publisher) -> tuple[Fact, ...]:
@@ -172,10 +186,10 @@ class TurnedAway:
 
 def find_turned_away(publisher: Publisher) -> TurnedAway | None:
     """Return what was turned away last of what a publisher was meant by, out of the log of its project; or None."""
-    project = publisher.project
-    if project is None or publisher.refused_at is None:
+    home = find_home(publisher)
+    if home is None or publisher.refused_at is None:
         return None
-    told = records(action="publisher.refuse", about_kind="project", about_name=project.normalized_name)
+    told = records(action="publisher.refuse", about_kind=home.thing.kind, about_name=home.thing.name)
     for one in told[:_LOOKED_AT]:
         if one.details.get("publisher") == publisher.pk:
             return TurnedAway(one.at, tuple(map(str, one.details.get("differs", ()))))
@@ -189,20 +203,21 @@ def resting_for(user_id: int) -> QuerySet[Publisher]:
     """Return the publishers that rest in projects which somebody owns, and which they could confirm."""
     owned = Project.objects.filter(rights.of_person(user_id, OWNER))
     rests = ~_HAS_RIGHT | ~Q(configured_by__state__in=_ABLE)
-    found = Publisher.objects.filter(rests, project__in=owned)
-    return found.select_related("configured_by", "project").order_by("project__normalized_name", "pk")
+    theirs = Membership.objects.filter(user_id=user_id, kind=OWNER).values("organization_id")
+    found = Publisher.objects.filter(rests, Q(project__in=owned) | Q(organization_id__in=theirs))
+    return found.select_related(*_BESIDE).order_by("project__normalized_name", "pk")
 
 
 def answered_for(user_id: int) -> QuerySet[Publisher]:
-    """Return the publishers of projects that somebody answers for."""
-    found = Publisher.objects.filter(configured_by_id=user_id, project__isnull=False)
-    return found.select_related("configured_by", "project").order_by("project__normalized_name", "pk")
+    """Return the publishers of projects and organizations that somebody answers for."""
+    theirs = Q(project__isnull=False) | Q(organization__isnull=False)
+    found = Publisher.objects.filter(theirs, configured_by_id=user_id)
+    return found.select_related(*_BESIDE).order_by("project__normalized_name", "pk")
 
 
 def waiting_for(user_id: int, now: datetime) -> QuerySet[Publisher]:
     """Return what somebody set up for names to come, as far as its time isn't over."""
-    found = Publisher.objects.filter(project__isnull=True, configured_by_id=user_id, expires_at__gt=now)
-    return found.select_related("configured_by", "project").order_by("pk")
+    return queries.pending_of(user_id, now).select_related(*_BESIDE)
 
 
 def projects_without(user_id: int) -> QuerySet[Project]:
@@ -212,8 +227,7 @@ def projects_without(user_id: int) -> QuerySet[Project]:
     return owned.exclude(status__in=closed).order_by("normalized_name")
 
 
-def owned_among(publishers: Iterable[Publisher], user_id: int) -> set[int]:
-    """Return the ids of those projects of these publishers that somebody owns, and may decide about."""
-    wanted = {one.project_id for one in publishers if one.project_id is not None}
-    owned = Project.objects.filter(rights.of_person(user_id, OWNER), pk__in=wanted)
-    return set(owned.values_list("pk", flat=True))
+def owned_among(lines: Iterable[Line], user_id: int) -> set[str]:
+    """Return where the pages begin of those projects and organizations of these publishers that somebody owns."""
+    homes = {line.home for line in lines if line.home is not None}
+    return {one.path for one in homes if user_id in one.owner_ids()}

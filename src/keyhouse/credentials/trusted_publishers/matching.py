@@ -19,11 +19,12 @@ from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import record
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import job
+from keyhouse.credentials.tokens.homes import find_home
 from keyhouse.credentials.trusted_publishers import letters, providers, queries
+from keyhouse.credentials.trusted_publishers.choosing import choose
 from keyhouse.credentials.trusted_publishers.errors import INVALID_PUBLISHER, IdentityRefused
 from keyhouse.credentials.trusted_publishers.models import Provider, Publisher
 from keyhouse.credentials.trusted_publishers.providers.rules import Difference, shown
-from keyhouse.projects.collaborators.queries import owners_of
 from keyhouse.projects.models import Project
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _known_otherwise(publisher: Publisher, claims: Mapping[str, Any]) -> list[Di
     """
     rules = providers.get(publisher.provider)
     new = {name: value for name, value in rules.immutable(claims).items() if name not in publisher.claims}
-    if publisher.project_id is None or not new:
+    if find_home(publisher) is None or not new:
         return []
     known: dict[str, str] = {}
     for one in queries.beside(publisher):
@@ -116,18 +117,28 @@ def _known_otherwise(publisher: Publisher, claims: Mapping[str, Any]) -> list[Di
 
 def _choose(matching: list[Publisher]) -> list[Publisher]:
     """Return for each project, and each name to come, the one publisher that is meant; none where several are."""
-    by_project: dict[tuple[int | None, str], list[Publisher]] = defaultdict(list)
+    groups: dict[int | str, list[Publisher]] = defaultdict(list)
     for one in matching:
-        if one.project is None or one.project.status not in _CLOSED:
-            by_project[one.project_id, one.pending_normalized_name].append(one)
-    chosen = []
-    for group in by_project.values():
-        if len({one.configured_by_id for one in group if one.is_pending}) > 1:
+        if one.is_pending:
+            groups[one.pending_normalized_name].append(one)
+        for project_id, reached in one.reach.items():
+            if reached.status not in _CLOSED:
+                groups[project_id].append(one)
+    chosen: dict[int, Publisher] = {}
+    for group in groups.values():
+        if len({_waits_for(one) for one in group if one.is_pending}) > 1:
             continue  # else whoever names the environment of somebody else's job gets the project that it makes
-        exact = [one for one in group if one.environment] or group
-        if len(exact) == 1:
-            chosen += exact
-    return chosen
+        found = choose(group)
+        if found is not None:
+            chosen[found.pk] = found
+    return [chosen[key] for key in sorted(chosen)]
+
+
+def _waits_for(publisher: Publisher) -> tuple[str, int]:
+    """Return who would own what a pending publisher makes."""
+    if publisher.organization_id is not None:
+        return "organization", publisher.organization_id
+    return "person", publisher.configured_by_id
 
 
 def _learn(publisher: Publisher, claims: Mapping[str, Any]) -> bool:
@@ -154,7 +165,7 @@ def _learn(publisher: Publisher, claims: Mapping[str, Any]) -> bool:
 def _tell_differences(judged: list[_Judged], now: datetime) -> None:
     """Record for the people of each project in which value an identity differed from what they trust."""
     for one in judged[:MOST_TOLD]:
-        if one.publisher.project_id is None:
+        if find_home(one.publisher) is None:
             continue
         differences = one.differences or [Difference("project", "", "")]
         _record_refusal(one.publisher, differences, now)
@@ -180,12 +191,12 @@ def _record_refusal(publisher: Publisher, differences: list[Difference], now: da
 
 def _warn(publisher: Publisher, differences: list[Difference], now: datetime) -> None:
     """Mail the owners that somebody else has the name of what they trust, or that it has another one."""
-    if publisher.project is None:
+    home = find_home(publisher)
+    if home is None:
         return
     with transaction.atomic():
         if _is_due(publisher, "warned_at", now, MAILED_EVERY):
-            letter = letters.changed_hands(publisher, publisher.project, differences)
-            tell_others(owners_of(publisher.project), letter, now)
+            tell_others(home.owner_ids(), letters.changed_hands(publisher, home, differences), now)
 
 
 def _is_due(publisher: Publisher, column: str, now: datetime, every: timedelta) -> bool:
@@ -203,13 +214,12 @@ def _tell_moved(identity: Identity, seen: set[int], now: datetime) -> None:
     if not known_id:
         return
     for one in queries.known_elsewhere(issuer.url, issuer.provider, known_id)[:MOST_TOLD]:
-        if one.project is not None and one.pk not in seen:
+        if find_home(one) is not None and one.pk not in seen:
             differences = rules.differences(one, identity.claims)
             _record_refusal(one, differences, now)
             _warn(one, differences, now)
 
 
 def _about(publisher: Publisher) -> Thing:
-    if publisher.project is None:
-        return Thing("publisher", publisher.pk, str(publisher))
-    return Thing("project", publisher.project_id, publisher.project.normalized_name)
+    home = find_home(publisher)
+    return Thing("publisher", publisher.pk, str(publisher)) if home is None else home.thing

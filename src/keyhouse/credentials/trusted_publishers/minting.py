@@ -22,8 +22,10 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.credentials.tokens import caveats, macaroons
 from keyhouse.credentials.tokens.authentication import MINTED
+from keyhouse.credentials.tokens.homes import find_home
 from keyhouse.credentials.trusted_publishers import matching, providers
 from keyhouse.credentials.trusted_publishers.acting import key_of
+from keyhouse.credentials.trusted_publishers.choosing import choose
 from keyhouse.credentials.trusted_publishers.errors import (
     IdentityRefused,
     IdentitySpent,
@@ -80,10 +82,11 @@ def _exchange(identity: Identity, wish: Wish, asking: Actor, now: datetime) -> M
     with transaction.atomic():
         _spend(identity)
         try:
-            publishers = _narrowed(matching.find_publishers(identity, now), wish)
+            publishers, only = _narrowed(matching.find_publishers(identity, now), wish)
         except IdentityRefused as refusal:
             return refusal
         token = _draft(identity, publishers, wish, now)
+        token.only_project = only
         rows.insert(token)
         _note_use(publishers, token)
         _record(token, publishers, asking)
@@ -100,22 +103,28 @@ def _spend(identity: Identity) -> None:
     faults.reach("exchange.spent")
 
 
-def _narrowed(publishers: Sequence[Publisher], wish: Wish) -> list[Publisher]:
-    """Leave those of the project that was asked for, and for reading those that have one."""
-    name = normalise(wish.project) if wish.project else ""
-    found = [
-        one
-        for one in publishers
-        if not (name and _name_of(one) != name) and not (wish.purpose == "read" and one.is_pending)
-    ]
+def _narrowed(publishers: Sequence[Publisher], wish: Wish) -> tuple[list[Publisher], int | None]:
+    """Leave those of the project that was asked for, and for reading those that have one.
+
+    One of an organization speaks for others beside that project, so its number is told, too: the token is for that alone.
+    """
+    found = [one for one in publishers if not (wish.purpose == "read" and one.is_pending)]
+    if not wish.project:
+        return _some(found), None
+    name = normalise(wish.project)
+    waiting = [one for one in found if one.is_pending and one.pending_normalized_name == name]
+    numbers = {key for one in found for key, told in one.reach.items() if told.normalized_name == name}
+    for number in numbers:
+        chosen = choose([one for one in found if number in one.reach])
+        if chosen is not None:
+            return [chosen], number if chosen.is_of_organization else None
+    return _some(waiting), None
+
+
+def _some(found: list[Publisher]) -> list[Publisher]:
     if not found:
         raise ProjectNotTrusting
     return found
-
-
-def _name_of(publisher: Publisher) -> str:
-    project = publisher.project
-    return publisher.pending_normalized_name if project is None else project.normalized_name
 
 
 def _draft(identity: Identity, publishers: Sequence[Publisher], wish: Wish, now: datetime) -> MintedToken:
@@ -171,8 +180,8 @@ def _record(token: MintedToken, publishers: Sequence[Publisher], asking: Actor) 
 
 
 def _about(publisher: Publisher) -> Thing:
-    project = publisher.project
-    return thing_of(publisher) if project is None else Thing("project", project.pk, project.normalized_name)
+    home = find_home(publisher)
+    return thing_of(publisher) if home is None else home.thing
 
 
 def _write_text(token: MintedToken) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from keyhouse.core.actor import Strength
+from keyhouse.organizations.models import Organization
 from keyhouse.projects.models import Project
 
 
@@ -54,16 +56,33 @@ class Issuer(models.Model):
         return self.asked_at is not None and (self.keys_at is None or self.keys_at < self.asked_at)
 
 
-class Publisher(models.Model):
-    """What a project trusts to publish: an identity at an issuer. Without a project it is pending, for a name to come.
+class Reached(NamedTuple):
+    """A project that a publisher speaks for."""
 
-    A row speaks for one project; the same identity may stand in several. It acts with the right and the strength of
-    whoever set it up or confirmed it last, as they are now.
+    normalized_name: str
+    status: str
+
+
+class Publisher(models.Model):
+    """What a project trusts to publish: an identity at an issuer. With the name of a project to come it is pending.
+
+    A row speaks for one project, or for some of an organization; the same identity may stand in several. It acts with the
+    right and the strength of whoever set it up or confirmed it last, as they are now.
     """
 
     issuer_url = models.CharField(max_length=300)
     provider = models.CharField(max_length=16, choices=Provider)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, null=True, related_name="publishers")
+    # whose it is, where it is no single project's and no person's; it goes with that
+    organization = models.ForeignKey(
+        Organization, on_delete=models.CASCADE, null=True, related_name="publishers"
+    )
+    is_for_all_projects = models.BooleanField(
+        default=False, db_default=False
+    )  # of the organization, as at use
+    projects = models.ManyToManyField(
+        Project, related_name="publishers_of_organizations"
+    )  # those chosen else
     pending_name = models.CharField(max_length=200, default="", blank=True)  # as spelt
     pending_normalized_name = models.CharField(max_length=200, default="", blank=True)
     expires_at = models.DateTimeField(null=True)  # of a pending one
@@ -98,7 +117,12 @@ class Publisher(models.Model):
             models.UniqueConstraint(
                 fields=["pending_normalized_name", "identity", "configured_by"],
                 name="pending_publisher_once",
-                condition=Q(project__isnull=True),
+                condition=Q(project__isnull=True, organization__isnull=True),
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "pending_normalized_name", "identity"],
+                name="publisher_once_an_organization",
+                condition=Q(organization__isnull=False),
             ),
         ]
         indexes: ClassVar = [
@@ -113,7 +137,20 @@ class Publisher(models.Model):
     @property
     def is_pending(self) -> bool:
         """Whether its project is still to come."""
-        return self.project_id is None
+        return self.project_id is None and bool(self.pending_normalized_name)
+
+    @property
+    def is_of_organization(self) -> bool:
+        """Whether it speaks for projects of an organization, not for one that trusts it itself."""
+        return self.organization_id is not None and not self.pending_normalized_name
+
+    @property
+    def reach(self) -> Mapping[int, Reached]:
+        """Return the projects it speaks for, by number; of an organization's as they were when it was read for use."""
+        if self.project_id is None or self.project is None:
+            reached: Mapping[int, Reached] = vars(self).get("reached", {})
+            return reached
+        return {self.project_id: Reached(self.project.normalized_name, self.project.status)}
 
     @property
     def strength(self) -> Strength:
@@ -142,6 +179,7 @@ class MintedToken(models.Model):
     revoked_reason = models.CharField(max_length=100, default="", blank=True)
     last_used_at = models.DateTimeField(null=True)
     is_single_use = models.BooleanField(default=False, db_default=False)  # for one upload (PEP 807)
+    only_project = models.BigIntegerField(null=True)  # the one that was asked for, of an organization's
     spent_at = models.DateTimeField(null=True)  # when that upload began
 
     def __str__(self) -> str:

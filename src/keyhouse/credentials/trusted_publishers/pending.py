@@ -9,14 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from keyhouse.accounts.recovery.telling import tell_person
 from keyhouse.audit.services import record
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
 from keyhouse.credentials.trusted_publishers import letters
 from keyhouse.credentials.trusted_publishers.acting import PublisherScope
 from keyhouse.credentials.trusted_publishers.models import Publisher
-from keyhouse.credentials.trusted_publishers.services import end_pending, thing_of
+from keyhouse.credentials.trusted_publishers.services import end_pending, tell_owners, thing_of
 from keyhouse.distfiles.names import fold
 from keyhouse.projects.errors import NameRefused
 from keyhouse.projects.models import Project
@@ -51,10 +50,12 @@ def _settle(maker: Publisher, project: Project, by: Actor, now: datetime) -> Non
     waiting = Publisher.objects.filter(
         pk=maker.pk, project__isnull=True, pending_normalized_name=project.normalized_name
     )
-    is_there = waiting.update(project=project, pending_name="", pending_normalized_name="", expires_at=None)
+    is_there = waiting.update(
+        project=project, organization=None, pending_name="", pending_normalized_name="", expires_at=None
+    )
     if not is_there:
         raise NameRefused("The pending publisher for this name has ended.")
-    tell_person(maker.configured_by, letters.made_project(maker, project), now)
+    tell_owners(maker, letters.made_project(maker, project), now)
     record(
         "publisher.settle",
         by=by,
@@ -66,10 +67,10 @@ def _settle(maker: Publisher, project: Project, by: Actor, now: datetime) -> Non
 
 def _waiting_for(project: Project) -> list[Publisher]:
     """Return the pending publishers for this name, and for names that people confuse with it; their rows are locked."""
-    waiting = Publisher.objects.filter(project__isnull=True)
+    waiting = Publisher.objects.filter(project__isnull=True).exclude(pending_normalized_name="")
     names = waiting.order_by("pk").values_list("pk", "pending_normalized_name")
     taken = [pk for pk, name in names if fold(name) == project.folded_name]
     if not taken:
         return []
-    rows = waiting.filter(pk__in=taken).select_related("configured_by").order_by("pk")
+    rows = waiting.filter(pk__in=taken).select_related("configured_by", "organization").order_by("pk")
     return list(rows.select_for_update(of=("self",)))

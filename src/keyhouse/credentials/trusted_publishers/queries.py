@@ -12,9 +12,11 @@ from django.db.models import Q, QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
-from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
+from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher, Reached
 from keyhouse.projects import sql
 from keyhouse.projects.models import Project
+
+MOST_NAMED: Final = 100
 
 
 def find_minted(token_id: uuid.UUID) -> MintedToken | None:
@@ -35,7 +37,7 @@ def live_publishers(ids: Sequence[int], now: datetime) -> list[Publisher]:
     if not ids:
         return []
     statement = _LIVE.format(sql.placeholders(ids))
-    return _joined(rows.read_all(Publisher, statement, _instant(now), *ids))
+    return with_reach(_joined(rows.read_all(Publisher, statement, _instant(now), *ids)))
 
 
 def candidates(issuer_url: str, lookups: Collection[str], now: datetime) -> list[Publisher]:
@@ -45,7 +47,7 @@ def candidates(issuer_url: str, lookups: Collection[str], now: datetime) -> list
     the project, its names and status are there.
     """
     statement = _CANDIDATES.format(sql.placeholders(list(lookups)))
-    return _joined(rows.read_all(Publisher, statement, issuer_url, _instant(now), *lookups))
+    return with_reach(_joined(rows.read_all(Publisher, statement, issuer_url, _instant(now), *lookups)))
 
 
 _JOINED: Final = (
@@ -56,13 +58,20 @@ _JOINED: Final = (
     " JOIN accounts_user person ON person.id = publisher.configured_by_id"
     " LEFT JOIN projects_project project ON project.id = publisher.project_id"
 )
+# one of an organization rests while whoever answers for it is no owner there
+_OWNED: Final = (
+    "(publisher.organization_id IS NULL OR EXISTS (SELECT 1 FROM organizations_membership member"
+    " WHERE member.organization_id = publisher.organization_id AND member.user_id = publisher.configured_by_id"
+    " AND member.kind = 'owner'))"
+)
 _LIVE: Final = (
-    _JOINED + " WHERE (publisher.expires_at IS NULL OR publisher.expires_at > %s) AND publisher.id IN ({})"
+    _JOINED
+    + f" WHERE {_OWNED} AND (publisher.expires_at IS NULL OR publisher.expires_at > %s) AND publisher.id IN ({{}})"
     " ORDER BY publisher.id"
 )
 _CANDIDATES: Final = (
-    _JOINED
-    + " WHERE publisher.issuer_url = %s AND (publisher.project_id IS NOT NULL OR (publisher.expires_at > %s"
+    _JOINED + f" WHERE {_OWNED} AND publisher.issuer_url = %s AND (publisher.project_id IS NOT NULL"
+    " OR (publisher.organization_id IS NOT NULL AND publisher.pending_normalized_name = '') OR (publisher.expires_at > %s"
     " AND NOT EXISTS (SELECT 1 FROM projects_project taken"
     " WHERE taken.normalized_name = publisher.pending_normalized_name)))"
     " AND publisher.lookup IN ({}) ORDER BY publisher.id"
@@ -87,20 +96,48 @@ def _joined(found: list[Publisher]) -> list[Publisher]:
     return found
 
 
+def with_reach(found: list[Publisher]) -> list[Publisher]:
+    """Give each publisher of an organization the projects that it speaks for now, in one query where there is any."""
+    ids = [one.pk for one in found if one.is_of_organization]
+    if not ids:
+        return found
+    reached: dict[int, dict[int, Reached]] = {key: {} for key in ids}
+    for key, number, name, status in sql.select(_REACH.format(sql.placeholders(ids)), *ids):
+        reached[key][number] = Reached(name, status)
+    for one in found:
+        if one.is_of_organization:
+            vars(one)["reached"] = reached[one.pk]
+    return found
+
+
+_REACH: Final = (
+    "SELECT publisher.id, project.id, project.normalized_name, project.status FROM publishers_publisher publisher"
+    " JOIN projects_project project ON project.organization_id = publisher.organization_id"
+    " WHERE publisher.id IN ({}) AND (publisher.is_for_all_projects OR EXISTS (SELECT 1 FROM publishers_publisher_projects"
+    " chosen WHERE chosen.publisher_id = publisher.id AND chosen.project_id = project.id)) ORDER BY 1, 3"
+)
+
+
 def _instant(at: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(at)
 
 
 def beside(publisher: Publisher) -> QuerySet[Publisher]:
-    """Return what else the project of a publisher trusts of the same issuer, the newest last."""
-    found = Publisher.objects.filter(project=publisher.project, issuer_url=publisher.issuer_url)
+    """Return what else the project of a publisher, and its organization, trust of the same issuer, the newest last."""
+    if publisher.project_id is not None:
+        together = Q(project_id=publisher.project_id)
+        together |= Q(organization__projects=publisher.project_id, pending_normalized_name="")
+    else:
+        together = Q(organization_id=publisher.organization_id)
+        together |= Q(project__organization_id=publisher.organization_id)
+    found = Publisher.objects.filter(together, issuer_url=publisher.issuer_url)
     return found.filter(provider=publisher.provider).exclude(pk=publisher.pk).order_by("configured_at", "pk")
 
 
 def known_elsewhere(issuer_url: str, provider: str, known_id: str) -> list[Publisher]:
     """Return the publishers that stand for a repository or project of this number, whatever it is called."""
     found = Publisher.objects.filter(issuer_url=issuer_url, provider=provider, known_id=known_id)
-    return list(found.select_related("project").order_by("pk"))
+    return list(found.select_related("project", "organization").order_by("pk"))
 
 
 def publishers_of(project_id: int) -> QuerySet[Publisher]:
@@ -108,12 +145,35 @@ def publishers_of(project_id: int) -> QuerySet[Publisher]:
     return Publisher.objects.filter(project_id=project_id).select_related("configured_by").order_by("pk")
 
 
+def of_organization(organization_id: int) -> QuerySet[Publisher]:
+    """Return what an organization trusts to publish to its projects, with who set it up, the oldest first."""
+    found = Publisher.objects.filter(organization_id=organization_id, pending_normalized_name="")
+    return found.select_related("configured_by", "organization").order_by("pk")
+
+
+def pending_of_organization(organization_id: int, now: datetime) -> QuerySet[Publisher]:
+    """Return what an organization has for names to come, as far as its time isn't over."""
+    found = Publisher.objects.filter(organization_id=organization_id, expires_at__gt=now)
+    found = found.exclude(pending_normalized_name="")
+    return found.select_related("configured_by", "organization").order_by("pk")
+
+
 def pending_of(user_id: int, now: datetime) -> QuerySet[Publisher]:
     """Return what somebody set up for names to come, as far as its time isn't over."""
-    found = Publisher.objects.filter(project__isnull=True, configured_by_id=user_id, expires_at__gt=now)
-    return found.order_by("pk")
+    own = Publisher.objects.filter(project__isnull=True, organization__isnull=True)
+    return own.filter(configured_by_id=user_id, expires_at__gt=now).order_by("pk")
+
+
+def names_of(publisher: Publisher) -> tuple[str, ...]:
+    """Return the normalised names of what a publisher speaks for; of an organization with many, of none: of all."""
+    if publisher.is_of_organization:
+        reached = with_reach([publisher])[0].reach
+        return tuple(one.normalized_name for one in reached.values()) if len(reached) <= MOST_NAMED else ()
+    project = publisher.project
+    return (publisher.pending_normalized_name if project is None else project.normalized_name,)
 
 
 def all_live(now: datetime) -> QuerySet[Publisher]:
-    """Return every publisher of a project, and those that wait for one as far as their time isn't over."""
-    return Publisher.objects.filter(Q(project__isnull=False) | Q(expires_at__gt=now))
+    """Return every publisher of a project or organization, and those that wait for one as far as their time isn't over."""
+    standing = Q(project__isnull=False) | Q(organization__isnull=False, pending_normalized_name="")
+    return Publisher.objects.filter(standing | Q(expires_at__gt=now))

@@ -7,12 +7,13 @@ before the project, as with every change of a project's people.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others, tell_person
@@ -22,6 +23,8 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, Strength, job
 from keyhouse.core.errors import EmailUnverified, SecondFactorRequired, SignInRequired
 from keyhouse.core.foresight import find_foresight
+from keyhouse.credentials.tokens import homes
+from keyhouse.credentials.tokens.homes import Home
 from keyhouse.credentials.trusted_publishers import issuers, letters, providers, queries
 from keyhouse.credentials.trusted_publishers.errors import IssuerMissing
 from keyhouse.credentials.trusted_publishers.models import Issuer, Provider, Publisher
@@ -35,10 +38,11 @@ from keyhouse.credentials.trusted_publishers.publisher_errors import (
 )
 from keyhouse.distfiles.names import judge_new_name, normalise
 from keyhouse.mail.letters import Letter
+from keyhouse.organizations.changing import organization_to_change
+from keyhouse.organizations.models import Organization
 from keyhouse.projects import queries as projects
 from keyhouse.projects.changing import thing_of as thing_of_project
 from keyhouse.projects.collaborators import locking
-from keyhouse.projects.collaborators.queries import owners_of
 from keyhouse.projects.errors import NameRefused
 from keyhouse.projects.models import Project
 
@@ -83,7 +87,7 @@ def add_publisher(  # noqa: PLR0913 - what a publisher is
     """
     actions.require_authority(by, ADD, Thing("project", None, project_name))
     now = clock.now()
-    draft = _draft(provider, issuer_url, fields, by, told, now)
+    draft = draft_of(provider, issuer_url, fields, by, told, now)
     with transaction.atomic():
         project = locking.lock_project(project_name, ADD, by, draft.configured_by_id)
         draft.project = project
@@ -92,9 +96,9 @@ def add_publisher(  # noqa: PLR0913 - what a publisher is
         if project.publishers.count() >= MOST_OF_PROJECT:
             raise PublishersTooMany(f"A project may have {MOST_OF_PROJECT} trusted publishers.")
         draft.save(force_insert=True)
-        _record(ADD, draft, by)
+        note(ADD, draft, by)
         if told is None:
-            tell_others(owners_of(project), letters.added(draft, project, by.name), now)
+            tell_owners(draft, letters.added(draft, homes.of_project(project), by.name), now)
     return draft
 
 
@@ -115,30 +119,32 @@ def add_pending_publisher(  # noqa: PLR0913 - what a publisher is
     now = clock.now()
     actions.require_authority(by, ADD_PENDING, _thing_of_account(by, told))
     if told is None:
-        _require_strong(by)
-    draft = _draft(provider, issuer_url, fields, by, told, now)
-    draft.pending_name, draft.pending_normalized_name = name.strip(), normalise(name.strip())
-    draft.expires_at = draft.configured_at + PENDING_FOR
+        require_strong(by)
+    draft = draft_of(provider, issuer_url, fields, by, told, now)
+    let_wait(draft, name)
     with transaction.atomic():
         locking.lock_people([draft.configured_by_id])
         actions.require(by, ADD_PENDING, _thing_of_account(by, told))
-        _judge_name(draft.pending_name, draft.configured_by_id, by)
+        judge_name(draft.pending_name, [draft.configured_by_id], by)
         _require_room(draft, now)
         draft.save(force_insert=True)
-        _record(ADD_PENDING, draft, by)
+        note(ADD_PENDING, draft, by)
         if told is None:
             tell_person(draft.configured_by, letters.pending_added(draft), now)
     return draft
 
 
 def remove_publisher(publisher_id: int, *, by: Actor) -> None:
-    """Trust a publisher no more, of a project or of one's own for a name to come; a second time changes nothing.
+    """Trust a publisher no more, of a project, an organization, or of one's own for a name to come; twice changes nothing.
 
     Never gated, and open in quarantine, too: it takes something away from a thief. Raises RoleRequired for one that is
     somebody else's.
     """
     found = _find(publisher_id)
     if found is None:
+        return
+    if found.organization is not None:
+        _remove_of_organization(found, found.organization, by)
         return
     if found.is_pending:
         _remove_pending(found, by)
@@ -151,9 +157,24 @@ def remove_publisher(publisher_id: int, *, by: Actor) -> None:
         publisher = project.publishers.filter(pk=publisher_id).first() if project else None
         if publisher is None or project is None:
             return
-        _record(REMOVE, publisher, by)
-        tell_others(owners_of(project), letters.removed(publisher, project, by.name), clock.now())
-        Publisher.objects.filter(pk=publisher.pk).delete()
+        _end(publisher, REMOVE, by)
+
+
+def _remove_of_organization(found: Publisher, organization: Organization, by: Actor) -> None:
+    action = REMOVE_PENDING if found.is_pending else REMOVE
+    with transaction.atomic():
+        organization = organization_to_change(organization.name, action, by)
+        publisher = _every(organization).filter(pk=found.pk).first()
+        if publisher is not None:
+            _end(publisher, action, by)
+
+
+def _end(publisher: Publisher, action: str, by: Actor) -> None:
+    home = homes.find_home(publisher)
+    note(action, publisher, by)
+    if home is not None:
+        tell_owners(publisher, letters.removed(publisher, home, by.name), clock.now())
+    Publisher.objects.filter(pk=publisher.pk).delete()
 
 
 def _remove_pending(publisher: Publisher, by: Actor) -> None:
@@ -162,7 +183,7 @@ def _remove_pending(publisher: Publisher, by: Actor) -> None:
         locking.lock_people([publisher.configured_by_id])
         actions.require(by, REMOVE_PENDING, owner)
         if Publisher.objects.filter(pk=publisher.pk, project__isnull=True).delete()[0]:
-            _record(REMOVE_PENDING, publisher, by)
+            note(REMOVE_PENDING, publisher, by)
 
 
 def confirm_publisher(publisher_id: int, *, by: Actor) -> Publisher:
@@ -172,15 +193,15 @@ def confirm_publisher(publisher_id: int, *, by: Actor) -> Publisher:
     """
     now = clock.now()
     with transaction.atomic():
-        publisher, project = _lock(publisher_id, CONFIRM, by)
+        publisher, home = _lock(publisher_id, CONFIRM, by)
         before = publisher.configured_by.username
         if by.user_id is None:
             raise SignInRequired
         publisher.configured_by = User.objects.get(pk=by.user_id)
         _configure(publisher, by.strength, "" if by.kind == "host" else by.credential, now)
         publisher.save()
-        _record(CONFIRM, publisher, by, before=before)
-        tell_others(owners_of(project), letters.confirmed(publisher, project, by.name), now)
+        note(CONFIRM, publisher, by, before=before)
+        tell_owners(publisher, letters.confirmed(publisher, home, by.name), now)
     return publisher
 
 
@@ -191,19 +212,19 @@ def constrain_publisher(publisher_id: int, *, by: Actor) -> Publisher:
     """
     now = clock.now()
     with transaction.atomic():
-        publisher, project = _lock(publisher_id, CONSTRAIN, by)
+        publisher, home = _lock(publisher_id, CONSTRAIN, by)
         if publisher.environment or not publisher.seen_environment:
             raise EnvironmentUnseen
         rules = providers.get(publisher.provider)
         configured = rules.configured(publisher.claims, publisher.seen_environment)
         identity = identity_of(publisher.issuer_url, configured)
-        if project.publishers.filter(identity=identity).exists():
+        if _alike(publisher).filter(identity=identity).exists():
             raise PublisherExists
         publisher.environment, publisher.identity = configured.environment, identity
         publisher.seen_environment = ""
         publisher.save(update_fields=["environment", "identity", "seen_environment"])
-        _record(CONSTRAIN, publisher, by)
-        tell_others(owners_of(project), letters.constrained(publisher, project, by.name), now)
+        note(CONSTRAIN, publisher, by)
+        tell_owners(publisher, letters.constrained(publisher, home, by.name), now)
     return publisher
 
 
@@ -229,10 +250,19 @@ def _switch(name: str, action: str, by: Actor, *, only_publishers: bool) -> bool
 
 
 def end_pending(publisher: Publisher, reason: str, letter: Letter, now: datetime) -> None:
-    """End a publisher that waits for a project, with a notice to whoever set it up; in the caller's transaction."""
+    """End a publisher that waits for a project, with a notice to whose it is; in the caller's transaction."""
     if Publisher.objects.filter(pk=publisher.pk, project__isnull=True).delete()[0]:
-        _record(REMOVE_PENDING, publisher, job("publishers"), reason=reason)
+        note(REMOVE_PENDING, publisher, job("publishers"), reason=reason)
+        tell_owners(publisher, letter, now)
+
+
+def tell_owners(publisher: Publisher, letter: Letter, now: datetime) -> None:
+    """Tell all owners of what a publisher belongs to, or whoever set it up for a project of their own to come."""
+    home = homes.find_home(publisher)
+    if home is None:
         tell_person(publisher.configured_by, letter, now)
+    else:
+        tell_others(home.owner_ids(), letter, now)
 
 
 # ---- what a publisher is made of
@@ -243,9 +273,10 @@ def identity_of(issuer_url: str, configured: Configured) -> str:
     return hashlib.sha256(f"{issuer_url}\n{configured.identity}".encode()).hexdigest()
 
 
-def _draft(  # noqa: PLR0913, PLR0917 - what a publisher is
+def draft_of(  # noqa: PLR0913, PLR0917 - what a publisher is
     provider: str, issuer_url: str, fields: Mapping[str, Any], by: Actor, told: Told | None, now: datetime
 ) -> Publisher:
+    """Return a publisher of these terms, not stored; raises PublisherInvalid, IssuerMissing and SignInRequired."""
     rules = providers.get(provider)
     issuer = _issuer(issuer_url or rules.issuer, provider, is_host=by.kind == "host")
     configured = rules.read(fields)
@@ -296,7 +327,13 @@ def _configure(publisher: Publisher, strength: Strength, session: str, at: datet
     ]
 
 
-def _require_strong(by: Actor) -> None:
+def let_wait(draft: Publisher, name: str) -> None:
+    """Let a publisher, not stored, wait for the project of that name."""
+    draft.pending_name, draft.pending_normalized_name = name.strip(), normalise(name.strip())
+    draft.expires_at = draft.configured_at + PENDING_FOR
+
+
+def require_strong(by: Actor) -> None:
     """Ask for what a project to come asks of its owner, whatever mandates say: nobody else looks at it before."""
     if by.kind == "host":
         return
@@ -306,12 +343,13 @@ def _require_strong(by: Actor) -> None:
         raise SecondFactorRequired
 
 
-def _judge_name(name: str, user_id: int, by: Actor) -> None:
+def judge_name(name: str, owner_ids: Collection[int], by: Actor) -> None:
+    """Raise where these people could make no project of that name now: NameRefused, CreatorNotApproved."""
     creators.require(by)
     finding = judge_new_name(name, projects.is_folded_name_taken)
     if finding is not None:
         raise NameRefused(finding.sentence)
-    if objection := naming.find_objection(name, [user_id]):
+    if objection := naming.find_objection(name, owner_ids):
         raise NameRefused(objection)
 
 
@@ -322,9 +360,8 @@ def _require_room(draft: Publisher, now: datetime) -> None:
     if mine.count() >= MOST_PENDING:
         raise PublishersTooMany(f"{MOST_PENDING} publishers of yours wait for a project already.")
     # what is too old makes room for the same once more, before the round that ends it
-    stale = Publisher.objects.filter(
-        project__isnull=True, configured_by_id=draft.configured_by_id, expires_at__lte=now
-    )
+    mine = Publisher.objects.filter(project__isnull=True, organization__isnull=True)
+    stale = mine.filter(configured_by_id=draft.configured_by_id, expires_at__lte=now)
     stale.filter(pending_normalized_name=draft.pending_normalized_name, identity=draft.identity).delete()
 
 
@@ -334,32 +371,52 @@ def _thing_of_account(by: Actor, told: Told | None) -> Thing:
 
 
 def _find(publisher_id: int) -> Publisher | None:
-    return Publisher.objects.filter(pk=publisher_id).select_related("project", "configured_by").first()
+    beside = ("project", "organization", "configured_by")
+    return Publisher.objects.filter(pk=publisher_id).select_related(*beside).first()
 
 
-def _lock(publisher_id: int, action: str, by: Actor) -> tuple[Publisher, Project]:
-    """Lock a project and return it with its publisher; whoever has no role learns nothing of either."""
+def _every(organization: Organization) -> QuerySet[Publisher]:
+    return Publisher.objects.filter(organization=organization).select_related("organization", "configured_by")
+
+
+def _alike(publisher: Publisher) -> QuerySet[Publisher]:
+    """Return the publishers among which an identity stands once."""
+    if publisher.organization_id is None:
+        return Publisher.objects.filter(project=publisher.project)
+    name = publisher.pending_normalized_name
+    return Publisher.objects.filter(organization_id=publisher.organization_id, pending_normalized_name=name)
+
+
+def _lock(publisher_id: int, action: str, by: Actor) -> tuple[Publisher, Home]:
+    """Lock what a publisher belongs to, and return both; whoever has no role learns nothing of either."""
     found = _find(publisher_id)
+    if found is not None and found.organization is not None:
+        organization = organization_to_change(found.organization.name, action, by, found.configured_by_id)
+        publisher = _every(organization).filter(pk=publisher_id).first()
+        if publisher is None:
+            raise PublisherMissing
+        return publisher, homes.of_organization(organization)
     name = found.project.normalized_name if found is not None and found.project is not None else ""
     project = locking.lock_project(name, action, by, found.configured_by_id if found else None)
     publisher = project.publishers.select_related("configured_by").filter(pk=publisher_id).first()
     if publisher is None:
         raise PublisherMissing
-    return publisher, project
+    return publisher, homes.of_project(project)
 
 
-def _record(action: str, publisher: Publisher, by: Actor, **details: str | bool) -> None:
-    project = publisher.project
-    told = {
+def note(action: str, publisher: Publisher, by: Actor, **details: str | bool | list[str]) -> None:
+    """Write the record of an act on a publisher, about what it belongs to, in the caller's transaction."""
+    home = homes.find_home(publisher)
+    told: dict[str, audit.Detail] = {
         "publisher": publisher.pk,
         "provider": publisher.provider,
         "issuer": publisher.issuer_url,
         "trusts": providers.get(publisher.provider).label(publisher),
         **details,
     }
-    if project is None:
+    if publisher.is_pending:
         told["name"] = publisher.pending_name
-    about = thing_of(publisher) if project is None else thing_of_project(project)
+    about = thing_of(publisher) if home is None else home.thing
     audit.record(action, by=by, about=about, account_id=publisher.configured_by_id, details=told)
 
 
@@ -396,20 +453,33 @@ def end_late_publishers_of(user_id: int, since: datetime, now: datetime) -> int:
 def end_publishers_in(project_id: int, staying: frozenset[int], now: datetime) -> int:
     """End the publishers of a project that anybody but these set up or confirmed, as it moved to other hands.
 
-    In the caller's transaction; each end has its own audit record. Returns how many.
+    Those of an organization that it has left reach it no more; one for chosen projects that reaches nothing else ends. In the
+    caller's transaction, which has placed the project; each end has its own audit record. Returns how many.
     """
     del now
+    gone = _let_go_of(project_id)
     others = Publisher.objects.filter(project_id=project_id).exclude(configured_by_id__in=staying)
-    ended = list(others.select_for_update(of=("self",)).order_by("pk"))
+    ended = [*others.select_for_update(of=("self",)).order_by("pk"), *gone]
     acts = [
         audit.Act(
             "publisher.remove",
-            thing_of(one),
+            home.thing if one.organization_id and (home := homes.find_home(one)) else thing_of(one),
             one.configured_by_id,
-            {"reason": MOVED, "project": str(project_id)},
+            {"reason": MOVED, "project": str(project_id), "publisher": one.pk},
         )
         for one in ended
     ]
     audit.record_all(acts, by=job("organizations"))
     Publisher.objects.filter(pk__in=[one.pk for one in ended]).delete()
     return len(ended)
+
+
+def _let_go_of(project_id: int) -> list[Publisher]:
+    """Take a project out of the reach of publishers of other organizations than its own; return those that reach nothing now."""
+    there = Project.objects.filter(pk=project_id, organization=OuterRef("organization"))
+    reaching = Publisher.objects.filter(~Exists(there), projects=project_id)
+    found = list(reaching.select_for_update(of=("self",)).select_related("organization").order_by("pk"))
+    links = Publisher.projects.through.objects.filter(publisher__in=found)
+    links.filter(project_id=project_id).delete()
+    wider = set(links.values_list("publisher_id", flat=True))
+    return [one for one in found if one.pk not in wider]

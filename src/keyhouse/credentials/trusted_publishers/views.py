@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse
@@ -13,12 +14,14 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actor import Actor
+from keyhouse.credentials.tokens.homes import Home, of_project
 from keyhouse.credentials.trusted_publishers import issuers, listing, providers, queries, services
 from keyhouse.credentials.trusted_publishers.errors import IssuerMissing
 from keyhouse.credentials.trusted_publishers.forms import (
     FIELDS,
     LONGEST_NAME,
     NAME,
+    REACH_FIELDS,
     PublisherForm,
     SimpleForm,
 )
@@ -42,11 +45,12 @@ _NAME_TO_COME: Final = "NAME"
 def publishing(request: HttpRequest, name: str) -> HttpResponse:
     """List what a project trusts, and how more is added."""
     found = project_of(request, READ, name)
-    shared = context_of(request, found)
+    shared, home = context_of(request, found), of_project(found)
     context = {
+        "home": home,
         "lines": listing.lines_of(queries.publishers_of(found.pk).select_related("project")),
-        "owned": {found.pk} if shared["is_owner"] else (),
-        "issuers": _choices(),
+        "owned": {home.path} if shared["is_owner"] else (),
+        "issuers": issuer_choices(),
     }
     return render(request, "publishers/project.html", shared | context)
 
@@ -57,12 +61,12 @@ def publishing(request: HttpRequest, name: str) -> HttpResponse:
 def add(request: HttpRequest, name: str) -> HttpResponse:
     """Ask what a project shall trust of an issuer; then let it."""
     found = project_of(request, services.ADD, name)
-    form = _form(request)
+    form = form_of(request)
     if request.method == "POST":
         made = form.carry_out(lambda: _add(found, form, actor_of(request)))
         if made is not None:
             return SeeOther(_address_of(found, made))
-    return _asked(request, form, found)
+    return ask(request, form, _room(request, found))
 
 
 @actions.takes(*FIELDS)
@@ -70,7 +74,7 @@ def add(request: HttpRequest, name: str) -> HttpResponse:
 def preview(request: HttpRequest, name: str) -> HttpResponse:
     """Show the form again, with what it would let the project trust."""
     found = project_of(request, services.ADD, name)
-    return _asked(request, _form(request, is_tried=True), found)
+    return ask(request, form_of(request, is_tried=True), _room(request, found))
 
 
 @actions.classified(GET="publisher.read")
@@ -78,8 +82,7 @@ def publisher(request: HttpRequest, name: str, publisher_id: int) -> HttpRespons
     """Show one publisher: what it takes, what it did last, and lines for its CI system."""
     found = project_of(request, READ, name)
     one = _of_project(found, publisher_id)
-    context = _facts_of(one, found.normalized_name)
-    return render(request, "publishers/publisher.html", context_of(request, found) | context)
+    return show_publisher(request, one, _room(request, found))
 
 
 @actions.takes()
@@ -127,13 +130,13 @@ def mine(request: AskedRequest) -> HttpResponse:
     resting = _some(listing.resting_for(user_id))
     answered = _some(listing.answered_for(user_id))
     context = {
-        "owned": listing.owned_among([line.publisher for line in (*resting, *answered)], user_id),
+        "owned": listing.owned_among((*resting, *answered), user_id),
         "resting": resting,
         "lines": answered,
         "waiting": _some(listing.waiting_for(user_id, now)),
         "without": listing.projects_without(user_id)[: listing.SHOWN],
         "most_waiting": services.MOST_PENDING,
-        "issuers": _choices(),
+        "issuers": issuer_choices(),
     }
     return render(request, "publishers/mine.html", context)
 
@@ -143,26 +146,25 @@ def mine(request: AskedRequest) -> HttpResponse:
 @actions.classified(GET="publisher.add-pending", POST="publisher.add-pending")
 def add_pending(request: AskedRequest) -> HttpResponse:
     """Ask what shall make a project by its first upload; then keep it waiting for that."""
-    form = _form(request, for_name=True)
+    form = form_of(request, for_name=True)
     if request.method == "POST":
         made = form.carry_out(lambda: _add_pending(form, request.actor))
         if made is not None:
             return SeeOther(f"{MINE}{made.pk}/")
-    return _asked(request, form)
+    return ask(request, form, ROOM_OF_ACCOUNT)
 
 
 @actions.takes(*FIELDS)
 @actions.classified(POST="publisher.add-pending")
 def preview_pending(request: AskedRequest) -> HttpResponse:
     """Show the form again, with what it would take."""
-    return _asked(request, _form(request, is_tried=True, for_name=True))
+    return ask(request, form_of(request, is_tried=True, for_name=True), ROOM_OF_ACCOUNT)
 
 
 @actions.classified(GET="publisher.read")
 def pending(request: AskedRequest, publisher_id: int) -> HttpResponse:
     """Show a publisher of one's own that waits for a project, with lines for its CI system."""
-    one = _waiting(request, publisher_id)
-    return render(request, "publishers/publisher.html", _facts_of(one, one.pending_normalized_name))
+    return show_publisher(request, _waiting(request, publisher_id), ROOM_OF_ACCOUNT)
 
 
 @actions.takes()
@@ -174,10 +176,38 @@ def remove_pending(request: AskedRequest, publisher_id: int) -> HttpResponse:
         if listing.waiting_for(request.actor.user_id or 0, clock.now()).filter(pk=publisher_id).exists():
             services.remove_publisher(publisher_id, by=request.actor)
         return SeeOther(MINE)
-    return render(request, "publishers/remove.html", {"line": _line_of(_waiting(request, publisher_id))})
+    line = line_of(_waiting(request, publisher_id))
+    return render(request, "publishers/remove.html", ROOM_OF_ACCOUNT.context | {"line": line})
 
 
 # ---- what they share
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Where a page of publishers stands: what they belong to (None: one's account), and what every page there shows.
+
+    `project`: the normalised name of the one project that is meant, where it is one.
+    """
+
+    home: Home | None
+    place: str
+    shared: Mapping[str, Any]
+    project: str = ""
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """Return what the templates of every kind of room are given."""
+        head = f"{self.home.thing.kind}s/head.html" if self.home else ""
+        return {**self.shared, "home": self.home, "place": self.place, "head": head}
+
+
+ROOM_OF_ACCOUNT: Final = Room(None, MINE, {})
+
+
+def _room(request: HttpRequest, found: Project) -> Room:
+    home = of_project(found)
+    return Room(home, f"{home.path}publishing/", context_of(request, found), found.normalized_name)
 
 
 def _add(found: Project, form: PublisherForm, by: Actor) -> Publisher:
@@ -190,20 +220,27 @@ def _add_pending(form: PublisherForm, by: Actor) -> Publisher:
     return services.add_pending_publisher(name, issuer.provider, issuer.url, form.typed(), by=by)
 
 
-def _form(request: HttpRequest, *, is_tried: bool = False, for_name: bool = False) -> PublisherForm:
+def form_of(
+    request: HttpRequest,
+    *,
+    is_tried: bool = False,
+    for_name: bool = False,
+    kind: type[PublisherForm] = PublisherForm,
+) -> PublisherForm:
     """Return the form of the issuer that the request names; one that is only tried is not called wrong."""
     given = request.POST if request.method == "POST" else request.GET
     issuer = issuers.find_issuer(given.get("issuer", ""))
     if issuer is None:
         raise IssuerMissing(fix="Choose one of those on the publishing page.")
-    values = {name: given[name] for name in FIELDS if name in given}
+    values = {name: given[name] for name in (*FIELDS, *REACH_FIELDS) if name in given}
     data = None if is_tried else sent(request)
-    return PublisherForm(data, issuer=issuer, initial=values, for_name=for_name)
+    return kind(data, issuer=issuer, initial=values, for_name=for_name)
 
 
-def _asked(request: HttpRequest, form: PublisherForm, found: Project | None = None) -> HttpResponse:
+def ask(request: HttpRequest, form: PublisherForm, room: Room) -> HttpResponse:
+    """Show what an issuer's form comes to as it stands, with lines for its CI system."""
     configured, problem = _tried(form)
-    name = found.normalized_name if found else _name_to_come(form)
+    name = room.project or _name_to_come(form)
     context: dict[str, Any] = {
         "issuer": form.issuer,
         "issuer_label": listing.issuer_label(form.issuer),
@@ -211,16 +248,14 @@ def _asked(request: HttpRequest, form: PublisherForm, found: Project | None = No
         "rows": _rows(form.issuer, configured) if configured else (),
         "problem": problem,
         "snippets": _snippets(form.issuer.provider, form.issuer.url, configured, name),
-        "place": f"/manage/project/{name}/publishing/" if found else MINE,
     }
-    return show_form(
-        request, "publishers/add.html", form, (context_of(request, found) if found else {}) | context
-    )
+    return show_form(request, "publishers/add.html", form, room.context | context)
 
 
 def _name_to_come(form: PublisherForm) -> str:
     """Return the name that was typed as lines to copy may hold it: a link that fills the form in must not write commands."""
-    name = canonicalize_name(str(form[NAME].value() or "")[:LONGEST_NAME])
+    typed = str(form[NAME].value() or "") if NAME in form.fields else ""
+    name = canonicalize_name(typed[:LONGEST_NAME])
     return name if is_normalized_name(name) else _NAME_TO_COME
 
 
@@ -244,11 +279,17 @@ def _snippets(provider: str, issuer: str, configured: Configured | None, project
     return snippets_for(provider, issuer, where)
 
 
+def show_publisher(request: HttpRequest, one: Publisher, room: Room) -> HttpResponse:
+    """Show one publisher: what it takes, what it did last, and lines for its CI system."""
+    name = one.pending_normalized_name if one.is_pending else room.project or _NAME_TO_COME
+    return render(request, "publishers/publisher.html", room.context | _facts_of(one, name))
+
+
 def _facts_of(one: Publisher, project: str) -> dict[str, Any]:
     configured = Configured(one.claims, one.environment, one.lookup, one.identity)
     audience = configuration.current().audience
     return {
-        "line": _line_of(one),
+        "line": line_of(one),
         "turned_away": listing.find_turned_away(one),
         "rows": rows_of(one.provider, one.issuer_url, audience, configured),
         "snippets": _snippets(one.provider, one.issuer_url, configured, project),
@@ -265,13 +306,24 @@ def _act(  # noqa: PLR0913, PLR0917 - what the acts on one publisher differ in
 ) -> HttpResponse:
     """Show what an act on a publisher means; where the form was sent, act."""
     found = project_of(request, action, name)
+    room = _room(request, found)
+    return act_on(request, room, page, lambda: _of_project(found, publisher_id), act)
+
+
+def act_on(
+    request: HttpRequest,
+    room: Room,
+    page: str,
+    find: Callable[[], Publisher],
+    act: Callable[..., object],
+) -> HttpResponse:
+    """Show what an act on a publisher of a room means; where the form was sent, act."""
     form = SimpleForm(sent(request))
     if request.method == "POST":
-        form.carry_out(lambda: act(_of_project(found, publisher_id).pk, by=actor_of(request)))
+        form.carry_out(lambda: act(find().pk, by=actor_of(request)))
         if not form.errors:
-            return SeeOther(f"/manage/project/{found.normalized_name}/publishing/")
-    context = context_of(request, found) | {"line": _line_of(_of_project(found, publisher_id))}
-    return show_form(request, f"publishers/{page}.html", form, context)
+            return SeeOther(room.place)
+    return show_form(request, f"publishers/{page}.html", form, room.context | {"line": line_of(find())})
 
 
 def _switch(
@@ -305,7 +357,8 @@ def _waiting(request: AskedRequest, publisher_id: int) -> Publisher:
     return one
 
 
-def _line_of(one: Publisher) -> listing.Line:
+def line_of(one: Publisher) -> listing.Line:
+    """Return a publisher as people read it."""
     return listing.lines_of([one])[0]
 
 
@@ -313,7 +366,7 @@ def _some(publishers: Iterable[Publisher]) -> list[listing.Line]:
     return listing.lines_of(list(publishers)[: listing.SHOWN])
 
 
-def _choices() -> list[tuple[Issuer, str]]:
+def issuer_choices() -> list[tuple[Issuer, str]]:
     """Return every issuer that is believed, with what pages call it."""
     return [(one, listing.issuer_label(one)) for one in issuers.all_issuers()]
 

@@ -17,6 +17,9 @@ from keyhouse.core import actions, clock
 from keyhouse.core.actor import Strength
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import credential_of, live_tokens
+from keyhouse.credentials.trusted_publishers import listing
+from keyhouse.credentials.trusted_publishers.leaked import name_of
+from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.credentials.trusted_publishers.queries import all_live
 from keyhouse.mandate import people, queries
 from keyhouse.mandate.completion.models import CompletionCheck
@@ -196,7 +199,7 @@ _SENTENCES: Final = {
     "people-unverified": "People whom it covers hold one, and their primary address is not verified.",
     "people-exempt": "People whom it covers are exempt, which is not the same as holding one.",
     "weak-tokens": "API tokens below the strength that it asks for still work.",
-    "weak-robot-tokens": "Tokens of projects below the strength that it asks for still work.",
+    "weak-robot-tokens": "Tokens of projects and organizations below the strength that it asks for still work.",
     "weak-publishers": "Trusted publishers below the strength that it asks for still work.",
 }
 
@@ -218,14 +221,11 @@ def _weak_credentials(policy: Policy, now: datetime) -> dict[str, list[_Made]]:
     for token in live_tokens(now):
         if _is_weak(policy, token.strength):
             found[f"u{token.user_id}"].append(_made_of_token(token))
-    rows = all_live(now).order_by("pk").select_related("project").iterator(chunk_size=_AT_ONCE)
+    beside = ("project", "organization")
+    rows = all_live(now).order_by("pk").select_related(*beside).iterator(chunk_size=_AT_ONCE)
     for publisher in rows:
         if _is_weak(policy, publisher.strength):
-            name = (
-                publisher.project.normalized_name if publisher.project else publisher.pending_normalized_name
-            )
-            act = "release.upload" if publisher.project else "project.create"
-            made = _Made("weak-publishers", name, Asking.of("publisher", publisher.strength), (act,), (name,))
+            made = _made_of_publisher(publisher)
             found[f"u{publisher.configured_by_id}"].append(made)
     return found
 
@@ -236,9 +236,15 @@ def _is_weak(policy: Policy, strength: Strength) -> bool:
 
 def _made_of_token(token: Token) -> _Made:
     told = credential_of(token)
-    code = "weak-tokens" if token.project_id is None else "weak-robot-tokens"
+    code = "weak-robot-tokens" if token.is_robot else "weak-tokens"
     asking = Asking.of("token", token.strength)
     return _Made(code, token.description, asking, tuple(told.actions), tuple(told.projects))
+
+
+def _made_of_publisher(publisher: Publisher) -> _Made:
+    told = listing.credential_of(publisher)
+    asking = Asking.of("publisher", publisher.strength)
+    return _Made("weak-publishers", name_of(publisher), asking, tuple(told.actions), tuple(told.projects))
 
 
 def _uses(owner: Facts, made: _Made) -> Iterator[Facts]:

@@ -98,7 +98,7 @@ def _class_of(uploaded: _Uploaded, measure: Yardstick) -> str:
         return "other"
     if not is_accepted(measure.policy.mandate, Asking.of("token", uploaded.token.strength)):
         return "weak"
-    return "robot" if uploaded.token.project_id is not None else "token"
+    return "robot" if uploaded.token.is_robot else "token"
 
 
 # ---- what is gone

@@ -389,7 +389,7 @@ def _held(publishers: Iterable[Row], tokens: Iterable[_Token], sessions: Iterabl
                 "publisher",
                 _asking("publisher", methods, verified, bound, sql.read_instant(at)),
                 age,
-                (name,),
+                (name,) if name else (),  # one of an organization speaks for many
             )
             for name, _, at, methods, verified, bound, age, _ in publishers
         ),
@@ -471,13 +471,14 @@ _PUBLISHERS: Final = (
     " publisher.added_at, publisher.configured_at, publisher.configured_methods, publisher.configured_user_verified,"
     f" publisher.configured_device_bound, {_AGE.format('publisher.configured_at')}, {_USED.format('publisher.last_used_at')}"
     " FROM publishers_publisher publisher LEFT JOIN projects_project project ON project.id = publisher.project_id"
-    f" WHERE publisher.configured_by_id {_IN_RANGE} AND (publisher.project_id IS NOT NULL OR publisher.expires_at > %s)"
+    f" WHERE publisher.configured_by_id {_IN_RANGE} AND (publisher.project_id IS NOT NULL"
+    " OR (publisher.organization_id IS NOT NULL AND publisher.pending_normalized_name = '') OR publisher.expires_at > %s)"
     " ORDER BY 1, publisher.id"
 )
 _TOKENS: Final = (
     "SELECT token.user_id, token.id, project.normalized_name, COALESCE(token.confirmed_at, token.minted_at),"
     " token.minted_methods, token.minted_user_verified, token.minted_device_bound,"
-    " CASE WHEN token.project_id IS NULL THEN 0 ELSE 1 END,"
+    " CASE WHEN token.project_id IS NULL AND token.organization_id IS NULL THEN 0 ELSE 1 END,"
     f" {_AGE.format('token.minted_at')}, {_USED.format('token.last_used_at')}"
     " FROM tokens_token token LEFT JOIN tokens_token_projects scope ON scope.token_id = token.id"
     " LEFT JOIN projects_project project ON project.id = COALESCE(token.project_id, scope.project_id)"

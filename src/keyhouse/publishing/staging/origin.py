@@ -14,9 +14,10 @@ from keyhouse.accounts.models import User
 from keyhouse.core import clock
 from keyhouse.core.actions import Thing
 from keyhouse.credentials.tokens.models import Token
-from keyhouse.credentials.tokens.queries import is_resting
+from keyhouse.credentials.tokens.queries import is_resting, reach_of
 from keyhouse.credentials.trusted_publishers.acting import NO_TOKEN
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
+from keyhouse.credentials.trusted_publishers.queries import with_reach
 from keyhouse.projects.models import Project
 from keyhouse.projects.rights import find_role_kind
 from keyhouse.publishing.staging.models import StagedFile
@@ -24,7 +25,8 @@ from keyhouse.publishing.staging.models import StagedFile
 _REVOKED: Final = "the API token that uploaded it was revoked since"
 _MINTED_REVOKED: Final = "the short-lived token that uploaded it was revoked since"
 _REMOVED: Final = "the trusted publisher that uploaded it was removed since"
-_RESTS: Final = "the project's robot token that uploaded it rests until another owner confirms it"
+_LEFT: Final = "the project is none that the organization's robot token which uploaded it reaches any more"
+_RESTS: Final = "the robot token that uploaded it rests until another owner confirms it"
 _NO_ROLE: Final = "whoever stands behind what uploaded it has no role in the project any more"
 _CLOSED: Final = "the account of whoever stands behind what uploaded it is not in order"
 _PUBLISHERS_ALONE: Final = "the project takes files from trusted publishers only by now"
@@ -36,11 +38,18 @@ def find_objection(project: Project, staged: StagedFile) -> str:
         return _of_publisher(project, staged)
     if project.only_publishers:
         return _PUBLISHERS_ALONE
-    token = Token.objects.filter(pk=_number(staged.credential)).select_related("user").first()
+    return _of_token(
+        project, Token.objects.filter(pk=_number(staged.credential)).select_related("user").first()
+    )
+
+
+def _of_token(project: Project, token: Token | None) -> str:
     if token is None or token.revoked_at is not None:
         return _REVOKED
     if is_resting(token):
         return _RESTS
+    if token.organization_id is not None and project.pk not in reach_of(token):
+        return _LEFT
     if holds.effective_state(token.user, clock.now()) == User.State.HELD:
         return _CLOSED  # its tokens publish nothing now; publishers go on while an account is on hold
     return _of_person(project, token.user)
@@ -50,8 +59,10 @@ def _of_publisher(project: Project, staged: StagedFile) -> str:
     if MintedToken.objects.filter(pk=_number(staged.credential), revoked_at__isnull=False).exists():
         return _MINTED_REVOKED
     key = staged.description.get("publication", {}).get("publisher")
-    rows = Publisher.objects.filter(pk=key if isinstance(key, int) else 0, project=project)
-    publisher = rows.select_related("configured_by").first()
+    rows = Publisher.objects.filter(pk=key if isinstance(key, int) else 0, pending_normalized_name="")
+    publisher = rows.select_related("configured_by", "project").first()
+    if publisher is not None and project.pk not in with_reach([publisher])[0].reach:
+        return _REMOVED
     # one that was confirmed by another owner since acts for them
     return _REMOVED if publisher is None else _of_person(project, publisher.configured_by)
 

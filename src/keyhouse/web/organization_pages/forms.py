@@ -181,3 +181,23 @@ class MoveForm(PageForm):
             label="Organization", choices=choices, required=False, initial=self.initial.get("organization")
         )
         return self
+
+
+class ActivityForm(forms.Form):
+    """Which of an organization's records to show or to take away."""
+
+    action = forms.ChoiceField(label="Act", required=False)
+    person = forms.CharField(label="By", required=False, max_length=150)
+    since = forms.DateField(
+        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+    until = forms.DateField(
+        label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    )
+
+    def __init__(self, *args: Any, acts: Iterable[tuple[str, str]], **more: Any) -> None:
+        """Offer the acts that there are records of."""
+        super().__init__(*args, **more)
+        action = self.fields["action"]
+        if isinstance(action, forms.ChoiceField):
+            action.choices = [("", "any"), *acts]

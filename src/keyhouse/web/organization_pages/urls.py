@@ -14,7 +14,9 @@ from keyhouse.web.organization_pages import (
     people,
     projects,
     public,
+    publishing,
     readers,
+    robots,
     second_factors,
     settings,
     teams,
@@ -25,6 +27,9 @@ _APPLICATION: Final = "manage/organizations/applications/<number:application_id>
 _INVITATION: Final = _ONE + "invitation/<number:invitation_id>/"
 _PERSON: Final = _ONE + "person/<str:username>/"
 _TEAM: Final = _ONE + "teams/<str:team_name>/"
+_PUBLISHING: Final = _ONE + "publishing/"
+_PUBLISHER: Final = _PUBLISHING + "<number:publisher_id>/"
+_ROBOTS: Final = _ONE + "robot-tokens/"
 _INBOX: Final = "account/invitations/organization/<number:invitation_id>/"
 _PROJECT: Final = "manage/project/<str:name>/"
 
@@ -61,8 +66,22 @@ urlpatterns = [
     path(_ONE + "second-factors/lift/", second_factors.lift, name="lift-organization-mandate"),
     path(_ONE + "second-factors/approve/", second_factors.approve, name="approve-organization-mandate"),
     path(_ONE + "second-factors/keep/", second_factors.keep, name="keep-organization-mandate"),
+    path(_ONE + "activity.csv", activity.export_table, name="organization-activity-table"),
     path(_ONE + "compliance/", activity.compliance, name="organization-compliance"),
     path(_PERSON + "nudge/", activity.nudge, name="nudge-member"),
+    path(_PUBLISHING, publishing.publishing, name="organization-publishing"),
+    path(_PUBLISHING + "add/", publishing.add, name="add-organization-publisher"),
+    path(_PUBLISHING + "preview/", publishing.preview, name="preview-organization-publisher"),
+    path(_PUBLISHING + "new/add/", publishing.add_pending, name="add-organization-pending"),
+    path(_PUBLISHING + "new/preview/", publishing.preview_pending, name="preview-organization-pending"),
+    path(_PUBLISHER, publishing.publisher, name="organization-publisher"),
+    path(_PUBLISHER + "confirm/", publishing.confirm, name="confirm-organization-publisher"),
+    path(_PUBLISHER + "constrain/", publishing.constrain, name="constrain-organization-publisher"),
+    path(_PUBLISHER + "remove/", publishing.remove, name="remove-organization-publisher"),
+    path(_ROBOTS, robots.robots, name="organization-robot-tokens"),
+    path(_ROBOTS + "new/", robots.mint, name="mint-organization-token"),
+    path(_ROBOTS + "<uuid:token_id>/revoke/", robots.revoke, name="revoke-organization-token"),
+    path(_ROBOTS + "<uuid:token_id>/confirm/", robots.confirm, name="confirm-organization-token"),
     path(_INBOX + "accept/", invitations.accept, name="accept-offer"),
     path(_INBOX + "decline/", invitations.decline, name="decline-offer"),
     path(_PROJECT + "organization/", projects.move, name="move-project"),
