@@ -457,7 +457,8 @@ def test_a_form_sent_twice_does_it_once_and_never_fails(world: World) -> None:
             rows = Membership.objects.count(), OrganizationInvitation.objects.count()
             second = client.post(path, form)
             assert first.status_code == allowed(door)[0], (door, first.content[:400])
-            assert second.status_code in {302, 303, 400, 403, 404, 409, 410}, door
+            again = {302, 303, 400, 403, 404, 409, 410} | ({200} if first.status_code == 200 else set())
+            assert second.status_code in again, door
             assert rows == (Membership.objects.count(), OrganizationInvitation.objects.count()), door
             transaction.set_rollback(True)
 
