@@ -37,6 +37,7 @@ from keyhouse.credentials.tokens.caveats import ActionsCaveat, Scope
 from keyhouse.credentials.tokens.models import ROBOT
 from keyhouse.credentials.trusted_publishers import queries, services
 from keyhouse.credentials.trusted_publishers.acting import PublisherScope, actor_behind
+from keyhouse.credentials.trusted_publishers.listing import credential_of
 from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.mandate import people
 from keyhouse.mandate import queries as facts_of
@@ -44,7 +45,7 @@ from keyhouse.mandate.dispositions import count_publishers
 from keyhouse.mandate.documents import DocumentInvalid, read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Facts, Object, Person
 from keyhouse.mandate.gates import MandateGate, weigh
-from keyhouse.mandate.own_ledger import credential_of_publisher, weak_publishers_of
+from keyhouse.mandate.own_ledger import weak_publishers_of
 from keyhouse.mandate.previews import _live_tokens
 from keyhouse.mandate.rules import Policy, decide
 from keyhouse.mandate.strictness import is_as_strict
@@ -128,7 +129,7 @@ def test_a27_a_weak_publisher_is_flagged_warned_of_and_refused_until_a_compliant
     assert (weak.publisher.pk, weak.is_refused, weak.outlook.ends_at) == (one.pk, False, CAP)
     foresight = find_foresight()
     assert foresight is not None
-    assert foresight.outlooks(ada.pk, [credential_of_publisher(one)])[0] == weak.outlook
+    assert foresight.outlooks(ada.pk, [credential_of(one)])[0] == weak.outlook
     at(CAP)
     assert answer(one) == "deny:credential-weak"
     assert weak_publishers_of(session_of(ada), clock.now())[0].is_refused

@@ -110,9 +110,9 @@ def test_it_uploads_to_what_was_chosen_and_does_nothing_else(make: Make, ada: Us
     with pytest.raises(RoleRequired):
         actions.require_authority(who(text), "robot-token.mint", Thing("organization", token.organization_id))
     require_right_to_read(who(text), "one")
-    for project in (None, "two", "mine", "nothing"):
+    for name in (None, "two", "mine", "nothing"):
         with pytest.raises(RoleRequired):
-            require_right_to_read(who(text), project)
+            require_right_to_read(who(text), name)
 
 
 def test_only_an_owner_with_a_fresh_proof_makes_one_within_bounds(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -23,7 +25,7 @@ from keyhouse.core.actor import Actor, Strength, host
 from keyhouse.core.errors import CredentialInvalid, Refusal, RoleRequired
 from keyhouse.credentials.tokens.errors import ReachInvalid
 from keyhouse.credentials.tokens.rules import Reach
-from keyhouse.credentials.trusted_publishers import keeping, listing, of_organizations, services
+from keyhouse.credentials.trusted_publishers import keeping, listing, of_organizations, queries, services
 from keyhouse.credentials.trusted_publishers.belongings import BELONGINGS
 from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.credentials.trusted_publishers.publisher_errors import PublisherExists, PublishersTooMany
@@ -194,16 +196,21 @@ def test_only_an_owner_sets_one_up_for_projects_of_the_organization(acme: Organi
     for names in (("theirs",), ("one", "nothing"), ()):
         with pytest.raises(ReachInvalid):
             add(session_of(ada), *names)
-    for act in (lambda: add(weak, "one"), lambda: wait(weak)):
+    for set_up in (partial(add, weak, "one"), partial(wait, weak)):
         with pytest.raises(Refusal) as refused:
-            act()
+            set_up()
         assert refused.value.code == "second-factor-required"
     assert (Publisher.objects.count(), Record.objects.count(), Mail.objects.count()) == (0, *before)
     one = add(session_of(ada), "one")
     with pytest.raises(PublisherExists):
         add(session_of(bob()), "two", owner="ACME")
     mia = session_of(User.objects.get(username="mia"))
-    for act in (services.confirm_publisher, services.constrain_publisher, services.remove_publisher):
+    acts: tuple[Callable[..., object], ...] = (
+        services.confirm_publisher,
+        services.constrain_publisher,
+        services.remove_publisher,
+    )
+    for act in acts:
         for by in (mia, session_of(olga)):
             with pytest.raises(RoleRequired):
                 act(one.pk, by=by)
@@ -340,9 +347,9 @@ def test_reading_costs_one_question_more_for_all_of_them(acme: Organization, ada
     with CaptureQueriesContext(
         connection,
     ) as one:
-        listing.queries.live_publishers([Publisher.objects.earliest("pk").pk], clock.now())
+        queries.live_publishers([Publisher.objects.earliest("pk").pk], clock.now())
     with CaptureQueriesContext(connection) as all_:
-        listing.queries.live_publishers(list(Publisher.objects.values_list("pk", flat=True)), clock.now())
+        queries.live_publishers(list(Publisher.objects.values_list("pk", flat=True)), clock.now())
     assert len(one) - 1 == len(all_) - 1 == 2
 
 
