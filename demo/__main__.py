@@ -81,7 +81,8 @@ def fill(folder: Path) -> None:
             text=True,
             check=True,
         )
-    subprocess.run([sys.executable, "-m", "demo.later"], env=_surroundings(folder), cwd=ROOT, check=True)
+    for later in ("demo.later", "demo.adoption"):
+        subprocess.run([sys.executable, "-m", later], env=_surroundings(folder), cwd=ROOT, check=True)
     kept = [_kept(one) for one in json.loads(done.stdout)["users"] if one["password"]]
     (folder / MARK).write_text(json.dumps({"people": kept}))
 

@@ -6,12 +6,14 @@ import email
 import hashlib
 import json
 import re
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email import policy
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +24,15 @@ from demo.document import mandate, write_document
 from demo.people import PASSWORD
 from demo.shelf import SHELF
 from playwright.sync_api import Browser, BrowserContext, Locator, Page
-from tests.journeys.conftest import Server, start_server
+from tests.journeys.conftest import ROOT, Server, start_server
 from tests.journeys.test_first_hour import code_of, next_code_of
 
 from keyhouse.core import clock
 
-SIGNED_IN: Final = ("iris", "tomas", "noor", "auden", "mara", "jonas", "priya")
+SIGNED_IN: Final = ("iris", "tomas", "noor", "auden", "mara", "jonas", "priya", "felix", "bodil")
+WITHOUT_FACTOR: Final = ("priya", "felix", "bodil")
+PAUSED, SHADOW, PUT_OFF = "harbour-masters", "night-watch", "writers-of-quill"
+DRAFT: Final = "security-keys-for-whoever-publishes-releases"
 BOUNCE_TOKEN: Final = "a-token-for-reports-of-bounces"
 _WAIT: Final = 150  # tenths of a second that a mail may take
 
@@ -109,10 +114,43 @@ def fill(server: Server) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as files:
         document = write_document(Path(files), clock.now().replace(microsecond=0))
         sessions = [
-            {"user": name, "proved": ["password"] if name == "priya" else ["password", "webauthn"]}
+            {"user": name, "proved": ["password"] if name in WITHOUT_FACTOR else ["password", "webauthn"]}
             for name in SIGNED_IN
         ]
-        return server.seed({**document, "sessions": sessions})
+        mandates = [*document["mandates"], *({"document": one} for one in _more_mandates(clock.now()))]
+        return server.seed({**document, "sessions": sessions, "mandates": mandates})
+
+
+def _more_mandates(now: datetime) -> Iterator[dict[str, Any]]:
+    """Yield a mandate that is live and will be paused, and one in its shadow."""
+    like = {key: value for key, value in mandate(now).items() if key not in {"who", "stages", "notice"}}
+    yield {
+        **like,
+        "name": PAUSED,
+        "title": "A security key for whoever looks after the machines of the harbour",
+        "who": {"project": ["gangway", "ballast"]},
+        "methods": {"accept": ["phishing-resistant"], "prefer": "security-key"},
+        "stages": [
+            {"state": "announced", "at": _morning(now, -40), "warn": ["all"]},
+            {"state": "enforced", "at": _morning(now, 40), "deny": ["management"]},
+        ],
+    }
+    yield {
+        **like,
+        "name": SHADOW,
+        "title": "A security key for everybody",
+        "who": {"everyone": True},
+        "methods": {"accept": ["phishing-resistant"], "prefer": "security-key"},
+        "stages": [
+            {"state": "shadow", "at": _morning(now, -6), "deny": ["all"]},
+            {"state": "announced", "at": _morning(now, 20), "warn": ["all"]},
+        ],
+    }
+
+
+def _morning(now: datetime, days: int) -> str:
+    at = now.replace(hour=9, minute=0, second=0, microsecond=0) + timedelta(days=days)
+    return at.isoformat()
 
 
 def set_stage(harbour: Harbour) -> None:
@@ -124,6 +162,8 @@ def set_stage(harbour: Harbour) -> None:
         _stage,
         _ask_for_accounts,
         _propose,
+        _campaign,
+        _count,
         _report_bounce,
         _invite,
         _begin_sign_in,
@@ -238,6 +278,58 @@ def _propose(harbour: Harbour) -> None:
     harbour.server.keyhouse("mandate", "simulate", document["name"])
     harbour.server.keyhouse("mandate", "apply", str(path))
     harbour.server.keyhouse("mandate", "simulate", document["name"])
+
+
+def _campaign(harbour: Harbour) -> None:
+    """Pause a mandate, write a draft that waits for its guards, let people ask for a way out of another."""
+    why = "The keys that were ordered are late."
+    harbour.send("tomas", f"/operator/mandates/{PAUSED}/pause/", reason=why)
+    for document in (_draft(clock.now()), _put_off(clock.now())):
+        path = harbour.server.data.parent / f"{document['name']}.json"
+        path.write_text(json.dumps(document))
+        harbour.server.keyhouse("mandate", "apply", str(path))
+    exemption = {"mandate": "everyone", "reason": "The key that was ordered is late.", "days": "20"}
+    exemption |= {"evidence": "Order 4711 of the office.", "control": "Releases come from the pipeline only."}
+    harbour.send("bodil", "/account/mandate/exits/exemption/", **exemption)
+    harbour.send("iris", "/operator/mandates/requests/1/propose/", days="20")
+    harbour.send("priya", "/account/mandate/exits/exemption/", **exemption)
+    harbour.send("felix", "/account/mandate/exits/key/", reason="No shop sends keys to the island.")
+
+
+def _draft(now: datetime) -> dict[str, Any]:
+    return {
+        **mandate(now),
+        "name": DRAFT,
+        "title": "A security key or a passkey for whoever publishes releases that others depend on",
+        "methods": {"accept": ["phishing-resistant"], "prefer": "security-key"},
+        "calendar": {"override": "The harbour is shown on any day of the week."},
+        "launch": {},
+        "stages": [
+            {"state": "announced", "at": _morning(now, 3), "warn": ["all"]},
+            {"state": "enforced", "at": _morning(now, 80), "deny": ["all"]},
+        ],
+    }
+
+
+def _count(harbour: Harbour) -> None:
+    """Count who complies, and make up the months before."""
+    words = [sys.executable, "-m", "demo.adoption"]
+    subprocess.run(words, env=harbour.server.environment, cwd=ROOT, check=True)
+
+
+def _put_off(now: datetime) -> dict[str, Any]:
+    """Return a mandate of which people may put their deadlines off."""
+    return {
+        **{key: value for key, value in _draft(now).items() if key != "launch"},
+        "name": PUT_OFF,
+        "title": "A second factor for whoever writes quill",
+        "who": {"project": ["quill"]},
+        "notice": {"floor_days": 30, "snooze": {"days": 7, "times": 2}},
+        "stages": [
+            {"state": "announced", "at": _morning(now, -1), "warn": ["all"]},
+            {"state": "enforced", "at": _morning(now, 70), "deny": ["management"]},
+        ],
+    }
 
 
 def _report_bounce(harbour: Harbour) -> None:

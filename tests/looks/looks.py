@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tests.looks.harbour import Harbour
+from tests.looks.harbour import DRAFT, PAUSED, PUT_OFF, SHADOW, Harbour
 
 OPERATOR, PERSON, OTHER, NOBODY = "iris", "mara", "jonas", ""
 
@@ -266,8 +266,29 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/jobs/": seen(OPERATOR),
     "/operator/jobs/{name}/run/": linked("/operator/jobs/", OPERATOR),
     "/operator/mandates/": seen(OPERATOR, "auden"),
-    "/operator/mandates/{name}/": seen(OPERATOR, at="/operator/mandates/default/"),
-    "/operator/mandates/{name}/people/": seen(OPERATOR, at="/operator/mandates/default/people/?which=weak"),
+    "/operator/mandates/{name}/": tuple(
+        Look(OPERATOR, at=f"/operator/mandates/{name}/") for name in ("everyone", PAUSED, DRAFT, SHADOW)
+    ),
+    "/operator/mandates/{name}/people/": tuple(
+        Look(OPERATOR, at=f"/operator/mandates/everyone/people/?which={which}")
+        for which in ("unreached", "weak")
+    ),
+    **{
+        f"/operator/mandates/{{name}}/{act}/": seen(OPERATOR, at=f"/operator/mandates/{name}/{act}/")
+        for act, name in (
+            ("launch", DRAFT),
+            ("pause", "everyone"),
+            ("confirm-pause", PAUSED),
+            ("resume", PAUSED),
+            ("rollback", "everyone"),
+            ("abandon", "everyone"),
+            ("shadow", SHADOW),
+        )
+    },
+    "/operator/mandates/requests/{request_id}/propose/": linked("/operator/mandates/requests/", OPERATOR),
+    "/operator/mandates/requests/{request_id}/answer/": linked("/operator/mandates/requests/", OPERATOR),
+    "/mandate/exemptions/{exemption_id}/approve/": linked("/mandate/proposals/", "tomas"),
+    "/account/mandate/snooze/{name}/": seen("priya", at=f"/account/mandate/snooze/{PUT_OFF}/"),
     "/operator/settings/": seen(OPERATOR),
     "/operator/quarantine/": seen("noor"),
     "/operator/quarantine/place/": seen("noor"),
@@ -301,7 +322,10 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/mandate/proposals/": seen(OPERATOR, "auden"),
     "/operator/starting-points/": seen(OPERATOR),
     "/operator/mandates/{name}/timeline/": seen(OPERATOR, at="/operator/mandates/everyone/timeline/"),
-    "/operator/mandates/{name}/guards/": seen(OPERATOR, "auden", at="/operator/mandates/everyone/guards/"),
+    "/operator/mandates/{name}/guards/": (
+        Look(OPERATOR, at=f"/operator/mandates/{DRAFT}/guards/"),
+        Look("auden", at="/operator/mandates/everyone/guards/"),
+    ),
     "/operator/mandates/{name}/completion/": seen(OPERATOR, at="/operator/mandates/everyone/completion/"),
     "/operator/mandates/{name}/simulation/": seen(
         OPERATOR, "auden", at="/operator/mandates/everyone/simulation/"
@@ -322,12 +346,7 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/_/oidc/audience": _PROGRAMS,
     "/account/mandate.json": _PROGRAMS,
     "/operator/mandates/{name}/shadow.json": _PROGRAMS,
-    **{
-        f"/operator/mandates/{{name}}/{act}/": "a question with one button, like withdrawing a proposal"
-        for act in ("launch", "pause", "confirm-pause", "resume", "rollback", "abandon")
-    },
-    "/operator/mandates/{name}/shadow/": "tables of counts, like the page of jobs; needs a mandate in its shadow",
-    "/account/mandate/snooze/{name}/": "a question with one button, like withdrawing a proposal",
+    "/operator/mandates/{name}/people.json": _PROGRAMS,
     "/account/notices.json": _PROGRAMS,
     "/mandate/feed.ics": _PROGRAMS,
     "/mandate/feed.json": _PROGRAMS,
@@ -381,9 +400,6 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/operator/recovery/{case_id}/link/": "like the page that approves a case",
     "/operator/recovery/{case_id}/withdraw/": "like the page that approves a case",
     "/operator/people/{username}/reinstate/": "like the page that suspends somebody",
-    "/operator/mandates/requests/{request_id}/propose/": "like the page that withdraws a proposal, with a number",
-    "/operator/mandates/requests/{request_id}/answer/": "like the page that withdraws a proposal, with a line",
-    "/mandate/exemptions/{exemption_id}/approve/": "like the page that approves a proposal",
     "/enrolment-proof/{secret}/": "a button as on the page that verifies an address",
     "/keep-account/{secret}/": "a button as on the page that verifies an address",
     "/revert-addresses/{secret}/": "a button as on the page that verifies an address",

@@ -55,7 +55,7 @@ def test_each_act_asks_on_a_page_of_its_own_and_does_nothing_before(keys: Mandat
     visit = Visit(ops)
     for act in ACTS:
         assert visit.get(f"{ONE}{act}/").status_code == 200
-        assert "State announced" in visit.text
+        assert "State Announced" in visit.text
     assert not Pause.objects.exists()
     assert MandateVersion.objects.filter(name=keys.name).count() == 1
 

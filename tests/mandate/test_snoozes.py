@@ -212,6 +212,22 @@ def test_n7_the_page_offers_it_and_says_what_was_taken(set_clock: SetClock) -> N
     del set_clock
 
 
+def test_n7_the_page_that_refuses_leads_to_putting_it_off_while_that_may_be_done(set_clock: SetClock) -> None:
+    ada, where = person("ada"), "/manage/project/adas/archive/"
+    store(body())
+    set_clock(EARLY)
+    visit = Visit(ada, "password")
+    assert code_of(visit.get(where)) == "second-factor-required"
+    assert 'href="/account/mandate/snooze/keys/"' in visit.page
+    assert "Put it off by 7 days…" in visit.text
+    visit.get("/account/mandate/snooze/keys/")
+    assert visit.post("/account/mandate/snooze/keys/").status_code == 303
+    set_clock(EARLY + WEEK)
+    visit = Visit(ada, "password")
+    assert code_of(visit.get(where)) == "second-factor-required"
+    assert "/account/mandate/snooze/" not in visit.page
+
+
 def test_n7_everybody_sees_how_many_and_nobody_who() -> None:
     ada = person("ada")
     store(body())

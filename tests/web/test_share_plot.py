@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-from keyhouse.web.console.share_plot import HEIGHT, WIDTH, curve_of
+from keyhouse.web.console.share_plot import HEIGHT, TOP, WIDTH, curve_of
 
 FIRST = date(2024, 1, 1)
 
@@ -36,7 +36,7 @@ def test_more_is_higher_and_everything_lies_within_the_picture() -> None:
     places = [(float(x), float(y)) for x, y in re.findall(r"([\d.]+) ([\d.]+)", found.path)]
     assert [y for _, y in places] == sorted((y for _, y in places), reverse=True)
     assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in places)
-    assert (places[0][1], places[-1][1]) == (found.lines[0].y, found.lines[-1].y)
+    assert (TOP + places[0][1], TOP + places[-1][1]) == (found.lines[0].y, found.lines[-1].y)
 
 
 def test_marks_outside_of_the_span_are_left_out() -> None:

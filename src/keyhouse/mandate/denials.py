@@ -58,6 +58,11 @@ def details_of(refusal: Refusal) -> list[str]:
     return lines
 
 
+def name_of(refusal: Refusal) -> str:
+    """Return the name of the mandate behind a denial; nothing where there is none."""
+    return str(_decision_of(refusal)["mandate"]) if is_by_mandate(refusal) else ""
+
+
 def label_of(refusal: Refusal) -> str:
     """Return name and version of the mandate behind a denial; nothing where there is none."""
     decision = _decision_of(refusal)

@@ -174,6 +174,11 @@ def state(stage: Stage) -> str:
     return STATES[stage.state]
 
 
+def state_named(name: str) -> str:
+    """Name a state of a whole mandate, which may be one that no stage has."""
+    return STATES.get(name, name.replace("_", " ").capitalize())
+
+
 def effect(stage: Stage) -> str:
     """Say what a stage does to people who lack what is asked."""
     parts = [

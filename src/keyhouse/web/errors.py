@@ -133,6 +133,7 @@ def _page(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
         "fix": refusal.fix,
         "retry_after": refusal.retry_after,
         "way_on": ways_on.find_way_on(request, refusal),
+        "snooze": ways_on.find_snooze(request, refusal),
         "mandate": denials.label_of(refusal),
         "since": denials.since_of(refusal),
         "is_from_the_beginning": denials.is_from_the_beginning(refusal),

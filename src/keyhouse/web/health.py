@@ -136,6 +136,7 @@ def _measure_applications() -> None:
 
 def _measure_adoption() -> None:
     from keyhouse.mandate.metrics import queries, rules  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.mandate.notices.queries import REASONS  # noqa: PLC0415 - the same
 
     for name, day in queries.latest_of_all(clock.now().date()).items():
         if day.counts is None or day.counted_at is None:
@@ -146,6 +147,9 @@ def _measure_adoption() -> None:
         covered = day.counts["people"]["covered"]
         standings = {one: covered[one] for one in ("refused", "coming", "exempt")}
         metrics.set_standings(name, standings, day.counts["hits"]["attempts"])
+        if name:
+            unreached = day.counts.get("unreached", {})
+            metrics.set_unreached(name, {why: unreached.get(why, 0) for why in REASONS})
 
 
 def _measure_mail() -> None:

@@ -89,6 +89,12 @@ MANDATE_PEOPLE: Final = Gauge(
     ["mandate", "standing"],
     multiprocess_mode="mostrecent",
 )
+MANDATE_UNREACHED: Final = Gauge(
+    "keyhouse_mandate_unreached",
+    "People covered who lack what is asked and whom no notice reached, by why, when it was counted last",
+    ["mandate", "reason"],
+    multiprocess_mode="mostrecent",
+)
 MANDATE_REFUSALS: Final = Gauge(
     "keyhouse_mandate_refusals_today",
     "Refusals of the day when it was counted last",
@@ -132,6 +138,12 @@ def set_standings(mandate: str, standings: Mapping[str, int], refusals: int) -> 
     MANDATE_REFUSALS.labels(mandate).set(refusals)
     for standing, count in standings.items():
         MANDATE_PEOPLE.labels(mandate, standing).set(count)
+
+
+def set_unreached(mandate: str, reasons: Mapping[str, int]) -> None:
+    """Measure whom no notice of a mandate reached, by why."""
+    for reason, count in reasons.items():
+        MANDATE_UNREACHED.labels(mandate, reason).set(count)
 
 
 def hand_over_reads() -> None:

@@ -16,6 +16,8 @@ from keyhouse.core import clock
 from keyhouse.core.actions import STEP_UP_AGE
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.core.errors import Refusal, StepUpRequired
+from keyhouse.mandate import denials
+from keyhouse.mandate.shadow.services import find_own_offer
 
 SIGN_IN: Final = "/account/sign-in/"
 STEP_UP: Final = "/account/step-up/"
@@ -68,6 +70,18 @@ def find_way_on(request: HttpRequest, refusal: Refusal) -> WayOn | None:
         path = ADD_FACTOR
     label = _LABELS.get(path, "Ask for the deletion" if refusal.code == "deletion-held" else "Go on")
     return WayOn(with_way_back(path, request), label)
+
+
+def find_snooze(request: HttpRequest, refusal: Refusal) -> WayOn | None:
+    """Return the page that puts one's own deadline off, where the mandate that refuses allows that now (N7)."""
+    actor, name = actor_of(request), denials.name_of(refusal)
+    if not name or actor.kind != "session":
+        return None
+    offer = find_own_offer(name, actor, clock.now())
+    if offer is None:
+        return None
+    days = "a day" if offer.days == 1 else f"{offer.days} days"
+    return WayOn(f"/account/mandate/snooze/{name}/", f"Put it off by {days}…")
 
 
 def with_way_back(path: str, request: HttpRequest) -> str:

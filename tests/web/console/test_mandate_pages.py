@@ -12,10 +12,12 @@ from tests.accounts.conftest import Clock
 from tests.mandate.stored import OWNERS, document, make_project, make_user, store
 from tests.web.console.conftest import InOffice
 
-from keyhouse.accounts.models import Authenticator, User
+from keyhouse.accounts.models import Authenticator, Email, User
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
 from keyhouse.core.actor import OFFICES
+from keyhouse.mail.models import Bounce
+from keyhouse.mandate.exits.models import Request
 from keyhouse.mandate.metrics.daily import renew_adoption
 from keyhouse.mandate.metrics.models import AdoptionDay
 from keyhouse.mandate.models import MandateVersion, Notice, Pause
@@ -28,6 +30,7 @@ PAGES = (
     "/operator/mandates/campaign/",
     "/operator/mandates/campaign.json",
     "/operator/mandates/campaign/people/",
+    "/operator/mandates/campaign/people.json",
 )
 DAY = timedelta(days=1)
 
@@ -96,7 +99,7 @@ def test_denominators_are_switched_by_links(in_office: InOffice) -> None:
     browser = in_office("operator")
     renew_adoption(clock.now())
     page = browser.get("/operator/mandates/campaign/?of=projects-all&days=30").content.decode()
-    assert '<text class="plot-text" x="0" y="16">% of projects with an owner</text>' in page
+    assert '<text class="plot-text" x="-56" y="16">% of projects with an owner</text>' in page
     assert '<a href="?of=projects-all&amp;days=30#adoption" aria-current="page">' in page
     strange = browser.get("/operator/mandates/campaign/?of=%00<&days=-1").content.decode()
     assert '<a href="?of=covered&amp;days=90#adoption" aria-current="page">' in strange
@@ -274,3 +277,79 @@ def test_what_loosens_is_proposed_and_waits(in_office: InOffice, act: str) -> No
     answer = browser.post(f"/operator/mandates/campaign/{act}/", {"reason": "because"})
     assert (answer.status_code, answer.headers["Location"]) == (303, "/mandate/proposals/")
     assert "campaign@2" in browser.get("/mandate/proposals/").content.decode()
+
+
+def test_whom_no_notice_reached_is_counted_and_listed_by_why(in_office: InOffice) -> None:
+    campaign()
+    names = ("bea", "cleo", "dora", "elf")
+    bea, cleo, *others = (make_user(name) for name in names)
+    make_project("alpha", bea, cleo, *others, with_app(make_user("fay")))
+    Email.objects.filter(user=bea).update(verified_at=None)
+    Email.objects.filter(user=cleo).delete()
+    Bounce.objects.create(address="dora@example.org", kind="permanent", at=clock.now(), source="smtp")
+    browser = in_office("operator")
+    renew_adoption(clock.now())
+    expected = {"unverified": "bea", "no-address": "cleo", "suppressed": "dora", "not-yet": "elf"}
+    listed = browser.get("/operator/mandates/campaign.json").json()["days"][-1]["counts"]["unreached"]
+    assert listed == dict.fromkeys(expected, 1)
+    page = browser.get("/operator/mandates/campaign/").content.decode()
+    path = "/operator/mandates/campaign/people"
+    for why, name in expected.items():
+        assert f'href="people/?which=unreached&amp;why={why}"' in page
+        shown = browser.get(f"{path}/?which=unreached&why={why}").content.decode()
+        assert {one for one in names if f'href="/operator/people/{one}/"' in shown} == {name}
+        told = browser.get(f"{path}.json?which=unreached&why={why}").json()
+        assert [(one["username"], one["why_not_told"]) for one in told["people"]] == [(name, why)]
+    assert len(browser.get(f"{path}.json?which=unreached&why=nonsense").json()["people"]) == 4
+    measured = health._measure().decode()
+    assert 'keyhouse_mandate_unreached{mandate="campaign",reason="no-address"} 1.0' in measured
+    assert 'keyhouse_mandate_unreached{mandate="campaign",reason="bounced"} 0.0' in measured
+
+
+def test_behind_each_figure_is_the_list_of_those_whom_it_lacks(in_office: InOffice) -> None:
+    campaign()
+    make_project("alpha", with_app(make_user("bea")), make_user("cleo"))
+    browser = in_office("operator")
+    renew_adoption(clock.now())
+    path = "/operator/mandates/campaign/"
+    expected = {
+        "covered": ("lacking", {"cleo"}),
+        "phishing-resistant": ("no-key", {"bea", "cleo"}),
+        "two-factors": ("one-factor", {"bea", "cleo"}),
+        "tokens": ("weak", set()),
+    }
+    for key, (which, names) in expected.items():
+        assert f'<a href="people/?which={which}">' in browser.get(f"{path}?of={key}").content.decode(), key
+        told = browser.get(f"{path}people.json?which={which}").json()["people"]
+        assert {one["username"] for one in told} == names, key
+    assert "/operator/mandates/stranded/" in browser.get(f"{path}?of=projects-all").content.decode()
+    assert browser.get(f"{path}people.json?which=exempt").json()["people"] == []
+
+
+def test_each_step_is_told_with_who_and_why(in_office: InOffice) -> None:
+    campaign()
+    browser = in_office("operator")
+    browser.get("/operator/mandates/campaign/pause/")
+    browser.post("/operator/mandates/campaign/pause/", {"reason": "The desk is full & tired."})
+    page = browser.get("/operator/mandates/campaign/").content.decode()
+    assert "The desk is full &amp; tired." in page
+    assert '<td data-label="Who" class="break">the-operator</td>' in page
+    steps = browser.get("/operator/mandates/campaign.json").json()["steps"]
+    paused = next(one for one in steps if one["state"] == "paused")
+    assert (paused["by"], paused["why"]) == ("the-operator", "The desk is full & tired.")
+
+
+def test_the_overview_leads_to_what_people_ask_for_and_to_projects_left_alone(in_office: InOffice) -> None:
+    campaign("enforced")
+    cleo = make_user("cleo")
+    make_project("alpha", cleo)
+    Request.objects.create(
+        user=cleo, kind="key", reason="because", asked_at=clock.now() - 3 * DAY, days=0, mandate=""
+    )
+    browser = in_office("operator")
+    renew_adoption(clock.now())
+    page = browser.get("/operator/").content.decode()
+    assert "Somebody asks for an exemption or a key, the first for 3 days." in page
+    assert "1 covered project has no owner who complies with campaign." in page
+    assert 'href="/operator/mandates/requests/"' in page
+    assert 'href="/operator/mandates/stranded/"' in page

@@ -79,10 +79,11 @@ def console(request: AskedRequest) -> HttpResponse:
     now = clock.now()
     rows = RecoveryCase.objects.select_related("user")
     is_open = {"state": RecoveryCase.State.OPEN, "expires_at__gt": now}
+    cases = [_shown(case, request.actor, now) for case in rows.filter(**is_open).order_by("opened_at", "pk")]
     context = {
-        "cases": [
-            _shown(case, request.actor, now) for case in rows.filter(**is_open).order_by("opened_at", "pk")
-        ],
+        "cases": cases,
+        "oldest": cases[0].age.total_seconds() if cases else None,
+        "middle": cases[len(cases) // 2].age.total_seconds() if cases else None,
         "closed": rows.exclude(**is_open).order_by("-pk")[:CLOSED_SHOWN],
         "holds": queries.holds_for_operators(now),
     }

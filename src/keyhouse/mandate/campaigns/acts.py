@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from django.http import HttpResponse
@@ -16,7 +17,8 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
-from keyhouse.mandate.campaigns import queries, services
+from keyhouse.mandate.campaigns import guards, queries, services
+from keyhouse.mandate.campaigns.finding import get_newest
 from keyhouse.mandate.campaigns.forms import FreeReasonForm, LaunchForm, ReasonForm
 
 LIST: Final = "/mandate/proposals/"
@@ -107,8 +109,15 @@ def _page(request: AskedRequest, name: str, act: Act) -> HttpResponse:
         "row": found.current(now),
         "state": found.state(now),
         "pause": found.open_pause(now),
+        "guards": _guards(name, now) if draft else None,
     }
     return show_form(request, "campaigns/act.html", form, context)
+
+
+def _guards(name: str, now: datetime) -> dict[str, int]:
+    """Return how many guards a launch asks for, and how many of them are not met."""
+    asked = [one for one in guards.answers(get_newest(name, now).mandate, now) if one.is_asked]
+    return {"asked": len(asked), "left": sum(not one.is_met for one in asked)}
 
 
 @actions.takes(*LaunchForm.base_fields)

@@ -1,6 +1,7 @@
 """A time line as an SVG: stages as a band, spans of deadlines and pauses below it; colours come from the style sheet.
 
-The picture says nothing that the list beside it doesn't.
+The picture says nothing that the list beside it doesn't. Bars stretch with the screen and words don't, so places across
+are units of the whole width for bars, and per cent of it for words.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _BAND: Final = 24  # where the band of stages begins, from above
 _THICK: Final = 22
 _ROW: Final = 12  # of a span below it
 _LEAST: Final = 2.0  # so that a short span can be seen
-_APART: Final = 22.0  # of two numbers
+_APART: Final = 40.0  # of two numbers, so that they stand apart on a phone too
 _BEFORE: Final = timedelta(days=30)  # shown of what has held since the beginning
 
 
@@ -42,6 +43,11 @@ class Mark:
     x: float
     text: str
 
+    @property
+    def percent(self) -> float:
+        """Return its place in per cent of the width."""
+        return round(100 * self.x / WIDTH, 2)
+
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
@@ -49,7 +55,7 @@ class Drawing:
 
     bars: tuple[Bar, ...]
     marks: tuple[Mark, ...]
-    now: float
+    now: float  # a place, as of bars
     begins: datetime
     ends: datetime
     height: int

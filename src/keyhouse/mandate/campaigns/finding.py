@@ -26,6 +26,13 @@ def get_newest(name: str, now: datetime) -> Policy:
     return live
 
 
+def is_draft(policy: Policy) -> bool:
+    """Tell whether a version waits for a launch."""
+    return MandateVersion.objects.filter(
+        name=policy.name, version=policy.version, is_draft=True, effective_at=None
+    ).exists()
+
+
 def get_shown(name: str, now: datetime) -> Policy:
     """Return the live version, or else the newest one; raises MandateMissing."""
     return find_live(name, now) or get_newest(name, now)

@@ -25,7 +25,7 @@ class FreeReasonForm(PageForm):
     """Why it is done, if there is something to say."""
 
     reason = forms.CharField(
-        label="Why? (may be left out)",
+        label="Why?",
         max_length=LONGEST,
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal, Protocol
 
 from keyhouse.core import clock
+from keyhouse.mandate import words
 from keyhouse.mandate.documents import Mandate, Stage, read_mandate
 from keyhouse.mandate.pauses import HELD, Span, held, is_ending, moved
 from keyhouse.mandate.rules import Policy
@@ -54,6 +55,11 @@ class Next:
     name: str
     at: datetime | None
 
+    @property
+    def word(self) -> str:
+        """Say what it is."""
+        return words.state_named(self.name)
+
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         return {"name": self.name, "at": _written(self.at)}
@@ -67,6 +73,11 @@ class State:
     since: datetime
     next: Next | None = None
     ends_at: datetime | None = None
+
+    @property
+    def word(self) -> str:
+        """Say what it is."""
+        return words.state_named(self.name)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""

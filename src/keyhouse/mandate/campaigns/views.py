@@ -8,7 +8,7 @@ from django.shortcuts import render
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
 from keyhouse.mandate.campaigns import guards
-from keyhouse.mandate.campaigns.finding import get_newest, get_shown
+from keyhouse.mandate.campaigns.finding import get_newest, get_shown, is_draft
 from keyhouse.mandate.campaigns.timeline import timeline_of
 
 
@@ -41,6 +41,7 @@ def launch_guards(request: AskedRequest, name: str) -> HttpResponse:
         "is_campaign": policy.mandate.launch is not None,
         "asked": len(asked),
         "left": sum(not one.is_met for one in asked),
+        "policy_is_draft": is_draft(policy),
     }
     return render(request, "campaigns/guards.html", context)
 

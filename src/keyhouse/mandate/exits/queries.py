@@ -18,6 +18,7 @@ __all__ = [
     "find_open_request",
     "get_request",
     "last_answered",
+    "open_request_rows",
     "open_requests",
     "requests_of",
     "stranded",
@@ -27,9 +28,14 @@ MOST_SHOWN: Final = 100
 LATELY: Final = timedelta(days=30)
 
 
+def open_request_rows() -> QuerySet[Request]:
+    """Return what waits for an answer."""
+    return Request.objects.filter(ended_at=None)
+
+
 def open_requests() -> list[Request]:
     """Return what waits for an answer, the oldest first."""
-    rows = Request.objects.filter(ended_at=None).select_related("user", "exemption")
+    rows = open_request_rows().select_related("user", "exemption")
     return list(rows.order_by("asked_at", "pk")[:MOST_SHOWN])
 
 

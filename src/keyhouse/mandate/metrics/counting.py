@@ -25,6 +25,7 @@ from keyhouse.mandate import people, queries
 from keyhouse.mandate.defaults import DEFAULT
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts
 from keyhouse.mandate.metrics.rules import ACTIVE, DOWNLOADS_OF, POPULATIONS
+from keyhouse.mandate.notices.queries import REASONS, reasons_of
 from keyhouse.mandate.rules import (
     Policy,
     covers,
@@ -42,7 +43,7 @@ from keyhouse.projects.models import Project, ProjectDownloads
 from keyhouse.projects.rules import OWNER
 
 INDEX: Final = ""  # the key under which the index itself is measured
-_RESISTANT: Final = frozenset({"security-key", "passkey"})
+RESISTANT: Final = frozenset({"security-key", "passkey"})
 _AT_ONCE: Final = 2000
 
 
@@ -93,6 +94,11 @@ class Alike(NamedTuple):
     refused: bool
     coming: bool
 
+    @property
+    def is_unreached(self) -> bool:
+        """Whether they lack what is asked of them, and no notice told them so."""
+        return self.covered and not self.compliant and not self.exempt and not self.told
+
 
 class Standing(NamedTuple):
     """All that is counted of a project: by which measures it is covered, has one owner who complies, has only such."""
@@ -112,6 +118,7 @@ class Counted:
     tokens: list[Counter[str]] = field(default_factory=list)
     publishers: list[Counter[str]] = field(default_factory=list)
     exemptions: list[int] = field(default_factory=list)
+    unreached: list[Counter[str]] = field(default_factory=list)
     projects: Counter[Standing] = field(default_factory=Counter)
     downloads: Counter[Standing] = field(default_factory=Counter)
     ownerless: Counter[str] = field(default_factory=Counter)
@@ -126,6 +133,7 @@ class Counted:
             "tokens": _credentials_dict(tokens),
             "publishers": _credentials_dict(publishers),
             "exemptions": {"live": self.exemptions[at]},
+            "unreached": {why: self.unreached[at][why] for why in REASONS if self.unreached[at][why]},
             "left": {"ownerless": self.ownerless[self.measures[at].key]},
         }
 
@@ -185,13 +193,16 @@ def count_all(measures: Sequence[Yardstick], now: datetime) -> Counted:
         tokens=[Counter() for _ in range(size)],
         publishers=[Counter() for _ in range(size)],
         exemptions=[0] * size,
+        unreached=[Counter() for _ in range(size)],
     )
     complying: dict[int, int] = {}  # of whoever has a role in a project: by which measures, as bits
     covering: dict[str, int] = {}  # of projects: by which measures they are covered, as bits
     for batch in _batches(people.all_facts()):
         beside = read_beside(batch, now)
-        for facts in batch:
-            _count_person(facts, beside, counted, complying, covering)
+        groups = {
+            key_of(facts): _count_person(facts, beside, counted, complying, covering) for facts in batch
+        }
+        _count_unreached(groups, counted)
     _count_projects(counted, complying, covering, now)
     return counted
 
@@ -253,14 +264,17 @@ def _askings(kind: str, rows: Iterable[Model], owner: str) -> dict[int, list[Ask
 
 def _count_person(
     facts: Facts, beside: Beside, counted: Counted, complying: dict[int, int], covering: dict[str, int]
-) -> None:
+) -> list[Alike]:
+    """Count one person by each measure; returns how they stand by each."""
     key, bits = key_of(facts), 0
     tokens, publishers = beside.tokens.get(key, ()), beside.publishers.get(key, ())
+    groups = []
     for at, measure in enumerate(counted.measures):
         group = _alike(facts, measure, key in beside.active, beside.factors.get(key, 0))
+        groups.append(group)
         counted.people[at][group] += 1
         bits |= group.compliant << at
-        counted.exemptions[at] += sum(_is_live(one, measure) for one in facts.exemptions)
+        counted.exemptions[at] += sum(is_live(one, measure) for one in facts.exemptions)
         _count_credentials(tokens, group, measure, counted.tokens[at])
         _count_credentials(publishers, group, measure, counted.publishers[at])
     entries = _entries_by_project(facts)
@@ -272,13 +286,22 @@ def _count_person(
         )
         if covered:
             covering[name] = covering.get(name, 0) | covered
+    return groups
+
+
+def _count_unreached(groups: Mapping[int, Sequence[Alike]], counted: Counted) -> None:
+    """Count why no notice of an announced mandate reached some people."""
+    for at, measure in enumerate(counted.measures):
+        if measure.key and measure.policy.mandate.announced_at <= measure.now:
+            some = [key for key, found in groups.items() if found[at].is_unreached]
+            counted.unreached[at].update(reasons_of(measure.key, some).values())
 
 
 def _alike(facts: Facts, measure: Yardstick, is_active: bool, factors: int) -> Alike:  # noqa: FBT001 - one of the things that are counted
     person, policy, now = facts.person, measure.policy, measure.now
     is_covered = covers(policy, facts)
     complies = is_compliant(policy.mandate, person)
-    exempt = any(_is_live(one, measure) for one in facts.exemptions)
+    exempt = any(is_live(one, measure) for one in facts.exemptions)
     is_lacking = is_covered and not complies and not exempt
     refused = is_lacking and is_refused(measure, facts)
     return Alike(
@@ -286,7 +309,7 @@ def _alike(facts: Facts, measure: Yardstick, is_active: bool, factors: int) -> A
         active=is_active,
         covered=is_covered,
         compliant=complies,
-        resistant=not _RESISTANT.isdisjoint(person.factors),
+        resistant=not RESISTANT.isdisjoint(person.factors),
         two=factors > 1,
         exempt=exempt,
         told=any(policy.mandate.announced_at <= at <= now for at in facts.told_at.get(policy.name, ())),
@@ -300,7 +323,7 @@ def has_authority(facts: Facts) -> bool:
     return bool(facts.authority) or not NEEDING_FACTOR.isdisjoint(facts.person.roles)
 
 
-def _is_live(one: Any, measure: Yardstick) -> bool:
+def is_live(one: Any, measure: Yardstick) -> bool:
     """Tell whether an exemption is from this mandate, and holds now."""
     policy, now = measure.policy, measure.now
     is_of_it = one.mandate == policy.name and one.version in {None, policy.version}

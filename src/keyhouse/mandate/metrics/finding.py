@@ -5,15 +5,25 @@ A page looks through so many people at most, so that it costs the same on a big 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
-from typing import Final
+from typing import Any, Final
 
 from keyhouse.mandate import people
 from keyhouse.mandate.facts import Facts
-from keyhouse.mandate.metrics.counting import Yardstick, is_coming, is_refused, key_of, read_beside
+from keyhouse.mandate.metrics.counting import (
+    RESISTANT,
+    Beside,
+    Yardstick,
+    is_coming,
+    is_live,
+    is_refused,
+    key_of,
+    read_beside,
+)
+from keyhouse.mandate.notices.queries import REASONS, reasons_of
 from keyhouse.mandate.rules import Policy, covers, is_accepted, is_compliant
 
 MOST_SHOWN: Final = 50
@@ -31,6 +41,29 @@ class Seen:
     complies: bool
     weak_tokens: int
     weak_publishers: int
+    factors: int
+    is_resistant: bool
+    is_exempt: bool
+    why: str = ""  # no notice reached them: one of `notices.queries.REASONS`
+
+    @property
+    def why_in_words(self) -> str:
+        """Say why no notice reached them."""
+        return REASONS.get(self.why, self.why)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON has it."""
+        return {
+            "username": self.name,
+            "projects": self.projects,
+            "complies": self.complies,
+            "was_told": self.was_told,
+            "why_not_told": self.why or None,
+            "is_exempt": self.is_exempt,
+            "second_factors": self.factors,
+            "weak_tokens": self.weak_tokens,
+            "weak_publishers": self.weak_publishers,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,61 +75,76 @@ class Page:
     after: int | None
 
 
-def find_people(policy: Policy, kind: str, after: int, now: datetime) -> Page:
-    """Return a page of the people of one kind (`KINDS`) whose id is greater than `after`."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Who is looked for: one of `KINDS`, and of those whom no notice reached only one reason, if one is given."""
+
+    kind: str
+    why: str = ""
+
+
+def find_people(policy: Policy, wanted: Wanted, after: int, now: datetime) -> Page:
+    """Return a page of the people who are looked for and whose id is greater than `after`."""
     measure, found, read = Yardstick(policy.name, policy, now), list[Seen](), 0
     everybody = people.all_facts(after=after)
     while read < MOST_READ and (batch := list(islice(everybody, _AT_ONCE))):
-        beside = read_beside(batch, now)
-        for facts in batch:
-            read, after = read + 1, key_of(facts)
-            if not covers(policy, facts):
-                continue
-            seen = _seen(
-                facts,
-                measure,
-                sum(not is_accepted(policy.mandate, one) for one in beside.tokens.get(after, ())),
-                sum(not is_accepted(policy.mandate, one) for one in beside.publishers.get(after, ())),
-            )
-            if KINDS[kind](facts, measure, seen):
-                found.append(seen)
-                if len(found) == MOST_SHOWN:
-                    return Page(tuple(found), read, after)
+        some, room = _matching(batch, wanted, measure), MOST_SHOWN - len(found)
+        found += [seen for _, seen in some[:room]]
+        if len(some) >= room:
+            last = some[room - 1][0]
+            return Page(tuple(found), read + sum(key_of(one) <= last for one in batch), last)
+        read, after = read + len(batch), key_of(batch[-1])
     return Page(tuple(found), read, after if read >= MOST_READ else None)
 
 
-def _seen(facts: Facts, measure: Yardstick, weak_tokens: int, weak_publishers: int) -> Seen:
-    mandate = measure.policy.mandate
+def _matching(batch: Sequence[Facts], wanted: Wanted, measure: Yardstick) -> list[tuple[int, Seen]]:
+    """Return those of some people who are looked for, by id."""
+    beside = read_beside(batch, measure.now)
+    covered = [facts for facts in batch if covers(measure.policy, facts)]
+    seen = [(facts, _seen(facts, beside, measure)) for facts in covered]
+    found = [(key_of(facts), one) for facts, one in seen if KINDS[wanted.kind](facts, measure, one)]
+    if wanted.kind != UNREACHED:
+        return found
+    why = reasons_of(measure.key, [key for key, _ in found])
+    told = [(key, replace(one, why=why[key])) for key, one in found]
+    return [(key, one) for key, one in told if wanted.why in {"", one.why}]
+
+
+def _seen(facts: Facts, beside: Beside, measure: Yardstick) -> Seen:
+    mandate, key = measure.policy.mandate, key_of(facts)
     return Seen(
         facts.person.name,
         len({one.name for one in facts.authority if one.kind == "project"}),
         any(mandate.announced_at <= at <= measure.now for at in facts.told_at.get(mandate.name, ())),
         is_compliant(mandate, facts.person),
-        weak_tokens,
-        weak_publishers,
+        sum(not is_accepted(mandate, one) for one in beside.tokens.get(key, ())),
+        sum(not is_accepted(mandate, one) for one in beside.publishers.get(key, ())),
+        beside.factors.get(key, 0),
+        not RESISTANT.isdisjoint(facts.person.factors),
+        any(is_live(one, measure) for one in facts.exemptions),
     )
 
 
-def _lacks(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
-    exempt = any(
-        one.mandate == measure.policy.name
-        and one.version in {None, measure.policy.version}
-        and (one.since or measure.now) <= measure.now < one.until
-        for one in facts.exemptions
-    )
-    return not seen.complies and not exempt
+def _lacks(seen: Seen) -> bool:
+    return not seen.complies and not seen.is_exempt
+
+
+def _is_lacking(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
+    del facts, measure
+    return not seen.complies
 
 
 def _is_refused(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
-    return _lacks(facts, measure, seen) and is_refused(measure, facts)
+    return _lacks(seen) and is_refused(measure, facts)
 
 
 def _is_coming(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
-    return _lacks(facts, measure, seen) and not is_refused(measure, facts) and is_coming(measure, facts)
+    return _lacks(seen) and not is_refused(measure, facts) and is_coming(measure, facts)
 
 
 def _is_unreached(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
-    return _lacks(facts, measure, seen) and not seen.was_told
+    del facts, measure
+    return _lacks(seen) and not seen.was_told
 
 
 def _has_weak(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
@@ -104,9 +152,29 @@ def _has_weak(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
     return bool(seen.weak_tokens or seen.weak_publishers)
 
 
+def _is_exempt(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
+    del facts, measure
+    return seen.is_exempt
+
+
+def _has_no_key(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
+    del facts, measure
+    return not seen.is_resistant
+
+
+def _has_one_or_none(facts: Facts, measure: Yardstick, seen: Seen) -> bool:
+    del facts, measure
+    return seen.factors <= 1
+
+
+UNREACHED: Final = "unreached"
 KINDS: Final[Mapping[str, Callable[[Facts, Yardstick, Seen], bool]]] = {
+    "lacking": _is_lacking,
     "refused": _is_refused,
     "coming": _is_coming,
-    "unreached": _is_unreached,
+    UNREACHED: _is_unreached,
     "weak": _has_weak,
+    "exempt": _is_exempt,
+    "no-key": _has_no_key,
+    "one-factor": _has_one_or_none,
 }

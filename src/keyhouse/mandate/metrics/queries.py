@@ -79,3 +79,11 @@ def latest_of_all(until: date) -> dict[str, Day]:
         name: Day(*row)
         for name, *row in rows.values_list("mandate", "day_on", "counts", "counted_at", "is_over")
     }
+
+
+def without_complying_owner(day: Day | None) -> int:
+    """Return how many covered projects had no owner who complies, when it was counted last."""
+    if day is None or day.counts is None:
+        return 0
+    covered = day.counts["projects"]["covered"]
+    return int(covered["all"] - covered["one"])

@@ -8,6 +8,7 @@ The counters of a day are a document of plain numbers, so that years of them are
     downloads.{owned, covered}.{all, one, every}                 the same, weighted by downloads of 30 days
     uploads.{publisher, token, robot, weak, other}               of the day, by what they were made with
     tokens.{live, weak}, publishers.{live, weak}                 weak: below what is asked of their owner
+    unreached.{bounced, no-mx, unverified, …}                    whom no notice reached, by why; none where nobody
     left.{deleted, ownerless}                                    covered projects: deleted that day; without an owner now
     hits.{attempts, warned, people, first, enrolled, p50, p95}   refusals of the day; time to enrol in seconds
     recovery.{open, p50, p95, opened, finished, …}               of the index alone; ages in seconds

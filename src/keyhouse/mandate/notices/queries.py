@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 
 from django.db.models import Count, QuerySet
 
+from keyhouse.accounts.models import Email
 from keyhouse.core import clock
 from keyhouse.mandate import people, queries
 from keyhouse.mandate.facts import Facts
@@ -23,11 +24,12 @@ from keyhouse.mandate.notices.models import (
     SENT,
     SUPPRESSED,
     UNREACHED,
+    UNVERIFIED,
     Delivery,
     WeakUse,
     Wording,
 )
-from keyhouse.mandate.notices.reach import Reach
+from keyhouse.mandate.notices.reach import Reach, reach_of
 from keyhouse.mandate.notices.rules import Standstill, Told, Use
 from keyhouse.mandate.rules import Policy, covers, is_compliant
 from keyhouse.projects.models import Project
@@ -36,6 +38,19 @@ from keyhouse.projects.rules import OWNER
 
 _AT_ONCE: Final = 500
 NOT_YET: Final = "not-yet"
+NO_ADDRESS: Final = "no-address"
+# why no notice reached somebody, in words
+REASONS: Final[Mapping[str, str]] = {
+    BOUNCED: "the mail came back",
+    NO_MX: "their domain takes no mail",
+    UNVERIFIED: "no address of theirs is verified",
+    NO_ADDRESS: "they have no address",
+    SUPPRESSED: "mails to their address came back before",
+    FAILED: "the mail could not be sent",
+    QUEUED: "a mail is on its way",
+    SENT: "it was sent before this was announced",
+    NOT_YET: "nothing was sent yet",
+}
 
 
 def mailing_policies(now: datetime) -> tuple[Policy, ...]:
@@ -77,7 +92,7 @@ def _may_try_again(row: Delivery, now: datetime) -> bool:
 class Unreached:
     """Somebody whom a mandate covers, who doesn't have what it asks for, and whom no notice reached yet.
 
-    `why`: unverified, no-mx, bounced, suppressed, failed; queued while a mail is on its way, not-yet before one is.
+    `why` is one of `REASONS`.
     """
 
     user_id: int
@@ -90,10 +105,28 @@ def unreached(policy: Policy, now: datetime) -> Iterator[Unreached]:
     everybody = people.all_facts()
     while chunk := list(islice(everybody, _AT_ONCE)):
         waiting = [one for one in chunk if _is_unreached(policy, one, now)]
-        told = deliveries_of([id_of(one) for one in waiting], [policy.name])
+        why = reasons_of(policy.name, [id_of(one) for one in waiting])
         for one in waiting:
-            rows = sorted(told[id_of(one)].values(), key=lambda row: row.pk)
-            yield Unreached(id_of(one), one.person.name, rows[-1].state if rows else NOT_YET)
+            yield Unreached(id_of(one), one.person.name, why[id_of(one)])
+
+
+def reasons_of(mandate: str, user_ids: Sequence[int]) -> dict[int, str]:
+    """Return for each of these people, whom no notice of a mandate reached, why that is: one of `REASONS`.
+
+    What became of their last notice says it; before there is one, what is known of their addresses does.
+    """
+    told = deliveries_of(user_ids, [mandate])
+    reach = reach_of([one for one in user_ids if one not in told])
+    found = {one: _reason_of(told.get(one), reach.get(one)) for one in user_ids}
+    without = {one for one, why in found.items() if why == UNVERIFIED}
+    without -= set(Email.objects.filter(user_id__in=without).values_list("user_id", flat=True))
+    return found | dict.fromkeys(without, NO_ADDRESS)
+
+
+def _reason_of(rows: Mapping[Any, Delivery] | None, reach: Reach | None) -> str:
+    if rows:
+        return max(rows.values(), key=lambda row: row.pk).state
+    return (reach.why_not if reach else "") or NOT_YET
 
 
 def _is_unreached(policy: Policy, facts: Facts, now: datetime) -> bool:

@@ -95,6 +95,14 @@ def find_offer(mandate_name: str, by: Actor, now: datetime) -> tuple[Policy, Off
     return policy, next((one.snooze for one in asked if one.policy is policy), None)
 
 
+def find_own_offer(mandate_name: str, by: Actor, now: datetime) -> Offer | None:
+    """Return the same, or None where that mandate asks for nothing now."""
+    try:
+        return find_offer(mandate_name, by, now)[1]
+    except MandateMissing:
+        return None
+
+
 # ---- brownouts
 
 

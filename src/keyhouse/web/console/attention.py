@@ -16,6 +16,8 @@ from keyhouse.audit.models import Record
 from keyhouse.credentials.trusted_publishers.issuers import silent_issuers
 from keyhouse.mail import queries as mail
 from keyhouse.mandate.campaigns.emergency import used_lately
+from keyhouse.mandate.exits.queries import open_request_rows
+from keyhouse.mandate.metrics.queries import latest_of_all, without_complying_owner
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.organizations import queries as organizations
 from keyhouse.projects.ownership import projects_without_owner
@@ -24,6 +26,7 @@ from keyhouse.web.console.index_facts import disk, find_certificate_end
 from keyhouse.web.console.works import troubled_works
 from keyhouse.web.operating import Tab
 from keyhouse.web.readiness import Readiness
+from keyhouse.web.templatetags.shown import length_in_words
 
 CONSOLE: Final = "/operator/"
 COUNTED_TO: Final = 1000  # counting on would cost more than it tells
@@ -120,8 +123,37 @@ def _emergency_accounts(now: datetime) -> Attention | None:
 
 def _cases(now: datetime) -> Attention | None:
     rows = RecoveryCase.objects.filter(state=RecoveryCase.State.OPEN, expires_at__gt=now)
-    told = _counted(rows, "A recovery case is open.", "{} recovery cases are open.")
-    return _about(told, "/operator/recovery/")
+    told = _counted(rows, "A recovery case is open", "{} recovery cases are open")
+    oldest = rows.order_by("opened_at").values_list("opened_at", flat=True).first()
+    return _about(f"{told}, the oldest for {_lasting(oldest, now)}." if told else "", "/operator/recovery/")
+
+
+def _requests(now: datetime) -> Attention | None:
+    rows = open_request_rows()
+    told = _counted(
+        rows, "Somebody asks for an exemption or a key", "{} people ask for an exemption or a key"
+    )
+    oldest = rows.order_by("asked_at").values_list("asked_at", flat=True).first()
+    address = "/operator/mandates/requests/"
+    return _about(f"{told}, the first for {_lasting(oldest, now)}." if told else "", address)
+
+
+def _lasting(since: datetime | None, now: datetime) -> str:
+    return length_in_words(0.0 if since is None else (now - since).total_seconds())
+
+
+def _left_alone(now: datetime) -> Attention | None:
+    """Tell of covered projects no owner of which complies, as they were counted last."""
+    days = {name: day for name, day in latest_of_all(now.date()).items() if name}
+    alone = {name: without_complying_owner(day) for name, day in days.items()}
+    most = max(alone, key=lambda name: alone[name], default="")
+    if not most or not alone[most]:
+        return None
+    which = "covered project has" if alone[most] == 1 else "covered projects have"
+    return Attention(f"{alone[most]} {which} no owner who complies with {most}.", _STRANDED)
+
+
+_STRANDED: Final = "/operator/mandates/stranded/"
 
 
 def _proposals(now: datetime) -> Attention | None:
@@ -206,7 +238,9 @@ _LOOKS: Final[tuple[Callable[[datetime], Attention | None], ...]] = (
     _emergency_accounts,
     _cases,
     _proposals,
+    _requests,
     _own_proposals,
+    _left_alone,
     _ownerless,
     _reports,
     _applications,

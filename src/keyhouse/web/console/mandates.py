@@ -10,19 +10,21 @@ from keyhouse.core import clock
 from keyhouse.mandate import queries as ledgers
 from keyhouse.mandate import words
 from keyhouse.mandate.campaigns.queries import Campaign, campaigns
-from keyhouse.mandate.campaigns.states import state_of
+from keyhouse.mandate.campaigns.states import Transition, state_of
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.metrics.forecast import Load, forecast
 from keyhouse.mandate.metrics.queries import Day, latest_of_all, series
 from keyhouse.mandate.metrics.rules import DENOMINATORS, Denominator, Share, find_denominator
 from keyhouse.mandate.models import Pause
+from keyhouse.mandate.notices.queries import REASONS
 from keyhouse.mandate.rules import Policy
 from keyhouse.web.console.share_plot import Curve, curve_of
 
 RANGES: Final = (30, 90, 365, 730)  # days
 _WEEKLY_FROM: Final = 365  # from so many days on, one day of each week is shown
 _WEEK: Final = 7
+MOST_STEPS: Final = 50
 ONE_DAY: Final = timedelta(days=1)
 _HELD: Final = "covered"  # the share that a list shows
 _OF_INDEX: Final = "authority"
@@ -54,12 +56,12 @@ class State:
     @property
     def word(self) -> str:
         """Say where it stands."""
-        return _word(self.name)
+        return words.state_named(self.name)
 
     @property
     def next_word(self) -> str:
         """Say what comes next, or nothing."""
-        return _word(self.next[0]) if self.next else ""
+        return words.state_named(self.next[0]) if self.next else ""
 
     @property
     def next_at(self) -> datetime | None:
@@ -71,10 +73,6 @@ class State:
         coming = {"state": self.next[0], "at": _written(self.next[1])} if self.next else None
         told = {"state": self.name, "since": _written(self.since), "next": coming}
         return told | {"pause_ends_at": _written(self.ends_at), "has_draft": self.has_draft}
-
-
-def _word(state: str) -> str:
-    return words.STATES.get(state, state.replace("_", " ").capitalize())
 
 
 def _written(at: datetime | None) -> str | None:
@@ -156,6 +154,87 @@ def _state(policy: Policy, known: Campaign | None, now: datetime) -> State:
     )
 
 
+# ---- how it came there
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a mandate, for those who run the index: with who did it, and why."""
+
+    step: Transition
+
+    @property
+    def what(self) -> str:
+        """Say what was done."""
+        return _STEPS.get(self.step.state) or words.state_named(self.step.state)
+
+    @property
+    def by(self) -> str:
+        """Say who did it."""
+        return self.step.by or "the calendar"
+
+
+_STEPS: Final = {
+    "draft": "Written down",
+    "launched": "Took effect",
+    "pause confirmed": "Pause confirmed",
+    "resumed": "Went on",
+}
+
+
+def steps_of(name: str, now: datetime) -> list[Transition]:
+    """Return every step of a mandate, those ahead too, the oldest first; none of one that was never written down."""
+    found = next((one for one in campaigns() if one.name == name), None)
+    return [] if found is None else list(found.transitions(now))
+
+
+def past_steps(name: str, now: datetime) -> list[Step]:
+    """Return the last steps that were taken, the newest first."""
+    past = [Step(one) for one in steps_of(name, now) if not one.is_planned and one.at > BEGINNING]
+    return past[::-1][:MOST_STEPS]
+
+
+# ---- who stands behind a figure
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """A list of those whom a share lacks: where it is, and what its link says."""
+
+    address: str
+    words: str
+
+
+_LACKING: Final = {
+    "covered": Behind("people/?which=lacking", "Who doesn't"),
+    "notice": Behind("people/?which=unreached", "Whom no notice reached, and why"),
+    "tokens": Behind("people/?which=weak", "Whose tokens are too weak"),
+    "phishing-resistant": Behind("people/?which=no-key", "Who holds neither"),
+    "two-factors": Behind("people/?which=one-factor", "Who holds one or none"),
+}
+_OF_PROJECTS: Final = frozenset({"projects-one", "projects-all", "covered-projects", "downloads"})
+_OF_PEOPLE: Final = frozenset({"authority", "active", "accounts"})
+_STRANDED: Final = Behind("/operator/mandates/stranded/", "Projects that no owner could manage")
+_WITHOUT: Final = Behind("/operator/people/?factor=none", "Everybody without a second factor")
+
+
+def behind(mandate: str, denominator: Denominator) -> Behind | None:
+    """Return the list of those whom a share lacks, or None where there is none."""
+    key = denominator.key
+    if key in _OF_PROJECTS:
+        return _STRANDED
+    if key in _OF_PEOPLE or (not mandate and key == "two-factors"):
+        return _WITHOUT
+    return _LACKING.get(key) if mandate else None
+
+
+def unreached_of(day: Day | None) -> list[tuple[str, str, int]]:
+    """Return why notices reached how many people not: key, words and number, the most first."""
+    counts = {} if day is None or day.counts is None else day.counts.get("unreached", {})
+    found = [(key, REASONS.get(key, key), count) for key, count in counts.items()]
+    return sorted(found, key=lambda one: -one[2])
+
+
 # ---- adoption over time
 
 
@@ -167,6 +246,7 @@ class Shown:
     days: int
     rows: tuple[Day, ...]
     curve: Curve
+    behind: Behind | None = None
 
     @property
     def newest_first(self) -> list[tuple[Day, Share | None]]:
@@ -223,7 +303,7 @@ def adoption(
     rows = series(mandate, today - timedelta(days=days - 1), today, every=every)
     points = [(one.on, _percent(one, denominator)) for one in rows]
     begun = [] if policy is None else _beginnings(policy)
-    return Shown(denominator, days, tuple(rows), curve_of(points, begun))
+    return Shown(denominator, days, tuple(rows), curve_of(points, begun), behind(mandate, denominator))
 
 
 def _percent(day: Day, denominator: Denominator) -> float | None:

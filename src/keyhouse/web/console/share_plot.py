@@ -1,6 +1,7 @@
 """A share over days as a curve of an SVG: no script, no style of its own; colours come from the style sheet.
 
-Days that nobody counted leave a gap: nothing is drawn across them.
+Days that nobody counted leave a gap: nothing is drawn across them. Only the area with the curve is as wide as there is
+room for; words keep their size on every screen, so the picture has two parts: the area, and the words around it.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-WIDTH: Final = 720
-HEIGHT: Final = 260
-_LEFT: Final = 56  # room for the numbers beside the lines
-_TOP: Final = 34  # room for what the axis is of
-_RIGHT: Final = 8
-_BOTTOM: Final = 28  # room for the dates below
+WIDTH: Final = 720  # of the area, in units that stretch
+HEIGHT: Final = 200  # of the area, in pixels
+LEFT: Final = 56  # room for the numbers beside the lines; the style sheet leaves it (.plot-share)
+TOP: Final = 34  # room for what the axis is of
+_BELOW: Final = 28  # room for the dates
+_EDGE: Final = 4  # so that the dots at both ends are seen whole
 _HUNDRED: Final = 100
 LINES: Final = (0, 25, 50, 75, 100)  # per cent
 
@@ -39,20 +40,19 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """What the template draws; all in units of the picture, which is `width` by `height`."""
+    """What the template draws; places of the curve are of the area, those of lines are of the whole picture."""
 
     path: str
     dots: str
     marks: tuple[Mark, ...]
     lines: tuple[Line, ...] = tuple(
-        Line(percent, HEIGHT - _BOTTOM - percent / _HUNDRED * (HEIGHT - _BOTTOM - _TOP)) for percent in LINES
+        Line(percent, TOP + HEIGHT - percent / _HUNDRED * HEIGHT) for percent in LINES
     )
-    left: int = _LEFT
-    right: int = WIDTH - _RIGHT
-    top: int = _TOP
-    base: int = HEIGHT - _BOTTOM
+    left: int = LEFT
+    top: int = TOP
     width: int = WIDTH
-    height: int = HEIGHT
+    area: int = HEIGHT
+    height: int = TOP + HEIGHT + _BELOW
 
 
 Point = tuple[date, float | None]
@@ -91,15 +91,16 @@ def _runs(points: Sequence[Point]) -> list[list[tuple[date, float]]]:
 
 def _x(on: date, first: date, last: date) -> float:
     days = (last - first).days
-    return _LEFT + (WIDTH - _RIGHT - _LEFT) * ((on - first).days / days if days else 0.5)
+    return _EDGE + (WIDTH - 2 * _EDGE) * ((on - first).days / days if days else 0.5)
 
 
 def _y(percent: float) -> float:
-    return HEIGHT - _BOTTOM - percent / _HUNDRED * (HEIGHT - _BOTTOM - _TOP)
+    return HEIGHT - percent / _HUNDRED * HEIGHT
 
 
 def _dot(x: float, y: float) -> str:
-    return f"M{x - 4:.1f} {y:.1f}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0z"
+    """Return a line of no length, whose round ends are a dot however the area stretches."""
+    return f"M{x:.1f} {y:.1f}h0"
 
 
 def _mark(on: date, word: str, first: date, last: date) -> Mark:

@@ -46,6 +46,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/mandates.json", mandates.mandates_json, name="console-mandates-json"),
     path("operator/mandates/<str:name>/", mandates.mandate, name="console-mandate"),
     path("operator/mandates/<str:name>/people/", mandates.mandate_people, name="console-mandate-people"),
+    path(
+        "operator/mandates/<str:name>/people.json",
+        mandates.mandate_people_json,
+        name="console-mandate-people-json",
+    ),
     path("operator/mandates/<str:name>.json", mandates.mandate_json, name="console-mandate-json"),
     path("operator/settings/", machine.settings, name="console-settings"),
     path("operator/jobs/", machine.jobs, name="console-jobs"),

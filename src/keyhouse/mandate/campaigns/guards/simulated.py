@@ -17,7 +17,8 @@ def _look(mandate: Mandate, now: datetime) -> Iterator[Missing]:
         yield Missing(
             "simulation",
             f"This document was not simulated within {hours} hours.",
-            f"`keyhouse mandate simulate {mandate.name}`, and read what it says.",
+            f"Simulate it, here or by `keyhouse mandate simulate {mandate.name}`, and read what it says.",
+            f"/operator/mandates/{mandate.name}/simulation/",
         )
 
 

@@ -12,8 +12,9 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
 from keyhouse.mandate import words
 from keyhouse.mandate.metrics.counting import find_next_stage
-from keyhouse.mandate.metrics.finding import find_people
-from keyhouse.mandate.metrics.queries import latest, series
+from keyhouse.mandate.metrics.finding import UNREACHED, Wanted, find_people
+from keyhouse.mandate.metrics.queries import latest, series, without_complying_owner
+from keyhouse.mandate.notices.queries import REASONS
 from keyhouse.mandate.public import PublicMandate
 from keyhouse.web.console import mandates as found
 
@@ -63,6 +64,9 @@ def mandate(request: AskedRequest, name: str) -> HttpResponse:
         "next_word": "" if at is None else words.state(policy.mandate.stages[at]),
         "has_shadow": any(stage.state == "shadow" for stage in policy.mandate.stages),
         "load": found.load_to_come(listed.day, now),
+        "steps": found.past_steps(name, now),
+        "without": without_complying_owner(listed.day),
+        "unreached": found.unreached_of(listed.day),
         **_adoption(request, name, now, listed),
     }
     return render(request, "console/mandate.html", context)
@@ -78,6 +82,7 @@ def mandate_json(request: AskedRequest, name: str) -> HttpResponse:
     told = {
         **listed.as_dict(),
         "stages": [one.as_dict() for one in PublicMandate(listed.policy, now).stages],
+        "steps": [one.as_dict() for one in found.steps_of(name, now)],
         "forecast": None if load is None else load.as_dict(),
         "days": [one.as_dict() for one in _days(name, now)],
     }
@@ -85,10 +90,14 @@ def mandate_json(request: AskedRequest, name: str) -> HttpResponse:
 
 
 KINDS: Final = {
+    "lacking": "Don't comply",
     "refused": "Refused now",
     "coming": "Asked next",
     "unreached": "Not reached",
+    "exempt": "Exempt",
     "weak": "Weak tokens and publishers",
+    "no-key": "No security key or passkey",
+    "one-factor": "One factor or none",
 }
 
 
@@ -96,13 +105,41 @@ KINDS: Final = {
 def mandate_people(request: AskedRequest, name: str) -> HttpResponse:
     """Show whom a mandate refuses, will refuse or didn't reach, and who has weak credentials, page by page."""
     now = clock.now()
-    listed = found.get_mandate(name, now)
-    which = request.GET.get("which", "")
-    kind, after = which if which in KINDS else "refused", request.GET.get("after", "")
-    start = int(after) if after.isascii() and after.isdecimal() and len(after) < _LONGEST_ID else 0
-    page = find_people(listed.policy, kind, start, now)
-    context = {"listed": listed, "page": page, "kinds": KINDS.items(), "kind": kind, "is_first": not start}
+    listed, wanted, start = found.get_mandate(name, now), _wanted(request), _start(request)
+    context = {
+        "listed": listed,
+        "page": find_people(listed.policy, wanted, start, now),
+        "kinds": KINDS.items(),
+        "kind": wanted.kind,
+        "why": wanted.why,
+        "unreached": found.unreached_of(listed.day),
+        "is_first": not start,
+    }
     return render(request, "console/mandate_people.html", context)
+
+
+@actions.classified(GET="mandate.read-all")
+def mandate_people_json(request: AskedRequest, name: str) -> HttpResponse:
+    """Return the same page of people for programs; `after` leads to the next one."""
+    now = clock.now()
+    listed, wanted = found.get_mandate(name, now), _wanted(request)
+    page = find_people(listed.policy, wanted, _start(request), now)
+    told = {"mandate": name, "which": wanted.kind, "why": wanted.why or None, "after": page.after}
+    response = JsonResponse({**told, "people": [one.as_dict() for one in page.people]})
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _wanted(request: AskedRequest) -> Wanted:
+    """Read `?which=` and `?why=`; whatever is neither looks for those who are refused now."""
+    which, why = request.GET.get("which", ""), request.GET.get("why", "")
+    kind = which if which in KINDS else "refused"
+    return Wanted(kind, why if kind == UNREACHED and why in REASONS else "")
+
+
+def _start(request: AskedRequest) -> int:
+    after = request.GET.get("after", "")
+    return int(after) if after.isascii() and after.isdecimal() and len(after) < _LONGEST_ID else 0
 
 
 def _days(name: str, now: datetime) -> list[Any]:
