@@ -50,6 +50,14 @@ def _page(persona: str, *methods: str) -> Ask:
     return ask
 
 
+def _organization(scene: Scene) -> Answer:
+    return scene.server.visit(scene.cast.people["steward"], "/manage/organization/stewards/", "password")
+
+
+def _nothing_asked(scene: Scene) -> Answer:
+    return scene.server.visit(scene.cast.people["outsider"], "/account/", "password")
+
+
 def _delete_critical(scene: Scene) -> Answer:
     owner, name = scene.cast.people["owner"], scene.cast.critical
     return scene.server.visit(owner, f"/manage/project/{name}/delete/", "password", "totp")
@@ -91,6 +99,11 @@ ASKED: Final[Mapping[str, tuple[str, Ask]]] = {
         "The same, of somebody who has a factor and has not proven it",
         _page("strong", "password"),
     ),
+    "organization": (
+        "A page of management of an organization, of an owner without a factor who has no project",
+        _organization,
+    ),
+    "outsider": ("The account of somebody who maintains nothing", _nothing_asked),
     "A19": ("A page of management of an account made since 2023-08-08", _page("newcomer", "password")),
     "A19, upload": ("An upload of such an account", _upload("newcomer")),
     "A18": ("Deleting a critical project, by an owner with a second factor", _delete_critical),
@@ -105,8 +118,8 @@ NOT_ASKED: Final[Mapping[str, str]] = {
     "A1, A7 to A11, A13, A14, A20, A23": "doors of accounts and recovery, which no state of a mandate opens or closes; docs/mandate-tests.md names their tests",
     "A2, A4, A31": "a hold after the first enrolment, remembered browsers and dead ends: of the account, not of the state; tests as above",
     "A12": "this mandate accepts every factor, so there is nothing to downgrade to; tests/mandate/test_matrix.py asks one that doesn't",
-    "A15, A16, A17": "invitations, teams and organizations without an owner: tests/mandate/test_organizations.py and tests/projects ask them",
-    "A21": "mails and their check phrases: tests of notices",
+    "A15, A16, A17": "invitations, teams and owners who are gone (an organization's page is asked above): tests/mandate/test_organizations.py and tests/projects ask them",
+    "A21": "false mails: what real ones say is in tests of notices; here they are counted",
     "A22": "the criterion is measured by clients here, and tests/mandate/test_criticality.py tries to inflate it",
     "A24, A25, A28, A29": "asked by the story itself (A24 by an operator alone, A25 at the instants) or by tests/mandate/test_attacks.py",
     "A27": "a publisher needs a running issuer of identities: tests/mandate/test_publishers.py",

@@ -11,6 +11,7 @@ from typing import Final
 
 from django.db import transaction
 
+from demo.calendar.post import let_bounce
 from demo.calendar.shape import TOKEN_ONLY, VERIFIED, Shape, instant
 from keyhouse.accounts.hashing import hash_password
 from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
@@ -169,13 +170,15 @@ PERSONAS: Final = {
     "told": "no second factor, was told, an old token",
     "untold": "no second factor, no notice reached them, an old token",
     "enrolled": "enrolled since, the old token still in use",
+    "steward": "no second factor, owns an organization and no project",
+    "outsider": "no second factor, maintains nothing",
     "strong": "a second factor from the beginning, a token made with it",
 }
 
 
 def _cast(projects: Sequence[Project]) -> Cast:
     cast = Cast(critical=projects[0].name)
-    for name in PERSONAS:
+    for name in ("told", "untold", "enrolled", "strong"):
         user = cast.people[name] = make_person(name, BEGAN)
         make_project(f"{name}-library", user)
         methods = ("password", "totp") if name == "strong" else ("password",)
@@ -185,10 +188,20 @@ def _cast(projects: Sequence[Project]) -> Cast:
         operator = cast.people[name] = make_person(name, BEGAN, is_operator=True)
         enrol(operator, BEGAN)
         _add_key(operator)
+    let_bounce("untold@example.org", BEGAN)
+    make_person_in(cast)
     owner = cast.people["owner"] = make_person("owner", BEGAN)
     enrol(owner, BEGAN)
     Role.objects.create(project=projects[0], user=owner, kind="owner", since_at=BEGAN)
     return cast
+
+
+def make_person_in(cast: Cast) -> None:
+    """Make somebody who maintains nothing, and somebody who has an organization and no project."""
+    cast.people["outsider"] = make_person("outsider", BEGAN)
+    steward = cast.people["steward"] = make_person("steward", BEGAN)
+    made = Organization.objects.create(name="Stewards", normalized_name="stewards", created_at=BEGAN)
+    Membership.objects.create(organization=made, user=steward, kind="owner", since_at=BEGAN)
 
 
 def make_person(name: str, at: datetime, **facts: bool) -> User:

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from demo.calendar.attacks import ASKED, NOT_ASKED
 from demo.calendar.founding import PERSONAS
+from demo.calendar.post import Mailed
 from demo.calendar.shape import Shape
 from demo.calendar.story import SECOND, Seen
+from demo.calendar.window import VIEWS
 
 _WIDTH, _HEIGHT, _LEFT, _BASE = 720, 220, 60, 180
 NOT_EXERCISED: Final = (
     "The rehearsal of 2023-12-06 on a test index: rehearsals with a clock of their own are not built.",
-    "Mails of notices: that an announcement was delivered is put into the ledger for whoever has a verified address.",
-    "Pages in a browser: doors are asked over HTTP; journeys have the browser.",
-    "A storm of recoveries that trips the automatic pause: it is not part of this calendar.",
-    "How people answer: which share has enrolled by which day is put in.",
+    "Enrolling in the browser: sessions that have proven a factor are put in; journeys enrol by the pages.",
+    "How people answer: which share has enrolled by which day, and how many ask to come back in January 2024, is put in.",
+    "Accounts for emergencies, and a test of recovery, as guards of the launch: this campaign doesn't ask for them.",
 )
 
 
@@ -37,12 +38,26 @@ def _markdown(seen: Sequence[Seen], shape: Shape) -> str:
         "\n".join(f"* **{name}**: {told}" for name, told in PERSONAS.items()),
         "## Days",
         _table(_DAYS_HEAD, [_day_row(one) for one in seen]),
+        "Whom the second mandate covers by an organization alone: "
+        + ", ".join(
+            f"{one.through_organizations:,} on {one.day.at:%Y-%m-%d}"
+            for one in seen
+            if one.covered.get(SECOND)
+        )
+        + ".",
         "## What the doors answered",
-        _table(["case", "what", *(f"{one.day.at:%Y-%m-%d}" for one in seen)], _door_rows(seen)),
+        _table(
+            ["case", "what", *(f"{one.day.at:%Y-%m-%d}" for one in _asked(seen))], _door_rows(_asked(seen))
+        ),
         "Not asked at a door here, and why:",
         "\n".join(f"* {case}: {why}" for case, why in NOT_ASKED.items()),
         "## By real clients",
         _clients(seen),
+        "## What maintainers saw in Chromium",
+        _sights(seen),
+        "## What was mailed",
+        _MAILS_TOLD,
+        _mails(seen),
         "## What happened on the way",
         "\n".join(f"* {one.day.at:%Y-%m-%d}: {note}" for one in seen for note in one.notes),
         "## Is it complete?",
@@ -62,6 +77,10 @@ def _shape_told(shape: Shape) -> str:
     )
 
 
+_MAILS_TOLD: Final = (
+    "Read back from the folder in which mails come to lie. A notice is one digest to one person. Whom it can't reach is told "
+    "on the pages, and has a longer grace."
+)
 _DAYS_HEAD: Final = [
     "day", "here", "on the public index", "live", "covered by everyone", "of them compliant",
     "uploads of the active: allowed", "warned", "refused",
@@ -77,8 +96,54 @@ def _day_row(one: Seen) -> list[str]:
         ", ".join(one.live) or "nothing",
         "-" if covered is None else f"{covered:,}",
         "-" if covered is None else f"{one.compliant.get(SECOND, 0):,} of {covered:,}",
-        *(f"{one.uploads.get(verdict, 0):,}" for verdict in ("allow", "warn", "deny")),
+        *(
+            f"{one.uploads.get(verdict, 0):,}" if one.day.is_asked else "-"
+            for verdict in ("allow", "warn", "deny")
+        ),
     ]
+
+
+def _asked(seen: Sequence[Seen]) -> list[Seen]:
+    return [one for one in seen if one.day.is_asked]
+
+
+def _sights(seen: Sequence[Seen]) -> str:
+    views = [one for one in VIEWS if not one.only_pictures]
+    rows = [
+        [f"{one.day.at:%Y-%m-%d %H:%M}", *(one.sights.get(view.name, "") for view in views)]
+        for one in seen
+        if one.sights
+    ]
+    return _table(["at", *(view.what for view in views)], rows) if rows else "No Chromium was there."
+
+
+def _mails(seen: Sequence[Seen]) -> str:
+    rows = [
+        [
+            f"{one.day.at:%Y-%m-%d %H:%M}",
+            f"{one.mailed.notices:,}",
+            f"{one.mailed.people:,}",
+            f"{one.mailed.most_each:,}",
+            _listed(one.mailed.by_kind),
+            _listed(one.mailed.unreached),
+            _listed(one.mailed.others),
+        ]
+        for one in seen
+    ]
+    head = [
+        "at",
+        "digests",
+        "people",
+        "most to one at once",
+        "notices in them, and on the site",
+        "of these to nobody",
+        "other mails",
+    ]
+    return _table(head, rows)
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())) or "-"
 
 
 def _door_rows(seen: Sequence[Seen]) -> list[list[str]]:
@@ -110,9 +175,14 @@ def _completion(seen: Sequence[Seen]) -> str:
 def _history(seen: Sequence[Seen]) -> str:
     last = seen[-1]
     weak = {f"{one.day.at:%Y-%m-%d}": _left(one, "weak-tokens") for one in seen if one.completion}
+    told, last_call = _mailed_on(seen, "2023-05-25"), _mailed_on(seen, "2023-12-13")
     rows = [
         ["first mandate", "announced 2022-07-08, enforced never", "the same; it held nothing back but the last factor"],
         ["a critical project deleted to be rid of the mark", "done, and builds broke (atomicwrites)", _answer(seen, 0, "A18")],
+        ["floods of May 2023", "sign-up and new projects stopped for a weekend, five days before the announcement", f"the same, by switches: a first upload is answered {_frozen(seen)}"],
+        ["told of the second mandate", "a post; mails of 2023-12-13 to about 474,000 people", f"by mail on the day itself {told.people:,} people, {told.most_each} each; on 2023-12-13 again {last_call.people:,}, only those who still lack it"],
+        ["organizations", "covered with the rest", f"an owner without a project: {_answer_on(seen, '2023-12-06', 'organization')} before, {_answer_on(seen, '2024-01-01', 'organization')} from 2024-01-01 on"],
+        ["recoveries pile up", "they waited more than four months in January 2024, and enforcing went on", _pause_told(seen)],
         ["uploads by password", "refused to the enrolled from 2023-06-01", f"refused to everybody, always ({_answer(seen, 0, 'password')})"],
         ["uploads of new accounts", "refused from 2023-09-08, a month after pages", f"by day: {_answer_on(seen, '2023-08-08', 'A19, upload')}, then {_answer_on(seen, '2023-09-08', 'A19, upload')}"],
         ["everybody", "2024-01-01, whether told or not", f"who was told: {_answer_on(seen, '2024-01-01', 'A3')}; whom no notice reached has 60 days more"],
@@ -121,6 +191,24 @@ def _history(seen: Sequence[Seen]) -> str:
         ["enrolled of the active", "80 % in August 2024", f"{last.day.enrolled:.0%}, put in"],
     ]  # fmt: skip
     return _table(["what", "there", "here"], rows)
+
+
+def _mailed_on(seen: Sequence[Seen], day: str) -> Mailed:
+    return next((one.mailed for one in seen if f"{one.day.at:%Y-%m-%d}" == day), Mailed())
+
+
+def _frozen(seen: Sequence[Seen]) -> str:
+    notes = [note for one in seen if f"{one.day.at:%Y-%m-%d}" == "2023-05-20" for note in one.notes]
+    return notes[0].rpartition(" ")[2].rstrip(".") if notes else ""
+
+
+def _pause_told(seen: Sequence[Seen]) -> str:
+    """Say from when to when the campaign rested, by what was mailed about it."""
+    begun = next((one.day.at for one in seen if one.mailed.by_kind.get("paused")), None)
+    ended = next((one.day.at for one in seen if one.mailed.by_kind.get("resumed")), None)
+    if begun is None or ended is None:
+        return "nothing paused"
+    return f"the campaign paused by itself on {begun:%Y-%m-%d %H:%M}, and went on at {ended:%H:%M}, once two operators had decided the cases"
 
 
 def _left(one: Seen, code: str) -> int:
@@ -145,10 +233,12 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _page(seen: Sequence[Seen], shape: Shape) -> str:
+    asked = _asked(seen)
     plots = (
-        _plot("People who hold what is asked", f"of {shape.maintainers:,} who maintain a project", seen, [one.compliant.get(SECOND, 0) for one in seen], shape.maintainers)
-        + _plot("Uploads of the active that are refused", f"of {shape.active:,} active people", seen, [one.uploads.get("deny", 0) for one in seen], shape.active)
-        + _plot("Old tokens that still upload", f"of {shape.active:,} active people", seen, [_left(one, "weak-tokens") for one in seen], shape.active)
+        _plot("People who hold what is asked", f"of {shape.maintainers:,} who maintain a project", asked, [one.compliant.get(SECOND, 0) for one in asked], shape.maintainers)
+        + _plot("Uploads of the active that are refused", f"of {shape.active:,} active people", asked, [one.uploads.get("deny", 0) for one in asked], shape.active)
+        + _plot("Old tokens that still upload", f"of {shape.active:,} active people", asked, [_left(one, "weak-tokens") for one in asked], shape.active)
+        + _plot("Digests mailed", f"of {shape.maintainers:,} who maintain a project", seen, [one.mailed.notices for one in seen], shape.maintainers)
     )  # fmt: skip
     body = "".join(_as_html(block) for block in _markdown(seen, shape).split("\n\n"))
     return (

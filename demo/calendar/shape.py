@@ -58,6 +58,7 @@ class Day:
     title: str
     there: str
     enrolled: float
+    is_asked: bool = True  # whether every door is asked on it
 
 
 DAYS: Final = (
@@ -69,10 +70,14 @@ DAYS: Final = (
     Day(instant("2023-08-08"), "New accounts: management", "Accounts made from now on need one for every page of management.", 0.36),
     Day(instant("2023-09-08"), "New accounts: uploads", "They need one for uploads, too: that was another door.", 0.40),
     Day(instant("2023-12-06"), "Rehearsal", "The test index asks everybody.", 0.50),
+    Day(instant("2023-12-13 10:00"), "Two weeks before", "About 474,000 mails, a banner and a post.", 0.53, is_asked=False),
     Day(instant("2024-01-01"), "Everybody", "The switch is turned.", 0.65),
+    Day(instant("2024-01-15 10:00"), "The wave of recoveries", "Requests pile up; they will wait more than four months.", 0.66, is_asked=False),
+    Day(instant("2024-01-19 10:00"), "The pause", "Nothing; nobody is there to decide.", 0.66, is_asked=False),
+    Day(instant("2024-01-19 15:00"), "It goes on", "Nothing; a specialist is paid from July on.", 0.66, is_asked=False),
     Day(instant("2024-03-02"), "After the longest grace", "Nothing; old tokens upload on.", 0.70),
-    Day(instant("2024-08-02"), "Old tokens", "Uploads by tokens of people without a second factor are refused.", 0.80),
-    Day(instant("2024-08-05"), "Called complete", "About 140,000 of 850,000 accounts have a second factor.", 0.80),
+    Day(instant("2024-08-02 12:00"), "Old tokens", "Uploads by tokens of people without a second factor are refused.", 0.80),
+    Day(instant("2024-08-05 12:00"), "Called complete", "About 140,000 of 850,000 accounts have a second factor.", 0.80),
     Day(instant("2024-10-02"), "After the longest grace of old tokens", "Nothing.", 0.80),
 )  # fmt: skip
 ANNOUNCED: Final = instant("2023-05-25 15:00")

@@ -6,29 +6,33 @@ import copy
 import tomllib
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 from tests.distfiles.builders import build_wheel
 
-from demo.calendar import founding
+from demo.calendar import founding, storm
 from demo.calendar.attacks import ASKED, Scene
 from demo.calendar.doors import Server, publish_by
 from demo.calendar.founding import Cast
-from demo.calendar.shape import ANNOUNCED, DAYS, Day, Shape, instant
+from demo.calendar.post import Mailed, Post
+from demo.calendar.shape import ANNOUNCED, Day, Shape, instant
+from demo.calendar.window import VIEWS, Window
 from keyhouse.accounts.models import Authenticator, User
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor, Strength, host
 from keyhouse.core.errors import Refusal
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.mandate import criticality, people, queries, services
+from keyhouse.mandate.campaigns import services as campaigns
 from keyhouse.mandate.completion.services import check_now
 from keyhouse.mandate.defaults import BEGINNING, DOCUMENT
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.facts import Asking, Object
-from keyhouse.mandate.models import Change, CriticalProject, MandateVersion, Notice
+from keyhouse.mandate.models import Change, CriticalProject, MandateVersion
 from keyhouse.mandate.rules import covers, decide, is_compliant
+from keyhouse.mandate.simulation.services import simulate
 from keyhouse.mandate.starting import all_points
 from keyhouse.projects.models import Project
 from keyhouse.projects.services import create_project
@@ -51,20 +55,28 @@ class Seen:
     clients: dict[str, str] = field(default_factory=dict)
     completion: dict[str, Any] | None = None
     notes: list[str] = field(default_factory=list)
+    mailed: Mailed = field(default_factory=Mailed)
+    sights: dict[str, str] = field(default_factory=dict)
+    through_organizations: int = 0  # people whom the second mandate covers by an organization alone
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Where wheels are made, where mails come to lie, and by which real programs doors are asked, if there are any."""
+
+    wheels: Path
+    mails: Path
+    clients: Path | None = None
+    window: Window | None = None
 
 
 class Story:
     """The index, its people, and where they are in the calendar."""
 
-    def __init__(self, shape: Shape, server: Server, cast: Cast, folder: Path, clients: Path | None) -> None:
+    def __init__(self, shape: Shape, server: Server, cast: Cast, means: Means) -> None:
         """Take an index that was just founded."""
-        self._shape, self._server, self._cast, self._folder, self._clients = (
-            shape,
-            server,
-            cast,
-            folder,
-            clients,
-        )
+        self._shape, self._server, self._cast, self._means = shape, server, cast, means
+        self._post = Post(means.mails)
         self._enrolled = 0
         self.seen: list[Seen] = []
 
@@ -74,12 +86,15 @@ class Story:
         self._enrol_until(day)
         for persona in self._cast.made:
             founding.renew(self._cast, persona)
-        done = getattr(self, f"_on_{day.at:%Y_%m_%d}", None)
+        done = getattr(self, f"_on_{day.at:%Y_%m_%d}" + ("" if day.is_asked else f"_{day.at:%H}"), None)
         if done is not None:
             done(seen)
         criticality.renew_critical_projects(day.at)
-        self._count(seen)
-        self._ask(seen, number)
+        seen.mailed = self._post.send(day.at)
+        if day.is_asked:
+            self._count(seen)
+            self._ask(seen, number)
+        self._look(seen)
         self.seen.append(seen)
         return seen
 
@@ -116,13 +131,12 @@ class Story:
             _stage("retired", "2024-01-03"),
         ]
         self._apply(body, seen)
-        self._tell(FIRST, seen.day.at)
 
     def _on_2023_05_20(self, seen: Seen) -> None:
         for name in ("new-accounts", "new-projects"):
             freeze(name, "Floods of accounts that only mean harm.", instant("2023-05-21 21:00"), by=host())
         told = self._cast.tokens["strong"]
-        answer = self._server.upload("__token__", told, "brand-new-library", "1.0", self._folder)
+        answer = self._server.upload("__token__", told, "brand-new-library", "1.0", self._means.wheels)
         seen.notes.append(
             f"While new projects are stopped, the first upload to a new name is answered {answer}."
         )
@@ -130,8 +144,7 @@ class Story:
     def _on_2023_05_25(self, seen: Seen) -> None:
         for name in ("new-accounts", "new-projects"):
             thaw(name, by=host())
-        self._apply(self._body("public-index-2023"), seen)
-        self._tell(SECOND, seen.day.at)
+        self._launch(self._body("public-index-2023"), seen)
         live = ", ".join(one.label for one in queries.live_policies(seen.day.at))
         seen.notes.append(f"Both mandates hold side by side: {live}.")
 
@@ -154,6 +167,34 @@ class Story:
             f"A25: a microsecond before, a token made in the grace is answered “{before}”, at the instant “{after}”."
         )
 
+    def _on_2024_01_15_10(self, seen: Seen) -> None:
+        count = storm.break_out(self._shape, by=self._operator("iris", seen.day.at))
+        is_quiet = storm.look(SECOND) is None
+        seen.notes.append(
+            f"{count} people who had enrolled ask to come back; {'nothing pauses yet' if is_quiet else 'it pauses at once'}."
+        )
+
+    def _on_2024_01_19_10(self, seen: Seen) -> None:
+        pause = storm.look(SECOND)
+        seen.notes.append(
+            "L3: nothing paused."
+            if pause is None
+            else f"L3: the campaign pauses by itself (begun by {pause.begun_by}): {pause.reason}"
+        )
+        answer = self._server.visit(self._cast.people["told"], "/manage/project/told-library/", "password")
+        seen.notes.append(
+            f"L3: what is in force stays: a page of management is answered {answer} in the pause."
+        )
+
+    def _on_2024_01_19_15(self, seen: Seen) -> None:
+        iris, tomas = self._operator("iris", seen.day.at), self._operator("tomas", seen.day.at)
+        count = storm.decide_all(by=tomas)
+        row = storm.go_on(SECOND, confirmed_by=iris, resumed_by=tomas)
+        seen.notes.append(
+            f"L3: {count} cases are decided. {row.confirmed_by} stands behind the pause and {row.ended_by} ends it; "
+            "all that was to come is five hours later."
+        )
+
     def _on_2024_03_02(self, seen: Seen) -> None:
         """Try to call it completed while old tokens upload, try to loosen it alone, delete a critical project and make it anew."""
         self._call_completed(seen)
@@ -165,7 +206,7 @@ class Story:
         body["name"], body["replaces"] = "everyone-done", [SECOND]
         body["stages"] = [*body["stages"][:-1], _stage("completed", "2024-03-01", deny=["all"])]
         token = self._cast.tokens["untold"]
-        answer = self._server.upload("__token__", token, "untold-library", "77.0", self._folder)
+        answer = self._server.upload("__token__", token, "untold-library", "77.0", self._means.wheels)
         seen.notes.append(f"An old token of somebody without a second factor uploads: {answer}.")
         try:
             services.propose_version(read_mandate(body), by=host())
@@ -220,6 +261,7 @@ class Story:
         text = next(one.text for one in all_points() if one.name == name)
         body = copy.deepcopy(tomllib.loads(text))
         body.pop("launch", None)
+        body["notice"]["remind_days"] = [28, 19, 7, 1]  # with the mails of 2023-12-13
         body.pop("replaces", None)  # there was nothing before it
         return body
 
@@ -231,21 +273,25 @@ class Story:
             seen.notes.append(f"N1: refused without a reason: {refusal}")
             services.propose_version(read_mandate({**body, "calendar": {"override": _OVERRIDE}}), by=host())
 
-    def _tell(self, name: str, at: datetime) -> None:
-        """Deliver the announcement to whom a mail reaches: a verified address; the index of then had no other way."""
-        policy = next(one for one in queries.live_policies(at) if one.name == name)
-        reached = [
-            facts.person for facts in people.all_facts()
-            if covers(policy, facts) and facts.person.verified_email and facts.person.name != "untold"
-        ]  # fmt: skip
-        Notice.objects.bulk_create(
-            [
-                Notice(user_id=int(one.id[1:]), mandate=name, kind="announcement", delivered_at=at)
-                for one in reached
-            ],
-            500,
-            ignore_conflicts=True,
-        )
+    def _launch(self, body: dict[str, Any], seen: Seen) -> None:
+        """Launch a campaign: a draft, refused while something is missing, simulated, launched by one and approved by another."""
+        body["launch"] = {
+            "requires": ["operators", "methods", "notice", "simulation"],
+            "pause_when": {"recovery_age_hours": storm.LIMIT_HOURS},
+        }
+        self._apply(body, seen)
+        iris, tomas = self._operator("iris", seen.day.at), self._operator("tomas", seen.day.at)
+        try:
+            campaigns.launch(SECOND, by=iris)
+        except Refusal as refusal:
+            seen.notes.append(f"L1: its launch is refused at first: {refusal}")
+        row = MandateVersion.objects.filter(name=SECOND).latest("version")
+        simulate(read_mandate(row.document), by=iris, processes=1)
+        launched = campaigns.launch(SECOND, by=iris)
+        if launched.effective_at is None:
+            seen.notes.append("L1: simulated, and launched by one operator, it waits for another.")
+            launched = services.approve_version(SECOND, launched.version, by=tomas)
+        seen.notes.append(f"L1: it holds from {launched.effective_at:%Y-%m-%d %H:%M} on.")
 
     # ---- what is seen
 
@@ -262,6 +308,7 @@ class Story:
             for policy in policies:
                 if covers(policy, facts):
                     covered[policy.name] += 1
+                    seen.through_organizations += policy.name == SECOND and _is_organizations_alone(facts)
                     compliant[policy.name] += is_compliant(policy.mandate, facts.person)
             if facts.person.id in used:
                 verdicts[_verdict(facts, used[facts.person.id], policies, now)] += 1
@@ -269,18 +316,30 @@ class Story:
         if any(one.name == SECOND for one in policies):
             seen.completion = check_now(SECOND, by=host()).as_dict()
 
+    def _look(self, seen: Seen) -> None:
+        window = self._means.window
+        for view in VIEWS if window is not None else ():
+            user = self._cast.people.get(view.who)
+            sight = None if window is None else window.look(view, user, f"{seen.day.at:%Y-%m-%d-%H}")
+            if sight is not None and not view.only_pictures:
+                seen.sights[view.name] = str(sight)
+
     def _ask(self, seen: Seen, number: int) -> None:
-        scene = Scene(self._server, self._cast, self._folder, number)
+        scene = Scene(self._server, self._cast, self._means.wheels, number)
         for code, (_, ask) in ASKED.items():
             answer = ask(scene)
             seen.answers[code] = "not there yet" if answer is None else str(answer)
-        if self._clients is not None and seen.day.at >= ANNOUNCED:
+        if self._means.clients is not None and seen.day.at >= ANNOUNCED:
             for program, persona in (("twine", "told"), ("uv", "strong")):
-                wheel = build_wheel(self._folder, name=f"{persona}-library", version=f"50.{number}")
+                wheel = build_wheel(self._means.wheels, name=f"{persona}-library", version=f"50.{number}")
                 token = self._cast.tokens[persona]
                 seen.clients[f"{program}, {persona}"] = publish_by(
-                    program, self._clients, self._server, token, wheel
+                    program, self._means.clients, self._server, token, wheel
                 )
+
+
+def _is_organizations_alone(facts: Any) -> bool:
+    return bool(facts.authority) and all(one.kind == "organization" for one in facts.authority)
 
 
 def _verdict(facts: Any, asking: Asking, policies: Any, now: datetime) -> str:
@@ -303,11 +362,3 @@ def retire_default() -> None:
         proposed_at=clock.now(), proposed_by="host", effective_at=BEGINNING,
     )  # fmt: skip
     Change.objects.update_or_create(pk=1, defaults={"value": 2})
-
-
-def live_through(story: Story, set_clock: Any) -> list[Seen]:
-    """Live through the whole calendar."""
-    for number, day in enumerate(DAYS):
-        set_clock(day.at + timedelta(0))
-        story.live_through(day, number)
-    return story.seen

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.journeys.conftest import ROOT
+from tests.conftest import skip_or_fail
+from tests.journeys.conftest import CHROMIUM, ROOT
 
 ENFORCED = ("2024-01-01", "2024-03-02", "2024-08-02", "2024-08-05", "2024-10-02")
 ANNOUNCED = ("2023-05-25", "2023-06-01", "2023-08-08", "2023-09-08", "2023-12-06")
@@ -32,10 +33,11 @@ def days(tmp_path_factory: pytest.TempPathFactory, clients: Path) -> dict[str, A
     )
     assert done.returncode == 0, done.stdout + done.stderr
     page = (report / "calendar.html").read_text("utf-8")
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 4
     assert "<script" not in page
     assert "Not exercised" in (report / "calendar.md").read_text("utf-8")
-    return {one["day"]: one for one in json.loads((report / "calendar.json").read_text())}
+    seen = json.loads((report / "calendar.json").read_text())
+    return {one["day"]: one for one in seen} | {one["at"][:13]: one for one in seen}
 
 
 def answers(days: dict[str, Any], case: str) -> list[str]:
@@ -133,3 +135,65 @@ def test_real_clients_publish_until_their_token_is_refused(days: dict[str, Any])
         assert days[day]["clients"]["uv, strong"] == "published"
         refused = day in {"2024-08-02", "2024-08-05", "2024-10-02"}
         assert days[day]["clients"]["twine, told"] == ("credential-weak" if refused else "published")
+
+
+# ---- told, launched, paused
+
+
+def test_n2_everybody_is_mailed_one_digest_and_nobody_two_at_once(days: dict[str, Any]) -> None:
+    mailed = {at: one["mailed"] for at, one in days.items() if "T" in at}
+    assert {one["most_each"] for one in mailed.values()} == {0, 1}
+    assert all(one["notices"] == one["people"] for one in mailed.values())
+    first = mailed["2023-05-25T15"]
+    told = first["by_kind"]["announcement"] + first["by_kind"]["compliant"]
+    covered = days["2023-05-25"]["covered"]["everyone"]
+    # who heard of the first mandate alone is told of the second one, too
+    assert told == covered == first["people"] + sum(first["unreached"].values())
+    assert first["unreached"]["suppressed"] == 1
+    assert mailed["2023-12-13T10"]["by_kind"]["reminder"] < first["people"]
+    assert mailed["2024-01-01T00"]["by_kind"]["enforced"] > 0
+    # it is never proven complete, so nobody is told that it is
+    assert all("completed" not in one["by_kind"] for one in mailed.values())
+
+
+def test_n6_check_ups_are_asked_on_the_way_without_a_mail_of_their_own(days: dict[str, Any]) -> None:
+    asked = days["2022-10-03"]["mailed"]
+    assert asked["check_ups"] > 0
+    assert asked["by_kind"]["check-up"] > 0
+    assert asked["notices"] < asked["by_kind"]["check-up"]
+
+
+def test_l1_a_campaign_is_launched_by_two_once_it_was_simulated(days: dict[str, Any]) -> None:
+    told = notes(days, "2023-05-25")
+    assert "refused at first: launch-refused: simulation" in told
+    assert "launched by one operator, it waits for another" in told
+    assert "it holds from 2023-05-25 15:00 on" in told
+
+
+def test_l3_a_wave_of_recoveries_pauses_it_and_two_operators_let_it_go_on(days: dict[str, Any]) -> None:
+    assert "nothing pauses yet" in notes(days, "2024-01-15")
+    paused, resumed = days["2024-01-19T10"], days["2024-01-19T15"]
+    assert "pauses by itself (begun by mandate-signals)" in paused["notes"][0]
+    assert "answered second-factor-required in the pause" in paused["notes"][1]
+    assert "iris stands behind the pause and tomas ends it" in resumed["notes"][0]
+    assert paused["mailed"]["by_kind"]["paused"] == resumed["mailed"]["by_kind"]["resumed"] > 10
+    assert paused["mailed"]["others"]["mandate-paused"] == 2
+
+
+def test_organizations_are_covered_and_who_has_nothing_is_not(days: dict[str, Any]) -> None:
+    assert days["2023-05-25"]["through_organizations"] > 0
+    assert answers(days, "organization") == ["200"] * 8 + ["second-factor-required"] * 5
+    assert set(answers(days, "outsider")) == {"200"}
+
+
+def test_maintainers_see_in_chromium_where_they_are(days: dict[str, Any]) -> None:
+    if CHROMIUM is None:
+        skip_or_fail("chromium", "no Chromium on this machine")
+    seen = {at: one["sights"] for at, one in days.items() if "T" in at}
+    assert all(len(one) == 5 for one in seen.values())
+    assert all("second-factor-required" not in one["outsider"] for one in seen.values())
+    assert "From 2024-01-01" in seen["2023-06-01T00"]["account"]
+    assert "From 2024-01-01" not in seen["2022-07-08T00"]["account"]
+    for at in ("2024-01-01T00", "2024-01-19T10", "2024-08-02T12"):
+        assert seen[at]["project"].startswith("second-factor-required")
+        assert "second-factor-required" not in seen[at]["enrolled"]

@@ -218,7 +218,7 @@ def test_a_page_that_only_warns_works_and_says_until_when_with_the_fix_and_the_w
     visit = Visit(ada, "password")
     answer = visit.get(MANAGE)
     assert answer.status_code == 200
-    assert "This still works until 2024-09-02 00:00 UTC." in visit.text
+    assert "Without it this still works until 2024-09-02 00:00 UTC." in visit.text
     assert "This needs a second factor." in visit.text
     assert "will refuse" not in visit.text
     assert 'href="/account/second-factors/?next=%2Fmanage%2Fproject%2Falpha%2F"' in visit.page

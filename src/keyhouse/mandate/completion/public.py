@@ -96,7 +96,7 @@ def shares_of(name: str, now: datetime) -> list[ShareTold]:
         denominator = BY_KEY[key]
         share = None if day is None else day.share_of(denominator)
         if share is not None and min(share.part, share.whole - share.part) >= FEWEST:
-            told = f"{share.part:,} of {share.whole:,} {denominator.whole} {denominator.part}"
+            told = f"{share.part:,} of {share.whole:,} {denominator.whole.removeprefix('all ')} {denominator.part}"
             found.append(ShareTold(key, share.part, share.whole, told))
     return found
 
