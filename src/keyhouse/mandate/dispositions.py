@@ -19,6 +19,7 @@ from keyhouse.credentials.tokens.queries import gated_actions_of, live_tokens
 from keyhouse.credentials.tokens.services import end_token
 from keyhouse.credentials.trusted_publishers.queries import all_live
 from keyhouse.mandate import people, queries
+from keyhouse.mandate.declarations import NOTICE, Place
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Facts, Object, Person
 from keyhouse.mandate.populations import turning_points
 from keyhouse.mandate.queries import Ledger
@@ -73,6 +74,41 @@ def _outlook(owner: Facts, credential: Credential, ledger: Ledger, now: datetime
     return Outlook(True, at, label_of(decision), title, uses_end_at)
 
 
+def ended_there(
+    owner: Facts, credential: Credential, outlook: Outlook, places: Sequence[Queried], now: datetime
+) -> Outlook:
+    """Tell the same where an organization refuses one of the projects that it is limited to sooner than the index does."""
+    facts = replace(owner, asking=Asking.of(credential.kind, credential.strength))
+    ends = [
+        end
+        for place, things in places
+        for thing in things
+        if thing.kind == "project" and thing.name in credential.projects
+        for action in credential.actions
+        for end in _first_refusal_there(replace(facts, action=action, object=thing), place, now)
+    ]
+    if not ends:
+        return outlook
+    at, decision = min(ends, key=_instant_of)
+    if outlook.uses_end_at is not None and outlook.uses_end_at <= at:
+        return outlook
+    titles = {one.name: one.mandate.title for place, _ in places for one in place.policies(at)}
+    return Outlook(True, at, label_of(decision), titles.get(decision.mandate or "", ""), at)
+
+
+def _first_refusal_there(facts: Facts, place: Place, now: datetime) -> Iterator[End]:
+    """Yield since when, or from when on, an organization refuses this, if it will."""
+    came_at = facts.object.organization_since if facts.object else None
+    days = {one.from_at for one in place.rows} | {one.begins_at for one in place.rows}
+    days |= {came_at + NOTICE} if came_at is not None else set()
+    for at in (now, *sorted(day for day in days if day > now)):
+        decision = decide(facts, place.policies(at), at)
+        if decision.verdict == "deny" and decision.mandate is not None:
+            yield (decision.since or at) if at == now else at, decision
+            return
+
+
+Queried = tuple[Place, tuple[Object, ...]]
 End = tuple[datetime, Decision]
 
 

@@ -103,8 +103,13 @@ class MandateGate:
         Whoever revokes a token must see the list, also while the ledger can't be read.
         """
         try:
-            owner = queries.facts_of_person(user_id)
-            return dispositions.ends_of(owner, credentials, queries.ledger(), clock.now())
+            now, owner = clock.now(), queries.facts_of_person(user_id)
+            found = dispositions.ends_of(owner, credentials, queries.ledger(), now)
+            places = queries.places_of(user_id)
+            return [
+                dispositions.ended_there(owner, one, outlook, places, now)
+                for one, outlook in zip(credentials, found, strict=True)
+            ]
         except UNREADABLE:
             _log.exception("what becomes of tokens can't be told")
             return [Outlook()] * len(credentials)

@@ -21,7 +21,7 @@ from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import Mandate, Stage
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Object, Person
 from keyhouse.mandate.pauses import HELD, Span, elapsed, known
-from keyhouse.mandate.selectors import View
+from keyhouse.mandate.selectors import Everyone, View
 from keyhouse.mandate.timetables import timetable_of
 
 Verdict = Literal["allow", "warn", "deny"]
@@ -383,10 +383,11 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
 
     `earliest`: another mandate refuses it since then, so whatever is told later needn't be worked out.
     """
-    mine = _for_this_act(policy, facts) if policy.organization else policy
-    if mine is None or now < mine.mandate.announced_at:
+    if policy.organization:
+        policy = _for_this_act(policy, facts)
+    mandate = policy.mandate
+    if now < mandate.announced_at:
         return None
-    policy, mandate = mine, mine.mandate
     if facts.action == REMOVE_LAST:
         return _keeps_last(policy, view, now)
     if counts_holds and facts.action in HELD_ACTIONS and is_deletion_held(policy, facts, now, view):
@@ -400,14 +401,18 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
     return _weigh_weak(policy, facts, view, now, disposition, earliest)
 
 
-def _for_this_act(policy: Policy, facts: Facts) -> Policy | None:
-    """Return an organization's mandate as it is for this act, or None: it is about nothing outside of the organization.
+# What is never announced: what an organization's mandate is for acts elsewhere.
+_SILENT: Final = Policy(Mandate("", "", "", Everyone(), frozenset(), "", ()))
+
+
+def _for_this_act(policy: Policy, facts: Facts) -> Policy:
+    """Return an organization's mandate as it is for this act; it is about nothing outside of the organization.
 
     Whoever gains authority after it was declared has no grace. Authority over a project that came into the organization
     later was held before the mandate covered it, and has grace.
     """
     if facts.object is None or facts.object.organization != policy.organization:
-        return None
+        return _SILENT
     if policy.at_once is None or not _is_gained_since(policy, facts):
         return policy
     return policy.at_once

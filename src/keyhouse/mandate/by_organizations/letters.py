@@ -83,18 +83,3 @@ def kept(organization: Organization, by: str) -> Letter:
             ),
         ),
     )
-
-
-def reminder(organization: Organization, demand: Demand, from_at: datetime, *, has_begun: bool) -> Letter:
-    """Return the notice to somebody who lacks what is asked, before the day or once it has come."""
-    when = "Refused since" if has_begun else "Refused from"
-    return Letter(
-        "organization-mandate-reminder",
-        f"You lack what {organization.name} asks for",
-        (
-            Text(f"Whoever acts on the organization {organization.name} or its projects holds {demand.told}. You don't yet."),
-            Facts(((when, clock.format_second(from_at)),)),
-            Text("Your membership, teams and roles stay; acting is refused until you hold it."),
-            Text(_WHERE),
-        ),
-    )  # fmt: skip
