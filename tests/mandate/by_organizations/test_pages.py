@@ -88,7 +88,9 @@ def test_tokens_and_robots_count_by_what_made_them_and_their_pages_say_so(
         return found["verdict"], found["code"]
 
     assert told(weak, "alpha") == ("warn", "credential-weak")
-    [limited, wide] = find_foresight().outlooks(  # type: ignore[union-attr]
+    foresight = find_foresight()
+    assert foresight is not None
+    [limited, wide] = foresight.outlooks(
         crew.ada.pk,
         [
             Credential(by_app(crew.ada).strength, ("release.upload",), ("alpha",)),
