@@ -29,7 +29,7 @@ POSTGRES = os.environ.pop("KEYHOUSE_TEST_POSTGRES", "postgresql://postgres@127.0
 CLOSING = re.compile(r"=+ .* in [\d.]+s.* =+|no tests ran in .*|\d+ (passed|failed).* in [\d.]+s.*")
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 NO_TESTS = 5
-BY_TEST = ("-n", "2")
+BY_TEST = ("-n", "2", "--dist", "worksteal")  # each begins with a half: what a file shares is made once
 BY_FILE = ("-n", "2", "--dist", "loadfile")  # a file's tests share one index
 QUICK = {"PGOPTIONS": "-c synchronous_commit=off"}  # what is tried here is no crash of the database
 
