@@ -9,6 +9,7 @@ import pytest
 from tests.organizations.conftest import everything, id_of, person, user_of, with_people
 
 from keyhouse.audit.models import Record
+from keyhouse.cli import doctor_inside
 from keyhouse.core import configuration, faults
 from keyhouse.core.actor import Actor, host
 from keyhouse.core.errors import Refusal, RoleRequired, SecondFactorRequired
@@ -70,6 +71,7 @@ def test_each_answer_lets_its_people_in_and_always_whoever_has_a_role(people: di
     ada = people["ada"]
     assert readers(people) == set(PEOPLE)
     assert not reading.is_any_restricted()
+    assert not list(doctor_inside.check_readers(configuration.current()))
     for reads, names, found in (
         ("members", [], {"ada", "eve", "mia", "tim"}),
         ("teams", ["ci"], {"ada", "tim"}),
@@ -94,6 +96,10 @@ def test_each_answer_lets_its_people_in_and_always_whoever_has_a_role(people: di
         set_project_readers("alpha", reads, names, by=ada)
         assert readers(people) == found, reads
     set_project_readers("alpha", "roles", by=ada)
+    # rows that were left behind give nothing
+    left = ReadingTeam.objects.create(project=project(), team=Team.objects.get())
+    assert readers(people) == {"ada", "out"}
+    left.delete()
     set_team_role("alpha", "ci", "maintainer", by=ada)
     assert readers(people) == {"ada", "out", "tim"}
 
@@ -113,6 +119,8 @@ def test_it_is_over_with_membership_team_or_index(
         configuration, "_current", dataclasses.replace(configuration.current(), reads="public")
     )
     key = id_of(people["out"])
+    (finding,) = doctor_inside.check_readers(configuration.current())  # the host is told that it is open now
+    assert (finding.about, finding.grade) == ("readers", "problem")
     assert not reading.is_hidden(key, "alpha")
     assert Project.objects.filter(reading.readable_by(key)).count() == 1
     assert not Project.objects.filter(reading.hidden_from(key)).exists()

@@ -8,11 +8,13 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client as Browser
+from django.test.utils import CaptureQueriesContext
 from tests.credentials.tokens.conftest import make_user, session_of
 from tests.credentials.tokens.conftest import wired as wired  # noqa: PLC0414 - a fixture
 from tests.credentials.trusted_publishers.runs import identity, know_issuer, publisher_of
@@ -74,6 +76,7 @@ class World:
     file: File
     other: File
     asked: TokenReader
+    open: Callable[..., Client]
 
     def browse(self, who: str, address: str) -> Shown:
         _, value = start_session(self.users[who], ("password", "totp"))
@@ -138,9 +141,8 @@ def world(
     index.change(file.project, organization=acme, organization_since_at=clock.now())
     Role.objects.create(project=file.project, user=users["rol"], kind="maintainer", since_at=clock.now())
     Keeper(configuration.current()).settle()
-    yield World(
-        open_client(reads="private", upstream="https://up.example.org/simple"), users, file, other, asked
-    )
+    opened = partial(open_client, reads="private")
+    yield World(opened(upstream="https://up.example.org/simple"), users, file, other, asked, opened)
     asked._uses.close()
 
 
@@ -324,3 +326,71 @@ def test_numbers_and_classifiers_leave_out_what_is_hidden(world: World, index: I
     assert world.browse("out", "/browse/?classifier=Topic+%3A%3A+Secret").status == 404
     stats = world.read(world.cookie_of("out"), READ_PLANE["stats"][0]).body
     assert b'"projects":1,' in stats.replace(b" ", b"")
+
+
+ODD: Final = (
+    ("/simple/Alpha", {}),
+    ("/simple/alpha/?format=application/vnd.pypi.simple.v1%2Bhtml", {}),
+    ("/simple/alpha/?format=none", {}),
+    ("/simple/alpha/", {"Accept": "image/png"}),
+    ("/simple/alpha/", {"If-None-Match": "*"}),
+    ("/simple/alpha/", {"Accept-Encoding": "zstd, gzip"}),
+    ("/pypi/Alpha/json", {}),
+    ("/pypi/alpha/2/json", {}),  # equal to 2.0, whose page it would lead to
+    ("/pypi/alpha/9/json", {}),
+    ("/integrity/alpha/2/alpha-2.0-py3-none-any.whl/provenance", {}),
+    ("{file}", {"Range": "bytes=0-1"}),
+    ("{file}", {"If-None-Match": "*"}),
+    ("{file}.metadata", {"Range": "bytes=99999-"}),
+)
+
+
+def test_no_odd_way_of_asking_tells_them_apart(world: World) -> None:
+    set_readers("acme", "members", by=by(world.users["ada"]))
+    world.plane = world.open(upstream="")
+    out = world.cookie_of("out")
+    for is_whole in (True, False):
+        for address, headers in ODD:
+            for method in ("GET", "HEAD"):
+                asked = [
+                    world.plane.ask(
+                        one.replace("{file}", f"/files/{world.file.path}"), {**out, **headers}, method
+                    )
+                    for one in (address, ghost(Face(address)))
+                ]
+                found, nothing = (Shown(one.status, one.headers, one.body) for one in asked)
+                assert found.named("omega") == nothing.named("omega"), (address, headers, method, is_whole)
+        # nor is it told that the bytes of a hidden file are gone
+        (configuration.current().files_folder / world.file.path).unlink(missing_ok=True)
+        world.plane = world.open(upstream="")
+    for address in ("/project/Alpha/", "/project/alpha/2/", "/project/alpha/compare/?from=1.0&to=2.0"):
+        found, nothing = (
+            world.browse("out", one)
+            for one in (address, address.replace("lpha", "mega").replace("A", "O").replace("/a", "/o"))
+        )
+        assert (found.status, len(found.body)) == (nothing.status, len(nothing.body)), address
+
+
+def test_as_many_questions_are_asked_about_a_hidden_name_as_about_none(world: World) -> None:
+    set_readers("acme", "members", by=by(world.users["ada"]))
+    for headers in (world.cookie_of("out"), world.token_of("out", "read"), world.token_of("out", "upload")):
+        credential = headers.get("Authorization", ""), headers.get("Cookie", "")
+        counts = []
+        for name in ("warming", "alpha", "omega"):
+            with CaptureQueriesContext(connection) as asked:
+                world.asked._judge(*credential, name, "192.0.2.7")
+            counts.append(len(asked))
+        assert counts[1] == counts[2], counts
+
+
+def test_where_nothing_is_kept_a_kept_verdict_asks_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = world.cookie_of("out")["Cookie"]
+    assert world.asked._judge("", cookie, "alpha", "192.0.2.7") == actions.EVERYTHING
+    monkeypatch.setattr(reader, "LOOK_SECONDS", 0.1)
+    world.asked._judge("", cookie, "alpha", "192.0.2.7")
+    with CaptureQueriesContext(connection) as asked:
+        for _ in range(20):
+            world.asked._judge("", cookie, "alpha", "192.0.2.7")
+    assert len(asked) <= 4  # the counter and whether anything is kept, each tenth of a second

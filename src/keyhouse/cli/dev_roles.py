@@ -51,6 +51,8 @@ whoever leaves an organization or a team, or is removed, has no right by it from
 * A project moves by an owner of it who is an owner of the organization that it leaves, and owner or manager of the one it goes to. It carries
   its files and history, roles of people's own, and the API tokens and publishers of whoever has a right in it afterwards. It drops the roles of
   teams, invitations that wait, and the tokens and publishers of everybody else. Of a critical project nobody else may lose ownership by a move.
+* On a private index an owner of an organization says who reads its projects, or one of them; an owner of the project alone can't, where it stands in an
+  organization. Whoever has a role in a project reads it always.
 * Invitations into an organization are as those into projects. Whoever is no owner any more has their invitations taken back.
 
 """

@@ -130,3 +130,15 @@ def check_people(settings: Configuration) -> Iterator[Finding]:
         yield hint("operators", "There is one operator.", fix)
     else:
         yield ok("operators", f"There are {count} operators.")
+
+
+def check_readers(settings: Configuration) -> Iterator[Finding]:
+    """Look whether organizations keep projects to some readers while everybody reads them."""
+    from keyhouse.projects.reading import is_any_restricted  # noqa: PLC0415 - Django is set up by now
+
+    if not settings.is_private and is_any_restricted():
+        yield problem(
+            "readers",
+            "Organizations keep projects to some readers, and this index is public: everybody reads them.",
+            "Set KEYHOUSE_READS=private, or ask their owners.",
+        )

@@ -204,7 +204,13 @@ def _require_reading(actor: Actor, project: str | None, *, is_hidden: bool = Fal
 def _reading(actor: Actor, project: str | None, *, is_hidden: bool = False) -> Actor:
     if project is None or actor.restrictions is None:
         return actor
-    return at_project(actor, None if is_hidden else queries.find_project_id(project), project)
+    return at_project(actor, _id_of(project, is_hidden=is_hidden), project)
+
+
+def _id_of(project: str, *, is_hidden: bool) -> int | None:
+    """Return the number of a project, None for a hidden one, which is looked for all the same: the time tells nothing."""
+    found = queries.find_project_id(project)
+    return None if is_hidden else found
 
 
 def require_right_to_read(actor: Actor, project: str | None, *, is_hidden: bool | None = None) -> None:
@@ -218,7 +224,7 @@ def require_right_to_read(actor: Actor, project: str | None, *, is_hidden: bool 
         return
     if is_hidden is None:
         is_hidden = reading.is_hidden(_reading(actor, project).user_id, project)
-    project_id = None if is_hidden else queries.find_project_id(project)
+    project_id = _id_of(project, is_hidden=is_hidden)
     actor = at_project(actor, project_id, project)
     if project_id is None and scope.reads_own_projects_only:
         # it may make that project; that it isn't there yet is all there is to read

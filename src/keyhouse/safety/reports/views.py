@@ -53,8 +53,8 @@ def _get_project(name: str, by: Actor) -> Project:
     """Return the project; one that somebody may not read is not there for them."""
     name = normalise(name)
     fits = name.isascii() and len(name) <= _LONGEST_NAME and name.replace("-", "").isalnum()
-    project = find_project(name) if fits else None
-    if project is None or is_hidden(by.user_id, name):
+    project, hides = (find_project(name), is_hidden(by.user_id, name)) if fits else (None, True)
+    if project is None or hides:
         raise ProjectNotFound
     return project
 

@@ -87,11 +87,12 @@ def project_path(name: str, version: str = "") -> str:
 def look_up(request: HttpRequest, name: str, version: str = "", rest: str = "") -> Looked:
     """Find the project and, where one is named, the release; `rest` is what stands behind them in the address.
 
-    A project that whoever asks may not read is not found. Raises NotFound, or SpeltOtherwise where name or version stand there in another spelling.
+    A project that whoever asks may not read is not found. Raises NotFound, or SpeltOtherwise where name or version stand
+    there in another spelling.
     """
     normalized = canonicalize_name(name)
-    project = find_project(normalized) if _NAME.fullmatch(normalized) else None
-    if project is None or is_hidden(actor_of(request).user_id, normalized):
+    project = _find_readable(request, normalized)
+    if project is None:
         raise NotFound("There is no project of that name here.", fix="Look for it by searching.")
     history = queries.history_of(project)
     recommended = find_version(history, project.latest_version) or next(iter(history), None)
@@ -102,6 +103,13 @@ def look_up(request: HttpRequest, name: str, version: str = "", rest: str = "") 
     if name != normalized or (version and chosen and version != chosen.version):
         raise SpeltOtherwise(normalized, chosen.version if version and chosen else "", rest)
     return Looked(project, history, recommended, chosen)
+
+
+def _find_readable(request: HttpRequest, normalized: str) -> Project | None:
+    if not _NAME.fullmatch(normalized):
+        return None
+    found, hides = find_project(normalized), is_hidden(actor_of(request).user_id, normalized)
+    return None if hides else found  # both asked of every name: the time tells nothing
 
 
 def _require_no_quarantine(project: Project, version: str) -> None:
