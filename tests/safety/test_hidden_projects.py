@@ -328,7 +328,7 @@ def test_numbers_and_classifiers_leave_out_what_is_hidden(world: World, index: I
     assert b'"projects":1,' in stats.replace(b" ", b"")
 
 
-ODD: Final = (
+ODD: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("/simple/Alpha", {}),
     ("/simple/alpha/?format=application/vnd.pypi.simple.v1%2Bhtml", {}),
     ("/simple/alpha/?format=none", {}),
