@@ -30,7 +30,7 @@ proof): [what is gated](../mandate-decisions.md).
 * Strangers and whoever is not signed in may do none of it, and are answered alike whether the project is there or not. Operators of the index
   have no role in a project by their office.
 * API tokens upload and yank as their owner's role allows at the time they are used. Robot tokens upload to
-  their project alone, while an owner stands behind them.
+  their project alone, those of an organization to projects that stand in it, while an owner stands behind them.
 
 """
 
@@ -50,7 +50,7 @@ whoever leaves an organization or a team, or is removed, has no right by it from
 * What a team may do in a project is decided by the owners of that project. A team has rights in projects of its own organization only.
 * A project moves by an owner of it who is an owner of the organization that it leaves, and owner or manager of the one it goes to. It carries
   its files and history, roles of people's own, and the API tokens and publishers of whoever has a right in it afterwards. It drops the roles of
-  teams, invitations that wait, and the tokens and publishers of everybody else. Of a critical project nobody else may lose ownership by a move.
+  teams, invitations that wait, the tokens and publishers of everybody else, and the reach of the robot tokens and publishers of the organization that it leaves. Of a critical project nobody else may lose ownership by a move.
 * On a private index an owner of an organization says who reads its projects, or one of them; an owner of the project alone can't, where it stands in an
   organization. Whoever has a role in a project reads it always.
 * Invitations into an organization are as those into projects. Whoever is no owner any more has their invitations taken back.
