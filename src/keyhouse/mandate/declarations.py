@@ -149,6 +149,10 @@ def change_to(
     if not stronger:
         return None
     former = min(stronger, key=lambda one: one.from_at)
+    if now < former.from_at and not all(
+        demand.is_at_least(asked) or asked.is_at_least(demand) for _, asked in known
+    ):
+        return None  # until that day nothing would be left of what is asked now
     return Change(True, former.announced_at, former.from_at)
 
 

@@ -198,6 +198,8 @@ def _found_project(new: NewFile, by: Actor, at: datetime) -> Project:
     )
     if home is None:
         Role.objects.create(project=project, user_id=owner_id, kind=rules.OWNER, since_at=at)
+    else:  # what an organization asks of whoever releases there is about a project that stands in it, as this does now
+        actions.require_gate(by, "release.upload", thing_of(project))
     return project
 
 

@@ -20,7 +20,7 @@ from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Strength, host
 from keyhouse.core.errors import CredentialInvalid, RoleRequired, StepUpRequired
-from keyhouse.credentials.tokens import caveats, keeping, letters, macaroons, robots, services
+from keyhouse.credentials.tokens import caveats, keeping, letters, macaroons, queries, robots, services
 from keyhouse.credentials.tokens.errors import (
     ReachInvalid,
     RobotTokenNotFound,
@@ -238,6 +238,24 @@ def test_it_rests_without_its_owner_until_another_stands_behind_it(
             robots.confirm_organization_token("acme", token.pk, by=session_of(by))
     robots.confirm_organization_token("acme", token.pk, by=session_of(bob))
     assert (who(text).user_id, who(text).strength.methods) == (bob.pk, {"password", "totp"})
+
+
+def test_what_ends_while_somebody_stands_behind_it_stays_ended(
+    make: Make, bob: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token, text = make()
+    membership.change_kind("acme", "ada", "manager", by=session_of(bob))
+    found = queries.find_robot
+
+    def found_in_the_open(*sought: Any) -> Token | None:
+        """Read it as it works, just before a report ends it."""
+        read = found(*sought)
+        end_leaked([Leak(text)], reporter="a scanner")
+        return read
+
+    monkeypatch.setattr(queries, "find_robot", found_in_the_open)
+    with pytest.raises(RobotTokenNotFound):
+        robots.confirm_organization_token("acme", token.pk, by=session_of(bob))
 
 
 def test_any_owner_revokes_it_and_nobody_by_another_door(

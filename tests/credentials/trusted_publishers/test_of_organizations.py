@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -22,7 +23,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, Strength, host
-from keyhouse.core.errors import CredentialInvalid, Refusal, RoleRequired
+from keyhouse.core.errors import CredentialInvalid, EmailUnverified, Refusal, RoleRequired
 from keyhouse.credentials.tokens.errors import ReachInvalid
 from keyhouse.credentials.tokens.rules import Reach
 from keyhouse.credentials.trusted_publishers import keeping, listing, of_organizations, queries, services
@@ -38,6 +39,8 @@ from keyhouse.projects.errors import NameRefused
 from keyhouse.projects.models import Role
 from keyhouse.projects.organizing import create_project_in, move_project
 from keyhouse.projects.services import publish_file
+from keyhouse.publishing.staging.models import StagedFile
+from keyhouse.publishing.staging.origin import find_objection
 
 pytestmark = pytest.mark.django_db
 PAGE = "/manage/organization/acme/publishing/"
@@ -232,6 +235,12 @@ def test_it_rests_without_its_owner_until_another_confirms_it(acme: Organization
     assert set(listing.resting_for(bob().pk)) == {one, waiting}
     with pytest.raises(RoleRequired):
         services.confirm_publisher(one.pk, by=session_of(ada))
+    told = {"publication": {"publisher": one.pk}}
+    staged = StagedFile(uploaded_via="publisher", credential="", description=told)
+    assert find_objection(of("one"), staged).startswith("the organization's publisher that uploaded it rests")
+    # as of whoever sets one up for a name to come, whatever mandates say
+    with pytest.raises(EmailUnverified):
+        services.confirm_publisher(waiting.pk, by=replace(session_of(bob()), email_is_verified=False))
     for publisher in (one, waiting):
         services.confirm_publisher(publisher.pk, by=session_of(bob()))
     text = minted()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from tests.credentials.tokens.test_robots import who
 from tests.mandate.by_organizations.conftest import (
     ACME,
     ALPHA,
@@ -24,13 +25,17 @@ from tests.mandate.by_organizations.conftest import (
 )
 from tests.mandate.conftest import SetClock
 from tests.mandate.stored import make_project, make_user, session_of
+from tests.projects.conftest import make_file
 
 from keyhouse.accounts.models import SecurityKey
 from keyhouse.audit.models import Record
 from keyhouse.core import actions, clock, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, host
-from keyhouse.core.errors import Refusal, RoleRequired, StrongerFactorRequired
+from keyhouse.core.errors import CredentialWeak, Refusal, RoleRequired, StrongerFactorRequired
+from keyhouse.credentials.tokens import robots
+from keyhouse.credentials.tokens.rules import Reach
+from keyhouse.credentials.trusted_publishers.publisher_errors import TrustedPublisherRequired
 from keyhouse.mail.models import Mail
 from keyhouse.mandate import queries
 from keyhouse.mandate.asked import read_standing
@@ -54,6 +59,7 @@ from keyhouse.organizations import services as organizations
 from keyhouse.organizations.models import Organization
 from keyhouse.projects.models import Project
 from keyhouse.projects.organizing import move_project
+from keyhouse.projects.services import publish_file
 
 KEYS = Demand("phishing-resistant")
 ANY = Demand("any-factor")
@@ -394,3 +400,26 @@ def test_a_member_of_a_team_alone_is_held_to_it_until_they_are_out_of_it(
     assert code_of(by_app(crew.mo), "release.publish", OTHER) == ""
     SecurityKey.objects.all().delete()
     assert declared.progress_of(acme, clock.now()).met == 0
+
+
+def test_a_token_makes_nothing_there_by_less_than_is_asked_of_releases(
+    crew: Crew, acme: Organization, set_clock: SetClock
+) -> None:
+    """A project that a first upload makes stands in the organization, so the first release is one there."""
+    weak, strong = (
+        robots.mint_organization_token(
+            "acme", description=name, reach=Reach(), may_found=True, expires_in_days=90, by=by
+        )[1]
+        for name, by in (("weak", by_app(crew.otto)), ("strong", by_key(crew.ada)))
+    )
+    services.declare("acme", KEYS, FROM, by=by_key(crew.ada))
+    set_clock(FROM)
+    with pytest.raises(CredentialWeak):
+        publish_file(make_file("fresh"), by=who(weak))
+    assert not Project.objects.filter(normalized_name="fresh").exists()
+    publish_file(make_file("fresh"), by=who(strong))
+    services.declare("acme", KEYS._replace(publishers_only=True), FROM + 21 * DAY, by=by_key(crew.ada))
+    set_clock(FROM + 21 * DAY)
+    with pytest.raises(TrustedPublisherRequired):
+        publish_file(make_file("another"), by=who(strong))
+    assert not Project.objects.filter(normalized_name="another").exists()

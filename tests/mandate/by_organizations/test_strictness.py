@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,3 +81,35 @@ def test_a_change_that_is_no_loosening_refuses_all_that_was_refused_at_every_ins
         before = decide(facts, [policy_of(one, "acme") for one in holding([old], at)], at)
         after = decide(facts, [policy_of(one, "acme") for one in holding([old, new], at)], at)
         assert ORDER[after.verdict] >= ORDER[before.verdict]
+
+
+def test_a_loosening_leaves_no_day_on_which_less_is_asked_than_before_and_after_it() -> None:
+    now = datetime(2024, 1, 1, tzinfo=UTC)
+    begun, day = now - timedelta(days=30), timedelta(days=1)
+    every = [Demand(level, is_only) for level in LEVELS for is_only in (False, True)]
+    seen = 0
+    for first, second, third in product(every, repeat=3):
+        if first == second or not second.is_at_least(first):
+            continue
+        old = Declared(1, first.text, False, begun, begun + 15 * day, begun)
+        coming = Declared(2, second.text, False, now - day, now + 20 * day, now - day)
+        change = change_to(third, now + 20 * day, [old, coming], now)
+        if change is None or not change.is_loosening:
+            continue
+        seen += 1
+        new = Declared(3, third.text, True, change.announced_at, change.from_at, now + 3 * day)
+        for at in (now + 3 * day, now + 19 * day, now + 20 * day):
+            enforced = [
+                Demand.needed(one.demand) for one in holding([old, coming, new], at) if one.from_at <= at
+            ]
+            for shared in every:
+                if first.is_at_least(shared) and third.is_at_least(shared):
+                    assert _is_asked(shared, enforced), (first, second, third, at)
+    assert seen
+
+
+def _is_asked(demand: Demand, enforced: list[Demand]) -> bool:
+    """Tell whether what is enforced asks for all of it, be it by several versions."""
+    level = max((LEVELS.index(one.level) for one in enforced), default=-1)
+    is_only = any(one.publishers_only for one in enforced)
+    return level >= LEVELS.index(demand.level) and is_only >= demand.publishers_only

@@ -211,6 +211,8 @@ def confirm_organization_token(name: str, token_id: uuid.UUID, *, by: Actor) -> 
 def _confirm(home: Home, token_id: uuid.UUID, by: Actor) -> None:
     _require_fresh(by)
     token = _get(home, token_id)
+    held = Token.objects.select_for_update(of=("self",)).filter(pk=token.pk)  # a finding may end it right now
+    token.revoked_at = held.values_list("revoked_at", flat=True).first()
     now = clock.now()
     if token.revoked_at is not None or token.expires_at <= now:
         raise RobotTokenNotFound

@@ -197,6 +197,8 @@ def confirm_publisher(publisher_id: int, *, by: Actor) -> Publisher:
         before = publisher.configured_by.username
         if by.user_id is None:
             raise SignInRequired
+        if publisher.is_pending:
+            require_strong(by)
         publisher.configured_by = User.objects.get(pk=by.user_id)
         _configure(publisher, by.strength, "" if by.kind == "host" else by.credential, now)
         publisher.save()

@@ -18,6 +18,7 @@ from keyhouse.credentials.tokens.queries import is_resting, reach_of
 from keyhouse.credentials.trusted_publishers.acting import NO_TOKEN
 from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
 from keyhouse.credentials.trusted_publishers.queries import with_reach
+from keyhouse.organizations.queries import owner_ids
 from keyhouse.projects.models import Project
 from keyhouse.projects.rights import find_role_kind
 from keyhouse.publishing.staging.models import StagedFile
@@ -27,6 +28,9 @@ _MINTED_REVOKED: Final = "the short-lived token that uploaded it was revoked sin
 _REMOVED: Final = "the trusted publisher that uploaded it was removed since"
 _LEFT: Final = "the project is none that the organization's robot token which uploaded it reaches any more"
 _RESTS: Final = "the robot token that uploaded it rests until another owner confirms it"
+_PUBLISHER_RESTS: Final = (
+    "the organization's publisher that uploaded it rests until another owner confirms it"
+)
 _NO_ROLE: Final = "whoever stands behind what uploaded it has no role in the project any more"
 _CLOSED: Final = "the account of whoever stands behind what uploaded it is not in order"
 _PUBLISHERS_ALONE: Final = "the project takes files from trusted publishers only by now"
@@ -63,8 +67,13 @@ def _of_publisher(project: Project, staged: StagedFile) -> str:
     publisher = rows.select_related("configured_by", "project").first()
     if publisher is not None and project.pk not in with_reach([publisher])[0].reach:
         return _REMOVED
+    if publisher is None:
+        return _REMOVED
+    organization_id = publisher.organization_id
+    if organization_id is not None and publisher.configured_by_id not in owner_ids(organization_id):
+        return _PUBLISHER_RESTS
     # one that was confirmed by another owner since acts for them
-    return _REMOVED if publisher is None else _of_person(project, publisher.configured_by)
+    return _of_person(project, publisher.configured_by)
 
 
 def _of_person(project: Project, person: User) -> str:
