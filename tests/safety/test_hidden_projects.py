@@ -328,6 +328,18 @@ def test_numbers_and_classifiers_leave_out_what_is_hidden(world: World, index: I
     assert b'"projects":1,' in stats.replace(b" ", b"")
 
 
+def test_asking_beforehand_tells_no_more_than_the_doors(world: World) -> None:
+    set_readers("acme", "members", by=by(world.users["ada"]))
+    asked = {"out": world.token_of("out", "upload"), "both": world.token_of("out", "read", "upload")}
+    for who, headers in asked.items():
+        for act in ("index.read", "index.read-private", "release.yank", "project.manage"):
+            found, nothing = (
+                Browser().get(f"/mandate/check?action={act}&project={name}", headers=headers).content
+                for name in ("alpha", "omega")
+            )
+            assert (found, b"verdict" in found) == (nothing, True), (who, act)
+
+
 ODD: Final[tuple[tuple[str, dict[str, str]], ...]] = (
     ("/simple/Alpha", {}),
     ("/simple/alpha/?format=application/vnd.pypi.simple.v1%2Bhtml", {}),

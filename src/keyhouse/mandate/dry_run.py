@@ -28,6 +28,7 @@ from keyhouse.mandate import gates
 from keyhouse.mandate.errors import QuestionMalformed
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
 from keyhouse.projects.models import Project
+from keyhouse.projects.reading import is_hidden
 from keyhouse.projects.rules import (
     FORMER_OWNERS_ACTION,
     MAINTAINER,
@@ -130,11 +131,12 @@ def _at(actor: Actor, at: datetime) -> Actor:
 
 
 def _decide(actor: Actor, question: Question) -> Decision:
-    asked, thing = _asked_of(question)
     if question.version and question.action != READ_PRIVATE:  # reading is never about one release
         actor = at_release(actor, question.version)
+    project_id = tokens.find_project_id(question.project) if question.project else None
     if question.project:
-        actor = at_project(actor, tokens.find_project_id(question.project), question.project)
+        actor = at_project(actor, project_id, question.project)
+    asked, thing = _asked_of(question, _seen_by(actor, question, project_id))
     refusal = _find_refusal(actor, asked[0], thing, question.project)
     if refusal is not None:
         return _denial(refusal, asked[0])
@@ -153,11 +155,16 @@ def _of_switch(thing: Thing) -> list[Decision]:
     return [Decision("deny", refusal.code, reason=refusal.sentence, fix=fix)]
 
 
-def _asked_of(question: Question) -> tuple[tuple[str, ...], Thing | None]:
+def _seen_by(actor: Actor, question: Question, project_id: int | None) -> int | None:
+    """Return the number of a project, or None of one that isn't there for whoever asks: only who takes its name is told that it is taken."""
+    takes_name = question.action in {UPLOAD, CREATION}
+    return project_id if takes_name or not is_hidden(actor.user_id, question.project) else None
+
+
+def _asked_of(question: Question, project_id: int | None) -> tuple[tuple[str, ...], Thing | None]:
     """Return the acts that doors ask about, and the thing: an upload to a new name makes a project, too."""
     if not question.project or question.action not in _ABOUT_PROJECTS:
         return (question.action,), None
-    project_id = tokens.find_project_id(question.project)
     thing = Thing("project", project_id, question.project)
     is_new = question.action == UPLOAD and project_id is None
     return ((CREATION, UPLOAD) if is_new else (question.action,)), thing

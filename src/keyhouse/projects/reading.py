@@ -7,16 +7,18 @@ public index everybody reads all, whatever rows say.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from django.db.models import Q
 from django.db.models.expressions import RawSQL
 
 from keyhouse.core import configuration
+from keyhouse.core.actor import Actor
 from keyhouse.organizations.rules import EVERYBODY, MEMBERS, TEAMS
 from keyhouse.projects import rights, sql
 from keyhouse.projects.models import Project
-from keyhouse.projects.rules import AS_ORGANIZATION, ROLES
+from keyhouse.projects.rules import AS_ORGANIZATION, ROLES, Neighbours
 
 # Both parts are found from an index. `own` is what the project says, `reads` what holds for it.
 _RESTRICTED: Final = (
@@ -82,6 +84,20 @@ def hidden_from(user_id: int | None, column: str = "pk") -> Q:
 def readable_by(user_id: int | None, column: str = "pk") -> Q:
     """Return the condition of a row whose project (a column) somebody may read."""
     return ~hidden_from(user_id, column) if configuration.current().is_private else Q()
+
+
+def told_to(by: Actor, beside: Neighbours) -> Neighbours:
+    """Return what stands beside a new file without the name of a file that whoever brings it may not read.
+
+    That the bytes are here can't be kept from them; whose they are is. The host is told all.
+    """
+    if not beside.same_content or by.kind == "host" or not configuration.current().is_private:
+        return beside
+    project = str(sql.find_value(_PROJECT_OF, beside.same_content) or "")
+    return replace(beside, same_content="") if is_hidden(by.user_id, project) else beside
+
+
+_PROJECT_OF: Final = "SELECT p.normalized_name FROM projects_file f JOIN projects_project p ON p.id = f.project_id WHERE f.filename = %s"
 
 
 def readers_of(project: Project) -> str:

@@ -202,7 +202,7 @@ class Neighbours:
     """What stands in the index beside a candidate.
 
     `same_name_sha256`: digest of the file that has its name now. `is_name_used`: some file had this name once.
-    `same_content`: name of another file with the same bytes. `sdist`: the release's source distribution.
+    `same_content`: name of another file with the same bytes, empty where it isn't told. `sdist`: the release's source distribution.
     """
 
     same_name_sha256: str | None = None
@@ -228,7 +228,8 @@ def judge_file(candidate: Candidate, beside: Neighbours) -> Refusal | None:
             f"{candidate.filename} was used before and deleted; a file name is never used twice."
         )
     if beside.same_content is not None:
-        return ContentExists(f"The same content is here as {beside.same_content}.")
+        is_told = bool(beside.same_content)
+        return ContentExists(f"The same content is here as {beside.same_content}." if is_told else None)
     if candidate.kind == "sdist" and beside.sdist is not None:
         return SecondSourceDistribution(f"This release has a source distribution already: {beside.sdist}.")
     return None

@@ -24,7 +24,7 @@ from keyhouse.core.errors import RoleRequired
 from keyhouse.distfiles.names import fold, judge_new_name, normalise
 from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.models import Organization
-from keyhouse.projects import founding, pages, queries, rules, verification
+from keyhouse.projects import founding, pages, queries, reading, rules, verification
 from keyhouse.projects.changing import raise_refusal, require_people, settled, thing_of
 from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound, UploadsWait
 from keyhouse.projects.models import File, IndexPage, Project, Provenance, Release, Role, UsedFileName
@@ -224,7 +224,7 @@ def _find_repeated(
     beside = queries.gather_neighbours(new.filename, new.blake2, new.kind, release)
     if rules.is_repeat(new.candidate, beside):
         return queries.find_file(new.filename)
-    raise_refusal(rules.judge_file(new.candidate, beside))
+    raise_refusal(rules.judge_file(new.candidate, reading.told_to(by, beside)))
     if by.kind != "host":
         settings = configuration.current()
         limit = project.project_limit or settings.project_limit

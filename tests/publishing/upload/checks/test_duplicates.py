@@ -16,7 +16,7 @@ from keyhouse.projects.errors import (
     ReleaseClosed,
     SecondSourceDistribution,
 )
-from keyhouse.projects.models import Release
+from keyhouse.projects.models import Project, Release
 from keyhouse.publishing.upload.checks.duplicates import Duplicates, TakenName
 from keyhouse.publishing.upload.submission import Submission
 
@@ -74,6 +74,21 @@ def test_the_same_bytes_under_another_name_are_refused(tmp_path: Path, release: 
     make_file(release, "alpha-1.0-py2-none-any.whl", path.read_bytes())
     with pytest.raises(ContentExists):
         Duplicates().check(sent(path, release))
+
+
+def test_a_file_that_somebody_may_not_read_is_not_named(
+    tmp_path: Path, release: Release, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    private = dataclasses.replace(configuration.current(), reads="private")
+    monkeypatch.setattr(configuration, "_current", private)
+    path = build_wheel(tmp_path)
+    secret = make_release(make_project("secret"))
+    make_file(secret, "secret-1.0-py3-none-any.whl", path.read_bytes())
+    for reads, is_named in (("", True), ("roles", False)):
+        Project.objects.filter(pk=secret.project_id).update(reads=reads)
+        with pytest.raises(ContentExists) as refused:
+            Duplicates().check(sent(path, release))
+        assert ("secret" in refused.value.sentence) is is_named, reads
 
 
 def test_a_release_has_one_sdist(tmp_path: Path, release: Release) -> None:

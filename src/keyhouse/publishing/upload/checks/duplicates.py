@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyhouse.core import clock, configuration
 from keyhouse.projects import queries
+from keyhouse.projects.reading import told_to
 from keyhouse.projects.rules import (
     Candidate,
     Neighbours,
@@ -48,7 +49,7 @@ class Duplicates(Check):
         """Note that the very same file is here, or raise why it can't be taken beside what is here."""
         candidate = _candidate(submission, submission.received.sha256)
         beside = _neighbours(submission)
-        refuse(judge_file(candidate, beside))
+        refuse(judge_file(candidate, told_to(submission.actor, beside)))
         if is_repeat(candidate, beside):
             submission.existing = queries.find_file(candidate.filename)
             return
