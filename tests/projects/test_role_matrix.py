@@ -53,6 +53,7 @@ DOORS = [
     if name in ASKED
     and path not in {"/manage/projects/", "/manage/deleted/"}
     and not path.startswith("/account/publishers/")  # one's own that wait for a project
+    and not path.startswith("/manage/organization/")  # those have a matrix of their own
 ]
 
 
