@@ -7,8 +7,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -51,7 +53,10 @@ def chosen(arguments: list[str]) -> list[str]:
 def run(name: str) -> Outcome:
     """Run one step to its end."""
     started = time.monotonic()
-    done = subprocess.run(STEPS[name], capture_output=True, text=True, check=False)
+    # types are read with Django's settings, which make a data folder: not that of this checkout
+    with tempfile.TemporaryDirectory(prefix="keyhouse-check-") as data:
+        environment = {**os.environ, "KEYHOUSE_DATA": data}
+        done = subprocess.run(STEPS[name], env=environment, capture_output=True, text=True, check=False)
     return name, done, time.monotonic() - started
 
 
