@@ -116,6 +116,14 @@ def get_in(mine: Browser) -> None:
     assert mine.get("/account/").status_code == 200
 
 
+def use_up_guesses() -> None:
+    """Guess from ever new places until no more is judged: of guesses that raced, each may have been refused by others."""
+    for number in range(20):
+        if Browser(REMOTE_ADDR=f"192.0.2.{number}").sign_in(password=f"wrong {number}").status_code == 429:
+            return
+    pytest.fail("more than twenty guesses were judged")
+
+
 def test_a23_passwords_guessed_in_several_processes_lock_nobody_out(time: Clock) -> None:
     make_person()
     mine = known_browser(time)
@@ -130,6 +138,7 @@ def test_a23_passwords_guessed_in_several_processes_lock_nobody_out(time: Clock)
     assert all(status == 429 and int(wait) > 0 for status, refusal, wait in answers if refusal == "too-many")
     mine.post("/account/sign-out/")
     time.go(seconds=30)
+    use_up_guesses()
     assert Browser(REMOTE_ADDR="203.0.113.9").sign_in().status_code == 429
     get_in(mine)  # and after they have used their guesses up
 
