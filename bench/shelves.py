@@ -101,7 +101,8 @@ def _projects(texts: Texts, numbers: list[int]) -> Iterator[Any]:
     for number in numbers:
         name = texts.name(number)
         folded = hashlib.sha256(name.encode()).hexdigest()
-        yield Project(name=name, normalized_name=name, folded_name=folded, created_at=START)
+        at = START + timedelta(minutes=30 * number)
+        yield Project(name=name, normalized_name=name, folded_name=folded, created_at=at)
 
 
 def _file(release: Any) -> Any:

@@ -8,6 +8,7 @@ import pytest
 from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, make_person, refused, signed_in
 
 from keyhouse.accounts import checklist, holds, services
+from keyhouse.accounts.addresses.queries import standings_of
 from keyhouse.accounts.models import Attempt, Hold, Session, User
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
@@ -138,7 +139,7 @@ def test_what_was_typed_wrongly_is_shown_with_a_way_to_its_meaning(ada: User, br
 
 def test_the_account_page_names_one_next_step(time: Clock) -> None:
     ada = make_person(factors=0)
-    items = checklist.items_for(ada)
+    items = checklist.items_for(ada, standings_of(ada))
     assert [item.is_done for item in items] == [True, False, False, False]
     assert [item.title for item in items if item.is_next] == ["Second factor"]
     _, browser = signed_in(ada, "password")
@@ -149,7 +150,7 @@ def test_the_account_page_names_one_next_step(time: Clock) -> None:
 def test_a_complete_account_has_no_next_step() -> None:
     ada = make_person(factors=2)
     give_recovery_codes(ada, new_codes(), by=host())
-    assert all(item.is_done for item in checklist.items_for(ada))
+    assert all(item.is_done for item in checklist.items_for(ada, standings_of(ada)))
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from keyhouse.accounts import queries, strength
-from keyhouse.accounts.addresses.queries import standings_of
+from keyhouse.accounts.addresses.queries import Standing
 from keyhouse.accounts.addresses.rules import State
 from keyhouse.accounts.models import User
 
@@ -26,9 +27,10 @@ class Item:
     is_next: bool = False
 
 
-def items_for(user: User) -> list[Item]:
-    """Return the checklist of a person; the first line that is not done is the next step."""
-    items = [_email(user), _second_factor(user), _codes(user), _second_method(user)]
+def items_for(user: User, standings: Sequence[Standing]) -> list[Item]:
+    """Return the checklist of a person with these addresses; the first line that is not done is the next step."""
+    able = _usable(user)
+    items = [_email(standings), _second_factor(able), _codes(user), _second_method(able)]
     following = next((item for item in items if not item.is_done), None)
     return [
         Item(item.title, item.is_done, item.text, item.path, item.label, is_next=item is following)
@@ -36,8 +38,8 @@ def items_for(user: User) -> list[Item]:
     ]
 
 
-def _email(user: User) -> Item:
-    primary = next((one for one in standings_of(user) if one.email.is_primary), None)
+def _email(standings: Sequence[Standing]) -> Item:
+    primary = next((one for one in standings if one.email.is_primary), None)
     is_done = primary is not None and primary.state == "verified"
     text = f"{primary.email.address}: {_EMAIL_TEXTS[primary.state]}" if primary else _NO_EMAIL
     return Item(
@@ -54,8 +56,7 @@ _EMAIL_TEXTS: Final[dict[State, str]] = {
 }
 
 
-def _second_factor(user: User) -> Item:
-    able = _usable(user)
+def _second_factor(able: Sequence[str]) -> Item:
     text = (
         ", ".join(able)
         if able
@@ -81,8 +82,8 @@ def _codes(user: User) -> Item:
     )
 
 
-def _second_method(user: User) -> Item:
-    is_done = len(_usable(user)) >= TWO
+def _second_method(able: Sequence[str]) -> Item:
+    is_done = len(able) >= TWO
     text = (
         "You have more than one." if is_done else "A key or an app elsewhere, for the day you lose this one."
     )

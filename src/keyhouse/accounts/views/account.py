@@ -24,13 +24,14 @@ def home(request: AskedRequest) -> HttpResponse:
     """Show the account as a checklist, one next step at a time."""
     session = session_of(request)
     check_up = find_check_up(session.user_id, clock.now())
+    standings = standings_of(session.user)
     context = {
         "person": session.user,
-        "standings": standings_of(session.user),
+        "standings": standings,
         "check_phrase": emails.shown_check_phrase(session.user),
         "held": holds.find_wait(session.user, clock.now()),
         "holds": live_holds_of(session.user, clock.now()),
-        "items": checklist.items_for(session.user),
+        "items": checklist.items_for(session.user, standings),
         "deletion": find_deletion(session.user_id),
         "check_up": check_up if check_up is not None and check_up.is_asked else None,
         "waits": browsers.waits_of(session.user_id, clock.now()),

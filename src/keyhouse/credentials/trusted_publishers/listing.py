@@ -94,6 +94,8 @@ class Line:
 def lines_of(publishers: Iterable[Publisher]) -> list[Line]:
     """Return a line for each publisher, in their order; they come with who configured them, and their project."""
     found = queries.with_reach(list(publishers))
+    if not found:
+        return []
     believed = {one.url: one for one in issuers.all_issuers()}
     with_role, outlooks = _with_role(found), _outlooks(found)
     return [

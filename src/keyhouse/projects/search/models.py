@@ -29,7 +29,7 @@ class SearchRow(models.Model):
 
         indexes: ClassVar = [
             models.Index(fields=["letters"], name="search_by_letters"),
-            models.Index(fields=["released_at"], name="search_by_release"),
+            models.Index(fields=["released_at", "project"], name="search_by_day"),
         ]
 
     def __str__(self) -> str:

@@ -15,7 +15,7 @@ from keyhouse.projects import sql
 from keyhouse.projects.models import ClassifierCount, Project, SearchRow
 from keyhouse.projects.queries import visible_projects
 from keyhouse.projects.reading import hidden_from, hidden_keys
-from keyhouse.projects.search.engines import Part, Step, engine
+from keyhouse.projects.search.engines import SINCE, Part, Step, engine
 from keyhouse.projects.search.rules import MOST_FOUND, SEPARATOR, Wanted, nodes_in
 
 
@@ -71,18 +71,23 @@ _AFTER_ALL_LETTERS: Final = "{"  # in ASCII, by which letters are compared
 def _keys(hits: Part, wanted: Wanted, order: Part, *, first: str = "") -> list[int]:
     """Return the keys of what was hit and is as wanted, in order.
 
-    Where too many are hit the rest is cut off before that order is made; `first` says which stay.
+    Where too many are hit the rest is cut off before that order is made; `first` says which stay of rows.
     """
-    conditions = _conditions(wanted, "s.project_id" if hits.statement.startswith(_ROWS) else engine().key)
+    by_row = hits.statement.startswith(_ROWS)
+    place = engine()
+    key, since, stay = (_ROW_KEY, SINCE, first) if by_row else (place.key, place.since, place.first)
+    conditions = _conditions(wanted, key, since)
     found = (
-        f"SELECT s.project_id, s.letters, s.released_at{hits.statement}{conditions.statement}{first} LIMIT %s"
+        f"SELECT s.project_id, s.letters, s.released_at{hits.statement}{conditions.statement}{stay} LIMIT %s"
     )
-    statement = f"SELECT h.project_id FROM ({found}) h ORDER BY {order.statement}"
+    # materialized, since SQLite would otherwise put all that is hit in order before it cuts off
+    statement = f"WITH h AS MATERIALIZED ({found}) SELECT h.project_id FROM h ORDER BY {order.statement}"
     values = (*hits.values, *conditions.values, MOST_FOUND + 1, *order.values)
-    return [key for (key,) in sql.select(statement, *values)]
+    return [number for (number,) in sql.select(statement, *values)]
 
 
 _ROWS: Final = " FROM projects_searchrow s"
+_ROW_KEY: Final = "s.project_id"
 
 
 def _of_that_name(wanted: Wanted) -> Part:
@@ -101,13 +106,13 @@ def _listed(wanted: Wanted) -> list[int]:
     return _keys(every, wanted, _NEWEST, first=" ORDER BY s.released_at DESC")
 
 
-def _conditions(wanted: Wanted, key: str) -> Part:
+def _conditions(wanted: Wanted, key: str, since: str) -> Part:
     statement, values = "", list[Any]()
     if wanted.maintainer:
         statement += f" AND {key} IN ({_THEIRS})"
         values.append(wanted.maintainer.lower())
     if wanted.released_since:
-        statement += " AND s.released_at >= %s"
+        statement += f" AND {since}"
         values.append(_instant(wanted.released_since))
     hidden, people = hidden_keys(wanted.reader_id)
     if hidden:
