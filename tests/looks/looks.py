@@ -187,6 +187,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
             "delete",
             "activity",
             "compliance",
+            "who-reads",
         )
     },
     **{

@@ -30,6 +30,7 @@ from keyhouse.organizations.errors import (
     ApplicationMissing,
     ApplicationNeedless,
     ApplicationNotAsked,
+    ApplicationOwn,
     ApplicationsTooMany,
     OrganizationApplied,
     OrganizationNameRefused,
@@ -130,6 +131,30 @@ def test_rivals_for_a_confusable_name_are_declined_and_told(ada: Actor) -> None:
     assert refused_by(lambda: applying.approve(other.pk, by=olga)) is OrganizationNameRefused
     assert everything() == before, "taken meanwhile: nothing is changed or told, and it can be declined"
     applying.decline(other.pk, "Taken.", by=olga)
+
+
+def test_an_operator_decides_about_no_name_that_they_want_while_another_can(ada: Actor) -> None:
+    olga = operator()
+    mine = applying.apply("Acme", "For me", by=olga)
+    rival = applying.apply("acme", "For us", by=ada)
+    applying.decline(mine.pk, "Alone, so it is mine to say.", by=olga)
+    mine = applying.apply("Acme", "For me", by=olga)
+    otto = operator("otto")
+    before = everything()
+    for act in (
+        lambda: applying.approve(mine.pk, by=olga),
+        lambda: applying.decline(mine.pk, "No", by=olga),
+        lambda: applying.approve(rival.pk, by=olga),
+        lambda: applying.decline(rival.pk, "No", by=olga),
+        lambda: applying.ask(rival.pk, "Why?", by=olga),
+    ):
+        assert refused_by(act) is ApplicationOwn
+    assert everything() == before
+    User.objects.filter(pk=id_of(otto)).update(state=User.State.SUSPENDED)
+    applying.ask(mine.pk, "Nobody else is there", by=olga)
+    User.objects.filter(pk=id_of(otto)).update(state=User.State.ACTIVE)
+    applying.approve(rival.pk, by=otto)
+    assert states() == {"olga Acme": "declined", "ada acme": "approved"}
 
 
 def test_what_is_refused_changes_and_tells_nothing(ada: Actor, set_clock: SetClock) -> None:

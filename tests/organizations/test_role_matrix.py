@@ -56,6 +56,7 @@ TABLE = {
     "organization.describe": "owner",
     "organization.rename": "owner",
     "organization.set-readers": "owner",
+    "organization.see-readers": "owner",
     "organization.delete": "owner",
     "organization.invite": "owner",
     "organization.hand-over": "owner",

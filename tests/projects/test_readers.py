@@ -24,6 +24,7 @@ from keyhouse.projects.life_cycle.restoring import restore_project
 from keyhouse.projects.models import Project, ReadingTeam, Role
 from keyhouse.projects.organizing import create_project_in, move_project, set_team_role
 from keyhouse.projects.readers import losing_in_organization, losing_of_project, set_project_readers
+from keyhouse.projects.reading_reasons import by_everybody, readers_by_right, why
 from keyhouse.projects.services import create_project
 
 pytestmark = pytest.mark.django_db
@@ -58,6 +59,11 @@ def readers(people: dict[str, Actor], project: str = "alpha") -> set[str]:
         assert Project.objects.filter(reading.hidden_from(key), normalized_name=project).exists() is is_hidden
         shown = Project.objects.filter(reading.readable_by(key), normalized_name=project)
         assert shown.exists() is not is_hidden
+        there = Project.objects.filter(normalized_name=project).first()
+        if there is not None:
+            assert bool(why(key, there)) is not is_hidden
+            by_right = {one.username for one in readers_by_right(there)}
+            assert (name in by_right) is not is_hidden or by_everybody(there)
         if not is_hidden:
             found.add(name)
     return found

@@ -104,6 +104,12 @@ INVITATION: Final = Limit(
 )
 REPORT_NETWORK: Final = Limit("report-network", "report_network_limit", "reports about projects", _NETWORK)
 REPORT: Final = Limit("report", "report_limit", "reports about projects", "an account", REPORT_NETWORK)
+LEAK_NETWORK: Final = Limit(
+    "leak-report-network", "leak_report_network_limit", "reports of leaked tokens", _NETWORK
+)
+LEAK: Final = Limit(
+    "leak-report", "leak_report_limit", "reports of leaked tokens", "an account", LEAK_NETWORK
+)
 EXCHANGE: Final = Limit(
     "exchange-network",
     "exchange_network_limit",
@@ -111,7 +117,19 @@ EXCHANGE: Final = Limit(
     _NETWORK,
 )
 
-TABLE: Final = (SIGN_IN, SECOND_FACTOR, MAIL, SIGN_UP, LINK, RECOVERY, CREATION, INVITATION, REPORT, EXCHANGE)
+TABLE: Final = (
+    SIGN_IN,
+    SECOND_FACTOR,
+    MAIL,
+    SIGN_UP,
+    LINK,
+    RECOVERY,
+    CREATION,
+    INVITATION,
+    REPORT,
+    LEAK,
+    EXCHANGE,
+)
 
 
 def all_limits() -> list[Limit]:

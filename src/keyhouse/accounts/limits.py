@@ -17,6 +17,7 @@ from keyhouse.accounts.errors import TooManyAttempts
 from keyhouse.accounts.limit_table import CREATION as CREATION  # noqa: PLC0414 - callers find all limits here
 from keyhouse.accounts.limit_table import EXCHANGE as EXCHANGE  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import INVITATION as INVITATION  # noqa: PLC0414 - the same
+from keyhouse.accounts.limit_table import LEAK as LEAK  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import LINK as LINK  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import MAIL as MAIL  # noqa: PLC0414 - the same
 from keyhouse.accounts.limit_table import RECOVERY as RECOVERY  # noqa: PLC0414 - the same

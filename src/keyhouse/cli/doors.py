@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, str]] = {
     "project list": HOST,
     "project show": HOST,
     "project people": HOST,
+    "project readers": HOST,
     "project limits": "project.set-limits",
     "project yank": "release.yank",
     "project unyank": "release.unyank",

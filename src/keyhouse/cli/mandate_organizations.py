@@ -6,8 +6,8 @@ import click
 
 from keyhouse.cli.main import as_json
 from keyhouse.core import clock
-from keyhouse.mandate.by_organizations.letters import told
 from keyhouse.mandate.by_organizations.queries import summaries
+from keyhouse.mandate.declarations import told
 
 
 @click.command("organizations")

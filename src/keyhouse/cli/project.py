@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 from django.db.models import Q, QuerySet
 
+from keyhouse.cli import project_readers
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import NotFound
@@ -30,6 +31,9 @@ _STATES: Final = [status.value for status in Project.Status]
 @click.group("project")
 def command() -> None:
     """List, yank, archive, deprecate, delete and bring back projects and releases."""
+
+
+command.add_command(project_readers.command)
 
 
 @command.command("list")

@@ -358,6 +358,11 @@ CATALOGUE: Final[dict[str, Action]] = {
             "See what happened in an organization, and who lacks what is asked",
             "management",
         ),
+        _gated(
+            "organization.see-readers",
+            "See who reads which project of an organization, and by which right",
+            "management",
+        ),
         _gated("organization.describe", "Say what an organization is about", "management"),
         _gated("organization.rename", "Give an organization another name", "management", step_up=True),
         _gated(

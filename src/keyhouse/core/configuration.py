@@ -494,6 +494,18 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         read_windows,
     ),
     Setting(
+        "leak_report_limit",
+        "10/1h 30/1d",
+        "reports of leaked tokens by one person, in which times",
+        read_windows,
+    ),
+    Setting(
+        "leak_report_network_limit",
+        "30/1h",
+        "reports of leaked tokens by people from one network, in which time",
+        read_windows,
+    ),
+    Setting(
         "oidc_audience",
         "",
         "the audience that identity tokens from CI must be made for; CI systems derive names of variables from it; empty: the "
@@ -596,6 +608,8 @@ class Configuration:
     project_invitation_network_limit: tuple[Window, ...]
     report_limit: tuple[Window, ...]
     report_network_limit: tuple[Window, ...]
+    leak_report_limit: tuple[Window, ...]
+    leak_report_network_limit: tuple[Window, ...]
     oidc_audience: str
     exchange_network_limit: tuple[Window, ...]
     first_enrolment_days: int

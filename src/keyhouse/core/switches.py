@@ -143,7 +143,7 @@ ALWAYS_OPEN: Final = frozenset(
         "index.read", "site.read", "site.help", "site.static", "site.read-styleguide", "service.health", "service.metrics", "index.read-private",
         "token.use", "publisher.read-audience", "session.list", "account.read", "account.export", "audit.read-own", "token.list", "mandate.check",
         "mandate.read-own", "recovery.read", "account.read-troubled", "recovery.read-all", "audit.read-all",
-        "mandate.read-all", "mail.read-all", "project.manage", "organization.manage", "organization.oversee", "switch.read-all",
+        "mandate.read-all", "mail.read-all", "project.manage", "organization.manage", "organization.oversee", "organization.see-readers", "switch.read-all",
         "collaborator.read-invitations", "console.read", "person.read",
         "proposal.read", "project.read-any", "audit.export", "settings.read", "job.read", "announcement.read",
         # signing in, and proving who one is

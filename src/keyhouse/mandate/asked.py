@@ -16,11 +16,12 @@ from django.http import HttpRequest
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import Actor
-from keyhouse.mandate import queries, shown, snoozing, words
+from keyhouse.mandate import places, queries, shown, snoozing, words
 from keyhouse.mandate.declarations import Place
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.documents import METHODS, Mandate, read_mandate
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Facts, Object
+from keyhouse.mandate.places import There
 from keyhouse.mandate.rules import (
     FLOOR,
     GAINING,
@@ -186,13 +187,14 @@ def read_standing(actor: Actor, now: datetime) -> Standing:
 def shown_standing(request: HttpRequest, actor: Actor, now: datetime) -> Standing:
     """Return what is asked of somebody for a page that shows it: what is still open counts as told from here on."""
     facts, policies = queries.gather(actor, "", None, now)
-    there = asked_there(actor.user_id, facts, now)
-    standing = standing_of(facts, policies, now, there)
-    names = [one.policy.name for one in standing.open if not one.policy.organization]
+    mine = _places_of(actor.user_id)
+    standing = standing_of(facts, policies, now, asked_in(mine, facts, now))
+    names = [one.policy.notice_name for one in standing.open]
     if not shown.is_page(request) or not names:
         return standing
     shown.show(request, names)
-    return standing_of(facts.once_told(names, now), policies, now, there)
+    told = facts.once_told(names, now)
+    return standing_of(told, policies, now, asked_in(mine, told, now))
 
 
 def standing_of(
@@ -262,17 +264,36 @@ def _asked(policy: Policy, facts: Facts, now: datetime) -> Asked:
 
 def asked_there(user_id: int | None, facts: Facts, now: datetime) -> list[Asked]:
     """Return what organizations ask of somebody who may act on them or on their projects."""
-    places = [] if user_id is None else queries.places_of(user_id)
-    return [one for place, things in places for one in asked_within(place, facts, things, now)]
+    return asked_in(_places_of(user_id), facts, now)
+
+
+def _places_of(user_id: int | None) -> list[There]:
+    return [] if user_id is None else places.places_of(user_id)
+
+
+def asked_in(mine: Iterable[There], facts: Facts, now: datetime) -> list[Asked]:
+    """Return the same of these organizations, with what the person of these facts may act on there."""
+    return [one for place, things in mine for one in asked_within(place, facts, things, now)]
 
 
 def asked_within(place: Place, facts: Facts, things: Sequence[Object], now: datetime) -> list[Asked]:
     """Return what one organization asks of the person of these facts; `things`: itself and its projects, as theirs."""
     if not things:
         return []
+    mine = _with_authority_over(facts, things)
+    return [_asked_there(one, mine, things, now) for one in place.policies(now)]
+
+
+def _with_authority_over(facts: Facts, things: Sequence[Object]) -> Facts:
     names = {(one.kind == "organization", one.name) for one in things}
     mine = tuple(one for one in facts.authority if (one.kind == "organization", one.name) in names)
-    return [_asked_there(one, replace(facts, authority=mine), things, now) for one in place.policies(now)]
+    return replace(facts, authority=mine)
+
+
+def asked_by(facts: Facts, things: Sequence[Object], thing: Object) -> Facts:
+    """Return the facts of somebody who would act on one of the things of an organization by a password alone."""
+    action = _CHANGING if thing.kind == "organization" else _PUBLISHING
+    return replace(_with_authority_over(facts, things), object=thing, action=action)
 
 
 def _asked_there(policy: Policy, facts: Facts, things: Sequence[Object], now: datetime) -> Asked:
@@ -287,8 +308,8 @@ def _effects_there(policy: Policy, facts: Facts, things: Sequence[Object], now: 
     """Yield since when, or from when on, they can't act on the organization and on which of its projects."""
     found: dict[tuple[bool, datetime | None], list[Object]] = defaultdict(list)
     for thing in things:
-        action = _CHANGING if thing.kind == "organization" else _PUBLISHING
-        against = _objection(policy, replace(facts, object=thing), action, now)
+        about = asked_by(facts, things, thing)
+        against = _objection(policy, about, about.action, now)
         if against is not None:
             found[against.is_denial, against.at].append(thing)
     for (is_refused, at), some in sorted(

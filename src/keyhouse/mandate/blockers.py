@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
+
+from django.db.models import Q, QuerySet
 
 from keyhouse.accounts.models import User
+from keyhouse.core import clock
+from keyhouse.credentials.trusted_publishers.listing import Line, lines_of
+from keyhouse.credentials.trusted_publishers.models import Publisher
+from keyhouse.credentials.trusted_publishers.queries import all_live
 from keyhouse.mandate import queries
 from keyhouse.mandate.asked import Asked, asked_within, standing_of
 from keyhouse.mandate.declarations import Place
@@ -124,6 +130,32 @@ def _unmet(facts: Facts, policies: Sequence[Policy], now: datetime) -> tuple[Ask
     # who is an operator is nothing to a project's people
     asked = standing_of(facts, policies, now).asked
     return tuple(one for one in asked if not (one.is_met or one.is_floor))
+
+
+MOST_PUBLISHERS: Final = 100
+
+
+def weak_publishers_of(project: Project) -> list[Line]:
+    """Return the publishers of a project, its organization's with them, that an owner has to confirm anew."""
+    theirs = Q(project=project) | (
+        Q(organization_id=project.organization_id, pending_normalized_name="")
+        & (Q(is_for_all_projects=True) | Q(projects=project))
+    )
+    return _to_confirm(Publisher.objects.filter(theirs if project.organization_id else Q(project=project)))
+
+
+def weak_publishers_in(organization: Organization) -> list[Line]:
+    """Return the same of an organization and of what stands in it."""
+    return _to_confirm(
+        Publisher.objects.filter(Q(organization=organization) | Q(project__organization=organization))
+    )
+
+
+def _to_confirm(rows: QuerySet[Publisher]) -> list[Line]:
+    """Return what rests, or is below what a mandate asks of whoever set it up: a mandate isn't complete with it."""
+    live = all_live(clock.now()).filter(pk__in=rows.values("pk"))
+    found = live.select_related("configured_by", "project", "organization").order_by("pk")
+    return [one for one in lines_of(found[:MOST_PUBLISHERS]) if one.needs_confirmation]
 
 
 def _people(project: Project) -> list[tuple[User, rights.Right]]:

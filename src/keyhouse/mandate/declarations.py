@@ -21,6 +21,8 @@ from keyhouse.projects import sql
 DECLARED: Final = 2  # key of the row of `Change` that is there once any organization has declared something
 NOTICE: Final = timedelta(days=14)  # at least so long before it is refused, whoever holds authority is told
 LOOSEN_AFTER: Final = timedelta(days=3)  # a loosening waits so long, unless a second owner answers for it
+REMIND_DAYS: Final = (7, 1)  # before it is refused
+TOLD_AS: Final = "organization-mandate:"  # how the names of such mandates begin in the ledger of notices
 # The levels, the weakest first; each accepts less than the one before it.
 ANY_FACTOR: Final = "any-factor"
 LEVELS: Final = (ANY_FACTOR, "phishing-resistant", "device-bound")
@@ -39,13 +41,14 @@ _TOLD: Final = {
     "phishing-resistant": "a security key or passkey",
     "device-bound": "a security key that can't be copied off its device",
 }
+_NOTHING: Final = "nothing beyond what this index asks of everybody"
 _PUBLISHERS: Final = "+trusted-publishers"
 # Reading stays open, and so do acts of the people who run the index, which rest on their office. Who makes a project or an
 # organization anew acts on none yet.
 _OPEN: Final = frozenset(
     {
         REMOVE_LAST, "account.delete", "index.read-private", "token.use", "project.manage",
-        "organization.manage", "organization.oversee", "organization.create", "organization.apply", "project.create",
+        "organization.manage", "organization.oversee", "organization.see-readers", "organization.create", "organization.apply", "project.create",
     }
 )  # fmt: skip
 ACTS: Final = tuple(
@@ -92,6 +95,18 @@ class Demand(NamedTuple):
         return is_strong and self.publishers_only >= other.publishers_only
 
 
+def told(text: str) -> str:
+    """Say what a row asks for."""
+    found = Demand.read(text)
+    return _NOTHING if found is None else found.told
+
+
+def demand_of(mandate: Mandate) -> Demand:
+    """Return what the mandate of an organization asks for."""
+    level = next((one for one in reversed(LEVELS) if _PREFER[one] == mandate.prefer), ANY_FACTOR)
+    return Demand(level, not mandate.takes_tokens)
+
+
 class Declared(NamedTuple):
     """One version of what an organization declared. `demand` is empty where it asks for nothing any more.
 
@@ -105,12 +120,19 @@ class Declared(NamedTuple):
     announced_at: datetime
     from_at: datetime
     begins_at: datetime
+    key: int = 0  # of its row
+
+    @property
+    def told_as(self) -> str:
+        """Return by what notices of it are known: no organization's name, which may change hands."""
+        return f"{TOLD_AS}{self.key}"
 
 
 def holding(rows: Iterable[Declared], now: datetime) -> tuple[Declared, ...]:
     """Return the versions that hold at `now`, the oldest first."""
     found: list[Declared] = []
-    for one in sorted(rows):
+    ordered = sorted(rows)
+    for one in ordered:
         if one.begins_at > now:
             continue
         demand = Demand.read(one.demand)
@@ -118,9 +140,18 @@ def holding(rows: Iterable[Declared], now: datetime) -> tuple[Declared, ...]:
             found = []
             continue
         if one.is_loosening:  # what asks for no more than it does stays beside it until its day
+            one = _known_by_notices_of_former(one, ordered)  # noqa: PLW2901 - the same, as people know it
             found = [each for each in found if demand.is_at_least(Demand.needed(each.demand))]
         found = [one] if now >= one.from_at else [*found, one]
     return tuple(found)
+
+
+def _known_by_notices_of_former(one: Declared, rows: Sequence[Declared]) -> Declared:
+    """Return a loosening with the notices of the version whose days it keeps: whoever was told of more has no new days."""
+    days = (one.announced_at, one.from_at)
+    former = (each for each in rows if (each.announced_at, each.from_at) == days and not each.is_loosening)
+    first = next(former, None)
+    return one if first is None else one._replace(key=first.key)
 
 
 class Change(NamedTuple):
@@ -163,8 +194,11 @@ def change_to(
 def policy_of(one: Declared, organization: str) -> Policy:
     """Return a version as decisions take it."""
     mandate = _mandate(one, organization, one.from_at)
-    late = Policy(_mandate(one, organization, one.announced_at), one.version, True, organization=organization)
-    return Policy(mandate, one.version, True, organization=organization, at_once=late)
+    late = Policy(
+        _mandate(one, organization, one.announced_at), one.version, True, organization=organization,
+        told_as=one.told_as,
+    )  # fmt: skip
+    return Policy(mandate, one.version, True, organization=organization, at_once=late, told_as=one.told_as)
 
 
 def name_of(organization: str) -> str:
@@ -186,7 +220,11 @@ def _mandate(one: Declared, organization: str, from_at: datetime) -> Mandate:
             "publishing": {
                 "accept": ["trusted-publisher"] if demand.publishers_only else ["trusted-publisher", "token"]
             },
-            "notice": {"floor_days": NOTICE.days, "unreached_cap_days": NOTICE.days},
+            "notice": {
+                "floor_days": NOTICE.days,
+                "unreached_cap_days": NOTICE.days,
+                "remind_days": [*REMIND_DAYS],
+            },
             "stages": [before, enforced] if from_at > one.announced_at else [enforced],
         }
     )
@@ -213,7 +251,7 @@ NOWHERE: Final = Place()
 _ASKED: Final = "declared"
 _BEGUN: Final = "declared-begun"
 KINDS: Final = frozenset({_ASKED, _BEGUN})
-FORM: Final = "CAST(declared.version AS varchar) || ':' || CASE WHEN declared.is_loosening THEN '1' ELSE '0' END || ':' || declared.demand"
+FORM: Final = "CAST(declared.version AS varchar) || ':' || CASE WHEN declared.is_loosening THEN '1' ELSE '0' END || ':' || CAST(declared.id AS varchar) || ':' || declared.demand"
 _ROWS: Final = (
     " UNION ALL SELECT '{kind}', organization.normalized_name, " + FORM + ", {times}, NULL"
     " FROM {origin} JOIN organizationmandates_declaration declared ON declared.organization_id = organization.id"
@@ -276,6 +314,6 @@ def _declared(asked: Sequence[Any], begun: Sequence[Any]) -> Declared:
 
 def read(form: str, *times: Any) -> Declared:
     """Return a version by its `FORM`, and by when it was announced, is refused from, and begins."""
-    version, is_loosening, demand = form.split(":", 2)
+    version, is_loosening, key, demand = form.split(":", 3)
     announced_at, from_at, begins_at = (sql.read_instant(one) for one in times)
-    return Declared(int(version), demand, is_loosening == "1", announced_at, from_at, begins_at)
+    return Declared(int(version), demand, is_loosening == "1", announced_at, from_at, begins_at, int(key))

@@ -26,6 +26,7 @@ from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import gates
 from keyhouse.mandate.errors import QuestionMalformed
+from keyhouse.mandate.homes import home_to_be
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
 from keyhouse.projects.models import Project
 from keyhouse.projects.reading import is_hidden
@@ -141,6 +142,9 @@ def _decide(actor: Actor, question: Question) -> Decision:
     if refusal is not None:
         return _denial(refusal, asked[0])
     found = [gates.weigh(actor, name, thing, question.at)[1] for name in asked]
+    home = home_to_be(actor, question.project) if len(asked) > 1 else None
+    if home is not None:
+        found.append(gates.weigh(actor, UPLOAD, home, question.at)[1])
     if actor.kind == "token" and question.action == UPLOAD and thing is not None:
         found += _of_switch(thing)
     return min(found, key=_severity, default=ALLOWED)

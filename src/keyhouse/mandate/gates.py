@@ -30,7 +30,7 @@ from keyhouse.core.errors import (
 )
 from keyhouse.core.foresight import Credential, Outlook
 from keyhouse.credentials.trusted_publishers.publisher_errors import TrustedPublisherRequired
-from keyhouse.mandate import dispositions, history, queries
+from keyhouse.mandate import dispositions, history, places, queries
 from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Facts
@@ -105,9 +105,9 @@ class MandateGate:
         try:
             now, owner = clock.now(), queries.facts_of_person(user_id)
             found = dispositions.ends_of(owner, credentials, queries.ledger(), now)
-            places = queries.places_of(user_id)
+            there = places.places_of(user_id)
             return [
-                dispositions.ended_there(owner, one, outlook, places, now)
+                dispositions.ended_there(owner, one, outlook, there, now)
                 for one, outlook in zip(credentials, found, strict=True)
             ]
         except UNREADABLE:

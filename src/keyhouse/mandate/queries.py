@@ -20,7 +20,7 @@ from keyhouse.credentials.tokens.caveats import Scope
 from keyhouse.credentials.tokens.models import ROBOT
 from keyhouse.mandate import declarations
 from keyhouse.mandate.brownouts import Ended, cut, held_after
-from keyhouse.mandate.declarations import DECLARED, NOWHERE, Declared, Place
+from keyhouse.mandate.declarations import DECLARED, NOWHERE, Place
 from keyhouse.mandate.defaults import DEFAULT, NAME
 from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person, Snoozed
@@ -303,29 +303,6 @@ def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None
     )
 
 
-def places_of(user_id: int) -> list[tuple[Place, tuple[Object, ...]]]:
-    """Return the organizations with a mandate of their own in which somebody may do something, and to what there.
-
-    One question where no organization has one, two where any has.
-    """
-    if not sql.find_value(_CHANGE, DECLARED):
-        return []
-    found: dict[str, tuple[set[Declared], set[Object]]] = {}
-    for name, form, announced_at, from_at, begins_at, is_member, project, since in sql.select(
-        _PLACES, user_id, *[user_id] * BRANCHES, user_id
-    ):
-        rows, things = found.setdefault(name, (set(), set()))
-        rows.add(declarations.read(form, announced_at, from_at, begins_at))
-        if is_member:
-            things.add(Object("organization", name, organization=name))
-        if project is not None:
-            things.add(Object("project", project, organization=name, organization_since=_instant(since)))
-    return [
-        (Place(name, None, tuple(sorted(rows))), tuple(sorted(things, key=lambda one: (one.kind, one.name))))
-        for name, (rows, things) in sorted(found.items())
-    ]
-
-
 def policies_about(thing: Thing | None, now: datetime) -> tuple[Policy, ...]:
     """Return what the organization that something belongs to asks on top of the index."""
     asked, values = declarations.question_about(thing)
@@ -346,10 +323,6 @@ _DECLARED_THERE: Final = (
     f"SELECT {declarations.FORM}, declared.announced_at, declared.from_at, declared.begins_at"
     " FROM organizationmandates_declaration declared"
     " WHERE declared.withdrawn_at IS NULL AND declared.organization_id = %s"
-)
-_BELONGS: Final = (
-    "EXISTS (SELECT 1 FROM organizations_membership member WHERE member.organization_id = organization.id"
-    " AND member.user_id = %s)"
 )
 
 
@@ -650,15 +623,6 @@ _STANDING: Final = (
     " AND exemption.effective_at IS NOT NULL AND exemption.withdrawn_at IS NULL"
     " UNION ALL SELECT 'snooze', snooze.mandate, '', snooze.made_at, snooze.until_at, NULL FROM shadow_snooze snooze"
     " WHERE snooze.user_id = %s"
-)
-_PLACES: Final = (
-    f"SELECT organization.normalized_name, {declarations.FORM}, declared.announced_at, declared.from_at,"
-    f" declared.begins_at, {_BELONGS}, project.normalized_name, project.organization_since_at"
-    " FROM organizationmandates_declaration declared"
-    " JOIN organizations_organization organization ON organization.id = declared.organization_id"
-    " LEFT JOIN projects_project project ON project.organization_id = organization.id"
-    f" AND project.id IN (SELECT held.project_id FROM ({_RIGHTS}) held)"
-    f" WHERE declared.withdrawn_at IS NULL AND (project.id IS NOT NULL OR {_BELONGS})"
 )
 _RIGHTS_IN: Final = selection("{project} = " + NAMED)
 _TO_DELETE: Final = (

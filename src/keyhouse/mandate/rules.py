@@ -69,7 +69,8 @@ class Policy:
     written down, where the pauses made something else of it.
 
     `organization` names the one whose own mandate it is: then it is about acts on that and on its projects, and nothing
-    else. `at_once` is the same for whoever gains authority there after it was declared.
+    else. `at_once` is the same for whoever gains authority there after it was declared. `told_as`: by what notices of it are
+    known, which stays when the organization is renamed, and is another one for each version.
     """
 
     mandate: Mandate
@@ -79,11 +80,17 @@ class Policy:
     original: Mandate | None = None
     organization: str = ""
     at_once: Policy | None = None
+    told_as: str = ""
 
     @property
     def name(self) -> str:
         """Return the mandate's name."""
         return self.mandate.name
+
+    @property
+    def notice_name(self) -> str:
+        """Return by what notices of it are known."""
+        return self.told_as or self.mandate.name
 
     @property
     def label(self) -> str:
@@ -384,7 +391,7 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
     `earliest`: another mandate refuses it since then, so whatever is told later needn't be worked out.
     """
     if policy.organization:
-        policy = _for_this_act(policy, facts)
+        policy = for_this_act(policy, facts)
     mandate = policy.mandate
     if now < mandate.announced_at:
         return None
@@ -405,7 +412,7 @@ def _weigh(  # noqa: PLR0913 - what a decision rests on, and how much of the ans
 _SILENT: Final = Policy(Mandate("", "", "", Everyone(), frozenset(), "", ()))
 
 
-def _for_this_act(policy: Policy, facts: Facts) -> Policy:
+def for_this_act(policy: Policy, facts: Facts) -> Policy:
     """Return an organization's mandate as it is for this act; it is about nothing outside of the organization.
 
     Whoever gains authority after it was declared has no grace. Authority over a project that came into the organization
@@ -634,24 +641,36 @@ def deadline(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -
     put it off. In a pause none of these days goes by; a deadline that it holds is `pauses.HELD`.
     """
     if policy.organization:
-        return _deadline_there(policy, facts, scheduled)
+        return _deadline_there(policy, facts, scheduled, now)
     if policy.is_floor_exempt or not _has_grace(policy.mandate, facts):
         return scheduled
     scheduled = _counted_from(policy.mandate, facts, scheduled)
-    told = _first_told(policy.mandate, facts, now)
+    told = _first_told(policy, facts, now)
     if policy.pauses:
         found = _paused_deadline(policy, scheduled, told)
     else:
-        cap = scheduled + policy.mandate.unreached_cap
-        found = cap if told is None or told > cap else max(scheduled, told + policy.mandate.floor)
+        found = _once_told(policy.mandate, scheduled, told)
     return max([found, *_snoozed(policy, facts, now)]) if facts.snoozes else found
 
 
-def _deadline_there(policy: Policy, facts: Facts, scheduled: datetime) -> datetime:
-    """Return the same under an organization's mandate: the declared day, later only in a project that came there since."""
-    _, since = _held_there(policy, facts)
-    is_late = since > policy.mandate.announced_at and policy.at_once is not None
-    return max(scheduled, since + policy.mandate.floor) if is_late else scheduled
+def _once_told(mandate: Mandate, scheduled: datetime, told: datetime | None) -> datetime:
+    cap = scheduled + mandate.unreached_cap
+    return cap if told is None or told > cap else max(scheduled, told + mandate.floor)
+
+
+def _deadline_there(policy: Policy, facts: Facts, scheduled: datetime, now: datetime) -> datetime:
+    """Return the same under an organization's mandate, for whoever held authority there before it covered them.
+
+    In a project that came there since, the floor counts from then on at the soonest.
+    """
+    held, since = _held_there(policy, facts)
+    if policy.at_once is None or held is None or _is_weak_and_late(policy.mandate, facts):
+        return scheduled
+    if since > policy.mandate.announced_at:
+        scheduled = max(scheduled, since + policy.mandate.floor)
+    elif scheduled <= policy.mandate.announced_at:  # what is refused at once
+        return scheduled
+    return _once_told(policy.mandate, scheduled, _first_told(policy, facts, now))
 
 
 def _counted_from(mandate: Mandate, facts: Facts, scheduled: datetime) -> datetime:
@@ -689,9 +708,9 @@ def _paused_deadline(policy: Policy, scheduled: datetime, told: datetime | None)
     return max(scheduled, elapsed(told, policy.mandate.floor, policy.pauses))
 
 
-def _first_told(mandate: Mandate, facts: Facts, now: datetime) -> datetime | None:
-    first, announced_at = None, mandate.announced_at
-    for at in facts.told_at.get(mandate.name, ()):
+def _first_told(policy: Policy, facts: Facts, now: datetime) -> datetime | None:
+    first, announced_at = None, policy.mandate.announced_at
+    for at in facts.told_at.get(policy.notice_name, ()):
         if announced_at <= at <= now and (first is None or at < first):
             first = at
     return first
@@ -700,14 +719,19 @@ def _first_told(mandate: Mandate, facts: Facts, now: datetime) -> datetime | Non
 def _has_grace(mandate: Mandate, facts: Facts) -> bool:
     if facts.action in GAINING:
         return False
+    if _is_weak_and_late(mandate, facts):
+        return False
+    since, is_covered_late = facts.held_since
+    return is_covered_late or (since is not None and since < mandate.announced_at)
+
+
+def _is_weak_and_late(mandate: Mandate, facts: Facts) -> bool:
+    """Tell whether it is a weak token or publisher made in the grace period, which dies with it (A6)."""
     asking = facts.asking
     is_late = (
         asking.kind in {"token", "publisher"} and asking.at is not None and asking.at >= mandate.announced_at
     )
-    if is_late and not satisfies(mandate, facts):
-        return False  # A6: a weak token or publisher made in the grace period dies with it
-    since, is_covered_late = facts.held_since
-    return is_covered_late or (since is not None and since < mandate.announced_at)
+    return is_late and not satisfies(mandate, facts)
 
 
 def _expiry(mandate: Mandate) -> datetime | None:

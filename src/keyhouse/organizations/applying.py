@@ -28,6 +28,7 @@ from keyhouse.organizations.errors import (
     ApplicationMissing,
     ApplicationNeedless,
     ApplicationNotAsked,
+    ApplicationOwn,
     ApplicationsTooMany,
     OrganizationNameRefused,
 )
@@ -147,7 +148,7 @@ def _tell_operators(application: OrganizationApplication, now: datetime) -> None
 def ask(application_id: int, question: str, *, by: Actor) -> OrganizationApplication:
     """Ask whoever applied for more; the same question again changes nothing until it has its reply.
 
-    Raises ApplicationMissing, OrganizationTextRefused, RoleRequired and what the gate raises.
+    Raises ApplicationMissing, ApplicationOwn, OrganizationTextRefused, RoleRequired and what the gate raises.
     """
     with transaction.atomic():
         application, _ = _to_decide(application_id, by)
@@ -166,7 +167,7 @@ def ask(application_id: int, question: str, *, by: Actor) -> OrganizationApplica
 def approve(application_id: int, *, by: Actor) -> Organization:
     """Make what was applied for, owned by whoever asked; others who want that name or a confusable one are told no.
 
-    Raises ApplicationMissing, ApplicantAway, OrganizationNameRefused, RoleRequired and what the gate raises.
+    Raises ApplicationMissing, ApplicationOwn, ApplicantAway, OrganizationNameRefused, RoleRequired and what the gate raises.
     """
     now = clock.now()
     with transaction.atomic():
@@ -186,7 +187,7 @@ def approve(application_id: int, *, by: Actor) -> Organization:
 def decline(application_id: int, answer: str, *, by: Actor) -> None:
     """Say no to an application, and why.
 
-    Raises ApplicationMissing, OrganizationTextRefused, RoleRequired and what the gate raises.
+    Raises ApplicationMissing, ApplicationOwn, OrganizationTextRefused, RoleRequired and what the gate raises.
     """
     with transaction.atomic():
         application, _ = _to_decide(application_id, by)
@@ -199,7 +200,7 @@ def decline(application_id: int, answer: str, *, by: Actor) -> None:
 def _to_decide(
     application_id: int, by: Actor
 ) -> tuple[OrganizationApplication, list[OrganizationApplication]]:
-    """Return an undecided application and its rivals, all of them locked."""
+    """Return an undecided application and its rivals, all of them locked; raises ApplicationOwn for who wants that name."""
     actions.require(by, DECIDE)
     named = queries.waiting_applications().filter(pk=application_id).first()
     if named is None:
@@ -210,7 +211,14 @@ def _to_decide(
     application = next((one for one in locked if one.pk == application_id), None)
     if application is None:
         raise ApplicationMissing
+    if any(one.asked_by_id == by.user_id for one in locked) and _may_others_decide(by):
+        raise ApplicationOwn
     return application, [one for one in locked if one is not application]
+
+
+def _may_others_decide(by: Actor) -> bool:
+    operators = User.objects.filter(is_operator=True, state=User.State.ACTIVE)
+    return operators.exclude(pk=by.user_id or 0).exists()
 
 
 def _locked(numbers: Iterable[int]) -> Iterable[OrganizationApplication]:

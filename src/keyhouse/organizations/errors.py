@@ -69,6 +69,15 @@ class ApplicationMissing(OrganizationsRefusal):
     fix = "See the list of applications that wait."
 
 
+class ApplicationOwn(OrganizationsRefusal):
+    """Who applied doesn't decide about it, nor about others who want that name, while somebody else can."""
+
+    code = "application-own"
+    situation = Situation.FORBIDDEN
+    sentence = "You applied for that name yourself, so another operator decides about it."
+    fix = "Ask another operator of this index, or withdraw your application."
+
+
 class ApplicationNotAsked(OrganizationsRefusal):
     """Whoever applied can only add what the operators asked for."""
 

@@ -43,6 +43,7 @@ ROLE_ACTIONS: Final[dict[str, frozenset[str]]] = {
         "organization.describe",
         "organization.rename",
         "organization.set-readers",
+        "organization.see-readers",
         "organization.delete",
         "organization.invite",
         "organization.resend",

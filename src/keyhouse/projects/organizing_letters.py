@@ -37,7 +37,8 @@ def moved(project: Project, before: str, after: str, by: str) -> Letter:
             Text(f"{by} moved the project {project.name}{source} {place}."),
             Text(
                 "Roles that people have of their own stay. Rights by an organization or a team that the project left are "
-                "over, as are invitations that waited, and tokens and publishers of whoever has no right in it any more."
+                "over, as are invitations that waited, and tokens and publishers of whoever has no right in it any more. Tokens and "
+                "publishers for all projects of an organization reach what stands in it, and so not what left it."
             ),
             *_kept(project),
             Link("The project", site_address(f"/manage/project/{project.normalized_name}/")),

@@ -21,6 +21,7 @@ from tests.credentials.tokens.conftest import MakeToken, make_user, session_of
 from tests.credentials.tokens.test_services import in_parallel
 from tests.mandate.visiting import Visit
 
+from keyhouse.accounts.errors import TooManyAttempts
 from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
 from keyhouse.cli import token as command
@@ -326,6 +327,21 @@ def test_reported_in_parallel_it_is_revoked_and_told_once(mint: MakeToken) -> No
     found = in_parallel(4, lambda _: leaks.end_leaked([Leak(text)], reporter="host"))
     assert sorted(map(str, found)) == ["0", "0", "0", "1"]
     assert (Record.objects.count(), Mail.objects.count()) == (1, 1)
+
+
+def test_so_many_reports_are_taken_from_one_person_and_those_of_others_go_on(
+    mint: MakeToken, ada: User
+) -> None:
+    (_, known), (other, left) = mint(), mint()
+    for _ in range(10):
+        leaks.report_text(known, by=session_of(ada))
+    with pytest.raises(TooManyAttempts):
+        leaks.report_text(left, by=session_of(ada))
+    other.refresh_from_db()
+    assert other.revoked_at is None
+    leaks.report_text(left, by=session_of(make_user("otto")))
+    other.refresh_from_db()
+    assert other.revoked_at is not None
 
 
 def test_nothing_pasted_is_refused_with_a_sentence(ada: User) -> None:

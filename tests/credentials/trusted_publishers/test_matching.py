@@ -15,10 +15,12 @@ from keyhouse.audit.models import Record
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.credentials.trusted_publishers import matching, services
+from keyhouse.credentials.trusted_publishers.choosing import choose
 from keyhouse.credentials.trusted_publishers.errors import IdentityRefused
 from keyhouse.credentials.trusted_publishers.identity import Identity
 from keyhouse.credentials.trusted_publishers.models import Issuer, Publisher
 from keyhouse.mail.models import Mail
+from keyhouse.organizations import services as organizations
 from keyhouse.projects.models import Project
 
 pytestmark = pytest.mark.django_db
@@ -263,6 +265,23 @@ def test_what_is_ambiguous_in_one_project_takes_nothing_from_another(ada: User, 
     trust(alpha, ada, "custom", OWN, claims={"sub": FIELDS["custom"]["claims"]["sub"]})
     only = trust(beta, ada, "custom", OWN)
     assert find(CLAIMS["custom"], issuer) == [only]
+
+
+def test_the_organization_s_does_not_step_in_where_a_project_s_own_are_ambiguous(
+    ada: User, alpha: Project
+) -> None:
+    issuer, beta = own_issuer(), make_project("beta", ada)
+    acme = organizations.create_organization("acme", by=host(), owners=[ada])
+    Project.objects.all().update(organization=acme, organization_since_at=clock.now())
+    wide = trust(make_project("gamma", ada), ada, "custom", OWN)
+    Publisher.objects.filter(pk=wide.pk).update(project=None, organization=acme, is_for_all_projects=True)
+    trust(alpha, ada, "custom", OWN)
+    trust(alpha, ada, "custom", OWN, claims={"sub": FIELDS["custom"]["claims"]["sub"]})
+    [found] = find(CLAIMS["custom"], issuer)
+    assert found.pk == wide.pk, "it speaks for the other project"
+    fitting = Publisher.objects.order_by("pk").exclude(project=beta)
+    assert choose(list(fitting)) is None
+    assert choose([found]) == found
 
 
 def test_one_identity_stands_for_several_projects_and_for_names_to_come(ada: User, alpha: Project) -> None:

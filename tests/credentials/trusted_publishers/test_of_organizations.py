@@ -327,6 +327,19 @@ def test_a_name_that_somebody_else_took_is_refused_for_the_organization_s_others
     assert minted(identity(job_workflow_ref=ref))
 
 
+def test_what_a_project_s_owner_typed_stops_no_publisher_of_the_organization(
+    acme: Organization, ada: User
+) -> None:
+    """Nothing ever came by it, so it knows nothing of who has that name."""
+    mallory = make_user("mallory")
+    Role.objects.create(project=of("one"), user=mallory, kind="owner", since_at=clock.now())
+    services.add_publisher(
+        "one", "github", GITHUB, FIELDS | {"owner_id": "666", "workflow": "x.yml"}, by=session_of(mallory)
+    )
+    add(session_of(ada), "two")
+    assert reached(minted(), "two") == [True]
+
+
 def test_the_end_of_the_organization_ends_them(acme: Organization, ada: User) -> None:
     add(session_of(ada), later=True)
     wait(session_of(ada))

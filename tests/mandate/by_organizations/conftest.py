@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,6 +18,11 @@ from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, Strength, host
 from keyhouse.core.errors import Refusal
+from keyhouse.mandate.by_organizations import services as declaring
+from keyhouse.mandate.by_organizations.models import Declaration
+from keyhouse.mandate.by_organizations.queries import declared_of, people_there
+from keyhouse.mandate.declarations import Demand
+from keyhouse.mandate.models import Notice
 from keyhouse.organizations import populating, services
 from keyhouse.organizations.models import Organization
 from keyhouse.projects.organizing import move_project, set_team_role
@@ -51,6 +56,21 @@ def by_key(user: User) -> Actor:
         frozenset({"password", "webauthn"}), clock.now(), device_bound=True, key_at=clock.now()
     )
     return Actor("session", user.pk, user.username, strength=strength, email_is_verified=True, needs_key=True)
+
+
+def let_know() -> None:
+    """Let everybody with authority there have got the notices of what was declared, just now."""
+    for row in Declaration.objects.all():
+        for user_id in people_there(row.organization):
+            key = {"user_id": user_id, "mandate": declared_of(row).told_as, "kind": "announcement"}
+            Notice.objects.get_or_create(**key, defaults={"delivered_at": clock.now()})
+
+
+def declare_known(name: str, demand: Demand, at: datetime, *, by: Actor) -> Declaration:
+    """Declare it, and let everybody there know."""
+    row = declaring.declare(name, demand, at, by=by)
+    let_know()
+    return row
 
 
 def code_of(actor: Actor, action: str, thing: Thing | None) -> str:

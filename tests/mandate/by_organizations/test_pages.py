@@ -8,6 +8,8 @@ from typing import Any
 
 from click.testing import CliRunner
 from django.test import Client
+from tests.credentials.trusted_publishers.runs import FIELDS, GITHUB, know_issuer
+from tests.credentials.trusted_publishers.test_exchange import minted
 from tests.mandate.by_organizations.conftest import (
     ALPHA,
     FROM,
@@ -16,7 +18,9 @@ from tests.mandate.by_organizations.conftest import (
     by_app,
     by_key,
     code_of,
+    declare_known,
     everything,
+    let_know,
 )
 from tests.mandate.conftest import SetClock
 from tests.mandate.visiting import asked_by, robot_of, token_of
@@ -26,8 +30,11 @@ from tests.projects.test_views import get, post, text_of
 from keyhouse.cli.mandate_organizations import command
 from keyhouse.core import clock
 from keyhouse.core.foresight import Credential, find_foresight
+from keyhouse.credentials.tokens import robots
+from keyhouse.credentials.tokens.rules import Reach
+from keyhouse.credentials.trusted_publishers import of_organizations
+from keyhouse.credentials.trusted_publishers.models import Issuer
 from keyhouse.mandate import nudging
-from keyhouse.mandate.by_organizations import services
 from keyhouse.mandate.by_organizations.models import Declaration
 from keyhouse.mandate.declarations import Demand
 from keyhouse.organizations.models import Organization
@@ -53,6 +60,7 @@ def test_an_owner_looks_declares_sees_who_lacks_it_and_asks_for_less(
     assert not Declaration.objects.exists()
     assert post(BASE, ada, FORM).status_code == 303
     assert Declaration.objects.get().from_at == FROM
+    let_know()
     shown = text_of(get(BASE, ada))
     assert "1 of 4 people" in shown
     assert "refused from" in shown
@@ -79,7 +87,7 @@ def test_an_owner_looks_declares_sees_who_lacks_it_and_asks_for_less(
 def test_tokens_and_robots_count_by_what_made_them_and_their_pages_say_so(
     crew: Crew, acme: Organization, set_clock: SetClock
 ) -> None:
-    services.declare("acme", Demand("phishing-resistant"), FROM, by=by_key(crew.ada))
+    declare_known("acme", Demand("phishing-resistant"), FROM, by=by_key(crew.ada))
     weak, strong = token_of(crew.ada, "password", "totp"), token_of(crew.ada, "password", "webauthn")
     robot = robot_of(crew.ada, "password", "totp")
 
@@ -107,7 +115,7 @@ def test_tokens_and_robots_count_by_what_made_them_and_their_pages_say_so(
 
 
 def test_only_trusted_publishers_release_there(crew: Crew, acme: Organization, set_clock: SetClock) -> None:
-    services.declare("acme", Demand("any-factor", True), FROM, by=by_key(crew.ada))
+    declare_known("acme", Demand("any-factor", True), FROM, by=by_key(crew.ada))
     strong = token_of(crew.ada, "password", "webauthn")
     set_clock(FROM)
     found = json.loads(asked_by(strong, "?action=release.upload&project=alpha").content)
@@ -117,9 +125,57 @@ def test_only_trusted_publishers_release_there(crew: Crew, acme: Organization, s
     assert code_of(by_app(crew.mo), "release.publish", ALPHA) == ""
 
 
+def test_a_dry_run_for_a_name_to_come_knows_the_organization_that_would_own_it(
+    crew: Crew, acme: Organization, set_clock: SetClock
+) -> None:
+    """Of a robot token that may make projects, and of a pending publisher: what the first upload is told, too."""
+    founders = {
+        name: robots.mint_organization_token(
+            "acme", description=name, reach=Reach(), may_found=True, expires_in_days=90, by=by
+        )[1]
+        for name, by in (("weak", by_app(crew.otto)), ("strong", by_key(crew.ada)))
+    }
+    know_issuer()
+    of_organizations.add_organization_pending("acme", "fresh", "github", GITHUB, FIELDS, by=by_app(crew.otto))
+    declare_known("acme", Demand("phishing-resistant"), FROM, by=by_key(crew.ada))
+    question = "?action=release.upload&project=fresh"
+
+    def told(token: str) -> tuple[str, str, str]:
+        found = json.loads(asked_by(token, question).content)
+        return found["verdict"], found["code"], found["mandate"] or ""
+
+    assert told(founders["weak"]) == ("warn", "credential-weak", "organization:acme")
+    set_clock(FROM)
+    Issuer.objects.update(keys_at=clock.now(), asked_at=clock.now())
+    assert told(founders["weak"]) == ("deny", "credential-weak", "organization:acme")
+    assert told(founders["strong"])[0] == "allow"
+    assert told(minted()) == ("deny", "credential-weak", "organization:acme")
+    assert told(token_of(crew.otto))[0] == "allow", (
+        "what would be somebody's own is nothing of the organization's"
+    )
+
+
+def test_what_has_to_be_confirmed_stands_among_what_holds_a_mandate_up(
+    crew: Crew, acme: Organization, doors: Any
+) -> None:
+    know_issuer()
+    of_organizations.add_organization_publisher(
+        "acme", "github", GITHUB, FIELDS, reach=Reach((), is_also_later=True), by=by_app(crew.otto)
+    )
+    pages = ("/manage/organization/acme/compliance/", "/mandate/project/alpha/")
+    for page in pages:
+        assert "Publishers that somebody has to confirm" not in text_of(get(page, by_key(crew.ada)))
+    declare_known("acme", Demand("phishing-resistant"), FROM, by=by_key(crew.ada))
+    for page in pages:
+        shown = text_of(get(page, by_key(crew.ada)))
+        assert "Publishers that somebody has to confirm" in shown
+        assert "refused from" in shown
+    assert get(pages[0], by_app(crew.cora)).status_code in {403, 404}
+
+
 def test_operators_are_told_which_organizations_ask_for_what(crew: Crew, acme: Organization) -> None:
     assert "No organization asks for more" in CliRunner().invoke(command, []).output
-    services.declare("acme", Demand("device-bound"), FROM, by=by_key(crew.ada))
+    declare_known("acme", Demand("device-bound"), FROM, by=by_key(crew.ada))
     assert "acme: 1 of 4 people" in CliRunner().invoke(command, []).output
     [told] = json.loads(CliRunner().invoke(command, ["--json"]).output)
     assert told["organization"] == "acme"

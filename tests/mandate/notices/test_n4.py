@@ -211,6 +211,7 @@ def test_a21_the_public_texts_hold_nothing_of_any_person(standing: None) -> None
     gaps = set(re.findall(r"\[(.+?)\]", " ".join(one["text"] for one in archived())))
     assert gaps == {
         "your name", "your date", "your projects and organizations", "the projects", "the notices themselves",
+        "the organization", "what it asks for",
         "the notices in this mail, each with its SHA-256",
     }  # fmt: skip
 
@@ -224,7 +225,7 @@ def test_a21_what_was_sent_once_stays_public_and_a_draft_never_is(standing: None
     store(campaign("draft", reason="Not decided."), effective_at=None)
     found = {one["sha256"]: one for one in archived()}
     assert old < set(found)
-    assert {one["mandate"] for one in found.values()} == {None, "campaign"}
+    assert {one["mandate"] for one in found.values()} == {None, "campaign", "organizations"}
     assert MandateVersion.objects.filter(name="draft").exists()
     assert queries.find_archived("0" * 64) is None
     assert Client().get(f"/mandate/notices/{'0' * 64}.txt").status_code == 404

@@ -1,4 +1,4 @@
-"""What API tokens need done beside requests: telling people before one ends, and when a robot token rests.
+"""What API tokens need done beside requests: telling people before one ends, reaches less, or, of robots, rests.
 
 What was told stands in the token's row, written in the transaction that queues the mail: so each is sent once,
 whoever else does the same at that moment and wherever a process dies.
@@ -17,7 +17,7 @@ from keyhouse.accounts import emails
 from keyhouse.accounts.models import User
 from keyhouse.core import clock, faults
 from keyhouse.core.rounds import Rounds, Work, do_all
-from keyhouse.credentials.tokens import letters, queries
+from keyhouse.credentials.tokens import letters, narrowed, queries
 from keyhouse.credentials.tokens.homes import find_home
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.rules import REMINDER_DAYS, Life, due_reminder
@@ -108,6 +108,7 @@ def _tell_rest(token: Token, now: datetime) -> int:
 WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "tokens_reminded": remind_all,
     "robot_tokens_resting": tell_of_resting,
+    "tokens_narrowed": narrowed.tell_of_less,
 }
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import emails
+from keyhouse.accounts import emails, limits
 from keyhouse.accounts.models import User
 from keyhouse.audit import services as audit
 from keyhouse.core import actions, clock, configuration, faults
@@ -54,8 +54,14 @@ def _keys_in(file: Path) -> dict[str, str]:
 
 
 def report_text(text: str, *, url: str = "", by: Actor) -> None:
-    """Take what a person pasted; raises LeakReportRefused where nothing in it looks like a token."""
+    """Take what a person pasted; raises LeakReportRefused where nothing in it looks like a token, and TooManyAttempts.
+
+    Each report counts, whatever is in it: who guesses at texts learns nothing by it, and each costs a look at the ledger.
+    """
     actions.require(by, REPORT)
+    limits.count_attempt(
+        now=clock.now(), limit=limits.LEAK, subject=f"account:{by.user_id}", network=by.network
+    )
     prefix = configuration.current().token_prefix
     leaks = leak_rules.leaks_in(text, prefix, url=url, source="a report by a person")
     if refusal := leak_rules.refusal_of_nothing(leaks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -80,6 +81,37 @@ def rests(home: Home, token: Token) -> Letter:
             _page(home),
         ),
     )
+
+
+_MOST_NAMED: Final = 20
+
+
+def reaches_less(tokens: Sequence[str], lost: Sequence[str], left: Sequence[str]) -> Letter:
+    """Return the notice to somebody that their tokens for all projects reach less, and what they reach still."""
+    several = len(tokens) > 1
+    these = _named([f"“{one}”" for one in tokens])
+    return Letter(
+        "token-reaches-less",
+        "Your tokens for all your projects reach less" if several else f"{these} reaches less",
+        (
+            Text(
+                f"You have no role any more in {_named(lost)}. Your API {'tokens' if several else 'token'} {these}, which "
+                f"{'are' if several else 'is'} for all your projects, can't upload there any more."
+            ),
+            Text(
+                f"What {'they reach' if several else 'it reaches'} still: {_named(left)}."
+                if left
+                else f"{'They reach' if several else 'It reaches'} no project now, only names to come that nobody has."
+            ),
+            Text("If nothing needs them any more, revoke them; a token for one project is the safer one."),
+            Link("Your tokens", site_address(OWN)),
+        ),
+    )
+
+
+def _named(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def ends_soon(token: Token, days: int) -> Letter:

@@ -10,11 +10,10 @@ from keyhouse.credentials.trusted_publishers.models import Publisher
 def choose(fitting: Sequence[Publisher]) -> Publisher | None:
     """Return the one that is meant, or None: a project's own goes before one of its organization.
 
-    Of either kind, the one for the very environment goes before the one without; where several fit alike, none is.
+    Of either kind, the one for the very environment goes before the one without; where several fit alike, none is, and the
+    organization's doesn't step in for a project's own that are ambiguous.
     """
     own = [one for one in fitting if not one.is_of_organization]
-    for some in (own, [one for one in fitting if one.is_of_organization]):
-        exact = [one for one in some if one.environment] or some
-        if len(exact) == 1:
-            return exact[0]
-    return None
+    some = own or list(fitting)
+    exact = [one for one in some if one.environment] or some
+    return exact[0] if len(exact) == 1 else None

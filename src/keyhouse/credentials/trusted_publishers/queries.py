@@ -123,13 +123,17 @@ def _instant(at: datetime) -> Any:
 
 
 def beside(publisher: Publisher) -> QuerySet[Publisher]:
-    """Return what else the project of a publisher, and its organization, trust of the same issuer, the newest last."""
+    """Return what else the project of a publisher, and its organization, trust of the same issuer, the newest last.
+
+    Beside one of an organization stand those of its projects that were used: what an owner of one project alone typed
+    and nothing ever came by stops nothing of the organization's.
+    """
     if publisher.project_id is not None:
         together = Q(project_id=publisher.project_id)
         together |= Q(organization__projects=publisher.project_id, pending_normalized_name="")
     else:
         together = Q(organization_id=publisher.organization_id)
-        together |= Q(project__organization_id=publisher.organization_id)
+        together |= Q(project__organization_id=publisher.organization_id, last_used_at__isnull=False)
     found = Publisher.objects.filter(together, issuer_url=publisher.issuer_url)
     return found.filter(provider=publisher.provider).exclude(pk=publisher.pk).order_by("configured_at", "pk")
 

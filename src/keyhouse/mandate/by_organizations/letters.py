@@ -6,41 +6,8 @@ from datetime import datetime
 
 from keyhouse.core import clock
 from keyhouse.mail.letters import Facts, Letter, Text
-from keyhouse.mandate.declarations import Demand
+from keyhouse.mandate.declarations import told
 from keyhouse.organizations.models import Organization
-
-_NOTHING = "nothing beyond what this index asks of everybody"
-_WHERE = (
-    "Type this index's address yourself, sign in as always, and open your account page; it says what is next."
-)
-
-
-def told(demand: str) -> str:
-    """Say what a version asks for."""
-    found = Demand.read(demand)
-    return _NOTHING if found is None else found.told
-
-
-def declared(
-    organization: Organization, demand: Demand, from_at: datetime, by: str, *, is_met: bool
-) -> Letter:
-    """Return the notice to somebody with authority there: what is asked from when on, and what that means for them."""
-    mine = (
-        "You hold that already. Don't remove it; there is nothing else to do."
-        if is_met
-        else "You don't hold that yet. From that day on acts on the organization and its projects are refused to you until "
-        "you do; your membership, teams and roles stay, and everything else of yours is as it was."
-    )
-    return Letter(
-        "organization-mandate-declared",
-        f"{organization.name} asks for {demand.told}",
-        (
-            Text(f"{by} declared it for the organization {organization.name}, in which you have a role: whoever acts on it or its projects holds {demand.told}."),
-            Facts((("Refused from", clock.format_second(from_at)),)),
-            Text(mine),
-            Text(_WHERE),
-        ),
-    )  # fmt: skip
 
 
 def loosening(organization: Organization, demand: str, begins_at: datetime, by: str) -> Letter:

@@ -35,7 +35,9 @@ def declared_by(organization: Organization) -> list[Declared]:
 
 def declared_of(row: Declaration) -> Declared:
     """Return a row as decisions take it."""
-    return Declared(row.version, row.demand, row.is_loosening, row.announced_at, row.from_at, row.begins_at)
+    return Declared(
+        row.version, row.demand, row.is_loosening, row.announced_at, row.from_at, row.begins_at, row.pk
+    )
 
 
 def _rows(organization: Organization) -> QuerySet[Declaration]:

@@ -86,7 +86,6 @@ def declare(name: str, demand: Demand, from_at: datetime, *, by: Actor) -> Decla
             "from_at": clock.format_instant(from_at),
         }
         record(DECLARE, by=by, about=thing_of(organization), details=details)
-        _tell_everybody(organization, demand, from_at, by, now)
         faults.reach("declaration.rows-written")
     return row
 
@@ -211,13 +210,3 @@ def _add(organization: Organization, demand: str, change: Change, by: Actor, now
 def _details(row: Declaration) -> dict[str, audit.Detail]:
     begins = clock.format_instant(row.begins_at)
     return {"demand": row.demand, "version": row.version, "begins_at": begins}
-
-
-def _tell_everybody(
-    organization: Organization, demand: Demand, from_at: datetime, by: Actor, now: datetime
-) -> None:
-    """Tell everybody with authority there, by whether they hold it, also the owners."""
-    found = queries.preview(organization, demand, now)
-    for is_met in (True, False):
-        some = [one.user_id for one in found.people if one.is_met is is_met]
-        tell_others(some, letters.declared(organization, demand, from_at, by.name, is_met=is_met), now)

@@ -6,7 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from keyhouse.core import actions, clock
-from keyhouse.mandate.by_organizations import letters, queries
+from keyhouse.mandate.by_organizations import queries
+from keyhouse.mandate.declarations import told
 
 
 @actions.classified(GET="mandate.read-all")
@@ -16,8 +17,8 @@ def organizations(request: HttpRequest) -> HttpResponse:
     rows = [
         {
             "one": one,
-            "asks": [(letters.told(each.demand), each.from_at, each.from_at <= now) for each in one.holds],
-            "waits": None if one.waits is None else letters.told(one.waits.demand),
+            "asks": [(told(each.demand), each.from_at, each.from_at <= now) for each in one.holds],
+            "waits": None if one.waits is None else told(one.waits.demand),
         }
         for one in queries.summaries(now)
     ]

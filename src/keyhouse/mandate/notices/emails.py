@@ -9,13 +9,16 @@ from typing import Final
 from keyhouse.accounts.emails import phrased
 from keyhouse.mail.letters import Letter, Text
 from keyhouse.mandate import words
+from keyhouse.mandate.declarations import demand_of
 from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.notices.rules import Item
 from keyhouse.mandate.notices.wording import (
     DATE,
+    DEMAND,
     FRAME,
     NAME,
     NOTICES,
+    ORGANIZATION,
     PLACE,
     PROJECTS,
     TEXTS,
@@ -57,7 +60,8 @@ _PLACES: Final = ("project", "organization", "publisher")
 
 def _reference(item: Item) -> str:
     policy = item.policy
-    return f"{item.kind} of {policy.name}, version {policy.version}, {digest_of(policy, item.kind)}"
+    template = template_of(policy, item.kind)
+    return f"{item.kind} of {template.mandate}, version {template.version}, {digest_of(policy, item.kind)}"
 
 
 def _notice(item: Item, now: datetime) -> list[Text]:
@@ -65,6 +69,8 @@ def _notice(item: Item, now: datetime) -> list[Text]:
     values = {
         DATE: told_date(item.deadline_at, now),
         PROJECTS: listed(item.projects, "project", "projects"),
+        ORGANIZATION: item.policy.organization,
+        DEMAND: demand_of(item.policy.mandate).told,
     }
     return [Text(template.title), *(Text(one) for one in template.filled(values))]
 

@@ -8,6 +8,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from keyhouse.core import clock
+from keyhouse.mandate import places
+from keyhouse.mandate.declarations import TOLD_AS, name_of, told
 from keyhouse.mandate.notices import queries, wording
 from keyhouse.mandate.notices.models import (
     BOUNCED,
@@ -42,6 +44,7 @@ class Shown:
     row: Delivery
     title: str
     paragraphs: tuple[str, ...]
+    mandate: str
 
     @property
     def state(self) -> str:
@@ -58,7 +61,7 @@ class Shown:
         row = self.row
         return {
             "kind": row.kind,
-            "mandate": row.mandate,
+            "mandate": self.mandate,
             "version": row.version,
             "title": self.title,
             "text": "\n\n".join(self.paragraphs),
@@ -86,12 +89,28 @@ def shown_to(user_id: int, before: int | None, now: datetime) -> list[Shown]:
 def _filled(rows: Iterable[Delivery], now: datetime) -> list[Shown]:
     known = list(rows)
     texts = {one.digest: one for one in Wording.objects.filter(digest__in={row.wording for row in known})}
-    return [_shown(row, texts.get(row.wording), now) for row in known]
+    there = places.named({row.mandate for row in known})
+    return [_shown(row, texts.get(row.wording), there.get(row.mandate), now) for row in known]
 
 
-def _shown(row: Delivery, text: Wording | None, now: datetime) -> Shown:
+def _shown(row: Delivery, text: Wording | None, there: places.Named | None, now: datetime) -> Shown:
+    mandate = _mandate_of(row, there)
     if text is None:
-        return Shown(row, row.kind, ())
+        return Shown(row, row.kind, (), mandate)
     body = text.text.replace(f"[{wording.DATE.name}]", wording.told_date(row.deadline_at, now))
+    if row.mandate.startswith(TOLD_AS):
+        demand = None if there is None else there.demands.get(row.version)
+        body = body.replace(f"[{wording.DEMAND.name}]", _GONE if demand is None else told(demand))
+        body = body.replace(f"[{wording.ORGANIZATION.name}]", there.organization if there else _GONE)
     title, *paragraphs = body.strip().split("\n\n")
-    return Shown(row, title, tuple(paragraphs))
+    return Shown(row, title, tuple(paragraphs), mandate)
+
+
+_GONE: Final = "(gone by now)"
+
+
+def _mandate_of(row: Delivery, there: places.Named | None) -> str:
+    """Return what decisions call the mandate of a notice; of an organization that is gone, that it was one's."""
+    if not row.mandate.startswith(TOLD_AS):
+        return row.mandate
+    return name_of(there.organization) if there is not None else "organization"

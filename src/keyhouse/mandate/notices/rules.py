@@ -71,7 +71,7 @@ class Item:
     @property
     def key(self) -> tuple[str, str, str]:
         """Return mandate, kind and occasion."""
-        return self.policy.name, self.kind, self.about
+        return self.policy.notice_name, self.kind, self.about
 
 
 class Standstill(NamedTuple):
@@ -109,12 +109,25 @@ def mails(policy: Policy) -> bool:
     return is_asked and not policy.is_floor_exempt
 
 
-def due(
-    facts: Facts, around: Circumstances, told: Iterable[Told], uses: Iterable[Use], now: datetime
+class There(NamedTuple):
+    """What an organization asks of somebody, with the facts about that of its things which is refused to them first."""
+
+    policy: Policy
+    facts: Facts
+
+
+def due(  # noqa: PLR0913, PLR0917 - all that one mail may tell of
+    facts: Facts,
+    around: Circumstances,
+    told: Iterable[Told],
+    uses: Iterable[Use],
+    now: datetime,
+    there: Iterable[There] = (),
 ) -> list[Item]:
     """Return what this person is to be told now, in one mail; nothing where they were mailed a moment ago.
 
-    What changes something that they know waits for nothing, and takes along whatever else is due.
+    What changes something that they know waits for nothing, and takes along whatever else is due. `there`: what
+    organizations ask of them.
     """
     known = list(told)
     found: list[Item] = []
@@ -123,6 +136,9 @@ def due(
             case = _Case(policy, facts, [one for one in known if one.mandate == policy.name], now)
             is_proven = policy.name in around.proven
             found += _of_mandate(case, around.pauses.get(policy.name, ()), is_proven=is_proven)
+    for policy, facts_there in there:
+        mine = [one for one in known if one.mandate == policy.notice_name]
+        found += _of_mandate(_Case(policy, facts_there, mine, now), (), is_proven=False)
     found += _weak(around.policies, known, uses, now)
     found += _check_up(around, facts, known, now)
     return [] if _is_too_soon(found, known, now) else found
@@ -145,10 +161,15 @@ class _Case:
         self.by_name = {(one.kind, one.about): one for one in self.known}
         self.announcement = clock.format_instant(policy.mandate.announced_at)
         view = View(facts.person, facts.authority, policy.mandate.announced_at)
-        self.calendar = calendar_of(policy.mandate, view)
+        # what an organization asks begins once; before that only what is gained is refused
+        last = policy.mandate.stages[-1].at
+        self.calendar = (
+            PersonalCalendar((last,), ()) if policy.organization else calendar_of(policy.mandate, view)
+        )
         self.is_met = is_compliant(policy.mandate, facts.person)
-        is_told = any(policy.mandate.announced_at <= at <= now for at in facts.told_at.get(policy.name, ()))
-        self._facts_told = facts if is_told else facts.once_told([policy.name], now)
+        name = policy.notice_name
+        is_told = any(policy.mandate.announced_at <= at <= now for at in facts.told_at.get(name, ()))
+        self._facts_told = facts if is_told else facts.once_told([name], now)
 
     def item(self, kind: str, about: str, scheduled: datetime | None = None) -> Item:
         """Return a notice; whoever is told now has their date from now on."""

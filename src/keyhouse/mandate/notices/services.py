@@ -22,9 +22,9 @@ from keyhouse.core import faults
 from keyhouse.core.actions import Caution
 from keyhouse.core.actor import Actor
 from keyhouse.mail.services import Posting, queue_all
-from keyhouse.mandate import foregone, people
+from keyhouse.mandate import foregone, people, places
 from keyhouse.mandate.facts import Facts
-from keyhouse.mandate.notices import emails, queries, rules, wording
+from keyhouse.mandate.notices import emails, of_organizations, queries, rules, wording
 from keyhouse.mandate.notices.models import ON_SITE, QUEUED, Delivery, Turn, WeakUse, Wording
 from keyhouse.mandate.notices.reach import Reach, reach_of
 from keyhouse.mandate.notices.rules import Circumstances, Item, Use
@@ -43,7 +43,8 @@ _rested: dict[str, float] = {"until": 0.0}  # of this process, by its monotonic 
 def queue_due(now: datetime) -> int:
     """Queue all notices that are due at `now`; returns to how many people. Raises DatabaseError."""
     policies = queries.mailing_policies(now)
-    if not policies or time.monotonic() < _rested["until"]:
+    is_any = bool(policies) or places.is_any_declared()
+    if not is_any or time.monotonic() < _rested["until"]:
         return 0
     begun = time.monotonic()
     told = _queue_for_all(policies, now)
@@ -143,13 +144,16 @@ def _take_turn() -> None:
 
 def _digests(chunk: Sequence[Facts], this: _Round) -> Iterator[_Digest]:
     ids = [queries.id_of(one) for one in chunk]
-    reach, rows = reach_of(ids), queries.deliveries_of(ids, this.names)
+    there = of_organizations.asked_of(chunk, this.now)
+    names = {*this.names, *(one.policy.notice_name for several in there.values() for one in several)}
+    reach, rows = reach_of(ids), queries.deliveries_of(ids, names)
     for key, facts in zip(ids, chunk, strict=True):
         where, mine = reach.get(key), rows.get(key, {})
         if where is None or not where.is_open:
             continue
         told = [queries.told_by(row, where, this.now) for row in mine.values()]
-        items = rules.due(facts, this.around, told, this.uses.get(key, ()), this.now)
+        uses = this.uses.get(key, ())
+        items = rules.due(facts, this.around, told, uses, this.now, there.get(key, ()))
         if not where.addresses:  # what can't be sent is written down once, and sent once it can be
             items = [one for one in items if one.kind == rules.ANNOUNCEMENT]
         if items:

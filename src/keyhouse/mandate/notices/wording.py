@@ -36,6 +36,8 @@ NAME: Final = Gap("your name")
 DATE: Final = Gap("your date")
 PLACE: Final = Gap("your projects and organizations")
 PROJECTS: Final = Gap("the projects")
+ORGANIZATION: Final = Gap("the organization")
+DEMAND: Final = Gap("what it asks for")
 TEXTS: Final = Gap("the notices in this mail, each with its SHA-256")
 NOTICES: Final = Gap("the notices themselves")
 
@@ -77,6 +79,8 @@ def _with_gaps(paragraph: Paragraph) -> str:
 @lru_cache(maxsize=256)  # a round asks for the same few, a hundred thousand times
 def template_of(policy: Policy, kind: str) -> Template:
     """Return the notice of this kind of a mandate."""
+    if policy.organization:
+        return of_organizations(kind)
     title, paragraphs = _TITLES[kind], _WORDS[kind](policy.mandate)
     head: Paragraph = (f"{_plain(policy.mandate.title)} (mandate {policy.name}, version {policy.version}).",)
     return Template(policy.name, policy.version, kind, title, (head, *paragraphs))
@@ -291,6 +295,68 @@ def told_date(at: datetime | None, now: datetime) -> str:
     return words.moment(at) if at > now else f"{words.moment(at)}, which has passed"
 
 
+# ---- what organizations ask
+
+# The same words for all of them: which organization asks for what is nobody's business but its people's.
+_WHOSE: Final[Paragraph] = (
+    "The organization ", ORGANIZATION, (", in which you have a role, asks something of whoever acts on it or on its projects, on "
+    "top of what this index asks of everybody. What it asks for: "), DEMAND, ".",
+)  # fmt: skip
+_UNTOUCHED_THERE: Final[Paragraph] = (
+    (
+        "Your membership, teams and roles stay, and everything of yours outside of that organization is as it was: your account, "
+        "other projects, installing, and giving up a role."
+    ),
+)
+_OF_ORGANIZATIONS: Final[Mapping[str, tuple[str, tuple[Paragraph, ...]]]] = {
+    rules.ANNOUNCEMENT: (
+        "What an organization of yours will ask of you",
+        (
+            (
+                "Your date is ", DATE, (". What you can do there now is not refused for want of it before then. What you gain "
+                "there from now on, such as a new role or a new token, needs it from the first moment."),
+            ),
+            _UNTOUCHED_THERE,
+        ),
+    ),
+    rules.REMINDER: (
+        "A reminder of what an organization of yours asks of you",
+        (
+            ("You do not have yet what it asks for. Your date is ", DATE, "; nothing changes for you before then."),
+            _UNTOUCHED_THERE,
+        ),
+    ),
+    rules.ENFORCED: (
+        "What an organization of yours asks of you is in force",
+        (
+            (
+                "You do not have yet what it asks for, and your date was ", DATE, (". Acting on that organization and on its "
+                "projects is refused to you until you have it; all of it opens again with your second factor."),
+            ),
+            _UNTOUCHED_THERE,
+        ),
+    ),
+    rules.COMPLIANT: (
+        "You have what an organization of yours asks of you; please keep it",
+        (("You have it, so you need do nothing. Please do not remove yours: it would be missed from ", DATE, " on."),),
+    ),
+    rules.CHANGED: (
+        "Your date in an organization of yours has changed",
+        (
+            ("Your date is another one than you were told before. It is now ", DATE, "."),
+            _UNTOUCHED_THERE,
+        ),
+    ),
+}  # fmt: skip
+
+
+@lru_cache(maxsize=16)
+def of_organizations(kind: str) -> Template:
+    """Return the notice of this kind of what an organization asks of its own people."""
+    title, paragraphs = _OF_ORGANIZATIONS[kind]
+    return Template("organizations", 1, kind, title, (_WHOSE, *paragraphs))
+
+
 # ---- what stands around them
 
 FRAME: Final = Template(
@@ -344,4 +410,5 @@ def _plain(text: str) -> str:
 
 def all_templates(policies: Iterable[Policy]) -> list[Template]:
     """Return every notice that these versions may send, and what stands around each."""
-    return [FRAME, *(template_of(policy, kind) for policy in policies for kind in rules.KINDS)]
+    mandates = (template_of(policy, kind) for policy in policies for kind in rules.KINDS)
+    return [FRAME, *(of_organizations(kind) for kind in _OF_ORGANIZATIONS), *mandates]

@@ -12,7 +12,7 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.cautioned import keep_caution
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import nudging
-from keyhouse.mandate.blockers import blockers_of
+from keyhouse.mandate.blockers import blockers_of, weak_publishers_of
 from keyhouse.mandate.deletion import ask_deletion, find_hold, withdraw_deletion_ask
 from keyhouse.projects import queries
 from keyhouse.projects.errors import ProjectNotFound
@@ -25,12 +25,13 @@ WITHDRAW = "withdraw"
 
 @actions.classified(GET="project.manage")
 def blockers(request: AskedRequest, name: str) -> HttpResponse:
-    """Show which of a project's people don't have what is asked of them; never what they have."""
+    """Show which of a project's people and publishers don't have what is asked of them; never what people have."""
     found = _project_of(request, "project.manage", name)
     kind = find_role_kind(request.actor.user_id, Thing("project", found.pk))
     context = {
         "project": found,
         "blockers": blockers_of(found, clock.now()),
+        "publishers": weak_publishers_of(found),
         "can_nudge": allows_role(kind, nudging.NUDGE),
     }
     return render(request, "mandate/project.html", context)

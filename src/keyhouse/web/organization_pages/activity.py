@@ -17,7 +17,7 @@ from keyhouse.audit.models import Record
 from keyhouse.audit.queries import midnight
 from keyhouse.core import actions, clock
 from keyhouse.mandate import nudging
-from keyhouse.mandate.blockers import blocking_members
+from keyhouse.mandate.blockers import blocking_members, weak_publishers_in
 from keyhouse.organizations.models import Organization
 from keyhouse.projects.visiting import page_of, pager, readable
 from keyhouse.web.organization_pages.forms import ActivityForm
@@ -76,7 +76,11 @@ def _file(request: HttpRequest, name: str, kind: str) -> HttpResponseBase:
 def compliance(request: HttpRequest, name: str) -> HttpResponse:
     """List who lacks what."""
     found = organization_of(request, OVERSEE, name)
-    context = context_of(request, found, "compliance") | {"blockers": blocking_members(found, clock.now())}
+    lacking = {
+        "blockers": blocking_members(found, clock.now()),
+        "publishers": weak_publishers_in(found),
+    }
+    context = context_of(request, found, "compliance") | lacking
     return render(request, "organizations/compliance.html", context)
 
 

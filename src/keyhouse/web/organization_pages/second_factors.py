@@ -15,9 +15,8 @@ from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.views.answers import show_form
 from keyhouse.core import actions, clock
 from keyhouse.mandate.by_organizations import queries, services
-from keyhouse.mandate.by_organizations.letters import told
 from keyhouse.mandate.calendars import Calendar
-from keyhouse.mandate.declarations import ANY_FACTOR, LEVELS, LOOSEN_AFTER, NOTICE, Demand, holding
+from keyhouse.mandate.declarations import ANY_FACTOR, LEVELS, LOOSEN_AFTER, NOTICE, Demand, holding, told
 from keyhouse.organizations.models import Organization
 from keyhouse.web.organization_pages.visiting import (
     actor_of,

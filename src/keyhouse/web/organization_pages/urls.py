@@ -20,6 +20,7 @@ from keyhouse.web.organization_pages import (
     second_factors,
     settings,
     teams,
+    who_reads,
 )
 
 _ONE: Final = "manage/organization/<str:name>/"
@@ -57,6 +58,7 @@ urlpatterns = [
     path(_ONE + "projects/", projects.listing, name="organization-projects"),
     path(_ONE + "settings/", settings.profile, name="organization-settings"),
     path(_ONE + "readers/", readers.of_organization, name="organization-readers"),
+    path(_ONE + "who-reads/", who_reads.who_reads, name="organization-who-reads"),
     path(_ONE + "rename/", settings.rename, name="rename-organization"),
     path(_ONE + "delete/", settings.delete, name="delete-organization"),
     path(_ONE + "activity/", activity.activity, name="organization-activity"),

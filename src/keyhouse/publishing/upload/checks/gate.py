@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from keyhouse.core import actions
 from keyhouse.core.errors import Refusal
+from keyhouse.mandate.homes import home_to_be
 from keyhouse.mandate.shown import keep_shown, mandates_of
 from keyhouse.publishing.upload.checks.check import Check
 from keyhouse.publishing.upload.checks.project import asked_of
 from keyhouse.publishing.upload.submission import Stage, Submission
+
+UPLOAD: Final = "release.upload"
 
 
 class Gate(Check):
@@ -23,9 +28,13 @@ class Gate(Check):
     def check(self, submission: Submission) -> None:
         """Raise what the gate says, with its code and fix; keep what it tells beside a yes."""
         action, thing = asked_of(submission)
-        for name in dict.fromkeys((action, "release.upload")):
+        asked = [(name, thing) for name in dict.fromkeys((action, UPLOAD))]
+        home = home_to_be(submission.actor, thing.name) if submission.is_new_project else None
+        if home is not None:
+            asked.append((UPLOAD, home))
+        for name, about in asked:
             try:
-                caution = actions.require_gate(submission.actor, name, thing)
+                caution = actions.require_gate(submission.actor, name, about)
             except Refusal as refusal:
                 keep_shown(submission.actor, mandates_of(refusal))  # clients show the line of a refusal
                 raise
