@@ -93,7 +93,8 @@ def test_n2_it_goes_into_the_mail_that_tells_of_the_mandates_of_the_index(
 
 
 def _known_as(acme: Organization) -> str:
-    return f"organization-mandate:{acme.declarations.order_by('version').last().pk}"  # type: ignore[union-attr]
+    last = acme.declarations.latest("version")
+    return f"organization-mandate:{last.pk}"
 
 
 def test_n3_days_count_from_delivery_and_at_the_latest_from_the_cap(
