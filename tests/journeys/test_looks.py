@@ -1,6 +1,7 @@
 """Every page: what axe-core finds, how much is loaded and from where, and whether it fits a phone.
 
 Each route is looked at once in the light, and one page of each kind in the dark; every look in both schemes is `slow`.
+So it is with the walk by the Tab key, with paper, and with who wants nothing to move: a page of each kind, or all of them.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response
+from tests.looks import keyboard, media
 from tests.looks.harbour import Harbour, open_harbour
-from tests.looks.looks import Look, all_looks
+from tests.looks.looks import OPERATOR, OTHER, PERSON, Look, all_looks
 
 AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 WIDTH: Final = 360
@@ -49,6 +51,19 @@ IN_THE_DARK: Final = (
     "/operator/proposals/",
     "/operator/switches/",
     "refused-factor",
+)
+# a page of each kind that is worth a walk: lists, forms, tabs that scroll, folded parts, tables with acts
+WALKED: Final = (
+    "/",
+    "/project/{name}/",
+    "/project/{name}/compare/{before}/{after}/",
+    "/-/styleguide",
+    "/account/sign-in/",
+    "/account/",
+    "/account/tokens/new/",
+    "/manage/project/{name}/people/",
+    "/mandate/",
+    "/operator/mandates/",
 )
 
 
@@ -153,3 +168,98 @@ def test_nothing_keeps_anybody_out_whoever_looks_by_day_or_night(harbour: Harbou
     looks = list(all_looks())
     wrong = look_around(harbour, looks, {route for route, _ in looks})
     assert wrong == {}, json.dumps(wrong, indent=1)
+
+
+def wander(harbour: Harbour, looks: Iterable[tuple[str, Look]]) -> dict[str, list[str]]:
+    """Go through pages by the Tab key, print them and hold them still; returns what is wrong with each."""
+    wrong = {}
+    pages: dict[str, Page] = {}
+    for route, look in looks:
+        if look.who not in pages:
+            pages[look.who] = harbour.enter(look.who).new_page()
+        page = pages[look.who]
+        page.set_viewport_size({"width": WIDTH, "height": 740})
+        page.emulate_media(media="screen", reduced_motion="reduce")
+        page.goto(look.address(route, harbour))
+        problems = [*keyboard.skip(page), *keyboard.walk(page), *media.moving(page), *media.on_paper(page)]
+        if problems:
+            wrong[f"{route} for {look.who or 'nobody'} {look.at}"] = problems
+    for page in pages.values():
+        page.close()
+    return wrong
+
+
+def test_pages_can_be_walked_through_printed_and_held_still(harbour: Harbour) -> None:
+    first = {route: look for route, look in reversed(list(all_looks())) if route in WALKED}
+    assert first.keys() == set(WALKED)
+    wrong = wander(harbour, first.items())
+    assert wrong == {}, json.dumps(wrong, indent=1)
+
+
+@pytest.mark.slow
+def test_every_page_can_be_walked_through_printed_and_held_still(harbour: Harbour) -> None:
+    wrong = wander(harbour, all_looks())
+    assert wrong == {}, json.dumps(wrong, indent=1)
+
+
+def test_what_glides_does_so_for_whom_it_does_not_make_ill(harbour: Harbour) -> None:
+    page = harbour.enter("").new_page()
+    page.emulate_media(reduced_motion="no-preference")
+    page.goto("/-/styleguide")
+    assert media.moving(page), "nothing moves, so that nothing moves for some says nothing"
+    page.close()
+
+
+def test_links_out_of_a_description_say_on_paper_where_they_lead(harbour: Harbour) -> None:
+    page = harbour.enter("").new_page()
+    page.goto("/project/lantern/")
+    page.emulate_media(media="print")
+    link = page.locator("aside a[href^=http]").first
+    shown = link.evaluate("one => getComputedStyle(one, '::after').content")
+    assert link.get_attribute("href") in shown
+    page.close()
+
+
+def test_one_sees_where_one_is_in_colours_of_ones_own(harbour: Harbour) -> None:
+    """What is told by a colour alone is gone then: rings, frames of buttons and fields, and the open tab stay."""
+    page = harbour.enter(OPERATOR).new_page()
+    for path in ("/-/styleguide", "/operator/mandates/everyone/"):
+        page.goto(path)
+        for scheme in media.SCHEMES:
+            page.emulate_media(forced_colors="active", color_scheme=scheme)
+            assert media.unframed(page) == []
+            assert [one for one in keyboard.walk(page) if "no ring" in one] == []
+    page.close()
+
+
+def test_a_second_press_sends_a_form_no_second_time(harbour: Harbour) -> None:
+    page = harbour.enter(PERSON).new_page()
+    page.goto("/account/tokens/new/")
+    page.get_by_label("Description").fill("pressed twice")
+    page.get_by_label("For which project?").select_option(label="lantern")
+    sent: list[str] = []
+    page.on("request", lambda asked: sent.append(asked.url) if asked.method == "POST" else None)
+    with page.expect_navigation():
+        page.get_by_role("button", name="Create the token").dblclick()
+    assert len(sent) == 1, sent
+    page.goto("/account/tokens/")
+    assert page.locator("td strong", has_text="pressed twice").count() == 1
+    page.close()
+
+
+def test_without_scripts_a_second_press_breaks_nothing(harbour: Harbour) -> None:
+    state = harbour.enter(OTHER).storage_state()
+    context = harbour.browser.new_context(
+        base_url=harbour.server.url, storage_state=state, java_script_enabled=False
+    )
+    page = context.new_page()
+    statuses: list[int] = []
+    page.on("response", lambda answer: statuses.append(answer.status))
+    for path in ("/manage/project/mainsail/unarchive/", "/manage/project/mainsail/archive/"):
+        page.goto(path)
+        with page.expect_navigation():
+            page.locator("main form button").last.dblclick()
+    assert max(statuses) < 500, statuses
+    page.goto("/project/mainsail/")
+    assert page.get_by_text("archived").count()
+    context.close()

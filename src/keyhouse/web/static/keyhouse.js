@@ -1,4 +1,5 @@
-// What all pages share. Without this file texts are selected by hand, and times are read in UTC.
+// What all pages share. Without this file texts are selected by hand, times are read in UTC, and a form is sent as often
+// as its button is pressed.
 "use strict";
 
 // Gives every <pre data-copy> a button that copies its text.
@@ -53,6 +54,26 @@ function showOpenTab(link) {
   const row = link.closest("ul");
   row.scrollLeft += link.getBoundingClientRect().right - row.getBoundingClientRect().right + 48;
 }
+
+// A form that is on its way is not sent by a second press as well: two tokens, or a refusal of what has just been done.
+// Coming back to the page, or after a while (its answer may be a file, or lost), it can be sent again.
+const ON_ITS_WAY_MILLISECONDS = 10000;
+
+function sendOnce(event) {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (form.getAttribute("aria-busy") === "true") {
+    event.preventDefault();
+    return;
+  }
+  form.setAttribute("aria-busy", "true");
+  window.setTimeout(() => form.removeAttribute("aria-busy"), ON_ITS_WAY_MILLISECONDS);
+}
+
+document.addEventListener("submit", sendOnce);
+window.addEventListener("pageshow", () => {
+  document.querySelectorAll("form[aria-busy]").forEach((form) => form.removeAttribute("aria-busy"));
+});
 
 if (navigator.clipboard) {
   document.querySelectorAll("[data-copy]").forEach(addCopyButton);
