@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from demo.ago import standing
+from demo.acting import acting, person_named
 from demo.distributions import write_release
 from demo.document import MANDATE, publication_of
+from demo.organization import found_organization
 from demo.shelf import SHELF
-from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight import announcing, offices, suspending
-from keyhouse.accounts.queries import find_user
 from keyhouse.accounts.recovery import words
 from keyhouse.core import clock
-from keyhouse.core.actor import Actor, Strength
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.mandate import services as mandates
@@ -33,8 +30,6 @@ from keyhouse.safety.quarantine import services as quarantines
 from keyhouse.safety.reports import services as reports
 from keyhouse.safety.switches import services as switches
 
-_KEY: Final = frozenset({"password", "webauthn"})
-
 
 def happen() -> None:
     """Let all of it happen, the oldest first within each kind."""
@@ -44,96 +39,64 @@ def happen() -> None:
             act()
 
 
-@contextmanager
-def _acting(name: str, **ago: float) -> Iterator[tuple[Actor, datetime]]:
-    """Let it be that long ago, and somebody there who has just proven a security key."""
-    user = _person(name)
-    with standing(clock.now() - timedelta(**ago)) as now:
-        yield _actor(user, now), now
-
-
-def _person(name: str) -> User:
-    found = find_user(name)
-    if found is None:
-        message = f"the made-up index has no {name}"
-        raise LookupError(message)
-    return found
-
-
-def _actor(user: User, now: datetime) -> Actor:
-    return Actor(
-        "session",
-        user.pk,
-        user.username,
-        credential="demo",
-        strength=Strength(_KEY, now, device_bound=True, key_at=now),
-        is_operator=user.is_operator,
-        is_moderator=user.is_moderator,
-        is_auditor=user.is_auditor,
-        email_is_verified=True,
-        state=user.state,
-        needs_key=True,
-    )
-
-
 def _yank() -> None:
-    with _acting("mara", days=80) as (by, _):
+    with acting("mara", days=80) as (by, _):
         life_cycle.yank_release(
             "lantern", "1.2", "Loses machines whose name has a dot; 1.2.1 finds them.", by=by
         )
-    with _acting("jonas", days=33) as (by, _):
+    with acting("jonas", days=33) as (by, _):
         life_cycle.yank_release("ferry", "0.6.0", "Drops the last batch of a table.", by=by)
-    with _acting("olu", days=6, hours=3) as (by, _):
+    with acting("olu", days=6, hours=3) as (by, _):
         life_cycle.yank_release("windlass", "0.9", "Jobs run twice after a restart.", by=by)
 
 
 def _retire() -> None:
-    with _acting("olu", days=25) as (by, _):
+    with acting("olu", days=25) as (by, _):
         reason = "Recorded days are replayed by deckhand now."
         life_cycle.deprecate_project("ballast", reason, "deckhand", by=by)
-    with _acting("elena", days=12) as (by, _):
+    with acting("elena", days=12) as (by, _):
         life_cycle.archive_project("hull-testing", "Done: databases bring their own fixtures today.", by=by)
 
 
 def _delete() -> None:
-    with _acting("mara", days=3, hours=5) as (by, _):
+    with acting("mara", days=3, hours=5) as (by, _):
         deleting.delete_release("sextant", "0.4.1", by=by)
-    with _acting("ana", days=1, hours=2) as (by, _):
+    with acting("ana", days=1, hours=2) as (by, _):
         deleting.delete_file("chartroom", "chartroom-0.2.tar.gz", by=by)
-    with _acting("mara", hours=20) as (by, _):
+    with acting("mara", hours=20) as (by, _):
         deleting.delete_file("moor", "moor-0.8.tar.gz", by=by)
-    with _acting("mara", days=18) as (by, _):
+    with acting("mara", days=18) as (by, _):
         ask_deletion("bilge-pump", by=by)
-    with _acting("mara", days=3) as (by, _):
+    with acting("mara", days=3) as (by, _):
         deleting.delete_project("bilge-pump", by=by)
 
 
 def _report() -> None:
     told = "Imports a module that posts the environment to a paste site."
-    with _acting("elena", days=2, hours=6) as (by, _):
+    with acting("elena", days=2, hours=6) as (by, _):
         reports.report_project("nightwatch-scan", "malware", told, by=by)
-    with _acting("hana", days=1) as (by, _):
+    with acting("hana", days=1) as (by, _):
         reports.report_project("capstan", "malware", "The wheel holds a program without source.", by=by)
-    with _acting("wren", hours=6) as (by, _):
+    with acting("wren", hours=6) as (by, _):
         reports.report_project("rope-lint", "licence", "It holds a font that isn't free.", by=by)
-    with _acting("kenji", days=20) as (by, _):
+    with acting("kenji", days=20) as (by, _):
         answered = reports.report_project("tabled", "other", "There are many tables in it.", by=by)
-    with _acting("noor", days=19) as (by, _):
+    with acting("noor", days=19) as (by, _):
         reports.close_report(answered.pk, "dismissed", "That is what it is for.", by=by)
 
 
 def _hold_back() -> None:
-    with _acting("noor", days=2, hours=4) as (by, _):
+    with acting("noor", days=2, hours=4) as (by, _):
         reason = "Sends what it finds to an address outside. The maintainer is asked."
         quarantines.quarantine("nightwatch-scan", reason, by=by)
-    with _acting("noor", hours=9) as (by, _):
+    with acting("noor", hours=9) as (by, _):
         reason = "Holds a binary that the source distribution has no source of."
         quarantines.quarantine("capstan", reason, filename="capstan-1.0-py3-none-any.whl", by=by)
 
 
 def _stop() -> None:
     """Stop new accounts for a night that is over."""
-    with _acting("tomas", days=9, hours=11) as (by, now):
+    with acting("tomas", days=9, hours=11) as (by, now):
         switches.freeze(
             "new-accounts", "Hundreds of sign-ups from one network.", now + timedelta(hours=10), by=by
         )
@@ -153,7 +116,7 @@ def _announce() -> None:
         ("iris", 0, 2, 3, "warn", "Uploads rest for an hour on the day after tomorrow: the disks move."),
     )
     for who, ago, begins, ends, severity, text in lines:
-        with _acting(who, days=ago) as (by, now):
+        with acting(who, days=ago) as (by, now):
             announcing.publish_announcement(
                 text,
                 severity,
@@ -171,22 +134,22 @@ def _invite() -> None:
         ("olu", 1, "windlass", "jonas", "owner"),
         ("ana", 3, "chartroom", "lucia", "maintainer"),
     ):
-        with _acting(who, days=ago) as (by, _):
+        with acting(who, days=ago) as (by, _):
             collaborators.invite(project, whom, kind, by=by)
 
 
 def _ask_operators() -> None:
-    with _acting("iris", days=15) as (by, now):
+    with acting("iris", days=15) as (by, now):
         reason = "Published other people's packages under names that look alike."
-        suspending.suspend_user(_person("yusuf"), reason, by=by, now=now)
-    with _acting("iris", hours=7) as (by, now):
-        offices.propose_office(_person("hana"), "auditor", "Reads along this quarter.", by=by, now=now)
-    with _acting("tomas", hours=30) as (by, now):
+        suspending.suspend_user(person_named("yusuf"), reason, by=by, now=now)
+    with acting("iris", hours=7) as (by, now):
+        offices.propose_office(person_named("hana"), "auditor", "Reads along this quarter.", by=by, now=now)
+    with acting("tomas", hours=30) as (by, now):
         reason = "Called from the number that we know; phone and mailbox went down with the ship."
         words.propose("felix", reason, hands_over=True, by=by, now=now)
-    with _acting("iris", hours=5) as (by, now):
+    with acting("iris", hours=5) as (by, now):
         mandates.propose_exemption(
-            _person("bodil"),
+            person_named("bodil"),
             MANDATE,
             until=now + timedelta(days=20),
             reason="Waits for the security key that was ordered.",
@@ -200,7 +163,7 @@ def _stage() -> None:
     """Let the release pipeline of lantern upload what waits for somebody to publish it."""
     (work,) = (one for one in SHELF if one.name == "lantern")
     token = Token.objects.get(user__username="mara", description="lantern: release pipeline")
-    with _acting("mara", hours=3) as (mara, _), TemporaryDirectory() as folder:
+    with acting("mara", hours=3) as (mara, _), TemporaryDirectory() as folder:
         by = replace(mara, kind="token", credential=token.pk.hex, strength=token.strength)
         for path in write_release(Path(folder), work, "2.2"):
             staging.stage_file(replace(store_local_file(path, by=by), client="twine/6.2.0"), by=by)
@@ -227,4 +190,5 @@ _KINDS: Final[dict[str, tuple[Callable[[], None], ...]]] = {
     "invitations, proposals, a recovery": (_invite, _ask_operators),
     "releases from CI": (_publish_from_ci,),
     "a staged release": (_stage,),
+    "an organization": (found_organization,),
 }

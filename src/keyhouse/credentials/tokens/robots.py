@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -112,15 +113,8 @@ def mint_organization_token(  # noqa: PLR0913 - what a token is, one keyword eac
     def draft() -> _Drafted:
         organization, held = hold_organization(name, MINT, by, person.pk, reach=reach)
         _require_fresh(by)
-        terms = Terms(
-            description.strip(),
-            None if held is None else tuple(one.pk for one in held),
-            expires_in_days,
-            ("upload",),
-            LATER if held is None else "",
-            version.strip(),
-            tuple(networks),
-            may_found,
+        terms = replace(
+            _terms_there(description, held, expires_in_days, version, networks), may_found=may_found
         )
         _judge(terms)
         made = services.draft_of(person, terms, by, token_id, strength=strength, minted_at=minted_at)
@@ -129,6 +123,15 @@ def mint_organization_token(  # noqa: PLR0913 - what a token is, one keyword eac
 
     made = _mint(draft, person, by)
     return made, services.write_text(made, queries.project_ids_of(made))
+
+
+def _terms_there(
+    description: str, held: Sequence[Project] | None, days: int, version: str, networks: Sequence[str]
+) -> Terms:
+    """Return the terms of a token for some projects of an organization, or for all of them and those to come."""
+    ids = None if held is None else tuple(one.pk for one in held)
+    reason = LATER if held is None else ""
+    return Terms(description.strip(), ids, days, ("upload",), reason, version.strip(), tuple(networks))
 
 
 def _person(by: Actor, owner: User | None) -> User:

@@ -101,19 +101,12 @@ def _offer(  # noqa: PLR0913 - the columns of the row
         user = accounts.find_user(username) if username else None
         project = locking.lock_project(name, action, by, user.pk if user else None)
         _require_new(project, user, username, address, kind, now)
-        invitation = ProjectInvitation.objects.create(
-            project=project,
-            user=user,
-            username=username,
-            address=address,
-            kind=kind,
-            hands_over=hands_over,
-            invited_by_id=by.user_id,
-            invited_by_name=by.name,
-            invited_at=now,
-            sent_at=now,
-            expires_at=until or now + life_of_offers(),
-        )
+        invitation = ProjectInvitation(project=project, user=user, username=username, address=address)
+        invitation.kind, invitation.hands_over = kind, hands_over
+        invitation.invited_by_id, invitation.invited_by_name = by.user_id, by.name
+        invitation.invited_at = invitation.sent_at = now
+        invitation.expires_at = until or now + life_of_offers()
+        invitation.save(force_insert=True)
         record(action, by=by, about=thing_of(project), details=_told(invitation))
         _tell(invitation, project, by, now, is_mailed=is_mailed)
         faults.reach("invitation.rows-written")
