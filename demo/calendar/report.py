@@ -14,7 +14,7 @@ from demo.calendar.shape import Shape
 from demo.calendar.story import SECOND, Seen
 from demo.calendar.window import VIEWS
 
-_WIDTH, _HEIGHT, _LEFT, _BASE = 720, 220, 60, 180
+_WIDTH, _HEIGHT, _LEFT, _BASE = 720, 232, 60, 180
 NOT_EXERCISED: Final = (
     "The rehearsal of 2023-12-06 on a test index: rehearsals with a clock of their own are not built.",
     "Enrolling in the browser: sessions that have proven a factor are put in; journeys enrol by the pages.",
@@ -93,7 +93,7 @@ def _day_row(one: Seen) -> list[str]:
         f"{one.day.at:%Y-%m-%d}",
         one.day.title,
         one.day.there,
-        ", ".join(one.live) or "nothing",
+        (", ".join(one.live) or "nothing") if one.day.is_asked else "-",
         "-" if covered is None else f"{covered:,}",
         "-" if covered is None else f"{one.compliant.get(SECOND, 0):,} of {covered:,}",
         *(
@@ -180,17 +180,38 @@ def _history(seen: Sequence[Seen]) -> str:
         ["first mandate", "announced 2022-07-08, enforced never", "the same; it held nothing back but the last factor"],
         ["a critical project deleted to be rid of the mark", "done, and builds broke (atomicwrites)", _answer(seen, 0, "A18")],
         ["floods of May 2023", "sign-up and new projects stopped for a weekend, five days before the announcement", f"the same, by switches: a first upload is answered {_frozen(seen)}"],
-        ["told of the second mandate", "a post; mails of 2023-12-13 to about 474,000 people", f"by mail on the day itself {told.people:,} people, {told.most_each} each; on 2023-12-13 again {last_call.people:,}, only those who still lack it"],
+        ["told of the second mandate", "a post; mails of 2023-12-13 to about 474,000 people", f"by mail on the day itself {told.people:,} people, {told.most_each} each ({_unverified(told)}); on 2023-12-13 again {last_call.people:,}, only those who still lack it"],
         ["organizations", "covered with the rest", f"an owner without a project: {_answer_on(seen, '2023-12-06', 'organization')} before, {_answer_on(seen, '2024-01-01', 'organization')} from 2024-01-01 on"],
         ["recoveries pile up", "they waited more than four months in January 2024, and enforcing went on", _pause_told(seen)],
         ["uploads by password", "refused to the enrolled from 2023-06-01", f"refused to everybody, always ({_answer(seen, 0, 'password')})"],
         ["uploads of new accounts", "refused from 2023-09-08, a month after pages", f"by day: {_answer_on(seen, '2023-08-08', 'A19, upload')}, then {_answer_on(seen, '2023-09-08', 'A19, upload')}"],
         ["everybody", "2024-01-01, whether told or not", f"who was told: {_answer_on(seen, '2024-01-01', 'A3')}; whom no notice reached has 60 days more"],
         ["old tokens that still upload", "until 2024-08-02, unseen", ", ".join(f"{day}: {count:,}" for day, count in weak.items())],
-        ["called complete", "yes", "yes" if last.completion and last.completion["is_complete"] else "no: what is left stands above"],
+        ["called complete", "yes", _called(seen)],
         ["enrolled of the active", "80 % in August 2024", f"{last.day.enrolled:.0%}, put in"],
     ]  # fmt: skip
     return _table(["what", "there", "here"], rows)
+
+
+def _unverified(mailed: Mailed) -> str:
+    """Say how many no mail could go to, as they never verified an address."""
+    return f"{mailed.unreached.get('unverified', 0):,} more have no address that they verified, and read it on the pages"
+
+
+def _called(seen: Sequence[Seen]) -> str:
+    """Say what became of calling it complete while old tokens uploaded, and at the end."""
+    tried = next((one for one in seen if f"{one.day.at:%Y-%m-%d}" == "2024-03-02"), None)
+    was_refused = tried is not None and any(
+        "is refused: " in note and "completed" in note for note in tried.notes
+    )
+    count = 0 if tried is None else _left(tried, "weak-tokens")
+    early = (
+        f"refused on 2024-03-02, while {count:,} old tokens uploaded"
+        if was_refused
+        else "taken on 2024-03-02"
+    )
+    is_complete = bool(seen[-1].completion and seen[-1].completion["is_complete"])
+    return f"{early}; at the end {'yes' if is_complete else 'no: what is left stands above'}"
 
 
 def _mailed_on(seen: Sequence[Seen], day: str) -> Mailed:
@@ -234,32 +255,35 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _page(seen: Sequence[Seen], shape: Shape) -> str:
     asked = _asked(seen)
+    begun = [one for one in asked if one.covered.get(SECOND)]  # before that nobody is asked for anything
+    covered = max((one.covered[SECOND] for one in begun), default=0)
     plots = (
-        _plot("People who hold what is asked", f"of {shape.maintainers:,} who maintain a project", asked, [one.compliant.get(SECOND, 0) for one in asked], shape.maintainers)
+        _plot("People who hold what is asked", f"of {covered:,} people covered, since it was announced", begun, [one.compliant.get(SECOND, 0) for one in begun], covered)
         + _plot("Uploads of the active that are refused", f"of {shape.active:,} active people", asked, [one.uploads.get("deny", 0) for one in asked], shape.active)
-        + _plot("Old tokens that still upload", f"of {shape.active:,} active people", asked, [_left(one, "weak-tokens") for one in asked], shape.active)
+        + _plot("Old tokens that still upload", f"of {shape.active:,} active people, since it was announced", begun, [_left(one, "weak-tokens") for one in begun], shape.active)
         + _plot("Digests mailed", f"of {shape.maintainers:,} who maintain a project", seen, [one.mailed.notices for one in seen], shape.maintainers)
     )  # fmt: skip
     body = "".join(_as_html(block) for block in _markdown(seen, shape).split("\n\n"))
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        "<title>The calendar of 2022 to 2024, once more</title><style>"
-        "body{font:16px/1.5 system-ui;max-width:75rem;margin:2rem auto;padding:0 1rem;color-scheme:light dark}"
+        "<title>The calendar of 2022 to 2024, once more</title><style>:root{color-scheme:light dark}"
+        "body{font:16px/1.5 system-ui;max-width:75rem;margin:2rem auto;padding:0 1rem}"
         "div{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem}td,th{border:1px solid #8888;padding:.3rem .5rem;"
-        "text-align:left;vertical-align:top}svg{max-width:100%;height:auto}path{fill:#2f6fb0}text{font:12px system-ui;fill:currentColor}"
+        "text-align:left;vertical-align:top}svg{max-width:100%;height:auto}path{fill:light-dark(#2f6fb0,#6ea8e0)}text{font:12px system-ui;fill:currentColor}"
         f"</style><body>{plots}{body}</body></html>"
     )
 
 
 def _plot(title: str, denominator: str, seen: Sequence[Seen], values: Sequence[int], top: int) -> str:
     """Draw a bar for each day; the denominator stands on the axis."""
-    share, room = (_WIDTH - _LEFT) / len(values), _BASE - 20
+    share, room = (_WIDTH - _LEFT) / max(len(values), 1), _BASE - 20
     bars = "".join(
         f"M{_LEFT + place * share:.1f} {_BASE}v-{value / max(top, 1) * room:.1f}h{share * 0.7:.1f}V{_BASE}z"
         for place, value in enumerate(values)
     )
     labels = "".join(
-        f'<text x="{_LEFT + place * share:.1f}" y="{_BASE + 16}">{one.day.at:%y-%m}</text>'
+        f'<text x="{_LEFT + place * share:.1f}" y="{_BASE + 15}">{one.day.at:%y-%m}</text>'
+        f'<text x="{_LEFT + place * share:.1f}" y="{_BASE + 28}">{one.day.at:%d}</text>'
         f'<text x="{_LEFT + place * share:.1f}" y="{_BASE - value / max(top, 1) * room - 4:.1f}">{value:,}</text>'
         for place, (one, value) in enumerate(zip(seen, values, strict=True))
     )

@@ -41,11 +41,11 @@ def test_lines_say_it_with_denominators(file: Path) -> None:
     assert text.startswith("keys@1, simulated on 3 people (snapshot ")
     assert "Covered: 1 of 3, of whom 0 comply with what they have now." in text
     assert "now: 0 of 1 refused (0 only by this mandate, 0 exempt)" in text
-    assert "last deadline of enforced (stages[1]): 1 of 1 refused" in text
+    assert "last deadline of “In force” of 2026-09-01 UTC: 1 of 1 refused" in text
     assert "first: eve" in text
     assert "Projects: 1 of 1 covered; 1 without an owner who could act at the end" in text
     assert "Live tokens: 2, refused at the end 1" in text
-    assert "a launch takes it until 2026-06-04T00:00:00Z." in text
+    assert "a launch takes it until 2026-06-04 00:00 UTC." in text
 
 
 def test_a_mandate_is_named_or_read_from_standard_input(file: Path) -> None:

@@ -323,6 +323,9 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/mandate/proposals/": seen(OPERATOR, "auden"),
     "/operator/starting-points/": seen(OPERATOR),
     "/operator/mandates/{name}/timeline/": seen(OPERATOR, at="/operator/mandates/everyone/timeline/"),
+    "/operator/mandates/{name}/compare/": seen(
+        OPERATOR, "auden", at=f"/operator/mandates/{DRAFT}/compare/?before=everyone@1&after={DRAFT}@1"
+    ),
     "/operator/mandates/{name}/guards/": (
         Look(OPERATOR, at=f"/operator/mandates/{DRAFT}/guards/"),
         Look("auden", at="/operator/mandates/everyone/guards/"),

@@ -21,8 +21,10 @@ from keyhouse.mandate import keeping
 from keyhouse.mandate.metrics.daily import count_now, renew_adoption
 from keyhouse.mandate.metrics.models import AdoptionDay
 from keyhouse.mandate.metrics.queries import latest, series
-from keyhouse.mandate.metrics.rules import DENOMINATORS, Share, find_denominator
+from keyhouse.mandate.metrics.rules import DENOMINATORS, HITS_OF, Share, find_denominator
 from keyhouse.mandate.models import Exemption, GatedAttempt, KnownFacts, MandateVersion, Notice
+from keyhouse.mandate.shadow.models import FirstRefusal
+from keyhouse.mandate.shadow.queries import conversion
 from keyhouse.organizations.models import Membership, Organization
 from keyhouse.projects.collaborators.models import FormerRole
 from keyhouse.projects.life_cycle.models import KeptRole, Removal
@@ -285,6 +287,14 @@ def attempt(user: User, at: Any, verdict: str = "deny", mandate: str = "campaign
     GatedAttempt.objects.create(at=at, digest=digest, verdict=verdict, code="x", mandate=mandate)
 
 
+def refused_first(
+    user: User, at: Any, mandate: str = "campaign", complied_at: Any = None, **more: Any
+) -> None:
+    FirstRefusal.objects.create(
+        user=user, mandate=mandate, version=1, first_at=at, complied_at=complied_at, **more
+    )
+
+
 def test_refusals_and_time_to_enrol() -> None:
     store(document())
     ada, bob, eve = make_user("ada"), make_user("bob"), make_user("eve")
@@ -295,13 +305,29 @@ def test_refusals_and_time_to_enrol() -> None:
     attempt(bob, NOW - hour, "warn")
     attempt(eve, NOW - hour, mandate="campaigner@1")
     attempt(eve, NOW - 91 * DAY)
-    with_app(ada, NOW - 2 * DAY)
-    with_app(eve, NOW)
     count_now(NOW)
     hits = counts()["hits"]
     assert (hits["attempts"], hits["people"], hits["warned"]) == (2, 2, 1)
-    assert (hits["first"], hits["enrolled"], hits["p50"], hits["p95"]) == (2, 1, 86400.0, 86400.0)
     assert counts("")["hits"]["attempts"] == 3
+
+
+def test_time_to_enrol_is_what_the_shadow_follows_and_no_second_figure() -> None:
+    store(document())
+    ada, bob, eve, kim, tom = (make_user(name) for name in ("ada", "bob", "eve", "kim", "tom"))
+    refused_first(ada, NOW - 3 * DAY, complied_at=NOW - 2 * DAY)
+    refused_first(bob, NOW - DAY)
+    refused_first(kim, NOW - DAY, was_compliant=True)  # had it, and used something that didn't prove it
+    refused_first(tom, NOW - 91 * DAY, complied_at=NOW - DAY)  # too long ago
+    refused_first(eve, NOW - 4 * DAY, "other", complied_at=NOW - DAY)
+    refused_first(ada, NOW - 5 * DAY, "other", complied_at=NOW - 2 * DAY)
+    count_now(NOW)
+    hits, told = counts()["hits"], conversion("campaign", NOW - HITS_OF, NOW)
+    assert (hits["first"], hits["enrolled"], hits["p50"], hits["p95"]) == (2, 1, 86400.0, 86400.0)
+    assert (told.refused - told.had_it, told.complied, told.median) == (2, 1, timedelta(days=1))
+    everywhere = counts("")["hits"]  # whoever was refused by two mandates counts once, from the first time on
+    assert (everywhere["first"], everywhere["enrolled"], everywhere["p50"]) == (3, 2, 3 * 86400.0)
+    assert conversion("", NOW - HITS_OF, NOW).median == timedelta(days=3)
+    assert conversion("campaign", NOW - HITS_OF, NOW - 2 * DAY).complied == 0  # not yet, on that day
 
 
 def test_recovery_is_counted_with_its_age_and_coming_again() -> None:

@@ -14,7 +14,7 @@ from django.db import connections, transaction
 from tests.mandate.conftest import SetClock
 from tests.mandate.ledger import DAY, NOW, document, make_operator, make_person, make_project, session_of
 
-from keyhouse.accounts.models import User
+from keyhouse.accounts.models import Authenticator, User
 from keyhouse.accounts.oversight.errors import ApprovalRefused, ProposalOver
 from keyhouse.audit.models import Record
 from keyhouse.core import faults
@@ -544,8 +544,10 @@ def test_l4_a_rollback_keeps_factors_for_so_many_days_and_takes_two_people(
     refused(NothingToEnd, lambda: abandon("keys", why="Again.", by=session_of(other)))
     late = now + 3 * DAY
     clocked(late)
+    factors = set(Authenticator.objects.values_list("pk", "user_id"))
     services.approve_version("keys", row.version, by=session_of(other))
     assert state("keys", late) == "rolled_back"
+    assert set(Authenticator.objects.values_list("pk", "user_id")) == factors != set()
     policies = [one for one in queries.live_policies(late) if one.name == "keys"]
     assert decide(facts, policies, late).verdict == "allow"
     remove = queries.facts_of_person(ada.pk, "second-factor.remove-last")

@@ -511,7 +511,7 @@ def test_operators_see_what_waits_with_its_plan_and_counts_with_their_whole(ada:
     token_of(ada, "password")
     visit = Visit(person("olga"))
     assert visit.get("/mandate/proposals/").status_code == 200
-    for told in ("waits for approval", "loosens", "1 of 3", "stages[1].at", "0 of 1", "1 of 1"):
+    for told in ("waits for approval", "loosens", "1 of 3", "stage 2, at", "0 of 1", "1 of 1"):
         assert told in visit.text
     assert f'href="{APPROVE}"' in visit.page
     assert f'href="{WITHDRAW}"' in visit.page

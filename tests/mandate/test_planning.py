@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from tests.mandate.ledger import DAY, LONG_AGO, NOW, document, enforced, mandate
 
 from keyhouse.core.actions import CATALOGUE
-from keyhouse.mandate import defaults, planning, rules
+from keyhouse.mandate import defaults, loosening, rules
 from keyhouse.mandate.documents import Mandate, read_mandate
 from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person
-from keyhouse.mandate.planning import Ground, Plan, differences, plan_change
+from keyhouse.mandate.grounds import Ground
+from keyhouse.mandate.planning import differences, plan_change
+from keyhouse.mandate.plans import Plan
 from keyhouse.mandate.populations import PROVEN, group_people
 from keyhouse.mandate.queries import Ledger
 from keyhouse.mandate.rules import Policy, decide
@@ -209,7 +211,7 @@ def test_l6_what_is_hidden_in_a_mix_too_large_to_try_counts_as_loosening() -> No
 def test_a24_what_can_be_neither_tried_nor_proven_counts_as_loosening() -> None:
     same = {"not": {"not": defaults.DOCUMENT["who"]}}  # nothing changes, but words don't show it
     found = plan(Ledger(0, ()), read_mandate(defaults.DOCUMENT | {"who": same}))
-    assert found.loosenings == (planning.UNSURE,)
+    assert found.loosenings == (loosening.UNSURE,)
 
 
 def test_l6_a_share_too_small_to_be_met_is_not_thought_away() -> None:
@@ -253,14 +255,14 @@ def test_early_cohorts_make_no_plan_endless(monkeypatch: pytest.MonkeyPatch) -> 
         asked += 1
         return objection(*arguments)
 
-    monkeypatch.setattr(planning, "objection", counted)
+    monkeypatch.setattr(loosening, "objection", counted)
     role = {"role": ["project.owner"]}
     before = with_version(NOBODY, Policy(early(6, "security-key", "passkey", who=role), 1), LONG_AGO)
     tighter = plan(before, early(6, "security-key", who=role), version=2)
     assert (tighter.is_loosening, asked) == (False, 0)  # the words show it
     mixed = plan(before, early(6, "security-key", "passkey", who={"not": {"not": role}}), version=2)
-    assert mixed.loosenings == (planning.UNSURE,)
-    assert 0 < asked <= 2 * planning.MOST_ASKED
+    assert mixed.loosenings == (loosening.UNSURE,)
+    assert 0 < asked <= 2 * loosening.MOST_ASKED
 
 
 def test_an_exemption_that_ends_with_its_version_is_no_loosening() -> None:
@@ -281,8 +283,8 @@ def test_people_are_counted_by_what_changes_for_them() -> None:
     stages = {one.what: (one.covered, one.compliant, one.refused) for one in found.forecasts}
     assert stages == {
         "now": (2, 1, 0),
-        "enforced (stages[1])": (2, 1, 0),
-        "last deadline of enforced (stages[1])": (2, 1, 1),
+        "In force (refuses everything that changes something)": (2, 1, 0),
+        f"last deadline of “In force” of {NOW + 90 * DAY:%Y-%m-%d} UTC": (2, 1, 1),
     }
     assert found.forecasts[-1].first_refused == ("bob",)
     assert found.forecasts[-1].at == NOW + 150 * DAY
@@ -390,7 +392,7 @@ def test_nobody_is_gated_sooner_than_the_floor_after_their_notice() -> None:
     bob = person("bob", factors=())
     (refusal,) = reasons(plan(NOBODY, past, bob, person()))
     assert refusal == (
-        "stages: 1 of 2 people would be refused from 2026-06-02T00:00:00Z on,"
+        "stages: 1 of 2 people would be refused from 2026-06-02 00:00 UTC on,"
         " less than 30 days after their notice: bob"
     )
     assert reasons(plan(NOBODY, past, person())) == []  # whoever complies isn't gated

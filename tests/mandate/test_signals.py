@@ -18,6 +18,7 @@ from keyhouse.mail.models import Mail
 from keyhouse.mandate import keeping, queries
 from keyhouse.mandate.campaigns import services, signals
 from keyhouse.mandate.models import GatedAttempt, KnownFacts, Pause
+from keyhouse.mandate.notices.models import Delivery
 from keyhouse.mandate.pauses import LONGEST
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
@@ -127,6 +128,29 @@ def test_l3_recoveries_that_wait_too_long_pause(ops: User) -> None:
     assert signals.look_after(NOW) == 1
     assert Pause.objects.get().signal == "recovery_age_hours"
     assert ops.pk
+
+
+def ended(state: str, count: int, at: datetime) -> None:
+    """Keep so many notices, each to somebody else, that came to this end."""
+    for _ in range(count):
+        user = make_person(f"told{Delivery.objects.count()}")
+        Delivery.objects.create(
+            user=user, mandate="keys", version=1, kind="announcement", about="x", wording="x",
+            queued_at=at, state=state, ended_at=at,
+        )  # fmt: skip
+
+
+def test_l3_notices_that_came_back_pause_and_few_or_old_ones_do_not() -> None:
+    live_campaign(bounced_percent=20)
+    ended("bounced", 30, NOW - 8 * DAY)  # of the week before
+    ended("bounced", 3, NOW - DAY)
+    ended("sent", 6, NOW - DAY)
+    assert signals.look_after(NOW) == 0  # a share of nine says nothing
+    ended("sent", 6, NOW - DAY)
+    assert signals.look_after(NOW) == 0  # 3 of 15 is the limit, and not over it
+    ended("no-mx", 1, NOW - DAY)
+    assert signals.look_after(NOW) == 1
+    assert Pause.objects.get().reason == "Per cent of a week's notices that came back: 25; the limit is 20."
 
 
 def test_l3_people_who_did_not_enrol_after_a_refusal_pause_and_few_of_them_do_not() -> None:

@@ -93,8 +93,8 @@ def inline(value: Any) -> str:
     [
         ({"who": {"role": ["project.boss"]}}, "line 4: who.role: there is no role 'project.boss'"),
         ({"methods": {"accept": ["sms"]}}, "line 5: methods.accept: 'sms' is none of"),
-        ({"stages": [{"state": "enforced", "at": "2024-01-01T00:00:00"}]}, "line 8: stages[0].at: "),
-        ({"stages": [{"state": "enforced"}]}, "line 6: stages[0].at: is missing"),
+        ({"stages": [{"state": "enforced", "at": "2024-01-01T00:00:00"}]}, "line 8: stage 1, at: "),
+        ({"stages": [{"state": "enforced"}]}, "line 6: stage 1, at: is missing"),
         ({"surprise": 1}, "line 6: surprise: unknown key"),
     ],
 )

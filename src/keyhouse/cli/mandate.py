@@ -19,6 +19,7 @@ from keyhouse.cli.main import FAILED, as_json
 from keyhouse.cli.mandate_complete import complete
 from keyhouse.cli.mandate_guards import (
     emergency_accounts,
+    shadows_told,
     show_guards,
     show_timeline,
     with_timeline,
@@ -36,7 +37,7 @@ from keyhouse.mandate.campaigns import queries as queries_of_campaigns
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.facts import PROOFS
 from keyhouse.mandate.models import Exemption, MandateVersion
-from keyhouse.mandate.planning import Plan
+from keyhouse.mandate.plans import Plan
 from keyhouse.mandate.previews import preview
 from keyhouse.mandate.rules import Decision, Policy
 from keyhouse.mandate.simulation import explaining
@@ -153,6 +154,7 @@ def status(*, is_json: bool) -> None:
         "live": live,
         "waiting": [one for one in opened if one["effective_at"] is None],
         "coming": [one for one in opened if one["effective_at"] is not None],
+        "shadows": shadows_told(now),
     }
     click.echo(as_json(told) if is_json else _status_words(told))
 

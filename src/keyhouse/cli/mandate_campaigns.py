@@ -13,6 +13,7 @@ from keyhouse.cli.main import as_json
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.mandate import queries as live
+from keyhouse.mandate import words as states
 from keyhouse.mandate.adoption import read_adoption
 from keyhouse.mandate.campaigns import queries, services
 from keyhouse.mandate.models import MandateVersion, Pause
@@ -65,7 +66,7 @@ def pause(name: str, *, reason: str, is_json: bool) -> None:
 def _until(row: Pause) -> str:
     if row.ends_at is None:
         return "until somebody resumes it"
-    return f"at most until {clock.format_instant(row.ends_at)}"
+    return f"at most until {states.moment(row.ends_at)}"
 
 
 @click.command()
@@ -82,7 +83,9 @@ def resume(name: str, *, reason: str, is_json: bool) -> None:
     row = services.resume(name, why=reason, by=host())
     told = {"mandate": name, **queries.pause_dict(row)}
     length = (row.ended_at or row.begun_at) - row.begun_at
-    click.echo(as_json(told) if is_json else f"{name} goes on; what was to come is later by {length}.")
+    click.echo(
+        as_json(told) if is_json else f"{name} goes on; what was to come is later by {words.lasting(length)}."
+    )
 
 
 @click.command()
@@ -133,7 +136,7 @@ def report(name: str, *, is_json: bool) -> None:
 def _report(found: queries.Campaign, now: datetime) -> dict[str, Any]:
     policies = [one for one in live.live_policies(now) if one.name == found.name]
     adoption = [one.as_dict() for one in read_adoption(policies, now)] if policies else []
-    steps = [step.as_dict() for step in found.transitions(now)]
+    steps = [step.as_dict() | {"word": step.word} for step in found.transitions(now)]
     return {**found.as_dict(now), "transitions": steps, "adoption": adoption[0] if adoption else None}
 
 
@@ -144,7 +147,7 @@ def _report_lines(told: Data) -> Iterator[str]:
         mark = " (planned)" if step["is_planned"] else ""
         by = f" by {step['by']}" if step["by"] else ""
         why = f": {step['why']}" if step["why"] else ""
-        yield f"  {step['at']}  {step['state']}{mark}, version {step['version']}{by}{why}"
+        yield f"  {words.instant(step['at'])}  {step['word']}{mark}, version {step['version']}{by}{why}"
     if told["adoption"]:
         yield words.adoption(told["adoption"])
 
@@ -152,9 +155,11 @@ def _report_lines(told: Data) -> Iterator[str]:
 def state_line(told: Data) -> str:
     """Return the state of a mandate in a line."""
     state = told["state"]
-    parts = [f"{told['mandate']}@{told['version']}: {state['name']} since {state['since']}"]
+    parts = [
+        f"{told['mandate']}@{told['version']}: {states.state_named(state['name'])} since {words.instant(state['since'])}"
+    ]
     if state["next"]:
-        parts.append(f"next is {state['next']['name']}" + _at(state["next"]["at"]))
+        parts.append(f"next: {states.state_named(state['next']['name'])}" + _at(state["next"]["at"]))
     if told["pause"]:
         parts.append(_pause_words(told["pause"]))
     if told["draft"]:
@@ -163,12 +168,16 @@ def state_line(told: Data) -> str:
 
 
 def _at(at: str | None) -> str:
-    return f" at {at}" if at else ""
+    return f", {words.instant(at)}" if at else ""
 
 
 def _pause_words(told: Data) -> str:
     by = f"by the signal {told['signal']}" if told["signal"] else f"by {told['begun_by']}"
-    ends = f"ends by itself at {told['ends_at']}" if told["ends_at"] else "ends when somebody resumes it"
+    ends = (
+        f"ends by itself on {words.instant(told['ends_at'])}"
+        if told["ends_at"]
+        else "ends when somebody resumes it"
+    )
     return f"paused {by} ({told['reason']}), {ends}"
 
 

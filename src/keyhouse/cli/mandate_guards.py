@@ -16,7 +16,9 @@ from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import NotFound
 from keyhouse.mandate.campaigns import emergency, guards
+from keyhouse.mandate.campaigns.finding import shadow_of_version
 from keyhouse.mandate.campaigns.timeline import moved_onto_bad_days, timeline_of, told
+from keyhouse.mandate.queries import ledger
 from keyhouse.mandate.rules import Policy
 
 _JSON: Final = click.option("--json", "is_json", is_flag=True, help="Print JSON.")
@@ -49,7 +51,7 @@ def _guard_lines(data: dict[str, Any]) -> Iterator[str]:
         yield f"{data['mandate']} has no [launch]: it is applied, not launched. These are the usual guards."
     for one in data["guards"]:
         state = ("met" if one["is_met"] else "missing") if one["is_asked"] else "not asked for"
-        yield f"{one['guard']}: {state}"
+        yield f"{one['guard']}: {state}. {one['sentence']}"
         for what in one["missing"]:
             where = f" ({what['path']})" if what["path"] else ""
             yield f"  {what['reason']}"
@@ -71,13 +73,26 @@ def show_timeline(name: str, *, is_json: bool) -> None:
       keyhouse mandate timeline mandate.toml --json
     """  # noqa: D301 - \b is click's own mark
     now = clock.now()
-    data = timeline_of(read_policy(name, now), now).as_dict()
+    policy = read_policy(name, now)
+    data = timeline_of(policy, now, shadow_of_version(policy)).as_dict()
     click.echo(as_json(data) if is_json else told(data))
 
 
 def with_timeline(policy: Policy, now: datetime) -> dict[str, Any]:
     """Return what `plan` and `status` tell beside counts: the time line, and stages that a pause moved onto a bad day."""
-    return {"timeline": timeline_of(policy, now).as_dict(), "moved": moved_onto_bad_days(policy, now)}
+    line = timeline_of(policy, now, shadow_of_version(policy))
+    return {"timeline": line.as_dict(), "moved": moved_onto_bad_days(policy, now)}
+
+
+def shadows_told(now: datetime) -> list[dict[str, Any]]:
+    """Return the time line of each version that is in its shadow, or stale, as JSON has it."""
+    found = [
+        one for one in ledger().shadows if not one.is_superseded and one.policy.mandate.is_unannounced(now)
+    ]
+    return [
+        {"is_stale": one.is_stale(now), "timeline": timeline_of(one.policy, now, one).as_dict()}
+        for one in found
+    ]
 
 
 @click.group("emergency")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from keyhouse.accounts.oversight import approvals
@@ -11,11 +11,24 @@ from keyhouse.core import clock
 from keyhouse.mandate import console, words
 from keyhouse.mandate.campaigns import timeline
 from keyhouse.mandate.defaults import BEGINNING
-from keyhouse.mandate.documents import read_mandate
+from keyhouse.mandate.documents import in_words, read_mandate
 from keyhouse.mandate.models import Exemption, MandateVersion
 
 Data = Mapping[str, Any]
 MOST_ACTS: Final = 3  # told of many
+
+
+def instant(written: str | None) -> str:
+    """Say an instant as people read it, of one as JSON has it."""
+    if not written:
+        return "some day"
+    at = clock.parse_instant(written)
+    return "the beginning" if at <= BEGINNING else words.moment(at)
+
+
+def lasting(length: timedelta) -> str:
+    """Say how long something took, to the second."""
+    return str(timedelta(seconds=round(length.total_seconds())))
 
 
 def _written(at: datetime | None) -> str | None:
@@ -54,17 +67,17 @@ def _plan_lines(told: Data) -> Iterator[str]:
 
 
 def _difference(one: Data) -> Iterator[str]:
-    before, after = one["before"], one["after"]
+    before, after, place = one["before"], one["after"], in_words(one["path"])
     if isinstance(before, list) and isinstance(after, list):
         signed = [f"-{name}" for name in before if name not in after]
         signed += [f"+{name}" for name in after if name not in before]
-        yield f"  ~ {one['path']}: {' '.join(signed) or 'in another order'}"
+        yield f"  ~ {place}: {' '.join(signed) or 'in another order'}"
     elif before is None:
-        yield f"  + {one['path']}: {_shown(after)}"
+        yield f"  + {place}: {_shown(after)}"
     elif after is None:
-        yield f"  - {one['path']}: {_shown(before)}"
+        yield f"  - {place}: {_shown(before)}"
     else:
-        yield f"  ~ {one['path']}: {_shown(before)} -> {_shown(after)}"
+        yield f"  ~ {place}: {_shown(before)} -> {_shown(after)}"
 
 
 def _shown(value: Any) -> str:
@@ -74,9 +87,10 @@ def _shown(value: Any) -> str:
 def _forecast_lines(told: Data) -> Iterator[str]:
     for one in told["forecasts"]:
         names = f": {', '.join(one['first_refused'])}" if one["first_refused"] else ""
+        when = "now" if one["what"] == "now" else f"{instant(one['at'])}  {one['what']}"
         more = ", …" if one["refused"] > len(one["first_refused"]) > 0 else ""
         yield (
-            f"  {one['at']}  {one['what']}: {one['covered']} of {told['people']} people covered,"
+            f"  {when}: {one['covered']} of {told['people']} people covered,"
             f" {one['compliant']} compliant, {one['exempt']} exempt, {one['refused']} refused{names}{more}"
         )
 
@@ -96,7 +110,7 @@ def _verdict(told: Data) -> Iterator[str]:
 
 def _remark(one: Data) -> str:
     line = f"line {one['line']}: " if one.get("line") else ""
-    path = f"{one['path']}: " if one["path"] else ""
+    path = f"{in_words(one['path'])}: " if one["path"] else ""
     return f"{line}{path}{one['reason']}"
 
 
@@ -109,7 +123,9 @@ def outcome(row: MandateVersion, *, is_new: bool, now: datetime) -> str:
         known = "" if is_new else " already"
         return f"{row} waits for approval{known}, at /mandate/proposals/. {_whose_approval(row)}"
     if row.effective_at > now:
-        return f"{row} takes effect at {_written(row.effective_at)}, and can be withdrawn until then."
+        return (
+            f"{row} takes effect on {instant(_written(row.effective_at))}, and can be withdrawn until then."
+        )
     return f"{row} is in effect." if is_new else f"Nothing changes: {row} says the same."
 
 
@@ -160,7 +176,7 @@ def version(row: MandateVersion) -> str:
             f"Weak tokens: {mandate.credentials.before} those from before, {mandate.credentials.grace} later ones",
             "Stages:",
             *stages,
-            f"Proposed by {row.proposed_by} at {_written(row.proposed_at)}" + _approval(row),
+            f"Proposed by {row.proposed_by} on {words.moment(row.proposed_at)}" + _approval(row),
             _effect_of(row),
         ]
     )
@@ -176,7 +192,7 @@ def _approval(row: MandateVersion | Exemption) -> str:
 
 def _effect_of(row: MandateVersion) -> str:
     if row.withdrawn_at is not None:
-        return f"Withdrawn by {row.withdrawn_by} at {_written(row.withdrawn_at)}"
+        return f"Withdrawn by {row.withdrawn_by} on {words.moment(row.withdrawn_at)}"
     if row.is_draft:
         return f"A draft; `keyhouse mandate launch {row.name}` launches it"
     if row.effective_at is None:
@@ -185,7 +201,7 @@ def _effect_of(row: MandateVersion) -> str:
 
 
 def _since(at: datetime) -> str:
-    return "the beginning" if at <= BEGINNING else clock.format_instant(at)
+    return "the beginning" if at <= BEGINNING else words.moment(at)
 
 
 # ---- how people stand
@@ -197,15 +213,23 @@ def status(told: Data) -> str:
     if not lines:
         lines = ["No mandate is live."]
     lines += [
-        f"Waiting: {one['name']}@{one['version']}, proposed by {one['proposed_by']} at {one['proposed_at']};"
+        f"Waiting: {one['name']}@{one['version']}, proposed by {one['proposed_by']} on {instant(one['proposed_at'])};"
         f" at /mandate/proposals/. {one['told']}"
         for one in told["waiting"]
     ]
     lines += [
-        f"Coming: {one['name']}@{one['version']} takes effect at {one['effective_at']},"
+        f"Coming: {one['name']}@{one['version']} takes effect on {instant(one['effective_at'])},"
         f" proposed by {one['proposed_by']}"
         for one in told["coming"]
     ]
+    for one in told.get("shadows", ()):
+        line = one["timeline"]
+        how = (
+            "stale, and somebody has to decide"
+            if one["is_stale"]
+            else "in its shadow, where it refuses nobody"
+        )
+        lines += [f"{line['mandate']}@{line['version']} is {how}", *timeline.told(line).splitlines()[1:]]
     return _lines(lines)
 
 
@@ -217,7 +241,7 @@ def adoption(told: Data) -> str:
 def _adoption_lines(told: Data, most: int | None = None) -> Iterator[str]:
     yield f"{told['mandate']}@{told['version']}: {told['title']}"
     yield from _forecast_lines({**told, "forecasts": told["forecasts"][:most]})
-    if told.get("timeline", {}).get("next"):
+    if any(not one["is_past"] for one in told.get("timeline", {}).get("events", ())):
         yield from timeline.told(told["timeline"]).splitlines()[1:]
     yield from (f"Warning: {one}" for one in told.get("moved", ()))
 
@@ -234,7 +258,7 @@ def standing(told: Data) -> str:
 
 
 def _effect(effect: Data) -> str:
-    at = _since(clock.parse_instant(effect["at"])) if effect["at"] else "some day"
+    at = instant(effect["at"])
     when = f"refused since {at}" if effect["refused"] else f"will be refused from {at} on"
     acts = effect["acts"]
     more = f", and {len(acts) - MOST_ACTS} acts more" if len(acts) > MOST_ACTS else ""
@@ -249,14 +273,16 @@ def _number(told: Data) -> str:
 
 def _state(one: Data) -> str:
     if one["exempt_until"]:
-        return f"exempt until {one['exempt_until']}"
+        return f"exempt until {instant(one['exempt_until'])}"
     return "met" if one["is_met"] else "not met"
 
 
 def decision(told: Data) -> str:
     """Return what the gate would answer as lines."""
     verdict = {"allow": "allowed", "warn": "allowed with a warning", "deny": "refused"}[told["verdict"]]
-    lines = [f"{told['action']} by {told['user']} at {told['at']}: {verdict}"]
+    lines = [
+        f"{words.act(told['action'])} ({told['action']}) by {told['user']}, {instant(told['at'])}: {verdict}"
+    ]
     if told["code"]:
         lines.append(f"  {told['code']}: {told['reason']}")
     if told["mandate"]:
@@ -267,8 +293,8 @@ def decision(told: Data) -> str:
 
 
 def _span(told: Data) -> str:
-    since = f" since {told['since']}" if told["since"] else ""
-    until = f" until {told['until']}" if told["until"] else ""
+    since = f" since {instant(told['since'])}" if told["since"] else ""
+    until = f" until {instant(told['until'])}" if told["until"] else ""
     return since + until
 
 
@@ -319,12 +345,12 @@ def exemption(row: Exemption, now: datetime) -> str:
 
 def _phase(row: Exemption, now: datetime) -> str:
     if row.withdrawn_at is not None:
-        return f"withdrawn at {_written(row.withdrawn_at)}"
+        return f"withdrawn on {words.moment(row.withdrawn_at)}"
     if row.until <= now:
-        return f"ended at {_written(row.until)}"
+        return f"ended on {words.moment(row.until)}"
     if row.effective_at is None:
         whose = console.standing_of(row).sentence
-        return f"waits for approval at /mandate/proposals/, until {_written(row.until)}: {whose}"
+        return f"waits for approval at /mandate/proposals/, until {words.moment(row.until)}: {whose}"
     if row.effective_at > now:
-        return f"takes effect at {_written(row.effective_at)}, until {_written(row.until)}"
-    return f"until {_written(row.until)}"
+        return f"takes effect on {words.moment(row.effective_at)}, until {words.moment(row.until)}"
+    return f"until {words.moment(row.until)}"

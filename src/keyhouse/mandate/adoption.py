@@ -9,8 +9,10 @@ from typing import Any
 
 from keyhouse.core import clock
 from keyhouse.mandate import queries
+from keyhouse.mandate.coming import forecasts
+from keyhouse.mandate.grounds import Ground
 from keyhouse.mandate.people import all_facts
-from keyhouse.mandate.planning import Forecast, Ground, forecasts
+from keyhouse.mandate.plans import Forecast
 from keyhouse.mandate.populations import group_people
 from keyhouse.mandate.rules import Policy
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from keyhouse.core import clock
 from keyhouse.mandate.documents import Mandate, Stage
 from keyhouse.mandate.timetables import Whom, timetable_of
 
@@ -52,7 +51,7 @@ class BadDay:
         """Return it as a sentence."""
         return (
             f"would begin to refuse something on {self.day}, which is {self.objection}; the next day that will do"
-            f" begins it at {clock.format_instant(self.instead)}, or `[calendar] override` says why it has to be then"
+            f" begins it at {self.instead:%Y-%m-%d %H:%M} UTC, or `[calendar] override` says why it has to be then"
         )
 
 

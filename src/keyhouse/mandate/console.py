@@ -12,6 +12,7 @@ from keyhouse.accounts.oversight import approvals
 from keyhouse.accounts.oversight.approvals import Standing
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
+from keyhouse.mandate.documents import in_words
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.mandate.public import PublicMandate, live_mandates
@@ -50,7 +51,7 @@ class Proposal:
     def differences(self) -> list[tuple[str, str, str]]:
         """Return field, former and later value of what changes, values as JSON; empty where there is none."""
         found = self.plan.get("differences", [])
-        return [(one["path"], _told(one["before"]), _told(one["after"])) for one in found]
+        return [(in_words(one["path"]), _told(one["before"]), _told(one["after"])) for one in found]
 
     @property
     def forecasts(self) -> list[dict[str, Any]]:

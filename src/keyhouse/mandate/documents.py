@@ -72,6 +72,8 @@ _LONGEST_TITLE: Final = 200
 _LONGEST_TEXT: Final = 2000
 _LONGEST_NAME: Final = 200
 _LONGEST_STEP: Final = 60  # of a key, told in a complaint
+_STAGE: Final = re.compile(r"^stages\[(\d+)\]\.?")
+_POSITION: Final = re.compile(r"\[(\d+)\]")
 _MOST_NAMES: Final = 1000
 MOST_STAGES: Final = 50
 _DEEPEST: Final = 16
@@ -95,7 +97,7 @@ class DocumentInvalid(ValueError):  # noqa: N818 - it names what is wrong
 
     def __init__(self, path: Path, reason: str) -> None:
         """Take the path of keys and list positions, and the reason."""
-        super().__init__(f"{shown(path)}: {reason}" if path else reason)
+        super().__init__(f"{in_words(shown(path))}: {reason}" if path else reason)
         self.path, self.reason = path, reason
 
 
@@ -103,6 +105,12 @@ def shown(path: Path) -> str:
     """Write a path as `stages[1].deny`."""
     text = "".join(f"[{step}]" if isinstance(step, int) else f".{_told(step)}" for step in path)
     return text.removeprefix(".")
+
+
+def in_words(written: str) -> str:
+    """Say the place in a file that `shown` writes: `stages[1].deny` is the key `deny` of the second stage."""
+    told = _STAGE.sub(lambda found: f"stage {int(found[1]) + 1}, ", written).removesuffix(", ")
+    return _POSITION.sub(lambda found: f" {int(found[1]) + 1}", told)
 
 
 def _told(key: str) -> str:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Max
 
@@ -15,9 +19,23 @@ from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import Asking
 from keyhouse.mandate.models import MandateVersion
 from keyhouse.mandate.people import all_facts
-from keyhouse.mandate.planning import MOST_EXAMPLES, NOTICE_PATH, Plan, Remark, plan_change
+from keyhouse.mandate.planning import plan_change
+from keyhouse.mandate.plans import MOST_EXAMPLES, NOTICE_PATH, Plan, Remark
 from keyhouse.mandate.queries import Ledger, as_it_runs, ledger
 from keyhouse.mandate.rules import Policy
+
+_Kept = dict[tuple[str, int], Plan]
+_kept: Final[ContextVar[_Kept | None]] = ContextVar("plans_of_an_act", default=None)
+
+
+@contextmanager
+def once() -> Iterator[None]:
+    """Work a plan out once within one act, whoever asks for it: its guards, and the act itself."""
+    token = _kept.set({})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
 
 
 def preview(mandate: Mandate, now: datetime) -> Plan:
@@ -26,7 +44,17 @@ def preview(mandate: Mandate, now: datetime) -> Plan:
     What is still on its way may be withdrawn, so a change must be no loosening with it nor without it; and whoever
     says again what holds now gates nobody anew, whatever was to come.
     """
-    before = ledger()
+    before, kept = ledger(), _kept.get()
+    key = mandate.digest, before.change
+    if kept is None or key not in kept:
+        plan = _worked_out(mandate, before, now)
+        if kept is None:
+            return plan
+        kept[key] = plan
+    return kept[key]
+
+
+def _worked_out(mandate: Mandate, before: Ledger, now: datetime) -> Plan:
     policy = as_it_runs(Policy(mandate, next_version(mandate, before, now)))
     plan = _with_completion(_compare(before, policy, now), before, policy, now)
     firm = before.firm(now)

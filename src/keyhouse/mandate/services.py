@@ -28,7 +28,7 @@ from keyhouse.mandate.errors import (
     MandateRefused,
 )
 from keyhouse.mandate.models import Exemption, MandateVersion, Notice
-from keyhouse.mandate.planning import Plan
+from keyhouse.mandate.plans import Plan
 from keyhouse.mandate.queries import ledger, live_policies, read_change
 from keyhouse.mandate.rules import FLOOR, TAKEN_NAMES
 from keyhouse.mandate.writing import end_pauses_over, lock_ledger, mark_change
@@ -169,22 +169,30 @@ def approve_version(name: str, version: int, *, by: Actor) -> MandateVersion:
     _require_second(by, "mandate.approve", f"{name}@{version}")
     change, now = read_change(), clock.now()
     row = _get_version(name, version)
-    plan = previews.preview(read_mandate(row.document), now)
+    _effective_if_open(row, by, now)
+    mandate = read_mandate(row.document)
+    with previews.once():  # of everybody who is here, so not while the ledger is locked
+        plan = previews.preview(mandate, now)
+        _refuse_by(plan)
+        launching.refuse_unless_ready(mandate, now)
     with transaction.atomic():
         _require_second(by, "mandate.approve", str(row))
         lock_ledger(change)
         row = _get_version(name, version)
-        if row.effective_at is not None or not is_open(row, now):
-            raise ProposalOver
-        row.effective_at = approvals.effective_approved(_standing(row), by.name, now)
-        _refuse_by(plan)
-        launching.refuse_unless_ready(read_mandate(row.document), now)
+        row.effective_at = _effective_if_open(row, by, now)
         row.plan, row.approved_at, row.approved_by = plan.as_dict(), now, _with(row.approved_by, by)
         row.save(update_fields=["plan", "approved_at", "approved_by", "effective_at"])
         if row.effective_at is not None:
             mark_change()
         _record("mandate.approve", row, by, {"proposed_by": row.proposed_by, "approved_by": row.approved_by})
     return row
+
+
+def _effective_if_open(row: MandateVersion, by: Actor, now: datetime) -> datetime | None:
+    """Return when this approval makes a version take effect, if it does; raises ProposalOver, ApprovalRefused."""
+    if row.effective_at is not None or not is_open(row, now):
+        raise ProposalOver
+    return approvals.effective_approved(_standing(row), by.name, now)
 
 
 def _with(approved_by: Sequence[str], by: Actor) -> list[str]:

@@ -5,7 +5,7 @@ Names of people and projects are left out, also as data: whoever is named, or ex
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -63,6 +63,24 @@ STATES: Final = {
     "abandoned": "Abandoned",
     "retired": "Retired",
     "paused": "Paused",
+}
+_ROLE: Final = {
+    "project.owner": "owner of a project",
+    "project.maintainer": "maintainer of a project",
+    "publisher.configurer": "set up a publisher",
+    "organization.owner": "owner of an organization",
+    "organization.manager": "manager of an organization",
+    "organization.member": "member of an organization",
+    "organization.billing": "pays for an organization",
+    "invited": "holds an invitation",
+    "reader": "reader of this index",
+}
+_PROOFS: Final = {
+    "password": "password",
+    "totp": "authenticator app",
+    "webauthn": "security key",
+    "passkey": "passkey",
+    "recovery_code": "recovery code",
 }
 _SETS: Final = {
     "management": "managing projects and this index",
@@ -189,6 +207,49 @@ def effect(stage: Stage) -> str:
     return listed(parts) or "nothing is refused"
 
 
+def beginning(stage: Stage) -> str:
+    """Name a stage by its state and by what it does to whom; one in its shadow does it to nobody."""
+    whom = f", for {who(stage.who)}" if stage.who is not None else ""
+    would = "if it were enforced: " if stage.state == "shadow" else ""
+    return f"{state(stage)} ({would}{effect(stage)}{whom})"
+
+
+def last_deadline(stage: Stage) -> str:
+    """Name the instant from which on nobody has grace for a stage any more."""
+    return f"last deadline of “{state(stage)}” of {day(stage.at)}"
+
+
 def _acts(word: str) -> str:
-    """Name a set of actions, or one action by what the catalogue says of it."""
-    return _SETS.get(word) or f"“{CATALOGUE[word].summary}”"
+    """Name a set of actions, or one action."""
+    return _SETS.get(word) or act(word)
+
+
+def act(name: str) -> str:
+    """Name an action by what the catalogue says of it."""
+    return f"“{CATALOGUE[name].summary}”" if name in CATALOGUE else name
+
+
+def asking(kind: str, proved: Collection[str]) -> str:
+    """Name a session or credential with what it was proven by."""
+    proofs = [_PROOFS.get(one, one) for one in sorted(proved, key=list(_PROOFS).index)]
+    return f"a {kind} proven by {listed(proofs) or 'nothing'}"
+
+
+def roles_of_one(roles: Collection[str]) -> str:
+    """Say what somebody is, by their roles."""
+    return ", ".join(_ROLE.get(role, role) for role in ROLES if role in roles)
+
+
+def role(name: str) -> str:
+    """Say who they are that have a role."""
+    return _ROLES.get(name, name)
+
+
+def metric(name: str) -> str:
+    """Say by what projects are found critical."""
+    return _METRICS[name]
+
+
+def people(count: int) -> str:
+    """Count people."""
+    return "1 person" if count == 1 else f"{count:,} people"

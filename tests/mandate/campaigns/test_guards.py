@@ -206,7 +206,7 @@ def test_l1_nobody_is_refused_sooner_than_the_floor_after_their_notice() -> None
     assert told == ""
     past = [{"state": "announced", "at": NOW - 200 * DAY}, enforced(NOW - 100 * DAY)]
     (told,) = missing("notice", stages=past)
-    assert "would be refused from 2026-06-02T00:00:00Z on, less than 30 days after their notice: ada." in told
+    assert "would be refused from 2026-06-02 00:00 UTC on, less than 30 days after their notice: ada." in told
 
 
 # ---- simulation, rehearsal

@@ -19,6 +19,7 @@ from keyhouse.mandate.campaigns.drawing import WIDTH, draw
 from keyhouse.mandate.campaigns.timeline import Timeline, moved_onto_bad_days, of_mandate, timeline_of, told
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.rules import Policy
+from keyhouse.mandate.shadowing import shadow_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NAMED = {"user": ["secret-name"]}
@@ -222,6 +223,49 @@ def test_n1_a_reason_for_one_day_is_none_for_the_one_that_a_pause_made_of_it() -
     assert "Saturday, 2026-07-04" in text
 
 
+# ---- shadows
+
+SHADOW = {"state": "shadow", "at": NOW, "deny": ["management"]}
+
+
+def test_x7_a_shadow_stands_on_it_with_its_end_and_the_announcement_after_it() -> None:
+    line = of_mandate(campaign(stages=[SHADOW, *stages(NOW + 20 * DAY)]), NOW + DAY)
+    first = line.events[0]
+    assert (first.kind, first.at, first.until, first.refuses) == ("shadow", NOW + DAY, NOW + 20 * DAY, False)
+    assert "Refuses nobody and is told to nobody; until 2026-06-22 00:00 UTC it is counted" in first.text
+    assert "stale" not in {one.kind for one in line.events}
+    assert [one.kind for one in line.stages] == ["stage"] * 3
+    assert "* 2026-06-03 00:00 UTC  Shadow: Refuses nobody" in told(line.as_dict(), UTC)
+
+
+def test_x7_a_shadow_with_nothing_after_it_has_its_stale_day_on_it() -> None:
+    line = of_mandate(campaign(stages=[SHADOW]), NOW)
+    assert [(one.kind, one.at, one.ends_open) for one in line.events] == [
+        ("shadow", NOW, False), ("stale", NOW + 30 * DAY, True),
+    ]  # fmt: skip
+    late = of_mandate(campaign(stages=[SHADOW, *stages(NOW + 50 * DAY)]), NOW)
+    (stale,) = [one for one in late.events if one.kind == "stale"]
+    assert (stale.at, stale.until) == (NOW + 30 * DAY, NOW + 50 * DAY)
+    assert "somebody decides" in told(late.as_dict(), UTC)
+
+
+def test_x7_what_the_ledger_knows_of_a_shadow_is_what_is_shown() -> None:
+    policy = Policy(campaign(stages=[SHADOW]), 2)
+    ended = shadow_of(policy, NOW + 2 * DAY, superseded_at=NOW + 9 * DAY)
+    events = timeline_of(policy, NOW + 3 * DAY, ended).events
+    assert [(one.kind, one.at, one.until) for one in events] == [("shadow", NOW + 2 * DAY, NOW + 9 * DAY)]
+
+
+@pytest.mark.django_db
+def test_x7_the_picture_has_the_shadow_and_stays_within_its_frame() -> None:
+    text = page(campaign(stages=[SHADOW, *stages(NOW + 20 * DAY)]), NOW + DAY)
+    assert text.count('class="span-shadow"') == 1
+    assert "Nobody" not in text.partition("<figcaption>")[0]
+    alone = page(campaign(stages=[SHADOW]), NOW)
+    assert 'class="span-shadow"' in alone
+    assert "Shadow ends with nothing after it" in alone
+
+
 # ---- days
 
 
@@ -229,7 +273,7 @@ def test_n1_what_a_pause_moved_onto_a_bad_day_is_told() -> None:
     friday = NOW + 31 * DAY
     one = campaign(stages=[stages()[0], {"state": "enforced", "at": friday, "deny": ["all"]}])
     (text,) = moved_onto_bad_days(Policy(one), NOW)
-    assert text.startswith("stages[1] would begin to refuse something on Friday, 2026-07-03 (UTC)")
+    assert text.startswith("Stage 2 would begin to refuse something on Friday, 2026-07-03 (UTC)")
     assert moved_onto_bad_days(Policy(campaign()), NOW) == []
     overridden = mandate(
         stages=[stages()[0], {"state": "enforced", "at": friday, "deny": ["all"]}],

@@ -13,7 +13,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core.actor import host
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.services import propose_version
-from keyhouse.mandate.simulation import services
+from keyhouse.mandate.simulation import services, sides
 from keyhouse.mandate.simulation.models import Simulation, Wanted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired", "set_clock")]
@@ -114,3 +114,50 @@ def test_a_page_stays_small_whatever_is_found(visit: Visit) -> None:
         answer = visit.get(PAGE)
         assert answer.status_code == 200
         assert len(answer.content) < 100_000
+
+
+# ---- two versions side by side
+
+
+COMPARE = "/operator/mandates/keys/compare/"
+
+
+def test_x6_two_versions_are_compared_with_who_changes_sides(visit: Visit) -> None:
+    other = {**mandate().as_dict(), "name": "others", "methods": {"accept": ["security-key"]}}
+    propose_version(read_mandate(other), by=host())
+    Record.objects.all().delete()
+    visit.get(f"{COMPARE}?before=keys@1&after=others@1")
+    assert '<option value="keys@1" selected>' in visit.page
+    assert "methods.accept" in visit.text
+    assert "Only by the latter" in visit.text
+    assert "2 of" not in visit.text.partition("Who changes sides")[0]
+    row = visit.text.partition("last deadline of")[2].partition("</tr>")[0]
+    assert "ada" in row  # an app was enough for the former
+    assert not Record.objects.exists()
+    assert not Simulation.objects.exists()
+
+
+def test_x6_without_a_choice_the_newest_stands_beside_what_it_takes_the_place_of(visit: Visit) -> None:
+    propose_version(mandate(title="Anew"), by=host())
+    visit.get(COMPARE)
+    assert '<option value="keys@1" selected>' in visit.page
+    assert '<option value="keys@2" selected>' in visit.page
+    assert "Anew" in visit.text
+    visit.get(f"{COMPARE}?before=nothing@9&after=keys@2")
+    assert '<option value="keys@1" selected>' in visit.page
+    visit.get(f"{COMPARE}?before=keys@2&after=keys@2")
+    assert "one and the same version" in visit.text
+
+
+def test_x6_a_large_index_is_compared_by_words_alone(visit: Visit, monkeypatch: pytest.MonkeyPatch) -> None:
+    propose_version(mandate(title="Anew"), by=host())
+    monkeypatch.setattr(sides, "AT_ONCE_UP_TO", 0)
+    visit.get(COMPARE)
+    assert "Anew" in visit.text
+    assert "too many to count while a page waits" in visit.text
+
+
+def test_x6_whoever_runs_nothing_compares_nothing() -> None:
+    plain = Visit(make_person("eve"))
+    assert plain.get(COMPARE).status_code == 403
+    assert Visit(make_operator("boss")).get("/operator/mandates/none/compare/").status_code == 404

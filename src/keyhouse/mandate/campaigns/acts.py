@@ -116,8 +116,12 @@ def _page(request: AskedRequest, name: str, act: Act) -> HttpResponse:
 
 def _guards(name: str, now: datetime) -> dict[str, int]:
     """Return how many guards a launch asks for, and how many of them are not met."""
-    asked = [one for one in guards.answers(get_newest(name, now).mandate, now) if one.is_asked]
-    return {"asked": len(asked), "left": sum(not one.is_met for one in asked)}
+    asked = [one for one in guards.quick_answers(get_newest(name, now).mandate, now) if one.is_asked]
+    return {
+        "asked": len(asked),
+        "left": sum(bool(one.missing) for one in asked),
+        "later": sum(one.is_later for one in asked),
+    }
 
 
 @actions.takes(*LaunchForm.base_fields)

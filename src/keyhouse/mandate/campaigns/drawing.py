@@ -22,6 +22,7 @@ _THICK: Final = 22
 _ROW: Final = 12  # of a span below it
 _LEAST: Final = 2.0  # so that a short span can be seen
 _APART: Final = 40.0  # of two numbers, so that they stand apart on a phone too
+_SPANS: Final = {"shadow": "span-shadow", "deadlines": "span-deadlines", "pause": "span-pause"}
 _BEFORE: Final = timedelta(days=30)  # shown of what has held since the beginning
 
 
@@ -85,7 +86,7 @@ def draw(line: Timeline) -> Drawing:
     known = [one for one in line.events if one.is_known]
     begins, ends = _limits(known, line.now)
     scale = _Scale(begins, ends)
-    spans = [one for one in known if one.kind in {"deadlines", "pause"}]
+    spans = [one for one in known if one.kind in _SPANS]
     bars = (*_band(line, scale, ends), *_rows(spans, scale, line.now))
     height = _BAND + _THICK + 6 + _ROW * len(spans) + 24
     return Drawing(bars, tuple(_marks(line, scale)), scale.x(line.now), begins, ends, height)
@@ -122,9 +123,7 @@ def _rows(spans: Sequence[Event], scale: _Scale, now: datetime) -> Iterator[Bar]
     for place, one in enumerate(spans):
         y = _BAND + _THICK + 6 + place * _ROW
         until = one.until or max(now, one.at)
-        yield _bar(
-            scale, one.at, until, y, _ROW - 4, "span-pause" if one.kind == "pause" else "span-deadlines"
-        )
+        yield _bar(scale, one.at, until, y, _ROW - 4, _SPANS[one.kind])
 
 
 def _bar(scale: _Scale, since: datetime, until: datetime, y: float, height: float, style: str) -> Bar:  # noqa: PLR0913, PLR0917 - what a rectangle is

@@ -6,8 +6,9 @@ from datetime import datetime
 
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.models import MandateVersion
-from keyhouse.mandate.queries import live_policies, policy_of
+from keyhouse.mandate.queries import ledger, live_policies, policy_of
 from keyhouse.mandate.rules import Policy
+from keyhouse.mandate.shadowing import Shadowed
 
 
 def find_live(name: str, now: datetime) -> Policy | None:
@@ -24,6 +25,25 @@ def get_newest(name: str, now: datetime) -> Policy:
     if live is None:
         raise MandateMissing
     return live
+
+
+def shadow_of_version(policy: Policy) -> Shadowed | None:
+    """Return the shadow of a version that took effect, or None."""
+    if not policy.mandate.shadows:
+        return None
+    return next((one for one in ledger().shadows if one.policy.label == policy.label), None)
+
+
+def shadows_beside(policy: Policy, now: datetime) -> list[Shadowed]:
+    """Return the shadows of other versions of the same name that lead to something yet: nobody else sees those."""
+    return [
+        one
+        for one in ledger().shadows
+        if one.policy.name == policy.name
+        and one.policy.label != policy.label
+        and not one.is_superseded
+        and one.policy.mandate.is_unannounced(now)
+    ]
 
 
 def is_draft(policy: Policy) -> bool:

@@ -58,8 +58,9 @@ def launch(name: str, *, why: str = "", version: int | None = None, by: Actor) -
     word = _word(why, is_needed=False)
     draft = _draft(name, version)
     mandate = read_mandate(draft.document)
-    launching.refuse_unless_ready(mandate, clock.now())
-    planned = services.plan_version(mandate)
+    with previews.once():
+        launching.refuse_unless_ready(mandate, clock.now())
+        planned = services.plan_version(mandate)
     if planned.plan.refusals:
         raise MandateRefused(" ".join(str(one) for one in planned.plan.refusals))
     with transaction.atomic():

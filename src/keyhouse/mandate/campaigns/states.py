@@ -15,6 +15,7 @@ from keyhouse.mandate import words
 from keyhouse.mandate.documents import Mandate, Stage, read_mandate
 from keyhouse.mandate.pauses import HELD, Span, held, is_ending, moved
 from keyhouse.mandate.rules import Policy
+from keyhouse.mandate.shadowing import shadow_of
 
 Name = Literal[
     "draft",
@@ -186,6 +187,16 @@ def _coming(mandate: Mandate, after: datetime) -> Stage | None:
 # ---- how it came there
 
 
+_STEPS: Final = {
+    "draft": "Written down",
+    "launched": "Took effect",
+    "pause confirmed": "Pause confirmed",
+    "resumed": "Went on",
+    "shadow": "In its shadow",
+    "stale": "Stale: nothing follows its shadow",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One step of a mandate: into which state, when, by whom and why; which version, and resting on which simulation.
@@ -200,6 +211,11 @@ class Transition:
     why: str = ""
     simulation: str = ""
     is_planned: bool = False
+
+    @property
+    def word(self) -> str:
+        """Say what was done, or is to come."""
+        return _STEPS.get(self.state) or words.state_named(self.state)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
@@ -270,6 +286,7 @@ def _steps_of(
     launched = max(row.effective_at, row.proposed_at)  # what holds since the beginning was written down later
     yield Transition("launched", launched, row.version, by, row.why, row.simulation, launched > now)
     superseded_at = superseded_at_of(row, rows)
+    yield from _steps_of_shadow(row, superseded_at, now)
     yield from _steps_of_calendar(row, pauses, superseded_at, now)
     if superseded_at is not None:
         yield Transition("superseded", superseded_at, row.version, is_planned=superseded_at > now)
@@ -284,6 +301,17 @@ def superseded_at_of(row: Ledgered, rows: Iterable[Ledgered]) -> datetime | None
     )
     first = min(later, default=None)
     return None if first is None or row.effective_at is None else max(first, row.effective_at)
+
+
+def _steps_of_shadow(row: Ledgered, superseded_at: datetime | None, now: datetime) -> Iterator[Transition]:
+    """Yield that a version was in its shadow, and that it got stale where nothing followed (X7)."""
+    mandate = read_mandate(row.document)
+    if row.effective_at is None or not mandate.shadows:
+        return
+    shadow = shadow_of(Policy(mandate, row.version), row.effective_at, superseded_at)
+    yield Transition("shadow", shadow.begins, row.version, is_planned=shadow.begins > now)
+    if shadow.ends < mandate.announced_at and not shadow.is_superseded:
+        yield Transition("stale", shadow.ends, row.version, is_planned=shadow.ends > now)
 
 
 def _steps_of_calendar(

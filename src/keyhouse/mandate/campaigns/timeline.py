@@ -16,14 +16,15 @@ from keyhouse.core.actions import REMOVE_LAST
 from keyhouse.mandate import words
 from keyhouse.mandate.beginnings import Beginning, bad_days, beginnings
 from keyhouse.mandate.defaults import BEGINNING
-from keyhouse.mandate.documents import Mandate
+from keyhouse.mandate.documents import Mandate, Stage
 from keyhouse.mandate.rules import Policy
+from keyhouse.mandate.shadowing import Shadowed, shadow_of
 
-Kind = Literal["stage", "tell-by", "deadlines", "tokens", "pause", "resume"]
+Kind = Literal["shadow", "stale", "stage", "tell-by", "deadlines", "tokens", "pause", "resume"]
 _UNKNOWN: Final = datetime(
     3000, 1, 1, tzinfo=UTC
 )  # from here on an instant stands for one that nobody knows yet
-_ORDER: Final = ("resume", "tell-by", "stage", "tokens", "deadlines", "pause")
+_ORDER: Final = ("resume", "shadow", "stale", "tell-by", "stage", "tokens", "deadlines", "pause")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +74,13 @@ class Timeline:
 
     policy: Policy
     now: datetime
+    shadow: Shadowed | None = None  # as the ledger knows it; None: as it would be from now on
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
         """Return what was and what comes, the first first."""
         found = [
+            *_shadow(self.policy, self.shadow, self.now),
             *_stages(self.policy),
             *_deadlines(self.policy),
             *_tokens(self.policy),
@@ -123,6 +126,36 @@ def _as_written(policy: Policy) -> Mandate:
     """Return the mandate as it was written down, whatever pauses made of it."""
     found: Mandate = getattr(policy, "as_written", policy.mandate)
     return found
+
+
+def _shadow(policy: Policy, known: Shadowed | None, now: datetime) -> Iterator[Event]:
+    """Yield the shadow with its end, and when it is stale, where nothing follows right after it (X7)."""
+    mandate = policy.mandate
+    if not mandate.shadows:
+        return
+    shadow = known or shadow_of(policy, now)
+    for number, stage in enumerate(mandate.shadows):
+        begins = max(stage.at, shadow.begins)
+        ends = min([*(one.at for one in mandate.shadows[number + 1 :]), shadow.ends])
+        if begins < ends:
+            yield Event(begins, "shadow", words.state(stage), _would(stage, ends), until=ends)
+    if shadow.ends < mandate.announced_at and not shadow.is_superseded:
+        yield Event(
+            shadow.ends,
+            "stale",
+            "Shadow ends with nothing after it",
+            "From here on it is stale: nothing is counted and nothing begins, until somebody decides.",
+            until=mandate.announced_at if mandate.stages else None,
+            ends_open=not mandate.stages,
+        )
+
+
+def _would(stage: Stage, ends: datetime) -> str:
+    """Say what is counted in a shadow, and until when."""
+    return (
+        f"Refuses nobody and is told to nobody; until {_said(ends)} it is counted who would be refused if it were in force:"
+        f" it {words.effect(stage)}."
+    )
 
 
 def _stages(policy: Policy) -> Iterator[Event]:
@@ -208,9 +241,9 @@ def _said(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def timeline_of(policy: Policy, now: datetime) -> Timeline:
+def timeline_of(policy: Policy, now: datetime, shadow: Shadowed | None = None) -> Timeline:
     """Return the time line of a version; of a file that is no version yet, that of `Policy(mandate)`."""
-    return Timeline(policy, now)
+    return Timeline(policy, now, shadow)
 
 
 def of_mandate(mandate: Mandate, now: datetime) -> Timeline:
@@ -225,9 +258,10 @@ def moved_onto_bad_days(policy: Policy, now: datetime) -> list[str]:
     """
     written = _as_written(policy)
     return [
-        f"stages[{one.number}] {one}"
+        f"Stage {one.number + 1} {one}"
         for one in bad_days(policy.mandate, now)
-        if one.at < _UNKNOWN and not (written.calendar.override and _is_there(written, one.number, one.at))
+        if one.at < _UNKNOWN
+        and not (written.calendar.override and _is_there(written, one.number - len(written.shadows), one.at))
     ]
 
 

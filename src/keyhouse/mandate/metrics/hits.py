@@ -1,4 +1,4 @@
-"""Who was refused at the gate, and how soon they enrolled then: from the attempts that are kept, as long as they are.
+"""Who was refused at the gate, from the attempts that are kept, and how soon they enrolled then, as the shadow follows it.
 
 People are told apart by the number of their account in the facts of an attempt. Nothing of it is kept here but counts.
 """
@@ -6,37 +6,35 @@ People are told apart by the number of their account in the facts of an attempt.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Min, Q, QuerySet
 
-from keyhouse.accounts.models import Authenticator, SecurityKey
 from keyhouse.mandate.metrics.counting import Yardstick
-from keyhouse.mandate.metrics.rules import HITS_OF, spread
+from keyhouse.mandate.metrics.rules import HITS_OF
 from keyhouse.mandate.models import GatedAttempt
 from keyhouse.mandate.refusals import facts_of
-
-_AT_ONCE: Final = 500
+from keyhouse.mandate.shadow.queries import conversion
 
 
 def hits_of(measure: Yardstick, since: datetime, until: datetime) -> dict[str, Any]:
-    """Return refusals and warnings in the span, how many people were refused, and conversion of the last 90 days.
+    """Return refusals and warnings in the span, how many people were refused, and what became of them within 90 days.
 
-    `first`: who was refused for the first time in those days; `enrolled`: how many of them added a second factor since;
-    `p50`, `p95`: after how many seconds.
+    `first`: who was refused for the first time in those days and lacked what is asked; `enrolled`: how many of them have
+    it since; `p50`, `p95`: after how many seconds.
     """
     rows = _attempts(measure).filter(at__gte=since, at__lt=until)
     denied = rows.filter(verdict="deny")
-    first = first_refusals(measure, until)
-    times = [at - first[key] for key, at in _enrolments(first, until)]
+    found = conversion(measure.key, until - HITS_OF, until)
     return {
         "attempts": denied.count(),
         "warned": rows.filter(verdict="warn").count(),
         "people": len(_people(_digests(denied))),
-        "first": len(first),
-        "enrolled": len(times),
-        **spread(times),
+        "first": found.refused - found.had_it,
+        "enrolled": found.complied,
+        "p50": _seconds(found.median),
+        "p95": _seconds(found.p95),
     }
 
 
@@ -49,12 +47,6 @@ def _attempts(measure: Yardstick) -> QuerySet[GatedAttempt]:
 
 def _digests(denied: QuerySet[GatedAttempt]) -> list[tuple[str, datetime]]:
     return list(denied.order_by("digest").values_list("digest").annotate(Min("at")))
-
-
-def first_refusals(measure: Yardstick, until: datetime) -> dict[int, datetime]:
-    """Return when each person was refused first, within the 90 days before."""
-    rows = _attempts(measure).filter(verdict="deny", at__gte=until - HITS_OF, at__lt=until)
-    return _people(_digests(rows))
 
 
 def _people(digests: Iterable[tuple[str, datetime]]) -> dict[int, datetime]:
@@ -70,15 +62,5 @@ def _with_people(digests: Mapping[str, datetime]) -> Iterator[tuple[int, datetim
             yield int(person[1:]), digests[digest]
 
 
-def _enrolments(first: Mapping[int, datetime], until: datetime) -> Iterator[tuple[int, datetime]]:
-    """Yield who added a factor after they were refused first, and when they did."""
-    wanted = sorted(first)
-    for start in range(0, len(wanted), _AT_ONCE):
-        part = wanted[start : start + _AT_ONCE]
-        soonest: dict[int, datetime] = {}
-        for model in (Authenticator, SecurityKey):
-            rows = model.objects.filter(user_id__in=part, created_at__lt=until)
-            for key, at in rows.values_list("user_id", "created_at"):
-                if at >= first[key]:
-                    soonest[key] = min(at, soonest.get(key, at))
-        yield from soonest.items()
+def _seconds(length: timedelta | None) -> float | None:
+    return None if length is None else length.total_seconds()

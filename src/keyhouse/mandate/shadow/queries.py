@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from statistics import quantiles
 from typing import Any, Final
 
-from django.db.models import Count, QuerySet, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from keyhouse.accounts.models import User
@@ -229,20 +229,35 @@ def _within(mandate: str, since: datetime, until: datetime) -> QuerySet[FirstRef
 
 
 def conversion(mandate: str, since: datetime, until: datetime) -> Conversion:
-    """Return what became of those whom a mandate refused first within a span."""
-    rows = _within(mandate, since, until)
-    lacking = rows.filter(was_compliant=False)
-    complied = lacking.exclude(complied_at=None)
-    pairs = complied.order_by("-first_at").values_list("first_at", "complied_at")[:MOST_TIMES]
-    seconds = sorted((at - first).total_seconds() for first, at in pairs if at is not None)
-    return Conversion(
-        refused=rows.count(),
-        had_it=rows.filter(was_compliant=True).count(),
-        complied=complied.count(),
-        left=lacking.filter(complied_at=None).exclude(left_at=None).count(),
-        median=_quantile(seconds, _MEDIAN),
-        p95=_quantile(seconds, _P95),
+    """Return what became, before `until`, of those whom a mandate refused first within a span; without one, any mandate.
+
+    Whatever page tells how soon people enrol after a refusal asks here, so that all of them tell the same.
+    """
+    refused = had_it = left = 0
+    seconds: list[float] = []
+    for first_at, lacked, complied_at, gone in _refused_first(mandate, since, until):
+        refused += 1
+        had_it += not lacked
+        left += bool(lacked and complied_at is None and gone)
+        if lacked and complied_at is not None:
+            seconds.append((complied_at - first_at).total_seconds())
+    complied, seconds = len(seconds), sorted(seconds[:MOST_TIMES])
+    return Conversion(refused, had_it, complied, left, _quantile(seconds, _MEDIAN), _quantile(seconds, _P95))
+
+
+def _refused_first(
+    mandate: str, since: datetime, until: datetime
+) -> Iterator[tuple[datetime, int, datetime | None, int]]:
+    """Yield of each person when they were refused first, whether they lacked anything, when they had it, whether they left."""
+    rows = FirstRefusal.objects.filter(mandate=mandate) if mandate else FirstRefusal.objects.all()
+    people = rows.values("user_id").annotate(
+        first=Min("first_at"),
+        lacked=Count("pk", filter=Q(was_compliant=False)),
+        complied=Min("complied_at", filter=Q(complied_at__lt=until)),
+        gone=Count("pk", filter=Q(left_at__lt=until)),
     )
+    within = people.filter(first__gte=since, first__lt=until).order_by("-first")
+    yield from within.values_list("first", "lacked", "complied", "gone").iterator(chunk_size=1000)
 
 
 def _quantile(seconds: Sequence[float], place: int) -> timedelta | None:

@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from keyhouse.core import clock
-from keyhouse.mandate import planning
 from keyhouse.mandate.documents import Mandate
+from keyhouse.mandate.planning import differences
 from keyhouse.mandate.simulation import running, snapshot
 from keyhouse.mandate.simulation.lenses import Mark
 from keyhouse.mandate.simulation.running import Progress, Stage, question_of
@@ -62,7 +62,7 @@ def compare(
     return {
         "before": _named(left),
         "after": _named(right),
-        "differences": [one.as_dict() for one in planning.differences(before.as_dict(), after.as_dict())],
+        "differences": [one.as_dict() for one in differences(before.as_dict(), after.as_dict())],
         "people": found.count(lambda _: True),
         "covered": {
             "before": found.count(lambda one: one.is_covered),

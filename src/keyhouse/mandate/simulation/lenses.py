@@ -1,4 +1,4 @@
-"""What one mandate sees of people: those it can't tell apart are judged once, by `rules` and `planning`. Pure.
+"""What one mandate sees of people: those it can't tell apart are judged once, by `rules` and `coming`. Pure.
 
 A decision at a fixed instant compares what it knows of a person with few instants and few names. So a person is reduced
 to the answers of those comparisons, their shape; whoever has the same shape gets the same verdict at every mark.
@@ -14,11 +14,11 @@ from itertools import product
 from typing import Any, Final, NamedTuple
 
 from keyhouse.core.actions import REMOVE_LAST
-from keyhouse.mandate import planning, populations
+from keyhouse.mandate import coming, populations
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Asking, Facts, Object, Person
-from keyhouse.mandate.planning import Ground
+from keyhouse.mandate.grounds import Ground, acts_asked
 from keyhouse.mandate.populations import Group
 from keyhouse.mandate.queries import configured
 from keyhouse.mandate.rules import GAINING, Policy, covers, decide, is_compliant
@@ -206,7 +206,7 @@ class Lens:
                 state=person.state,
                 is_covered=is_covered,
                 is_compliant=is_compliant(policy.mandate, person),
-                exempt=_bits(is_covered and planning.is_exempt(policy, facts, at) for at in self.marks),
+                exempt=_bits(is_covered and coming.is_exempt(policy, facts, at) for at in self.marks),
                 refused=_bits(is_covered and self._is_refused(group, at) for at in self.marks),
                 newly=_bits(self._is_newly_refused(group, at) for at in self.marks),
                 cohorts=tuple(cohort.matches(view) for cohort in self._own_cohorts),
@@ -215,11 +215,11 @@ class Lens:
 
     def _is_refused(self, group: Group, at: datetime) -> bool:
         policy = self._live[at]
-        return policy is not None and planning.is_refused_by(self._ground, policy, group, at)
+        return policy is not None and coming.is_refused_by(self._ground, policy, group, at)
 
     def _is_newly_refused(self, group: Group, at: datetime) -> bool:
         before, after = self._ground.live(at)
-        asked = planning.acts_asked(self._ground, group, [group.best], self._names_asked, at)
+        asked = acts_asked(self._ground, group, [group.best], self._names_asked, at)
         return any(_is_denied(one, after, at) and not _is_denied(one, before, at) for one in asked)
 
     def refused_by_credential(self, shape: Shape, judged: Judged, one: Somebody, held: Held) -> int:
@@ -250,7 +250,7 @@ class Lens:
             replace(group.facts, asking=present, action=name, object=thing)
             for name, thing in product(names, group.objects)
         )
-        return any(planning.denies(policy, one, at) for one in asked)
+        return any(coming.denies(policy, one, at) for one in asked)
 
 
 _NOTHING: Final[frozenset[Any]] = frozenset()

@@ -11,6 +11,7 @@ from keyhouse.mandate.models import MandateVersion
 from keyhouse.mandate.simulation.models import Simulation, Wanted
 
 FRESH_FOR: Final = timedelta(hours=72)  # X9
+MOST_COMPARED: Final = 200  # versions that a page offers to compare
 OPEN: Final = (Wanted.State.WAITING, Wanted.State.RUNNING)
 
 
@@ -37,6 +38,12 @@ def find_simulation(mandate: str, number: int | None = None) -> Simulation | Non
 def wanted_of(mandate: str) -> Wanted | None:
     """Return the simulation of a mandate that waits, runs, or was asked for last; None where nobody ever asked."""
     return Wanted.objects.filter(mandate=mandate).order_by("-asked_at", "-pk").first()
+
+
+def versions_to_compare(name: str) -> list[MandateVersion]:
+    """Return the versions that two can be chosen from: those of a mandate, the newest first, then of the others, by name."""
+    rows = list(MandateVersion.objects.filter(withdrawn_at=None).order_by("name", "-version"))
+    return sorted(rows, key=lambda row: row.name != name)[:MOST_COMPARED]
 
 
 def find_mandate(name: str) -> Mandate | None:

@@ -20,11 +20,11 @@ from typing import Any, Final
 from django.db import connection
 
 from keyhouse.core import clock, configuration
-from keyhouse.mandate import criticality, planning, populations, previews, queries
+from keyhouse.mandate import coming, criticality, populations, previews, queries
 from keyhouse.mandate.defaults import DEFAULT
 from keyhouse.mandate.documents import Mandate, read_mandate
+from keyhouse.mandate.grounds import Ground
 from keyhouse.mandate.models import MandateVersion
-from keyhouse.mandate.planning import Ground
 from keyhouse.mandate.queries import Ledger
 from keyhouse.mandate.rules import Policy
 from keyhouse.mandate.simulation import findings, snapshot, worker
@@ -153,7 +153,7 @@ def _without(before: Ledger, policy: Policy) -> Ledger:
 
 def _marks(policy: Policy, question: Question) -> list[Mark]:
     """Return now, each coming stage, the last deadline of each, and the instant that was asked about besides."""
-    found = set(planning.marks(policy, question.now))
+    found = set(coming.marks(policy, question.now))
     if question.extra is not None and question.extra > question.now:
         found.add((question.extra, "asked about"))
     return sorted(found)

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from keyhouse.core import clock
+from keyhouse.mandate import words
+from keyhouse.mandate.documents import in_words
 from keyhouse.mandate.simulation.models import Simulation
 from keyhouse.mandate.simulation.queries import FRESH_FOR
 
@@ -53,12 +55,12 @@ def kept(row: Simulation) -> dict[str, Any]:
 
 def word(name: str) -> str:
     """Say a class of people or credentials in words."""
-    return _WORDS.get(name, name)
+    return _WORDS.get(name) or words.role(name)
 
 
 def when(mark: Mapping[str, Any]) -> str:
     """Say what instant a mark is."""
-    return f"{mark['at']}  {mark['what']}" if mark["at"] else "now"
+    return f"{words.moment(clock.parse_instant(mark['at']))}  {mark['what']}" if mark["at"] else "now"
 
 
 def text(result: Mapping[str, Any], known: Mapping[str, Any]) -> str:
@@ -85,7 +87,7 @@ def _lines(result: Mapping[str, Any], known: Mapping[str, Any]) -> Iterator[str]
     yield from _cohorts(result["cohorts"])
     yield from _critical(result["critical"])
     if known:
-        yield f"Kept as number {known['id']}; a launch takes it until {known['counts_until']}."
+        yield f"Kept as number {known['id']}; a launch takes it until {words.moment(clock.parse_instant(known['counts_until']))}."
 
 
 def _newly(mark: Mapping[str, Any]) -> str:
@@ -136,7 +138,7 @@ def _cohorts(cohorts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 def _critical(criteria: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for one in criteria:
         criterion = one["criterion"]
-        yield f"Critical by {criterion['metric']} over {criterion['window_days']} days: {one['now']:,} projects, {one['then']:,} if worked out now"
+        yield f"Critical by {words.metric(criterion['metric'])} over {criterion['window_days']} days: {one['now']:,} projects, {one['then']:,} if worked out now"
         for name, sign in (("entering", "comes"), ("leaving", "goes")):
             if one[name]["count"]:
                 yield f"    {sign}: {one[name]['count']:,} ({', '.join(one[name]['first'])})"
@@ -151,13 +153,20 @@ def _difference_lines(found: Mapping[str, Any]) -> Iterator[str]:
     before, after = found["before"], found["after"]
     yield f"{before['name']} ({before['digest'][:8]}) and {after['name']} ({after['digest'][:8]}), {found['people']:,} people"
     for one in found["differences"]:
-        yield f"    {one['path']}: {one['before']!r} -> {one['after']!r}"
+        yield f"    {in_words(one['path'])}: {value(one['before'])} -> {value(one['after'])}"
     if not found["differences"]:
         yield "    They say the same."
     covered = found["covered"]
     yield f"Covered: {covered['before']:,} and {covered['after']:,}" + _moved(covered)
     for mark in found["stages"]:
         yield f"{when(mark)}: refused {mark['refused_before']:,} and {mark['refused_after']:,}" + _moved(mark)
+
+
+def value(said: Any) -> str:
+    """Write a value of a document; what isn't there is nothing."""
+    if said is None:
+        return "nothing"
+    return " ".join(str(one) for one in said) if isinstance(said, list) else str(said)
 
 
 def _moved(counts: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
+from keyhouse.mandate import words
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.simulation import queries, services, told
@@ -111,6 +112,13 @@ class Shown:
     def places(self) -> list[tuple[str, dict[str, Any]]]:
         """Return projects, organizations and teams."""
         return [(name, self.result[name]) for name in ("projects", "organizations", "teams")]
+
+    @property
+    def critical(self) -> list[dict[str, Any]]:
+        """Return how sets of critical projects would change, with what they are found by in words."""
+        return [
+            {**one, "metric": words.metric(one["criterion"]["metric"])} for one in self.result["critical"]
+        ]
 
     @property
     def unreached(self) -> list[tuple[str, int]]:

@@ -166,20 +166,12 @@ class Step:
     @property
     def what(self) -> str:
         """Say what was done."""
-        return _STEPS.get(self.step.state) or words.state_named(self.step.state)
+        return self.step.word
 
     @property
     def by(self) -> str:
         """Say who did it."""
         return self.step.by or "the calendar"
-
-
-_STEPS: Final = {
-    "draft": "Written down",
-    "launched": "Took effect",
-    "pause confirmed": "Pause confirmed",
-    "resumed": "Went on",
-}
 
 
 def steps_of(name: str, now: datetime) -> list[Transition]:

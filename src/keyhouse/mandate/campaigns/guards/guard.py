@@ -33,6 +33,7 @@ class Guard:
     name: str
     sentence: str  # what is so where it is met
     look: Callable[[Mandate, datetime], Iterator[Missing]]
+    plans: bool = False  # it looks at everybody who is here, which takes long on a large index
 
 
 def listed(names: Sequence[str]) -> str:

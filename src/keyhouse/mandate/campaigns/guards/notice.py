@@ -8,7 +8,7 @@ from typing import Final
 
 from keyhouse.mandate.campaigns.guards.guard import Guard, Missing
 from keyhouse.mandate.documents import Mandate
-from keyhouse.mandate.planning import NOTICE_PATH
+from keyhouse.mandate.plans import NOTICE_PATH
 from keyhouse.mandate.previews import preview
 
 
@@ -23,5 +23,5 @@ def _look(mandate: Mandate, now: datetime) -> Iterator[Missing]:
 
 
 NOTICE: Final = Guard(
-    "notice", "Nobody covered now is refused sooner than the floor after their notice.", _look
+    "notice", "Nobody covered now is refused sooner than the floor after their notice.", _look, plans=True
 )

@@ -9,6 +9,7 @@ from django import template
 
 from keyhouse.core import clock
 from keyhouse.mandate.campaigns.drawing import draw
+from keyhouse.mandate.campaigns.finding import shadow_of_version
 from keyhouse.mandate.campaigns.timeline import timeline_of
 from keyhouse.mandate.rules import Policy
 
@@ -18,7 +19,7 @@ register = template.Library()
 @register.inclusion_tag("campaigns/timeline.html", name="timeline")
 def show_timeline(policy: Policy, now: datetime | None = None) -> dict[str, Any]:
     """Draw the time line of a version, with the list that says the same; names of people stand in neither."""
-    line = timeline_of(policy, now or clock.now())
+    line = timeline_of(policy, now or clock.now(), shadow_of_version(policy))
     rows = [{"event": one, "is_past": one.is_past(line.now)} for one in line.events]
     place = 0
     for row in rows:

@@ -11,11 +11,13 @@ from django.shortcuts import render
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.core import actions, clock
 from keyhouse.mandate import words
+from keyhouse.mandate.campaigns.finding import shadows_beside
 from keyhouse.mandate.metrics.counting import find_next_stage
 from keyhouse.mandate.metrics.finding import UNREACHED, Wanted, find_people
 from keyhouse.mandate.metrics.queries import latest, series, without_complying_owner
 from keyhouse.mandate.notices.queries import REASONS
 from keyhouse.mandate.public import PublicMandate
+from keyhouse.mandate.queries import ledger
 from keyhouse.web.console import mandates as found
 
 _ALL_DAYS: Final = 730
@@ -62,7 +64,8 @@ def mandate(request: AskedRequest, name: str) -> HttpResponse:
         "index": index,
         "next_stage": None if at is None else policy.mandate.stages[at],
         "next_word": "" if at is None else words.state(policy.mandate.stages[at]),
-        "has_shadow": any(stage.state == "shadow" for stage in policy.mandate.stages),
+        "has_shadow": any(one.policy.name == name for one in ledger().shadows),
+        "shadows": shadows_beside(policy, now),
         "load": found.load_to_come(listed.day, now),
         "steps": found.past_steps(name, now),
         "without": without_complying_owner(listed.day),
