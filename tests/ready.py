@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -15,6 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from tests import forked
+
+SECONDS = 600  # for what takes ten: a busy machine is no fault of what is tried
 # what such a folder can't stand for: another environment, another database, another time
 _APART = {"KEYHOUSE_ENVIRONMENT", "KEYHOUSE_DATABASE_URL", "KEYHOUSE_CLOCK_FILE"}
 _made: list[Callable[[], object]] = []  # what takes away what this process made
@@ -35,6 +36,7 @@ def lay_with(data: Path, connection: psycopg.Connection, url: str, name: str) ->
 
 def clear_away() -> None:
     """Take away what this process made."""
+    forked.clear_away()
     while _made:
         _made.pop()()
 
@@ -65,6 +67,6 @@ def _migrated(settings: Mapping[str, str]) -> Path:
     (above / "nothing.json").write_text("{}")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("KEYHOUSE_")}
     own = {"KEYHOUSE_ENVIRONMENT": "test", "KEYHOUSE_DATA": str(above / "data"), **settings}
-    command = [sys.executable, "-m", "keyhouse", "dev", "seed", str(above / "nothing.json")]
-    subprocess.run(command, env={**kept, **own}, check=True, capture_output=True)
+    words = ["-m", "keyhouse", "dev", "seed", str(above / "nothing.json")]
+    forked.run(words, environment={**kept, **own}, seconds=SECONDS).check_returncode()
     return above / "data"

@@ -4,8 +4,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests import forked
 from tests.cli.places import ADA, Place, place
 from tests.distfiles.builders import build_wheel
+
+
+@pytest.fixture
+def anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start every process anew, as somebody types it: for what is tried about its start."""
+    monkeypatch.setattr(forked, "IS_POSSIBLE", False)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +15,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from tests import ready
+from tests import forked, ready
+from tests.forked import Forked
 
 SECONDS = 60
 NEW = {"KEYHOUSE_ENVIRONMENT": "test"}  # as it is anyway: with it a server makes its folder itself
@@ -29,23 +29,16 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def keyhouse(
-    *words: str | Path, cwd: Path | None = None, **settings: str
+    *words: str | Path, cwd: Path | None = None, typed: str = "", **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the command line to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "keyhouse", *map(str, words)],
-        cwd=cwd,
-        env=environment(**settings),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=SECONDS,
-    )
+    """Run a command of the command line to its end; forked where that is the same."""
+    told = ["-m", "keyhouse", *map(str, words)]
+    return forked.run(told, environment=environment(**settings), seconds=SECONDS, cwd=cwd, typed=typed)
 
 
 @dataclass
 class Started:
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
     url: str
     log: Path
 
@@ -71,15 +64,16 @@ class Started:
 
 
 def start(data: Path, *words: str, cwd: Path | None = None, **settings: str) -> Started:
-    """Start a server on a free port and wait until it says where it is.
+    """Start a server on a free port and wait until it says where it is; forked where that is the same.
 
     A folder that isn't there is laid ready, unless the settings say what `ready` can't stand for, as `NEW` does.
     """
     ready.lay(data, settings)
     log = data.with_name(f"{data.name}.log")
-    command = [sys.executable, "-m", "keyhouse", "serve", "--port", "0", "--data", str(data), *words]
-    with log.open("wb") as out:
-        process = subprocess.Popen(command, env=environment(**settings), cwd=cwd, stdout=out, stderr=out)
+    words = ("-m", "keyhouse", "serve", "--port", "0", "--data", str(data), *words)
+    with log.open("wb") as out, Path(os.devnull).open("rb") as nothing:
+        streams = (nothing.fileno(), out.fileno(), out.fileno())
+        process = forked.start(words, streams, environment=environment(**settings), cwd=cwd or Path.cwd())
     until = time.monotonic() + SECONDS
     while time.monotonic() < until and process.poll() is None:
         url = find_address(log)

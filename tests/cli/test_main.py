@@ -13,6 +13,8 @@ from tests.cli.started import environment, keyhouse, serving
 from keyhouse import __version__
 from keyhouse.cli.main import COMMANDS
 
+pytestmark = pytest.mark.usefixtures("anew")
+
 
 def test_help_lists_every_command_with_examples() -> None:
     done = keyhouse("--help")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import forked
 from tests.accounts.passwords.dumps import dump, opened, sha1, words
 from tests.accounts.passwords.services import Service, serving
 from tests.cli.places import Place
@@ -32,15 +33,10 @@ def listed(tmp_path: Path) -> Path:
 def run(
     data: Path, *words: str | Path, typed: bytes = b"", **settings: Any
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "keyhouse", "passwords", *map(str, words)],
-        env=environment(KEYHOUSE_DATA=str(data), **settings),
-        input=typed.decode("latin-1"),
-        capture_output=True,
-        text=True,
-        encoding="latin-1",
-        check=False,
-        timeout=SECONDS,
+    told = ["-m", "keyhouse", "passwords", *map(str, words)]
+    around = environment(KEYHOUSE_DATA=str(data), **settings)
+    return forked.run(
+        told, environment=around, seconds=SECONDS, typed=typed.decode("latin-1"), encoding="latin-1"
     )
 
 
@@ -218,15 +214,8 @@ def test_an_import_stands_in_the_audit_log_and_a_running_server_takes_it(index: 
 def test_dev_verify_knows_what_the_file_knows(tmp_path: Path, listed: Path) -> None:
     run(tmp_path, "import", listed)
     lines = [json.dumps({"kind": "password", "password": word}) for word in (WORD, WORD + "-2")]
-    command = [sys.executable, "-m", "keyhouse", "dev", "verify"]
-    done = subprocess.run(
-        command,
-        input="\n".join(lines),
-        env=environment(KEYHOUSE_DATA=str(tmp_path)),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = keyhouse("dev", "verify", typed="\n".join(lines), KEYHOUSE_DATA=str(tmp_path))
+    assert done.returncode == 0, done.stderr
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer.get("code") for answer in answers] == ["password-compromised", None]
 

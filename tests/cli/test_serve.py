@@ -32,6 +32,8 @@ from tests.conftest import skip_or_fail
 
 from keyhouse.cli.serve import WORKER_SECONDS
 
+pytestmark = pytest.mark.usefixtures("anew")
+
 
 def test_one_command_serves_from_nothing_and_stops_with_zero(tmp_path: Path) -> None:
     data = tmp_path / "data"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from tests import forked
 from tests.cli.places import Place, place
 from tests.cli.started import environment, serving
 from tests.mail.smtp_server import SmtpServer, running
@@ -55,8 +54,8 @@ def server(index: Place) -> Iterator[SmtpServer]:
 
 
 def queue(index: Place, count: int, lane: str = "security") -> None:
-    words = [sys.executable, "-c", QUEUE, str(count), lane]
-    subprocess.run(words, check=True, env=environment(**index.environment), cwd=index.data.parent)
+    words, around = ["-c", QUEUE, str(count), lane], environment(**index.environment)
+    forked.run(words, environment=around, seconds=60, cwd=index.data.parent).check_returncode()
 
 
 def settle(index: Place) -> int:

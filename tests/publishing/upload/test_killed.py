@@ -6,11 +6,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import forked
 from tests.distfiles.builders import build_wheel
 
 ROOT = Path(__file__).parents[3]
@@ -27,18 +27,10 @@ class Process:
             "KEYHOUSE_ENVIRONMENT": "test",
             "KEYHOUSE_DATA": str(self._data),
             "KEYHOUSE_FAULT": fault,
-            "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}",
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEYHOUSE_")}
-        return subprocess.run(
-            [sys.executable, "-m", "tests.publishing.child", what],
-            cwd=ROOT,
-            env={**inherited, **mine},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        words = ["-m", "tests.publishing.child", what]
+        return forked.run(words, environment={**inherited, **mine}, seconds=120, cwd=ROOT)
 
     def look(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run("look").stdout)
