@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.distfiles.builders import build_wheel
-from tests.faults.conftest import Index
+from tests.faults.conftest import FORMS, Index
 
 pytestmark = pytest.mark.database
 
@@ -35,3 +35,21 @@ def test_an_import_that_is_killed_goes_on_where_it_was(fault: str, index: Index,
         assert index.shown("beta") == {wheel.name: "bad" for wheel in wheels}
     waiting = index.place.json("import", "status", "--json")["waiting"]
     assert [one["projects"] for one in waiting] == [["beta"]]
+
+
+def test_a_project_that_was_to_be_archived_is_archived_by_the_next_run(index: Index, tmp_path: Path) -> None:
+    tree = tmp_path / "web"
+    for name in ("packages", "simple/beta"):
+        (tree / name).mkdir(parents=True)
+    wheel = build_wheel(tree / "packages", name="beta")
+    file = {"filename": wheel.name, "url": f"../../packages/{wheel.name}", "hashes": {}}
+    page = {"meta": {"api-version": "1.4"}, "project-status": {"status": "archived"}, "files": [file]}
+    (tree / "simple" / "beta" / "index.v1_json").write_text(json.dumps(page))
+    words = ("import", tree, "--ownerless", "--workers", "1")
+    killed = index.place.run(*words, KEYHOUSE_FAULT="import.files-written")
+    assert killed.returncode == -signal.SIGKILL
+    index.require_whole()
+    assert index.place.run(*words).returncode == 0
+    index.require_whole()
+    with index.served():
+        assert index.get("/simple/beta/", FORMS["json"]).json()["project-status"] == {"status": "archived"}

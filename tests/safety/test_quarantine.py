@@ -30,7 +30,8 @@ from keyhouse.projects.life_cycle.services import (
     yank_release,
 )
 from keyhouse.projects.models import File, IndexPage, Project, Release
-from keyhouse.projects.services import publish_file, publish_files
+from keyhouse.projects.services import publish_file
+from keyhouse.projects.several import publish_files
 from keyhouse.safety.models import Quarantine
 from keyhouse.safety.quarantine.errors import QuarantineMissing, QuarantineReasonRefused
 from keyhouse.safety.quarantine.services import lift, quarantine

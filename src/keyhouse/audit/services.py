@@ -8,7 +8,6 @@ import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from django.db import transaction
 
@@ -19,8 +18,6 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 
 Detail = str | int | bool | list[str] | None
-
-_AT_ONCE: Final = 500  # rows of one statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +61,10 @@ def record_all(acts: Iterable[Act], *, by: Actor) -> list[Record]:
 
 
 def _insert(records: list[Record], personal: list[Personal]) -> list[Record]:
-    if len(records) == 1:
-        rows.insert(records[0])
-        personal[0].record = records[0]
-        rows.insert(personal[0])
-        return records
-    records = Record.objects.bulk_create(records, batch_size=_AT_ONCE)
+    rows.insert_all(records)
     for row, part in zip(records, personal, strict=True):
         part.record = row
-    Personal.objects.bulk_create(personal, batch_size=_AT_ONCE)
+    rows.insert_all(personal)
     return records
 
 

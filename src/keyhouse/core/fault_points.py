@@ -13,6 +13,7 @@ POINTS: Final = frozenset(
         "snooze.written",  # inside its transaction, before its record
         "upload.rows-written",  # inside the transaction, before its commit
         "upload.committed",  # before the answer is sent
+        "import.files-written",  # all files of a project are here, what its source says of the whole is not
         "staging.rows-written",  # the file waits, inside the transaction
         "staging.committed",
         "staging.release-written",  # all files of a staged release are published, inside the transaction

@@ -6,7 +6,7 @@ them waits for another in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -16,7 +16,7 @@ from django.db import transaction
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
-from keyhouse.audit.services import Act, Detail, record, record_all
+from keyhouse.audit.services import Detail, record
 from keyhouse.core import actions, clock, configuration, creators, faults, naming
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, at_project
@@ -26,10 +26,10 @@ from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.models import Organization
 from keyhouse.projects import founding, pages, queries, reading, rules, verification
 from keyhouse.projects.changing import raise_refusal, require_people, settled, thing_of
-from keyhouse.projects.errors import NameRefused, OwnerMissing, ProjectNotFound, UploadsWait
+from keyhouse.projects.errors import NameRefused, OwnerMissing, UploadsWait
 from keyhouse.projects.models import File, IndexPage, Project, Provenance, Release, Role, UsedFileName
 from keyhouse.projects.pages import Contents
-from keyhouse.projects.rules import KnownRelease
+from keyhouse.projects.rules import KnownRelease, Neighbours
 from keyhouse.projects.search import verification as search
 from keyhouse.projects.search.rows import rewrite_row
 
@@ -96,7 +96,7 @@ def _publish(new: NewFile, by: Actor) -> File:
         # a credential of several publishers is asked once more: somebody may have made the project meanwhile
         by = at_project(by, project.pk if project else None, new.normalized_name)
         is_new_project = project is None
-        project = _let_in(project, by) if project else _found_project(new, by, at)
+        project = let_in(project, by) if project else _found_project(new, by, at)
         if project.stages_uploads and by.kind in _STAGED_KINDS:
             raise UploadsWait
         contents = Contents() if is_new_project else pages.read_contents(project)
@@ -110,7 +110,9 @@ def _publish(new: NewFile, by: Actor) -> File:
             "release.upload",
             by=by,
             about=thing_of(project),
-            details=_told(new, release.version, is_new_project=is_new_project, is_new_release=joined is None),
+            details=told_of(
+                new, release.version, is_new_project=is_new_project, is_new_release=joined is None
+            ),
         )
         pages.write_pages(
             project,
@@ -123,56 +125,19 @@ def _publish(new: NewFile, by: Actor) -> File:
     return file
 
 
-def publish_files(new: Sequence[NewFile], *, by: Actor) -> list[File]:
-    """Make several stored files of one project visible, all or none, and return those that were not here already.
-
-    One transaction, one rendering of the pages, one audit record for each. The project must be there. Raises
-    ProjectNotFound, and what `publish_file` raises.
-    """
-    return settled(lambda: _publish_several(new, by))
-
-
-def _publish_several(new: Sequence[NewFile], by: Actor) -> list[File]:
-    with transaction.atomic():
-        project = queries.lock_project(new[0].normalized_name)
-        if project is None:
-            raise ProjectNotFound
-        _let_in(project, by)
-        contents = pages.read_contents(project)
-        files, acts, metadata = list[File](), list[Act](), dict[str, dict[str, object]]()
-        for one in new:
-            at = one.uploaded_at or clock.now()
-            joined = rules.find_equal_release(contents.releases, one.version)
-            together = sum(file.size for file in files)
-            if _find_repeated(one, project, joined, by, together) is not None:
-                continue
-            release = joined or _add_release(one, project, at)
-            if joined is None:
-                metadata[release.version] = one.metadata
-            files.append(_add_file(one, project, release, by, at))
-            contents = contents.with_file(pages.shown_file(files[-1], release), release)
-            told = _told(one, release.version, is_new_project=False, is_new_release=joined is None)
-            acts.append(Act("release.upload", thing_of(project), details=told))
-        record_all(acts, by=by)
-        versions = {file.release_id for file in files}
-        touched = [version for version, release in contents.releases.items() if release.pk in versions]
-        pages.write_pages(project, contents, touched, metadata=metadata)
-        faults.reach("upload.rows-written")
-    return files
-
-
 def find_published(new: NewFile, project: Project, *, by: Actor, besides: int = 0) -> File | None:
     """Judge a stored file as publishing would, and return the very same one where that is published already.
 
     In the caller's transaction, which holds the lock of the project. `besides`: bytes that count as well, but aren't
     published. Raises what `publish_file` raises.
     """
-    _let_in(project, by)
+    let_in(project, by)
     joined = rules.find_equal_release(queries.known_releases(project.pk), new.version)
     return _find_repeated(new, project, joined, by, besides)
 
 
-def _let_in(project: Project, by: Actor) -> Project:
+def let_in(project: Project, by: Actor) -> Project:
+    """Return the project where it takes files from this actor; raises a refusal."""
     actions.require(by, "release.upload", thing_of(project))
     raise_refusal(rules.judge_upload_state(project.status, project.status_reason))
     return project
@@ -220,10 +185,24 @@ def _home_of(new: NewFile, by: Actor) -> Organization | None:
 def _find_repeated(
     new: NewFile, project: Project, release: KnownRelease | None, by: Actor, besides: int = 0
 ) -> File | None:
-    raise_refusal(rules.judge_release_change(release.quarantined if release else None))
     beside = queries.gather_neighbours(new.filename, new.blake2, new.kind, release)
+    is_repeated = judge_place(new, project, release, beside, by=by, besides=besides)
+    return queries.find_file(new.filename) if is_repeated else None
+
+
+def judge_place(  # noqa: PLR0913 - each argument is a fact
+    new: NewFile,
+    project: Project,
+    release: KnownRelease | None,
+    beside: Neighbours,
+    *,
+    by: Actor,
+    besides: int = 0,
+) -> bool:
+    """Judge a stored file beside what stands there now; True: the very same one is published already. Raises as `publish_file`."""
+    raise_refusal(rules.judge_release_change(release.quarantined if release else None))
     if rules.is_repeat(new.candidate, beside):
-        return queries.find_file(new.filename)
+        return True
     raise_refusal(rules.judge_file(new.candidate, reading.told_to(by, beside)))
     if by.kind != "host":
         settings = configuration.current()
@@ -232,11 +211,18 @@ def _find_repeated(
             rules.judge_release_age(beside.release_created_at, clock.now(), settings.release_open_days)
         )
         raise_refusal(rules.judge_project_size(project.size + besides, new.size, limit))
-    return None
+    return False
 
 
 def _add_release(new: NewFile, project: Project, at: datetime) -> KnownRelease:
-    release = Release(
+    release = release_of(new, project, at)
+    rows.insert(release)
+    return known_release(release)
+
+
+def release_of(new: NewFile, project: Project, at: datetime) -> Release:
+    """Return the release that a file makes, not inserted."""
+    return Release(
         project_id=project.pk,
         version=new.version,
         created_at=at,
@@ -244,17 +230,32 @@ def _add_release(new: NewFile, project: Project, at: datetime) -> KnownRelease:
         metadata=new.metadata,
         description_html=new.description_html,
     )
-    rows.insert(release)
-    return KnownRelease(release.pk, release.version, at, None, release.summary)
+
+
+def known_release(release: Release) -> KnownRelease:
+    """Return what is to be known of a release that was just made."""
+    return KnownRelease(release.pk, release.version, release.created_at, None, release.summary)
 
 
 def _add_file(new: NewFile, project: Project, release: KnownRelease, by: Actor, at: datetime) -> File:
-    rows.insert(
-        UsedFileName(
-            filename=new.filename, normalized_name=new.normalized_name, blake2=new.blake2, used_at=at
-        )
+    rows.insert(used_name_of(new, at))
+    file = file_of(new, project, release, by, at)
+    rows.insert(file)
+    if new.provenance is not None:
+        rows.insert(Provenance(file_id=file.pk, body=dict(new.provenance)))
+    return file
+
+
+def used_name_of(new: NewFile, at: datetime) -> UsedFileName:
+    """Return what keeps a file's name from being used again, not inserted."""
+    return UsedFileName(
+        filename=new.filename, normalized_name=new.normalized_name, blake2=new.blake2, used_at=at
     )
-    file = File(
+
+
+def file_of(new: NewFile, project: Project, release: KnownRelease, by: Actor, at: datetime) -> File:
+    """Return the row of a file, not inserted."""
+    return File(
         release_id=release.pk,
         project_id=project.pk,
         filename=new.filename,
@@ -274,13 +275,10 @@ def _add_file(new: NewFile, project: Project, release: KnownRelease, by: Actor, 
         publication=dict(new.publication),
         has_provenance=new.provenance is not None,
     )
-    rows.insert(file)
-    if new.provenance is not None:
-        rows.insert(Provenance(file_id=file.pk, body=dict(new.provenance)))
-    return file
 
 
-def _told(new: NewFile, version: str, *, is_new_project: bool, is_new_release: bool) -> dict[str, Detail]:
+def told_of(new: NewFile, version: str, *, is_new_project: bool, is_new_release: bool) -> dict[str, Detail]:
+    """Return what the audit log tells of a file."""
     return {
         "version": version,
         "filename": new.filename,

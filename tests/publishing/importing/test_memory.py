@@ -67,7 +67,7 @@ def orders(*, workers: int = 1, is_dry: bool = True) -> Orders:
 
 @pytest.mark.parametrize("is_dry", [True, False])
 def test_no_more_than_a_fixed_number_is_fetched_ahead(tmp_path: Path, is_dry: bool) -> None:
-    source, ahead, lying = Many(200, tmp_path), list[int](), list[int]()
+    source, ahead, lying = Many(400, tmp_path), list[int](), list[int]()
     incoming = configuration.current().files_folder / ".incoming"
     told: list[Row] = []
 
@@ -77,9 +77,10 @@ def test_no_more_than_a_fixed_number_is_fetched_ahead(tmp_path: Path, is_dry: bo
         lying.append(len(list(incoming.iterdir())))
 
     work = run(source, orders(is_dry=is_dry), tell)
-    assert (work.totals.files["imported"], len(told)) == (200, 200)
-    assert max(ahead) <= 2 * work._window + running._TOGETHER
-    assert max(lying) <= 3 * work._window  # a file that is stored has its metadata beside it for a moment
+    assert (work.totals.files["imported"], len(told)) == (400, 400)
+    most = work._window + (running._AHEAD + 2) * running._TOGETHER
+    assert max(ahead) <= most
+    assert max(lying) <= 2 * most  # a file that is stored has its metadata beside it for a moment
     assert (work._ends, list(incoming.iterdir())) == ({}, [])
 
 

@@ -68,6 +68,20 @@ def test_a_release_is_yanked_when_all_its_files_are_and_a_file_alone_is_left_out
     assert codes(Offer(WHEEL, yanked=""), Offer(SDIST)) == {WHEEL: "yanked-alone", SDIST: None}
 
 
+def test_the_reasons_of_a_yank_are_all_told_and_each_once() -> None:
+    two, again = "alpha-1.0-1-py3-none-any.whl", "alpha-1.0-2-py3-none-any.whl"
+    offers = (
+        Offer(WHEEL, yanked="broken"),
+        Offer(SDIST, yanked=""),
+        Offer(two, yanked="leaks"),
+        Offer(again, yanked="leaks"),
+    )
+    assert {one.yanked for one in place(Offered("alpha", offers))} == {"broken; leaks"}
+    alone = place(Offered("alpha", (Offer(WHEEL, yanked="broken"), Offer(SDIST))))
+    [refusal] = [one.refusal for one in alone if one.refusal]
+    assert refusal.sentence.endswith("a release is yanked as a whole here. It was yanked for: 'broken'.")
+
+
 def test_what_is_offered_twice_comes_once() -> None:
     assert codes(Offer(SDIST), Offer(ZIP)) == {SDIST: None, ZIP: "second-sdist"}
     again = "Alpha-1.0-py3-none-any.whl"

@@ -14,15 +14,18 @@ from pathlib import Path
 
 import pytest
 from tests.distfiles.builders import build_sdist, build_wheel, metadata_bytes
+from tests.projects.conftest import make_file
 from tests.publishing.importing.conftest import Run
 from tests.publishing.importing.site import JSON, Site, breaking_off
 from tests.publishing.world import make_project, make_user
 
 from keyhouse.audit.models import Record
 from keyhouse.core import configuration
-from keyhouse.core.actor import host
-from keyhouse.projects.life_cycle.services import delete_file
+from keyhouse.core.actor import Actor, host
+from keyhouse.projects.life_cycle.services import delete_file, undeprecate_project
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role
+from keyhouse.projects.services import publish_file
+from keyhouse.publishing.importing import running, services
 from keyhouse.publishing.importing.client import Patience
 from keyhouse.publishing.importing.errors import ImportStopped
 from keyhouse.publishing.importing.offers import Offer
@@ -31,7 +34,9 @@ from keyhouse.publishing.importing.rows import Row
 from keyhouse.publishing.importing.running import Import
 from keyhouse.publishing.importing.sources.choosing import Choice, open_source
 from keyhouse.publishing.importing.sources.folder import Folder
+from keyhouse.publishing.upload.content import digest_file
 from keyhouse.safety.names.services import reserve_name
+from keyhouse.safety.quarantine.services import lift
 
 pytestmark = pytest.mark.usefixtures("here")
 LONG_AGO = "2019-05-01T10:00:00Z"
@@ -277,17 +282,57 @@ def test_processes_judge_as_threads_do(folder: Path, bring_in: Run) -> None:
 
 
 def test_a_run_that_is_stopped_leaves_whole_files_and_goes_on_later(folder: Path, bring_in: Run) -> None:
-    for number in range(40):
+    for number in range(200):
         build_wheel(folder, version=f"1.{number}")
     orders = bring_in(folder, is_dry=True)[0]._orders
     work = Import(Folder(folder), replace(orders, is_dry=False), by=host(), tell=lambda row: work.stop())
     with pytest.raises(ImportStopped):
         work.run()
     came = File.objects.count()
-    assert 0 < came < 40
+    assert 0 < came < 200
     assert threading.active_count() < 40
     _, rows = bring_in(folder)
-    assert sorted(row.outcome for row in rows) == ["here"] * came + ["imported"] * (40 - came)
+    assert sorted(row.outcome for row in rows) == ["here"] * came + ["imported"] * (200 - came)
+
+
+def test_files_on_their_way_count_against_the_limit_of_a_project(
+    folder: Path, bring_in: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = sum(build_wheel(folder, version=f"1.{number}").stat().st_size for number in range(6))
+    make_project("alpha", project_limit=size - 1)
+    monkeypatch.setattr(running, "_TOGETHER", 2)
+    predicted = [row.code or row.outcome for row in bring_in(folder, is_dry=True)[1]]
+    assert predicted == ["imported"] * 5 + ["project-too-large"]
+    assert [row.code or row.outcome for row in bring_in(folder)[1]] == predicted
+    assert File.objects.count() == 5
+
+
+def test_somebody_uploads_the_same_and_other_files_meanwhile(
+    folder: Path, bring_in: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What came between the comparison and the writing is judged once more, file by file."""
+    wheels = [build_wheel(folder, version=f"{number}.0") for number in range(1, 5)]
+    make_project("alpha")
+    find = services.find_objections
+
+    def find_and_be_overtaken(*given: object) -> object:
+        found = find(*given)  # type: ignore[arg-type]  # handed on
+        same = digest_file(wheels[0])
+        for path, content in (
+            (wheels[0], same),
+            (wheels[1], replace(same, sha256="0" * 64, blake2="1" * 64)),
+        ):
+            new = make_file("alpha", path.name.split("-")[1], filename=path.name)
+            publish_file(replace(new, sha256=content.sha256, blake2=content.blake2), by=host())
+        return found
+
+    monkeypatch.setattr(services, "find_objections", find_and_be_overtaken)
+    assert outcomes(bring_in(folder)[1]) == {
+        wheels[0].name: "here", wheels[1].name: "file-exists", wheels[2].name: "imported", wheels[3].name: "imported"
+    }  # fmt: skip
+    assert File.objects.count() == 4
+    page = json.loads(bytes(IndexPage.objects.get(kind="simple", name="alpha", form="json").body))
+    assert [one["filename"] for one in page["files"]] == [wheel.name for wheel in wheels]
 
 
 # ---- an index
@@ -325,6 +370,59 @@ def test_an_index_comes_with_its_history(site: Site, bring_in: Run, tmp_path: Pa
     asked = len(site.asked)
     assert set(outcomes(bring_in(url, QUICK)[1]).values()) == {"here"}
     assert not [path for path, _ in site.asked[asked:] if path.startswith("/files/")]
+
+
+def test_a_deprecated_project_stays_one_until_somebody_here_decides(
+    site: Site, bring_in: Run, tmp_path: Path
+) -> None:
+    said = {"project-status": {"status": "deprecated", "reason": "Use beta."}}
+    url = serve_index(site, {"alpha": [offer_json(site, "alpha", build_wheel(tmp_path))]}, **said)
+    bring_in(url, QUICK)
+    assert Project.objects.values_list("status", "status_reason").get() == ("deprecated", "Use beta.")
+    assert b"deprecated" in bytes(IndexPage.objects.get(kind="simple", form="json").body)
+    undeprecate_project("alpha", by=host())
+    bring_in(url, QUICK)
+    assert Project.objects.get().status == "active"
+
+
+def test_what_its_people_published_here_is_not_archived_by_a_source(
+    site: Site, bring_in: Run, tmp_path: Path
+) -> None:
+    wheel = build_wheel(tmp_path)
+    bring_in(tmp_path)
+    File.objects.update(uploaded_via="token")
+    said = {"project-status": {"status": "archived"}}
+    url = serve_index(site, {"alpha": [offer_json(site, "alpha", wheel)]}, **said)
+    assert outcomes(bring_in(url, QUICK)[1]) == {wheel.name: "here"}
+    assert Project.objects.get().status == "active"
+
+
+def test_a_project_in_quarantine_there_is_never_open_here(
+    site: Site, bring_in: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_TOGETHER", 2)
+    wheels = [build_wheel(tmp_path, version=f"{number}.0") for number in range(1, 6)]
+    said = {"project-status": {"status": "quarantined", "reason": "malware"}}
+    url = serve_index(site, {"alpha": [offer_json(site, "alpha", wheel) for wheel in wheels]}, **said)
+    seen: list[str] = []
+    publish = services.publish
+
+    def publish_and_look(*given: object, by: Actor) -> object:
+        came = publish(*given, by=by)  # type: ignore[arg-type]  # handed on
+        seen.append(Project.objects.get().status)
+        return came
+
+    monkeypatch.setattr(services, "publish", publish_and_look)
+    assert set(outcomes(bring_in(url, QUICK)[1]).values()) == {"imported"}
+    assert seen == ["quarantined"] * 3
+    assert "malware" in Project.objects.get().status_reason
+    page = json.loads(bytes(IndexPage.objects.get(kind="simple", name="alpha", form="json").body))
+    assert (page["files"], page["project-status"]["status"]) == ([], "quarantined")
+    assert File.objects.count() == 5
+    lift("alpha", by=host())
+    assert Project.objects.get().status == "active"
+    assert set(outcomes(bring_in(url, QUICK)[1]).values()) == {"here"}
+    assert Project.objects.get().status == "active"
 
 
 def test_an_index_in_html_behind_its_front_page_comes_too(site: Site, bring_in: Run, tmp_path: Path) -> None:

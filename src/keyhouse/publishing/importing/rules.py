@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +12,7 @@ from keyhouse.distfiles.filenames import ZIP_SDIST, DistributionName, parse_any_
 from keyhouse.distfiles.findings import Finding, UnacceptableError, shown
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects.errors import FileExists, SecondSourceDistribution
+from keyhouse.projects.rules import LONGEST_REASON
 from keyhouse.publishing.importing.errors import ProjectDiffers, SourceEntryInvalid, YankedAlone
 from keyhouse.publishing.importing.offers import Offer, Offered
 
@@ -110,18 +110,29 @@ def _release_yanks(named: Sequence[Placed]) -> dict[str, str]:
         if placed.name is not None and placed.refusal is None:
             found.setdefault(str(placed.name.version), []).append(placed.offer.yanked)
     whole = {version: reasons for version, reasons in found.items() if None not in reasons}
-    return {
-        version: Counter(reason or "" for reason in reasons).most_common(1)[0][0]
-        for version, reasons in whole.items()
-    }
+    return {version: _joined(reasons) for version, reasons in whole.items()}
+
+
+def _joined(reasons: Iterable[str | None]) -> str:
+    """Return what is said of any file of a release, each reason once."""
+    told = [reason for reason in dict.fromkeys(reasons) if reason]
+    return "; ".join(told)[:LONGEST_REASON]
 
 
 def _with_yank(placed: Placed, yanks: dict[str, str]) -> Placed:
     if placed.name is None or placed.refusal is not None or placed.offer.yanked is None:
         return placed
     reason = yanks.get(str(placed.name.version))
-    refusal = YankedAlone() if reason is None else None
+    refusal = _yanked_alone(placed.offer.yanked) if reason is None else None
     return Placed(placed.offer, placed.name, refusal, reason)
+
+
+def _yanked_alone(reason: str) -> Refusal:
+    return (
+        YankedAlone(f"{YankedAlone.sentence} It was yanked for: {shown(reason)}.")
+        if reason
+        else YankedAlone()
+    )
 
 
 def _once(placed: Sequence[Placed]) -> Iterator[Placed]:

@@ -1,6 +1,7 @@
 """An import as a whole: pages are read ahead, files fetched and judged side by side, and written one after another.
 
-The thread that calls `run` is the only one that writes rows. What it is given comes in the order of the source, however
+The thread that calls `run` is the only one that writes rows: some files of a project in one transaction, while the bytes
+of those behind them are stored and others are judged. What it is given comes in the order of the source, however
 fast the others are, so that two runs over the same source do the same. At most a fixed number of files is under way, so
 that memory and temporary files stay bounded whatever the source holds.
 """
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Final
 
 from keyhouse.core import clock
@@ -21,7 +23,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.names import normalise
 from keyhouse.distfiles.rules import Rules
-from keyhouse.publishing.importing import services
+from keyhouse.publishing.importing import services, standing
 from keyhouse.publishing.importing.errors import ImportStopped
 from keyhouse.publishing.importing.fetching import Bench, Fetched, fetch
 from keyhouse.publishing.importing.judging import begin_process
@@ -34,7 +36,8 @@ from keyhouse.publishing.importing.rules import Placed, uploaded_at
 
 _PAGES_AHEAD: Final = 4
 _FILES_A_WORKER: Final = 4
-_TOGETHER: Final = 16  # files of a project that are written in one transaction
+_TOGETHER: Final = 48  # files of a project that are written in one transaction
+_AHEAD: Final = 2  # batches and ends of projects that wait for being written
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +60,27 @@ class _File:
     plan: ProjectPlan
     fetching: Future[Fetched]
     fetched: Fetched | None = None
+    objection: Refusal | bool | None = None  # True: the very same file is here
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Some files and rows of one project in their order, and those of the files that are to be written together."""
+
+    items: list[Row | _File]
+    taken: list[_File] = field(default_factory=list)
+    bytes: int = 0
     storing: Future[None] | None = None
 
 
 @dataclass(slots=True)
 class _End:
-    """Behind the last file of a project; `imported` counts those that came."""
+    """Behind the last file of a project, with what became of its files so far."""
 
     plan: ProjectPlan
     imported: int = 0
+    here: int = 0
+    on_their_way: int = 0  # bytes that were taken and are not written yet
 
 
 _Item = Row | _File | _End
@@ -82,9 +97,11 @@ class Import:
         self._source, self._orders, self._by, self._tell = source, orders, by, tell
         self._stopped = threading.Event()
         self._fetched: deque[_Item] = deque()
-        self._stored: deque[_Item] = deque()
+        self._batch: list[Row | _File] = []  # of one project; their bytes are here
+        self._under_way: deque[_Batch | _End] = (
+            deque()
+        )  # what is being stored, and then written in this order
         self._window = _FILES_A_WORKER * orders.workers
-        self._ready: list[_File] = []  # of one project; their bytes are here or on their way
         self._ends: dict[str, _End] = {}
 
     def stop(self) -> None:
@@ -105,11 +122,9 @@ class Import:
                     self._fetched.append(item)
                     self._go_on(self._window)
                 self._go_on(0)
-                self._write()
+                self._settle_all()
             except ImportStopped:
-                while self._stored:  # their bytes are here
-                    self._settle(self._stored.popleft())
-                self._write()
+                self._settle_all()  # their bytes are here
                 raise
             finally:
                 self._abandon()
@@ -165,81 +180,109 @@ class Import:
         job = self._threads.submit(fetch, self._source, placed, plan.file_limit, self._bench)
         return _File(placed, plan, job)
 
-    def _go_on(self, window: int) -> None:
-        """Bring the oldest files further until no more than `window` wait at each stage."""
-        while len(self._fetched) > window:
-            self._stored.append(self._checked(self._fetched.popleft()))
-        while len(self._stored) > window:
-            self._settle(self._stored.popleft())
+    def _settle_all(self) -> None:
+        self._close()
+        while self._under_way:
+            self._settle(self._under_way.popleft())
 
-    def _checked(self, item: _Item) -> _Item:
-        """Compare a file that came with what is here now, and let its bytes be stored; or give its row."""
-        if not isinstance(item, _File):
-            return item
+    def _go_on(self, window: int) -> None:
+        """Bring the oldest files further until no more than `window` are being fetched."""
+        while len(self._fetched) > window:
+            self._gather(self._fetched.popleft())
+
+    def _gather(self, item: _Item) -> None:
+        """Put what came beside the files of its project that are written together."""
+        if isinstance(item, _End):
+            self._close()
+            self._under_way.append(item)
+        else:
+            if self._batch and _project_of(self._batch[-1]) != _project_of(item):
+                self._close()
+            self._batch.append(item if isinstance(item, Row) else self._came(item) or item)
+            if len(self._batch) >= _TOGETHER:
+                self._close()
+        while len(self._under_way) > _AHEAD:
+            self._settle(self._under_way.popleft())
+
+    def _came(self, item: _File) -> Row | None:
+        """Wait for a file; return the row of one that didn't come or can't be taken, whatever is here."""
         try:
             item.fetched = item.fetching.result()
-            objection = services.find_objection(item.fetched, item.plan)
         except ImportStopped:
             raise
         except Refusal as refusal:
             if self._stopped.is_set():
                 raise ImportStopped from refusal
             return self._row(item, refusal)
-        if objection is None and not self._orders.is_dry:
-            item.storing = self._threads.submit(services.store, item.fetched)
-            return item
-        item.fetched.incoming.discard()
-        return self._row(item, objection)
+        return None
 
-    def _settle(self, item: _Item) -> None:
-        """Write what is ready: rows are told, files published, projects finished."""
-        if isinstance(item, _File):
-            self._ready.append(item)
-            if len(self._ready) >= _TOGETHER:
-                self._write()
+    def _close(self) -> None:
+        """Compare what came with what is here now and let its bytes be stored, while those before it are written."""
+        items, self._batch = self._batch, []
+        if not items:
             return
-        self._write()
-        if isinstance(item, Row):
-            self._add(item)
-        else:
+        files = [item for item in items if isinstance(item, _File)]
+        batch = _Batch(items)
+        self._under_way.append(batch)
+        if files:
+            self._compare(files, batch)
+
+    def _compare(self, files: list[_File], batch: _Batch) -> None:
+        plan, end = files[0].plan, self._ends[files[0].plan.name]
+        fetched = [item.fetched for item in files if item.fetched is not None]
+        for item, objection in zip(
+            files, services.find_objections(fetched, plan, end.on_their_way), strict=True
+        ):
+            item.objection = objection
+            if objection is None and item.fetched is not None:
+                batch.taken.append(item)
+                batch.bytes += item.fetched.content.size
+            if objection is not None or self._orders.is_dry:
+                _discard(item)
+        end.on_their_way += batch.bytes
+        if batch.taken and not self._orders.is_dry:
+            batch.storing = self._threads.submit(services.store, _fetched_of(batch.taken))
+
+    def _settle(self, item: _Batch | _End) -> None:
+        """Write what is ready: files are published and told, or a project is finished."""
+        if isinstance(item, _End):
             self._finish(item)
-
-    def _write(self) -> None:
-        """Publish the files that are ready together; where one can't be, each by itself."""
-        batch, self._ready = self._ready, []
-        try:
-            self._publish(batch)
-        except Refusal as refusal:
-            if len(batch) == 1:
-                self._add(self._row(batch[0], refusal))
-                return
-            for item in batch:
-                self._ready = [item]
-                self._write()
             return
-        for item in batch:
-            self._add(self._row(item, None))
+        if item.storing is not None:
+            item.storing.result()
+            self._write(item.taken)
+            self._ends[item.taken[0].plan.name].on_their_way -= item.bytes
+        for one in item.items:
+            self._add(one if isinstance(one, Row) else self._row(one, one.objection))
 
-    def _publish(self, batch: list[_File]) -> None:
-        fetched = [item.fetched for item in batch if item.fetched is not None]
-        for item in batch:
-            if item.storing is not None:
-                item.storing.result()
-        if fetched:
-            services.publish(fetched, batch[0].plan, self._source.told, by=self._by)
+    def _write(self, files: list[_File]) -> None:
+        """Publish the files that are ready together; where one can't be, each by itself."""
+        try:
+            came = services.publish(_fetched_of(files), files[0].plan, self._source.told, by=self._by)
+        except Refusal as refusal:
+            if len(files) == 1:
+                files[0].objection = refusal
+                return
+            for item in files:
+                self._write([item])
+            return
+        for item in files:
+            item.objection = None if item.placed.offer.filename in came else True
 
     def _add(self, row: Row) -> None:
-        if row.outcome == IMPORTED:
-            self._ends[row.project].imported += 1
+        end = self._ends.get(row.project)
+        if end is not None:
+            end.imported += row.outcome == IMPORTED
+            end.here += row.outcome == HERE
         self.totals.add(row)
         self._tell(row)
 
     def _finish(self, end: _End) -> None:
         del self._ends[end.plan.name]
+        if (end.imported or end.here) and not self._orders.is_dry:
+            standing.carry_over(end.plan.name, end.plan.offered, by=self._by)
         if not end.imported:
             return
-        if not self._orders.is_dry:
-            services.finish_project(end.plan, by=self._by)
         if end.plan.is_new:
             self.totals.made_projects += 1
             self.offered_to.update(one.address for one in end.plan.people.pending)
@@ -265,11 +308,20 @@ class Import:
         """Leave no temporary file of what will not be written."""
         self.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
-        for item in (*self._fetched, *self._stored, *self._ready):
+        batches = [item.items for item in self._under_way if isinstance(item, _Batch)]
+        for item in chain(self._fetched, self._batch, *batches):
             if isinstance(item, _File):
                 _discard(item)
         self._fetched.clear()
-        self._stored.clear()
+        self._under_way.clear()
+
+
+def _project_of(item: Row | _File) -> str:
+    return item.project if isinstance(item, Row) else item.plan.name
+
+
+def _fetched_of(files: list[_File]) -> list[Fetched]:
+    return [item.fetched for item in files if item.fetched is not None]
 
 
 def _discard(item: _File) -> None:

@@ -14,22 +14,22 @@ from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal
 from keyhouse.projects import queries
 from keyhouse.projects.arriving import receive_project
-from keyhouse.projects.life_cycle.services import archive_project, yank_release
+from keyhouse.projects.life_cycle.services import yank_release
 from keyhouse.projects.models import Project
 from keyhouse.projects.rules import (
-    ARCHIVED,
     Candidate,
-    find_equal_release,
     is_repeat,
     judge_file,
     judge_project_size,
 )
-from keyhouse.projects.services import NewFile, publish_files
+from keyhouse.projects.services import NewFile
+from keyhouse.projects.several import Newcomer, gather_surroundings, publish_files
+from keyhouse.publishing.importing import standing
 from keyhouse.publishing.importing.fetching import Fetched
 from keyhouse.publishing.importing.pending import offer_roles
 from keyhouse.publishing.importing.planning import ProjectPlan
 from keyhouse.publishing.importing.rules import uploaded_at
-from keyhouse.publishing.upload.publish import describe_content, store_content, turn
+from keyhouse.publishing.upload.publish import describe_content, store_contents, turn
 
 IMPORT = "import"
 
@@ -65,19 +65,36 @@ def _told(fetched: Fetched, source: str, now: datetime) -> dict[str, Detail]:
     }
 
 
-def find_objection(fetched: Fetched, plan: ProjectPlan) -> Refusal | bool | None:
-    """Return why a file can't be published beside what is here now, True where the very same one is, or None."""
+def find_objections(
+    batch: Sequence[Fetched], plan: ProjectPlan, on_their_way: int
+) -> list[Refusal | bool | None]:
+    """Return for each file why it can't be published beside what is here now, True where the very same one is, or None.
+
+    The index is asked once for all of them. `on_their_way`: bytes of the project that were taken and are not written yet.
+    """
+    project = queries.find_project(plan.name)
+    newcomers = [_newcomer(fetched) for fetched in batch]
+    around = gather_surroundings(newcomers, queries.known_releases(project.pk) if project else {})
+    found, now = list[Refusal | bool | None](), clock.now()
+    size, limit = on_their_way + (project.size if project else 0), _project_limit(project)
+    for fetched, newcomer in zip(batch, newcomers, strict=True):
+        added, beside = fetched.content.size, around.beside(newcomer)
+        if is_repeat(newcomer.candidate, beside):
+            found.append(True)
+            continue
+        refusal = judge_file(newcomer.candidate, beside) or judge_project_size(size, added, limit)
+        found.append(refusal)
+        if refusal is None:
+            around.take(newcomer, now)
+            size += added
+    return found
+
+
+def _newcomer(fetched: Fetched) -> Newcomer:
     judgement, content = fetched.judged.judgement, fetched.content
     kind = "sdist" if judgement.kind == "sdist" else "bdist_wheel"
     candidate = Candidate(judgement.filename, kind, content.sha256)
-    project = queries.find_project(plan.name)
-    known = queries.known_releases(project.pk) if project else {}
-    release = find_equal_release(known, str(judgement.version))
-    beside = queries.gather_neighbours(candidate.filename, content.blake2, kind, release)
-    if is_repeat(candidate, beside):
-        return True
-    size = project.size if project else 0
-    return judge_file(candidate, beside) or judge_project_size(size, content.size, _project_limit(project))
+    return Newcomer(candidate, content.blake2, str(judgement.version))
 
 
 def _project_limit(project: Project | None) -> int:
@@ -85,29 +102,42 @@ def _project_limit(project: Project | None) -> int:
     return configuration.current().project_limit if limit is None else limit
 
 
-def store(fetched: Fetched) -> None:
-    """Put a file's bytes into the store; nobody sees them yet. May be called from any thread."""
+def store(batch: Sequence[Fetched]) -> None:
+    """Put the bytes of several files into the store; nobody sees them yet. May be called from any thread.
+
+    All of them are synced when it returns, each folder once.
+    """
     try:
-        store_content(fetched.content, fetched.placed.offer.filename, fetched.served)
+        store_contents(
+            [(fetched.content, fetched.placed.offer.filename, fetched.served) for fetched in batch]
+        )
     finally:
-        fetched.incoming.discard()
+        for fetched in batch:
+            fetched.incoming.discard()
 
 
-def publish(batch: Sequence[Fetched], plan: ProjectPlan, source: str, *, by: Actor) -> None:
+def publish(batch: Sequence[Fetched], plan: ProjectPlan, source: str, *, by: Actor) -> set[str]:
     """Make stored files visible, and their project where it isn't there; yanked at once where their release is.
 
-    All or none. Raises refusals of `projects`.
+    All or none. Returns the names of those that were not here already. Raises refusals of `projects`.
     """
     new = [describe(fetched, source) for fetched in batch]
     yanks = {fetched.placed.offer.filename: fetched.placed.yanked for fetched in batch}
+    held = standing.quarantine_reason(plan.offered)
     with turn(), transaction.atomic():
         if plan.is_new:
             _make_project(plan, new[0].project_name, by)
-        for file in publish_files(new, by=by):
+        if held is not None:
+            standing.open_for_files(plan.name, held, by=by)
+        files = publish_files(new, by=by)
+        for file in files:
             reason = yanks[file.filename]
             if reason is not None:
                 yank_release(plan.name, file.release.version, reason, by=by)
+        if files and held is not None:
+            standing.hold(plan.name, held, by=by)
     faults.reach("upload.committed")
+    return {file.filename for file in files}
 
 
 def _make_project(plan: ProjectPlan, spelling: str, by: Actor) -> None:
@@ -124,9 +154,3 @@ def _make_project(plan: ProjectPlan, spelling: str, by: Actor) -> None:
         takes_reserved=plan.takes_reserved,
     )
     offer_roles(plan.name, people.pending, plan.days, by=by)
-
-
-def finish_project(plan: ProjectPlan, *, by: Actor) -> None:
-    """Carry over what the source says of the whole project, once its files are here."""
-    if plan.offered.status == ARCHIVED:
-        archive_project(plan.name, plan.offered.status_reason, by=by)

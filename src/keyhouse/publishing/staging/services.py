@@ -20,7 +20,8 @@ from keyhouse.projects.changing import project_to_change, raise_refusal, settled
 from keyhouse.projects.life_cycle.emails import people_of, tell_people
 from keyhouse.projects.life_cycle.letters import News, letter
 from keyhouse.projects.models import File, Project
-from keyhouse.projects.services import NewFile, find_published, publish_files
+from keyhouse.projects.services import NewFile, find_published
+from keyhouse.projects.several import publish_files
 from keyhouse.publishing.attestations.telling import tell_of_break
 from keyhouse.publishing.staging import letters, origin, queries
 from keyhouse.publishing.staging.describing import read, written
@@ -124,7 +125,7 @@ def publish_release(name: str, version: str, *, seen: str, by: Actor) -> list[Fi
 
     `name` is normalised; `seen` is the digest (`queries.fingerprint_of`) of what `by` looked at. All is judged anew: what
     uploaded it, names, states, sizes and ages. Raises StagedMissing, StagedChanged, StagedOriginEnded, StagedBytesMissing,
-    StagedFileTooLarge, and what `projects.services.publish_files` raises.
+    StagedFileTooLarge, and what `projects.several.publish_files` raises.
     """
     files = settled(lambda: _publish(name, version, seen, by))
     faults.reach("staging.published")

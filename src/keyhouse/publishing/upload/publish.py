@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from django.db import DatabaseError, connection
@@ -125,15 +126,24 @@ def store(submission: Submission) -> None:
 
 def store_content(content: Content, filename: str, served: bytes | None) -> None:
     """Put a file, and what is served beside it, under their keys; synced when this returns."""
-    beside = blobs().incoming()
-    pairs = [(content.path, key_of(content.blake2, filename))]
+    store_contents([(content, filename, served)])
+
+
+def store_contents(several: Sequence[tuple[Content, str, bytes | None]]) -> None:
+    """Do the same for several files; each folder is synced once for all of them."""
+    pairs = list[tuple[Path, str]]()
+    served_files = list[Path]()
     try:
-        if served is not None:
-            beside.write_bytes(served)
-            pairs.append((beside, metadata_key_of(content.blake2, filename)))
+        for content, filename, served in several:
+            pairs.append((content.path, key_of(content.blake2, filename)))
+            if served is not None:
+                served_files.append(blobs().incoming())
+                served_files[-1].write_bytes(served)
+                pairs.append((served_files[-1], metadata_key_of(content.blake2, filename)))
         blobs().keep_all(pairs)
     finally:
-        beside.unlink(missing_ok=True)
+        for path in served_files:
+            path.unlink(missing_ok=True)
     faults.reach("upload.blob-stored")
 
 

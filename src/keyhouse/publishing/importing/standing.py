@@ -1,0 +1,70 @@
+"""Carrying over what a source says of a whole project (PEP 792), once: whoever sets a status here decides after that.
+
+A project that the source holds in quarantine is never open here, not for a moment: it goes into quarantine in the
+transaction that brings its files. The others get their status behind their last file, and where that was cut off, when
+the same command is run once more.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from keyhouse.audit.queries import records
+from keyhouse.core import faults
+from keyhouse.core.actor import Actor
+from keyhouse.projects import queries
+from keyhouse.projects.life_cycle.services import archive_project, deprecate_project
+from keyhouse.projects.models import File, Project
+from keyhouse.projects.rules import ACTIVE, ARCHIVED, DEPRECATED, QUARANTINED
+from keyhouse.publishing.importing.offers import Offered
+from keyhouse.safety.quarantine.services import LONGEST_REASON, lift, quarantine
+
+_DECIDED: Final = (
+    "project.archive",
+    "project.unarchive",
+    "project.deprecate",
+    "project.undeprecate",
+    "quarantine.set",
+)
+
+
+def quarantine_reason(offered: Offered) -> str | None:
+    """Return why the source holds a project in quarantine, None: it doesn't."""
+    if offered.status != QUARANTINED:
+        return None
+    told = (
+        f"The index it was imported from holds it in quarantine: {offered.status_reason or 'no reason given'}"
+    )
+    return told[:LONGEST_REASON].strip()
+
+
+def open_for_files(name: str, reason: str, *, by: Actor) -> None:
+    """Lift the quarantine that an earlier batch of the same files brought; the caller's transaction sets it again."""
+    project = queries.find_project(name)
+    if project is not None and (project.status, project.status_reason) == (QUARANTINED, reason):
+        lift(name, by=by)
+
+
+def hold(name: str, reason: str, *, by: Actor) -> None:
+    """Take a project out of every face of the index."""
+    quarantine(name, reason, by=by)
+
+
+def carry_over(name: str, offered: Offered, *, by: Actor) -> None:
+    """Archive or deprecate an imported project as its source says, unless somebody has decided about it here."""
+    if offered.status not in {ARCHIVED, DEPRECATED}:
+        return
+    project = queries.find_project(name)
+    if project is None or project.status != ACTIVE or not _is_undecided(project):
+        return
+    faults.reach("import.files-written")
+    change = archive_project if offered.status == ARCHIVED else deprecate_project
+    change(name, offered.status_reason, by=by)
+
+
+def _is_undecided(project: Project) -> bool:
+    """Tell whether files of it were imported, and nobody has given or taken a status."""
+    if not File.objects.filter(project=project, uploaded_via="import").exists():
+        return False
+    decided = records(about_kind="project", about_name=project.normalized_name, outcome="done")
+    return not decided.filter(about_id=str(project.pk), action__in=_DECIDED).exists()
