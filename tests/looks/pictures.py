@@ -1,4 +1,7 @@
-"""Make a picture of every page of the made-up index, narrow and wide, light and dark: `./run pictures [FOLDER] [--only WORD]`."""
+"""Make a picture of every page of the made-up index, narrow and wide, light and dark: `./run pictures [FOLDER] [--only WORD]`.
+
+`--as paper` takes them as they are printed, `--as forced-colors` as whoever has colours of their own sees them.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,7 @@ ROOT: Final = Path(__file__).parents[2]
 WIDTHS: Final = (360, 1280)
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 HEIGHT: Final = 800
+AS: Final = ("screen", "paper", "forced-colors")
 
 
 def main(words: list[str]) -> int:
@@ -29,17 +33,18 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="./run pictures", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "pictures")
     parser.add_argument("--only", default="", help="only routes that hold this word")
+    parser.add_argument("--as", dest="how", choices=AS, default="screen", help="on a screen unless said")
     asked = parser.parse_args(words)
     if CHROMIUM is None:
         print("Pictures are taken by Chromium, and there is none on this machine.", file=sys.stderr)
         return 2
     started = time.monotonic()
-    failed = take(asked.folder, asked.only)
+    failed = take(asked.folder, asked.only, asked.how)
     print(f"{asked.folder / 'index.html'}: {time.monotonic() - started:.0f} s", *failed, sep="\n")
     return int(bool(failed))
 
 
-def take(folder: Path, only: str) -> list[str]:
+def take(folder: Path, only: str, how: str) -> list[str]:
     """Take the pictures and write their index; returns what could not be taken."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -51,7 +56,7 @@ def take(folder: Path, only: str) -> list[str]:
         with open_harbour(browser, Path(scratch)) as harbour:
             for route, look in looks:
                 try:
-                    names.append(_take_one(harbour, folder, route, look))
+                    names.append(_take_one(harbour, folder, route, look, how))
                 except Exception as error:  # noqa: BLE001 - one page must not cost the others
                     failed.append(f"{route} ({look.who or 'nobody'}): {error}".splitlines()[0])
         browser.close()
@@ -59,12 +64,12 @@ def take(folder: Path, only: str) -> list[str]:
     return failed
 
 
-def _take_one(harbour: Harbour, folder: Path, route: str, look: Look) -> str:
+def _take_one(harbour: Harbour, folder: Path, route: str, look: Look, how: str) -> str:
     page = harbour.enter(look.who).new_page()
     page.goto(look.address(route, harbour))
     name = name_of(route, look)
     for width, scheme in _sizes():
-        _shoot(page, folder / f"{name}-{width}-{scheme}.png", width, scheme)
+        _shoot(page, folder / f"{name}-{width}-{scheme}.png", width, scheme, how)
     page.close()
     return name
 
@@ -73,9 +78,14 @@ def _sizes() -> Iterator[tuple[int, Literal["light", "dark"]]]:
     yield from ((width, scheme) for width in WIDTHS for scheme in SCHEMES)
 
 
-def _shoot(page: Page, path: Path, width: int, scheme: Literal["light", "dark"]) -> None:
+def _shoot(page: Page, path: Path, width: int, scheme: Literal["light", "dark"], how: str) -> None:
     page.set_viewport_size({"width": width, "height": HEIGHT})
-    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    page.emulate_media(
+        color_scheme=scheme,
+        reduced_motion="reduce",
+        media="print" if how == "paper" else "screen",
+        forced_colors="active" if how == "forced-colors" else "none",
+    )
     page.screenshot(path=path, full_page=True)
 
 
