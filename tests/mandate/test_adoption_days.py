@@ -327,7 +327,9 @@ def test_time_to_enrol_is_what_the_shadow_follows_and_no_second_figure() -> None
     everywhere = counts("")["hits"]  # whoever was refused by two mandates counts once, from the first time on
     assert (everywhere["first"], everywhere["enrolled"], everywhere["p50"]) == (3, 2, 3 * 86400.0)
     assert conversion("", NOW - HITS_OF, NOW).median == timedelta(days=3)
-    assert conversion("campaign", NOW - HITS_OF, NOW - 2 * DAY).complied == 0  # not yet, on that day
+    assert (
+        conversion("campaign", NOW - HITS_OF, NOW - 2 * DAY - timedelta(seconds=1)).complied == 0
+    )  # not yet, on that day
 
 
 def test_recovery_is_counted_with_its_age_and_coming_again() -> None:

@@ -134,7 +134,7 @@ def test_the_terminal_pauses_tells_and_resumes(keys: MandateVersion, clocked: Se
     report = json.loads(run("report", "keys", "--json").output)
     steps = [one["state"] for one in report["transitions"] if not one["is_planned"]]
     assert steps == ["draft", "launched", "announced", "paused", "resumed"]
-    assert "enforced (planned), version 1" in run("report", "keys").output
+    assert "In force (planned), version 1" in run("report", "keys").output
 
 
 def test_m3_how_a_person_stands_is_derived() -> None:

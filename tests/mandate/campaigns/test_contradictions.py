@@ -54,8 +54,8 @@ def edited(name: str, table: str, body: str) -> str:
 @pytest.mark.parametrize(
     ("table", "body", "where"),
     [
-        ("calendar", 'holidays = ["2026-02-30"]', "calendar.holidays[0]"),
-        ("calendar", "holidays = [2026-12-25T00:00:00Z]", "calendar.holidays[0]"),
+        ("calendar", 'holidays = ["2026-02-30"]', "calendar.holidays 1"),
+        ("calendar", "holidays = [2026-12-25T00:00:00Z]", "calendar.holidays 1"),
         ("calendar", "holidays = [2026-12-25, 2026-12-25]", "calendar.holidays"),
         ("calendar", "holiday = [2026-12-25]", "calendar.holiday"),
         ("calendar", "override = true", "calendar.override"),

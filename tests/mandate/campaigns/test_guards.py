@@ -31,10 +31,11 @@ from keyhouse.cli import mandate as commands
 from keyhouse.core import clock, configuration
 from keyhouse.core.errors import NotFound
 from keyhouse.mail.models import SENT, Mail
-from keyhouse.mandate import services
+from keyhouse.mandate import launching, previews, services
 from keyhouse.mandate.campaigns import guards
 from keyhouse.mandate.campaigns.errors import EmergencyUnchanged, EmergencyUnfit
 from keyhouse.mandate.campaigns.guards.methods import why_no_keys
+from keyhouse.mandate.campaigns.services import launch
 from keyhouse.mandate.documents import GUARDS, Mandate
 from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.simulation.models import Simulation
@@ -313,6 +314,41 @@ def test_operators_and_auditors_see_the_page_and_nobody_else() -> None:
     visit.get("/operator/mandates/keys/guards/")
     assert "1 of 2 guards are not met" in visit.text
     assert "rehearsals come with a later version" in visit.text
+
+
+def test_on_a_large_index_pages_plan_for_nobody_and_say_so_while_the_launch_does_and_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ops = make_operator("ops")
+    services.propose_version(
+        mandate("keys", launch={"requires": ["operators", "notice"]}), by=session_of(ops)
+    )
+    planned: list[str] = []
+    work_out = previews._worked_out
+
+    def counted(one: Mandate, *rest: Any) -> Any:
+        planned.append(one.name)
+        return work_out(one, *rest)
+
+    monkeypatch.setattr(previews, "_worked_out", counted)
+    visit = Visit(ops)
+    assert "Nothing is missing." in visit.get("/operator/mandates/keys/guards/").content.decode()
+    assert planned == ["keys"]
+    monkeypatch.setattr(guards, "SHOWN_AT_ONCE_UP_TO", 0)
+    visit.get("/operator/mandates/keys/guards/")
+    assert "The launch looks at it" in visit.text
+    assert "Nothing is missing of what was looked at" in visit.text
+    told = visit.get("/operator/mandates/keys/guards.json").json()
+    assert (told["may_launch"], [one["guard"] for one in told["guards"] if one["is_later"]]) == (
+        None,
+        ["notice"],
+    )
+    visit.get("/operator/mandates/keys/launch/")
+    assert "the launch looks at the rest" in visit.text
+    assert planned == ["keys"]
+    monkeypatch.setattr(launching, "_wired", [guards.LaunchGuards()])
+    launch("keys", by=session_of(ops))
+    assert planned == ["keys"] * 2  # the guard and the launch itself share one plan
 
 
 def test_accounts_for_emergencies_are_listed_and_proposed_at_the_host() -> None:

@@ -140,7 +140,7 @@ def test_x1_who_is_covered_and_who_is_refused_when() -> None:
     assert [(one["what"], one["refused"]) for one in result["stages"]] == [
         ("now", 0),
         ("In force (refuses everything that changes something)", 0),  # no notice has reached him
-        ("last deadline of “In force” of 2026-09-01 UTC", 1),
+        ("last deadline of “In force” of 2026-08-31 UTC", 1),
     ]
     last = result["stages"][-1]
     assert last["first_refused"] == ["bob"]

@@ -229,7 +229,7 @@ def _within(mandate: str, since: datetime, until: datetime) -> QuerySet[FirstRef
 
 
 def conversion(mandate: str, since: datetime, until: datetime) -> Conversion:
-    """Return what became, before `until`, of those whom a mandate refused first within a span; without one, any mandate.
+    """Return what became until then of those whom a mandate refused first within a span; without one, any mandate.
 
     Whatever page tells how soon people enrol after a refusal asks here, so that all of them tell the same.
     """
@@ -253,8 +253,8 @@ def _refused_first(
     people = rows.values("user_id").annotate(
         first=Min("first_at"),
         lacked=Count("pk", filter=Q(was_compliant=False)),
-        complied=Min("complied_at", filter=Q(complied_at__lt=until)),
-        gone=Count("pk", filter=Q(left_at__lt=until)),
+        complied=Min("complied_at", filter=Q(complied_at__lte=until)),
+        gone=Count("pk", filter=Q(left_at__lte=until)),
     )
     within = people.filter(first__gte=since, first__lt=until).order_by("-first")
     yield from within.values_list("first", "lacked", "complied", "gone").iterator(chunk_size=1000)

@@ -92,9 +92,16 @@ def as_dict(mandate: Mandate, found: tuple[Answer, ...], now: datetime) -> dict[
         "digest": mandate.digest,
         "at": clock.format_instant(now),
         "is_campaign": mandate.launch is not None,
-        "may_launch": not any(answer.missing for answer in found),
+        "may_launch": _may_launch(found),
         "guards": [answer.as_dict() for answer in found],
     }
+
+
+def _may_launch(found: tuple[Answer, ...]) -> bool | None:
+    """Tell whether nothing is missing; None where something of it was not looked at."""
+    if any(answer.missing for answer in found):
+        return False
+    return None if any(answer.is_later for answer in found) else True
 
 
 class LaunchGuards:
