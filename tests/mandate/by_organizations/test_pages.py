@@ -8,6 +8,7 @@ from typing import Any
 
 from click.testing import CliRunner
 from django.test import Client
+from tests.credentials.tokens.test_robots import who
 from tests.credentials.trusted_publishers.runs import FIELDS, GITHUB, know_issuer
 from tests.credentials.trusted_publishers.test_exchange import minted
 from tests.mandate.by_organizations.conftest import (
@@ -24,6 +25,7 @@ from tests.mandate.by_organizations.conftest import (
 )
 from tests.mandate.conftest import SetClock
 from tests.mandate.visiting import asked_by, robot_of, token_of
+from tests.projects.conftest import make_file
 from tests.projects.test_views import doors as doors  # noqa: PLC0414 - a fixture
 from tests.projects.test_views import get, post, text_of
 
@@ -35,9 +37,11 @@ from keyhouse.credentials.tokens.rules import Reach
 from keyhouse.credentials.trusted_publishers import of_organizations
 from keyhouse.credentials.trusted_publishers.models import Issuer
 from keyhouse.mandate import nudging
+from keyhouse.mandate.by_organizations import lately
 from keyhouse.mandate.by_organizations.models import Declaration
 from keyhouse.mandate.declarations import Demand
 from keyhouse.organizations.models import Organization
+from keyhouse.projects.services import publish_file
 
 BASE = "/manage/organization/acme/second-factors/"
 FORM = {"level": "phishing-resistant", "from_on": FROM.date().isoformat()}
@@ -171,6 +175,29 @@ def test_what_has_to_be_confirmed_stands_among_what_holds_a_mandate_up(
         assert "Publishers that somebody has to confirm" in shown
         assert "refused from" in shown
     assert get(pages[0], by_app(crew.cora)).status_code in {403, 404}
+
+
+def test_looking_says_which_uploads_of_the_last_days_would_have_been_refused(
+    crew: Crew, acme: Organization, doors: Any
+) -> None:
+    """Nothing is kept of it; who isn't an owner doesn't get there."""
+    weak, strong = (token_of(crew.ada, "password", method) for method in ("totp", "webauthn"))
+    for number, text in enumerate((weak, weak, strong)):
+        by = who(text)
+        made = make_file("alpha", f"1.{number}", credential=by.credential, uploaded_at=clock.now())
+        publish_file(made, by=by)
+    ada, before = by_key(crew.ada), everything()
+    found = lately.replay(acme, Demand("phishing-resistant"), clock.now())
+    assert (found.files, found.refused, len(found.stopped)) == (3, 2, 1)
+    assert lately.replay(acme, Demand("any-factor"), clock.now()).refused == 0
+    assert lately.replay(acme, Demand("any-factor", True), clock.now()).refused == 3
+    shown = text_of(post(BASE, ada, {**FORM, "look": "1"}))
+    assert "2 would have been refused" in shown
+    assert "of ada, 2 files" in shown
+    assert lately.replay(acme, Demand("device-bound"), clock.now() + timedelta(days=31)).files == 0
+    assert everything() == before
+    for other in (by_app(crew.mo), by_app(crew.cora)):
+        assert post(BASE, other, {**FORM, "look": "1"}).status_code == 403
 
 
 def test_operators_are_told_which_organizations_ask_for_what(crew: Crew, acme: Organization) -> None:

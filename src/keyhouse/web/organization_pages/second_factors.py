@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.views.answers import show_form
 from keyhouse.core import actions, clock
-from keyhouse.mandate.by_organizations import queries, services
+from keyhouse.mandate.by_organizations import lately, queries, services
 from keyhouse.mandate.calendars import Calendar
 from keyhouse.mandate.declarations import ANY_FACTOR, LEVELS, LOOSEN_AFTER, NOTICE, Demand, holding, told
 from keyhouse.organizations.models import Organization
@@ -77,7 +77,12 @@ def second_factors(request: HttpRequest, name: str) -> HttpResponse:
     context = context_of(request, found, "second-factors") | _shown(found, now)
     if is_sent and "look" in request.POST:
         if form.is_valid():
-            context |= {"looked_at": form.demand.told, "preview": queries.preview(found, form.demand, now)}
+            context |= {
+                "looked_at": form.demand.told,
+                "preview": queries.preview(found, form.demand, now),
+                "replayed": lately.replay(found, form.demand, now),
+                "most_named": lately.MOST_NAMED,
+            }
     elif is_sent:
         made = form.carry_out(
             lambda: services.declare(found.name, form.demand, form.from_at, by=actor_of(request))
