@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from django.conf import settings as django_settings
 from django.db import connection, transaction
 from django.test import TransactionTestCase
+from django.test.client import ClientHandler
 from hypothesis import HealthCheck, settings
 
 from keyhouse.accounts.hashers import Argon2
@@ -27,6 +29,7 @@ settings.load_profile("any-machine")
 WIRED = ("gate", "authority", "reader", "switches")  # what `core.actions` is given at the start
 
 
+CHAIN = ("_view_middleware", "_template_response_middleware", "_exception_middleware", "_middleware_chain")
 GARBAGE = (20_000, 20, 100)  # much is made and kept here, and little of it goes round in circles
 
 
@@ -92,6 +95,24 @@ def quick_emptying() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_chain() -> Iterator[None]:
+    """Put the middleware together once, as a server does, and not anew for every browser of a test."""
+    load, chains = ClientHandler.load_middleware, dict[tuple[str, ...], dict[str, object]]()
+
+    def load_once(handler: ClientHandler, is_async: bool = False) -> None:
+        key = (*django_settings.MIDDLEWARE, str(is_async))
+        if key not in chains:
+            fresh = ClientHandler()
+            load(fresh, is_async)
+            chains[key] = {name: vars(fresh)[name] for name in CHAIN}
+        vars(handler).update(chains[key])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ClientHandler, "load_middleware", load_once)
         yield
 
 
