@@ -248,7 +248,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/people/{username}/": seen(OPERATOR, at="/operator/people/mara/"),
     **{
         f"/operator/people/{{username}}/{act}/": seen(OPERATOR, at=f"/operator/people/wren/{act}/")
-        for act in ("end-sessions", "off-board", "suspend", "grant-office")
+        for act in ("end-sessions", "off-board", "suspend", "grant-office", "verify-address")
     },
     "/operator/people/{username}/revoke-office/": seen(OPERATOR, at="/operator/people/auden/revoke-office/"),
     "/operator/projects/": seen(OPERATOR),

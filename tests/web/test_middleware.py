@@ -111,6 +111,25 @@ def test_operators_pages_are_for_operators() -> None:
     assert knock(operators, request_of(actor=ada("password", "totp", is_operator=True))) is None
 
 
+@pytest.mark.usefixtures("open_gate")
+def test_a_missing_office_and_a_forged_form_are_written_down_with_who_and_where(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    request = request_of(path="/operator/audit/", actor=ada("password", "totp", user_id=7))
+    assert knock(operators, request).status_code == 403
+    assert (
+        knock(operators, request_of(path="/operator/audit/")).status_code == 302
+    )  # asking to sign in is none
+    forged = request_of("POST", "/account/password/\u202e", actor=ada("password"), accept="text/plain")
+    assert errors.csrf_failure(forged, "a reason of Django's").status_code == 403
+    told = [one for one in caplog.records if one.name == "keyhouse.refusals"]
+    assert [(vars(one)["code"], vars(one)["account"], vars(one)["client"]) for one in told] == [
+        ("role-required", 7, "127.0.0.1"),
+        ("form-refused", 1, "127.0.0.1"),
+    ]
+    assert told[0].getMessage() == "role-required: GET /operator/audit/ by session 7"
+
+
 @pytest.mark.django_db
 def test_pages_of_a_private_index_are_for_who_is_signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert knock(public, request_of()) is None

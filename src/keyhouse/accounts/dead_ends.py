@@ -13,7 +13,7 @@ from keyhouse.accounts.reachability import WITH_OPERATORS, Situation, Ways, next
 
 _OPERATORS: Final = "Step 4: two operators answer for the person, and their link sets the account up anew. Step 5: the host hands over a link."
 _CO_OWNERS: Final = "Step 3: as soon as one compliant person owns a project with them, a word of theirs beside the mailbox is enough."
-_BY_HAND: Final = "The host verifies the address of a person whom they met (`keyhouse user verify-address`)."
+_BY_HAND: Final = "Two operators verify the address of a person whom they met, in the console (or one, announced a day ahead), or the host does (`keyhouse user verify-address`)."
 _MAIL: Final = "An operator lets mails leave; then nothing more is needed than what the person has."
 
 
@@ -79,7 +79,7 @@ KINDS: Final = (
     Kind(
         "no mail can be sent, and nothing is verified",
         "The person signs in, but the index sends no mails, so no address can be verified.",
-        "Without a verified address nobody manages anything, and only a mail that arrives verifies one, or the word of whoever runs the machine.",
+        "Without a verified address nobody manages anything, and only a mail that arrives verifies one, or the word of two operators or of whoever runs the machine.",
         f"{_BY_HAND} {_MAIL} Or {_OPERATORS[0].lower()}{_OPERATORS[1:]}",
         lambda now: _waits_for_mail(now) and now.mail in {"unverified", "domain-gone"},
     ),

@@ -14,7 +14,7 @@ from django.db import close_old_connections
 
 from keyhouse.accounts import deletion
 from keyhouse.accounts.check_up import services as check_ups
-from keyhouse.accounts.oversight import offices
+from keyhouse.accounts.oversight import addresses, offices
 from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
 
@@ -24,6 +24,7 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "accounts_deleted": deletion.carry_out_due,
     "tombstones": deletion.forget_tombstones,
     "offices": offices.carry_out_due,
+    "addresses": addresses.carry_out_due,
     "check_ups": check_ups.ask_due,
     "check_ups_over": check_ups.close_due,
 }

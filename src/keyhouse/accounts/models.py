@@ -97,13 +97,13 @@ class User(AbstractBaseUser):
 
 
 class Email(models.Model):
-    """An address of a person. `verified_by` says what proved it: a mailed link, the host's own word, a way back."""
+    """An address of a person. `verified_by` says what proved it: a mailed link, the word of the host or of operators, a way back."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="emails")
     address = models.CharField(max_length=254)
     is_primary = models.BooleanField(default=False)
     verified_at = models.DateTimeField(null=True)
-    verified_by = models.CharField(max_length=16, default="", blank=True)  # link, host, way-back
+    verified_by = models.CharField(max_length=16, default="", blank=True)  # link, host, operators, way-back
     # Its domain was gone: whoever registers that anew must not recover the account, so only its owner, signed in, verifies it again
     domain_gone_at = models.DateTimeField(null=True)
     added_at = models.DateTimeField()

@@ -197,7 +197,9 @@ def _is_unsure(now: Situation) -> bool:
 def _confirm(now: Situation) -> Situation:
     sure: dict[str, Proven] = {"password?": "password", "app?": "app", "code?": "code"}
     after = replace(now, proven=sure[now.proven], browser="fresh")
-    return replace(after, reset=False) if after.proven == "app" else after
+    if after.proven != "app":
+        return after
+    return replace(after, reset=False, account=_WITHOUT_CODE.get(after.account, after.account))
 
 
 def _may_confirm_by_app(now: Situation) -> bool:
@@ -221,9 +223,21 @@ def _may_begin_wait(now: Situation) -> bool:
 
 
 def _wait_for_browser(now: Situation) -> Situation:
-    """Let a day pass: as long as an account is dormant, and shorter than other holds. Where mails are sent, three days."""
+    """Let a day pass: as long as an account is dormant, and shorter than other holds.
+
+    Where mails are sent, three days, as long as any hold: whoever waits for the one waits for the other.
+    """
     later = "open" if now.seems_to_read_mail else _A_DAY_LATER.get(now.account, now.account)
     return replace(_ended(now), browser="waited", account=later)
+
+
+def _wait_for_hold(now: Situation) -> Situation:
+    """Let a hold end, and a browser that waits meanwhile have waited."""
+    return replace(_ended(now), account="open", browser=_waited(now.browser))
+
+
+def _waited(browser: Browser) -> Browser:
+    return "waited" if browser == "waiting" else browser
 
 
 # ---- factors
@@ -340,8 +354,9 @@ def _finish_case(now: Situation) -> Situation:
 
 
 def _wait_for_case(now: Situation) -> Situation:
-    """Let three days pass, as long as any hold that was there when the case began."""
-    return replace(now, case="ready", account=now.account if now.account == "frozen" else "open")
+    """Let three days pass, as long as any hold that was there when the case began, and any wait of a browser."""
+    later: Account = "frozen" if now.account == "frozen" else "open"
+    return replace(now, case="ready", account=later, browser=_waited(now.browser))
 
 
 def _case(case: Case) -> Callable[[Situation], Situation]:
@@ -428,7 +443,7 @@ STEPS: Final = (
         "wait until the hold ends",
         "time",
         lambda now: now.account not in {"open", "frozen"} and not now.case,
-        lambda now: replace(_ended(now), account="open"),
+        _wait_for_hold,
     ),
     Step(
         "confirmed-by-co-owner",
@@ -500,7 +515,7 @@ WITH_OPERATORS: Final = (
     ),
     Step(
         "verify-by-hand",
-        "the host verifies the address of a person whom they met",
+        "two operators or the host verify the address of a person whom they met",
         "operators",
         lambda now: now.transport != "works" and now.mail in {"unverified", "domain-gone"} and not now.case,
         lambda now: replace(now, mail="verified"),

@@ -92,25 +92,27 @@ def prove(  # noqa: PLR0913 - what one proof says
     value = secrets.token_urlsafe(COOKIE_BYTES)
     # forms in other tabs of somebody who is signed in go on working; before that they are somebody else's
     csrf = session.csrf_secret if session.is_complete else _new_csrf_secret()
-    kept = _kept(session, methods, now, {"user_verified": user_verified, "device_bound": device_bound})
-    changed = Session.objects.filter(pk=session.pk, digest=session.digest).update(
-        digest=digest_of(value),
-        csrf_secret=csrf,
-        proved_at=now,
-        last_seen_at=now,
-        is_complete=is_complete,
-        confirm_until=None,
-        **kept,
-    )
-    if not changed:
-        raise SignInExpired
+    changes = {
+        "digest": digest_of(value),
+        "csrf_secret": csrf,
+        "proved_at": now,
+        "is_complete": is_complete,
+        "confirm_until": None,
+        **_kept(session, methods, now, {"user_verified": user_verified, "device_bound": device_bound}),
+    }
+    _replace(session, changes, now)
     if is_complete:
         _end_hold_of_reset(session.user, methods, now)
-    session.digest, session.csrf_secret = digest_of(value), csrf
-    session.proved_at, session.is_complete, session.confirm_until = now, is_complete, None
-    for name, kept_value in kept.items():
-        setattr(session, name, kept_value)
     return value
+
+
+def _replace(session: Session, changes: Mapping[str, Any], now: datetime) -> None:
+    """Write these changes to a session that is still what was read; raises SignInExpired where it isn't."""
+    mine = Session.objects.filter(pk=session.pk, digest=session.digest)
+    if not mine.update(last_seen_at=now, **changes):
+        raise SignInExpired
+    for name, changed in changes.items():
+        setattr(session, name, changed)
 
 
 def _end_hold_of_reset(user: User, methods: Iterable[str], now: datetime) -> None:

@@ -459,6 +459,11 @@ CATALOGUE: Final[dict[str, Action]] = {
         _operator("office.propose", "Propose that somebody gets an office", step_up=True),
         _operator("office.revoke", "Take an office from somebody", step_up=True),
         _operator(
+            "address.propose",
+            "Propose that somebody's address counts as verified, where no mail reaches it",
+            step_up=True,
+        ),
+        _operator(
             "ownership.propose",
             "Propose a new owner for a project or organization that nobody looks after",
             step_up=True,
@@ -468,9 +473,13 @@ CATALOGUE: Final[dict[str, Action]] = {
             "Propose that an operator's account is kept for emergencies, or no more",
             step_up=True,
         ),
-        _auditor("proposal.read", "See proposals about offices and owners"),
-        _operator("proposal.approve", "Approve an office or owner that somebody else proposed", step_up=True),
-        _operator("proposal.withdraw", "Withdraw a proposal about an office or owner", step_up=True),
+        _auditor("proposal.read", "See proposals about offices, owners and addresses"),
+        _operator(
+            "proposal.approve",
+            "Approve an office, owner or address that somebody else proposed",
+            step_up=True,
+        ),
+        _operator("proposal.withdraw", "Withdraw a proposal about an office, owner or address", step_up=True),
         Action("proposal.carry-out", "Carry out what operators have answered for, once its wait is over"),
         _any_office("project.read-any", "See every project with its size, files, limits and people"),
         _operator("project.set-limits", "Set the limits of one project", step_up=True),

@@ -42,7 +42,10 @@ _SECRETS: Final = (
 # C0, DEL and C1 controls, ends of lines, and what turns the direction of text around
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _CONTROLS_BUT_LINE_ENDS: Final = re.compile(r"(?!\n)" + _CONTROLS.pattern)
-_FIELDS: Final = ("event", "method", "path", "status", "milliseconds", "client", "plane", "address", "data")
+_FIELDS: Final = (
+    *("event", "method", "path", "status", "milliseconds", "client", "plane", "address", "data"),
+    *("code", "account"),
+)
 _QUIET: Final = {
     "uvicorn.error": "WARNING",
     "uvicorn.access": "CRITICAL",

@@ -128,6 +128,7 @@ STOPPED_BY_EVERYTHING_ALONE: Final = frozenset(
         "exemption.propose",
         "exemption.approve",
         "office.propose",
+        "address.propose",
         "ownership.propose",
         "emergency.propose",
         "proposal.approve",

@@ -12,7 +12,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
-from keyhouse.core.errors import GateUnavailable, NotFound, Refusal, Situation
+from keyhouse.core.actor import NOBODY
+from keyhouse.core.errors import GateUnavailable, NotFound, Refusal, RoleRequired, Situation
 from keyhouse.mandate import denials
 from keyhouse.mandate.documents import DocumentInvalid
 from keyhouse.mandate.shown import mandates_of
@@ -32,6 +33,7 @@ STATUS: Final = {
 RETRY_SECONDS: Final = 30
 _DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 _logger = logging.getLogger("keyhouse.web")
+_refusals = logging.getLogger("keyhouse.refusals")
 
 
 class RequestMalformed(Refusal):
@@ -67,6 +69,9 @@ class Forbidden(Refusal):
     sentence = "This is not allowed."
 
 
+_NOTED: Final = frozenset({RoleRequired.code, FormRefused.code, RequestMalformed.code, Forbidden.code})
+
+
 class WritingImpossible(Refusal):
     """The disk is full or read-only, or the database doesn't answer; what only reads goes on where it can."""
 
@@ -99,11 +104,28 @@ def answer(request: HttpRequest, refusal: Refusal, status: int | None = None) ->
     """
     status = status or STATUS[refusal.situation]
     metrics.count_refusal("pages", refusal.code)
+    _note(request, refusal)
     response = _form_of(request, refusal, status)
     response["X-Refusal"] = refusal.code
     if refusal.retry_after is not None:
         response["Retry-After"] = str(refusal.retry_after)
     return response
+
+
+def _note(request: HttpRequest, refusal: Refusal) -> None:
+    """Write down who asked for what they have no right to, or tried to get round a check (ASVS 16.3.2, 16.3.3)."""
+    if refusal.code not in _NOTED:
+        return
+    actor = getattr(request, "actor", NOBODY)
+    _refusals.warning(
+        "%s: %s %s by %s %s",
+        refusal.code,
+        request.method,
+        request.path[:300],
+        actor.kind,
+        actor.user_id or "",
+        extra={"code": refusal.code, "account": actor.user_id, "client": request.META.get("REMOTE_ADDR", "")},
+    )
 
 
 def _form_of(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:

@@ -67,6 +67,15 @@ class AddressVerified(AccountRefused):
     sentence = "This address is verified already."
 
 
+class AddressReachable(AccountRefused):
+    """Operators answer for an address only where the person can't show by a mail that they read it."""
+
+    code = "address-reachable"
+    situation = Situation.CONFLICT
+    sentence = "Mails to this address leave the index, so the person verifies it by themselves."
+    fix = "They ask for the mail once more on their page of e-mail addresses."
+
+
 class AddressCodeWrong(CodeRefused):
     """Not the code in the newest mail to this address."""
 

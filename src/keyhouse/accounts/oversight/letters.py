@@ -73,6 +73,18 @@ def proposed(told: str, effective_at: datetime | None, *, by: Actor, reason: str
     )
 
 
+def address_proposed(told: str) -> Letter:
+    """Return the notice to the address that operators are about to answer for."""
+    return Letter(
+        "proposal",
+        "This address is about to count as verified",
+        (
+            Text(f"Proposed by the operators of this index: {told}, since mails did not leave it."),
+            Text("If you have no account here, or asked nobody for it, write to them."),
+        ),
+    )
+
+
 def proposal_done(told: str, *, by: Actor, reason: str, now: datetime) -> Letter:
     """Return the notice that a proposal holds now."""
     return Letter("proposal-done", f"Done: {told}", (Text(f"{told}, from now on."), _facts(by, reason, now)))

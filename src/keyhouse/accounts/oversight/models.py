@@ -54,12 +54,13 @@ class Proposal(models.Model):
         OWNER = "owner"
         EMERGENCY = "emergency"
         ORGANIZATION = "organization"  # the ownership of one
+        ADDRESS = "address"  # that one of theirs counts as verified, which is no power, but could lead to it
 
     kind = models.CharField(max_length=16, choices=Kind)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="proposals")
     about = models.CharField(
         max_length=200
-    )  # the office, the normalised name of the project or organization, or whether it is kept
+    )  # the office, the normalised name of the project or organization, whether it is kept, the number of the address
     reason = models.CharField(max_length=500)
     proposed_at = models.DateTimeField()
     proposed_by = models.CharField(max_length=150)

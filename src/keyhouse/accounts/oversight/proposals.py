@@ -39,12 +39,18 @@ CARRY_OUT: Final = "proposal.carry-out"
 JOB: Final = "proposals"
 
 
+def _is_compliant(user: User, now: datetime) -> bool:
+    """Whoever gets power over others is reachable, and protected by more than a password."""
+    return bool(compliant_among([user.pk], now))
+
+
 @dataclass(frozen=True, slots=True)
 class Undertaking:
     """What a kind of proposal is: how it is proposed, whether it is possible now, what it does, and how long it waits at least.
 
     `judge` and `carry_out` run in a transaction in which the accounts are locked. `judge` raises the refusal that speaks
-    against it; `notice` returns until when others must be able to object, or None.
+    against it; `notice` returns until when others must be able to object, or None. `is_fit`: whether it is somebody who can
+    be given it; `show`: what `about` is in words.
     """
 
     kind: str
@@ -54,10 +60,12 @@ class Undertaking:
     carry_out: Callable[[User, str, datetime], None]
     tell_others: Callable[[str, str, datetime], None]
     notice: Callable[[str, datetime], datetime | None]
+    is_fit: Callable[[User, datetime], bool] = _is_compliant
+    show: Callable[[str], str] = str
 
     def told(self, user: User, about: str) -> str:
         """Return in words what would be."""
-        return self.sentence.format(person=user.username, about=about)
+        return self.sentence.format(person=user.username, about=self.show(about))
 
 
 def thing_of(row: Proposal) -> Thing:
@@ -96,7 +104,7 @@ def propose(  # noqa: PLR0913 - what a proposal is
 def _require_fit(what: Undertaking, user: User, about: str, by: Actor, now: datetime) -> None:
     if user.pk == by.user_id:
         raise OwnAccount
-    if user.kind != "person" or not compliant_among([user.pk], now):
+    if user.kind != "person" or not what.is_fit(user, now):
         raise PersonUnfit
     what.judge(user, about, now)
 

@@ -54,6 +54,14 @@ class OfficeForm(WhyForm):
     field_of: ClassVar = {"why-": "reason", "office-": "office"}
 
 
+class AddressForm(WhyForm):
+    """Which address of somebody is to count as verified; the view knows which there are."""
+
+    address = forms.TypedChoiceField(label="Address", coerce=int)
+    field_order = ("address", "reason")
+    field_of: ClassVar = {"why-": "reason", "address-": "address"}
+
+
 class OwnerForm(WhyForm):
     """Who is to own a project."""
 

@@ -23,6 +23,7 @@ from keyhouse.accounts.models import (
     Suspension,
     User,
 )
+from keyhouse.accounts.oversight import addresses
 from keyhouse.accounts.recovery.queries import find_open
 from keyhouse.accounts.sessions import sessions_of
 from keyhouse.core import standing
@@ -150,6 +151,7 @@ class Seen:
     holds: list[Hold]
     case: RecoveryCase | None
     suspensions: list[Suspension]
+    unreached: list[Email]  # addresses that operators may answer for
 
     @property
     def suspension(self) -> Suspension | None:
@@ -174,4 +176,5 @@ def see_person(user: User, now: datetime) -> Seen:
         holds=list(holds.live_holds(user.pk, now).order_by("-until", "pk")),
         case=find_open(user.pk, now),
         suspensions=list(Suspension.objects.filter(user=user).order_by("-pk")[:PAGE]),
+        unreached=addresses.unreached(user, now),
     )

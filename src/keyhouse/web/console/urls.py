@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("operator/people/<str:username>/end-sessions/", people.end_sessions, name="person-end-sessions"),
     path("operator/people/<str:username>/grant-office/", people.grant_office, name="person-grant-office"),
     path("operator/people/<str:username>/revoke-office/", people.revoke_office, name="person-revoke-office"),
+    path("operator/people/<str:username>/verify-address/", people.verify_address, name="person-address"),
     path("operator/proposals/", proposals.all_proposals, name="console-proposals"),
     path("operator/proposals/<number:proposal_id>/approve/", proposals.approve, name="console-approve"),
     path("operator/proposals/<number:proposal_id>/withdraw/", proposals.withdraw, name="console-withdraw"),

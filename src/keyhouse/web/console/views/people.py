@@ -12,13 +12,13 @@ from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import User
-from keyhouse.accounts.oversight import offices, suspending
+from keyhouse.accounts.oversight import addresses, offices, suspending
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
 from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
-from keyhouse.web.console.forms import OfficeForm, PeopleFilterForm, WhyForm
+from keyhouse.web.console.forms import AddressForm, OfficeForm, PeopleFilterForm, WhyForm
 from keyhouse.web.console.people import Listed, list_people, may_see_addresses, offices_of, see_person
 
 LIST: Final = "/operator/people/"
@@ -130,6 +130,24 @@ def revoke_office(request: AskedRequest, username: str) -> HttpResponse:
         if not form.errors:
             return SeeOther(f"{LIST}{quote(user.username)}/")
     return show_form(request, "console/person_revoke_office.html", form, {"person": user, "held": held})
+
+
+@actions.takes(*AddressForm.base_fields)
+@actions.classified(GET="address.propose", POST="address.propose")
+def verify_address(request: AskedRequest, username: str) -> HttpResponse:
+    """Propose that an address counts as verified, which no mail from here reaches."""
+    now, user = clock.now(), _get(username)
+    form = AddressForm(request.POST if request.method == "POST" else None)
+    found = addresses.unreached(user, now)
+    form.fields["address"].choices = [(one.pk, one.address) for one in found]  # type: ignore[attr-defined]  # it is a ChoiceField
+    if request.method == "POST":
+        told, by = form.cleaned_data if form.is_valid() else {}, request.actor
+        done = form.carry_out(
+            lambda: addresses.propose_address(user, told["address"], told["reason"], by=by, now=now)
+        )
+        if done is not None:
+            return SeeOther(PROPOSALS)
+    return show_form(request, "console/person_verify_address.html", form, {"person": user, "found": found})
 
 
 @actions.takes(*WhyForm.base_fields)

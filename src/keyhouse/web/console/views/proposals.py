@@ -1,4 +1,4 @@
-"""Proposals about offices and owners: who waits for whom, and what another operator says to them."""
+"""Proposals about offices, owners and addresses: who waits for whom, and what another operator says to them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.shortcuts import render
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Proposal
 from keyhouse.accounts.oversight import proposals
+from keyhouse.accounts.oversight.addresses import ADDRESS
 from keyhouse.accounts.oversight.approvals import Standing
 from keyhouse.accounts.oversight.errors import ProposalMissing
 from keyhouse.accounts.oversight.offices import OFFICE
@@ -27,7 +28,7 @@ from keyhouse.web.console.forms import WhyForm
 LIST: Final = "/operator/proposals/"
 MOST: Final = 100
 UNDERTAKINGS: Final[Mapping[str, Undertaking]] = {
-    one.kind: one for one in (OFFICE, OWNER, ORGANIZATION, EMERGENCY)
+    one.kind: one for one in (OFFICE, OWNER, ORGANIZATION, EMERGENCY, ADDRESS)
 }
 
 
