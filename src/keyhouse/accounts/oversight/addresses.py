@@ -15,7 +15,7 @@ from keyhouse.accounts.addresses.errors import AddressMissing, AddressReachable,
 from keyhouse.accounts.confirming import masked
 from keyhouse.accounts.models import Email, Proposal, User
 from keyhouse.accounts.oversight import letters, proposals
-from keyhouse.accounts.oversight.proposals import Undertaking
+from keyhouse.accounts.oversight.proposals import JOB, Undertaking
 from keyhouse.core.actor import Actor, job
 from keyhouse.mail.queries import is_off, is_stuck_for
 
@@ -51,7 +51,7 @@ def _judge(user: User, about: str, now: datetime) -> None:
 
 
 def _verify(user: User, about: str, now: datetime) -> None:
-    by_hand.count_as_theirs(user, _find(user, about), by_hand.BY_OPERATORS, by=job(proposals.JOB), now=now)
+    by_hand.count_as_theirs(user, _find(user, about), by_hand.BY_OPERATORS, by=job(JOB), now=now)
 
 
 def _masked(about: str) -> str:
