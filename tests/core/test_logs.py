@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -42,6 +43,34 @@ def test_secrets_are_taken_out(text: str, secret: str) -> None:
     for formatter in (TextLines(), JsonLines()):
         assert secret not in formatter.format(record("%s", text, path=text))
     assert logs.HIDDEN in hide_secrets(text)
+
+
+@pytest.mark.parametrize("place", ["message", "path", "data"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "/SETUP/abc123/",
+        "%2fsetup%2fabc123",
+        "Cookie: abc123",
+        "BASIC abc123abc123abc123",
+        "ba\u017fic abc123abc123abc123",
+    ],
+)
+def test_a_json_line_hides_secrets_wherever_they_stand(place: str, secret: str) -> None:
+    told = {"path": "/legacy/", "data": "", place: f'said "{secret}"'}
+    body = json.loads(JsonLines().format(record(told.pop("message", "done"), **told)))
+    assert "abc123" not in str(body)
+    assert logs.HIDDEN in body[place]
+
+
+@pytest.mark.parametrize("prefix", ["key-", 'a"b\\', "ÄÖ-", "KEY", ""])
+def test_a_token_is_hidden_whatever_it_begins_with(prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(configuration.current(), token_prefix=prefix)
+    monkeypatch.setattr(configuration, "_current", settings)
+    body = json.loads(
+        JsonLines().format(record(f"sent {prefix}AgEDABUxQq3AgEDABUxQq3 and pypi-AgEDABUxQq3AgEDABUxQq3"))
+    )
+    assert body["message"] == f"sent {logs.HIDDEN if prefix else 'AgEDABUxQq3AgEDABUxQq3'} and {logs.HIDDEN}"
 
 
 def test_what_is_no_secret_stays() -> None:

@@ -9,7 +9,6 @@ than any of this.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -18,12 +17,17 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 
 class Outcome(NamedTuple):
-    """What a statement gave: rows as the driver gives them, names of their columns, rows changed, key made by SQLite."""
+    """What a statement gave: rows as the driver gives them, what it says of columns, rows changed, key made by SQLite."""
 
     rows: list[tuple[Any, ...]]
-    columns: tuple[str, ...]
+    description: Sequence[Sequence[Any]] | None
     changed: int
     last_key: int | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the names of the columns."""
+        return tuple([column[0] for column in self.description or ()])
 
 
 def run(statement: str, values: Sequence[Any]) -> Outcome:
@@ -33,16 +37,17 @@ def run(statement: str, values: Sequence[Any]) -> Outcome:
         with connection.cursor() as cursor:
             cursor.execute(statement, values)
             return _outcome(cursor, cursor.fetchall() if cursor.description else [])
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors, closing(connection.connection.cursor()) as cursor:
-        cursor.execute(_as_sqlite_writes(statement), values)
+    if connection.connection is None:
+        connection.ensure_connection()
+    if connection.needs_rollback:
+        connection.validate_no_broken_transaction()
+    with connection.wrap_database_errors:
+        cursor = connection.connection.execute(_as_sqlite_writes(statement), values)
         return _outcome(cursor, cursor.fetchall())
 
 
 def _outcome(cursor: Any, rows: list[tuple[Any, ...]]) -> Outcome:
-    columns = tuple([column[0] for column in cursor.description]) if cursor.description else ()
-    return Outcome(rows, columns, cursor.rowcount, getattr(cursor, "lastrowid", None))
+    return Outcome(rows, cursor.description, cursor.rowcount, getattr(cursor, "lastrowid", None))
 
 
 @lru_cache(maxsize=512)

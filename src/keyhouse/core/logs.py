@@ -42,6 +42,7 @@ _SECRETS: Final = (
 # C0, DEL and C1 controls, ends of lines, and what turns the direction of text around
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _CONTROLS_BUT_LINE_ENDS: Final = re.compile(r"(?!\n)" + _CONTROLS.pattern)
+_as_json: Final = json.JSONEncoder(ensure_ascii=False).encode
 _FIELDS: Final = (
     *("event", "method", "path", "status", "milliseconds", "client", "plane", "address", "data"),
     *("code", "account"),
@@ -56,9 +57,36 @@ _QUIET: Final = {
 
 def hide_secrets(text: str) -> str:
     """Return the text without what could open something: tokens, cookies, one-time links, passwords in addresses."""
+    if not may_hold_secret(text):
+        return text
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return _tokens(configuration.current().token_prefix).sub(HIDDEN, text)
+
+
+def may_hold_secret(text: str) -> bool:
+    """Tell whether there is a word in the text that every secret stands beside; most lines have none of them.
+
+    Outside of ASCII letters have more forms than these words are looked for in.
+    """
+    if not text.isascii():
+        return True
+    lowered = text.lower()
+    for sign in _signs(configuration.current().token_prefix):  # noqa: SIM110 - asked of every line; twice as fast so
+        if sign in lowered:
+            return True
+    return False
+
+
+@lru_cache(maxsize=8)
+def _signs(prefix: str) -> tuple[str, ...]:
+    """Return the words, in lower case: each pattern of secrets can match only where one of them stands.
+
+    Of the prefix also as JSON writes it: it may be any text.
+    """
+    around = ("://", "%2f", "authorization", "cookie", "x-csrftoken", "basic", "bearer", "token")
+    prefixes = {some.lower() for some in (prefix, _as_json(prefix)[1:-1], "pypi-") if some}
+    return (*around, *(f"/{link}/" for link in _LINKS), *prefixes)
 
 
 @lru_cache(maxsize=8)
@@ -93,19 +121,27 @@ class JsonLines(logging.Formatter):
     """One JSON object a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the object: `at`, `level`, `logger`, `message`, `request`, what the caller gave, `traceback`."""
+        """Return the object: `at`, `level`, `logger`, `message`, `request`, what the caller gave, `traceback`.
+
+        Whether anything is to be hidden is asked of the finished line, once for all of its texts: what stands in a text
+        stands in the line as well.
+        """
         body: dict[str, Any] = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": hide_secrets(record.getMessage()),
+            "message": record.getMessage(),
         }
-        body |= {name: _shown(vars(record)[name]) for name in _FIELDS if name in vars(record)}
+        told = vars(record)
+        body |= {name: told[name] for name in _FIELDS if name in told}
         if request_id.get():
             body["request"] = request_id.get()
         if record.exc_info:
-            body["traceback"] = hide_secrets(self.formatException(record.exc_info))
-        return json.dumps(body, ensure_ascii=False)
+            body["traceback"] = self.formatException(record.exc_info)
+        line = _as_json(body)
+        return (
+            _as_json({name: _shown(value) for name, value in body.items()}) if may_hold_secret(line) else line
+        )
 
 
 def _shown(value: object) -> object:

@@ -62,6 +62,7 @@ def renders(text: str, content_type: str | None) -> bool:
     return render(text, content_type) is not None
 
 
+@lru_cache(maxsize=64)  # a handful of types are in use, and each file is asked about twice
 def find_format(content_type: str | None) -> Format | None:
     """Return what a Description-Content-Type stands for, or None for a wrong one."""
     if len(content_type or "") > _LONGEST_TYPE:

@@ -208,7 +208,7 @@ def read_contents(project: Project) -> Contents:
     """Read what the pages are made of, in two questions. Files in quarantine count by their size only."""
     releases = queries.known_releases(project.pk)
     known = {release.pk: release for release in releases.values()}
-    files = sql.select(_FILES, project.pk)
+    files = sql.select(sql.with_text_of("uploaded_at", _FILES), project.pk)
     shown = tuple([_shown_file(known[row[0]], row[3:]) for row in files if not row[1]])
     vouched = tuple([Vouched(known[row[0]].version, row[4], not row[1]) for row in files if row[3]])
     return Contents(releases, shown, sum([row[2] for row in files]), vouched)
@@ -254,7 +254,7 @@ def _index_file(  # noqa: PLR0913, PLR0917 - the columns of `_FILES` in their or
     size: int,
     sha256: str,
     requires_python: str,
-    uploaded_at: datetime,
+    uploaded_at: datetime | str,
     metadata_sha256: str,
     kind: str,
     md5: str,

@@ -85,7 +85,9 @@ _RELEASE: Final = (
 
 def known_releases(project_id: int) -> dict[str, KnownRelease]:
     """Return what is to be known of every release of a project, by version, the one made first first."""
-    return {row[1]: _known_release(*row) for row in sql.select(_KNOWN, project_id)}
+    return {
+        row[1]: _known_release(*row) for row in sql.select(sql.with_text_of("created_at", _KNOWN), project_id)
+    }
 
 
 def held_releases(project_id: int) -> dict[str, KnownRelease]:
@@ -106,7 +108,7 @@ _HELD: Final = f"{_KNOWN_COLUMNS} AND is_quarantined"
 def _known_release(  # noqa: PLR0913, PLR0917 - the columns of `_KNOWN` in their order
     pk: int,
     version: str,
-    created_at: datetime,
+    created_at: datetime | str,
     yanked_at: object,
     reason: str,
     summary: str,

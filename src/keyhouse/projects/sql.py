@@ -5,14 +5,25 @@ Statements are constants that SQLite and PostgreSQL both understand; values are 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from django.db import connection
 
 from keyhouse.audit.statements import change, find_value, select
 
-__all__ = ["Value", "change", "find_value", "locking", "placeholders", "read_instant", "select"]
+__all__ = [
+    "Value",
+    "change",
+    "find_value",
+    "locking",
+    "placeholders",
+    "read_instant",
+    "select",
+    "with_text_of",
+]
 
 Value = str | int | bytes | None
 
@@ -25,6 +36,19 @@ def placeholders(values: Sequence[object]) -> str:
 def locking(statement: str) -> str:
     """Make a `SELECT` hold the lock of what it finds; on SQLite a transaction holds that of the whole database."""
     return statement + " FOR UPDATE" if connection.features.has_select_for_update else statement
+
+
+def with_text_of(column: str, statement: str) -> str:
+    """Let SQLite give the instants of a column as it stores them: its driver would read each, time and again.
+
+    `read_instant` reads either.
+    """
+    return _texted(column, statement) if connection.vendor == "sqlite" else statement
+
+
+@lru_cache(maxsize=16)
+def _texted(column: str, statement: str) -> str:
+    return re.sub(rf"\b{column}\b", f"CAST({column} AS text)", statement, count=1)
 
 
 def read_instant(value: str | datetime) -> datetime:

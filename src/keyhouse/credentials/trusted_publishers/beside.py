@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import uuid
 from datetime import datetime
+from typing import Final
 
 from django.db import DatabaseError, transaction
 
 from keyhouse.accounts import emails
 from keyhouse.credentials.tokens.letters import used_beside_publisher
 from keyhouse.credentials.tokens.models import Token
-from keyhouse.credentials.trusted_publishers.models import Publisher
+from keyhouse.projects import sql
 from keyhouse.projects.models import Project
 
 _log = logging.getLogger("keyhouse.publishers")
@@ -23,10 +24,13 @@ def tell_of_token(credential: str, project_id: int, now: datetime) -> None:
     Must be called outside of a transaction. What is lost here is told at the next upload.
     """
     try:
-        if Publisher.objects.filter(project_id=project_id).exists():
+        if sql.find_value(_HAS_PUBLISHER, project_id) is not None:
             _tell_once(uuid.UUID(credential), project_id, now)
     except DatabaseError:
         _log.warning("the owner of a token could not be told of a trusted publisher", exc_info=True)
+
+
+_HAS_PUBLISHER: Final = "SELECT 1 FROM publishers_publisher WHERE project_id = %s LIMIT 1"
 
 
 def _tell_once(token_id: uuid.UUID, project_id: int, now: datetime) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from python_multipart.exceptions import FormParserError
@@ -176,6 +177,7 @@ def parse_boundary(content_type: str) -> str:
     return boundary
 
 
+@lru_cache(maxsize=256)  # but for the file's, they are the same in every upload
 def parse_disposition(header: str) -> tuple[str, str | None]:
     """Return name and file name of a part; raises BodyMalformed. RFC 7578 4.2 forbids the `filename*` form."""
     kind, parameters = _split_header(header)

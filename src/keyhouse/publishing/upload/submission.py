@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Final
 
 from keyhouse.accounts.limits import Counted
 from keyhouse.core import configuration
@@ -94,4 +95,8 @@ class Submission:
 
 def rules_in_use() -> Rules:
     """Return the rules for files that the configuration names."""
-    return Rules.internal() if configuration.current().upload_rules == "internal" else Rules.public()
+    return _INTERNAL if configuration.current().upload_rules == "internal" else _PUBLIC
+
+
+_INTERNAL: Final = Rules.internal()
+_PUBLIC: Final = Rules.public()
