@@ -6,20 +6,13 @@ from functools import lru_cache
 from pathlib import Path
 
 from keyhouse.core import configuration
-from keyhouse.core.configuration import Configuration
 from keyhouse.storage.blobs import Blobs
 from keyhouse.storage.local import LocalBlobs
-
-_in_use: tuple[Configuration, Blobs] | None = None
 
 
 def blobs() -> Blobs:
     """Return the store that the configuration names."""
-    global _in_use  # noqa: PLW0603 - one configuration per process, and one store
-    settings = configuration.current()
-    if _in_use is None or _in_use[0] is not settings:
-        _in_use = (settings, _local(settings.files_folder))
-    return _in_use[1]
+    return _local(configuration.current().files_folder)
 
 
 @lru_cache(maxsize=8)
