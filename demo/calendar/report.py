@@ -263,14 +263,15 @@ def _page(seen: Sequence[Seen], shape: Shape) -> str:
         + _plot("Old tokens that still upload", f"of {shape.active:,} active people, since it was announced", begun, [_left(one, "weak-tokens") for one in begun], shape.active)
         + _plot("Digests mailed", f"of {shape.maintainers:,} who maintain a project", seen, [one.mailed.notices for one in seen], shape.maintainers)
     )  # fmt: skip
-    body = "".join(_as_html(block) for block in _markdown(seen, shape).split("\n\n"))
+    written = "".join(_as_html(block) for block in _markdown(seen, shape).split("\n\n"))
+    head, rest, body = written.partition("<h2>")
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         "<title>The calendar of 2022 to 2024, once more</title><style>:root{color-scheme:light dark}"
         "body{font:16px/1.5 system-ui;max-width:75rem;margin:2rem auto;padding:0 1rem}"
         "div{overflow-x:auto}table{border-collapse:collapse;font-size:.85rem}td,th{border:1px solid #8888;padding:.3rem .5rem;"
         "text-align:left;vertical-align:top}svg{max-width:100%;height:auto}path{fill:light-dark(#2f6fb0,#6ea8e0)}text{font:12px system-ui;fill:currentColor}"
-        f"</style><body>{plots}{body}</body></html>"
+        f"</style><body>{head}{plots}{rest}{body}</body></html>"
     )
 
 
