@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests import forked
 from tests.conftest import skip_or_fail
 from tests.distfiles.builders import build_wheel
 from tests.faults.conftest import Index
@@ -25,6 +26,7 @@ ABOVE_MODES = "-dac_override,-dac_read_search"
 @pytest.fixture
 def _heeding_modes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let servers be bound by the modes of files, also where root runs the tests."""
+    monkeypatch.setattr(forked, "IS_POSSIBLE", False)  # a fork keeps the rights of its parent
     if os.geteuid() != 0:
         return
     setpriv = shutil.which("setpriv")

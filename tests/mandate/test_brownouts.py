@@ -268,6 +268,6 @@ def test_n3_a_plan_warns_where_whoever_only_publishes_gets_no_brownout(ada: Any)
     assert not any(told in one.reason for one in previews.preview(bare, clock.now()).warnings)
     token_of(ada, "password")
     (warning,) = [one for one in previews.preview(bare, clock.now()).warnings if told in one.reason]
-    assert warning.reason.startswith("1 people have tokens")
+    assert warning.reason.startswith("1 person has tokens")
     foreseen = read_mandate(with_brownout())
     assert not any(told in one.reason for one in previews.preview(foreseen, clock.now()).warnings)

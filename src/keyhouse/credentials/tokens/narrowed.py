@@ -46,7 +46,8 @@ def _tell(user_id: int, lost: dict[str, datetime], wide: QuerySet[Token], now: d
     left = list(Project.objects.filter(of_person(user_id)).order_by("normalized_name"))
     kept = {one.normalized_name for one in left}
     gone = {name: at for name, at in lost.items() if name not in kept}
-    tokens = [one for one in wide if any(one.minted_at < at for at in gone.values())]
+    # tokens tell whole seconds
+    tokens = [one for one in wide if any(one.minted_at < at.replace(microsecond=0) for at in gone.values())]
     if not tokens:
         return 0
     key = f"token-reach:{user_id}:{clock.format_instant(max(gone.values()))}"
