@@ -19,9 +19,11 @@ from tests.publishing.importing.conftest import Run
 from tests.publishing.importing.site import JSON, Site, breaking_off
 from tests.publishing.world import make_project, make_user
 
+from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
-from keyhouse.core import configuration
+from keyhouse.core import clock, configuration
 from keyhouse.core.actor import Actor, host
+from keyhouse.mail.models import Mail
 from keyhouse.projects.life_cycle.services import delete_file, undeprecate_project
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role
 from keyhouse.projects.services import publish_file
@@ -35,6 +37,7 @@ from keyhouse.publishing.importing.running import Import
 from keyhouse.publishing.importing.sources.choosing import Choice, open_source
 from keyhouse.publishing.importing.sources.folder import Folder
 from keyhouse.publishing.upload.content import digest_file
+from keyhouse.safety.models import Quarantine
 from keyhouse.safety.names.services import reserve_name
 from keyhouse.safety.quarantine.services import lift
 
@@ -401,6 +404,8 @@ def test_a_project_in_quarantine_there_is_never_open_here(
     site: Site, bring_in: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "_TOGETHER", 2)
+    ada = User.objects.get(username="ada")
+    ada.emails.create(address="ada@keyhouse.example", verified_at=clock.now(), added_at=clock.now())
     wheels = [build_wheel(tmp_path, version=f"{number}.0") for number in range(1, 6)]
     said = {"project-status": {"status": "quarantined", "reason": "malware"}}
     url = serve_index(site, {"alpha": [offer_json(site, "alpha", wheel) for wheel in wheels]}, **said)
@@ -419,9 +424,49 @@ def test_a_project_in_quarantine_there_is_never_open_here(
     page = json.loads(bytes(IndexPage.objects.get(kind="simple", name="alpha", form="json").body))
     assert (page["files"], page["project-status"]["status"]) == ([], "quarantined")
     assert File.objects.count() == 5
+    # its people are told once, and the ledger and the log say it once, however many batches there were
+    assert Quarantine.objects.count() == Record.objects.filter(action="quarantine.set").count() == 1
+    assert not Record.objects.filter(action="quarantine.lift").exists()
+    assert not Mail.objects.filter(kind="quarantine-lifted").exists()
+    assert Mail.objects.filter(kind="quarantine-placed").count() == 1
     lift("alpha", by=host())
     assert Project.objects.get().status == "active"
     assert set(outcomes(bring_in(url, QUICK)[1]).values()) == {"here"}
+    assert Project.objects.get().status == "active"
+
+
+def test_two_runs_at_once_leave_in_quarantine_what_the_source_holds_there(
+    site: Site, bring_in: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one writes nothing: all of its files came meanwhile."""
+    wheels = [build_wheel(tmp_path, version=f"{number}.0") for number in range(1, 4)]
+    said = {"project-status": {"status": "quarantined", "reason": "malware"}}
+    url = serve_index(site, {"alpha": [offer_json(site, "alpha", wheel) for wheel in wheels]}, **said)
+    find = services.find_objections
+
+    def find_and_be_overtaken(*given: object) -> object:
+        found = find(*given)  # type: ignore[arg-type]  # handed on
+        monkeypatch.setattr(services, "find_objections", find)
+        bring_in(url, QUICK)
+        return found
+
+    monkeypatch.setattr(services, "find_objections", find_and_be_overtaken)
+    assert set(outcomes(bring_in(url, QUICK)[1]).values()) == {"here"}
+    assert Project.objects.get().status == "quarantined"
+    page = json.loads(bytes(IndexPage.objects.get(kind="simple", name="alpha", form="json").body))
+    assert page["files"] == []
+
+
+def test_what_was_lifted_here_stays_open_for_what_comes_later(
+    site: Site, bring_in: Run, tmp_path: Path
+) -> None:
+    wheels = [build_wheel(tmp_path, version=f"{number}.0") for number in range(1, 3)]
+    said = {"project-status": {"status": "quarantined", "reason": "malware"}}
+    offers = [offer_json(site, "alpha", wheel) for wheel in wheels]
+    bring_in(serve_index(site, {"alpha": offers[:1]}, **said), QUICK)
+    lift("alpha", by=host())
+    came = outcomes(bring_in(serve_index(site, {"alpha": offers}, **said), QUICK)[1])
+    assert came == {wheels[0].name: "here", wheels[1].name: "imported"}
     assert Project.objects.get().status == "active"
 
 

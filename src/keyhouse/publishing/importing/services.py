@@ -127,13 +127,12 @@ def publish(batch: Sequence[Fetched], plan: ProjectPlan, source: str, *, by: Act
     with turn(), transaction.atomic():
         if plan.is_new:
             _make_project(plan, new[0].project_name, by)
-        if held is not None:
-            standing.open_for_files(plan.name, held, by=by)
-        files = publish_files(new, by=by)
-        for file in files:
-            reason = yanks[file.filename]
-            if reason is not None:
-                yank_release(plan.name, file.release.version, reason, by=by)
+        with standing.room_for_files(plan.name, held, by=by):
+            files = publish_files(new, by=by)
+            for file in files:
+                reason = yanks[file.filename]
+                if reason is not None:
+                    yank_release(plan.name, file.release.version, reason, by=by)
         if files and held is not None:
             standing.hold(plan.name, held, by=by)
     faults.reach("upload.committed")

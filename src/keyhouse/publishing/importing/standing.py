@@ -7,6 +7,7 @@ the same command is run once more.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 from keyhouse.audit.queries import records
@@ -17,7 +18,8 @@ from keyhouse.projects.life_cycle.services import archive_project, deprecate_pro
 from keyhouse.projects.models import File, Project
 from keyhouse.projects.rules import ACTIVE, ARCHIVED, DEPRECATED, QUARANTINED
 from keyhouse.publishing.importing.offers import Offered
-from keyhouse.safety.quarantine.services import LONGEST_REASON, lift, quarantine
+from keyhouse.safety.models import Quarantine
+from keyhouse.safety.quarantine import services as quarantine
 
 _DECIDED: Final = (
     "project.archive",
@@ -35,19 +37,19 @@ def quarantine_reason(offered: Offered) -> str | None:
     told = (
         f"The index it was imported from holds it in quarantine: {offered.status_reason or 'no reason given'}"
     )
-    return told[:LONGEST_REASON].strip()
+    return told[: quarantine.LONGEST_REASON].strip()
 
 
-def open_for_files(name: str, reason: str, *, by: Actor) -> None:
-    """Lift the quarantine that an earlier batch of the same files brought; the caller's transaction sets it again."""
-    project = queries.find_project(name)
-    if project is not None and (project.status, project.status_reason) == (QUARANTINED, reason):
-        lift(name, by=by)
+def room_for_files(name: str, reason: str | None, *, by: Actor) -> AbstractContextManager[None]:
+    """Return within what files come, also where an earlier batch of them brought this quarantine, which stays."""
+    return nullcontext() if reason is None else quarantine.room_for_files(name, reason, by=by)
 
 
 def hold(name: str, reason: str, *, by: Actor) -> None:
-    """Take a project out of every face of the index."""
-    quarantine(name, reason, by=by)
+    """Take a project out of every face of the index, unless somebody here lifted this very quarantine."""
+    lifted = Quarantine.objects.filter(project__normalized_name=name, version="", filename="", reason=reason)
+    if not lifted.filter(lifted_at__isnull=False).exists():
+        quarantine.quarantine(name, reason, by=by)
 
 
 def carry_over(name: str, offered: Offered, *, by: Actor) -> None:

@@ -6,6 +6,9 @@ request finds nothing, in every process, and what was there before comes back as
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import transaction
 
 from keyhouse.accounts.recovery.telling import tell_others
@@ -66,6 +69,27 @@ def lift(name: str, *, version: str = "", filename: str = "", by: Actor) -> Quar
         _finish(row, "quarantine.lift", letters.lifted(str(row), name), by)
     faults.reach("quarantine.committed")
     return row
+
+
+@contextmanager
+def room_for_files(name: str, reason: str, *, by: Actor) -> Iterator[None]:
+    """Let files come into a whole project that is held for this very reason, and hold it again behind them.
+
+    All within one transaction, so nobody meets it open. What is held stays held, so nobody is told, and its row in the
+    ledger stands. A project that isn't held for this stays as it is. Raises what `lift` raises, but QuarantineMissing.
+    """
+    with transaction.atomic():
+        project = _lock(name, "quarantine.lift", by)
+        row = queries.find_lasting(project, "", "")
+        if row is None or row.reason != reason or not queries.is_in_force(row):
+            yield
+            return
+        project.status, project.status_reason = row.former_status, row.former_reason
+        project.save(update_fields=["status", "status_reason"])
+        yield
+        row.project = _lock(name, "quarantine.set", by)
+        _apply(row)
+        _render(row)
 
 
 def _lock(name: str, action: str, by: Actor) -> Project:
@@ -133,9 +157,13 @@ def _finish(row: Quarantine, action: str, letter: Letter, by: Actor) -> None:
     details = {"version": row.version, "filename": row.filename, "reason": row.reason}
     record(action, by=by, about=thing_of(row.project), details=details)
     tell_others(people_of(row.project.pk), letter, clock.now())
+    _render(row)
+    faults.reach("quarantine.rows-written")
+
+
+def _render(row: Quarantine) -> None:
     pages.empty_listings()
     pages.refresh_pages(row.project, versions=[row.version] if row.version else None, touches_listing=True)
-    faults.reach("quarantine.rows-written")
 
 
 def _cleaned(reason: str) -> str:
