@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.core import clock
+from keyhouse.core.actions import Thing
 from keyhouse.credentials.trusted_publishers.listing import Line, lines_of
 from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.credentials.trusted_publishers.queries import all_live
@@ -22,7 +23,8 @@ from keyhouse.mandate.people import facts_of
 from keyhouse.mandate.populations import likeness
 from keyhouse.mandate.rules import Policy, is_compliant
 from keyhouse.organizations.models import Organization
-from keyhouse.organizations.rules import KINDS
+from keyhouse.organizations.queries import find_member_kind
+from keyhouse.organizations.rules import KINDS, allows_role
 from keyhouse.projects import rights
 from keyhouse.projects.models import Project, Role
 from keyhouse.projects.rules import OWNER
@@ -135,13 +137,24 @@ def _unmet(facts: Facts, policies: Sequence[Policy], now: datetime) -> tuple[Ask
 MOST_PUBLISHERS: Final = 100
 
 
-def weak_publishers_of(project: Project) -> list[Line]:
-    """Return the publishers of a project, its organization's with them, that an owner has to confirm anew."""
-    theirs = Q(project=project) | (
-        Q(organization_id=project.organization_id, pending_normalized_name="")
-        & (Q(is_for_all_projects=True) | Q(projects=project))
-    )
-    return _to_confirm(Publisher.objects.filter(theirs if project.organization_id else Q(project=project)))
+def weak_publishers_of(project: Project, reader_id: int | None) -> list[Line]:
+    """Return the publishers of a project that an owner has to confirm anew, for somebody who reads them.
+
+    Those of its organization are among them for whoever owns that: nobody else is told what it trusts.
+    """
+    theirs = Q(project=project)
+    if _reads_publishers(reader_id, project.organization_id):
+        theirs |= Q(organization_id=project.organization_id, pending_normalized_name="") & (
+            Q(is_for_all_projects=True) | Q(projects=project)
+        )
+    return _to_confirm(Publisher.objects.filter(theirs))
+
+
+def _reads_publishers(user_id: int | None, organization_id: int | None) -> bool:
+    if organization_id is None:
+        return False
+    kind = find_member_kind(user_id, Thing("organization", organization_id))
+    return allows_role(kind, "publisher.read")
 
 
 def weak_publishers_in(organization: Organization) -> list[Line]:
@@ -154,8 +167,13 @@ def weak_publishers_in(organization: Organization) -> list[Line]:
 def _to_confirm(rows: QuerySet[Publisher]) -> list[Line]:
     """Return what rests, or is below what a mandate asks of whoever set it up: a mandate isn't complete with it."""
     live = all_live(clock.now()).filter(pk__in=rows.values("pk"))
-    found = live.select_related("configured_by", "project", "organization").order_by("pk")
-    return [one for one in lines_of(found[:MOST_PUBLISHERS]) if one.needs_confirmation]
+    every = live.select_related("configured_by", "project", "organization").order_by("pk")
+    found: list[Line] = []
+    last = 0
+    while len(found) < MOST_PUBLISHERS and (some := list(every.filter(pk__gt=last)[:MOST_PUBLISHERS])):
+        found += [one for one in lines_of(some) if one.needs_confirmation]
+        last = some[-1].pk
+    return found[:MOST_PUBLISHERS]
 
 
 def _people(project: Project) -> list[tuple[User, rights.Right]]:

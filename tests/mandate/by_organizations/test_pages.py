@@ -6,6 +6,7 @@ import json
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from click.testing import CliRunner
 from django.test import Client
 from tests.credentials.tokens.test_robots import who
@@ -36,7 +37,7 @@ from keyhouse.credentials.tokens import robots
 from keyhouse.credentials.tokens.rules import Reach
 from keyhouse.credentials.trusted_publishers import of_organizations
 from keyhouse.credentials.trusted_publishers.models import Issuer
-from keyhouse.mandate import nudging
+from keyhouse.mandate import blockers, nudging
 from keyhouse.mandate.by_organizations import lately
 from keyhouse.mandate.by_organizations.models import Declaration
 from keyhouse.mandate.declarations import Demand
@@ -175,6 +176,25 @@ def test_what_has_to_be_confirmed_stands_among_what_holds_a_mandate_up(
         assert "Publishers that somebody has to confirm" in shown
         assert "refused from" in shown
     assert get(pages[0], by_app(crew.cora)).status_code in {403, 404}
+    # what the organization trusts, and how strong its owners are, is nobody's who merely has a role in a project
+    for other in (by_app(crew.mo), by_app(crew.cora)):
+        shown = text_of(get(pages[1], other))
+        assert "alpha" in shown
+        assert "Publishers that somebody has to confirm" not in shown
+
+
+def test_a_publisher_to_be_confirmed_is_found_behind_many_strong_ones(
+    crew: Crew, acme: Organization, doors: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blockers, "MOST_PUBLISHERS", 1)
+    know_issuer()
+    for who_adds, workflow in ((by_key(crew.ada), "strong.yml"), (by_app(crew.otto), "weak.yml")):
+        of_organizations.add_organization_publisher(
+            "acme", "github", GITHUB, {**FIELDS, "workflow": workflow}, reach=Reach((), is_also_later=True), by=who_adds
+        )  # fmt: skip
+    declare_known("acme", Demand("phishing-resistant"), FROM, by=by_key(crew.ada))
+    [line] = blockers.weak_publishers_in(acme)
+    assert "weak.yml" in line.label
 
 
 def test_looking_says_which_uploads_of_the_last_days_would_have_been_refused(
@@ -193,7 +213,8 @@ def test_looking_says_which_uploads_of_the_last_days_would_have_been_refused(
     assert lately.replay(acme, Demand("any-factor", True), clock.now()).refused == 3
     shown = text_of(post(BASE, ada, {**FORM, "look": "1"}))
     assert "2 would have been refused" in shown
-    assert "of ada, 2 files" in shown
+    assert "a token of ada, 2 files" in shown
+    assert str(clock.now()) not in shown  # it stands in what she calls her tokens, which is hers alone
     assert lately.replay(acme, Demand("device-bound"), clock.now() + timedelta(days=31)).files == 0
     assert everything() == before
     for other in (by_app(crew.mo), by_app(crew.cora)):

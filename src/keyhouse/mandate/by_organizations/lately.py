@@ -88,10 +88,12 @@ def _tokens(keys: Iterable[str]) -> Mapping[str, Token]:
 
 
 def _of_token(token: Token | None, mandate: Mandate) -> str:
-    """Name a token that would be refused; one that is gone stops nothing."""
+    """Name a token that would be refused; one that is gone stops nothing. What people call their own ones is theirs alone."""
     if token is None or (mandate.takes_tokens and _is_enough(mandate, _TOKEN, token.strength)):
         return ""
-    return f"the token “{token.description}” of {token.user.username}"
+    if token.is_robot:
+        return f"the robot token “{token.description}” of {token.user.username}"
+    return f"a token of {token.user.username}"
 
 
 def _of_publisher(publisher: Publisher | None, mandate: Mandate) -> str:

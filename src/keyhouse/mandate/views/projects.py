@@ -31,7 +31,7 @@ def blockers(request: AskedRequest, name: str) -> HttpResponse:
     context = {
         "project": found,
         "blockers": blockers_of(found, clock.now()),
-        "publishers": weak_publishers_of(found),
+        "publishers": weak_publishers_of(found, request.actor.user_id),
         "can_nudge": allows_role(kind, nudging.NUDGE),
     }
     return render(request, "mandate/project.html", context)

@@ -109,6 +109,11 @@ class FormerRole(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+"
     )
 
+    class Meta:
+        """What ended lately is asked for each minute."""
+
+        indexes: ClassVar = [models.Index(fields=["ended_at"], name="former_role_by_end")]
+
     def __str__(self) -> str:
         """Return the kind of role."""
         return self.kind
