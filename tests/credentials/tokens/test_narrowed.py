@@ -54,6 +54,37 @@ def test_once_with_what_is_lost_and_what_is_left(
     assert narrowed.tell_of_less(clock.now()) == 0
 
 
+def test_what_was_told_is_told_no_more_when_another_right_comes_back_or_ends(
+    mint: MakeToken, ada: User, alpha: Project, bob: User, set_clock: SetClock
+) -> None:
+    now = clock.now()
+    set_clock(now)
+    mint(project_ids=None, reason="all of it", description="everywhere")
+    for name in ("beta", "gamma"):
+        project = Project.objects.create(name=name, normalized_name=name, folded_name=name, created_at=now)
+        for user in (ada, bob):
+            Role.objects.create(project=project, user=user, kind="owner", since_at=now)
+    for minutes, name in ((60, "alpha"), (61, "beta")):
+        set_clock(now + timedelta(minutes=minutes))
+        ending.remove_role(name, "ada", by=host())
+    assert narrowed.tell_of_less(clock.now()) == 1
+    assert "no role any more in alpha, beta." in told()[0]
+    Role.objects.create(project=project_named("beta"), user=ada, kind="owner", since_at=clock.now())
+    assert narrowed.tell_of_less(clock.now()) == 0, "alpha was told of already"
+    set_clock(now + timedelta(minutes=70))
+    ending.remove_role("gamma", "ada", by=host())
+    assert [narrowed.tell_of_less(clock.now()) for _ in range(2)] == [1, 0]
+    assert "no role any more in gamma." in told()[1]
+    set_clock(now + timedelta(minutes=80))
+    ending.remove_role("beta", "ada", by=host())
+    Role.objects.create(project=project_named("beta"), user=ada, kind="owner", since_at=clock.now())
+    assert narrowed.tell_of_less(clock.now()) == 0, "she has it back"
+
+
+def project_named(name: str) -> Project:
+    return Project.objects.get(normalized_name=name)
+
+
 def test_whoever_has_none_or_got_it_back_or_has_one_for_a_project_is_told_nothing(
     mint: MakeToken, ada: User, alpha: Project, bob: User
 ) -> None:

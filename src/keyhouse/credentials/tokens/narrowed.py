@@ -43,21 +43,38 @@ def tell_of_less(now: datetime) -> int:
 
 
 def _tell(user_id: int, lost: dict[str, datetime], wide: QuerySet[Token], now: datetime) -> int:
-    left = list(Project.objects.filter(of_person(user_id)).order_by("normalized_name"))
-    kept = {one.normalized_name for one in left}
-    gone = {name: at for name, at in lost.items() if name not in kept}
-    # tokens tell whole seconds
-    tokens = [one for one in wide if any(one.minted_at < at.replace(microsecond=0) for at in gone.values())]
+    until = _told_until(user_id)
+    lost = {name: at for name, at in lost.items() if until is None or at > until}
+    if not lost:
+        return 0
+    mine = Project.objects.filter(of_person(user_id)).order_by("normalized_name")
+    left = dict(mine.values_list("normalized_name", "name"))
+    gone = {name: at for name, at in lost.items() if name not in left}
+    if not gone:
+        return 0
+    last = max(gone.values())
+    tokens = [one for one in wide if one.minted_at < last.replace(microsecond=0)]  # which tells whole seconds
     if not tokens:
         return 0
-    key = f"token-reach:{user_id}:{clock.format_instant(max(gone.values()))}"
     with transaction.atomic():
         person = User.objects.select_for_update(no_key=True).get(pk=user_id)
-        if person.state == User.State.DELETED or Mail.objects.filter(key__startswith=f"{key}:").exists():
+        if person.state == User.State.DELETED or _told_until(user_id) != until:
             return 0
-        letter = letters.reaches_less(
-            [one.description for one in tokens], sorted(gone), [one.name for one in left]
-        )
+        letter = letters.reaches_less([one.description for one in tokens], sorted(gone), list(left.values()))
+        key = f"{_begin(user_id)}{clock.format_instant(last)}"
         told = emails.tell(person, letter, now=now, key=key)
         faults.reach("reminder.rows-written")
     return min(told, 1)
+
+
+def _begin(user_id: int) -> str:
+    """Return how the keys of these mails to somebody begin; the instant follows, then the address."""
+    return f"token-reach:{user_id}:"
+
+
+def _told_until(user_id: int) -> datetime | None:
+    """Return the end of the last right that somebody was told of; found by the account, since a key has no index for that."""
+    begin = _begin(user_id)
+    keys = Mail.objects.filter(account_id=user_id, key__startswith=begin).values_list("key", flat=True)
+    found = ((key or "").removeprefix(begin).partition("Z:")[0] for key in keys)
+    return max((clock.parse_instant(f"{one}Z") for one in found), default=None)
