@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -88,9 +88,12 @@ class MandateGate:
         except UNREADABLE:
             _log.exception("what a notice would change can't be told")
             return caution, frozenset({caution.mandate})
-        while caution.mandate not in told:
-            told |= {caution.mandate}
-            caution = caution_of(decide(facts.once_told(told, now), policies, now)) or caution
+        notice = _notice_of(decide(facts, policies, now), policies) or caution.mandate
+        while notice not in told:
+            told |= {notice}
+            decision = decide(facts.once_told(told, now), policies, now)
+            caution = caution_of(decision) or caution
+            notice = _notice_of(decision, policies) or notice
         return caution, told
 
     def live_mandates(self, at: datetime) -> list[str]:
@@ -170,6 +173,14 @@ def refusal_of(decision: Decision) -> Refusal:
     )
     refusal.decision = decision.as_dict()
     return refusal
+
+
+def _notice_of(decision: Decision, policies: Iterable[Policy]) -> str:
+    """Return by what notices of the mandate that warns are known; nothing where none does."""
+    if decision.verdict != "warn":
+        return ""
+    label = (decision.mandate, decision.version)
+    return next((one.notice_name for one in policies if (one.name, one.version) == label), "")
 
 
 def caution_of(decision: Decision) -> Caution | None:

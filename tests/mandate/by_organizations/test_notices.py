@@ -23,10 +23,11 @@ from tests.mandate.stored import make_user
 from tests.mandate.visiting import Visit
 
 from keyhouse.accounts.models import Email, User
-from keyhouse.core import faults
+from keyhouse.core import actions, faults
 from keyhouse.core.actor import host
 from keyhouse.mandate.by_organizations import services
 from keyhouse.mandate.declarations import LOOSEN_AFTER, NOTICE, Demand
+from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.models import Notice
 from keyhouse.mandate.notices import services as notices
 from keyhouse.mandate.notices.models import Delivery
@@ -140,6 +141,19 @@ def test_n3_the_inbox_has_it_with_the_organization_and_the_day_and_seeing_it_cou
     visit.get("/account/notices/")
     assert "organization:emca" in visit.text
     assert telling.look(NOW + 4 * DAY) == 0
+
+
+def test_n3_a_banner_counts_as_told_and_tells_the_day_as_it_is_then(
+    crew: Crew, acme: Organization, set_clock: SetClock
+) -> None:
+    declare(crew)
+    set_clock(NOW + DAY)
+    mo = by_app(crew.mo)
+    caution = actions.require_gate(mo, "release.publish", ALPHA)
+    assert caution is not None
+    assert caution.until == FROM + NOTICE, "nothing reached them so far"
+    shown, names = MandateGate().once_told(mo, "release.publish", ALPHA, caution)
+    assert (shown.until, names) == (FROM, frozenset({_known_as(acme)}))
 
 
 def test_n3_their_account_page_counts_as_told(crew: Crew, acme: Organization, set_clock: SetClock) -> None:
