@@ -15,12 +15,13 @@ from keyhouse.accounts import browsers, emails, links
 from keyhouse.accounts.addresses import letters
 from keyhouse.accounts.errors import LinkUnknown
 from keyhouse.accounts.models import OneTimeLink, Suspension, User
+from keyhouse.accounts.oversight.suspending import end_proposals_of
 from keyhouse.accounts.recovery.cases import stop_cases
 from keyhouse.accounts.recovery.queries import find_open
 from keyhouse.accounts.recovery.telling import tell_operators
 from keyhouse.accounts.sessions import end_sessions
 from keyhouse.accounts.visitor import Visitor
-from keyhouse.audit.services import record
+from keyhouse.audit.services import Detail, record
 from keyhouse.core import actions
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
@@ -96,8 +97,10 @@ def _freeze(user: User, action: str, *, by: Actor, now: datetime, told_at: str =
     browsers.forget(user.pk, now)  # one of them may be the thief's, and so may one that waits
     stop_cases(user, how="not-me", by=by, now=now)
     links.end_all_links(user, but=SURVIVING)
+    ended = end_proposals_of(user, "whoever proposed it says that others used the account", now)
     OneTimeLink.objects.filter(user=user, purpose=links.NOT_ME, used_at=None).update(used_at=now)
-    record(action, by=by, about=Thing("account", user.pk, user.username), account_id=user.pk)
+    details: dict[str, Detail] = {"proposals": ended} if ended else {}
+    record(action, by=by, about=Thing("account", user.pk, user.username), account_id=user.pk, details=details)
     for address in _reached(user, told_at):
         emails.send_to(user, address, letters.frozen(by=by, now=now), now=now)
     # it is not about the operators' own accounts, so nothing in it may freeze these

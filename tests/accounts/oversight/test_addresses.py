@@ -19,12 +19,18 @@ from tests.accounts.conftest import (
 
 from keyhouse.accounts import holds
 from keyhouse.accounts.addresses.errors import AddressMissing, AddressReachable, AddressVerified
-from keyhouse.accounts.errors import AccountHeld, SessionMissing
+from keyhouse.accounts.errors import AccountHeld
 from keyhouse.accounts.keeping import keep
 from keyhouse.accounts.models import Email, Hold, Proposal, RecoveryCase, Session, User
 from keyhouse.accounts.oversight import proposals
-from keyhouse.accounts.oversight.addresses import ADDRESS, propose_address
-from keyhouse.accounts.oversight.errors import ApprovalRefused, OwnAccount, ProposalOpen, ProposalOver
+from keyhouse.accounts.oversight.addresses import ADDRESS, propose_address, unreached
+from keyhouse.accounts.oversight.errors import (
+    ApprovalRefused,
+    OwnAccount,
+    PersonUnfit,
+    ProposalOpen,
+    ProposalOver,
+)
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
@@ -146,10 +152,11 @@ def test_a_hold_a_case_and_a_closed_account_stay_as_they_are(
     time.go(hours=73)
     for state in (User.State.FROZEN, User.State.SUSPENDED):
         User.objects.filter(pk=ada.pk).update(state=state)
-        with pytest.raises((SessionMissing, AccountHeld)):
+        with pytest.raises(PersonUnfit, match="closed"):
             approve(row, actor(other))
         ada.refresh_from_db()
         assert ada.state == state
+        assert unreached(ada, clock.now()) == []
     assert not is_verified(mine)
     assert Hold.objects.get(user=ada).ended_at is None
     assert not RecoveryCase.objects.exists()
@@ -202,6 +209,8 @@ def test_the_console_offers_it_only_where_it_is_possible(
     _, browser = signed_in(root)
     assert "verify-address" in browser.get("/operator/people/ada/").content.decode()
     assert "ada@example.org" in browser.get(PAGE).content.decode()
+    Email.objects.filter(pk=mine.pk).update(domain_gone_at=clock.now())
+    assert "ada@example.org (its domain was gone)" in browser.get(PAGE).content.decode()
     wrong = browser.post(PAGE, {"address": "999999", "reason": WHY})
     assert (wrong.status_code, Proposal.objects.count()) == (400, 0)
     browser.get(PAGE)

@@ -10,6 +10,7 @@ import pytest
 from tests.accounts.addresses.mailbox import letters_to
 from tests.accounts.conftest import Clock, at_once, make_person, signed_in
 
+from keyhouse.accounts.freezing import freeze_own
 from keyhouse.accounts.keeping import keep
 from keyhouse.accounts.models import Proposal, User
 from keyhouse.accounts.oversight import proposals
@@ -102,7 +103,7 @@ def test_what_changed_meanwhile_ends_it(ada: User, root: User, time: Clock) -> N
     assert Record.objects.get(action="proposal.carry-out").code == "person-unfit"
 
 
-@pytest.mark.parametrize("end", ["suspend", "depose"])
+@pytest.mark.parametrize("end", ["suspend", "depose", "freeze"])
 def test_what_somebody_proposed_doesnt_outlive_their_office(
     ada: User, root: User, time: Clock, end: str
 ) -> None:
@@ -112,6 +113,9 @@ def test_what_somebody_proposed_doesnt_outlive_their_office(
     other.refresh_from_db()
     if end == "suspend":
         suspend_user(root, WHY, by=actor(other), now=clock.now())
+    elif end == "freeze":  # it may have been a thief in their session
+        freeze_own(root, by=actor(root), now=clock.now())
+        assert Record.objects.get(action="account.freeze").details["proposals"] == 1
     else:
         revoke_office(root, "operator", WHY, by=actor(other), now=clock.now())
     row.refresh_from_db()

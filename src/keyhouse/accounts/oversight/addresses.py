@@ -15,7 +15,9 @@ from keyhouse.accounts.addresses.errors import AddressMissing, AddressReachable,
 from keyhouse.accounts.confirming import masked
 from keyhouse.accounts.models import Email, Proposal, User
 from keyhouse.accounts.oversight import letters, proposals
+from keyhouse.accounts.oversight.errors import PersonUnfit
 from keyhouse.accounts.oversight.proposals import JOB, Undertaking
+from keyhouse.accounts.sessions import CLOSED_STATES
 from keyhouse.core.actor import Actor, job
 from keyhouse.mail.queries import is_off, is_stuck_for
 
@@ -29,7 +31,9 @@ def is_out_of_reach(address: str, now: datetime) -> bool:
 
 
 def unreached(user: User, now: datetime) -> list[Email]:
-    """Return the addresses of a person that operators may answer for."""
+    """Return the addresses of a person that operators may answer for; none of an account that is closed."""
+    if user.state in CLOSED_STATES:
+        return []
     rows = Email.objects.filter(user=user, verified_at=None).order_by("pk")
     return [row for row in rows if is_out_of_reach(row.address, now)]
 
@@ -42,6 +46,10 @@ def _find(user: User, about: str) -> Email:
 
 
 def _judge(user: User, about: str, now: datetime) -> None:
+    if user.state in CLOSED_STATES:
+        raise PersonUnfit(
+            "This account is closed, so nobody answers for its addresses.", fix="It is opened first."
+        )
     email = _find(user, about)
     if email.verified_at:
         raise AddressVerified

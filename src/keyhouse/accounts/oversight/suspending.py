@@ -168,7 +168,7 @@ def require_operator(row: User | None, by: Actor) -> None:
 def end_proposals_of(user: User, why: str, now: datetime) -> int:
     """End what somebody proposed and what would come to hold by itself, as it may not have been them; returns how many.
 
-    In the caller's transaction, which records it and holds the locks of `lock_person`.
+    In the caller's transaction, which records it and holds the lock of their account, as whoever carries one out does.
     """
     mine = Proposal.objects.filter(proposed_by=user.username, done_at=None, ended_at=None)
     return mine.update(ended_at=now, ended_why=why)

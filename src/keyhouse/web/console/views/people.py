@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
-from keyhouse.accounts.models import User
+from keyhouse.accounts.models import Email, User
 from keyhouse.accounts.oversight import addresses, offices, suspending
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
@@ -139,7 +139,7 @@ def verify_address(request: AskedRequest, username: str) -> HttpResponse:
     now, user = clock.now(), _get(username)
     form = AddressForm(request.POST if request.method == "POST" else None)
     found = addresses.unreached(user, now)
-    form.fields["address"].choices = [(one.pk, one.address) for one in found]  # type: ignore[attr-defined]  # it is a ChoiceField
+    form.fields["address"].choices = [(one.pk, _named(one)) for one in found]  # type: ignore[attr-defined]  # it is a ChoiceField
     if request.method == "POST":
         told, by = form.cleaned_data if form.is_valid() else {}, request.actor
         done = form.carry_out(
@@ -148,6 +148,11 @@ def verify_address(request: AskedRequest, username: str) -> HttpResponse:
         if done is not None:
             return SeeOther(PROPOSALS)
     return show_form(request, "console/person_verify_address.html", form, {"person": user, "found": found})
+
+
+def _named(one: Email) -> str:
+    """Return an address with what speaks against it: who has its domain now may be somebody else."""
+    return f"{one.address} (its domain was gone)" if one.domain_gone_at else one.address
 
 
 @actions.takes(*WhyForm.base_fields)
