@@ -291,6 +291,11 @@ def _may_verify(now: Situation) -> bool:
     return is_complete and not now.is_held and now.transport == "works" and now.mail == "unverified"
 
 
+def _may_verify_by_hand(now: Situation) -> bool:
+    is_open = not now.is_held and not now.case
+    return is_open and now.transport != "works" and now.mail in {"unverified", "domain-gone"}
+
+
 def _may_replace_address(now: Situation) -> bool:
     return _may_change_addresses(now) and now.mail in {"bounced", "domain-gone", "lost"}
 
@@ -517,7 +522,7 @@ WITH_OPERATORS: Final = (
         "verify-by-hand",
         "two operators or the host verify the address of a person whom they met",
         "operators",
-        lambda now: now.transport != "works" and now.mail in {"unverified", "domain-gone"} and not now.case,
+        _may_verify_by_hand,
         lambda now: replace(now, mail="verified"),
     ),
     Step(

@@ -31,6 +31,7 @@ from keyhouse.accounts.oversight.errors import (
     ProposalOpen,
     ProposalOver,
 )
+from keyhouse.accounts.reachability import WITH_OPERATORS, everything
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
@@ -160,6 +161,12 @@ def test_a_hold_a_case_and_a_closed_account_stay_as_they_are(
     assert not is_verified(mine)
     assert Hold.objects.get(user=ada).ended_at is None
     assert not RecoveryCase.objects.exists()
+
+
+def test_x10_the_model_takes_their_word_for_no_account_that_is_on_hold_or_closed() -> None:
+    by_hand = next(step for step in WITH_OPERATORS if step.name == "verify-by-hand")
+    found = [now for now in everything() if by_hand.may(now)]
+    assert {(now.account, now.reset) for now in found} == {("open", False)}
 
 
 def test_refusals_leave_nothing(mine: Email, root: User, other: User) -> None:
