@@ -27,7 +27,7 @@ from keyhouse.audit.models import Record
 from keyhouse.core.actor import Actor, host, job
 from keyhouse.core.errors import GateUnavailable, RoleRequired, SecondFactorRequired, StepUpRequired
 from keyhouse.index.sketches import Registers, add, encode
-from keyhouse.mandate import defaults, previews, queries
+from keyhouse.mandate import defaults, previews, queries, unanswered
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.errors import (
     ExemptionInvalid,
@@ -134,6 +134,45 @@ def test_a_sole_operator_loosens_a_day_later_and_may_take_it_back_until_then(
     assert live_names(NOW + DAY) == [("default", 1)]
     with pytest.raises(ProposalOver):
         withdraw_version("default", 2, by=host())
+
+
+@pytest.mark.parametrize("state", ["frozen", "suspended"])
+def test_what_a_sole_operator_announced_is_taken_back_where_their_account_is_closed_meanwhile(
+    ops: User, ada: User, state: str
+) -> None:
+    """It may not have been them, and nobody else can say that it was."""
+    row = exempt(ada, session_of(ops))
+    propose_version(looser_default(), by=session_of(ops))
+    assert unanswered.take_back(NOW) == 0
+    before = queries.read_change()
+    User.objects.filter(pk=ops.pk).update(state=state)
+    assert unanswered.take_back(NOW) == 2
+    assert (live_names(NOW + DAY), exempted(ada, NOW + DAY)) == ([("default", 1)], [])
+    assert queries.read_change() != before
+    assert sorted(Record.objects.filter(action="mandate.withdraw").values_list("about_kind", flat=True)) == [
+        "exemption",
+        "mandate",
+    ]
+    assert unanswered.take_back(NOW) == 0
+    row.refresh_from_db()
+    assert (row.withdrawn_at, row.withdrawn_by) == (NOW, "mandate")
+
+
+def test_what_somebody_else_stands_behind_stays_whatever_becomes_of_who_proposed_it(
+    ops: User, other: User
+) -> None:
+    propose_version(looser_default(), by=session_of(ops))
+    User.objects.filter(pk=ops.pk).update(state="frozen")
+    approve_version("default", 2, by=session_of(other))  # alone by now
+    assert unanswered.take_back(NOW) == 0
+    assert live_names(NOW + DAY) == [("default", 2)]
+
+
+def test_what_the_host_announced_stays(ops: User) -> None:
+    propose_version(looser_default(), by=host())
+    User.objects.filter(pk=ops.pk).update(state="frozen")
+    assert unanswered.take_back(NOW) == 0
+    assert live_names(NOW + DAY) == [("default", 2)]
 
 
 def test_a_version_in_effect_is_not_withdrawn(ops: User) -> None:

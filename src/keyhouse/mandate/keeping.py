@@ -17,7 +17,7 @@ from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
 from keyhouse.index.database import UnavailableError
 from keyhouse.index.turns import unless_busy
-from keyhouse.mandate import criticality, dispositions, history, protection
+from keyhouse.mandate import criticality, dispositions, history, protection, unanswered
 from keyhouse.mandate.campaigns import emergency, signals
 from keyhouse.mandate.exits import laying_down, weighing
 from keyhouse.mandate.metrics import daily
@@ -36,6 +36,7 @@ LOCK: Final = "mandate-keeping"
 # What is critical is worked out first: it says whom the mandates cover.
 WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "criteria": criticality.renew_critical_projects,
+    "unanswered": unanswered.take_back,
     "tokens": dispositions.revoke_due_tokens,
     "protection": protection.renew_protection,
     "campaigns": signals.look_after,

@@ -209,11 +209,16 @@ def withdraw_version(name: str, version: int, *, by: Actor) -> MandateVersion:
         row = _get_version(name, version)
         if row.withdrawn_at is not None or (row.effective_at is not None and row.effective_at <= now):
             raise ProposalOver
-        row.withdrawn_at, row.withdrawn_by = now, by.name
-        row.save(update_fields=["withdrawn_at", "withdrawn_by"])
-        mark_change()
-        _record("mandate.withdraw", row, by, {"proposed_by": row.proposed_by})
+        end_version(row, by, now)
     return row
+
+
+def end_version(row: MandateVersion, by: Actor, now: datetime) -> None:
+    """Write that a version is taken back; in the transaction of the caller, who holds the ledger."""
+    row.withdrawn_at, row.withdrawn_by = now, by.name
+    row.save(update_fields=["withdrawn_at", "withdrawn_by"])
+    mark_change()
+    _record("mandate.withdraw", row, by, {"proposed_by": row.proposed_by})
 
 
 def seed_version(mandate: Mandate, *, approved_by: Sequence[str], by: Actor) -> MandateVersion:
@@ -439,11 +444,16 @@ def withdraw_exemption(exemption_id: int, *, by: Actor) -> Exemption:
         row = _get_exemption(exemption_id)
         if row.withdrawn_at is not None or row.until <= now:
             raise ProposalOver
-        row.withdrawn_at, row.withdrawn_by = now, by.name
-        row.save(update_fields=["withdrawn_at", "withdrawn_by"])
-        _record_exemption("mandate.withdraw", row, by)
-        _follow(row, by, now)
+        end_exemption(row, by, now)
     return row
+
+
+def end_exemption(row: Exemption, by: Actor, now: datetime) -> None:
+    """Write that an exemption ends, or won't begin; in the transaction of the caller, who holds the ledger."""
+    row.withdrawn_at, row.withdrawn_by = now, by.name
+    row.save(update_fields=["withdrawn_at", "withdrawn_by"])
+    _record_exemption("mandate.withdraw", row, by)
+    _follow(row, by, now)
 
 
 Follower = Callable[[Exemption, Actor, datetime], None]

@@ -51,7 +51,7 @@ KINDS: Final = (
     Kind("index-keeper", "renders what installers will ask for", timedelta(seconds=1)),
     Kind(
         "mandate-keeper",
-        "works out critical and protected projects, ends weak tokens, appoints owners, marks accounts for emergencies, queues notices",
+        "works out critical and protected projects, takes back what nobody can answer for any more, ends weak tokens, appoints owners, marks accounts for emergencies, queues notices",
         timedelta(minutes=1),
         mandates.keep_unless_busy,
     ),
