@@ -87,6 +87,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/browse/": seen(),
     "/help/clients/": seen(),
     "/help/codes/": seen(),
+    "/help/codes/topic/{slug}/": seen(at="/help/codes/topic/accounts-and-signing-in/"),
     "/help/codes/{code}/": seen(at="/help/codes/second-factor-required/"),
     "/mandate/": seen(),
     "/mandate/notices/": seen(),

@@ -88,15 +88,28 @@ def test_every_refusal_and_finding_has_an_explanation() -> None:
         assert one.meaning or one.fix, f"{one.code} says neither what it means nor what to do"
 
 
-def test_every_code_has_a_page_and_stands_in_the_list(client: Client) -> None:
+def test_every_code_has_a_page_and_stands_in_the_list_and_with_its_topic(client: Client) -> None:
     listed = text_of(client, "/help/codes/")
-    for code in explanations.all_explanations():
+    topics = {one.title: one.slug for one in explanations.topics()}
+    assert len(set(topics.values())) == len(topics)
+    told = {title: text_of(client, f"/help/codes/topic/{slug}/") for title, slug in topics.items()}
+    for code, one in explanations.all_explanations().items():
         assert f"href={code}/>" in listed
-        assert code in text_of(client, f"/help/codes/{code}/")
+        assert f'href="/help/codes/{code}/"' in told[one.topic]
+        page = text_of(client, f"/help/codes/{code}/")
+        assert code in page
+        assert f'href="/help/codes/topic/{one.topic_slug}/"' in page
+    assert all(f'href="topic/{slug}/"' in listed for slug in topics.values())
 
 
-def test_an_unknown_code_is_not_found(client: Client) -> None:
+def test_the_list_of_codes_has_room_for_as_many_again(client: Client) -> None:
+    assert len(client.get("/help/codes/").content) < 40_000
+
+
+def test_an_unknown_code_or_topic_is_not_found(client: Client) -> None:
     assert client.get("/help/codes/nonsense/").status_code == 404
+    assert client.get("/help/codes/topic/nonsense/").status_code == 404
+    assert "topic" not in explanations.all_explanations()
 
 
 def test_a_private_index_shows_nothing_but_codes_to_strangers(client: Client, configure: Configure) -> None:

@@ -94,8 +94,11 @@ def errors_page() -> str:
     """Return `docs/reference/errors.md`."""
     from django.utils.module_loading import import_string  # noqa: PLC0415 - Django is set up by now
 
-    grouped = import_string("keyhouse.web.explanations.grouped")  # a neighbour: joined at run time only
-    shown = ((topic, [one for one in found if not _is_of_commands(one.code)]) for topic, found in grouped())
+    topics = import_string("keyhouse.web.explanations.topics")  # a neighbour: joined at run time only
+    shown = (
+        (topic.title, [one for one in topic.explanations if not _is_of_commands(one.code)])
+        for topic in topics()
+    )
     return _ERRORS + MADE + "\n".join(f"## {topic}\n\n{_codes(found)}" for topic, found in shown if found)
 
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
+from django.utils.text import slugify
+
 import keyhouse
 from keyhouse.core.errors import Refusal, Situation, all_refusals
 from keyhouse.distfiles import findings
@@ -136,6 +138,24 @@ class Explanation:
     status: int
     topic: str
 
+    @property
+    def topic_slug(self) -> str:
+        """Return the name of the page of its topic."""
+        return slugify(self.topic)
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What the refusals of one part of the index have in common: a page of them."""
+
+    title: str
+    explanations: tuple[Explanation, ...]
+
+    @property
+    def slug(self) -> str:
+        """Return the name of its page, `accounts-and-signing-in` for example."""
+        return slugify(self.title)
+
 
 def _of_the_web(code: str, sentence: str, meaning: str, fix: str, status: int) -> Explanation:
     return Explanation(code, sentence, meaning, fix, status, "Pages and forms")
@@ -254,12 +274,17 @@ def find(code: str) -> Explanation | None:
     return all_explanations().get(code)
 
 
-def grouped() -> list[tuple[str, list[Explanation]]]:
-    """Return all explanations by topic, both in the order of the alphabet."""
-    topics: dict[str, list[Explanation]] = {}
+def topics() -> list[Topic]:
+    """Return all topics with their explanations, both in the order of the alphabet."""
+    found: dict[str, list[Explanation]] = {}
     for explanation in sorted(all_explanations().values(), key=lambda one: one.code):
-        topics.setdefault(explanation.topic, []).append(explanation)
-    return sorted(topics.items())
+        found.setdefault(explanation.topic, []).append(explanation)
+    return [Topic(title, tuple(explained)) for title, explained in sorted(found.items())]
+
+
+def find_topic(slug: str) -> Topic | None:
+    """Return the topic whose page has this name, or None."""
+    return next((one for one in topics() if one.slug == slug), None)
 
 
 def _load_families() -> None:

@@ -24,5 +24,6 @@ urlpatterns = [
     path("help/", help_.index, name="help"),
     path("help/clients/", help_.clients, name="help-clients"),
     path("help/codes/", help_.codes, name="help-codes"),
+    path("help/codes/topic/<slug:slug>/", help_.topic, name="help-topic"),
     path("help/codes/<str:code>/", help_.code, name="help-code"),
 ]

@@ -39,8 +39,17 @@ def clients(request: HttpRequest) -> HttpResponse:
 # Open also where the index is private: who is refused must be able to read why, and nothing of the index is in here.
 @actions.classified(GET="site.help")
 def codes(request: HttpRequest) -> HttpResponse:
-    """List every refusal by its code."""
-    return render(request, "site/codes.html", {"groups": explanations.grouped()})
+    """List every code by its topic, as links alone: with their sentences they would make one page too long to load."""
+    return render(request, "site/codes.html", {"topics": explanations.topics()})
+
+
+@actions.classified(GET="site.help")
+def topic(request: HttpRequest, slug: str) -> HttpResponse:
+    """List the refusals of one topic with what each says."""
+    found = explanations.find_topic(slug)
+    if found is None:
+        raise NotFound("There is no such topic.", fix="The list of codes has them all.")
+    return render(request, "site/codes_of_topic.html", {"topic": found})
 
 
 @actions.classified(GET="site.help")
