@@ -4,6 +4,7 @@ import errno
 import os
 import threading
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -151,49 +152,117 @@ def test_an_old_file_is_swept_by_its_age(tmp_path: Path) -> None:
     assert store.sweep_incoming(timedelta(hours=1)) == 1
 
 
-def test_bytes_are_synced_before_the_rename_and_folders_after_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    events: list[str] = []
-    real_sync, real_replace = os.fsync, Path.replace
+@pytest.fixture
+def events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what is done to the disk from here on, in its order: `sync PATH`, `link`, `replace`."""
+    seen: list[str] = []
+    real_sync, real_link, real_replace = os.fsync, os.link, os.replace
 
     def sync(descriptor: int) -> None:
-        events.append("sync " + str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path)))
+        seen.append("sync " + str(Path(f"/proc/self/fd/{descriptor}").readlink().relative_to(tmp_path)))
         real_sync(descriptor)
 
-    def replace(self: Path, target: Path) -> Path:
-        events.append("rename")
-        return real_replace(self, target)
+    def link(source: Path, target: Path) -> None:
+        real_link(source, target)
+        seen.append("link")
+
+    def replace(source: Path, target: Path) -> None:
+        real_replace(source, target)
+        seen.append("replace")
 
     monkeypatch.setattr(os, "fsync", sync)
-    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(os, "link", link)
+    monkeypatch.setattr(os, "replace", replace)
+    return seen
+
+
+FOLDERS = [
+    f"sync files/{KEY.rpartition('/')[0]}",
+    "sync files/01/23",
+    "sync files/01",
+    "sync files",
+    "sync .",
+]
+
+
+def test_a_new_name_its_bytes_and_all_its_folders_are_synced(tmp_path: Path, events: list[str]) -> None:
+    store = LocalBlobs(tmp_path / "files")
+    store.keep(write_incoming(store), KEY)
+    assert events[0] == "link"
+    assert sorted(events[1:]) == sorted([f"sync files/{KEY}", *FOLDERS])
+
+
+def test_bytes_are_synced_before_they_replace_what_somebody_may_rely_on(
+    tmp_path: Path, events: list[str]
+) -> None:
+    store = LocalBlobs(tmp_path / "files")
+    store.keep(write_incoming(store), KEY)
+    events.clear()
+    again = LocalBlobs(tmp_path / "files")  # another process, which doesn't know what is durable
+    temp = write_incoming(again)
+    again.keep(temp, KEY)
+    assert events[:2] == [f"sync files/.incoming/{temp.name}", "replace"]
+    assert sorted(events[2:]) == sorted(FOLDERS)
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK])
+def test_where_the_file_system_has_no_links_bytes_are_synced_before_they_get_their_name(
+    tmp_path: Path, events: list[str], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def link(*_: object) -> None:
+        raise OSError(number, "no links here")
+
+    monkeypatch.setattr(os, "link", link)
     store = LocalBlobs(tmp_path / "files")
     temp = write_incoming(store)
     store.keep(temp, KEY)
-    leaf = KEY.rpartition("/")[0]
-    assert events[:2] == [f"sync files/.incoming/{temp.name}", "rename"]
-    folders = [f"sync files/{leaf}", "sync files/01/23", "sync files/01", "sync files", "sync ."]
-    assert sorted(events[2:]) == sorted(folders)
+    assert events[:2] == [f"sync files/.incoming/{temp.name}", "replace"]
+    assert sorted(events[2:]) == sorted(FOLDERS)
+    assert store.open(KEY).read() == b"bytes"
+    assert not temp.exists()
 
 
 def test_a_disk_that_fails_for_one_of_several_fails_the_keeping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = LocalBlobs(tmp_path / "files")
-    temps = [write_incoming(store), write_incoming(store)]
-    broken = temps[1].name
+    monkeypatch.setattr(os, "fsync", failing_for((KEY + METADATA_SUFFIX).rpartition("/")[2]))
+    with pytest.raises(OSError, match="broken"):
+        store.keep_all([(write_incoming(store), KEY), (write_incoming(store, b"m"), KEY + METADATA_SUFFIX)])
+    assert store.path_of(KEY) is None
+    assert store.path_of(KEY + METADATA_SUFFIX) is None
+
+
+def test_a_failure_does_not_take_back_what_somebody_else_has_kept_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = LocalBlobs(tmp_path / "files"), LocalBlobs(tmp_path / "files")
     real_sync = os.fsync
+    name = KEY.rpartition("/")[2]
 
     def sync(descriptor: int) -> None:
-        if Path(f"/proc/self/fd/{descriptor}").readlink().name == broken:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == name:
+            monkeypatch.setattr(os, "fsync", real_sync)
+            other.keep(write_incoming(other), KEY)
             raise OSError(errno.EIO, "broken")
         real_sync(descriptor)
 
     monkeypatch.setattr(os, "fsync", sync)
     with pytest.raises(OSError, match="broken"):
-        store.keep_all([(temps[0], KEY), (temps[1], KEY + METADATA_SUFFIX)])
-    assert store.path_of(KEY) is None
-    assert store.path_of(KEY + METADATA_SUFFIX) is None
+        store.keep(write_incoming(store), KEY)
+    assert other.open(KEY).read() == b"bytes"
+
+
+def failing_for(name: str) -> Callable[[int], None]:
+    """Return an `fsync` that fails for files of that name."""
+    real_sync = os.fsync
+
+    def sync(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name == name:
+            raise OSError(errno.EIO, "broken")
+        real_sync(descriptor)
+
+    return sync
 
 
 def test_folders_known_to_be_durable_are_not_synced_again(

@@ -1,21 +1,24 @@
 """Blobs in a folder of this machine.
 
-Order of keeping: the bytes are synced, the file is renamed into place, then its folder is synced and every folder
-above it that may not be durable yet (rename is atomic, POSIX; it is durable only once the folder is). A key always has
-the same bytes, so a file that is already there may be replaced: one that a crash left torn is mended by the next
-attempt.
+A new key gets its name first; then its bytes, its folder and every folder above it that may not be durable yet are
+synced, in one wait for the disk. Nobody relies on a key before `keep` has returned, so a crash in between leaves what
+nobody reads. Where the key is there already somebody may rely on it, and the bytes are synced before they replace it
+(rename is atomic, POSIX). A key always has the same bytes: one that a crash left torn is mended by the next attempt.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -29,6 +32,8 @@ _SHARED_LEVELS: Final = 2  # `ab/cd`; the folder below holds one blob and what b
 _ATTEMPTS: Final = 40
 _PAUSE: Final = 0.001  # seconds, longer at each attempt, so that two who meet don't go on in step
 _SYNCERS: Final = 8  # threads that wait for the disk
+# the name is taken, or the file system has no links (each says it in its own way)
+_NO_LINK: Final = frozenset({errno.EEXIST, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 class LocalBlobs:
@@ -53,11 +58,16 @@ class LocalBlobs:
     def keep_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
         """Do what `keep` does for several files, syncing each folder once."""
         moves = [(temp, self._place(key)) for temp, key in pairs]
-        self._sync_all([str(temp) for temp, _ in moves])
-        for temp, place in moves:
-            _move(temp, place)
-        own = {key.rpartition("/")[0] for _, key in pairs}
-        self._sync_folders(own, {os.path.dirname(place) for _, place in moves})  # noqa: PTH120 - as below
+        new = [(temp, place) for temp, place in moves if _link(temp, place)]
+        leaves = {key.rpartition("/")[0] for _, key in pairs}
+        try:
+            self._replace([move for move in moves if move not in new])
+            self._sync_new([str(place) for _, place in new], leaves, {_folder(place) for _, place in moves})
+        except OSError:
+            self._take_back(new)
+            raise
+        for temp, _ in new:
+            temp.unlink()
 
     def path_of(self, key: str) -> Path | None:
         """Return where the blob lies, or None where there is no such blob."""
@@ -96,17 +106,43 @@ class LocalBlobs:
         before = time.time() - older_than.total_seconds()
         return sum(_sweep(path, before) for path in self._temporary_files())
 
+    def _replace(self, moves: Sequence[tuple[Path, Path]]) -> None:
+        """Put files over others that may be in use."""
+        if not moves:
+            return
+        self._sync_all([str(temp) for temp, _ in moves])
+        with self._alone():
+            for temp, place in moves:
+                _put(partial(os.replace, temp, place), temp, place)
+
+    def _take_back(self, moves: Sequence[tuple[Path, Path]]) -> None:
+        """Remove what was named and couldn't be synced, unless somebody else replaced it meanwhile."""
+        for temp, place in moves:
+            with contextlib.suppress(OSError), self._alone():
+                if place.samefile(temp):
+                    place.unlink()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one at a time, of all processes, replace a blob or take one back."""
+        descriptor = os.open(self._incoming, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
     # Folders are texts here: paths would cost more than what is done with them.
 
-    def _sync_folders(self, leaves: set[str], parents: set[str]) -> None:
-        """Sync the folders of new files, and upwards; somebody else's new folder may not be synced yet.
+    def _sync_new(self, files: list[str], leaves: set[str], parents: set[str]) -> None:
+        """Sync new files, their folders, and upwards; somebody else's new folder may not be synced yet.
 
         `leaves` are named from the root on; `parents` hold the files, and are others only where names are long.
         """
         shared = {above for leaf in leaves for above in self._above(leaf)}
         own = parents | {f"{self.root}/{leaf}" for leaf in leaves}
         unsure = {os.path.dirname(some) for some in own | (shared - self._durable)}  # noqa: PTH120 - as above
-        self._sync_all([*own, *(unsure - own)])
+        self._sync_all([*files, *own, *(unsure - own)])
         self._durable |= shared
 
     def _sync_all(self, paths: Sequence[str]) -> None:
@@ -141,19 +177,33 @@ def hold(descriptor: int) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _move(temp: Path, place: Path) -> None:
-    """Rename into place; the removal of a blob may take the empty folder away in between."""
-    folder = place.parent
+def _link(temp: Path, place: Path) -> bool:
+    """Give a file its name if nobody has it; False also where the file system knows no second names."""
+    try:
+        _put(partial(os.link, temp, place), temp, place)
+    except OSError as error:
+        if error.errno in _NO_LINK:
+            return False
+        raise
+    return True
+
+
+def _put(act: Callable[[], None], temp: Path, place: Path) -> None:
+    """Bring a file into its place; the removal of a blob may take the empty folder away in between."""
     for attempt in range(_ATTEMPTS):
-        _make_folders(folder)
+        _make_folders(place.parent)
         try:
-            temp.replace(place)
+            act()
         except FileNotFoundError:
             if attempt == _ATTEMPTS - 1 or not temp.exists():
                 raise
             time.sleep(_PAUSE * attempt)
         else:
             return
+
+
+def _folder(place: Path) -> str:
+    return os.path.dirname(place)  # noqa: PTH120 - as a text, see `_sync_new`
 
 
 def _make_folders(folder: Path) -> None:
