@@ -12,6 +12,7 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ _GARBAGE: Final = (
     20,
     100,
 )  # objects made since the last search, and how often older ones are searched
+_TURN: Final = 0.0001  # seconds a thread may hold the interpreter while another wants it
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +158,8 @@ class Lifespan:
         for part in self._parts:
             await part.startup()
         _collect_garbage_seldom()
+        # whoever comes back from the disk or the database, and the loop that reads requests, would wait 5 ms each time
+        sys.setswitchinterval(_TURN)
         self._counting = asyncio.create_task(_hand_over_reads())
 
     async def _stop(self) -> None:
