@@ -31,6 +31,7 @@ from keyhouse.publishing.importing.errors import (
     SourcePageInvalid,
     SourceUnanswered,
 )
+from keyhouse.publishing.importing.proxies import Proxy, proxy_for
 
 _PIECE: Final = 2**18
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
@@ -85,10 +86,11 @@ class _Clocked(io.RawIOBase):
 
 
 class _Waiting:
-    """What the two kinds of connection share: an instant until which everything must have come."""
+    """What the two kinds of connection share: an instant until which everything must have come, and the way there."""
 
     until: float = 0.0
     silence: float = 30.0
+    proxy: Proxy | None = None  # asked for whole addresses, since it sees what is asked
 
     def seconds_left(self) -> float:
         """Return how long the next read may take; raises TimeoutError."""
@@ -282,6 +284,9 @@ class Client:
         headers = {"Accept": accept, "Accept-Encoding": "identity", "User-Agent": f"keyhouse/{__version__}"}
         if origin == self._origin and self._authorization:
             headers["Authorization"] = self._authorization
+        if connection.proxy is not None:
+            headers |= connection.proxy.headers
+            target = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{target}"
         connection.request("GET", target, headers=headers)
         return connection.getresponse(), _Asked(_without_user(parts), connection)
 
@@ -294,12 +299,19 @@ class Client:
         return found
 
     def _connect(self, scheme: str, host: str, port: int) -> _Plain | _Tls:
+        proxy = proxy_for(scheme, host, port)
+        way = (proxy.host, proxy.port) if proxy else (host, port)
         if scheme == "http":
-            return _Plain(host, port, timeout=self.patience.silence)
+            plain = _Plain(*way, timeout=self.patience.silence)
+            plain.proxy = proxy
+            return plain
         context = ssl.create_default_context()
         if self._ca_file is not None:
             context.load_verify_locations(self._ca_file)
-        return _Tls(host, port, timeout=self.patience.silence, context=context)
+        tls = _Tls(*way, timeout=self.patience.silence, context=context)
+        if proxy is not None:
+            tls.set_tunnel(host, port, proxy.headers)
+        return tls
 
 
 @dataclass(frozen=True, slots=True)
