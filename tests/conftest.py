@@ -9,11 +9,13 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import cache
+from itertools import compress
 from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
 from django.db import connection, transaction
+from django.template import Template
 from django.test import TransactionTestCase
 from django.test.client import ClientHandler
 from hypothesis import HealthCheck, settings
@@ -81,20 +83,21 @@ def django_db_modify_db_settings_xdist_suffix() -> None:
 def quick_emptying() -> Iterator[None]:
     """Empty after a test only the tables that hold something, row by row: they hold next to nothing.
 
-    Django would ask for all tables anew, TRUNCATE each, and look for what every application wants to find in them.
+    Django would ask for all tables anew, TRUNCATE each, look for what every application wants to find in them, and
+    connect anew; the next test goes on with the same connection, as the next request of a server does.
     """
 
     def empty_tables(case: TransactionTestCase) -> None:
         del case
         names = _tables()
         with transaction.atomic(), connection.cursor() as cursor:
-            parts = (f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM \"{name}\")" for name in names)
-            cursor.execute(" UNION ALL ".join(parts))
-            for (name,) in cursor.fetchall():
+            cursor.execute("SELECT " + ", ".join(f'EXISTS (SELECT 1 FROM "{name}")' for name in names))
+            for name in compress(names, cursor.fetchone()):
                 cursor.execute(f'DELETE FROM "{name}"')
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty_tables)
+        patch.setattr(TransactionTestCase, "_should_reload_connections", lambda case: False)
         yield
 
 
@@ -113,6 +116,14 @@ def one_chain() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ClientHandler, "load_middleware", load_once)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_rendering(django_test_environment: None) -> Iterator[None]:
+    """Render pages as a server does: Django would keep every template of every page, with a copy of all it was given."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Template, "_render", lambda template, context: template.nodelist.render(context))
         yield
 
 

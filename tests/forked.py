@@ -111,11 +111,19 @@ def run(
     cwd: Path | None = None,
     typed: str = "",
     encoding: str = "utf-8",
+    is_anew: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end, as `subprocess.run` does, and return what it wrote."""
-    if not is_possible(words, environment):
-        return run_anew(
-            words, environment=environment, seconds=seconds, cwd=cwd, typed=typed, encoding=encoding
+    """Run a command to its end, as `subprocess.run` does, and return what it wrote; `is_anew` is as somebody types it."""
+    if is_anew or not is_possible(words, environment):
+        return subprocess.run(
+            [sys.executable, *words],
+            cwd=cwd,
+            env=environment,
+            input=typed,
+            capture_output=True,
+            encoding=encoding,
+            check=False,
+            timeout=seconds,
         )
     with ExitStack() as stack:
         read = stack.enter_context(tempfile.TemporaryFile())
@@ -131,28 +139,6 @@ def run(
         out, err = (some.decode(encoding) for some in _read_all(written, time.monotonic() + seconds, words))
         code = process.wait(seconds)
     return subprocess.CompletedProcess(words, code, out, err)
-
-
-def run_anew(
-    words: Sequence[str],
-    *,
-    environment: Mapping[str, str],
-    seconds: float,
-    cwd: Path | None = None,
-    typed: str = "",
-    encoding: str = "utf-8",
-) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end as somebody types it."""
-    return subprocess.run(
-        [sys.executable, *words],
-        cwd=cwd,
-        env=environment,
-        input=typed,
-        capture_output=True,
-        encoding=encoding,
-        check=False,
-        timeout=seconds,
-    )
 
 
 def _read_all(files: Sequence[IO[bytes]], until: float, words: Sequence[str]) -> list[bytes]:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -27,6 +24,7 @@ from tests.accounts.conftest import (
     signed_in,
 )
 from tests.accounts.second_factors.test_security_keys import FACTOR, PASSKEY, answer, enrolled
+from tests.beside import Beside, answers_of
 
 from keyhouse.accounts import browsers, confirming, holds, services, signing_in
 from keyhouse.accounts.cookies import BROWSER, cookie_name
@@ -534,21 +532,7 @@ def test_of_two_processes_that_confirm_one_sign_in_one_does(folder: Path) -> Non
     arrive()
     secret = link_in(deliver(folder)[0]).split("/")[2]
     arguments = [str(Session.objects.get().pk), secret, clock.format_instant(clock.now())]
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "keyhouse.settings.base"},
-        )
-        for _ in range(2)
-    ]
-    for child in children:
-        assert child.stdin
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    answers = sorted(child.communicate(timeout=60)[0].strip() for child in children)
+    answers = sorted(answers_of([Beside(PROCESS, *arguments) for _ in range(2)]))
     assert answers[0] == "confirmed"
     assert answers[1] in {"sign-in-expired", "link-used"}
     assert KnownBrowser.objects.filter(how=How.MAIL).count() == 1

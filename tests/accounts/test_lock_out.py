@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 from tests.accounts.conftest import SECRET, Browser, Clock, code, make_person
+from tests.beside import Beside
 
 from keyhouse.accounts.models import Attempt, Authenticator
 from keyhouse.accounts.second_factors.totp import rules as totp
@@ -19,7 +16,6 @@ from keyhouse.core import clock, configuration
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROOT = Path(__file__).parents[2]
 PROCESSES, EACH = 3, 6
 # Signs in with wrong passwords, or types wrong codes with the right one, in threads that start when a line comes in.
 STRANGER = """
@@ -67,35 +63,23 @@ class Strangers:
     """Processes of people who guess; they begin together."""
 
     def __init__(self, time: Clock, typed: Sequence[str] = ()) -> None:
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "keyhouse.settings.base",
+        settings = {
             "KEYHOUSE_CLOCK_FILE": str(time.path),
             "KEYHOUSE_KEY_FILE": str(configuration.current().key_file),
         }
+        what = (str(EACH), json.dumps(list(typed)))
         self.children = [
-            subprocess.Popen(
-                [sys.executable, "-c", STRANGER, str(number * EACH), str(EACH), json.dumps(list(typed))],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                cwd=ROOT,
-                env=environment,
-            )
-            for number in range(PROCESSES)
+            Beside(STRANGER, str(number * EACH), *what, **settings) for number in range(PROCESSES)
         ]
         for child in self.children:
-            assert child.stdout
-            assert child.stdout.readline() == "ready\n"
+            assert child.read_line() == "ready"
 
     def go(self) -> None:
         for child in self.children:
-            assert child.stdin
-            child.stdin.write("go\n")
-            child.stdin.flush()
+            child.go()
 
     def answers(self) -> list[tuple[int, str, str]]:
-        texts = [child.communicate(timeout=120)[0] for child in self.children]
+        texts = [child.answer(120) for child in self.children]
         return [(status, refusal, wait) for text in texts for status, refusal, wait in json.loads(text)]
 
 

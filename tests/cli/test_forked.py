@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_a_fork_does_what_a_process_that_is_started_does(program: str, tmp_path:
     (tmp_path / "data").mkdir()
     one, other = (
         run(["-c", program, "a word", "--b"], environment=around, seconds=60, cwd=tmp_path, typed="Grüße")
-        for run in (forked.run, forked.run_anew)
+        for run in (forked.run, partial(forked.run, is_anew=True))
     )
     assert (one.returncode, one.stdout, one.stderr) == (other.returncode, other.stdout, other.stderr)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from tests.conftest import WIRED
 from tests.mandate.ledger import NOW
+from tests.standing import SetClock, standing_clock
 
-from keyhouse.core import actions, clock, configuration, keys
+from keyhouse.core import actions, configuration, keys
 from keyhouse.web.wiring import wire_all
 
-SetClock = Callable[[datetime], None]
+__all__ = ["SetClock"]
 
 
 @pytest.fixture
@@ -27,14 +26,8 @@ def wired() -> Iterator[None]:
 
 
 @pytest.fixture
-def set_clock(tmp_path: Path) -> Iterator[SetClock]:
+def set_clock() -> Iterator[SetClock]:
     """Let time stand, first at `ledger.NOW`, until another instant is set."""
-    file = tmp_path / "clock"
-
-    def set_to(instant: datetime) -> None:
-        file.write_text(clock.format_instant(instant))
-        clock.follow_file(file)
-
-    set_to(NOW)
-    yield set_to
-    clock.follow_file(None)
+    with standing_clock() as set_to:
+        set_to(NOW)
+        yield set_to

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db import DatabaseError, transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet
 from django.http import parse_cookie
 from django.utils.crypto import get_random_string
 
@@ -22,6 +22,7 @@ from keyhouse.accounts import holds
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.errors import SignInExpired
 from keyhouse.accounts.models import Email, Hold, SecurityKey, Session, User
+from keyhouse.audit.compiled import Asked, Compiled
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, SECOND_FACTOR_METHODS, Actor, Strength
 
@@ -177,7 +178,8 @@ def find_session(value: str, now: datetime) -> Session | None:
     """Return the living session of a cookie's value, with its user, or None."""
     if not value or len(value) > LONGEST_COOKIE:
         return None
-    session = _with_user().filter(digest=digest_of(value)).first()
+    found = _BY_DIGEST.rows(digest_of(value), shape=_key_names())
+    session = found[0] if found else None
     if session is None or not is_alive(session, now) or session.user.state in CLOSED_STATES:
         return None
     return session
@@ -310,12 +312,18 @@ def _new_csrf_secret() -> str:
     return get_random_string(CSRF_LENGTH)
 
 
-def _with_user() -> QuerySet[Session]:
+def _by_digest(*key_names: str) -> QuerySet[Session]:
     verified = Email.objects.filter(user=OuterRef("user"), is_primary=True, verified_at__isnull=False)
-    keys = SecurityKey.usable(*_key_names()).filter(user=OuterRef("user"))
-    return Session.objects.select_related("user").annotate(
-        email_is_verified=Exists(verified), has_usable_key=Exists(keys)
+    keys = SecurityKey.usable(*key_names).filter(user=OuterRef("user"))
+    digest = Asked(0, CharField())
+    return (
+        Session.objects.select_related("user")
+        .annotate(email_is_verified=Exists(verified), has_usable_key=Exists(keys))
+        .filter(digest=digest)
     )
+
+
+_BY_DIGEST: Final = Compiled(_by_digest)  # every request of somebody who is signed in asks it
 
 
 def _email_is_verified(session: Session) -> bool:

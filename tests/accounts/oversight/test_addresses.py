@@ -6,16 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.accounts.conftest import (
-    Browser,
-    Clock,
-    Configure,
-    at_once,
-    give_project,
-    make_person,
-    refused,
-    signed_in,
-)
+from tests.accounts.conftest import Clock, Configure, at_once, give_project, make_person, refused, signed_in
 
 from keyhouse.accounts import holds
 from keyhouse.accounts.addresses.errors import AddressMissing, AddressReachable, AddressVerified
@@ -236,6 +227,5 @@ def test_the_console_offers_it_only_where_it_is_possible(
     assert "verify-address" not in browser.get("/operator/people/ada/").content.decode()
     configure(mail_dir=tmp_path)
     assert "There is no address here" in browser.get(PAGE).content.decode()
-    stranger = Browser()
-    stranger.carry(signed_in(mine.user)[1].cookie)
+    _, stranger = signed_in(mine.user)
     assert refused(stranger.get(PAGE)) == "role-required"

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from datetime import timedelta
 from functools import partial
 
@@ -20,6 +17,7 @@ from tests.accounts.conftest import (
     refused,
     signed_in,
 )
+from tests.beside import Beside, answers_of
 from tests.mandate.stored import make_project
 
 from keyhouse.accounts import services, signing_in, strength
@@ -171,21 +169,7 @@ except Exception as error:
 def test_of_many_processes_that_take_one_code_one_accepts_it() -> None:
     ada = make_person()
     arguments = [str(ada.pk), code(), clock.format_instant(clock.now())]
-    children = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROCESS, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "keyhouse.settings.base"},
-        )
-        for _ in range(3)
-    ]
-    for child in children:
-        assert child.stdin
-        child.stdin.write("go\n")
-        child.stdin.flush()
-    answers = sorted(child.communicate(timeout=60)[0].strip() for child in children)
+    answers = sorted(answers_of([Beside(PROCESS, *arguments) for _ in range(3)]))
     assert answers == ["accepted", "code-replayed", "code-replayed"]
 
 

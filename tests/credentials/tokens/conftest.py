@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conftest import WIRED
+from tests.standing import SetClock, standing_clock
 
 from keyhouse.accounts.models import Email, User
 from keyhouse.core import actions, clock, configuration, keys
@@ -20,7 +19,7 @@ from keyhouse.projects.authority import ProjectAuthority
 from keyhouse.projects.models import Project, Role
 
 MakeToken = Callable[..., tuple[Token, str]]
-SetClock = Callable[[datetime], None]
+__all__ = ["SetClock"]
 
 
 @pytest.fixture(autouse=True)
@@ -34,16 +33,10 @@ def wired() -> Iterator[None]:
 
 
 @pytest.fixture
-def set_clock(tmp_path: Path) -> Iterator[SetClock]:
+def set_clock() -> Iterator[SetClock]:
     """Let time stand at an instant, until the next one is set."""
-    file = tmp_path / "clock"
-
-    def set_to(instant: datetime) -> None:
-        file.write_text(clock.format_instant(instant))
-        clock.follow_file(file)
-
-    yield set_to
-    clock.follow_file(None)
+    with standing_clock() as set_to:
+        yield set_to
 
 
 def make_user(name: str, **facts: Any) -> User:

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
+from django.db.models import DateTimeField, QuerySet
 
 from keyhouse.accounts.models import Announcement
 from keyhouse.accounts.oversight.errors import AnnouncementMalformed, AnnouncementMissing
+from keyhouse.audit.compiled import Asked, Compiled
 from keyhouse.audit.services import record
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
@@ -23,8 +25,16 @@ LONGEST_TEXT: Final = 300
 
 def live_announcements(now: datetime) -> list[Announcement]:
     """Return what pages show now, what began last first."""
+    return _LIVE.rows(now)
+
+
+def _live() -> QuerySet[Announcement]:
+    now = Asked(0, DateTimeField())
     live = Announcement.objects.filter(begins_at__lte=now, ends_at__gt=now)
-    return list(live.order_by("-begins_at", "-pk")[:MOST_AT_ONCE])
+    return live.order_by("-begins_at", "-pk")[:MOST_AT_ONCE]
+
+
+_LIVE: Final = Compiled(_live)  # every page asks it
 
 
 def coming_announcements(now: datetime) -> list[Announcement]:
