@@ -245,7 +245,7 @@ def test_a_door_answers_what_the_rules_decide(
     walk_cells((action, method, path), CELLS, set_clock, has_dry_run=True)
 
 
-@pytest.mark.parametrize(("number", "door"), enumerate(OTHERS), ids=str)
+@pytest.mark.parametrize(("number", "door"), list(enumerate(OTHERS)), ids=str)
 def test_another_door_of_an_action_answers_the_same(
     number: int, door: tuple[str, str, str], set_clock: SetClock
 ) -> None:
