@@ -23,6 +23,7 @@ from tests.accounts.conftest import (
     refused,
     signed_in,
 )
+from tests.accounts.recovery.test_by_key import lay_key
 from tests.accounts.second_factors.test_security_keys import FACTOR, PASSKEY, answer, enrolled
 from tests.beside import Beside, answers_of
 
@@ -724,6 +725,20 @@ def test_an_announced_wait_takes_its_place(here: User, time: Clock) -> None:
     browser.sign_in()
     assert browser.enter(code())["Location"] == HOME
     assert Hold.objects.count() == 1, "it is known from then on"
+    assert not is_out(browser)
+
+
+def test_a_key_in_a_browser_whose_wait_is_over_holds_nothing(here: User, time: Clock) -> None:
+    """It would have let somebody in without any wait."""
+    give_project(here)
+    key = lay_key(here)
+    browser = arrive()
+    browser.get(PAGE)
+    browser.post(WAIT)
+    time.go(hours=24)
+    browser.sign_in()
+    assert answer(browser, FACTOR, key).status_code == 200
+    assert not Hold.objects.exists()
     assert not is_out(browser)
 
 

@@ -405,6 +405,7 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/operator/recovery/{case_id}/link/": "like the page that approves a case",
     "/operator/recovery/{case_id}/withdraw/": "like the page that approves a case",
     "/operator/people/{username}/reinstate/": "like the page that suspends somebody",
+    "/account/second-factors/proof/code/": "the form of a recovery code, as at signing in",
     "/enrolment-proof/{secret}/": "a button as on the page that verifies an address",
     "/keep-account/{secret}/": "a button as on the page that verifies an address",
     "/revert-addresses/{secret}/": "a button as on the page that verifies an address",

@@ -233,6 +233,7 @@ BELONGINGS: Final = Belongings(
                 "address",
                 "knows_password",
                 "knows_code",
+                "proofs",
                 "hands_over",
                 "reason",
                 "needed",

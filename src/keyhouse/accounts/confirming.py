@@ -99,7 +99,8 @@ def is_waiting(session: Session | None) -> bool:
 def welcome(session: Session, visitor: Visitor, how: str, now: datetime) -> None:
     """Note the browser of a sign-in that is complete, and tell of one that is new, in the caller's transaction."""
     row = browsers.find(session.user_id, visitor)
-    if row is not None and row.account_state and browsers.counts(row, now):  # its wait is over
+    is_asked = how != browsers.How.KEY  # a key needs no wait, so nothing follows from one that is over
+    if is_asked and row is not None and row.account_state and browsers.counts(row, now):
         _hold(session.user, now)
     if browsers.remember(session.user_id, visitor, how, now=now):
         emails.tell(session.user, browser_letters.new_browser(visitor, now), now=now)

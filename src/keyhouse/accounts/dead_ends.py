@@ -58,44 +58,30 @@ KINDS: Final = (
     Kind(
         "the mailbox alone",
         "A mailbox, perhaps a password that it has set; no factor that works, no code, and no compliant co-owner.",
-        "A mailbox is one proof, and coming back takes two (NIST SP 800-63B-4 4.2.2.2): whoever takes over a mailbox would have the account.",
+        "Everything is lost but one proof, and coming back takes two (NIST SP 800-63B-4 4.2.2.2): whoever takes over a mailbox would have the account. The password that a mail has set is that mailbox once more.",
         f"{_CO_OWNERS} {_OPERATORS}",
         lambda now: proofs(now) == {"mailbox"},
     ),
     Kind(
         "one proof alone, without the mailbox",
         "Only a password, only an app, only a key that opens nothing alone, or only recovery codes; no mailbox.",
-        "One proof, and coming back takes two. A stolen password is worth nothing here.",
+        "Everything is lost but one proof, and coming back takes two. Whoever found the sheet of codes, the key or the unlocked telephone, or stole the password, has exactly what the person has here.",
         _OPERATORS,
         lambda now: len(proofs(now)) == 1 and now.key != "passkey",
     ),
     Kind(
         "frozen, without the mailbox",
         "Somebody said that it was not them; no mail comes to an address that was verified before.",
-        "Who froze the account says that others have its password or factors, so these open it only beside the mailbox. Freezing takes that mailbox, or a session that has proven everything.",
+        "Who froze the account says that others have its password or factors: what is left proves nothing any more, and the one thing that does, a mail to an address from before, doesn't come. Were two factors enough, freezing would stop nobody who stole two. Freezing takes that mailbox, or a session that has proven everything.",
         _OPERATORS,
         lambda now: now.account == "frozen" and "mailbox" not in proofs(now),
     ),
     Kind(
         "no mail can be sent, and nothing is verified",
         "The person signs in, but the index sends no mails, so no address can be verified.",
-        "Without a verified address nobody manages anything, and only a mail that arrives verifies one, or the word of two operators or of whoever runs the machine.",
+        "It is the index that stands still, and no account: where mails never left, nobody is here, since the link of an invitation is handed over by hand and counts as verified by the host. Only operators bring this about, by switching mail off or leaving it broken. Without a verified address nobody manages anything, and only a mail that arrives verifies one, or the word of two operators or of whoever runs the machine; whatever the account did by itself would verify what nobody looked at.",
         f"{_BY_HAND} {_MAIL} Or {_OPERATORS[0].lower()}{_OPERATORS[1:]}",
         lambda now: _waits_for_mail(now) and now.mail in {"unverified", "domain-gone"},
-    ),
-    Kind(
-        "neither password nor mailbox",
-        "A key that can't tell who holds it, and the app or recovery codes, but no password that may be used, and no mail comes to replace it.",
-        "Signing in begins with a password or a passkey, and only the mailbox sets a new password. A recovery code and the app open a case; before such a key is asked for anything, somebody has to be known by what they know.",
-        f"{_OPERATORS} Where mails are stuck or off: {_MAIL[0].lower()}{_MAIL[1:]}",
-        lambda now: not {"password", "mailbox"} & proofs(now),
-    ),
-    Kind(
-        "a lost mailbox, and a new password that waits for a factor",
-        "A mailed link set the password, no factor was ever enrolled, and the mailbox is lost since; recovery codes are there, and no known browser.",
-        "The first factor asks for a mailed proof in a browser that isn't known, a code stands beside a factor only, and until one is proven nothing of the account changes.",
-        f"A browser that the account knows needs no mail. {_OPERATORS}",
-        lambda now: now.mail == "lost" and now.reset and not now.has_factor,
     ),
 )
 

@@ -37,7 +37,7 @@ class Situation:
     """How an account stands, and what its person has. `reset`: on hold until a factor is proven after a new password.
 
     `co_owners`: whether compliant people own its projects, too, and answer for the person. `mailed_proof`: the session has
-    shown that mail reaches it. `case`: how far a recovery case is.
+    shown that mail reaches it, or a recovery code instead. `case`: how far a recovery case is.
     """
 
     mail: Mail
@@ -253,6 +253,11 @@ def _may_prove_mailbox(now: Situation) -> bool:
     return is_asked and now.reads_mail
 
 
+def _may_prove_by_code(now: Situation) -> bool:
+    is_asked = _is_first(now) and _is_suspect(now) and now.seems_to_read_mail and not now.mailed_proof
+    return is_asked and now.codes
+
+
 def _is_first(now: Situation) -> bool:
     return now.proven == "password" and not now.has_factor
 
@@ -339,8 +344,14 @@ def _may_begin_with_code(now: Situation) -> bool:
     return now.reads_mail and now.codes and not now.case
 
 
-def _may_begin_with_factors(now: Situation) -> bool:
-    return now.codes and now.app == "in-hand" and now.account != "frozen" and not now.case
+def _may_begin_with(*proofs: Literal["code", "app", "key"]) -> Callable[[Situation], bool]:
+    """Return what tells whether these are there; nobody needs a password or a mailbox for them."""
+
+    def may(now: Situation) -> bool:
+        held = {"code": now.codes, "app": now.app == "in-hand", "key": now.key in {"passkey", "touch"}}
+        return all(held[one] for one in proofs) and now.account != "frozen" and not now.case
+
+    return may
 
 
 def _finish_case(now: Situation) -> Situation:
@@ -418,6 +429,13 @@ STEPS: Final = (
         _may_prove_mailbox,
         lambda now: replace(now, mailed_proof=True),
     ),
+    Step(
+        "prove-by-code",
+        "give a recovery code in place of that mail",
+        "person",
+        _may_prove_by_code,
+        lambda now: _on_hold(replace(now, mailed_proof=True), "code-held"),
+    ),
     Step("enrol-first", "add a first factor", "person", _may_enrol_first, _enrol_first),
     Step("enrol-app", "add an authenticator app", "person", _may_enrol_another, _enrol_app),
     Step("enrol-key", "add a passkey", "person", _may_enrol_another, _enrol_key),
@@ -483,7 +501,21 @@ STEPS: Final = (
         "begin-case-with-factors",
         "ask for a way back by a recovery code and the app, in this browser",
         "person",
-        _may_begin_with_factors,
+        _may_begin_with("code", "app"),
+        _case("settled"),
+    ),
+    Step(
+        "begin-case-with-code-and-key",
+        "ask for a way back by a recovery code and the security key, in this browser",
+        "person",
+        _may_begin_with("code", "key"),
+        _case("settled"),
+    ),
+    Step(
+        "begin-case-with-app-and-key",
+        "ask for a way back by the app and the security key, in this browser",
+        "person",
+        _may_begin_with("app", "key"),
         _case("settled"),
     ),
     Step(

@@ -40,6 +40,11 @@ everybody can do.
 *Suspended* is no situation here: operators closed the account on purpose, so that nothing its person can do opens it, and no way back is meant to
 lead out of it. An operator reinstates it, and then it stands as it would without the suspension.
 """
+_WHY_SEVERAL: Final = (
+    "Each situation counts for the first kind that it is of. The goal is that only the first kind is listed. The others stay for the reasons that stand "
+    "with them: in each, what is left is one proof at most that still proves something, or it is the index that stands still "
+    "([decision 18](../decisions/0018-dead-ends-that-stay.md))."
+)
 
 
 @click.command("dead-ends")
@@ -80,7 +85,7 @@ def _listed(dead: Iterable[Situation]) -> str:
     head = [
         "## Where an operator is needed",
         "",
-        "Each situation counts for the first kind that it is of.",
+        _WHY_SEVERAL,
         "",
     ]
     return "\n".join(

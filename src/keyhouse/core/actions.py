@@ -172,8 +172,11 @@ CATALOGUE: Final[dict[str, Action]] = {
         _open("password.reset", "Set a new password by the link in that mail"),
         Action("password.disable", "Disable a password that is known to others"),
         _open("recovery.ask", "Ask for a way back into an account by mail"),
-        _open("recovery.open", "Begin a recovery case by a mailed link, or by two factors"),
-        _open("recovery.go-on", "Go on with a recovery case that two factors began, in its browser"),
+        _open("recovery.open", "Begin a recovery case by a mailed link, or by two proofs without it"),
+        _open(
+            "recovery.go-on",
+            "Go on with a recovery case that two proofs began without a mail, in its browser",
+        ),
         _open("account.thaw", "Open one's frozen account again by a mailed link and a second factor"),
         _open("session.start", "Sign in"),
         _open(

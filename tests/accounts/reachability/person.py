@@ -72,6 +72,7 @@ _PROOF = "/account/second-factors/proof/"
 _NEW_BROWSER = "/account/new-browser/"
 _BY_CODE = "/account/second-factor/recovery-code/"
 _WITHOUT_MAIL = "/account/recover/without-mail/"
+_BY_KEY = f"{_WITHOUT_MAIL}security-key/"
 _EMAILS = "/account/emails/"
 _FORGOTTEN = "/account/password/forgotten/"
 
@@ -382,6 +383,10 @@ class Person:
         self.browser.post(_PROOF)
         self._open("enrolment-proof")
 
+    def do_prove_by_code(self) -> None:
+        self.browser.get(_PROOF)
+        self.browser.post(f"{_PROOF}code/", {"recovery_code": self.codes.pop(0)})
+
     def do_enrol_first(self) -> None:
         page = self.browser.get(_ADD_APP)
         assert page.status_code == 200, page.headers
@@ -468,6 +473,21 @@ class Person:
         proofs = {"code": code(secret=self.secret), "recovery_code": self.codes.pop(0)}
         page = self.browser.post(_WITHOUT_MAIL, {"username": NAME, **proofs})
         assert page.status_code == 303, self.browser.text
+
+    def do_begin_case_with_code_and_key(self) -> None:
+        self._begin_case_by_key(recovery_code=self.codes.pop(0))
+
+    def do_begin_case_with_app_and_key(self) -> None:
+        self._begin_case_by_key(code=code(secret=self.secret))
+
+    def _begin_case_by_key(self, **proof: str) -> None:
+        self._leave()
+        assert self.key
+        self.browser.get(_WITHOUT_MAIL)
+        asked = send(self.browser, f"{_BY_KEY}options/", {"username": NAME})
+        body = {"username": NAME, **proof, "response": self.key.get(asked.json())}
+        page = send(self.browser, _BY_KEY, body)
+        assert page.status_code == 200, page.content
 
     def do_begin_case_with_password(self) -> None:
         self.do_begin_case(self.password)

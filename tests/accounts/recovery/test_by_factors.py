@@ -237,7 +237,7 @@ def test_killed_in_between_it_leaves_nothing(
 
     monkeypatch.setattr(cases, "settle", die)
     with pytest.raises(IntegrityError):
-        by_factors.begin("ada", code(), codes[0], Visitor(), clock.now())
+        by_factors.begin(by_factors.Proofs("ada", codes[0], code()), Visitor(), clock.now())
     assert (spent(), RecoveryCase.objects.count(), Mail.objects.count()) == (0, 0, 0)
     monkeypatch.undo()
     begun(browser, codes)
@@ -249,7 +249,7 @@ def test_of_two_at_once_with_the_same_proofs_one_opens(ada: User, codes: list[st
 
     def act() -> str:
         try:
-            return by_factors.begin("ada", app, codes[0], Visitor(), now)
+            return by_factors.begin(by_factors.Proofs("ada", codes[0], app), Visitor(), now)
         except Refusal as refusal:
             return refusal.code
 

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.db import IntegrityError
 from tests.accounts.conftest import (
     Browser,
     Clock,
     Configure,
     at_home,
+    at_once,
     code,
     give_project,
     make_person,
@@ -17,11 +20,25 @@ from tests.accounts.conftest import (
 from tests.accounts.recovery.conftest import addresses, last_link, operators, share, speak, told
 from tests.accounts.second_factors.test_authenticators import secret_on
 
-from keyhouse.accounts.models import Authenticator, Hold, KnownBrowser, OneTimeLink, User
+from keyhouse.accounts.errors import RecoveryCodeWrong
+from keyhouse.accounts.models import (
+    Authenticator,
+    Hold,
+    KnownBrowser,
+    OneTimeLink,
+    RecoveryCode,
+    Session,
+    User,
+)
+from keyhouse.accounts.recovery import first_enrolment
+from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes, shown_code
+from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
 from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
 from keyhouse.accounts.sessions import actor_of
+from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
+from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
 from keyhouse.mail.models import Mail
 from keyhouse.mail.services import Bounced, record_bounces
@@ -30,6 +47,7 @@ from keyhouse.projects.models import Project
 pytestmark = pytest.mark.django_db
 ADD = "/account/second-factors/add/"
 PROOF = "/account/second-factors/proof/"
+BY_CODE = f"{PROOF}code/"
 
 
 @pytest.fixture
@@ -266,3 +284,86 @@ def test_a10_the_browser_of_a_first_enrolment_is_known_and_no_other_is_taken_on_
     time.go(minutes=2)
     browser.sign_in("eve")
     assert browser.enter(code(secret=secret))["Location"] == "/account/"
+
+
+# ---- a recovery code in place of the mail
+
+
+@pytest.fixture
+def codes(eve: User) -> list[str]:
+    given = new_codes()
+    give_recovery_codes(eve, given, by=host())
+    return [shown_code(one) for one in given]
+
+
+def give_code(browser: Browser, typed: str) -> str:
+    """Send the form; returns where it leads, or the code of its refusal."""
+    assert browser.get(BY_CODE).status_code == 200
+    page = browser.post(BY_CODE, {"recovery_code": typed})
+    return str(page.get("Location") or page["X-Refusal"])
+
+
+def test_whoever_lost_the_mailbox_gives_a_code_instead_which_is_used_up_told_and_holds(
+    eve: User, codes: list[str], time: Clock
+) -> None:
+    browser = by_password()
+    assert browser.get(ADD)["Location"] == PROOF
+    assert BY_CODE in browser.get(PROOF).content.decode()
+    assert give_code(browser, codes[0]) == "/account/second-factors/"
+    assert set(told("recovery-code.used")) == {"eve@example.org"}
+    enrol(browser)
+    reasons = set(Hold.objects.filter(user=eve, ended_at=None).values_list("reason", flat=True))
+    assert reasons == {Hold.Reason.RECOVERY_CODE, Hold.Reason.FIRST_ENROLMENT}
+    proof = Record.objects.get(action="enrolment-proof.give", outcome="done")
+    assert proof.details["by"] == "recovery_code"
+    other = by_password()
+    assert give_code(other, codes[0]) == "sign-in-required"  # by now a password alone is half a sign-in
+
+
+def test_a_code_that_is_wrong_used_or_somebody_elses_proves_nothing_and_guessing_is_limited(
+    eve: User, codes: list[str]
+) -> None:
+    bob = make_person("bob", factors=0)
+    theirs = new_codes()
+    give_recovery_codes(bob, theirs, by=host())
+    browser = by_password()
+    assert give_code(browser, shown_code(theirs[0])) == "recovery-code-wrong"
+    assert give_code(browser, "!") == "recovery-code-wrong"
+    assert browser.get(ADD)["Location"] == PROOF
+    assert not Hold.objects.filter(user=eve).exists()
+    refusals = Record.objects.filter(action="enrolment-proof.give").values_list("code", flat=True)
+    assert set(refusals) == {"recovery-code-wrong"}
+    for _ in range(3):
+        give_code(browser, "!")
+    browser.get(BY_CODE)
+    assert browser.post(BY_CODE, {"recovery_code": codes[0]}).status_code == 429
+
+
+def test_killed_in_between_the_code_is_not_used_up(
+    eve: User, codes: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session, _ = signed_in(eve, "password")
+
+    def die(*_: object, **__: object) -> None:
+        raise IntegrityError("killed")
+
+    monkeypatch.setattr(first_enrolment, "follow_code", die)
+    with pytest.raises(IntegrityError):
+        first_enrolment.prove_by_code(session, codes[0], Visitor(), by=actor_of(session), now=clock.now())
+    session.refresh_from_db()
+    assert "mail_proved_at" not in session.data
+    assert not RecoveryCode.objects.exclude(used_at=None).exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_sessions_that_give_one_code_at_once_one_has_proven_something(
+    eve: User, codes: list[str]
+) -> None:
+    sessions = [signed_in(eve, "password")[0] for _ in range(2)]
+
+    def give(session: Session) -> None:
+        first_enrolment.prove_by_code(session, codes[0], Visitor(), by=actor_of(session), now=clock.now())
+
+    answers = at_once([partial(give, one) for one in sessions])
+    assert [type(one) for one in answers].count(RecoveryCodeWrong) == 1
+    assert sum("mail_proved_at" in one.data for one in Session.objects.filter(user=eve)) == 1

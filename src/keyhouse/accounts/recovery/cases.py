@@ -41,13 +41,17 @@ _STOPPED: Final = {
     "suspended": "The account was suspended.",
     "host": "The account was set up anew by a link that was made at the host.",
 }
-_BEGUN_BY: Final = {
+_BEGUN_BY: Final = {  # a case by factors says itself by which
     "mail": "a link mailed to one of its addresses",
     "operators": "an operator",
-    "factors": "a recovery code, which is used up, and a code of its authenticator app",
 }
 _State = RecoveryCase.State
 CLOSED: Final = (User.State.DELETED, User.State.SUSPENDED)  # which no way back opens
+
+
+def begun_by(case: RecoveryCase) -> str:
+    """Return for people how a case began."""
+    return rules.words_of_proofs(case.proofs) or _BEGUN_BY[case.path]
 
 
 def thing_of(case: RecoveryCase) -> Thing:
@@ -133,8 +137,10 @@ def _code_of(link: OneTimeLink, typed: str, visitor: Visitor, now: datetime) -> 
     return use
 
 
-def open_by_factors(user_id: int, browser: str, visitor: Visitor, now: datetime) -> RecoveryCase:
-    """Open a case by two factors that were proven in this very transaction, which holds the account's lock.
+def open_by_factors(
+    user_id: int, browser: str, proofs: tuple[str, ...], visitor: Visitor, now: datetime
+) -> RecoveryCase:
+    """Open a case by two or more proofs, named by `proofs`, that were proven in this very transaction, which holds the account's lock.
 
     Whatever else was open is stopped: a factor was proven. What the host made stays, and is the quicker way.
     """
@@ -146,10 +152,11 @@ def open_by_factors(user_id: int, browser: str, visitor: Visitor, now: datetime)
         raise WordRefused(
             "The host has made a link for this account.", fix="Whoever runs this index hands it over."
         )
-    case = _open(user, now, path=RecoveryCase.Path.FACTORS, knows_code=True)
+    case = _open(user, now, path=RecoveryCase.Path.FACTORS, proofs=proofs)
     case.browser = links.digest_of(browser)
     case.save(update_fields=["browser"])
-    record(OPEN, by=visitor.actor, about=thing_of(case), account_id=user.pk, details={"path": case.path})
+    told: dict[str, str | list[str]] = {"path": case.path, "proofs": list(proofs)}
+    record(OPEN, by=visitor.actor, about=thing_of(case), account_id=user.pk, details={**told})
     settle(case, now)
     return case
 
@@ -178,6 +185,7 @@ def _open(  # noqa: PLR0913 - one keyword for each thing that a case begins with
     knows_code: bool = False,
     hands_over: bool = False,
     reason: str = "",
+    proofs: tuple[str, ...] = (),
 ) -> RecoveryCase:
     """Return the open case of a person, begun or gone on with. The caller holds the account's lock and records."""
     RecoveryCase.objects.filter(user=user, state=_State.OPEN, expires_at__lte=now).update(
@@ -194,7 +202,8 @@ def _open(  # noqa: PLR0913 - one keyword for each thing that a case begins with
         expires_at=now + rules.LIFE,
         address=address,
         knows_password=knows_password,
-        knows_code=knows_code,
+        knows_code=knows_code or rules.RECOVERY_CODE in proofs,
+        proofs=", ".join(proofs),
         hands_over=hands_over,
         reason=reason,
         co_owner_ids=list(stands.co_owner_ids),
@@ -276,7 +285,7 @@ def _tell_opened(case: RecoveryCase, now: datetime) -> None:
     facts = (
         ("Account", user.username),
         ("Opened", clock.format_instant(case.opened_at)),
-        ("Begun by", _BEGUN_BY[case.path]),
+        ("Begun by", begun_by(case)),
     )
     telling.tell_person(user, letters.opened(user.username, facts), now)
     vouch = "Talk to them, by another way than mail. If it is them, you can vouch for them:"

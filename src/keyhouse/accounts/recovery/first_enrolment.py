@@ -1,7 +1,7 @@
 """The first second factor of an account: whoever knows the password could be the one who enrols it.
 
 Where somebody has authority, and the account was silent for long or the browser is not an old acquaintance, a fresh
-mailed proof comes first, and authority wakes a day later. Brand-new accounts, and accounts made by a link with their
+mailed proof comes first (or a recovery code, from whoever lost the mailbox), and authority wakes a day later. Brand-new accounts, and accounts made by a link with their
 factor at once, are not slowed.
 """
 
@@ -13,19 +13,20 @@ from typing import Any, Final
 from django.db import transaction
 
 from keyhouse.accounts import browsers, emails, holds, limits, links
-from keyhouse.accounts.errors import LinkInUse
+from keyhouse.accounts.errors import LinkInUse, RecoveryCodeWrong
 from keyhouse.accounts.models import Hold, KnownBrowser, OneTimeLink, Session, User
 from keyhouse.accounts.recovery import letters, rules, telling
 from keyhouse.accounts.recovery.cases import CONSOLE
-from keyhouse.accounts.recovery.code_use import tell_who_confirms
+from keyhouse.accounts.recovery.code_use import follow_code, tell_who_confirms
 from keyhouse.accounts.recovery.errors import MailedProofRequired
 from keyhouse.accounts.recovery.queries import find_reachable, has_mail_now
 from keyhouse.accounts.recovery.rules import Newness
+from keyhouse.accounts.second_factors.recovery_codes.services import hash_guess, use_code
 from keyhouse.accounts.sessions import lock_session
 from keyhouse.accounts.strength import has_second_factor
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.queries import records_of_person
-from keyhouse.audit.services import record
+from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import actions, clock, configuration, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
@@ -33,7 +34,7 @@ from keyhouse.core.actor import Actor
 PROVE: Final = "enrolment-proof.give"
 ASK: Final = "enrolment-proof.ask"
 _BROWSER: Final = "browser"
-_PROVED: Final = "mail_proved_at"
+_PROVED: Final = "mail_proved_at"  # by the link, or by what takes its place
 
 
 def note_browser(session: Session, visitor: Visitor) -> None:
@@ -187,7 +188,37 @@ def give_proof(session: Session, secret: str, *, by: Actor, now: datetime) -> No
         row = lock_session(session)
         link = _of_session(links.lock_link(links.ENROLMENT_PROOF, secret, now), session)
         links.use_link(link, now)
-        data: dict[str, Any] = {**row.data, _PROVED: clock.format_instant(now)}
-        row.data = session.data = data
-        row.save(update_fields=["data"])
-        record(PROVE, by=by, about=Thing("account", user.pk), account_id=user.pk)
+        _note_proof(row, session, now)
+        record(PROVE, by=by, about=Thing("account", user.pk), account_id=user.pk, details={"by": "mail"})
+
+
+def _note_proof(row: Session, session: Session, now: datetime) -> None:
+    data: dict[str, Any] = {**row.data, _PROVED: clock.format_instant(now)}
+    row.data = session.data = data
+    row.save(update_fields=["data"])
+
+
+def prove_by_code(session: Session, typed: str, visitor: Visitor, *, by: Actor, now: datetime) -> None:
+    """Take a recovery code in place of the mailed proof, for whoever lost the mailbox: beside the password a second proof.
+
+    It is used up, told and followed by a hold, as wherever a code is used. Raises RecoveryCodeWrong, TooManyAttempts.
+    """
+    user = session.user
+    actions.require(by, PROVE, Thing("account", user.pk, user.username))
+    counted = limits.count_attempt(
+        now=now, limit=limits.SECOND_FACTOR, subject=visitor.subject(user.pk), network=visitor.network
+    )
+    try:
+        guess = hash_guess(user.pk, typed)
+        with transaction.atomic():
+            User.objects.select_for_update().filter(pk=user.pk).first()
+            row = lock_session(session)
+            use_code(guess, now=now)
+            _note_proof(row, session, now)
+            told = {"by": "recovery_code"}
+            record(PROVE, by=by, about=Thing("account", user.pk), account_id=user.pk, details=told)
+            follow_code(user, visitor, now)
+    except RecoveryCodeWrong as refusal:
+        record_refusal(PROVE, by=by, code=refusal.code, account_id=user.pk)
+        raise
+    counted.forgive()

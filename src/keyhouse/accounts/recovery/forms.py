@@ -37,6 +37,17 @@ class FactorsForm(RecoveryCodeForm, CodeForm):
     field_of: ClassVar = {}
 
 
+class KeyFactorsForm(FactorsForm):
+    """The same where a security key takes the place of one of them; a script sends it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Ask for one of the two."""
+        super().__init__(*args, **{**kwargs, "auto_id": "id_key_%s"})
+        self.fields["recovery_code"].required = self.fields["code"].required = False
+        self.fields["code"].label = "Or a code of your authenticator app"
+        self.fields["code"].help_text = "Leave it empty if you give a recovery code."
+
+
 class BeginForm(PasswordForm):
     """The password or a recovery code, for whoever still has one."""
 

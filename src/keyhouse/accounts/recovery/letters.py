@@ -13,7 +13,7 @@ BASIS_WORDS: Final = {
     "operators": "two operators",
     "one operator": "one operator, who is the only one here",
     "co-owners": "a mailed link and co-owners who vouched",
-    "two factors": "a recovery code and a code of its authenticator app",
+    "two factors": "two proofs of its own that were given at once",
     "mail and password": "a mailed link and the password",
     "mail and code": "a mailed link and a recovery code",
     "mail, nothing at stake": "a mailed link (the account can change nothing but itself)",

@@ -19,7 +19,7 @@ class RecoveryCase(models.Model):
         MAIL = "mail"  # by a mailed link
         OPERATORS = "operators"  # an operator opened it, since no mail reaches the person
         HOST = "host"
-        FACTORS = "factors"  # by a recovery code and an app, without password and mailbox
+        FACTORS = "factors"  # by two of recovery code, key and app, without password and mailbox
 
     class State(models.TextChoices):
         """How it stands; all but the first are ends."""
@@ -38,6 +38,8 @@ class RecoveryCase(models.Model):
     address = models.CharField(max_length=254, default="", blank=True)  # that the mailed proof came from
     knows_password = models.BooleanField(default=False)
     knows_code = models.BooleanField(default=False)  # an unused recovery code was given, and is used up
+    # what a case by factors was begun with, as `rules.PROOFS` names it
+    proofs = models.CharField(max_length=64, default="", db_default="", blank=True)
     # of the browser that began a case by factors, as digest: only there it is finished
     browser = models.CharField(max_length=64, default="", blank=True)
     hands_over = models.BooleanField(default=False)  # the mailbox is gone: operators hand the link over

@@ -2,8 +2,8 @@
 
 Coming back takes two independent proofs (NIST SP 800-63B-4 4.2.2.2): a link mailed to a verified address is one. The
 other is the word of co-owners, the password (where no mail can have set it), a recovery code, or two operators. Without
-any mailbox a recovery code and a factor that was enrolled are two. What fewer answer for
-is announced to everybody concerned, and waits.
+any mailbox two of a recovery code, a key and an app are two. What fewer answer for is announced to everybody concerned,
+and waits.
 """
 
 from __future__ import annotations
@@ -32,6 +32,21 @@ LONG: Final = timedelta(hours=72)
 LONGEST_REASON: Final = 500
 _BY_THEMSELVES: Final = frozenset({"two factors", "mail and password", "mail and code"})
 LEAST_REASON: Final = 10  # characters: a word is no reason
+
+
+RECOVERY_CODE: Final = "recovery code"
+# what opens a case without password and mailbox, two at once, in the order in which they are judged
+PROOFS: Final = {
+    RECOVERY_CODE: "a recovery code, which is used up",
+    "security key": "a security key",
+    "authenticator app": "a code of its authenticator app",
+}
+PROOFS_NEEDED: Final = 2
+
+
+def words_of_proofs(names: str) -> str:
+    """Return for people what a case was begun with: names of proofs with commas between them; of none, nothing."""
+    return " and ".join(words for name, words in PROOFS.items() if name in names.split(", "))
 
 
 def vouchers_needed(co_owners: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any, Final
@@ -80,3 +81,17 @@ def response_in(body: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(response, dict):
         raise KeyAnswerMalformed
     return response
+
+
+def text_in(body: Mapping[str, Any], name: str) -> str:
+    """Return a short text of it, empty where there is none; raises KeyAnswerMalformed."""
+    value = body.get(name, "")
+    if not isinstance(value, str) or not value.isprintable():
+        raise KeyAnswerMalformed
+    return value
+
+
+def holder_of(request: HttpRequest) -> str:
+    """Name the browser that asks before anybody is known: by the secret that its forms are checked against."""
+    secret = str(request.META.get("CSRF_COOKIE", ""))
+    return hashlib.sha256(b"webauthn:" + secret.encode()).hexdigest()

@@ -9,15 +9,24 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 
 from keyhouse.accounts import links, queries, strength
-from keyhouse.accounts.cookies import NEWCOMER, RETURN, cookie_name, put_cookie
+from keyhouse.accounts.cookies import CEREMONY, NEWCOMER, RETURN, cookie_name, put_cookie
 from keyhouse.accounts.errors import LinkUsed
-from keyhouse.accounts.forms import CodeForm, PasswordChangeForm
+from keyhouse.accounts.forms import CodeForm, PasswordChangeForm, RecoveryCodeForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import RecoveryCase, Session, User
 from keyhouse.accounts.recovery import asking, by_factors, cases, first_enrolment, rules, thawing
-from keyhouse.accounts.recovery.forms import AskForm, BeginForm, FactorsForm
+from keyhouse.accounts.recovery.forms import AskForm, BeginForm, FactorsForm, KeyFactorsForm
 from keyhouse.accounts.recovery.queries import stage_of, support_of
-from keyhouse.accounts.views.answers import SeeOther, body_of, response_in, session_of, show_form
+from keyhouse.accounts.second_factors.webauthn import ceremonies
+from keyhouse.accounts.views.answers import (
+    SeeOther,
+    body_of,
+    holder_of,
+    response_in,
+    session_of,
+    show_form,
+    text_in,
+)
 from keyhouse.accounts.visitor import visitor_of
 from keyhouse.core import actions, clock
 from keyhouse.mail.queries import is_off
@@ -123,6 +132,7 @@ def without_mail(request: AskedRequest) -> HttpResponse:
         support = support_of(case, now)
         stage = stage_of(case, support, now)
         context = {"case": case, "support": support, "stage": stage, "is_here": True}
+        context |= {"proofs": cases.begun_by(case)}
         if stage != "over" and request.method != "POST":
             return render(request, "accounts/recovery_case.html", context)
     form = FactorsForm(request.POST if request.method == "POST" else None)
@@ -132,14 +142,39 @@ def without_mail(request: AskedRequest) -> HttpResponse:
             response = SeeOther(WITHOUT_MAIL)
             put_cookie(response, browser, RETURN, max_age=int(rules.LIFE.total_seconds()))
             return response
+    context |= {"key_form": KeyFactorsForm()}
     return show_form(request, "accounts/recover_without_mail.html", form, context)
 
 
 def _begin_by_factors(form: FactorsForm, request: AskedRequest, now: datetime) -> str:
     typed = form.cleaned_data
-    return by_factors.begin(
-        typed["username"], typed["code"], typed["recovery_code"], visitor_of(request), now
-    )
+    proofs = by_factors.Proofs(typed["username"], typed["recovery_code"], typed["code"])
+    return by_factors.begin(proofs, visitor_of(request), now)
+
+
+@actions.takes("username")
+@actions.classified(POST="recovery.open")
+def without_mail_options(request: AskedRequest) -> HttpResponse:
+    """Ask the browser for a security key of whoever has a user name; nothing tells whether anybody has it."""
+    username = text_in(body_of(request), "username")
+    options, kept = ceremonies.ask_by_name(username, holder_of(request), clock.now())
+    response = JsonResponse(options)
+    put_cookie(response, kept, CEREMONY, int(ceremonies.LIFE.total_seconds()))
+    return response
+
+
+@actions.takes("response", *KeyFactorsForm.base_fields)
+@actions.classified(POST="recovery.open")
+def without_mail_by_key(request: AskedRequest) -> HttpResponse:
+    """Take a security key beside a recovery code or a code of the app, and open a case as the form does."""
+    body, kept = body_of(request), request.COOKIES.get(cookie_name(CEREMONY), "")
+    username, recovery_code, code = (text_in(body, name) for name in ("username", "recovery_code", "code"))
+    key = by_factors.KeyAnswer(response_in(body), holder_of(request), kept)
+    proofs = by_factors.Proofs(username, recovery_code, code, key)
+    browser = by_factors.begin(proofs, visitor_of(request), clock.now())
+    response = JsonResponse({"location": WITHOUT_MAIL})
+    put_cookie(response, browser, RETURN, max_age=int(rules.LIFE.total_seconds()))
+    return response
 
 
 @actions.takes()
@@ -244,3 +279,24 @@ def give_proof(request: AskedRequest, secret: str) -> HttpResponse:
         return SeeOther(ADD_FACTOR)
     first_enrolment.find_proof(session, secret, now)
     return render(request, "accounts/enrolment_proof_given.html")
+
+
+@actions.takes(*RecoveryCodeForm.base_fields)
+@actions.classified(GET="enrolment-proof.give", POST="enrolment-proof.give")
+def prove_by_code(request: AskedRequest) -> HttpResponse:
+    """Take a recovery code in place of the mailed link."""
+    session = session_of(request)
+    form = RecoveryCodeForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        form.carry_out(
+            lambda: first_enrolment.prove_by_code(
+                session,
+                form.cleaned_data["recovery_code"],
+                visitor_of(request),
+                by=request.actor,
+                now=clock.now(),
+            )
+        )
+        if not form.errors:
+            return SeeOther(ADD_FACTOR)
+    return show_form(request, "accounts/enrolment_proof_code.html", form)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -16,16 +15,17 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Session
 from keyhouse.accounts.recovery.first_enrolment import needs_proof
 from keyhouse.accounts.second_factors.webauthn import ceremonies
-from keyhouse.accounts.second_factors.webauthn.errors import KeyAnswerMalformed
 from keyhouse.accounts.second_factors.webauthn.services import finish_enrolment, remove_key
 from keyhouse.accounts.signing_in import PasskeyAnswer
 from keyhouse.accounts.views.answers import (
     HOME,
     SeeOther,
     body_of,
+    holder_of,
     next_of,
     response_in,
     session_of,
+    text_in,
     with_session,
 )
 from keyhouse.accounts.visitor import remember_browser, visitor_of
@@ -37,13 +37,6 @@ CODES: Final = "/account/recovery-codes/"
 PROOF: Final = "/account/second-factors/proof/"
 
 
-def _text(body: Mapping[str, Any], name: str) -> str:
-    value = body.get(name, "")
-    if not isinstance(value, str) or not value.isprintable():
-        raise KeyAnswerMalformed
-    return value
-
-
 def _way_on(body: Mapping[str, Any], default: str = HOME) -> str:
     """Return where to go on to; whatever is no path of this site is as good as none."""
     value = body.get("next")
@@ -52,12 +45,6 @@ def _way_on(body: Mapping[str, Any], default: str = HOME) -> str:
 
 def _lead_to(path: str) -> JsonResponse:
     return JsonResponse({"location": path})
-
-
-def _holder(request: AskedRequest) -> str:
-    """Name the browser that asks before anybody is known: by the secret that its forms are checked against."""
-    secret = str(request.META.get("CSRF_COOKIE", ""))
-    return hashlib.sha256(b"webauthn:" + secret.encode()).hexdigest()
 
 
 def _waiting(request: AskedRequest) -> Session:
@@ -89,7 +76,7 @@ def add(request: AskedRequest) -> HttpResponse:
         return render(request, "accounts/add_security_key.html", context)
     body = body_of(request)
     usual = LIST if strength.codes_left(session.user_id) else CODES
-    name, way_on = _text(body, "name"), _way_on(body, usual)  # read before anything is done
+    name, way_on = text_in(body, "name"), _way_on(body, usual)  # read before anything is done
     _, cookie = finish_enrolment(session, response_in(body), name=name, by=request.actor, now=clock.now())
     return with_session(_lead_to(way_on), cookie)
 
@@ -123,7 +110,7 @@ def remove(request: AskedRequest, key_id: int) -> HttpResponse:
 @actions.classified(POST="session.start")
 def sign_in_options(request: AskedRequest) -> HttpResponse:
     """Ask for any passkey; the answer is the same whoever is there."""
-    options, kept = ceremonies.ask_anybody(_holder(request), clock.now())
+    options, kept = ceremonies.ask_anybody(holder_of(request), clock.now())
     response = JsonResponse(options)
     put_cookie(response, kept, CEREMONY, int(ceremonies.LIFE.total_seconds()))
     return response
@@ -137,7 +124,7 @@ def former_sign_in_options(request: AskedRequest) -> HttpResponse:
     name = ceremonies.find_former_name(now)
     if not name:
         raise NotFound
-    options, kept = ceremonies.ask_anybody(_holder(request), now, name)
+    options, kept = ceremonies.ask_anybody(holder_of(request), now, name)
     response = JsonResponse(options)
     put_cookie(response, kept, CEREMONY, int(ceremonies.LIFE.total_seconds()))
     return response
@@ -159,7 +146,7 @@ def sign_in(request: AskedRequest) -> HttpResponse:
     body, visitor = body_of(request), visitor_of(request)
     asked = request.COOKIES.get(cookie_name(CEREMONY), "")
     answer = PasskeyAnswer(
-        response_in(body), _holder(request), asked, visitor, clock.now(), request.account_session
+        response_in(body), holder_of(request), asked, visitor, clock.now(), request.account_session
     )
     signed_in = signing_in.sign_in_by_passkey(answer)
     response = _lead_to(_way_on(body))

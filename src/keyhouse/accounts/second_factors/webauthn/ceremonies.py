@@ -4,11 +4,12 @@ A ceremony is bound to its purpose, to the session or browser that asked, and to
 goes as the answer comes, whatever the answer is worth: nothing is answered twice.
 
 The question for any passkey is asked of everybody who opens the sign-in page, so it leaves no row: what was asked stands,
-signed, in a cookie of the browser, and a challenge is written down when it was answered well.
+signed, in a cookie of the browser, and a challenge is written down when it was answered well. So is the question for a key of a user name that anybody can type.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,10 @@ from typing import Any, Final
 
 from django.core import signing
 from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.utils.crypto import salted_hmac
 
+from keyhouse.accounts import queries
 from keyhouse.accounts.models import Ceremony, SecurityKey, User, UserHandle
 from keyhouse.accounts.second_factors.webauthn import rules
 from keyhouse.accounts.second_factors.webauthn.errors import KeyAnswerMalformed, KeyChallengeWrong, KeyUnknown
@@ -36,6 +40,10 @@ _SALT: Final = "keyhouse.accounts.ceremony"
 _LONGEST_COOKIE: Final = 1000
 _CHALLENGE_BYTES: Final = 32
 _HANDLE_BYTES: Final = 64
+_NAMED: Final = "by name:"  # no RP ID begins so
+_LEAST_NAMED: Final = 4  # ids in a question by name
+_MOST_NAMED: Final = 20
+_ID_SIZES: Final = (16, 20, 32, 48, 64)  # bytes, of widespread authenticators
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,24 +106,37 @@ def ask_anybody(holder: str, now: datetime, name: str = "") -> tuple[dict[str, A
 
     Returns the options for the browser and the text that its cookie keeps until it answers.
     """
-    challenge = rules.encode(secrets.token_bytes(_CHALLENGE_BYTES))
     name = name or site().rp_id
-    kept = signing.dumps([challenge, holder, clock.format_instant(now), name], salt=_SALT)
+    challenge, kept = _signed_challenge(holder, now, name)
     return _options_for_anybody(challenge, name), kept
+
+
+def _signed_challenge(holder: str, now: datetime, about: str) -> tuple[str, str]:
+    """Return a new challenge, and the text for the browser's cookie that says what it was made for."""
+    challenge = rules.encode(secrets.token_bytes(_CHALLENGE_BYTES))
+    return challenge, signing.dumps([challenge, holder, clock.format_instant(now), about], salt=_SALT)
 
 
 def find_asked(holder: str, kept: str, response: Mapping[str, Any], now: datetime) -> Asked:
     """Return what this browser was asked by the text in its cookie; writes nothing. Raises KeyChallengeWrong."""
+    challenge, name = _read_challenge(holder, kept, response, now)
+    if name.startswith(_NAMED):
+        raise KeyChallengeWrong  # it was asked of the keys of one account
+    return Asked(_options_for_anybody(challenge, name), None)
+
+
+def _read_challenge(holder: str, kept: str, response: Mapping[str, Any], now: datetime) -> tuple[str, str]:
+    """Return the challenge that a cookie holds and what it was made for, where the answer is to it and in time."""
     claimed = _challenge_in(response)
     try:
-        challenge, asked_of, at, name = signing.loads(kept[:_LONGEST_COOKIE], salt=_SALT)
+        challenge, asked_of, at, about = signing.loads(kept[:_LONGEST_COOKIE], salt=_SALT)
         begun_at = clock.parse_instant(at)
     except (signing.BadSignature, ValueError, TypeError) as error:
         raise KeyChallengeWrong from error
     is_ours = secrets.compare_digest(asked_of, holder) and secrets.compare_digest(challenge, claimed)
     if not is_ours or not timedelta(0) <= now - begun_at < LIFE:
         raise KeyChallengeWrong
-    return Asked(_options_for_anybody(challenge, name), None)
+    return str(challenge), str(about)
 
 
 def mark_answered(asked: Asked, now: datetime) -> None:
@@ -131,6 +152,61 @@ def mark_answered(asked: Asked, now: datetime) -> None:
 
 def _options_for_anybody(challenge: str, name: str) -> dict[str, Any]:
     return {"challenge": challenge, **_request_options([], "required", name)}
+
+
+# ---- asked by a user name that anybody can type
+
+
+def ask_by_name(username: str, holder: str, now: datetime) -> tuple[dict[str, Any], str]:
+    """Ask for a key of whoever has this user name; the answer is of one form whether anybody has it, or any key.
+
+    Ids that are made up fill the list, the same ones for a name each time (WebAuthn Level 3, 14.6.2). A key that syncs and
+    knows who holds it isn't asked for: it opens the account alone. Returns the options for the browser and the text that
+    its cookie keeps until it answers.
+    """
+    challenge, kept = _signed_challenge(holder, now, _named(username))
+    return _options_by_name(challenge, username), kept
+
+
+def find_asked_by_name(
+    username: str, holder: str, kept: str, response: Mapping[str, Any], now: datetime
+) -> Asked:
+    """Return what this browser was asked about this very name; writes nothing. Raises KeyChallengeWrong."""
+    challenge, about = _read_challenge(holder, kept, response, now)
+    if about != _named(username):
+        raise KeyChallengeWrong
+    user = queries.find_user(username)
+    return Asked(_options_by_name(challenge, username), user.pk if user else 0)
+
+
+def _named(username: str) -> str:
+    """Say about whom a challenge is; whatever was typed may be a password, so only its digest is kept."""
+    return _NAMED + _digest(username).hex()
+
+
+def _digest(username: str, number: int = 0) -> bytes:
+    """Return 32 bytes that only this index can tell, the same ones for a name in any case."""
+    text = f"{number}:{username.strip().casefold()}"
+    return salted_hmac(_SALT, text, algorithm="sha256").digest()
+
+
+def _options_by_name(challenge: str, username: str) -> dict[str, Any]:
+    user = queries.find_user(username)
+    alone = Q(backup_eligible=True, user_verified=True)
+    keys = SecurityKey.usable(site().rp_id).filter(user_id=user.pk if user else 0).exclude(alone)
+    ids = list(keys.values_list("credential_id", flat=True)[:_MOST_NAMED])
+    made_up = [_made_up_id(username, number) for number in range(1, _LEAST_NAMED + 1)]
+    ids += made_up[: max(0, _LEAST_NAMED - len(ids))]
+    # in the order of the ids, and without their transports, which would tell them apart
+    allow = [{"type": "public-key", "id": one} for one in sorted(ids)]
+    return {"challenge": challenge, **_request_options(allow, "preferred", site().rp_id)}
+
+
+def _made_up_id(username: str, number: int) -> str:
+    """Return an id as long as those of some key or other."""
+    size, *_ = _digest(username, -number)
+    random = hashlib.shake_256(_digest(username, number)).digest(max(_ID_SIZES))
+    return rules.encode(random[: _ID_SIZES[size % len(_ID_SIZES)]])
 
 
 def take(purpose: str, holder: str, response: Mapping[str, Any], now: datetime) -> Asked:

@@ -148,6 +148,15 @@ def accept_answer(
     Of two answers with one counter value, in any process, one wins. Raises a KeyRefused; the caller marks a KeyCloned
     by `mark_clone` after its rollback.
     """
+    key, proof = judge_answer(asked, response, needs_user_verified=needs_user_verified)
+    keep_answer(key, proof, now)
+    return key, proof
+
+
+def judge_answer(
+    asked: ceremonies.Asked, response: Mapping[str, Any], *, needs_user_verified: bool = False
+) -> tuple[SecurityKey, Assertion]:
+    """Judge the answer of a known key, and write nothing; raises a KeyRefused."""
     key = find_key(response)
     if key is None or (asked.user_id is not None and key.user_id != asked.user_id):
         raise KeyUnknown
@@ -162,7 +171,11 @@ def accept_answer(
     if asked.options.get("rpId") != key.rp_id:
         raise KeyUnknown
     site = replace(ceremonies.site(needs_user_verified=needs_user_verified), rp_id=key.rp_id)
-    proof = rules.verify_assertion(asked.options, response, known, site)
+    return key, rules.verify_assertion(asked.options, response, known, site)
+
+
+def keep_answer(key: SecurityKey, proof: Assertion, now: datetime) -> None:
+    """Keep the counter of a judged answer, in the caller's transaction; raises KeyCloned, KeyUnknown."""
     # a key without a counter always says zero (6.1.1)
     rises = Q(sign_count__lt=proof.sign_count) if proof.sign_count else Q(sign_count=0)
     kept = SecurityKey.objects.filter(rises, pk=key.pk, cloned_at=None).update(
@@ -171,7 +184,6 @@ def accept_answer(
     if not kept:  # gone meanwhile, or another answer with this counter or a later one was faster
         is_there = SecurityKey.objects.filter(pk=key.pk, cloned_at=None).exists()
         raise KeyCloned if is_there else KeyUnknown
-    return key, proof
 
 
 def mark_clone(response: Mapping[str, Any], *, now: datetime) -> None:

@@ -1,5 +1,6 @@
 // Lets forms with data-ceremony ask the browser for a security key or passkey.
 // data-ceremony: "create" or "get"; data-options and data-finish: where to ask and where to answer.
+// data-ask-with: the field that is sent with the question already.
 // data-autofill: also offer passkeys in the field for the user name. Without this file the forms stay hidden.
 "use strict";
 
@@ -62,15 +63,20 @@ function sentenceOf(problem) {
   return [problem.detail || problem.title, problem.fix && problem.fix.text].filter(Boolean).join(" ");
 }
 
+function fieldsOf(form, isWanted) {
+  return Object.fromEntries([...new FormData(form)].filter(([name]) => isWanted(name)));
+}
+
 async function askBrowser(form, kind, extra) {
-  const options = withBytes(await post(form, form.dataset.options, {}));
+  const asked = fieldsOf(form, (name) => name === form.dataset.askWith);
+  const options = withBytes(await post(form, form.dataset.options, asked));
   const ask = { publicKey: options, ...extra };
   return kind === "create" ? navigator.credentials.create(ask) : navigator.credentials.get(ask);
 }
 
 async function carryOut(form, extra) {
   const credential = await askBrowser(form, form.dataset.ceremony, extra);
-  const fields = Object.fromEntries([...new FormData(form)].filter(([name]) => name !== "csrfmiddlewaretoken"));
+  const fields = fieldsOf(form, (name) => name !== "csrfmiddlewaretoken");
   const done = await post(form, form.dataset.finish, { ...fields, response: asJson(credential) });
   window.location.assign(done.location);
 }
