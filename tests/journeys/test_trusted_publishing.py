@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,7 @@ class Place:
     server: Server
     github: Forge
     gitlab: Forge
+    other: Forge
     certificate: Path
 
     @property
@@ -99,9 +101,16 @@ class Place:
 
     def run(self, *command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a client that believes our certificate."""
+        return self.run_in(None, *command, **environment)
+
+    def run_in(
+        self, folder: Path | None, *command: str | Path, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it in a folder."""
         trusting = {"SSL_CERT_FILE": str(self.certificate), "REQUESTS_CA_BUNDLE": str(self.certificate)}
         return subprocess.run(
             [str(word) for word in command],
+            cwd=folder,
             env={**bare_environment(), **trusting, **environment},
             capture_output=True,
             text=True,
@@ -157,19 +166,26 @@ def tell(server: Server, order: Mapping[str, Any]) -> str:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    folder = tmp_path_factory.mktemp("trusted")
+    with open_place(tmp_path_factory.mktemp("trusted")) as opened:
+        yield opened
+
+
+@contextmanager
+def open_place(folder: Path) -> Iterator[Place]:
+    """Start an index over TLS that believes three issuers, which run until its end."""
     certificate, key = write_certificate(folder)
     with (
         pytest.MonkeyPatch.context() as patch,
         Forge(certificate, key) as github,
         Forge(certificate, key) as gitlab,
+        Forge(certificate, key) as other,
     ):
         patch.setenv("SSL_CERT_FILE", str(certificate))  # our own look trusts it, too
         options = ("--tls-cert", str(certificate), "--tls-key", str(key))
         server = start_server(folder / "data", *options, KEYHOUSE_CA_FILE=str(certificate))
         try:
-            tell(server, {"do": "trust", "github": github.url, "gitlab": gitlab.url})
-            yield Place(server, github, gitlab, certificate)
+            tell(server, {"do": "trust", "github": github.url, "gitlab": gitlab.url, "custom": other.url})
+            yield Place(server, github, gitlab, other, certificate)
         finally:
             assert server.stop() == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from keyhouse.accounts.models import Email, User
@@ -10,10 +11,15 @@ from keyhouse.core import clock
 from keyhouse.core.actor import Strength, host
 from keyhouse.credentials.trusted_publishers.issuers import add_issuer
 from keyhouse.credentials.trusted_publishers.models import MintedToken
-from keyhouse.credentials.trusted_publishers.services import Told, add_pending_publisher
+from keyhouse.credentials.trusted_publishers.services import MOST_PENDING, Told, add_pending_publisher
 
 GITHUB = {"owner": "acme", "repository": "anvil", "workflow": "release.yml"}
 GITLAB = {"namespace": "acme/tools", "repository": "anvil", "workflow": ".gitlab-ci.yml"}
+
+# what the publishers of other systems must claim: one issuer stands for theirs
+JOB = {"sub": "acme/recipes"}
+OF_FORGEJO = {"sub": "repo:acme/anvil:environment:release", "repository_id": "5005"}
+CLAIMED = {"forgejo": OF_FORGEJO, "jenkins": JOB, "kubernetes": JOB, "google": JOB}
 
 
 def main(order: dict[str, Any]) -> None:
@@ -21,18 +27,30 @@ def main(order: dict[str, Any]) -> None:
 
 
 def trust(order: dict[str, Any]) -> None:
-    ada = User.objects.create(username="ada", joined_at=clock.now())
-    now = clock.now()
-    Email.objects.create(user=ada, address="ada@example.org", is_primary=True, verified_at=now, added_at=now)
-    told = Told(ada, Strength(frozenset({"password", "webauthn"}), clock.now()), clock.now())
-    for provider in ("github", "gitlab"):
-        add_issuer(order[provider], provider, may_be_private=True, by=host())
-    for name, provider, fields in (
+    for provider in ("github", "gitlab", "custom"):
+        claims = ("sub",) if provider == "custom" else ()
+        add_issuer(order[provider], provider, required_claims=claims, may_be_private=True, by=host())
+    waiting: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
         ("from-github", "github", {**GITHUB, "environment": "release"}),
         ("by-action", "github", GITHUB),
         ("from-gitlab", "gitlab", GITLAB),
-    ):
+        ("recipe-github", "github", GITHUB),
+        ("recipe-gitlab", "gitlab", GITLAB),
+        *((f"recipe-{kind}", "custom", {"claims": claims}) for kind, claims in CLAIMED.items()),
+    )
+    people = iter(("ada", "bob", "cleo"))
+    for number, (name, provider, fields) in enumerate(waiting):
+        if number % MOST_PENDING == 0:
+            told = _told_by(next(people))
         add_pending_publisher(name, provider, order[provider], fields, by=host(), told=told)
+
+
+def _told_by(name: str) -> Told:
+    now = clock.now()
+    user = User.objects.create(username=name, joined_at=now)
+    address = f"{name}@example.org"
+    Email.objects.create(user=user, address=address, is_primary=True, verified_at=now, added_at=now)
+    return Told(user, Strength(frozenset({"password", "webauthn"}), now), now)
 
 
 def look(order: dict[str, Any]) -> None:
