@@ -140,22 +140,24 @@ def mint(  # noqa: PLR0913 - an option each
         "by": host(),
     }
     if organization:
-        if acts not in {(), ("upload",)}:
-            raise click.UsageError("A robot token uploads, and does nothing else.")
+        _require_upload_alone(acts, "A robot token uploads, and does nothing else.")
         reach = Reach(tuple(names), is_also_later=all_projects)
         _, text = mint_organization_token(organization, reach=reach, owner=user, **narrow)
     elif robot:
-        if len(names) != 1 or acts not in {(), ("upload",)}:
-            raise click.UsageError("A robot token uploads to one project: name that, and no other action.")
+        told = "A robot token uploads to one project: name that, and no other action."
+        _require_upload_alone(acts, told)
+        if len(names) != 1:
+            raise click.UsageError(told)
         _, text = mint_robot_token(names[0], owner=user, **narrow)
     else:
-        _, text = mint_token(
-            user,
-            project_ids=None if all_projects else [_project_id(name) for name in names],
-            actions=acts or ("upload",),
-            **narrow,
-        )
+        ids = None if all_projects else [_project_id(name) for name in names]
+        _, text = mint_token(user, project_ids=ids, actions=acts or ("upload",), **narrow)
     click.echo(text)
+
+
+def _require_upload_alone(acts: tuple[str, ...], told: str) -> None:
+    if acts not in {(), ("upload",)}:
+        raise click.UsageError(told)
 
 
 @click.command("report-leak")

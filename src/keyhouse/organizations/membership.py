@@ -229,7 +229,6 @@ def carry_out_due(now: datetime) -> int:
 
 
 def _carry_out(member_id: int, name: str, people: Sequence[int | None], now: datetime) -> bool:
-    by = job(JOB)
     with transaction.atomic():
         lock_people([*owner_ids(name), *people])
         organization = queries.lock_organization(name)
@@ -237,32 +236,33 @@ def _carry_out(member_id: int, name: str, people: Sequence[int | None], now: dat
         member = waiting.filter(organization=organization).first()
         if organization is None or member is None or _is_doubtful(member, now):
             return False
-        who, before, after, asked = (
-            member.user.username,
-            member.kind,
-            member.ends_as,
-            member.ends_asked_by_name,
-        )
         owners = set(queries.owners_of(organization))
         others = User.objects.filter(pk__in=owners - {member.user_id}).exclude(state__in=_CLOSED)
-        if before == rules.OWNER and not others.exists():
-            Membership.objects.filter(pk=member.pk).update(**_AS_BEFORE)
-            tell_others(
-                owners, letters.kept(organization, who, before, "this index, as nobody else owns it"), now
-            )
-            _record(KEEP, organization, member, by, before=before, after=before)
-            return True
-        if after:
-            _change(organization, member, after, now)
-            letter = letters.changed(organization, who, before, after, asked)
+        if member.kind == rules.OWNER and not others.exists():
+            _keep_sole_owner(organization, member, owners, now)
         else:
-            end_membership(organization, member)
-            letter = letters.removed(organization, who, asked)
-        tell_others(sorted(owners | {member.user_id}), letter, now)
-        action = CHANGE if after else REMOVE
-        _record(action, organization, member, by, before=before, after=after)
-        faults.reach("membership.ended")
+            _end_or_lower(organization, member, owners, now)
     return True
+
+
+def _keep_sole_owner(organization: Organization, member: Membership, owners: set[int], now: datetime) -> None:
+    Membership.objects.filter(pk=member.pk).update(**_AS_BEFORE)
+    who, kind = member.user.username, member.kind
+    tell_others(owners, letters.kept(organization, who, kind, "this index, as nobody else owns it"), now)
+    _record(KEEP, organization, member, job(JOB), before=kind, after=kind)
+
+
+def _end_or_lower(organization: Organization, member: Membership, owners: set[int], now: datetime) -> None:
+    who, before, after, asked = member.user.username, member.kind, member.ends_as, member.ends_asked_by_name
+    if after:
+        _change(organization, member, after, now)
+        letter = letters.changed(organization, who, before, after, asked)
+    else:
+        end_membership(organization, member)
+        letter = letters.removed(organization, who, asked)
+    tell_others(sorted(owners | {member.user_id}), letter, now)
+    _record(CHANGE if after else REMOVE, organization, member, job(JOB), before=before, after=after)
+    faults.reach("membership.ended")
 
 
 def _is_doubtful(member: Membership, now: datetime) -> bool:

@@ -150,11 +150,7 @@ def add_issuer(  # noqa: PLR0913 - one keyword for each thing that is kept of an
         row.provider, row.label, row.required_claims = provider, label.strip(), claims
         row.may_be_private, row.added_at, row.removed_at = may_be_private, clock.now(), None
         row.keys, row.keys_at, row.asked_at = {}, None, None
-        try:
-            with transaction.atomic():
-                row.save()
-        except IntegrityError:  # somebody else was faster
-            raise IssuerTaken from None
+        _save_unless_taken(row)
         details: dict[str, Detail] = {
             "provider": provider,
             "required_claims": claims,
@@ -162,6 +158,14 @@ def add_issuer(  # noqa: PLR0913 - one keyword for each thing that is kept of an
         }
         record("issuer.add", by=by, about=thing_of(row), details=details)
     return row
+
+
+def _save_unless_taken(row: Issuer) -> None:
+    try:
+        with transaction.atomic():
+            row.save()
+    except IntegrityError:  # somebody else was faster
+        raise IssuerTaken from None
 
 
 def remove_issuer(url: str, *, by: Actor) -> None:

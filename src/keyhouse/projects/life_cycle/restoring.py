@@ -96,16 +96,7 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
         _require_new(files)
         _put_back(removal, files)
         project = Project.objects.get(pk=removal.project_key)
-        if project.organization_id is None and removal.organization_key is not None and not _owners_of(roles):
-            raise OwnerMissing("The organization that owned it is gone.")
-        Role.objects.bulk_create(
-            Role(project=project, user_id=role.user_id, kind=role.kind, since_at=role.since_at)
-            for role in roles
-        )
-        living = [role.user_id for role in roles]
-        changes = RoleChange.objects.filter(project=project)
-        changes.exclude(user_id__in=living).delete()
-        changes.filter(asked_by__isnull=False).exclude(asked_by_id__in=owners_of(project.pk)).delete()
+        _give_roles_back(project, removal, roles)
         founding.tell(project, by)
         # with the roles back the gate sees what mandates ask of this project's people
         actions.require(by, _action_of(removal), _thing_of(removal))
@@ -117,6 +108,18 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
         return project
 
     return _done(look, act)
+
+
+def _give_roles_back(project: Project, removal: Removal, roles: Sequence[KeptRole]) -> None:
+    """Let those with an account have the roles they had; what was asked of others, or by others, is dropped."""
+    if project.organization_id is None and removal.organization_key is not None and not _owners_of(roles):
+        raise OwnerMissing("The organization that owned it is gone.")
+    Role.objects.bulk_create(
+        Role(project=project, user_id=role.user_id, kind=role.kind, since_at=role.since_at) for role in roles
+    )
+    changes = RoleChange.objects.filter(project=project)
+    changes.exclude(user_id__in=[role.user_id for role in roles]).delete()
+    changes.filter(asked_by__isnull=False).exclude(asked_by_id__in=owners_of(project.pk)).delete()
 
 
 def _done(look: Callable[[], Sequence[File]], act: Callable[[], Project]) -> Project:
