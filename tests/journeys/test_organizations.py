@@ -41,9 +41,9 @@ def test_somebody_is_invited_enrols_accepts_and_their_token_dies_with_their_memb
     first, second = (build_wheel(tmp_path, name="beta", version=version) for version in ("1.0", "2.0"))
     with town.visited("olga") as owner, town.visited("nina") as page:
         owner.goto("/manage/organizations/")
-        follow(owner, "Found an organization…")
+        follow(owner, "Create an organization…")
         box(owner, "Name").fill("Harbour")
-        press(owner, "Found it")
+        press(owner, "Create it")
         box(owner, "User name or e-mail address").fill("nina@example.org")
         press(owner, "Invite")
         expect(owner.get_by_role("row", name=re.compile("nina@example.org.*member.*olga"))).to_be_visible()

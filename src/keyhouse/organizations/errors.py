@@ -93,7 +93,7 @@ class ApplicationNeedless(OrganizationsRefusal):
     code = "application-needless"
     situation = Situation.CONFLICT
     sentence = "On this index nobody has to ask for an organization."
-    fix = "Found it yourself."
+    fix = "Create it yourself."
 
 
 class ApplicantAway(OrganizationsRefusal):
