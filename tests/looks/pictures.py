@@ -66,7 +66,9 @@ def take(folder: Path, only: str, how: str) -> list[str]:
 
 def _take_one(harbour: Harbour, folder: Path, route: str, look: Look, how: str) -> str:
     page = harbour.enter(look.who).new_page()
-    page.set_viewport_size({"width": WIDTHS[0], "height": HEIGHT})  # what scripts do for a phone they do at the start
+    page.set_viewport_size(
+        {"width": WIDTHS[0], "height": HEIGHT}
+    )  # what scripts do for a phone they do at the start
     page.goto(look.address(route, harbour))
     name = name_of(route, look)
     for width, scheme in _sizes():

@@ -312,7 +312,9 @@ def test_the_list_tells_how_each_token_was_made_and_why_it_ends(ada: User, mint:
         for name in ("by app", "by password", "short", "by key")
         if f">{name}</strong>" in row
     }
-    assert "with password and authenticator app too weak a factor under the mandate campaign@1" in rows["by app"]
+    assert (
+        "with password and authenticator app too weak a factor under the mandate campaign@1" in rows["by app"]
+    )
     assert "with password without a second factor" in rows["by password"]
     assert "by campaign@1: A second factor for maintainers" in rows["by password"]
     assert "by campaign@1" not in rows["short"]
