@@ -105,7 +105,7 @@ class _Fts5:
         if step is Step.WHOLE:
             return _column("whole", _all(wanted.words))
         words = _all(wanted.words) + " *"  # the last one may be unfinished
-        if step is Step.BRIEF or not wanted.letters:
+        if step is Step.BRIEF or not _are_joined(wanted):
             return _column(step.value, words)
         return _column("name", f'"{wanted.letters}" * OR ({words})')
 
@@ -124,6 +124,11 @@ class _Fts5:
     def rebuild(self) -> None:
         for table in _TABLES:
             sql.change(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
+
+
+def _are_joined(wanted: Wanted) -> bool:
+    """Tell whether the letters of what is searched are something else than its one word."""
+    return bool(wanted.letters) and wanted.words != [wanted.letters]
 
 
 def _all(words: Sequence[str]) -> str:
@@ -172,7 +177,7 @@ class _TextSearch:
             return _lexemes(wanted.words)
         sign = "." if step is Step.NAME else ""
         words = _lexemes(wanted.words, sign) + ":*"
-        return f"('.{wanted.letters}':* | ({words}))" if sign and wanted.letters else words
+        return f"('.{wanted.letters}':* | ({words}))" if sign and _are_joined(wanted) else words
 
     def is_marked(self, marks: Sequence[str]) -> Part:
         return Part(" AND s.brief @@ %s::tsquery", (_marked(marks),)) if marks else Part("")
