@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -109,6 +111,38 @@ def test_the_gate_is_asked_before_the_step_up() -> None:
 def test_operators_pages_are_for_operators() -> None:
     assert knock(operators, request_of(actor=ada("password", "totp"))).status_code == 403
     assert knock(operators, request_of(actor=ada("password", "totp", is_operator=True))) is None
+
+
+@pytest.mark.usefixtures("open_gate")
+@pytest.mark.parametrize(
+    ("address", "is_let_in"),
+    [
+        ("10.1.2.3", True),
+        ("::ffff:10.1.2.3", True),
+        ("2001:db8:7::1", True),
+        ("192.0.2.9", False),
+        ("2001:db8:8::1", False),
+        ("", False),
+        ("unknown", False),
+    ],
+)
+def test_operators_pages_open_from_their_networks_alone(
+    monkeypatch: pytest.MonkeyPatch, address: str, is_let_in: bool
+) -> None:
+    networks = (ip_network("10.0.0.0/8"), ip_network("2001:db8:7::/48"))
+    near = replace(configuration.current(), operator_networks=networks)
+    monkeypatch.setattr(configuration, "current", lambda: near)
+    operator = ada("password", "totp", is_operator=True)
+    request = request_of(actor=operator)
+    request.META["REMOTE_ADDR"] = address
+    request.META["HTTP_X_FORWARDED_FOR"] = "10.1.2.3"  # what a client says of itself counts for nothing here
+    answer = knock(operators, request)
+    assert (answer is None) is is_let_in
+    if answer is not None:
+        assert (answer.status_code, answer["X-Refusal"]) == (403, "role-required")
+    assert knock(own, request) is None, "pages of everybody open from everywhere"
+    outsider = request_of(actor=ada("password", "totp"))
+    assert knock(operators, outsider).status_code == 403
 
 
 @pytest.mark.usefixtures("open_gate")

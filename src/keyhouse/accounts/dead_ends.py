@@ -92,7 +92,8 @@ def kind_of(now: Situation) -> Kind | None:
 
 
 _ANSWER: Final = ("operators-answer", "wait-for-case", "finish-case")
-_OPERATORS_DO: Final = (("verify-by-hand",), ("mend-mail",), _ANSWER, ("mend-mail", *_ANSWER))
+_AT_ONCE: Final = ("operators-answer", "finish-case")
+_OPERATORS_DO: Final = (("verify-by-hand",), ("mend-mail",), _ANSWER, _AT_ONCE, ("mend-mail", *_ANSWER))
 
 
 def way_with_operators(start: Situation, ways: Ways) -> list[str] | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -28,6 +29,7 @@ from keyhouse.accounts.limit_table import SIGN_UP as SIGN_UP  # noqa: PLC0414 - 
 from keyhouse.accounts.limit_table import Limit
 from keyhouse.accounts.models import Attempt
 from keyhouse.core import configuration
+from keyhouse.core.configuration import Network
 from keyhouse.core.windows import LONGEST, Window
 
 SHARED_FACTOR: Final = 50  # how much more a network may do that many people share
@@ -157,11 +159,20 @@ def network_of(address: str) -> str:
 
 def is_shared(address: str) -> bool:
     """Whether the address lies in a network that operators listed as shared by many people."""
+    return lies_in(address, configuration.current().shared_networks)
+
+
+def lies_in(address: str, networks: Iterable[Network]) -> bool:
+    """Whether the address lies in one of these networks; one of IPv4 that is written as IPv6 is one of IPv4.
+
+    What is no address (of a socket that is a file) lies in none.
+    """
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(found in network for network in configuration.current().shared_networks)
+    plain = getattr(found, "ipv4_mapped", None) or found
+    return any(plain in network for network in networks)
 
 
 def typed_subject(identifier: str) -> str:

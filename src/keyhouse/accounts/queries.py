@@ -11,10 +11,12 @@ from django.db.models.functions import Lower
 from keyhouse.accounts.models import (
     Authenticator,
     Email,
+    KnownBrowser,
     MailDomain,
     OneTimeLink,
     RecoveryCodeSet,
     SecurityKey,
+    Session,
     User,
 )
 from keyhouse.core import configuration
@@ -122,6 +124,13 @@ def find_code_set(user: User) -> RecoveryCodeSet | None:
 def is_set_up() -> bool:
     """Whether the index has an operator (one who still exists)."""
     return User.objects.filter(is_operator=True).exclude(state=User.State.DELETED).exists()
+
+
+def networks_of_operators() -> set[str]:
+    """Return the addresses from which operators are signed in, or came last with a browser that is known."""
+    office = {"user__is_operator": True}
+    rows = (Session.objects.filter(**office), KnownBrowser.objects.filter(**office))
+    return {one for found in rows for one in found.values_list("network", flat=True) if one}
 
 
 def live_links(purpose: str, now: datetime) -> list[OneTimeLink]:

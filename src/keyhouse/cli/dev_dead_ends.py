@@ -23,9 +23,10 @@ from keyhouse.accounts.reachability import (
 _INTRODUCTION: Final = """# No account is a dead end
 
 Made by `KEYHOUSE_ENVIRONMENT=test ./run keyhouse dev dead-ends` from the model in `accounts/reachability.py`; a test says when this page is not
-what the model does. Every transition that the person, time or co-owners make, from each situation each step that is open in it, is driven over the pages and compared with what the
-index then says, by `tests/accounts/reachability/test_product.py`: a few situations in the ordinary run, all of them by `./run test --all` (many hours), in 400 parts that are
-noted once they went well, so that a long walk goes on where it was stopped. What operators do is tried by tests of their own.
+what the model does. Every transition, from each situation each step that is open in it, is driven over HTTP and compared with what the index then says, by
+`tests/accounts/reachability/test_product.py`: a few situations in the ordinary run, all of them by `./run test --all` (three hours of a processor), in 400 parts that are noted once they went well, so
+that a long walk goes on where it was stopped. Where two transitions are one to the index, since they differ in what a person has lost alone, one is driven for both; that this is so in the model is
+tried for each of them. What operators do is driven from every dead end, and to the end of the way in a few of each kind.
 
 A *situation* says how an account stands and what its person still has: the primary address (verified, never verified, mails come back, its domain
 is gone, or its person lost the mailbox), the password (good, set by a mailed link, disabled since others know it, forgotten, none), the key (none,

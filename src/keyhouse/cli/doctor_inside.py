@@ -132,6 +132,30 @@ def check_people(settings: Configuration) -> Iterator[Finding]:
         yield ok("operators", f"There are {count} operators.")
 
 
+def check_operator_networks(settings: Configuration) -> Iterator[Finding]:
+    """Look whether operators come from where their pages open: else they are locked out of the console."""
+    from keyhouse.accounts.limits import lies_in  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.accounts.queries import networks_of_operators  # noqa: PLC0415 - the same
+
+    if not settings.operator_networks:
+        return
+    seen = networks_of_operators()
+    inside = {one for one in seen if lies_in(one, settings.operator_networks)}
+    fix = "Widen KEYHOUSE_OPERATOR_NETWORKS; behind a proxy, KEYHOUSE_TRUSTED_PROXIES must name it. What `keyhouse` does at the host goes on."
+    if seen and not inside:
+        yield problem(
+            "operator networks",
+            "No operator has come from a network in which their pages open.",
+            fix,
+        )
+    elif seen - inside:
+        yield hint(
+            "operator networks", "Operators came from networks, too, in which their pages don't open.", fix
+        )
+    else:
+        yield ok("operator networks", "The pages of operators open from some networks alone.")
+
+
 def check_readers(settings: Configuration) -> Iterator[Finding]:
     """Look whether organizations keep projects to some readers while everybody reads them."""
     from keyhouse.projects.reading import is_any_restricted  # noqa: PLC0415 - Django is set up by now

@@ -425,6 +425,12 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "networks that many people share, separated by commas: wider limits there",
         _networks,
     ),
+    Setting(
+        "operator_networks",
+        "",
+        "networks from which the pages of operators, moderators and auditors open, separated by commas; empty: everywhere",
+        _networks,
+    ),
     Setting("sign_in_limit", "10/5m", "wrong passwords for one name, in which time", read_windows),
     Setting(
         "sign_in_network_limit", "10/5m", "wrong passwords from one network, in which time", read_windows
@@ -590,6 +596,7 @@ class Configuration:
     metrics_listen: str
     fault: str
     shared_networks: tuple[Network, ...]
+    operator_networks: tuple[Network, ...]
     sign_in_limit: tuple[Window, ...]
     sign_in_network_limit: tuple[Window, ...]
     second_factor_limit: tuple[Window, ...]

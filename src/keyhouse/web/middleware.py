@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 
 from keyhouse.accounts import links
 from keyhouse.accounts.errors import LinkUnknown, TooManyAttempts
-from keyhouse.accounts.limits import LINK, count_attempt
+from keyhouse.accounts.limits import LINK, count_attempt, lies_in
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import Action
 from keyhouse.core.actor import OFFICES
@@ -167,10 +167,24 @@ def _enter(request: HttpRequest, action: Action) -> None:
     if action.offices and not actor.offices & action.offices:
         held_by = " and ".join(f"{office}s" for office in OFFICES if office in action.offices)
         raise RoleRequired(fix=f"Only {held_by} of this index can open this.")
+    _require_near(request, action)
     asked = "index.read-private" if _is_private_reading(action) else action.name
     keep_caution(request, asked, None, actions.require_gate(actor, asked))
     if not actions.is_fresh(actor, action, clock.now()):
         raise StepUpRequired
+
+
+def _require_near(request: HttpRequest, action: Action) -> None:
+    """Raise where a page of an office is asked for from elsewhere than its networks (ASVS 8.4.2).
+
+    The server has put the address there; where a proxy is in between, only a trusted one says who is behind it.
+    """
+    networks = configuration.current().operator_networks
+    if action.offices and networks and not lies_in(str(request.META.get("REMOTE_ADDR", "")), networks):
+        raise RoleRequired(
+            "The pages of operators, moderators and auditors don't open from this network.",
+            fix="Come from a network that KEYHOUSE_OPERATOR_NETWORKS names; who runs the machine changes it.",
+        )
 
 
 def _needs_somebody(action: Action) -> bool:

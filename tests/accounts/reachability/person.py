@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email import message_from_bytes, policy
@@ -12,7 +13,7 @@ from uuid import uuid4
 
 from django.core import signing
 from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, code, make_person, send, signed_in
-from tests.accounts.recovery.conftest import REASON
+from tests.accounts.recovery.conftest import REASON, operators
 from tests.accounts.second_factors.soft_key import UP, UV, SoftKey
 from tests.accounts.second_factors.test_security_keys import ADD as ADD_KEY
 from tests.accounts.second_factors.test_security_keys import FACTOR, PASSKEY, answer
@@ -26,6 +27,7 @@ from keyhouse.accounts.models import (
     Email,
     Hold,
     KnownBrowser,
+    Proposal,
     RecoveryCase,
     SecurityKey,
     Session,
@@ -50,7 +52,7 @@ from keyhouse.accounts.second_factors.recovery_codes.services import give_recove
 from keyhouse.accounts.second_factors.totp.services import PURPOSE, enrol_authenticator
 from keyhouse.accounts.second_factors.webauthn.rules import encode
 from keyhouse.accounts.services import add_email
-from keyhouse.accounts.sessions import actor_of, find_session
+from keyhouse.accounts.sessions import actor_of, find_session, start_session
 from keyhouse.accounts.visitor import SALT, Visitor, _read_browsers
 from keyhouse.audit.services import record
 from keyhouse.core import clock, configuration, keys
@@ -65,6 +67,7 @@ from keyhouse.projects.models import Project, Role
 NAME = "eve"
 ADDRESS = "eve@example.org"
 ANOTHER = "eve.anew@example.net"
+OPERATORS = ("olga", "oscar")
 ANEW = "marble-thicket-44-lagoon"
 SECRETS = {"in-hand": b"abcdefghij0123456789", "lost": b"0123456789abcdefghij"}
 _ADD_APP = "/account/second-factors/add/"
@@ -80,10 +83,17 @@ _FORGOTTEN = "/account/password/forgotten/"
 class Person:
     """Somebody with what the situation leaves them: `owns` is their part, the rest is read from the index."""
 
-    def __init__(self, start: Situation, time: Clock, configure: Configure, folder: Path) -> None:
-        """Build the account by services and rows."""
-        self.start, self.time, self.folder = start, time, folder
-        self.browser = Browser()
+    def __init__(
+        self,
+        start: Situation,
+        time: Clock,
+        configure: Configure,
+        folder: Path,
+        browser: Callable[[], Browser] = Browser,
+    ) -> None:
+        """Build the account by services and rows; `browser` makes what everybody here acts by."""
+        self.start, self.time, self.folder, self.configure = start, time, folder, configure
+        self.new_browser, self.browser = browser, browser()
         self.password = PASSWORD
         self.secret = SECRETS["in-hand"] if start.app in {"in-hand", "disabled"} else b""
         self.key: SoftKey | None = None
@@ -506,9 +516,40 @@ class Person:
         self._co_owner_says(f"/account/vouch/{case.pk}/")
 
     def _co_owner_says(self, path: str) -> None:
-        _, browser = signed_in(User.objects.get(username="bob"))
+        self._says(User.objects.get(username="bob"), path, {"reason": REASON})
+
+    def _says(self, who: User, path: str, fields: dict[str, str]) -> str:
+        """Let somebody else send a form in a browser of their own; returns where it leads."""
+        browser = self.new_browser()
+        browser.carry(start_session(who, ("password", "totp"), network="192.0.2.9")[1])
         assert browser.get(path).status_code == 200
-        assert browser.post(path, {"reason": REASON}).status_code == 303
+        page = browser.post(path, fields)
+        assert page.status_code == 303, browser.text
+        return str(page["Location"])
+
+    # ---- what operators do
+
+    def do_operators_answer(self) -> None:
+        """Let two operators open and approve a case whose link is handed over; they are here from now on."""
+        self._leave()
+        first, second = operators(*OPERATORS)
+        form = {"username": NAME, "reason": REASON, "hands_over": "on"}
+        path = self._says(first, "/operator/recovery/new/", form)
+        self._says(second, f"{path}approve/", {"reason": REASON})
+
+    def do_verify_by_hand(self) -> None:
+        first, second = operators(*OPERATORS)
+        email = Email.objects.get(address=ADDRESS)
+        form = {"address": str(email.pk), "reason": REASON}
+        self._says(first, f"/operator/people/{NAME}/verify-address/", form)
+        self.reads = ADDRESS  # whom they met reads it again, also where the domain was gone
+        row = Proposal.objects.get(kind="address")
+        self._says(second, f"/operator/proposals/{row.pk}/approve/", {})
+
+    def do_mend_mail(self) -> None:
+        """Let mails leave, and whatever waits leave first."""
+        self.configure(mail_dir=self.folder, mail_url=None)
+        mails.Mail.objects.filter(state=mails.WAITING).update(due_at=clock.now())
 
     def do_wait_for_case(self) -> None:
         case = RecoveryCase.objects.get(user__username=NAME, state="open")
@@ -528,11 +569,22 @@ class Person:
         self.browser.post(f"{path}recovery-codes/", {"recovery_code": self.codes[0]})
 
     def _path_of_case(self) -> str:
-        """Return the path of the link: from the mail, or from the page of the browser that began the case."""
-        if RecoveryCase.objects.get(user__username=NAME, state="open").path != RecoveryCase.Path.FACTORS:
+        """Return the path of the link: handed over, from the mail, or from the page of the browser that began the case."""
+        case = RecoveryCase.objects.get(user__username=NAME, state="open")
+        if case.hands_over:
+            return self._handed_over(case)
+        if case.path != RecoveryCase.Path.FACTORS:
             return self._letter(links.ENROLMENT)
         self.browser.get(_WITHOUT_MAIL)
         return str(self.browser.post(f"{_WITHOUT_MAIL}go-on/")["Location"])
+
+    def _handed_over(self, case: RecoveryCase) -> str:
+        browser = self.new_browser()
+        operator = User.objects.get(username=OPERATORS[0])
+        browser.carry(start_session(operator, ("password", "totp"), network="192.0.2.9")[1])
+        browser.get(f"/operator/recovery/{case.pk}/link/")
+        browser.post(f"/operator/recovery/{case.pk}/link/")
+        return str(re.findall(r"/enrolment/[\w-]+/", browser.text)[0])
 
     def may_mint(self) -> bool:
         """Whether the gate lets this browser mint a token."""

@@ -1,75 +1,104 @@
-"""All transitions of the model, shared out: which situation is built, and what is done from there, one step after the other.
+"""The walk through what is planned (`plan.py`): which situation is built, and what is done from there, one step after the other.
 
-A situation in which nobody is signed in and nothing is under way is a *root*: its rows are laid in the database. All
-others are come to by requests, each from one root alone, so that no transition is driven twice. What a step has done is
-rolled back before the next one is tried, with the person's clock, cookies, mails and things in hand.
+What a step has done is rolled back before the next one is tried, with the person's clock, cookies, mails, things in hand and
+the settings of the index.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from copy import copy, deepcopy
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
-from tests.accounts.conftest import Clock, Configure
+from django.test import Client
+from tests.accounts.conftest import Browser, Clock, Configure
 from tests.accounts.reachability.person import Person
+from tests.accounts.reachability.plan import allows, outlives_session, plan, words_of
 
-from keyhouse.accounts.reachability import Situation, Step, Way, everything, is_compliant, next_of
-from keyhouse.core import clock
+from keyhouse.accounts.reachability import Situation, Step
+from keyhouse.accounts.sessions import actor_of, find_session
+from keyhouse.core import actions, clock, configuration, standing
+from keyhouse.core.errors import Refusal
 
 ROOT = Path(__file__).parents[3]
-SHARDS = 400
-Tree = dict[Situation, list[Way]]  # what grows from each situation that is come to by requests
 
 
-@lru_cache(maxsize=1)
-def forest() -> Tree:
-    """Return for each situation which others it is the first to lead to, breadth first from all roots."""
-    roots = list(everything())
-    seen, queue, grown = set(roots), deque(roots), Tree()
-    while queue:
-        now = queue.popleft()
-        for step, after in _open_steps(now):
-            if after not in seen:
-                seen.add(after)
-                queue.append(after)
-                grown.setdefault(now, []).append((step, after))
-    return grown
+class HastyBrowser(Browser):
+    """A browser that fetches a page only once something of it is looked at, and whose forms need no mark of theirs.
+
+    For the long walk alone: the ordinary run goes by pages and marks as people do.
+    """
+
+    def __init__(self) -> None:
+        self.left = ""
+        self._page: Any = None
+        super().__init__()
+        self.client = Client()
+
+    @property
+    def page(self) -> Any:
+        if self.left:
+            path, self.left = self.left, ""
+            self._page = super().get(path)
+        return self._page
+
+    @page.setter
+    def page(self, page: Any) -> None:
+        self.left, self._page = "", page
+
+    def get(self, path: str, **extra: Any) -> Any:
+        assert not extra
+        self.left = path
+        return _Unread(self)
+
+    def mark(self) -> str:
+        return "none"
 
 
-def _open_steps(now: Situation) -> Iterable[Way]:
-    """Return what leads on; at the goal nothing has to."""
-    return () if is_compliant(now) else next_of(now)
+class _Unread:
+    """A page that wasn't fetched yet."""
+
+    def __init__(self, browser: HastyBrowser) -> None:
+        self.browser = browser
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.browser.page, name)
 
 
-def words_of(now: Situation) -> str:
-    return " ".join(f"{one.name}={getattr(now, one.name)}" for one in fields(now))
+class _Remembered:
+    """Tells what hangs on one account as it was when it was asked first: no step of the model changes a role."""
+
+    def __init__(self, inner: standing.Standings, user_id: int) -> None:
+        self.inner, self.user_id = inner, user_id
+        self.known: standing.Standing | None = None
+
+    def of(self, user_id: int) -> standing.Standing:
+        if user_id != self.user_id:
+            return self.inner.of(user_id)
+        if self.known is None:
+            self.known = self.inner.of(user_id)
+        return self.known
+
+    def is_critical(self, normalized_name: str) -> bool:
+        return self.inner.is_critical(normalized_name)
 
 
-def shard_of(root: Situation) -> int:
-    """Return in which part a root is: by chance, and the same one always."""
-    return int.from_bytes(hashlib.sha256(words_of(root).encode()).digest()[:4]) % SHARDS
-
-
-@lru_cache(maxsize=1)
-def shards() -> list[list[Situation]]:
-    found: list[list[Situation]] = [[] for _ in range(SHARDS)]
-    for root in everything():
-        found[shard_of(root)].append(root)
-    return found
-
-
-def transitions() -> int:
-    """Return how many there are in all."""
-    roots = list(everything())
-    others = (after for grown in forest().values() for _, after in grown)
-    return sum(len(list(_open_steps(one))) for some in (roots, others) for one in some)
+@contextmanager
+def remembering(person: Person) -> Iterator[None]:
+    """Ask once what hangs on a person, for the long walk alone."""
+    inner = standing._wired[0]
+    standing.wire(_Remembered(inner, person.user.pk))
+    try:
+        yield
+    finally:
+        standing.wire(inner)
 
 
 @lru_cache(maxsize=1)
@@ -89,18 +118,20 @@ class Walk:
     time: Clock
     configure: Configure
     folder: Path
+    browser: Callable[[], Browser] = Browser
     driven: int = 0
     differences: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def walk(self, root: Situation) -> None:
-        """Build a situation, and drive what grows from it."""
+        """Build a situation, and drive what is planned from it."""
         start = clock.now()
         with _rolled_back():
             try:
                 self.configure(mail_dir=self.folder, mail_url=None)
-                person = Person(root, self.time, self.configure, self.folder)
-                if self._compare(person, root, root, ()):
-                    self._explore(person, root, ())
+                person = Person(root, self.time, self.configure, self.folder, self.browser)
+                with nullcontext() if self.browser is Browser else remembering(person):
+                    if self._compare(person, root, root, ()):
+                        self._explore(person, root, ())
             except Exception as error:  # noqa: BLE001 - whatever goes wrong is told with its situation
                 self._note(root, (), repr(error))
         self.time.set(start)
@@ -108,18 +139,23 @@ class Walk:
             mail.unlink()
 
     def _explore(self, person: Person, now: Situation, path: tuple[Step, ...]) -> None:
-        grown = {(step.name, after) for step, after in forest().get(now, [])}
-        for step, after in _open_steps(now):
+        for step, after, goes_on in plan().edges.get(now, ()):
             taken = (*path, step)
             try:
                 with undone(person):
                     self.driven += 1
                     person.do(step.name)
-                    is_so = self._compare(person, person.start, after, taken)
-                    if is_so and (step.name, after) in grown:
+                    self._require_no_session(person, step)
+                    if self._compare(person, person.start, after, taken) and goes_on:
                         self._explore(person, after, taken)
             except Exception as error:  # noqa: BLE001 - whatever goes wrong is told with its way
                 self._note(person.start, taken, repr(error))
+
+    @staticmethod
+    def _require_no_session(person: Person, step: Step) -> None:
+        """See to it that what the plan takes for granted is so: no session outlives these steps."""
+        if outlives_session(step):
+            assert find_session(person.browser.cookie, clock.now()) is None, "a session is left"
 
     def _compare(self, person: Person, root: Situation, expected: Situation, path: tuple[Step, ...]) -> bool:
         found = person.observe(expected)
@@ -132,8 +168,21 @@ class Walk:
             )
             self._note(root, path, told)
             return False
-        if expected.proven and not expected.case and person.may_mint() != is_compliant(expected):
-            self._note(root, path, f"may mint: {not is_compliant(expected)}, and the model says otherwise")
+        if expected.proven and not expected.case and self._may_mint(person, expected) != allows(expected):
+            self._note(root, path, f"may mint: {not allows(expected)}, and the model says otherwise")
+            return False
+        return True
+
+    def _may_mint(self, person: Person, expected: Situation) -> bool:
+        """Ask the page where it should open, or nobody is in a hurry; else the gate that stands before it."""
+        if self.browser is Browser or allows(expected):
+            return person.may_mint()
+        session = find_session(person.browser.cookie, clock.now())
+        if session is None or not session.is_complete:
+            return False
+        try:
+            actions.require_gate(actor_of(session), "token.mint")
+        except Refusal:
             return False
         return True
 
@@ -156,7 +205,7 @@ def _rolled_back() -> Iterator[None]:
 @contextmanager
 def undone(person: Person) -> Iterator[None]:
     """Take back what happens in it: rows, time, mails, cookies, and what the person has and knows."""
-    instant, mails = clock.now(), set(person.folder.iterdir())
+    instant, mails, settings = clock.now(), set(person.folder.iterdir()), configuration.current()
     kept = dict(person.__dict__)
     person.codes, person.key = list(person.codes), copy(person.key)
     cookies = deepcopy(person.browser.client.cookies)
@@ -167,6 +216,7 @@ def undone(person: Person) -> Iterator[None]:
         person.__dict__.update(kept)
         person.browser.client.cookies = cookies
         person.browser.page = None
+        configuration.use(settings)
         person.time.set(instant)
         for mail in set(person.folder.iterdir()) - mails:
             mail.unlink()

@@ -1,0 +1,82 @@
+"""What operators do where nothing else leads on, from the model and over HTTP to the end (mandate X10)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+from tests.accounts.conftest import Clock, Configure
+from tests.accounts.reachability.person import Person
+
+from keyhouse.accounts.dead_ends import KINDS, kind_of, way_with_operators
+from keyhouse.accounts.reachability import WITH_OPERATORS, Situation
+from keyhouse.cli.dev_dead_ends import all_ways
+
+pytestmark = pytest.mark.django_db
+Names = tuple[str, ...]
+OF_EACH_WAY = 4
+STEPS_BY_NAME = {step.name: step for step in WITH_OPERATORS}
+
+
+@pytest.fixture(autouse=True)
+def _no_limits(configure: Configure) -> None:
+    configure(rate_limits="off")
+
+
+@lru_cache(maxsize=1)
+def by_kind_and_way() -> dict[tuple[str, Names], list[Situation]]:
+    """Return all dead ends by their kind and the way out by operators."""
+    starts, ways = all_ways()
+    found: dict[tuple[str, Names], list[Situation]] = {}
+    for start in starts:
+        if start not in ways and (kind := kind_of(start)):
+            names = tuple(way_with_operators(start, ways) or ())
+            found.setdefault((kind.name, names), []).append(start)
+    return found
+
+
+def shortest() -> list[tuple[str, Names]]:
+    """Return for each kind a way for each first step of operators."""
+    found: dict[tuple[str, str], tuple[str, Names]] = {}
+    for kind, names in sorted(by_kind_and_way(), key=lambda one: len(one[1])):
+        found.setdefault((kind, names[0]), (kind, names))
+    return list(found.values())
+
+
+def walk(start: Situation, names: Names, time: Clock, configure: Configure, folder: Path) -> None:
+    person, now = Person(start, time, configure, folder), start
+    assert person.observe(start) == start, "the account was not built as the model says"
+    for name in names:
+        step = STEPS_BY_NAME[name]
+        assert step.may(now)
+        now = step.do(now)
+        person.do(name)
+        assert person.observe(now) == now, f"after {name}"
+    assert person.may_mint()
+
+
+def test_every_kind_of_dead_end_has_ways_by_operators_and_all_their_steps_are_driven() -> None:
+    assert {kind for kind, _ in by_kind_and_way()} == {kind.name for kind in KINDS}
+    assert all(names for _, names in by_kind_and_way())
+    firsts = {names[0] for _, names in shortest()}
+    assert firsts == {"operators-answer", "verify-by-hand", "mend-mail"}
+
+
+@pytest.mark.parametrize(("kind", "names"), shortest(), ids=str)
+def test_x10_operators_lead_out_of_each_kind_of_dead_end(
+    kind: str, names: Names, time: Clock, configure: Configure, tmp_path: Path
+) -> None:
+    walk(by_kind_and_way()[kind, names][0], names, time, configure, tmp_path / "mail")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(OF_EACH_WAY))
+@pytest.mark.parametrize(("kind", "names"), sorted(by_kind_and_way()), ids=str)
+def test_x10_every_different_way_by_operators_is_driven(  # noqa: PLR0917 - which one, and the index
+    kind: str, names: Names, number: int, time: Clock, configure: Configure, tmp_path: Path
+) -> None:
+    found = by_kind_and_way()[kind, names]
+    if number < len(found):
+        step = max(1, len(found) // OF_EACH_WAY)
+        walk(found[number * step], names, time, configure, tmp_path / "mail")
