@@ -5,9 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, replace
 from functools import cache
 from itertools import compress
 from pathlib import Path
@@ -20,9 +19,7 @@ from django.test import TransactionTestCase
 from django.test.client import ClientHandler
 from hypothesis import HealthCheck, settings
 
-from keyhouse.accounts.hashers import Argon2
-from keyhouse.accounts.hashing import CODE_HASH, CodeHash
-from tests import ready
+from tests import costs, ready
 
 # a busy machine is no fault of what is tried
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -129,34 +126,25 @@ def plain_rendering(django_test_environment: None) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def quick_hashing() -> Iterator[None]:
-    """Hash passwords and recovery codes cheaply: hashes carry their parameters, so that any process compares them."""
-    with hashing_costs({"memory_cost": 64, "time_cost": 1, "parallelism": 1}, CodeHash(64, 1, 1)):
+    """Hash passwords and recovery codes cheaply, as those processes do that tests fork."""
+    with hashing_at(costs.QUICK):
         yield
 
 
 @pytest.fixture
 def hashing_in_earnest() -> Iterator[None]:
     """Hash as servers do."""
-    with hashing_costs(PASSWORD_COSTS, CODE_COSTS):
+    with hashing_at(costs.OF_SERVERS):
         yield
-
-
-PASSWORD_COSTS = {name: getattr(Argon2, name) for name in ("memory_cost", "time_cost", "parallelism")}
-CODE_COSTS = replace(CODE_HASH)
 
 
 @contextmanager
-def hashing_costs(passwords: Mapping[str, int], codes: CodeHash) -> Iterator[None]:
-    """Hash at other costs for a while; the parameters of codes are one object, whoever has imported it."""
-    before = replace(CODE_HASH)
-    with pytest.MonkeyPatch.context() as patch:
-        for cost, value in passwords.items():
-            patch.setattr(Argon2, cost, value)
-        for cost, value in asdict(codes).items():
-            object.__setattr__(CODE_HASH, cost, value)
-        yield
-        for cost, value in asdict(before).items():
-            object.__setattr__(CODE_HASH, cost, value)
+def hashing_at(some: costs.Costs) -> Iterator[None]:
+    """Hash at other costs for a while."""
+    before = costs.now()
+    costs.become(some)
+    yield
+    costs.become(before)
 
 
 @cache

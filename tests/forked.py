@@ -174,7 +174,7 @@ def _start(environment: Mapping[str, str]) -> tuple[subprocess.Popen[bytes], soc
     ours, theirs = socket.socketpair()
     with theirs:
         number = theirs.fileno()
-        command, root = [sys.executable, str(FORKING), str(number)], FORKING.parents[1]
+        command, root = [sys.executable, "-m", f"tests.{FORKING.stem}", str(number)], FORKING.parents[1]
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, pass_fds=[number], cwd=root
         )

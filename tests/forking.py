@@ -4,7 +4,7 @@ To import everything takes ten times as long as most commands. What comes out of
 same, with its own arguments, environment, folder, standard streams, signals and exit code, and its interpreter ends as
 any does. What it shares with the others is only what imports leave, which depends on no setting: the configuration,
 Django's settings, the keys and the connections to the database are read anew in each. Each kind of database has a
-parent of its own.
+parent of its own. And hashing costs nothing in them, as in the tests themselves.
 """
 
 from __future__ import annotations
@@ -58,6 +58,9 @@ def load() -> None:
     found = {module.name for module in pkgutil.walk_packages(keyhouse.__path__, "keyhouse.")}
     for name in [*BACKENDS, *FIRST, *sorted(found - left_out)]:
         importlib.import_module(name)
+    from tests import costs  # noqa: PLC0415 - the same
+
+    costs.become(costs.QUICK)
     shutil.rmtree(folder)
     forget_settings()
     gc.collect()

@@ -8,19 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from demo.chromium import OPTIONS
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.models import User
 from keyhouse.accounts.sessions import start_session
 from keyhouse.core import clock
 
-OPTIONS: Final = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-)
 SIZES: Final = ((360, 800), (1280, 800))
 SCHEMES: Final = ("light", "dark")
 _PATIENCE: Final = 180_000  # milliseconds, for machines that have much else to do

@@ -6,6 +6,7 @@ import json
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -32,6 +33,7 @@ class Place:
     data: Path
     database_url: str = ""
     settings: dict[str, str] = field(default_factory=dict)
+    ran_at: float = 0.0  # when the last command had ended, by the clock that never goes back
 
     @property
     def environment(self) -> dict[str, str]:
@@ -39,7 +41,10 @@ class Place:
         return {"KEYHOUSE_DATA": str(self.data), **url, **self.settings}
 
     def run(self, *words: str | Path, **settings: str) -> subprocess.CompletedProcess[str]:
-        return keyhouse(*words, cwd=self.data.parent, **{**self.environment, **settings})
+        try:
+            return keyhouse(*words, cwd=self.data.parent, **{**self.environment, **settings})
+        finally:
+            self.ran_at = time.monotonic()
 
     def keyhouse(self, *words: str | Path) -> str:
         done = self.run(*words)

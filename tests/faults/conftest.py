@@ -33,6 +33,8 @@ class Index:
     cookie: tuple[str, str]
     csrf: str
     servers: list[Started] = field(default_factory=list)
+    started_at: float = 0.0  # the newest server, by the clock that never goes back
+    changed_at: float = 0.0  # the last time that a server was asked for something
 
     @property
     def url(self) -> str:
@@ -42,6 +44,7 @@ class Index:
     def served(self, *words: str, **settings: str) -> Iterator[Started]:
         """Run a server that will stop when told to."""
         data, environment = self.place.data, {**self.place.environment, **settings}
+        self.started_at = time.monotonic()
         with serving(data, *words, cwd=data.parent, **environment) as started:
             self.servers.append(started)
             yield started
@@ -49,6 +52,7 @@ class Index:
     def start(self, fault: str) -> Started:
         """Start a server that will kill itself."""
         environment = {**self.place.environment, "KEYHOUSE_FAULT": fault}
+        self.started_at = time.monotonic()
         started = start(self.place.data, cwd=self.place.data.parent, **environment)
         self.servers.append(started)
         return started
@@ -56,27 +60,34 @@ class Index:
     def upload(self, path: Path) -> requests.Response:
         pairs = [*form_of(path).items(), ("content", (path.name, path.read_bytes()))]
         parts = [(name, value if isinstance(value, tuple) else (None, str(value))) for name, value in pairs]
-        return requests.post(
-            f"{self.url}/legacy/", files=parts, auth=("__token__", self.token), timeout=SECONDS
-        )
+        return self._send("/legacy/", files=parts, auth=("__token__", self.token))
 
     def post(self, path: str, **fields: str) -> requests.Response:
         """Send a form of a page as the signed-in person."""
-        return requests.post(
-            self.url + path,
-            data={"csrfmiddlewaretoken": self.csrf, **fields},
-            cookies=dict([self.cookie]),
-            allow_redirects=False,
-            timeout=SECONDS,
-        )
+        form = {"csrfmiddlewaretoken": self.csrf, **fields}
+        return self._send(path, data=form, cookies=dict([self.cookie]), allow_redirects=False)
+
+    def _send(self, path: str, **what: Any) -> requests.Response:
+        try:
+            return requests.post(self.url + path, timeout=SECONDS, **what)
+        finally:
+            self.changed_at = time.monotonic()
+
+    def wait_until_visible(self) -> None:
+        """On PostgreSQL, leave a server that ran before the last change the time to hear of it; a newer one has read it.
+
+        On SQLite servers see for themselves that the file changed.
+        """
+        changed_at = max(self.changed_at, self.place.ran_at)
+        if self.place.database_url and changed_at >= self.started_at:
+            time.sleep(max(0.0, changed_at + VISIBLE_SECONDS - time.monotonic()))
 
     def get(self, path: str, accept: str = "*/*") -> requests.Response:
         return requests.get(self.url + path, headers={"Accept": accept}, timeout=SECONDS)
 
     def shown(self, project: str) -> dict[str, str | bool]:
         """Return the files of a project and their yanks, after seeing that all its pages say the same."""
-        if self.place.database_url:
-            time.sleep(VISIBLE_SECONDS)
+        self.wait_until_visible()
         page = self.get(f"/simple/{project}/", FORMS["json"])
         html = self.get(f"/simple/{project}/", FORMS["html"])
         document = self.get(f"/pypi/{project}/json")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
 import requests
 from tests.distfiles.builders import build_wheel
-from tests.faults.conftest import VISIBLE_SECONDS, Index
+from tests.faults.conftest import Index
 from tests.safety.faces import ANSWERS, FILE, PAGES, READ_PLANE, Face
 
 pytestmark = pytest.mark.database
@@ -33,13 +32,6 @@ def path_of(index: Index) -> str:
     return url[url.index("/files/") :]
 
 
-def wait_for_notice(index: Index) -> None:
-    if index.place.database_url:
-        time.sleep(
-            VISIBLE_SECONDS
-        )  # PostgreSQL tells the servers in a moment; on SQLite they see the file change
-
-
 @pytest.mark.parametrize("target", WORDS)
 def test_it_is_gone_from_every_face_of_every_process_and_comes_back(target: str, index: Index) -> None:
     with index.served("--workers", "2"):
@@ -52,7 +44,7 @@ def test_it_is_gone_from_every_face_of_every_process_and_comes_back(target: str,
             assert all(tells(answer, face.told(target)) for answer in ask(index, face, path)), face
 
         index.place.keyhouse("quarantine", "alpha", *WORDS[target], "--reason", "steals keys")
-        wait_for_notice(index)
+        index.wait_until_visible()
         for face in faces:
             told = [answer.url for answer in ask(index, face, path) if tells(answer, face.told(target))]
             assert told == [], face
@@ -66,7 +58,7 @@ def test_it_is_gone_from_every_face_of_every_process_and_comes_back(target: str,
         assert status["status"] == ("quarantined" if target == "project" else "active")
 
         index.place.keyhouse("quarantine", "lift", "alpha", *WORDS[target])
-        wait_for_notice(index)
+        index.wait_until_visible()
         for face in faces:
             assert all(tells(answer, face.told(target)) for answer in ask(index, face, path)), face
     index.require_whole()

@@ -12,7 +12,7 @@ import pytest
 import requests
 from tests.distfiles.builders import build_sdist, build_wheel
 from tests.faults.conftest import Index
-from tests.faults.test_quarantine import FACES, ask, tells, wait_for_notice
+from tests.faults.test_quarantine import FACES, ask, tells
 from tests.publishing.world import form_of
 from tests.safety.faces import Face
 
@@ -53,7 +53,7 @@ def test_it_is_on_no_face_until_it_is_published_and_on_all_of_them_after(
         (release,) = staged(index)
         assert {one["filename"] for one in release["files"]} == {wheel.name, sdist.name}
         stored = stored_path(index)
-        wait_for_notice(index)
+        index.wait_until_visible()
         for face in faces:
             for told in {face.release, face.file} - {""}:
                 assert not any(tells(answer, told) for answer in ask(index, face, stored)), face
@@ -64,7 +64,7 @@ def test_it_is_on_no_face_until_it_is_published_and_on_all_of_them_after(
         index.require_whole()
 
         index.place.keyhouse("release", "publish", "alpha", "3.0", "--yes")
-        wait_for_notice(index)
+        index.wait_until_visible()
         attested = "/integrity/"  # by a token nothing is
         for face in (face for face in faces if not face.address.startswith(attested)):
             for told in {face.release, face.file} - {""}:

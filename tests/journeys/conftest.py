@@ -19,8 +19,9 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import pytest
+from demo.chromium import OPTIONS
 from playwright.sync_api import Browser, sync_playwright
-from tests import ready
+from tests import forked, ready
 from tests.conftest import skip_or_fail
 
 ROOT = Path(__file__).parents[2]
@@ -28,15 +29,6 @@ OLD_PIP = ROOT / "locks" / "old-pip.txt"
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
-
-CHROMIUM_OPTIONS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -57,14 +49,8 @@ class Server:
 
     def keyhouse(self, *words: str, stdin: str = "") -> str:
         """Run the command line against this server's data folder and return what it printed."""
-        done = subprocess.run(
-            [str(ROOT / "run"), "keyhouse", *words],
-            input=stdin,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = ["-m", "keyhouse", *words]
+        done = forked.run(command, environment=self.environment, seconds=ready.SECONDS, typed=stdin)
         assert done.returncode == 0, f"keyhouse {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout
 
@@ -170,7 +156,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         skip_or_fail("chromium", "no Chromium on this machine")
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
         yield started
         started.close()
 

@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
+from demo.chromium import OPTIONS
 from playwright.sync_api import Page, sync_playwright
-from tests.journeys.conftest import CHROMIUM, CHROMIUM_OPTIONS
+from tests.journeys.conftest import CHROMIUM
 from tests.looks.harbour import Harbour, open_harbour
 from tests.looks.looks import Look, all_looks
 
@@ -52,7 +53,7 @@ def take(folder: Path, only: str, how: str) -> list[str]:
     names: list[str] = []
     failed: list[str] = []
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_OPTIONS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
         with open_harbour(browser, Path(scratch)) as harbour:
             for route, look in looks:
                 try:
