@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response
 from tests.looks import keyboard, media
 from tests.looks.harbour import Harbour, open_harbour
-from tests.looks.looks import OPERATOR, OTHER, PERSON, Look, all_looks
+from tests.looks.looks import OPERATOR, OTHER, PERSON, Look, all_looks, strayed
 
 AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 WIDTH: Final = 360
@@ -112,6 +112,7 @@ def findings(page: Page, options: dict[str, Any]) -> Iterator[str]:
 
 def open_page(harbour: Harbour, heard: dict[str, Heard], who: str) -> Heard:
     """Return the one page of somebody, as wide as a phone, having heard nothing yet."""
+    harbour.stay_fresh()
     if who not in heard:
         page = harbour.enter(who).new_page()
         page.set_viewport_size({"width": WIDTH, "height": 740})
@@ -128,6 +129,8 @@ def look_at(harbour: Harbour, heard: Heard, route: str, look: Look, *, in_the_da
     answer = page.goto(look.address(route, harbour))
     if route not in REFUSED and answer is not None and answer.status >= 400:
         yield f"status {answer.status}"
+    if strayed(route, page.url):
+        yield f"asks for a proof: {page.url}"
     wide = page.evaluate("document.documentElement.scrollWidth")
     if wide > WIDTH:
         yield f"is {wide} px wide"
@@ -175,12 +178,14 @@ def wander(harbour: Harbour, looks: Iterable[tuple[str, Look]]) -> dict[str, lis
     wrong = {}
     pages: dict[str, Page] = {}
     for route, look in looks:
+        harbour.stay_fresh()
         if look.who not in pages:
             pages[look.who] = harbour.enter(look.who).new_page()
         page = pages[look.who]
         page.set_viewport_size({"width": WIDTH, "height": 740})
         page.emulate_media(media="screen", reduced_motion="reduce")
         page.goto(look.address(route, harbour))
+        assert not strayed(route, page.url), f"{route} asks for a proof"
         problems = [*keyboard.skip(page), *keyboard.walk(page), *media.moving(page), *media.on_paper(page)]
         if problems:
             wrong[f"{route} for {look.who or 'nobody'} {look.at}"] = problems

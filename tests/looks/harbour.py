@@ -34,6 +34,7 @@ WITHOUT_FACTOR: Final = ("priya", "felix", "bodil")
 PAUSED, SHADOW, PUT_OFF = "harbour-masters", "night-watch", "writers-of-quill"
 DRAFT: Final = "security-keys-for-whoever-publishes-releases"
 BOUNCE_TOKEN: Final = "a-token-for-reports-of-bounces"
+FRESH: Final = 480  # seconds; acts that can do harm ask for a proof that is at most fifteen minutes old
 _WAIT: Final = 150  # tenths of a second that a mail may take
 
 
@@ -46,16 +47,29 @@ class Harbour:
     browser: Browser
     contexts: dict[str, BrowserContext] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)  # what only the setting of the stage could know
+    proved_at: float = field(default_factory=time.monotonic)
 
     def enter(self, who: str) -> BrowserContext:
         """Return the browser of somebody who is signed in by a security key, or of nobody (`""`)."""
         if who not in self.contexts:
             self.contexts[who] = self.browser.new_context(base_url=self.server.url)
-            cookies = {one["user"]: str(one["cookie"]) for one in self.told["sessions"]}
-            if who in cookies:
-                name, value = cookies[who].split("=", 1)
-                self.contexts[who].add_cookies([{"name": name, "value": value, "url": self.server.url}])
+            self._give_session(who)
         return self.contexts[who]
+
+    def stay_fresh(self) -> None:
+        """Prove anew whoever is signed in, some minutes after the last time: else a slow machine sees no page of an act."""
+        if time.monotonic() - self.proved_at < FRESH:
+            return
+        self.proved_at = time.monotonic()
+        self.told["sessions"] = self.server.seed({"sessions": sessions()})["sessions"]
+        for who in self.contexts:
+            self._give_session(who)
+
+    def _give_session(self, who: str) -> None:
+        cookies = {one["user"]: str(one["cookie"]) for one in self.told["sessions"]}
+        if who in cookies:
+            name, value = cookies[who].split("=", 1)
+            self.contexts[who].add_cookies([{"name": name, "value": value, "url": self.server.url}])
 
     def send(self, who: str, path: str, **fields: str) -> int:
         """Send a form as somebody, as its page would; returns the status."""
@@ -113,12 +127,16 @@ def fill(server: Server) -> dict[str, Any]:
     """Seed the made-up index, with a session of everybody whose pages are looked at."""
     with tempfile.TemporaryDirectory() as files:
         document = write_document(Path(files), clock.now().replace(microsecond=0))
-        sessions = [
-            {"user": name, "proved": ["password"] if name in WITHOUT_FACTOR else ["password", "webauthn"]}
-            for name in SIGNED_IN
-        ]
         mandates = [*document["mandates"], *({"document": one} for one in _more_mandates(clock.now()))]
-        return server.seed({**document, "sessions": sessions, "mandates": mandates})
+        return server.seed({**document, "sessions": sessions(), "mandates": mandates})
+
+
+def sessions() -> list[dict[str, Any]]:
+    """Return a session of everybody whose pages are looked at, as it is seeded."""
+    return [
+        {"user": name, "proved": ["password"] if name in WITHOUT_FACTOR else ["password", "webauthn"]}
+        for name in SIGNED_IN
+    ]
 
 
 def _more_mandates(now: datetime) -> Iterator[dict[str, Any]]:

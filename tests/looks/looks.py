@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from tests.looks.harbour import DRAFT, PAUSED, PUT_OFF, SHADOW, Harbour
 
@@ -31,6 +32,12 @@ class Look:
         if self.linked_on:
             return _find_link(self, route, harbour)
         return self.at or harbour.paths.get(route) or route
+
+
+def strayed(route: str, url: str) -> bool:
+    """Tell whether a page asks for a sign-in or a proof instead of being the one that was to be looked at."""
+    asks = ("/account/sign-in/", "/account/step-up/")
+    return urlsplit(url).path.startswith(asks) and not route.startswith(asks)
 
 
 def _find_link(look: Look, route: str, harbour: Harbour) -> str:

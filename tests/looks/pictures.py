@@ -20,7 +20,7 @@ from demo.chromium import OPTIONS
 from playwright.sync_api import Page, sync_playwright
 from tests.journeys.conftest import CHROMIUM
 from tests.looks.harbour import Harbour, open_harbour
-from tests.looks.looks import Look, all_looks
+from tests.looks.looks import Look, all_looks, strayed
 
 ROOT: Final = Path(__file__).parents[2]
 WIDTHS: Final = (360, 1280)
@@ -66,11 +66,14 @@ def take(folder: Path, only: str, how: str) -> list[str]:
 
 
 def _take_one(harbour: Harbour, folder: Path, route: str, look: Look, how: str) -> str:
+    harbour.stay_fresh()
     page = harbour.enter(look.who).new_page()
     page.set_viewport_size(
         {"width": WIDTHS[0], "height": HEIGHT}
     )  # what scripts do for a phone they do at the start
     page.goto(look.address(route, harbour))
+    if strayed(route, page.url):
+        raise RuntimeError(f"{page.url} asks for a proof")
     name = name_of(route, look)
     for width, scheme in _sizes():
         _shoot(page, folder / f"{name}-{width}-{scheme}.png", width, scheme, how)
