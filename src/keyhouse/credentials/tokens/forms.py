@@ -144,12 +144,14 @@ class MintForm(NarrowForm):
         "networks",
     )
     project = forms.ChoiceField(
-        label="For which project?", error_messages={"invalid_choice": "Pick one of your projects."}
+        label="For which project?",
+        help_text="The first upload of a new name needs a token for all of them; one for that project alone can take its place afterwards.",
+        error_messages={"invalid_choice": "Pick one of your projects."},
     )
     reason = forms.ChoiceField(
         label="Why for all projects?",
         required=False,
-        help_text="Only for a token for all projects. If such a token leaks, everything you publish is at risk.",
+        help_text="Needed for a token for all projects, and for no other. If such a token leaks, everything you publish is at risk.",
         choices=[("", "Choose…"), *REASONS],
     )
     actions = forms.MultipleChoiceField(
