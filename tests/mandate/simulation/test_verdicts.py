@@ -12,6 +12,7 @@ import pytest
 from tests.mandate.ledger import DAY, NOW
 from tests.mandate.simulation.peopled import any_document, people_an_index
 from tests.mandate.stored import store
+from tests.sampled import seeds
 
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST
 from keyhouse.mandate import people
@@ -26,7 +27,7 @@ from keyhouse.mandate.simulation.running import Stage, question_of
 from keyhouse.mandate.simulation.snapshot import Everybody, Held, Role, Somebody
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("set_clock")]
-SEEDS = range(12)
+SEEDS = seeds(4, 12)
 ACTS = [name for name, action in CATALOGUE.items() if action.gated and name not in {*GAINING, REMOVE_LAST}]
 
 
