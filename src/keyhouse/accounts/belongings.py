@@ -22,6 +22,7 @@ from keyhouse.accounts.models import (
     SecurityKey,
     Session,
     Suspension,
+    UnfinishedSignIn,
     User,
     UserHandle,
 )
@@ -194,6 +195,13 @@ BELONGINGS: Final = Belongings(
                 "digest": "the hash of a secret",
                 "account_state": "what must not change while a browser waits",
             },
+        ),
+        Kept(
+            "unfinished_sign_ins",
+            "accounts.UnfinishedSignIn",
+            _of(UnfinishedSignIn),
+            ("at", "network", "user_agent", "told_at"),
+            _NUMBER | {"session": "a number of this index"},
         ),
         Kept(
             "links",

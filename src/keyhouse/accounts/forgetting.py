@@ -15,6 +15,7 @@ from keyhouse.accounts.lone_address import warn_of_lone_address
 from keyhouse.accounts.models import Email, OneTimeLink
 from keyhouse.accounts.second_factors.webauthn.ceremonies import prune_ceremonies
 from keyhouse.accounts.sessions import prune_sessions
+from keyhouse.accounts.unfinished import services as unfinished
 
 EVERY: Final = timedelta(minutes=10)
 LINKS_KEPT: Final = timedelta(days=30)  # after their end, so that an old link still says that it is old
@@ -31,6 +32,7 @@ def forget_old(now: datetime) -> dict[str, int]:
         "sessions": prune_sessions(now),
         "browsers": prune_browsers(now),
         "ceremonies": prune_ceremonies(now),
+        "unfinished_sign_ins": unfinished.prune(now),
         "drafts": over.exclude(draft_sealed="").update(draft_sealed=""),
         "claims": _unproven_claims(now).delete()[0],
         "links": over.filter(expires_at__lte=now - LINKS_KEPT).delete()[0],

@@ -1,4 +1,4 @@
-"""What accounts need done beside requests, deciding by the clock: deletions whose wait is over, tombstones, check-ups.
+"""What accounts need done beside requests, deciding by the clock: deletions whose wait is over, tombstones, check-ups, sign-ins that stopped.
 
 A server looks once a minute in real time; `dev settle` does it until nothing is left. Each work looks anew at what is
 due, takes each account in a transaction of its own, and does nothing a second time; so several servers may be at it.
@@ -15,6 +15,7 @@ from django.db import close_old_connections
 from keyhouse.accounts import deletion
 from keyhouse.accounts.check_up import services as check_ups
 from keyhouse.accounts.oversight import addresses, offices
+from keyhouse.accounts.unfinished import services as unfinished
 from keyhouse.core import clock
 from keyhouse.core.rounds import Rounds, Work, do_all
 
@@ -27,6 +28,7 @@ WORKS: Final[Mapping[str, Callable[[datetime], int]]] = {
     "addresses": addresses.carry_out_due,
     "check_ups": check_ups.ask_due,
     "check_ups_over": check_ups.close_due,
+    "unfinished_sign_ins": unfinished.tell_due,
 }
 
 

@@ -45,6 +45,9 @@ from keyhouse.accounts.second_factors.webauthn.models import (
 from keyhouse.accounts.second_factors.webauthn.models import (
     UserHandle as UserHandle,  # noqa: PLC0414 - Django finds models here
 )
+from keyhouse.accounts.unfinished.models import (
+    UnfinishedSignIn as UnfinishedSignIn,  # noqa: PLC0414 - the same
+)
 
 
 class User(AbstractBaseUser):

@@ -39,6 +39,7 @@ from keyhouse.accounts.second_factors.webauthn import ceremonies
 from keyhouse.accounts.second_factors.webauthn.errors import KeyCloned, KeyRefused, KeyUnknown
 from keyhouse.accounts.second_factors.webauthn.services import accept_answer, find_key, mark_clone
 from keyhouse.accounts.sessions import actor_of, prove, start_session
+from keyhouse.accounts.unfinished import services as unfinished
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.services import record, record_refusal
 from keyhouse.core import clock
@@ -215,6 +216,8 @@ def _open(attempt: SignIn) -> SignedIn:
             confirming.begin(session, entered.now)
         leave(entered.before)
         _note_sign_in(session, entered.visitor, entered.now)
+        if waits:
+            unfinished.note(session, entered.visitor, entered.now)
     return SignedIn(session, cookie)
 
 
@@ -621,6 +624,8 @@ def _prove(session: Session, proof: _Proof, visitor: Visitor, now: datetime, act
     methods = {*session.methods, proof.method}
     asks = action == "session.start" and confirming.must_confirm(session.user, methods, visitor, now)
     cookie = prove(session, [proof.method], now=now, is_complete=not asks, **proof.marks)
+    if action == "session.start":
+        unfinished.finish(session, visitor, now)
     if asks:
         confirming.begin(session, now, proof.enrolled_at)
     elif action == "session.start":

@@ -69,7 +69,7 @@ KINDS: Final = (
     ),
     Kind(
         "account-keeper",
-        "deletes accounts whose wait is over, frees names, gives offices",
+        "deletes accounts whose wait is over, frees names, gives offices, tells of sign-ins that stopped half-way",
         timedelta(minutes=1),
         accounts.keep,
     ),
