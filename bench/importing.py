@@ -19,7 +19,7 @@ from keyhouse.publishing.upload.content import IncomingFile
 from keyhouse.storage.local import LocalBlobs
 
 GOAL: Final = 0.6
-PROJECTS: Final = 40
+PROJECTS: Final = 200
 RELEASES: Final = 45
 SIZES: Final = (2_000, 60_000, 400_000)  # bytes of the one module, half of which compresses well
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from keyhouse.storage.blobs import check_key
+from keyhouse.storage.volumes import Volume
 
 INCOMING: Final = ".incoming"
 _LONGEST_NAME: Final = 255  # bytes of one name, on every file system in use
@@ -32,6 +33,7 @@ _SHARED_LEVELS: Final = 2  # `ab/cd`; the folder below holds one blob and what b
 _ATTEMPTS: Final = 40
 _PAUSE: Final = 0.001  # seconds, longer at each attempt, so that two who meet don't go on in step
 _SYNCERS: Final = 8  # threads that wait for the disk
+_MANY: Final = 16  # files from which on the whole volume is synced rather than each of them
 # the name is taken, or the file system has no links (each says it in its own way)
 _NO_LINK: Final = frozenset({errno.EEXIST, errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
@@ -44,11 +46,13 @@ class LocalBlobs:
         self._incoming = root / INCOMING
         self._durable: set[str] = set()  # folders whose names are known to survive a power cut
         self._syncers = ThreadPoolExecutor(_SYNCERS, "blobs-sync")
+        self._volume = Volume(root)
 
     def incoming(self) -> Path:
         """Return a path for a new temporary file on the store's own volume; the caller makes the file."""
         if not self._incoming.is_dir():
             _make_folders(self._incoming)
+        self._volume.watch()
         return self._incoming / secrets.token_hex(16)
 
     def keep(self, temp: Path, key: str) -> None:
@@ -56,13 +60,18 @@ class LocalBlobs:
         self.keep_all([(temp, key)])
 
     def keep_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
-        """Do what `keep` does for several files, syncing each folder once."""
+        """Do what `keep` does for several files, syncing each folder once, or the whole volume for many."""
         moves = [(temp, self._place(key)) for temp, key in pairs]
-        new = [(temp, place) for temp, place in moves if _link(temp, place)]
+        new, taken = list[tuple[Path, Path]](), list[tuple[Path, Path]]()
+        for temp, place in moves:
+            (new if _link(temp, place) else taken).append((temp, place))
         leaves = {key.rpartition("/")[0] for _, key in pairs}
         try:
-            self._replace([move for move in moves if move not in new])
-            self._sync_new([str(place) for _, place in new], leaves, {_folder(place) for _, place in moves})
+            self._replace(taken)
+            if len(moves) < _MANY or not self._volume.sync():
+                self._sync_new(
+                    [str(place) for _, place in new], leaves, {_folder(place) for _, place in moves}
+                )
         except OSError:
             self._take_back(new)
             raise

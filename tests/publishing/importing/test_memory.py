@@ -28,6 +28,7 @@ class Many:
 
     kind = "simple"
     told = "made up"
+    root = None
 
     def __init__(self, count: int, folder: Path) -> None:
         self.count, self.folder, self.given = count, folder, 0

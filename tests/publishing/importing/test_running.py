@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import multiprocessing
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
@@ -30,16 +31,18 @@ from keyhouse.projects.services import publish_file
 from keyhouse.publishing.importing import running, services
 from keyhouse.publishing.importing.client import Patience
 from keyhouse.publishing.importing.errors import ImportStopped
+from keyhouse.publishing.importing.fetching import Bench, fetch_together
 from keyhouse.publishing.importing.offers import Offer
 from keyhouse.publishing.importing.owners import Line, Owners
 from keyhouse.publishing.importing.rows import Row
+from keyhouse.publishing.importing.rules import Placed
 from keyhouse.publishing.importing.running import Import
 from keyhouse.publishing.importing.sources.choosing import Choice, open_source
 from keyhouse.publishing.importing.sources.folder import Folder
 from keyhouse.publishing.upload.content import digest_file
 from keyhouse.safety.models import Quarantine
 from keyhouse.safety.names.services import reserve_name
-from keyhouse.safety.quarantine.services import lift
+from keyhouse.safety.quarantine.services import lift, quarantine
 
 pytestmark = pytest.mark.usefixtures("here")
 LONG_AGO = "2019-05-01T10:00:00Z"
@@ -278,10 +281,109 @@ def test_a_dry_run_says_the_same_and_changes_nothing(folder: Path, bring_in: Run
     assert [row.as_json() for row in bring_in(folder)[1]] == [row.as_json() for row in rows]
 
 
-def test_processes_judge_as_threads_do(folder: Path, bring_in: Run) -> None:
+def incoming() -> list[Path]:
+    return list((configuration.current().files_folder / ".incoming").iterdir())
+
+
+@pytest.mark.parametrize("is_dry", [True, False])
+def test_processes_copy_and_judge_as_threads_do(folder: Path, bring_in: Run, is_dry: bool) -> None:
     build_wheel(folder), build_sdist(folder, "beta", metadata=b"nonsense")
+    for number in range(20):
+        build_wheel(folder, "gamma", f"1.{number}", record=b"" if number == 7 else None)
+    make_project("delta", file_limit=10), build_wheel(folder, "delta")
+    (folder / "un\x1breadable-1.0.tar.gz").write_bytes(b"x")
     _, rows = bring_in(folder, is_dry=True)
-    assert bring_in(folder, workers=2)[1] == rows
+    assert bring_in(folder, workers=2, is_dry=is_dry)[1] == rows
+    assert {row.code for row in rows if row.project == "gamma" and row.outcome == "refused"} == {
+        "record-incomplete"
+    }
+    assert (File.objects.count(), incoming()) == (0 if is_dry else 20, [])
+    if not is_dry:
+        assert len(stored()) == 40
+        assert all(row.outcome != "imported" for row in bring_in(folder, workers=2)[1])
+
+
+def test_what_a_tree_promises_is_held_against_it_in_the_processes_too(tmp_path: Path, bring_in: Run) -> None:
+    web = tmp_path / "web"
+    for name in ("simple/alpha", "packages"):
+        (web / name).mkdir(parents=True)
+    good, bad, gone = (build_wheel(web / "packages", version=f"{number}.0") for number in range(1, 4))
+    digest = hashlib.sha512(good.read_bytes()).hexdigest()
+    outside = build_wheel(tmp_path, version="4.0")
+    (web / "packages" / outside.name).symlink_to(outside)
+    links = [(good, digest), (bad, digest), (gone, digest), (outside, digest)]
+    (web / "simple" / "alpha" / "index.html").write_text(
+        "".join(f"<a href='../../packages/{path.name}#sha512={told}'>x</a>" for path, told in links)
+    )
+    gone.unlink()
+    expected = {
+        good.name: "imported", bad.name: "source-digest-differs", gone.name: "source-entry-invalid",
+        outside.name: "source-entry-invalid",
+    }  # fmt: skip
+    assert outcomes(bring_in(tmp_path, workers=2)[1]) == expected
+    assert (File.objects.count(), incoming()) == (1, [])
+
+
+def test_a_large_file_is_a_job_of_its_own(
+    folder: Path, bring_in: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def fetch_and_count(root: Path, placed: Sequence[Placed], limit: int, bench: Bench) -> object:
+        sizes.append(len(placed))
+        return fetch_together(root, placed, limit, bench)
+
+    monkeypatch.setattr(running, "fetch_together", fetch_and_count)
+    for number in range(10):
+        build_wheel(folder, version=f"1.{number}")
+    bring_in(folder, workers=2, is_dry=True)
+    monkeypatch.setattr(running, "_BYTES_A_JOB", 1)
+    bring_in(folder, workers=2, is_dry=True)
+    assert sizes == [8, 2, *[1] * 10]
+
+
+def test_where_a_process_that_judges_dies_the_import_stops_and_goes_on_later(
+    folder: Path, bring_in: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_TOGETHER", 4)
+    for number in range(200):
+        build_wheel(folder, version=f"1.{number}")
+    orders = replace(bring_in(folder, is_dry=True)[0]._orders, is_dry=False, workers=2)
+
+    def kill(row: Row) -> None:
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    with pytest.raises(ImportStopped, match="died"):
+        Import(Folder(folder), orders, by=host(), tell=kill).run()
+    came = File.objects.count()
+    assert 0 < came < 200
+    assert incoming() == []
+    _, rows = bring_in(folder)
+    assert sorted(row.outcome for row in rows) == ["here"] * came + ["imported"] * (200 - came)
+
+
+def test_what_is_put_into_quarantine_meanwhile_takes_no_more_files(
+    folder: Path, bring_in: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_TOGETHER", 4)
+    wheels = [build_wheel(folder, version=f"{number}.0") for number in range(10, 40)]
+    orders, rows = bring_in(folder, is_dry=True)[0]._orders, list[Row]()
+
+    def tell(row: Row) -> None:
+        if not rows:
+            quarantine("alpha", "looks bad", by=host())
+        rows.append(row)
+
+    Import(Folder(folder), replace(orders, is_dry=False), by=host(), tell=tell).run()
+    came = [row.filename for row in rows if row.outcome == "imported"]
+    assert came == [wheel.name for wheel in wheels[: len(came)]]
+    assert 4 <= len(came) < 30
+    assert {row.code for row in rows if row.outcome != "imported"} == {"project-quarantined"}
+    assert (File.objects.count(), Project.objects.get().status) == (len(came), "quarantined")
+    page = json.loads(bytes(IndexPage.objects.get(kind="simple", name="alpha", form="json").body))
+    assert page["files"] == []
+    assert incoming() == []
 
 
 def test_a_run_that_is_stopped_leaves_whole_files_and_goes_on_later(folder: Path, bring_in: Run) -> None:

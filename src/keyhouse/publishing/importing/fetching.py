@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import Final
 
+from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.findings import Finding, UnacceptableError
 from keyhouse.distfiles.rules import Rules
-from keyhouse.publishing.importing.errors import ImportStopped, SourceDigestDiffers, SourceUnanswered
-from keyhouse.publishing.importing.judging import Judged, judge_file
+from keyhouse.publishing.importing.copying import copy, require_promised, require_size
+from keyhouse.publishing.importing.errors import ImportStopped, SourceUnanswered
+from keyhouse.publishing.importing.judging import Came, Errand, Judged, judge_file, take_all
 from keyhouse.publishing.importing.offers import Offer, Source
 from keyhouse.publishing.importing.rules import Placed, forgive
 from keyhouse.publishing.upload.content import Content, IncomingFile
-from keyhouse.publishing.upload.errors import FileTooLarge
 from keyhouse.storage import blobs
 
 _TRIES: Final = 3
@@ -25,12 +26,31 @@ _TRIES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What files are judged with: the rules, and the processes that judge (None: the thread that fetched)."""
+    """What files are judged with: the rules, and the processes that judge (None: the thread that fetched).
+
+    `lying`: temporary files that these processes may have made and nobody has taken over.
+    """
 
     rules: Rules
     is_lenient: bool
     judges: Executor | None
     is_stopped: Callable[[], bool] = lambda: False
+    lying: set[Path] = field(default_factory=set)
+
+    @property
+    def processes(self) -> Executor:
+        """The processes that judge; raises RuntimeError where there are none."""
+        if self.judges is None:
+            message = "no process judges here"
+            raise RuntimeError(message)
+        return self.judges
+
+    def close(self) -> None:
+        """Wait for what is being judged, begin nothing else, and leave no temporary file."""
+        if self.judges is not None:
+            self.judges.shutdown(wait=True, cancel_futures=True)
+        for path in self.lying:
+            path.unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -55,7 +75,7 @@ def fetch(source: Source, placed: Placed, limit: int, bench: Bench) -> Fetched:
     incoming = IncomingFile(blobs())
     try:
         incoming, content = _received(source, placed.offer, limit, bench, incoming)
-        _check_promises(placed.offer, content)
+        require_promised(placed.offer, content)
         judged = _judged(content, placed.offer.filename, bench)
         return Fetched(placed, incoming, content, judged, _forgiven(placed.offer.filename, judged, bench))
     except BaseException:
@@ -77,11 +97,10 @@ def _received(
     source: Source, offer: Offer, limit: int, bench: Bench, incoming: IncomingFile
 ) -> tuple[IncomingFile, Content]:
     """Copy the bytes; what breaks off is begun anew, a few times."""
-    if offer.size is not None and offer.size > limit:
-        raise FileTooLarge(f"The file has {offer.size:,} bytes; the limit is {limit:,}.")
+    require_size(offer, limit)
     for attempt in range(1, _TRIES + 1):
         try:
-            _copy(source, offer, limit, bench, incoming)
+            copy(source.pieces(offer, limit), limit, incoming, bench.is_stopped)
             return incoming, incoming.finish()
         except SourceUnanswered:
             incoming.discard()
@@ -91,37 +110,66 @@ def _received(
     raise SourceUnanswered
 
 
-def _copy(source: Source, offer: Offer, limit: int, bench: Bench, incoming: IncomingFile) -> None:
-    came = 0
-    for piece in source.pieces(offer, limit):
-        if bench.is_stopped():
-            raise ImportStopped
-        came += len(piece)
-        if came > limit:
-            raise FileTooLarge(f"The file is larger than {limit:,} bytes.")
-        incoming.write([piece])
-
-
-def _check_promises(offer: Offer, content: Content) -> None:
-    if offer.size is not None and offer.size != content.size:
-        raise SourceDigestDiffers(f"{content.size:,} bytes came, and the source promises {offer.size:,}.")
-    for algorithm, promised in offer.hashes.items():
-        if not hmac.compare_digest(_digest(content, algorithm), promised):
-            raise SourceDigestDiffers(f"The {algorithm} digest is not the one that the source promises.")
-
-
-def _digest(content: Content, algorithm: str) -> str:
-    if algorithm in {"md5", "sha256"}:
-        return str(getattr(content, algorithm))
-    with content.path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
-
-
 def _judged(content: Content, filename: str, bench: Bench) -> Judged:
     if bench.judges is None:
         return judge_file(str(content.path), filename, bench.rules)
     try:
         return bench.judges.submit(judge_file, str(content.path), filename, bench.rules).result()
     except BrokenProcessPool as error:
-        sentence = f"A process that judges files died, perhaps over {filename}."
-        raise ImportStopped(sentence, fix="Run it again, with more memory or with --workers 1.") from error
+        raise _judge_died(filename) from error
+
+
+def _judge_died(filename: str) -> ImportStopped:
+    sentence = f"A process that judges files died, perhaps over {filename}."
+    return ImportStopped(sentence, fix="Run it again, with more memory or with --workers 1.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A file that was given to a process that judges, and what its taker waits for."""
+
+    placed: Placed
+    errand: Errand
+    fetching: Future[Fetched] = field(default_factory=Future)
+
+
+def fetch_together(root: Path, placed: Sequence[Placed], limit: int, bench: Bench) -> list[Future[Fetched]]:
+    """Let one of the processes that judge copy several files below `root`, too; each ends as `fetch` does."""
+    waiting = [_Waiting(one, Errand(one.offer, root, limit, blobs().incoming())) for one in placed]
+    errands = [one.errand for one in waiting]
+    bench.lying.update(errand.temp for errand in errands)
+    try:
+        job = bench.processes.submit(take_all, errands, bench.rules)
+    except BrokenProcessPool as error:
+        raise _judge_died(placed[0].offer.filename) from error
+    job.add_done_callback(partial(_hand_out, waiting, bench))
+    return [one.fetching for one in waiting]
+
+
+def _hand_out(waiting: Sequence[_Waiting], bench: Bench, job: Future[list[Came | Refusal | OSError]]) -> None:
+    """Tell those who wait for single files what came of the job that has all of them."""
+    failure: BaseException | None = ImportStopped() if job.cancelled() else job.exception()
+    if isinstance(failure, BrokenProcessPool):
+        failure = _judge_died(", ".join(one.placed.offer.filename for one in waiting))
+    if failure is not None:
+        for one in waiting:
+            one.fetching.set_exception(failure)
+        return
+    for one, came in zip(waiting, job.result(), strict=True):
+        try:
+            one.fetching.set_result(_taken_over(one.placed, came, bench))
+        except (Refusal, OSError) as refusal:
+            one.fetching.set_exception(refusal)
+        bench.lying.discard(one.errand.temp)
+
+
+def _taken_over(placed: Placed, came: Came | Refusal | OSError, bench: Bench) -> Fetched:
+    if not isinstance(came, Came):
+        raise came
+    incoming = IncomingFile.taken_over(came.content, blobs())
+    try:
+        forgiven = _forgiven(placed.offer.filename, came.judged, bench)
+    except Refusal:
+        incoming.discard()
+        raise
+    return Fetched(placed, incoming, came.content, came.judged, forgiven)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Protocol
 
 from keyhouse.core.errors import Refusal
@@ -43,6 +44,10 @@ class Source(Protocol):
 
     kind: str
     told: str  # where it is, without secrets
+
+    @property
+    def root(self) -> Path | None:
+        """The folder of its files where `address` is a path, so that any process of this machine may read them."""
 
     def names(self) -> Iterable[str]:
         """Return the names of its projects; raises a refusal where there is no list to be had."""

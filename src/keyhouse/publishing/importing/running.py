@@ -25,7 +25,7 @@ from keyhouse.distfiles.names import normalise
 from keyhouse.distfiles.rules import Rules
 from keyhouse.publishing.importing import services, standing
 from keyhouse.publishing.importing.errors import ImportStopped
-from keyhouse.publishing.importing.fetching import Bench, Fetched, fetch
+from keyhouse.publishing.importing.fetching import Bench, Fetched, fetch, fetch_together
 from keyhouse.publishing.importing.judging import begin_process
 from keyhouse.publishing.importing.names import Wanted, is_project_name
 from keyhouse.publishing.importing.offers import Offered, Source
@@ -35,7 +35,10 @@ from keyhouse.publishing.importing.rows import HERE, IMPORTED, Row, Totals, refu
 from keyhouse.publishing.importing.rules import Placed, uploaded_at
 
 _PAGES_AHEAD: Final = 4
-_FILES_A_WORKER: Final = 4
+_FILES_A_WORKER: Final = 4  # that are asked for at the same time
+_FILES_A_JOB: Final = 8  # that lie on this machine and are copied and judged one after another
+_BYTES_A_JOB: Final = 2**24
+_JOBS_A_WORKER: Final = 6  # so that none waits while others are written
 _TOGETHER: Final = 48  # files of a project that are written in one transaction
 _AHEAD: Final = 2  # batches and ends of projects that wait for being written
 
@@ -101,7 +104,10 @@ class Import:
         self._under_way: deque[_Batch | _End] = (
             deque()
         )  # what is being stored, and then written in this order
-        self._window = _FILES_A_WORKER * orders.workers
+        self._root = source.root if orders.workers > 1 else None  # whose files the processes that judge read
+        self._window = orders.workers * (
+            _FILES_A_WORKER if self._root is None else _FILES_A_JOB * _JOBS_A_WORKER
+        )
         self._ends: dict[str, _End] = {}
 
     def stop(self) -> None:
@@ -113,7 +119,9 @@ class Import:
         """Import everything that is wanted; raises a refusal where the source can't be read, and ImportStopped."""
         names = self._wanted()
         with ExitStack() as stack:
-            self._threads = stack.enter_context(ThreadPoolExecutor(self._window, "import"))
+            self._threads = stack.enter_context(
+                ThreadPoolExecutor(_FILES_A_WORKER * self._orders.workers, "import")
+            )
             self._bench = Bench(
                 self._orders.rules, self._orders.is_lenient, self._judges(stack), self._stopped.is_set
             )
@@ -170,15 +178,37 @@ class Import:
     def _items_of(self, offered: Offered) -> Iterator[_Item]:
         plan, placed = plan_project(offered, self._orders.owners)
         end = self._ends[plan.name] = _End(plan)
-        for one in part(plan, placed, self._source):
+        for some in self._jobs(part(plan, placed, self._source)):
             if self._stopped.is_set():
                 raise ImportStopped
-            yield one if isinstance(one, Row) else self._begin(plan, one)
+            yield from self._begin(plan, some)
         yield end
 
-    def _begin(self, plan: ProjectPlan, placed: Placed) -> _File:
-        job = self._threads.submit(fetch, self._source, placed, plan.file_limit, self._bench)
-        return _File(placed, plan, job)
+    def _jobs(self, items: Iterator[Row | Placed]) -> Iterator[list[Row | Placed]]:
+        """Give together what is begun together, in the order of the source."""
+        if self._root is None:
+            yield from ([one] for one in items)
+            return
+        some, size = list[Row | Placed](), 0
+        for one in items:
+            some.append(one)
+            size += one.offer.size or 0 if isinstance(one, Placed) else 0
+            if len(some) >= _FILES_A_JOB or size >= _BYTES_A_JOB:
+                yield some
+                some, size = [], 0
+        if some:
+            yield some
+
+    def _begin(self, plan: ProjectPlan, some: list[Row | Placed]) -> Iterator[_Item]:
+        wanted = [one for one in some if isinstance(one, Placed)]
+        begun = iter(self._fetching(wanted, plan.file_limit) if wanted else [])
+        for one in some:
+            yield one if isinstance(one, Row) else _File(one, plan, next(begun))
+
+    def _fetching(self, wanted: list[Placed], limit: int) -> list[Future[Fetched]]:
+        if self._root is not None:
+            return fetch_together(self._root, wanted, limit, self._bench)
+        return [self._threads.submit(fetch, self._source, one, limit, self._bench) for one in wanted]
 
     def _settle_all(self) -> None:
         self._close()
@@ -308,6 +338,7 @@ class Import:
         """Leave no temporary file of what will not be written."""
         self.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
+        self._bench.close()
         batches = [item.items for item in self._under_way if isinstance(item, _Batch)]
         for item in chain(self._fetched, self._batch, *batches):
             if isinstance(item, _File):

@@ -8,8 +8,8 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self
 
-from keyhouse.storage.blobs import Blobs
 from keyhouse.storage.local import hold
 
 
@@ -24,6 +24,13 @@ class Content:
     blake2: str
 
 
+class Places(Protocol):
+    """Where new files may lie; a store is one."""
+
+    def incoming(self) -> Path:
+        """Return the path for a new temporary file; the caller makes the file."""
+
+
 class IncomingFile:
     """Writes pieces to a temporary file of the store's own volume and digests them.
 
@@ -31,8 +38,8 @@ class IncomingFile:
     whatever was under way.
     """
 
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
+    def __init__(self, places: Places) -> None:
+        self._places = places
         self._lock = threading.Lock()
         self._path: Path | None = None
         self._descriptor = -1
@@ -62,6 +69,22 @@ class IncomingFile:
                 self._blake2.hexdigest(),
             )
 
+    def leave(self) -> None:
+        """Close the temporary file and let it lie, for another process to take it over."""
+        with self._lock:
+            if self._path is not None:
+                self._path = None
+                os.close(self._descriptor)
+
+    @classmethod
+    def taken_over(cls, content: Content, places: Places) -> Self:
+        """Return one that was written by another process, held from now on; it can be discarded. Raises OSError."""
+        incoming = cls(places)
+        incoming._descriptor = os.open(content.path, os.O_RDONLY | os.O_CLOEXEC)
+        incoming._path = content.path
+        hold(incoming._descriptor)
+        return incoming
+
     def discard(self) -> None:
         """Close and remove the temporary file; one that was kept under a key is no longer there."""
         with self._lock:
@@ -74,7 +97,7 @@ class IncomingFile:
 
     def _open(self) -> Path:
         if self._path is None:
-            path = self._blobs.incoming()
+            path = self._places.incoming()
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
             self._path = path
             hold(self._descriptor)

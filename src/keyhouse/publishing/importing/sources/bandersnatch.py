@@ -40,7 +40,7 @@ class BandersnatchTree:
     kind = "bandersnatch"
 
     def __init__(self, folder: Path) -> None:
-        self._root = folder if (folder / "simple").is_dir() else folder / "web"
+        self.root = folder if (folder / "simple").is_dir() else folder / "web"
         self.told = str(folder)
 
     def names(self) -> list[str]:
@@ -58,18 +58,18 @@ class BandersnatchTree:
 
     def find_sha256(self, offer: Offer) -> str | None:
         """Return the digest that the page tells; without one the file is read."""
-        return offer.hashes.get("sha256") or sha256_of(Path(offer.address), self._root)
+        return offer.hashes.get("sha256") or sha256_of(Path(offer.address), self.root)
 
     def pieces(self, offer: Offer, most: int) -> Iterator[bytes]:
         """Give the bytes of a file."""
-        return pieces_of(Path(offer.address), self._root, most)
+        return pieces_of(Path(offer.address), self.root, most)
 
     def stop(self) -> None:
         """Do nothing: a disk isn't waited for."""
 
     def _project_folders(self) -> Iterator[Path]:
         """Give the folders with a page; of a mirror with `hash-index` they lie below their first letter."""
-        for folder in (self._root / "simple").iterdir():
+        for folder in (self.root / "simple").iterdir():
             if not folder.is_dir() or folder.is_symlink():
                 continue
             if _has_page(folder):
@@ -78,19 +78,19 @@ class BandersnatchTree:
                 yield from (below for below in folder.iterdir() if below.is_dir() and _has_page(below))
 
     def _folder_of(self, name: str) -> Path:
-        plain = self._root / "simple" / name
-        return plain if plain.is_dir() else self._root / "simple" / name[:1] / name
+        plain = self.root / "simple" / name
+        return plain if plain.is_dir() else self.root / "simple" / name[:1] / name
 
     def _page(self, name: str) -> Offered:
         folder = self._folder_of(name)
         for file, kind in _PAGES:
-            body = read_small(folder / file, self._root, _LARGEST_PAGE)
+            body = read_small(folder / file, self.root, _LARGEST_PAGE)
             if body is not None:
                 return pages.read_project(name, body, kind, f"/simple/{name}/")
         raise SourcePageInvalid("The tree has no page of this project.")
 
     def _told_by_json(self, name: str) -> dict[str, Offer]:
-        body = read_small(self._root / "json" / normalise(name), self._root, _LARGEST_PAGE)
+        body = read_small(self.root / "json" / normalise(name), self.root, _LARGEST_PAGE)
         releases = pages.read_document(body).get("releases") if body else None
         found = {}
         for entries in releases.values() if isinstance(releases, dict) else ():
@@ -104,7 +104,7 @@ class BandersnatchTree:
         if offer.problem is not None:
             return offer
         try:
-            return replace(offer, address=str(self._root / _path_in_tree(offer.address)))
+            return replace(offer, address=str(self.root / _path_in_tree(offer.address)))
         except Refusal as problem:
             return replace(offer, problem=problem)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
 from keyhouse.distfiles.findings import shown
@@ -28,6 +29,7 @@ class DevpiIndex:
     """One index, `USER/NAME` of a devpi-server."""
 
     kind = "devpi"
+    root: Path | None = None
 
     def __init__(self, client: Client) -> None:
         self._client = client

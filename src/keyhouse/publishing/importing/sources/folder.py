@@ -39,7 +39,7 @@ class Folder:
 
     def __init__(self, root: Path, *, has_file_times: bool = False) -> None:
         """Take the folder; `has_file_times`: a file's time of change is when it was uploaded there."""
-        self._root, self._has_file_times = root, has_file_times
+        self.root, self._has_file_times = root, has_file_times
         self.told = str(root)
 
     def names(self) -> list[str]:
@@ -52,11 +52,11 @@ class Folder:
 
     def find_sha256(self, offer: Offer) -> str | None:
         """Return the digest of a file; it is read for that."""
-        return sha256_of(Path(offer.address), self._root)
+        return sha256_of(Path(offer.address), self.root)
 
     def pieces(self, offer: Offer, most: int) -> Iterator[bytes]:
         """Give the bytes of a file."""
-        return pieces_of(Path(offer.address), self._root, most)
+        return pieces_of(Path(offer.address), self.root, most)
 
     def stop(self) -> None:
         """Do nothing: a disk isn't waited for."""
@@ -65,7 +65,7 @@ class Folder:
     def _paths(self) -> dict[str, list[str]]:
         """The paths of distributions, as texts, by the project that their names tell."""
         found: dict[str, list[str]] = {}
-        for path in _walk(self._root, _DEEPEST):
+        for path in _walk(self.root, _DEEPEST):
             found.setdefault(project_of(os.path.basename(path)), []).append(path)  # noqa: PTH119 - texts: there may be very many
         return found
 

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -27,11 +28,17 @@ def opened(path: Path, root: Path) -> Iterator[int]:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise SourceEntryInvalid(f"{shown(path.name)} is not a regular file.")
-        if not path.resolve().is_relative_to(root.resolve()):
+        if not path.resolve().is_relative_to(_resolved(root)):
             raise SourceEntryInvalid(f"{shown(path.name)} lies outside of the folder.")
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@lru_cache(maxsize=4)
+def _resolved(root: Path) -> Path:
+    """Return where the folder lay when it was asked first: what takes its place meanwhile was named by nobody."""
+    return root.resolve()
 
 
 def pieces_of(path: Path, root: Path, most: int) -> Iterator[bytes]:

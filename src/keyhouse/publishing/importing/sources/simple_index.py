@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 from keyhouse.distfiles.names import normalise
 from keyhouse.publishing.importing import pages
@@ -17,6 +18,7 @@ class SimpleIndex:
     """The index whose root list stands at the client's address."""
 
     kind = "simple"
+    root: Path | None = None
 
     def __init__(self, client: Client) -> None:
         self._client = client
