@@ -88,7 +88,7 @@ def _taken(errand: Errand, rules: Rules) -> Came | Refusal | OSError:
 def begin_process() -> None:
     """Leave Ctrl-C to the process that gives out the work, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
 
 
 def _end_with_parent() -> None:
