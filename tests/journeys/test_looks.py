@@ -1,13 +1,13 @@
 """Every page: what axe-core finds, how much is loaded and from where, and whether it fits a phone.
 
-Each route is looked at once in the light, and one page of each kind in the dark; every look in both schemes is `slow`.
-So it is with the walk by the Tab key, with paper, and with who wants nothing to move: a page of each kind, or all of them.
+Each route is looked at once in both schemes, as the first who is named; what others see at it is `slow`.
+The walk by the Tab key, paper, and who wants nothing to move: a page of each kind, and all of them where it may take long.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from importlib.resources import files
 from typing import Any, Final
 
@@ -26,32 +26,17 @@ REFUSED: Final = ("nowhere", "refused-role", "refused-factor", "/manage/project/
 SERIOUS: Final = ("serious", "critical")
 # what axe leaves out unless it is asked: targets of a size to touch (WCAG 2.2, 2.5.8)
 QUICK: Final = {"resultTypes": ["violations"], "preload": False, "iframes": False, "elementRef": False}
-EVERYTHING: Final = {**QUICK, "rules": {"target-size": {"enabled": True}}}
+# rules whose finding would keep nobody out cost a third of the time; an impact is a rule's own, whatever it finds
+EVERYTHING: Final = {**QUICK, "runOnly": "serious"}
+BESIDE: Final = ("heading-order", "target-size")
+RUN: Final = """
+([options, impacts, beside]) => {
+  const rules = axe._audit.rules.filter((rule) => rule.enabled && impacts.includes(rule.impact));
+  const asked = options.runOnly === "serious" ? [...rules.map((rule) => rule.id), ...beside] : options.runOnly;
+  return axe.run(document, { ...options, runOnly: asked });
+}
+"""
 COLOURS: Final = {**QUICK, "runOnly": ["color-contrast"]}
-# between them these hold every component in every colour that it has
-IN_THE_DARK: Final = (
-    "/",
-    "/-/styleguide",
-    "/search/",
-    "/project/{name}/",
-    "/project/{name}/{version}/description/",
-    "/project/{name}/compare/{before}/{after}/",
-    "/project/{name}/statistics/",
-    "/account/",
-    "/account/sign-in/",
-    "/account/tokens/new/",
-    "/account/recovery-codes/new/",
-    "/manage/project/{name}/",
-    "/manage/project/{name}/people/",
-    "/mandate/",
-    "/mandate/proposals/",
-    "/operator/",
-    "/operator/audit/",
-    "/operator/people/{username}/",
-    "/operator/proposals/",
-    "/operator/switches/",
-    "refused-factor",
-)
 # a page of each kind that is worth a walk: lists, forms, tabs that scroll, folded parts, tables with acts
 WALKED: Final = (
     "/",
@@ -103,7 +88,7 @@ def harbour(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 def findings(page: Page, options: dict[str, Any]) -> Iterator[str]:
     """Yield what axe finds that keeps somebody out, with the places."""
-    found = page.evaluate(f"axe.run(document, {json.dumps(options)})")
+    found = page.evaluate(RUN, [options, SERIOUS, BESIDE])
     for violation in found["violations"]:
         if violation["impact"] in SERIOUS or violation["id"] == "heading-order":
             places = [node["html"][:160] for node in violation["nodes"][:3]]
@@ -123,8 +108,8 @@ def open_page(harbour: Harbour, heard: dict[str, Heard], who: str) -> Heard:
     return heard[who]
 
 
-def look_at(harbour: Harbour, heard: Heard, route: str, look: Look, *, in_the_dark: bool) -> Iterator[str]:
-    """Open a page in the light, and then in the dark where that is asked; yield what is wrong."""
+def look_at(harbour: Harbour, heard: Heard, route: str, look: Look) -> Iterator[str]:
+    """Open a page in the light, and then in the dark; yield what is wrong."""
     page = heard.page
     answer = page.goto(look.address(route, harbour))
     if route not in REFUSED and answer is not None and answer.status >= 400:
@@ -136,21 +121,18 @@ def look_at(harbour: Harbour, heard: Heard, route: str, look: Look, *, in_the_da
         yield f"is {wide} px wide"
     page.evaluate(AXE)
     yield from findings(page, EVERYTHING)
-    if in_the_dark:
-        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-        yield from (f"in the dark, {one}" for one in findings(page, COLOURS))
+    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+    yield from (f"in the dark, {one}" for one in findings(page, COLOURS))
     yield from heard.problems()
 
 
-def look_around(
-    harbour: Harbour, looks: Iterable[tuple[str, Look]], dark: Container[str]
-) -> dict[str, list[str]]:
+def look_around(harbour: Harbour, looks: Iterable[tuple[str, Look]]) -> dict[str, list[str]]:
     """Return what is wrong with each of the pages that anything is wrong with."""
     heard: dict[str, Heard] = {}
     wrong = {}
     for route, look in looks:
         opened = open_page(harbour, heard, look.who)
-        problems = list(look_at(harbour, opened, route, look, in_the_dark=route in dark))
+        problems = list(look_at(harbour, opened, route, look))
         if problems:
             wrong[f"{route} for {look.who or 'nobody'} {look.at}"] = problems
     for one in heard.values():
@@ -158,18 +140,39 @@ def look_around(
     return wrong
 
 
+def test_what_keeps_somebody_out_is_found(browser: Browser) -> None:
+    """A page that has each of it: no title, no language, a picture without words, pale text, a level left out."""
+    page = browser.new_page()
+    page.set_content(
+        '<h1>One</h1><h3>Three</h3><img src="data:,"><p style="color:#bbb;background:#fff">Pale</p>'
+        '<button style="all:unset;font-size:4px">a</button><button style="all:unset;font-size:4px">b</button>'
+    )
+    page.evaluate(AXE)
+    found = {one.partition(":")[0] for one in findings(page, EVERYTHING)}
+    wanted = {
+        "document-title",
+        "html-has-lang",
+        "image-alt",
+        "color-contrast",
+        "heading-order",
+        "target-size",
+    }
+    assert wanted <= found
+    assert [one.partition(":")[0] for one in findings(page, COLOURS)] == ["color-contrast"]
+    page.close()
+
+
 def test_nothing_keeps_anybody_out_of_a_page(harbour: Harbour) -> None:
     first: dict[str, Look] = {}
     for route, look in all_looks():
         first.setdefault(route, look)
-    wrong = look_around(harbour, first.items(), IN_THE_DARK)
+    wrong = look_around(harbour, first.items())
     assert wrong == {}, json.dumps(wrong, indent=1)
 
 
 @pytest.mark.slow
 def test_nothing_keeps_anybody_out_whoever_looks_by_day_or_night(harbour: Harbour) -> None:
-    looks = list(all_looks())
-    wrong = look_around(harbour, looks, {route for route, _ in looks})
+    wrong = look_around(harbour, all_looks())
     assert wrong == {}, json.dumps(wrong, indent=1)
 
 
