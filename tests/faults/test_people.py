@@ -264,6 +264,17 @@ def test_what_was_stopped_is_opened_whole_or_not_at_all(index: Index) -> None:
     assert index.place.json("user", "reinstate", "bob", *why, "--json")["done"] == "reinstated"
 
 
+def test_an_address_is_verified_whole_or_not_at_all(index: Index) -> None:
+    index.place.seed({"users": [{"username": "nell", "email": "nell@example.org", "verified": False}]})
+    words = ("user", "verify-address", "nell", "--reason", "came to my desk")
+    assert index.place.run(*words, KEYHOUSE_FAULT="address.rows-written").returncode == -signal.SIGKILL
+    assert '"email.verify"' not in index.place.keyhouse("audit", "--json")
+    index.place.keyhouse(*words)  # which refuses one that is verified
+    assert "address-verified" in index.place.run(*words).stderr
+    assert index.place.keyhouse("audit", "--json").count('"email.verify"') == 1
+    index.require_whole()
+
+
 # ---- two at once, in two processes
 
 

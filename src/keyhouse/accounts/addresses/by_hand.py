@@ -20,7 +20,7 @@ from keyhouse.accounts.errors import AddressTaken
 from keyhouse.accounts.models import Email, User
 from keyhouse.accounts.recovery.words import read_reason
 from keyhouse.audit.services import record
-from keyhouse.core import actions
+from keyhouse.core import actions, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import RoleRequired
@@ -68,6 +68,7 @@ def count_as_theirs(  # noqa: PLR0913 - what is kept of it
     if took_place:
         letter = hold_for_primary(user, letter, now)
     tell_all(user, letter, before, now=now)
+    faults.reach("address.rows-written")
 
 
 def _find(user: User, address: str) -> Email:
