@@ -119,6 +119,8 @@ def test_a_network_is_stopped_whoever_it_guesses_at() -> None:
     ("one", "other", "is_same"),
     [
         ("192.0.2.1", "192.0.2.2", False),
+        ("192.0.2.1", "::ffff:192.0.2.1", True),
+        ("::ffff:192.0.2.1", "::ffff:192.0.2.2", False),
         ("2001:db8::1", "2001:db8::ffff:1:2:3", True),
         ("2001:db8::1", "2001:db8:0:1::1", False),
     ],

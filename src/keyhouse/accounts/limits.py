@@ -147,11 +147,12 @@ def _wait(name: str, subject: str, window: Window, now: datetime, room: int = 0)
 
 
 def network_of(address: str) -> str:
-    """Return what counts as one network: an IPv4 address, or the /64 of an IPv6 address."""
+    """Return what counts as one network: an IPv4 address, also one written as IPv6, or the /64 of an IPv6 address."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:
         return address[:150]
+    found = getattr(found, "ipv4_mapped", None) or found
     if found.version == 4:  # noqa: PLR2004 - the version of IP
         return str(found)
     return str(ipaddress.ip_network((found, IPV6_PREFIX), strict=False))

@@ -27,7 +27,7 @@ _MOST_CLAIMS = 10  # accounts that an address is looked for in while nobody has 
 
 def find_user(username: str) -> User | None:
     """Return the account of a user name, in whatever case, or None."""
-    return User.objects.annotate(folded=Lower("username")).filter(folded=_fold(username)).first()
+    return User.objects.annotate(folded=Lower("username")).filter(folded=folded(username)).first()
 
 
 def find_user_by_identifier(identifier: str) -> User | None:
@@ -44,7 +44,7 @@ def find_user_by_identifier(identifier: str) -> User | None:
 def find_verified_email(address: str) -> Email | None:
     """Return the verified address row of an address, in whatever case, with its user."""
     verified = Email.objects.filter(verified_at__isnull=False).select_related("user")
-    return verified.annotate(folded=Lower("address")).filter(folded=_fold(address)).first()
+    return verified.annotate(folded=Lower("address")).filter(folded=folded(address)).first()
 
 
 def addresses_that_recover(user: User) -> list[Email]:
@@ -92,12 +92,12 @@ def _find_by_address(address: str) -> list[tuple[User, Email]]:
     # only primary ones recover; others, of which anybody may claim many, must not crowd these out
     claimed = Email.objects.filter(verified_at=None, is_primary=True)
     rows = claimed.select_related("user").annotate(folded=Lower("address"))
-    found = rows.filter(folded=_fold(address)).order_by("pk")[:_MOST_CLAIMS]
+    found = rows.filter(folded=folded(address)).order_by("pk")[:_MOST_CLAIMS]
     return [(email.user, email) for email in found if email in addresses_that_recover(email.user)]
 
 
-def _fold(text: str) -> str:
-    """Fold as `Lower` of both databases does for ASCII, the only letters in names and addresses here."""
+def folded(text: str) -> str:
+    """Fold a name or an address as `Lower` of both databases does for ASCII, the only letters in names and addresses here."""
     return text.encode("utf-8", "replace").decode().lower()
 
 

@@ -28,6 +28,7 @@ from keyhouse.accounts.recovery import by_factors, cases, rules, words
 from keyhouse.accounts.recovery.errors import ProofsRefused, WordRefused
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes, shown_code
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
+from keyhouse.accounts.second_factors.totp.services import enrol_authenticator, remove_authenticator
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.accounts.visitor import Visitor
 from keyhouse.audit.models import Record
@@ -315,3 +316,26 @@ def test_the_code_is_a_proof_for_open_accounts_too_and_sets_a_password_of_ones_o
     ask_with_code(browser, codes[0])
     assert RecoveryCase.objects.get().basis == "mail and code"
     assert not compare_password(ANEW, User.objects.get(pk=ada.pk).password).is_right
+
+
+def test_a_case_that_the_host_takes_over_meanwhile_hands_its_link_to_nobody_else(
+    ada: User, codes: list[str], browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = begun(browser, codes)
+    cases.open_at_host(ada, by=host(), now=clock.now())
+    [link] = OneTimeLink.objects.filter(purpose="enrolment", used_at=None)
+    monkeypatch.setattr(by_factors, "find_case", lambda _: case)  # as it was read a moment before
+    assert refused(press(browser)) == "recovery-missing"
+    assert OneTimeLink.objects.filter(pk=link.pk, used_at=None).exists()
+
+
+@pytest.mark.parametrize("by_owner", [True, False])
+def test_whoever_takes_off_the_app_that_was_stolen_stops_the_case_that_rests_on_it(
+    ada: User, codes: list[str], browser: Browser, *, by_owner: bool
+) -> None:
+    enrol_authenticator(ada, b"another-secret-of-ada", by=host(), name="other")
+    session, _ = signed_in(ada)
+    begun(browser, codes)
+    stolen = Authenticator.objects.filter(user=ada).earliest("pk")
+    remove_authenticator(ada.pk, stolen.pk, by=actor_of(session) if by_owner else host())
+    assert RecoveryCase.objects.get().state == ("stopped" if by_owner else "open")

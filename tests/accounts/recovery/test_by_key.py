@@ -185,6 +185,21 @@ def test_a_question_by_name_is_of_one_form_and_stays_the_same(ada: User, key: So
     assert (encode(key.id) in first) is (name == "ada")
 
 
+@pytest.mark.parametrize("other", ["ross ", " ROSS", "ro\N{LATIN SMALL LETTER LONG S}s", "roß", "Roß"])
+def test_two_ways_to_write_a_name_tell_no_made_up_id_from_a_real_one(db: None, other: str) -> None:
+    lay_key(make_person("ross"))
+    of_nobody = other.replace("r", "l").replace("R", "L")
+    shared = len(set(ids(Browser(), "ross")) & set(ids(Browser(), other)))
+    assert shared in {0, 4}
+    assert shared == len(set(ids(Browser(), "loss")) & set(ids(Browser(), of_nobody)))
+
+
+def test_spaces_around_a_name_are_no_part_of_it(
+    ada: User, codes: list[str], key: SoftKey, browser: Browser
+) -> None:
+    assert give(browser, key, name=" Ada ", recovery_code=codes[0]) == PAGE
+
+
 def test_keys_that_open_the_account_alone_and_wherever_are_named_to_nobody(ada: User) -> None:
     synced = lay_key(ada, flags=UP | UV | BE)
     assert encode(synced.id) not in ids(Browser(), "ada")

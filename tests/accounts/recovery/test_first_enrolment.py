@@ -31,8 +31,13 @@ from keyhouse.accounts.models import (
     User,
 )
 from keyhouse.accounts.recovery import first_enrolment
+from keyhouse.accounts.recovery.errors import MailedProofRequired
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes, shown_code
-from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
+from keyhouse.accounts.second_factors.recovery_codes.services import (
+    begin_codes,
+    confirm_codes,
+    give_recovery_codes,
+)
 from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.accounts.visitor import Visitor
@@ -48,6 +53,7 @@ pytestmark = pytest.mark.django_db
 ADD = "/account/second-factors/add/"
 PROOF = "/account/second-factors/proof/"
 BY_CODE = f"{PROOF}code/"
+STATUS = "/account/recovery-codes/"
 
 
 @pytest.fixture
@@ -338,6 +344,23 @@ def test_a_code_that_is_wrong_used_or_somebody_elses_proves_nothing_and_guessing
         give_code(browser, "!")
     browser.get(BY_CODE)
     assert browser.post(BY_CODE, {"recovery_code": codes[0]}).status_code == 429
+
+
+def test_a2_a_thief_with_the_password_makes_no_codes_of_their_own_to_stand_in_for_the_mail(
+    eve: User, codes: list[str]
+) -> None:
+    thief = by_password()
+    thief.get(STATUS)
+    assert thief.post(STATUS)["Location"] == PROOF
+    session, _ = signed_in(eve, "password")
+    [one, *_] = begin_codes(session)
+    with pytest.raises(MailedProofRequired):
+        confirm_codes(session, shown_code(one), by=actor_of(session), now=clock.now())
+    assert RecoveryCode.objects.filter(code_set__user=eve).count() == len(codes)
+    assert thief.get(ADD)["Location"] == PROOF
+    prove(thief)
+    thief.get(STATUS)
+    assert thief.post(STATUS)["Location"] == f"{STATUS}new/"
 
 
 def test_killed_in_between_the_code_is_not_used_up(

@@ -393,6 +393,26 @@ def test_unknown_keys_and_gone_accounts_get_one_answer(ada: User, browser: Brows
     assert refused(answer(browser, PASSKEY, key)) == "account-frozen"
 
 
+def test_an_answer_that_was_taken_is_not_taken_again_after_a_visit_at_another_door(
+    ada: User, browser: Browser
+) -> None:
+    key, _ = enrolled(
+        ada, flags=GOOD | BE
+    )  # of those that sync none counts, so no counter stops a second use
+    browser.get("/account/sign-in/")
+    response = key.get(send(browser, f"{PASSKEY}options/", {}).json())
+    kept = {name: one.value for name, one in browser.client.cookies.items()}
+    assert send(browser, PASSKEY, {"response": response}).status_code == 200
+    waiting = at_second_factor(Browser().be_known(ada))
+    waiting.get("/account/second-factor/")
+    assert refused(send(waiting, FACTOR, {"response": response})) == "key-challenge-wrong"
+    again = Browser()
+    for name, value in kept.items():
+        again.client.cookies[name] = value
+    again.get("/account/sign-in/")
+    assert refused(send(again, PASSKEY, {"response": response})) == "key-challenge-wrong"
+
+
 def test_a_passkey_of_another_handle_is_refused(ada: User, browser: Browser) -> None:
     key, _ = enrolled(ada)
     assert refused(answer(browser, PASSKEY, key, handle=b"x" * 64)) == "key-unknown"

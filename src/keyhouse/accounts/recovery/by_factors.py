@@ -168,7 +168,7 @@ def go_on(browser: str, visitor: Visitor, now: datetime) -> tuple[str, str]:
         raise CaseMissing
     with transaction.atomic():
         User.objects.select_for_update().filter(pk=found.user_id).first()
-        case = RecoveryCase.objects.select_for_update().select_related("user").get(pk=found.pk)
+        case = _lock_mine(found)
         _require_ready(case, now)
         path = cases.make_link(case, now)
         link = links.lock_link(links.ENROLMENT, path.split("/")[2], now)
@@ -176,6 +176,15 @@ def go_on(browser: str, visitor: Visitor, now: datetime) -> tuple[str, str]:
         link.save(update_fields=["data"])
         record(GO_ON, by=visitor.actor, about=cases.thing_of(case), account_id=case.user_id)
     return path, bound
+
+
+def _lock_mine(found: RecoveryCase) -> RecoveryCase:
+    """Return the case as it is now; raises CaseMissing where the host took it over meanwhile: its link works at once."""
+    mine = RecoveryCase.objects.select_for_update().select_related("user")
+    case = mine.filter(pk=found.pk, path=RecoveryCase.Path.FACTORS).first()
+    if case is None:
+        raise CaseMissing
+    return case
 
 
 def _require_ready(case: RecoveryCase, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""What follows when a recovery code lets somebody in, and when a factor is proven."""
+"""What follows when a recovery code lets somebody in, when a factor is proven, and when one is taken off."""
 
 from __future__ import annotations
 
@@ -51,3 +51,13 @@ def follow_factor(session: Session, enrolled_at: datetime | None, *, by: Actor, 
     if placed_at is not None and enrolled_at is not None and enrolled_at < placed_at:
         holds.end_holds(user, Hold.Reason.RECOVERY_CODE, by="factor", now=now)
     stop_cases(user, how="factor", by=by, now=now)
+
+
+def follow_removal(user: User, *, by: Actor, now: datetime) -> None:
+    """Stop a case that somebody opened, in the transaction of a factor's removal: it may rest on what is gone now.
+
+    Whoever takes one off has proven the strongest lately, and that may have been before the case was opened. The host,
+    which takes off what somebody lost, has proven nothing for them.
+    """
+    if by.kind == "session":
+        stop_cases(user, how="factor", by=by, now=now)

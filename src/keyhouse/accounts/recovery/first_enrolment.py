@@ -7,7 +7,7 @@ factor at once, are not slowed.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -18,97 +18,27 @@ from keyhouse.accounts.models import Hold, KnownBrowser, OneTimeLink, Session, U
 from keyhouse.accounts.recovery import letters, rules, telling
 from keyhouse.accounts.recovery.cases import CONSOLE
 from keyhouse.accounts.recovery.code_use import follow_code, tell_who_confirms
-from keyhouse.accounts.recovery.errors import MailedProofRequired
-from keyhouse.accounts.recovery.queries import find_reachable, has_mail_now
+from keyhouse.accounts.recovery.newness import BROWSER, PROVED
+from keyhouse.accounts.recovery.queries import find_reachable
 from keyhouse.accounts.recovery.rules import Newness
 from keyhouse.accounts.second_factors.recovery_codes.services import hash_guess, use_code
 from keyhouse.accounts.sessions import lock_session
-from keyhouse.accounts.strength import has_second_factor
 from keyhouse.accounts.visitor import Visitor
-from keyhouse.audit.queries import records_of_person
 from keyhouse.audit.services import record, record_refusal
-from keyhouse.core import actions, clock, configuration, standing
+from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 
 PROVE: Final = "enrolment-proof.give"
 ASK: Final = "enrolment-proof.ask"
-_BROWSER: Final = "browser"
-_PROVED: Final = "mail_proved_at"  # by the link, or by what takes its place
 
 
 def note_browser(session: Session, visitor: Visitor) -> None:
     """Note in a session which browser it runs in; in the transaction of the sign-in."""
     row = browsers.find(session.user_id, visitor)
     if row is not None:
-        session.data = {**session.data, _BROWSER: row.pk}
+        session.data = {**session.data, BROWSER: row.pk}
         session.save(update_fields=["data"])
-
-
-def judge(user: User, *, by: Actor, now: datetime) -> Newness:
-    """Return what is known of whoever is about to enrol; raises MailedProofRequired where that comes first.
-
-    In the enrolling transaction, with the account's lock held.
-    """
-    newness = newness_of(user, by=by, now=now)
-    if rules.lacks_mailed_proof(newness, now):
-        raise MailedProofRequired
-    return newness
-
-
-def needs_proof(user: User, *, by: Actor, now: datetime) -> bool:
-    """Whether the page that adds a factor leads to the mailed proof first."""
-    return rules.lacks_mailed_proof(newness_of(user, by=by, now=now), now)
-
-
-def newness_of(user: User, *, by: Actor, now: datetime) -> Newness:
-    """Return what is known of an account and of the browser that wants to enrol."""
-    session = Session.objects.filter(public_id=by.credential).first() if by.kind == "session" else None
-    is_first = session is not None and not has_second_factor(user.pk)
-    if session is None or not is_first:
-        return Newness(False, False, False, True, False, None)
-    quiet = timedelta(days=configuration.current().first_enrolment_days)
-    return Newness(
-        # whoever is invited has authority with one click more, so a thief must not get there by a factor of theirs
-        has_authority=holds.length_for(user.pk) is not None or standing.of(user.pk).is_invited,
-        is_first=is_first,
-        is_idle=_is_idle(user, quiet, now),
-        is_known_browser=_is_old_acquaintance(session, quiet, now),
-        has_deliverable_mail=has_mail_now(user, now),
-        proved_mail_at=_instant(session, _PROVED),
-    )
-
-
-def _instant(session: Session, name: str) -> datetime | None:
-    text = session.data.get(name)
-    return clock.parse_instant(text) if isinstance(text, str) else None
-
-
-def _is_old_acquaintance(session: Session, quiet: timedelta, now: datetime) -> bool:
-    """Whether the person signed in with this browser long ago, or made the account by its link in it.
-
-    A browser that became known lately says nothing: a thief signs in twice.
-    """
-    row = KnownBrowser.objects.filter(pk=session.data.get(_BROWSER), user_id=session.user_id).first()
-    if row is None:
-        return False
-    return row.how == KnownBrowser.How.LINK or now - row.first_seen_at >= quiet
-
-
-def _is_idle(user: User, quiet: timedelta, now: datetime) -> bool:
-    """Whether the account was silent for long before somebody came back lately.
-
-    Sign-ins of the last days say nothing by themselves: they can be the thief's. They must follow others without a gap.
-    """
-    if now - user.joined_at <= quiet:
-        return False
-    seen = records_of_person(user.pk).filter(action="session.start", outcome="done", at__gt=now - 2 * quiet)
-    instants = sorted(seen.values_list("at", flat=True))
-    lately = [at for at in instants if at > now - quiet]
-    before = [at for at in instants if at <= now - quiet]
-    if not lately or not before:
-        return True
-    return min(lately) - max(before) > quiet
 
 
 def follow(user: User, newness: Newness, *, by: Actor, now: datetime) -> Hold | None:
@@ -135,7 +65,7 @@ def _keep_browser(by: Actor, now: datetime) -> None:
     session = Session.objects.filter(public_id=by.credential).first() if by.kind == "session" else None
     if session is None:
         return
-    mine = KnownBrowser.objects.filter(pk=session.data.get(_BROWSER), user_id=session.user_id)
+    mine = KnownBrowser.objects.filter(pk=session.data.get(BROWSER), user_id=session.user_id)
     password = KnownBrowser.How.PASSWORD
     if mine.exists():
         mine.filter(how=password, known_at__lte=now).update(how=KnownBrowser.How.FIRST)
@@ -193,7 +123,7 @@ def give_proof(session: Session, secret: str, *, by: Actor, now: datetime) -> No
 
 
 def _note_proof(row: Session, session: Session, now: datetime) -> None:
-    data: dict[str, Any] = {**row.data, _PROVED: clock.format_instant(now)}
+    data: dict[str, Any] = {**row.data, PROVED: clock.format_instant(now)}
     row.data = session.data = data
     row.save(update_fields=["data"])
 

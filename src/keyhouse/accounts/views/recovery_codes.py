@@ -10,6 +10,7 @@ from django.shortcuts import render
 from keyhouse.accounts import queries, strength
 from keyhouse.accounts.forms import TypedBackForm
 from keyhouse.accounts.middleware import AskedRequest
+from keyhouse.accounts.recovery.newness import needs_proof
 from keyhouse.accounts.second_factors.recovery_codes.rules import shown_code
 from keyhouse.accounts.second_factors.recovery_codes.services import (
     begin_codes,
@@ -21,6 +22,7 @@ from keyhouse.core import actions, clock
 
 STATUS: Final = "/account/recovery-codes/"
 NEW: Final = "/account/recovery-codes/new/"
+PROOF: Final = "/account/second-factors/proof/"
 
 
 @actions.takes()
@@ -30,6 +32,8 @@ def recovery_codes(request: AskedRequest) -> HttpResponse:
     session = session_of(request)
     if request.method == "POST":
         strength.require_strongest(request.actor, session.user_id)
+        if needs_proof(session.user, by=request.actor, now=clock.now()):
+            return SeeOther(PROOF)
         begin_codes(session)
         return SeeOther(NEW)
     context = {

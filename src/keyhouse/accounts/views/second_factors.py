@@ -13,7 +13,7 @@ from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing
 from keyhouse.accounts.forms import EnrolmentForm, RenameForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Authenticator, SecurityKey, Session
-from keyhouse.accounts.recovery.first_enrolment import needs_proof
+from keyhouse.accounts.recovery.newness import needs_proof
 from keyhouse.accounts.recovery.queries import live_holds_of
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.second_factors.totp.enrolment import begin_enrolment, finish_enrolment

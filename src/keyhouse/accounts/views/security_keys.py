@@ -13,7 +13,7 @@ from keyhouse.accounts.cookies import CEREMONY, cookie_name, put_cookie
 from keyhouse.accounts.errors import SecondFactorMissing, SignInExpired
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Session
-from keyhouse.accounts.recovery.first_enrolment import needs_proof
+from keyhouse.accounts.recovery.newness import needs_proof
 from keyhouse.accounts.second_factors.webauthn import ceremonies
 from keyhouse.accounts.second_factors.webauthn.services import finish_enrolment, remove_key
 from keyhouse.accounts.signing_in import PasskeyAnswer

@@ -16,6 +16,7 @@ from keyhouse.accounts.errors import EnrolmentMissing, RecoveryCodeWrong
 from keyhouse.accounts.hashing import CODE_HASH, CodeHash, hash_code
 from keyhouse.accounts.holds import require_free
 from keyhouse.accounts.models import RecoveryCode, RecoveryCodeSet, Session, User
+from keyhouse.accounts.recovery.newness import judge
 from keyhouse.accounts.second_factors import letters
 from keyhouse.accounts.second_factors.recovery_codes import rules
 from keyhouse.accounts.sessions import end_other_sessions, lock_session
@@ -53,10 +54,14 @@ def give_recovery_codes(
 def replace_codes(
     user: User, hashed: HashedCodes, *, by: Actor, at: datetime | None = None
 ) -> RecoveryCodeSet:
-    """Do the same with hashed codes, in the caller's transaction."""
+    """Do the same with hashed codes, in the caller's transaction; raises MailedProofRequired.
+
+    Before a first factor they take what that takes: a thief's own codes must not stand in for the mail, nor outlast it.
+    """
     actions.require(by, "recovery-codes.replace", Thing("account", user.pk, user.username))
     user = User.objects.select_for_update().get(pk=user.pk)
     strength.require_strongest(by, user.pk)
+    judge(user, by=by, now=at or clock.now())
     require_free(user, by, at or clock.now())
     RecoveryCodeSet.objects.filter(user=user).delete()
     code_set = new_code_set(user, hashed, at=at)

@@ -20,6 +20,8 @@ from keyhouse.accounts.errors import (
 )
 from keyhouse.accounts.models import Authenticator, User
 from keyhouse.accounts.recovery import first_enrolment
+from keyhouse.accounts.recovery.code_use import follow_removal
+from keyhouse.accounts.recovery.newness import judge
 from keyhouse.accounts.second_factors import letters
 from keyhouse.accounts.second_factors.totp import rules
 from keyhouse.accounts.sessions import end_other_sessions, forget_second_factor
@@ -52,7 +54,7 @@ def enrol_authenticator(  # noqa: PLR0913 - what, whose, by whom, from when on
         actions.require(by, "second-factor.add", Thing("account", user.pk, user.username))
         User.objects.select_for_update().get(pk=user.pk)
         strength.require_strongest(by, user.pk, to_enrol=True)
-        newness = first_enrolment.judge(user, by=by, now=at or clock.now())
+        newness = judge(user, by=by, now=at or clock.now())
         authenticator = new_authenticator(user, secret, name=name, last_step=last_step, at=at)
         end_other_sessions(by, user.pk)
         record("second-factor.add", by=by, about=thing_of(authenticator), account_id=user.pk)
@@ -234,4 +236,5 @@ def _remove(user_id: int, authenticator_id: int, by: Actor) -> None:
     action = actions.REMOVE_LAST if is_last else "second-factor.remove"
     record(action, by=by, about=about, account_id=user_id)
     now = clock.now()
+    follow_removal(user, by=by, now=now)
     emails.tell(user, letters.removed(KIND, about.name, by=by, now=now), now=now)

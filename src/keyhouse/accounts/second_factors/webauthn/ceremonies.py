@@ -164,6 +164,7 @@ def ask_by_name(username: str, holder: str, now: datetime) -> tuple[dict[str, An
     knows who holds it isn't asked for: it opens the account alone. Returns the options for the browser and the text that
     its cookie keeps until it answers.
     """
+    username = username.strip()
     challenge, kept = _signed_challenge(holder, now, _named(username))
     return _options_by_name(challenge, username), kept
 
@@ -172,6 +173,7 @@ def find_asked_by_name(
     username: str, holder: str, kept: str, response: Mapping[str, Any], now: datetime
 ) -> Asked:
     """Return what this browser was asked about this very name; writes nothing. Raises KeyChallengeWrong."""
+    username = username.strip()
     challenge, about = _read_challenge(holder, kept, response, now)
     if about != _named(username):
         raise KeyChallengeWrong
@@ -186,7 +188,7 @@ def _named(username: str) -> str:
 
 def _digest(username: str, number: int = 0) -> bytes:
     """Return 32 bytes that only this index can tell, the same ones for a name in any case."""
-    text = f"{number}:{username.strip().casefold()}"
+    text = f"{number}:{queries.folded(username)}"  # exactly as names are found: else two ways to write one differ
     return salted_hmac(_SALT, text, algorithm="sha256").digest()
 
 
@@ -216,7 +218,9 @@ def take(purpose: str, holder: str, response: Mapping[str, Any], now: datetime) 
     """
     challenge = _challenge_in(response)
     with transaction.atomic():
-        found = Ceremony.objects.select_for_update().filter(pk=challenge).first()
+        # what was answered stays written down: taken away, it could be answered once more
+        asked = Ceremony.objects.select_for_update().exclude(purpose=ANSWERED)
+        found = asked.filter(pk=challenge).first()
         if found is None or not Ceremony.objects.filter(pk=challenge).delete()[0]:
             raise KeyChallengeWrong
     is_ours = secrets.compare_digest(found.holder, holder) and found.purpose == purpose

@@ -14,6 +14,8 @@ from keyhouse.accounts import emails, holds, strength
 from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing, SecondFactorsMany
 from keyhouse.accounts.models import SecurityKey, Session, User, UserHandle
 from keyhouse.accounts.recovery import first_enrolment
+from keyhouse.accounts.recovery.code_use import follow_removal
+from keyhouse.accounts.recovery.newness import judge
 from keyhouse.accounts.second_factors import letters
 from keyhouse.accounts.second_factors.bound import properties_of
 from keyhouse.accounts.second_factors.webauthn import ceremonies, rules
@@ -55,7 +57,7 @@ def finish_enrolment(
         actions.require(by, "second-factor.add", Thing("account", user.pk, user.username))
         User.objects.select_for_update().get(pk=user.pk)
         strength.require_strongest(by, user.pk, to_enrol=True)
-        newness = first_enrolment.judge(user, by=by, now=now)
+        newness = judge(user, by=by, now=now)
         key = new_key(user, made, name=name, at=now)
         end_other_sessions(by, user.pk)
         told = properties_of(key)
@@ -240,4 +242,5 @@ def _remove(user: User, key_id: int, by: Actor) -> None:
     action = actions.REMOVE_LAST if is_last else "second-factor.remove"
     record(action, by=by, about=about, account_id=user.pk)
     now = clock.now()
+    follow_removal(user, by=by, now=now)
     emails.tell(user, letters.removed(KIND, about.name, by=by, now=now), now=now)
