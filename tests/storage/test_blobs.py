@@ -233,6 +233,23 @@ def test_a_disk_that_fails_for_one_of_several_fails_the_keeping(
     assert store.path_of(KEY + METADATA_SUFFIX) is None
 
 
+def test_a_disk_that_is_full_after_some_names_keeps_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = LocalBlobs(tmp_path / "files")
+    real_link = os.link
+
+    def link(source: Path, target: Path) -> None:
+        if str(target).endswith(METADATA_SUFFIX):
+            raise OSError(errno.ENOSPC, "full")
+        real_link(source, target)
+
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(OSError, match="full"):
+        store.keep_all([(write_incoming(store), KEY), (write_incoming(store, b"m"), KEY + METADATA_SUFFIX)])
+    assert store.path_of(KEY) is None
+
+
 def test_a_failure_does_not_take_back_what_somebody_else_has_kept_meanwhile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

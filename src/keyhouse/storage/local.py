@@ -63,10 +63,10 @@ class LocalBlobs:
         """Do what `keep` does for several files, syncing each folder once, or the whole volume for many."""
         moves = [(temp, self._place(key)) for temp, key in pairs]
         new, taken = list[tuple[Path, Path]](), list[tuple[Path, Path]]()
-        for temp, place in moves:
-            (new if _link(temp, place) else taken).append((temp, place))
         leaves = {key.rpartition("/")[0] for _, key in pairs}
         try:
+            for temp, place in moves:
+                (new if _link(temp, place) else taken).append((temp, place))
             self._replace(taken)
             if len(moves) < _MANY or not self._volume.sync():
                 self._sync_new(
