@@ -22,8 +22,12 @@ def root(db: None) -> User:
     return create_user("root", by=host(), password="velvet-anchor-93-tundra", is_operator=True)
 
 
-def grades(*networks: str) -> list[str]:
-    settings = replace(configuration.current(), operator_networks=tuple(map(ip_network, networks)))
+def grades(*networks: str, proxies: tuple[str, ...] = ()) -> list[str]:
+    settings = replace(
+        configuration.current(),
+        operator_networks=tuple(map(ip_network, networks)),
+        trusted_proxies=tuple(map(ip_network, proxies)),
+    )
     return [one.grade for one in check_operator_networks(settings)]
 
 
@@ -42,3 +46,10 @@ def test_others_count_for_nothing(root: User) -> None:
     ada = create_user("ada", by=host(), password="velvet-anchor-93-tundra")
     start_session(ada, ["password", "totp"], network="192.0.2.9")
     assert grades("10.0.0.0/8") == ["ok"]
+
+
+@pytest.mark.usefixtures("root")
+def test_a_wide_network_of_trusted_proxies_can_forge_where_operators_come_from() -> None:
+    assert grades("10.0.0.0/8", proxies=("192.0.2.7/32", "2001:db8::/124")) == ["ok"]
+    assert grades("10.0.0.0/8", proxies=("172.16.0.0/12",)) == ["hint", "ok"]
+    assert grades(proxies=("172.16.0.0/12",)) == []

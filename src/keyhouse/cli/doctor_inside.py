@@ -14,6 +14,7 @@ from keyhouse.core.mail_servers import read_mail_server
 
 _DRIFT: Final = timedelta(seconds=5)  # an authenticator app's code lives for thirty
 _SECONDS: Final = 5.0
+_MANY_PROXIES: Final = 16  # addresses; nobody has so many proxies in a row
 _FIRST: Final = datetime(2025, 1, 1, tzinfo=UTC)  # a clock before this was never set
 
 
@@ -139,6 +140,13 @@ def check_operator_networks(settings: Configuration) -> Iterator[Finding]:
 
     if not settings.operator_networks:
         return
+    wide = [str(one) for one in settings.trusted_proxies if one.num_addresses > _MANY_PROXIES]
+    if wide:
+        yield hint(
+            "operator networks",
+            f"Everybody in {' and '.join(wide)} can say that they come from a network of operators.",
+            "Let KEYHOUSE_TRUSTED_PROXIES name your proxies, not the network that they stand in.",
+        )
     seen = networks_of_operators()
     inside = {one for one in seen if lies_in(one, settings.operator_networks)}
     fix = "Widen KEYHOUSE_OPERATOR_NETWORKS; behind a proxy, KEYHOUSE_TRUSTED_PROXIES must name it. What `keyhouse` does at the host goes on."
