@@ -6,6 +6,7 @@ import gc
 import threading
 import tracemalloc
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -104,4 +105,6 @@ def test_memory_is_the_same_after_thousands_of_files(tmp_path: Path) -> None:
     finally:
         tracemalloc.stop()
     assert count == 10_000
-    assert max(seen[3:]) - seen[2] < 2 * 2**20  # 7,000 rows alone would be more
+    grown = [after - before for before, after in pairwise(seen[2:])]
+    # a table of the interpreter's own may double once; 6,000 rows alone would be more
+    assert sum(grown) - max(grown) < 3 * 2**19
