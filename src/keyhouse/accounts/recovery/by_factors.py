@@ -80,7 +80,7 @@ _Judged = tuple[SecurityKey, Assertion]
 
 
 def begin(proofs: Proofs, visitor: Visitor, now: datetime) -> str:
-    """Open a case by two proofs of three or more; returns the value of the cookie of its browser.
+    """Open a case by two or all three of the proofs; returns the value of the cookie of its browser.
 
     Raises ProofsRefused for whatever is wrong, TooManyAttempts, WordRefused where the host has made a link.
     """
