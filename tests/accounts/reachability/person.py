@@ -319,18 +319,17 @@ class Person:
     def _open(self, purpose: str, **fields: str) -> Any:
         """Follow a mailed link, and press its button."""
         path = self._letter(purpose)
-        page = self.browser.get(path)
-        assert page.status_code == 200, page.content
+        self.browser.get(path)
         return self.browser.post(path, fields)
 
     # ---- the steps
 
     def do(self, name: str) -> None:
-        """Do a step of the model; half a minute passes before each."""
+        """Do a step of the model; what the one before wrote leaves first, and a minute passes."""
+        deliver_due(clock.now())  # not after the last one: nobody would read it
         self.time.go(seconds=61)
         self.browser.page = None
         getattr(self, f"do_{name.replace('-', '_')}")()
-        deliver_due(clock.now())
 
     def do_enter_password(self) -> None:
         self.browser.sign_in(NAME, self.password)
@@ -522,7 +521,7 @@ class Person:
         """Let somebody else send a form in a browser of their own; returns where it leads."""
         browser = self.new_browser()
         browser.carry(start_session(who, ("password", "totp"), network="192.0.2.9")[1])
-        assert browser.get(path).status_code == 200
+        browser.get(path)
         page = browser.post(path, fields)
         assert page.status_code == 303, browser.text
         return str(page["Location"])
