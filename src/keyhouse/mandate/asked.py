@@ -412,7 +412,8 @@ def _next_step(asked: Sequence[Asked], facts: Facts) -> Step | None:
             return _step_for(one.mandate, facts)
         is_proven = satisfies(one.mandate, facts)
         if one.is_met and not is_proven and facts.asking.kind == "session":
-            return Step("This session was started without it.", STEP_UP, "Prove your second factor")
+            text = "You signed in without the second factor that this index asks for."
+            return Step(text, STEP_UP, "Prove your second factor")
     return None
 
 
