@@ -13,6 +13,7 @@ from keyhouse.accounts.models import Attempt, Hold, Session, User
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
 from keyhouse.accounts.sessions import actor_of
+from keyhouse.accounts.strength import codes_left
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
 from keyhouse.core.actor import host
@@ -139,7 +140,7 @@ def test_what_was_typed_wrongly_is_shown_with_a_way_to_its_meaning(ada: User, br
 
 def test_the_account_page_names_one_next_step(time: Clock) -> None:
     ada = make_person(factors=0)
-    items = checklist.items_for(ada, standings_of(ada))
+    items = checklist.items_for(ada, standings_of(ada), codes_left(ada.pk))
     assert [item.is_done for item in items] == [True, False, False, False]
     assert [item.title for item in items if item.is_next] == ["Second factor"]
     _, browser = signed_in(ada, "password")
@@ -150,7 +151,7 @@ def test_the_account_page_names_one_next_step(time: Clock) -> None:
 def test_a_complete_account_has_no_next_step() -> None:
     ada = make_person(factors=2)
     give_recovery_codes(ada, new_codes(), by=host())
-    assert all(item.is_done for item in checklist.items_for(ada, standings_of(ada)))
+    assert all(item.is_done for item in checklist.items_for(ada, standings_of(ada), codes_left(ada.pk)))
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 from threading import Thread
+from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, transaction
-from django.db.models import DateTimeField, Exists, OuterRef, QuerySet
+from django.db.models import CharField, DateTimeField, Exists, OuterRef, QuerySet
 from django.test.utils import CaptureQueriesContext
 
 from keyhouse.accounts.models import Email, Session, User
 from keyhouse.accounts.sessions import start_session
-from keyhouse.audit.compiled import Asked, Compiled
+from keyhouse.audit.compiled import Asked, Compiled, HowMany, asked_number
 from keyhouse.core import clock
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -127,3 +128,22 @@ def test_words_of_one_thread_serve_another() -> None:
         thread.join()
     ask()
     assert found == [2, 2, 2]
+
+
+@pytest.mark.usefixtures("people")
+def test_rows_are_counted_beside_others() -> None:
+    def build() -> QuerySet[User]:
+        theirs = Session.objects.filter(user=OuterRef("pk")).order_by("-created_at")
+        return User.objects.annotate(signed_in=HowMany(theirs)).filter(pk__gte=asked_number(0)).only("pk")
+
+    found: list[Any] = [*Compiled(build).rows(0)]
+    assert [(one.pk, one.signed_in) for one in found] == [(key, 1) for key in sorted(one.pk for one in found)]
+    assert len(found) == 3
+
+
+@pytest.mark.parametrize("text", ["50%", "a_b", "%s", "it's", "\\", "?"])
+def test_a_text_that_is_looked_for_is_taken_as_it_is(text: str) -> None:
+    for name in (f"<{text}>", "50 a-b s its"):
+        User.objects.create(username=name, joined_at=NOW)
+    query = Compiled(lambda: User.objects.filter(username__icontains=Asked(0, CharField())))
+    assert [one.username for one in query.rows(text)] == [f"<{text}>"]

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
-from django.db import IntegrityError, OperationalError, ProgrammingError, connection, transaction
+from django.db import (
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+    connection,
+    transaction,
+)
 from django.db.transaction import TransactionManagementError
 from django.test.utils import CaptureQueriesContext
 
@@ -67,3 +75,35 @@ def test_whoever_captures_or_wraps_queries_sees_them() -> None:
     with connection.execute_wrapper(wrap):
         statements.select("SELECT id FROM accounts_user WHERE username = %s", "ada")
     assert len(seen) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kept_plan_is_given_up_when_a_column_has_become_another_one() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("plans are kept by PostgreSQL")
+    asked = "SELECT told FROM keyhouse_told WHERE told <> %s"
+    settings = connection.get_connection_params() | {"autocommit": True}
+    settings.pop("cursor_factory")
+    with psycopg.connect(**settings) as another:
+        another.execute("CREATE TABLE keyhouse_told AS SELECT CAST('all' AS varchar(10)) AS told")
+        try:
+            for _ in range(10):
+                assert statements.find_value(asked, "") == "all"
+            another.execute("ALTER TABLE keyhouse_told ALTER COLUMN told TYPE varchar(20)")
+            assert statements.find_value(asked, "") == "all"
+            for _ in range(10):
+                assert statements.find_value(asked, "") == "all"
+            another.execute("ALTER TABLE keyhouse_told ALTER COLUMN told TYPE varchar(30)")
+            with pytest.raises(NotSupportedError), transaction.atomic():
+                statements.find_value(asked, "")
+            assert statements.find_value(asked, "") == "all"
+        finally:
+            another.execute("DROP TABLE keyhouse_told")
+
+
+def test_what_is_planned_anew_finds_the_same() -> None:
+    for name in ("ada", "bob"):
+        User.objects.create(username=name, joined_at=clock.now())
+    asked = "SELECT username FROM accounts_user WHERE username > %s ORDER BY username"
+    for least in ("", "ada", "bob") * 4:
+        assert statements.select_planned(asked, least) == statements.select(asked, least)

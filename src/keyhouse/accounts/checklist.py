@@ -27,10 +27,10 @@ class Item:
     is_next: bool = False
 
 
-def items_for(user: User, standings: Sequence[Standing]) -> list[Item]:
-    """Return the checklist of a person with these addresses; the first line that is not done is the next step."""
+def items_for(user: User, standings: Sequence[Standing], codes_left: int) -> list[Item]:
+    """Return the checklist of a person with these addresses and so many recovery codes; the first line that is not done is the next step."""
     able = _usable(user)
-    items = [_email(standings), _second_factor(able), _codes(user), _second_method(able)]
+    items = [_email(standings), _second_factor(able), _codes(codes_left), _second_method(able)]
     following = next((item for item in items if not item.is_done), None)
     return [
         Item(item.title, item.is_done, item.text, item.path, item.label, is_next=item is following)
@@ -67,8 +67,7 @@ def _second_factor(able: Sequence[str]) -> Item:
     )
 
 
-def _codes(user: User) -> Item:
-    left = strength.codes_left(user.pk)
+def _codes(left: int) -> Item:
     text = (
         f"{left} of your recovery codes are unused." if left else "They let you in when your device is gone."
     )
@@ -94,5 +93,5 @@ def _second_method(able: Sequence[str]) -> Item:
 
 def _usable(user: User) -> list[str]:
     """Return the names of the second factors that work, keys first."""
-    keys = [one.name for one in strength.usable_keys(user.pk).order_by("pk")]
+    keys = [one.name for one in strength.keys_in_use(user.pk)]
     return keys + [one.name for one in queries.authenticators_of(user) if one.disabled_at is None]

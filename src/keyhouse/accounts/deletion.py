@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from keyhouse.accounts import deletion_letters as letters
 from keyhouse.accounts import holds, links, strength
@@ -70,7 +70,12 @@ _WAITING_STATES: Final = frozenset({User.State.HELD, User.State.FROZEN, User.Sta
 
 def find_deletion(user_id: int) -> Deletion | None:
     """Return the deletion of an account that waits, or None."""
-    return Deletion.objects.filter(user_id=user_id, done_at=None).first()
+    return waiting_deletions(user_id).first()
+
+
+def waiting_deletions(user_id: int) -> QuerySet[Deletion]:
+    """Return the same as a query."""
+    return Deletion.objects.filter(user_id=user_id, done_at=None)
 
 
 def ask_deletion(user: User, typed: str, *, by: Actor, now: datetime) -> Deletion:

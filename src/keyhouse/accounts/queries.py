@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Lower
@@ -19,6 +20,7 @@ from keyhouse.accounts.models import (
     Session,
     User,
 )
+from keyhouse.audit.compiled import Compiled, asked_number
 from keyhouse.core import configuration
 
 LONGEST_IDENTIFIER = 254
@@ -103,17 +105,23 @@ def folded(text: str) -> str:
 
 def emails_of(user: User) -> list[Email]:
     """Return a person's addresses, the primary one first."""
-    return list(Email.objects.filter(user=user).order_by("-is_primary", "address"))
+    return _EMAILS.rows(user.pk)
 
 
 def authenticators_of(user: User) -> list[Authenticator]:
     """Return a person's authenticator apps, the oldest first."""
-    return list(Authenticator.objects.filter(user=user).order_by("pk"))
+    return _AUTHENTICATORS.rows(user.pk)
 
 
 def keys_of(user: User) -> list[SecurityKey]:
     """Return a person's security keys and passkeys, the oldest first."""
     return list(SecurityKey.objects.filter(user=user).order_by("pk"))
+
+
+_EMAILS: Final = Compiled(
+    lambda: Email.objects.filter(user=asked_number(0)).order_by("-is_primary", "address")
+)
+_AUTHENTICATORS: Final = Compiled(lambda: Authenticator.objects.filter(user=asked_number(0)).order_by("pk"))
 
 
 def find_code_set(user: User) -> RecoveryCodeSet | None:

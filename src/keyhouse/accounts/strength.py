@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from django.db.models import QuerySet
 
 from keyhouse.accounts.errors import SecondFactorLast
 from keyhouse.accounts.models import Authenticator, RecoveryCode, SecurityKey, User
+from keyhouse.audit.compiled import Compiled, asked_number
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actions import REMOVE_LAST, STEP_UP_AGE, Thing
 from keyhouse.core.actor import Actor, Strength
@@ -30,6 +31,14 @@ def has_second_factor(user_id: int) -> bool:
 def usable_keys(user_id: int) -> QuerySet[SecurityKey]:
     """Return the security keys and passkeys of the account that work under the present name of this site."""
     return SecurityKey.usable(configuration.current().key_name).filter(user_id=user_id)
+
+
+def keys_in_use(user_id: int) -> list[SecurityKey]:
+    """Return the same as a list, the oldest first."""
+    return _KEYS.rows(user_id, shape=(configuration.current().key_name,))
+
+
+_KEYS: Final = Compiled(lambda name: SecurityKey.usable(name).filter(user=asked_number(0)).order_by("pk"))
 
 
 def has_usable_key(user_id: int) -> bool:
@@ -84,7 +93,12 @@ def strongest_proof(user_id: int) -> Proof:
 
 def codes_left(user_id: int) -> int:
     """Return how many recovery codes are unused."""
-    return RecoveryCode.objects.filter(code_set__user_id=user_id, used_at=None).count()
+    return unused_codes(user_id).count()
+
+
+def unused_codes(user_id: int) -> QuerySet[RecoveryCode]:
+    """Return the recovery codes that are unused."""
+    return RecoveryCode.objects.filter(code_set__user_id=user_id, used_at=None)
 
 
 def require_strongest(by: Actor, user_id: int, *, to_enrol: bool = False) -> None:

@@ -11,7 +11,16 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Expression, Field, Model, QuerySet
+from django.db.models import (
+    BigIntegerField,
+    DateTimeField,
+    Expression,
+    Field,
+    IntegerField,
+    Model,
+    QuerySet,
+    Subquery,
+)
 from django.db.models.query import get_related_populators
 
 from keyhouse.audit import statements
@@ -31,6 +40,27 @@ class Asked(Expression):
         """Return the placeholder, and this itself as what stands for the value."""
         del compiler, connection
         return "%s", [self]
+
+
+def asked_number(number: int) -> Any:
+    """Return what stands for a number in a query that takes one; Django's types know no value that is yet to come."""
+    return Asked(number, BigIntegerField())
+
+
+def asked_instant(number: int) -> Any:
+    """Return the same for an instant."""
+    return Asked(number, DateTimeField())
+
+
+class HowMany(Subquery):
+    """How many rows a query finds, as one value beside others."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+    def __init__(self, found: QuerySet[Any]) -> None:
+        """Take the query; its order counts for nothing."""
+        super().__init__(found.order_by().values("pk"))
 
 
 class _Words(NamedTuple):

@@ -1,9 +1,11 @@
 """Statements as they go to the driver, for what every upload asks and writes.
 
 On SQLite a statement costs the driver a few microseconds and Django's cursors around it four times that, so there it
-is given to the driver itself. Django's connection stays the one that is asked: its transactions hold, its exceptions
-are raised, and whoever captures or wraps queries sees these as well. On PostgreSQL the way there and back costs more
-than any of this.
+is given to the driver itself. PostgreSQL takes up to ten times as long to plan what a decision asks as to answer it;
+the driver lets it keep the plan, which it can only where values are not written into the statement, as Django does.
+
+Django's connection stays the one that is asked: its transactions hold, its exceptions are raised, and whoever captures
+or wraps queries sees these as well.
 """
 
 from __future__ import annotations
@@ -33,17 +35,49 @@ class Outcome(NamedTuple):
 def run(statement: str, values: Sequence[Any]) -> Outcome:
     """Run one statement, written with `%s`, to its end; raises the exceptions of `django.db`."""
     connection: BaseDatabaseWrapper = connections[DEFAULT_DB_ALIAS]
-    if connection.vendor != "sqlite" or connection.force_debug_cursor or connection.execute_wrappers:
-        with connection.cursor() as cursor:
-            cursor.execute(statement, values)
-            return _outcome(cursor, cursor.fetchall() if cursor.description else [])
+    if connection.force_debug_cursor or connection.execute_wrappers:
+        return _run_by_django(connection, statement, values)
     if connection.connection is None:
         connection.ensure_connection()
     if connection.needs_rollback:
         connection.validate_no_broken_transaction()
     with connection.wrap_database_errors:
-        cursor = connection.connection.execute(_as_sqlite_writes(statement), values)
-        return _outcome(cursor, cursor.fetchall())
+        if connection.vendor == "sqlite":
+            cursor = connection.connection.execute(_as_sqlite_writes(statement), values)
+            return _outcome(cursor, cursor.fetchall())
+        return _run_prepared(connection, statement, values)
+
+
+def run_planned(statement: str, values: Sequence[Any]) -> Outcome:
+    """Run a statement as `run` does, planned for these very values each time: its best plan hangs on them."""
+    connection: BaseDatabaseWrapper = connections[DEFAULT_DB_ALIAS]
+    return (
+        run(statement, values)
+        if connection.vendor == "sqlite"
+        else _run_by_django(connection, statement, values)
+    )
+
+
+def _run_by_django(connection: BaseDatabaseWrapper, statement: str, values: Sequence[Any]) -> Outcome:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, values)
+        return _outcome(cursor, cursor.fetchall() if cursor.description else [])
+
+
+def _run_prepared(connection: BaseDatabaseWrapper, statement: str, values: Sequence[Any]) -> Outcome:
+    from psycopg import Cursor  # noqa: PLC0415 - an index on SQLite needs no driver of PostgreSQL
+    from psycopg.errors import FeatureNotSupported  # noqa: PLC0415 - as above
+
+    cursor = Cursor(connection.connection)
+    try:
+        cursor.execute(statement, values)
+    except FeatureNotSupported:
+        # a column that it shows has become another one since; inside a transaction, the rollback forgets it
+        if connection.in_atomic_block:
+            raise
+        cursor.execute("DEALLOCATE ALL")
+        cursor.execute(statement, values)
+    return _outcome(cursor, cursor.fetchall() if cursor.description else [])
 
 
 def _outcome(cursor: Any, rows: list[tuple[Any, ...]]) -> Outcome:
@@ -52,13 +86,18 @@ def _outcome(cursor: Any, rows: list[tuple[Any, ...]]) -> Outcome:
 
 @lru_cache(maxsize=512)
 def _as_sqlite_writes(statement: str) -> str:
-    """Return the statement with SQLite's own placeholders; ours hold no other percent sign."""
-    return statement.replace("%s", "?")
+    """Return the statement with SQLite's own placeholders; a percent sign of its own is doubled, as Django has it."""
+    return "%".join(part.replace("%s", "?") for part in statement.split("%%"))
 
 
 def select(statement: str, *values: Any) -> list[tuple[Any, ...]]:
     """Return all rows as the driver gives them: on SQLite, instants have no zone (it is UTC)."""
     return run(statement, values).rows
+
+
+def select_planned(statement: str, *values: Any) -> list[tuple[Any, ...]]:
+    """Return all rows as `select` does, planned for these very values each time."""
+    return run_planned(statement, values).rows
 
 
 def find_value(statement: str, *values: Any) -> Any:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Count, Min, Q, QuerySet
 
@@ -58,6 +58,11 @@ _AGAINST: Final[Mapping[str, tuple[str, ...]]] = {SECURITY: ("permanent",), BULK
 
 def _may_get(address: str, *kinds: str) -> bool:
     return not standing_bounces().filter(address=fold_address(address), kind__in=kinds).exists()
+
+
+def permanent_bounces(folded: Sequence[Any]) -> QuerySet[Bounce]:
+    """Return what says of these addresses, as `fold_address` writes them, that no mail can reach them."""
+    return standing_bounces().filter(address__in=folded, kind="permanent").order_by()
 
 
 def standing_bounces() -> QuerySet[Bounce]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from django.db import connection
 
-from keyhouse.audit.statements import change, find_value, select
+from keyhouse.audit.statements import change, find_value, select, select_planned
 
 __all__ = [
     "Value",
@@ -22,6 +22,7 @@ __all__ = [
     "placeholders",
     "read_instant",
     "select",
+    "select_planned",
     "with_text_of",
 ]
 

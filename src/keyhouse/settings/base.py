@@ -25,8 +25,11 @@ def _sqlite(settings: Configuration) -> dict[str, Any]:
     }
 
 
+_PREPARED_AFTER = 5  # times that a connection is asked the same, as is the driver's own habit
+
+
 def _postgresql(settings: Configuration) -> dict[str, Any]:
-    """Psycopg 3 with its pool; connections are checked before they are handed out."""
+    """Psycopg 3 with its pool; connections are checked before they are handed out, and keep plans (`audit.statements`)."""
     parts = urlsplit(settings.database_url)
     pool = {"min_size": 1, "max_size": 16, "timeout": 20}
     return {
@@ -37,7 +40,7 @@ def _postgresql(settings: Configuration) -> dict[str, Any]:
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": pool, **dict(parse_qsl(parts.query))},
+        "OPTIONS": {"pool": pool, "prepare_threshold": _PREPARED_AFTER, **dict(parse_qsl(parts.query))},
     }
 
 

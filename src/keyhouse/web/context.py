@@ -6,14 +6,16 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from django.db import DatabaseError, InterfaceError
+from django.db.models import Exists, QuerySet
 from django.http import HttpRequest
 
 from keyhouse import __version__
-from keyhouse.accounts.models import Announcement
+from keyhouse.accounts.models import Announcement, User
 from keyhouse.accounts.oversight.announcing import live_announcements
+from keyhouse.audit.compiled import Compiled, HowMany, asked_instant, asked_number
 from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Caution
 from keyhouse.core.actor import NOBODY, Actor
@@ -23,7 +25,7 @@ from keyhouse.credentials.trusted_publishers import listing
 from keyhouse.mandate import cautions
 from keyhouse.mandate.asked import Standing, shown_standing
 from keyhouse.mandate.documents import DocumentInvalid
-from keyhouse.mandate.notices.queries import count_unread
+from keyhouse.mandate.notices.queries import unread_of
 from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.models import OrganizationApplication
 from keyhouse.projects.collaborators.queries import invitations_of_person
@@ -31,7 +33,6 @@ from keyhouse.projects.models import Project
 from keyhouse.web import notices, ways_on
 from keyhouse.web.operating import Tab, tabs_of
 
-_FEW: Final = 5  # projects and publishers that the account page names
 _MANY: Final = 20  # applications
 _log = logging.getLogger("keyhouse.web")
 
@@ -51,11 +52,7 @@ class Site:
     announcements: list[Announcement]
     warning: Warned | None
     find_standing: Callable[[], Standing | None]
-    count_invitations: Callable[[], int]
-    count_notices: Callable[[], int]
-    find_applications: Callable[[], list[OrganizationApplication]]
-    find_unused_tokens: Callable[[], list[Token]]
-    find_publishing: Callable[[], Publishing | None]
+    find_own: Callable[[], Own | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +73,21 @@ class Publishing:
     has_some: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What the account page tells of projects, organizations and mandates.
+
+    `notices`: how many of mandates weren't read on the site; `applications`: undecided, or decided lately;
+    `unused_tokens`: those that nobody seems to need; `publishing` is None for whoever owns no project and set none up.
+    """
+
+    invitations: int
+    notices: int
+    applications: list[OrganizationApplication]
+    unused_tokens: list[Token]
+    publishing: Publishing | None
+
+
 def site(request: HttpRequest) -> dict[str, Site]:
     """Return the context of every page: `site`."""
     settings = configuration.current()
@@ -92,11 +104,7 @@ def site(request: HttpRequest) -> dict[str, Site]:
             announcements=_announced(),
             warning=_warning_on(request),
             find_standing=partial(_show_standing, request),
-            count_invitations=partial(_count_invitations, actor),
-            count_notices=partial(_count_notices, actor),
-            find_applications=partial(_find_applications, actor),
-            find_unused_tokens=partial(_find_unused_tokens, actor),
-            find_publishing=partial(_find_publishing, actor),
+            find_own=partial(_find_own, actor),
         )
     }
 
@@ -117,38 +125,46 @@ def _warning_on(request: HttpRequest) -> Warned | None:
     return Warned(cautions.text_of(caution), caution, address)
 
 
-def _count_invitations(actor: Actor) -> int:
-    """Return how many invitations wait for somebody, into projects and organizations."""
-    if actor.user_id is None:
-        return 0
-    now = clock.now()
-    into_organizations = organizations.invitations_of_person(actor.user_id, now).count()
-    return invitations_of_person(actor.user_id, now).count() + into_organizations
-
-
-def _find_applications(actor: Actor) -> list[OrganizationApplication]:
-    """Return for which organizations somebody applied, undecided or decided lately."""
-    return [] if actor.user_id is None else list(organizations.applications_of(actor.user_id)[:_MANY])
-
-
-def _count_notices(actor: Actor) -> int:
-    """Return how many notices of mandates somebody hasn't read on the site."""
-    return 0 if actor.user_id is None else count_unread(actor.user_id)
-
-
-def _find_unused_tokens(actor: Actor) -> list[Token]:
-    """Return those of somebody's tokens that nobody seems to need."""
-    return [] if actor.user_id is None else unused_tokens_of(actor.user_id, clock.now())
-
-
-def _find_publishing(actor: Actor) -> Publishing | None:
-    """Return what the account page tells of publishers; None for whoever owns no project and set none up."""
+def _find_own(actor: Actor) -> Own | None:
+    """Return what the account page tells; of what is there for few people, one question finds whether it is."""
     if actor.user_id is None:
         return None
-    without = list(listing.projects_without(actor.user_id)[:_FEW])
-    resting = listing.lines_of(listing.resting_for(actor.user_id)[:_FEW])
-    has_some = listing.answered_for(actor.user_id).exists()
-    return Publishing(without, resting, has_some) if without or resting or has_some else None
+    user_id, now = actor.user_id, clock.now()
+    found: list[Any] = [*_THERE.rows(user_id, now)]
+    if not found:
+        return None
+    there = found[0]
+    return Own(
+        there.into_projects + there.into_organizations,
+        there.notices,
+        list(organizations.applications_of(user_id)[:_MANY]) if there.has_applications else [],
+        unused_tokens_of(user_id, now),
+        _publishing_of(user_id, there),
+    )
+
+
+def _publishing_of(user_id: int, there: Any) -> Publishing | None:
+    without = listing.few_projects_without(user_id)
+    resting = listing.lines_of(listing.resting_for(user_id)[: listing.FEW]) if there.has_resting else []
+    return (
+        Publishing(without, resting, there.has_answered) if without or resting or there.has_answered else None
+    )
+
+
+def _there() -> QuerySet[User]:
+    user_id, now = asked_number(0), asked_instant(1)
+    mine = User.objects.filter(pk=user_id).annotate(
+        into_projects=HowMany(invitations_of_person(user_id, now)),
+        into_organizations=HowMany(organizations.invitations_of_person(user_id, now)),
+        notices=HowMany(unread_of(user_id)),
+        has_applications=Exists(organizations.applications_of(user_id)),
+        has_resting=Exists(listing.resting_for(user_id)),
+        has_answered=Exists(listing.answered_for(user_id)),
+    )
+    return mine.only("pk")
+
+
+_THERE: Final = Compiled(_there)  # every account page asks it
 
 
 def _show_standing(request: HttpRequest) -> Standing | None:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Q
+from django.db.models import CharField, Q
 
 from keyhouse.accounts import queries
 from keyhouse.accounts.addresses.rules import State, state_of
 from keyhouse.accounts.models import Email, MailDomain, User
-from keyhouse.mail.queries import is_deliverable
+from keyhouse.audit.compiled import Asked, Compiled
+from keyhouse.mail.queries import permanent_bounces
+from keyhouse.mail.rules import fold_address
 
 WORDS: Final[dict[State, tuple[str, str]]] = {
     "verified": ("verified", "ok"),
@@ -50,15 +52,25 @@ def standings_of(user: User) -> list[Standing]:
     """Return the addresses of somebody with their states, the primary one first."""
     found = queries.emails_of(user)
     verified = sum(one.verified_at is not None for one in found)
-    return [_standing(one, verified) for one in found]
+    folded = [fold_address(one.address) for one in found]
+    shut = {one.address for one in _BOUNCES.rows(*folded, shape=(len(folded),))} if folded else set()
+    return [
+        _standing(one, verified, is_deliverable=form not in shut)
+        for one, form in zip(found, folded, strict=True)
+    ]
 
 
-def _standing(email: Email, verified: int) -> Standing:
+_BOUNCES: Final = Compiled(
+    lambda count: permanent_bounces([Asked(number, CharField()) for number in range(count)])
+)
+
+
+def _standing(email: Email, verified: int, *, is_deliverable: bool) -> Standing:
     is_verified = email.verified_at is not None
     state = state_of(
         is_verified=is_verified,
         is_domain_gone=email.domain_gone_at is not None,
-        is_deliverable=is_deliverable(email.address),
+        is_deliverable=is_deliverable,
     )
     is_only = is_verified and verified == 1
     return Standing(email, state, is_verified and not email.is_primary, not email.is_primary and not is_only)

@@ -78,8 +78,13 @@ class Standing:
 
 def find_standing(user_id: int, now: datetime) -> Standing | None:
     """Return somebody's open check-up, or None."""
-    row = CheckUp.objects.filter(user_id=user_id, ended_at=None).order_by("-pk").first()
+    row = open_of(user_id).order_by("-pk").first()
     return None if row is None else Standing(row, methods_of([user_id]).get(user_id, []), now)
+
+
+def open_of(user_id: int) -> QuerySet[CheckUp]:
+    """Return somebody's open check-ups."""
+    return CheckUp.objects.filter(user_id=user_id, ended_at=None)
 
 
 def asked_now(now: datetime) -> dict[int, datetime]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from django.http import HttpResponse
 from django.shortcuts import render
 
-from keyhouse.accounts import browsers, checklist, emails, history, holds, services
+from keyhouse.accounts import checklist, emails, history, holds, services
 from keyhouse.accounts.addresses.queries import standings_of
-from keyhouse.accounts.check_up.queries import find_standing as find_check_up
-from keyhouse.accounts.deletion import find_deletion
 from keyhouse.accounts.forms import PasswordChangeForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import User
+from keyhouse.accounts.overview import overview_of
 from keyhouse.accounts.passwords import removing
-from keyhouse.accounts.recovery.queries import live_holds_of
 from keyhouse.accounts.views.answers import HOME, SeeOther, session_of, show_form
 from keyhouse.audit.queries import records_of_person
 from keyhouse.core import actions, clock
@@ -23,18 +21,17 @@ from keyhouse.core import actions, clock
 def home(request: AskedRequest) -> HttpResponse:
     """Show the account as a checklist, one next step at a time."""
     session = session_of(request)
-    check_up = find_check_up(session.user_id, clock.now())
-    standings = standings_of(session.user)
+    standings, there = standings_of(session.user), overview_of(session.user, clock.now())
     context = {
         "person": session.user,
         "standings": standings,
         "check_phrase": emails.shown_check_phrase(session.user),
         "held": holds.find_wait(session.user, clock.now()),
-        "holds": live_holds_of(session.user, clock.now()),
-        "items": checklist.items_for(session.user, standings),
-        "deletion": find_deletion(session.user_id),
-        "check_up": check_up if check_up is not None and check_up.is_asked else None,
-        "waits": browsers.waits_of(session.user_id, clock.now()),
+        "holds": there.holds,
+        "items": checklist.items_for(session.user, standings, there.codes_left),
+        "deletion": there.deletion,
+        "check_up": there.check_up if there.check_up is not None and there.check_up.is_asked else None,
+        "waits": there.waits,
     }
     return render(request, "accounts/home.html", context)
 

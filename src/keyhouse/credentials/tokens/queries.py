@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.audit import rows
+from keyhouse.audit.compiled import Compiled, asked_instant, asked_number
 from keyhouse.core import configuration
 from keyhouse.core.actor import Actor
 from keyhouse.core.foresight import Credential
@@ -30,8 +31,12 @@ _AT_ONCE: Final = 1000
 
 def tokens_of(user_id: int, now: datetime) -> list[Token]:
     """Return a person's tokens that work, newest first, with their projects."""
+    return list(_working(user_id, now).prefetch_related("projects"))
+
+
+def _working(user_id: int, now: datetime) -> QuerySet[Token]:
     rows = _own(user_id).filter(revoked_at__isnull=True, expires_at__gt=now)
-    return list(rows.order_by("-minted_at").prefetch_related("projects"))
+    return rows.order_by("-minted_at")
 
 
 def _own(user_id: int) -> QuerySet[Token]:
@@ -41,7 +46,11 @@ def _own(user_id: int) -> QuerySet[Token]:
 
 def unused_tokens_of(user_id: int, now: datetime) -> list[Token]:
     """Return those of a person's tokens that work and that nobody seems to need."""
-    return [token for token in tokens_of(user_id, now) if is_unused(token.minted_at, token.last_used_at, now)]
+    working = _WORKING.rows(user_id, now)
+    return [token for token in working if is_unused(token.minted_at, token.last_used_at, now)]
+
+
+_WORKING: Final = Compiled(lambda: _working(asked_number(0), asked_instant(1)))
 
 
 def robots_of(home: Home) -> list[Token]:

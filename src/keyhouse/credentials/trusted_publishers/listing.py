@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from keyhouse.accounts import strength
 from keyhouse.accounts.models import User
+from keyhouse.audit.compiled import Compiled, asked_number
 from keyhouse.audit.queries import records
 from keyhouse.core.foresight import Credential, Outlook, find_foresight
 from keyhouse.credentials.tokens.homes import Home, find_home
@@ -25,6 +26,7 @@ from keyhouse.projects.models import Project
 from keyhouse.projects.rules import OWNER
 
 SHOWN: Final = 100
+FEW: Final = 5  # that the account page names
 _BESIDE: Final = ("configured_by", "project", "organization")
 _ABLE: Final = frozenset({User.State.ACTIVE, User.State.HELD, User.State.PASSWORD_DISABLED})
 _LOOKED_AT: Final = 50  # records of a project
@@ -206,7 +208,10 @@ def resting_for(user_id: int) -> QuerySet[Publisher]:
     owned = Project.objects.filter(rights.of_person(user_id, OWNER))
     rests = ~_HAS_RIGHT | ~Q(configured_by__state__in=_ABLE)
     theirs = Membership.objects.filter(user_id=user_id, kind=OWNER).values("organization_id")
-    found = Publisher.objects.filter(rests, Q(project__in=owned) | Q(organization_id__in=theirs))
+    in_projects = Publisher.objects.filter(project__in=owned).values("pk")
+    in_organizations = Publisher.objects.filter(organization_id__in=theirs).values("pk")
+    # one list of numbers: where "or" joins both, PostgreSQL looks at every publisher
+    found = Publisher.objects.filter(rests, pk__in=in_projects.union(in_organizations, all=True))
     return found.select_related(*_BESIDE).order_by("project__normalized_name", "pk")
 
 
@@ -227,6 +232,14 @@ def projects_without(user_id: int) -> QuerySet[Project]:
     owned = Project.objects.filter(rights.of_person(user_id, OWNER), publishers__isnull=True)
     closed = (Project.Status.ARCHIVED, Project.Status.QUARANTINED)
     return owned.exclude(status__in=closed).order_by("normalized_name")
+
+
+def few_projects_without(user_id: int) -> list[Project]:
+    """Return the first of them, as the account page names them."""
+    return _FEW_WITHOUT.rows(user_id)
+
+
+_FEW_WITHOUT: Final = Compiled(lambda: projects_without(asked_number(0))[:FEW])
 
 
 def owned_among(lines: Iterable[Line], user_id: int) -> set[str]:

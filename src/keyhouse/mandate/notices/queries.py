@@ -184,7 +184,12 @@ def inbox_of(user_id: int) -> QuerySet[Delivery]:
 
 def count_unread(user_id: int) -> int:
     """Return how many notices a person hasn't seen on the site."""
-    return Delivery.objects.filter(user_id=user_id, read_at=None).count()
+    return unread_of(user_id).count()
+
+
+def unread_of(user_id: int) -> QuerySet[Delivery]:
+    """Return the notices that a person hasn't seen on the site."""
+    return Delivery.objects.filter(user_id=user_id, read_at=None)
 
 
 # ---- weak credentials in use

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from keyhouse.audit.compiled import Compiled, asked_number
 from keyhouse.projects import sql
 from keyhouse.projects.models import ClassifierCount, Project, SearchRow
 from keyhouse.projects.queries import visible_projects
@@ -29,8 +30,18 @@ class Found:
     def projects(self, first: int, length: int) -> list[Project]:
         """Return some of the projects in their order; one that went into quarantine meanwhile is left out."""
         wanted = self.keys[first : first + length]
-        shown = visible_projects().select_related("search_row").in_bulk(wanted)
+        found = _SHOWN.rows(*wanted, shape=(len(wanted),)) if wanted else []
+        shown = {one.pk: one for one in found}
         return [shown[key] for key in wanted if key in shown]
+
+
+_SHOWN: Final = Compiled(
+    lambda count: (
+        visible_projects()
+        .select_related("search_row")
+        .filter(pk__in=[asked_number(number) for number in range(count)])
+    )
+)
 
 
 def find_projects(wanted: Wanted) -> Found:
@@ -83,7 +94,7 @@ def _keys(hits: Part, wanted: Wanted, order: Part, *, first: str = "") -> list[i
     # materialized, since SQLite would otherwise put all that is hit in order before it cuts off
     statement = f"WITH h AS MATERIALIZED ({found}) SELECT h.project_id FROM h ORDER BY {order.statement}"
     values = (*hits.values, *conditions.values, MOST_FOUND + 1, *order.values)
-    return [number for (number,) in sql.select(statement, *values)]
+    return [number for (number,) in sql.select_planned(statement, *values)]
 
 
 _ROWS: Final = " FROM projects_searchrow s"
@@ -137,9 +148,15 @@ MOST_SHOWN: Final = 500  # classifiers below one
 def common_classifiers(most: int, reader_id: int | None) -> list[str]:
     """Return the classifiers that most projects state, of those that somebody may read."""
     less = _stated_by_hidden(reader_id)
-    stated = ClassifierCount.objects.filter(projects__gt=0, name__contains=SEPARATOR)
-    found = stated.order_by("-projects", "name")[: most + len(less)]
+    found = _STATED.rows(shape=(most + len(less),))
     return [one.name for one in sorted(_without(found, less), key=lambda one: -one.projects)][:most]
+
+
+_STATED: Final = Compiled(
+    lambda most: ClassifierCount.objects.filter(projects__gt=0, name__contains=SEPARATOR).order_by(
+        "-projects", "name"
+    )[:most]
+)
 
 
 def is_stated(classifier: str, reader_id: int | None) -> bool:
