@@ -180,6 +180,18 @@ def test_a_project_that_goes_into_quarantine_while_somebody_reads_is_not_shown(s
     assert [project.name for project in hits.projects(0, 3)] == ["wsgi.server", "my-wsgi-kit"]
 
 
+def test_of_too_many_names_that_begin_so_the_shortest_are_found(
+    ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("lan-tern-oil", "lantern-wick", "old-lantern", "lan_terns", "lantern", "lanterz"):
+        publish(name, by=ada)
+    monkeypatch.setattr(queries, "MOST_FOUND", 3)
+    assert found("lan tern") == ["lantern", "lan_terns", "lan-tern-oil"]
+    assert found("lante") == ["lantern", "lanterz", "lan_terns"]
+    assert found("Lantern", maintainer="ada") == ["lantern", "lan_terns", "lan-tern-oil"]
+    assert found("lantern", maintainer="bob") == []
+
+
 def test_no_more_is_found_than_anybody_reads(shelf: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     assert queries.find_projects(Wanted("wsgi")).is_complete
     monkeypatch.setattr(queries, "MOST_FOUND", 3)

@@ -28,7 +28,7 @@ class SearchRow(models.Model):
         """Looked up by name, and listed by age where no word is asked for."""
 
         indexes: ClassVar = [
-            models.Index(fields=["letters"], name="search_by_letters"),
+            models.Index(fields=["letters", "project", "released_at"], name="search_by_start"),
             models.Index(fields=["released_at", "project"], name="search_by_day"),
         ]
 

@@ -63,10 +63,13 @@ def _steps(wanted: Wanted) -> Iterator[list[int]]:
         return
     if not wanted.words:
         return  # signs alone are in no project
-    if wanted.letters:
-        yield _keys(_of_that_name(wanted), wanted, _NEWEST)
     start = wanted.letters
-    yield _keys(engine().hits(Step.NAME, wanted), wanted, Part(_BY_NAME, (start, start + _AFTER_ALL_LETTERS)))
+    span = (start, start + _AFTER_ALL_LETTERS)
+    if start and not wanted.marks:
+        yield _keys(Part(_BEGINNING, span), wanted, _SHORTEST, first=_SHORTEST_OF_ROWS)
+    elif start:
+        yield _keys(_of_that_name(wanted), wanted, _NEWEST)
+    yield _keys(engine().hits(Step.NAME, wanted), wanted, Part(_BY_NAME, span))
     for step in (Step.BRIEF, Step.WHOLE):
         yield _keys(engine().hits(step, wanted), wanted, _NEWEST)
 
@@ -99,6 +102,12 @@ def _keys(hits: Part, wanted: Wanted, order: Part, *, first: str = "") -> list[i
 
 _ROWS: Final = " FROM projects_searchrow s"
 _ROW_KEY: Final = "s.project_id"
+
+
+# from the index alone, which holds all that is asked for: the best of them are found however many there are
+_BEGINNING: Final = f"{_ROWS} WHERE s.letters >= %s AND s.letters < %s"
+_SHORTEST_OF_ROWS: Final = " ORDER BY LENGTH(s.letters), s.letters"
+_SHORTEST: Final = Part("LENGTH(h.letters), h.letters")
 
 
 def _of_that_name(wanted: Wanted) -> Part:
