@@ -147,3 +147,14 @@ def test_a_text_that_is_looked_for_is_taken_as_it_is(text: str) -> None:
         User.objects.create(username=name, joined_at=NOW)
     query = Compiled(lambda: User.objects.filter(username__icontains=Asked(0, CharField())))
     assert [one.username for one in query.rows(text)] == [f"<{text}>"]
+
+
+@pytest.mark.usefixtures("people")
+def test_what_is_planned_anew_finds_the_same() -> None:
+    def build(count: int) -> QuerySet[User]:
+        return User.objects.filter(pk__in=[asked_number(number) for number in range(count)])
+
+    keys = [*User.objects.values_list("pk", flat=True)]
+    for some in (keys, keys[:1], [*keys[1:], 2**40]):
+        found = Compiled(build, keeps_plan=False).rows(*some, shape=(len(some),))
+        assert {one.pk for one in found} == {*some} & {*keys}

@@ -83,9 +83,13 @@ class Compiled(Generic[M]):
     It must be one that finds something for some values: Django has no words for what never does.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[M]]) -> None:
-        """Keep how the query is built: `build(*shape)`, with `Asked` where values come in."""
+    def __init__(self, build: Callable[..., QuerySet[M]], *, keeps_plan: bool = True) -> None:
+        """Keep how the query is built: `build(*shape)`, with `Asked` where values come in.
+
+        PostgreSQL keeps a plan for each combination of kinds of numbers, small and large: of many there would be too many.
+        """
         self._build = build
+        self._run = statements.run if keeps_plan else statements.run_planned
         self._words: dict[tuple[Any, ...], _Words] = {}
 
     def rows(self, *values: Any, shape: tuple[Hashable, ...] = ()) -> list[M]:
@@ -102,7 +106,7 @@ class Compiled(Generic[M]):
             else one
             for one in words.values
         ]
-        return [_model_of(words, list(row), connection) for row in statements.select(words.statement, *given)]
+        return [_model_of(words, list(row), connection) for row in self._run(words.statement, given).rows]
 
 
 def _put_into_words(queryset: QuerySet[Any]) -> _Words:

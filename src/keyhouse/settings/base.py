@@ -25,7 +25,7 @@ def _sqlite(settings: Configuration) -> dict[str, Any]:
     }
 
 
-_PREPARED_AFTER = 5  # times that a connection is asked the same, as is the driver's own habit
+_PREPARED_AFTER = 1  # what a connection is asked a second time; each of the pool has to hear it first
 
 
 def _postgresql(settings: Configuration) -> dict[str, Any]:

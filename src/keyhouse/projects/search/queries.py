@@ -40,7 +40,8 @@ _SHOWN: Final = Compiled(
         visible_projects()
         .select_related("search_row")
         .filter(pk__in=[asked_number(number) for number in range(count)])
-    )
+    ),
+    keeps_plan=False,
 )
 
 
