@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -20,7 +21,7 @@ from tests.mandate.notices.telling import (
 )
 
 from keyhouse.accounts.models import Email, MailDomain, User
-from keyhouse.mail import queries as mails
+from keyhouse.core import configuration
 from keyhouse.mail.models import FAILED, SUPPRESSED, WAITING, Bounce, Mail
 from keyhouse.mandate import people
 from keyhouse.mandate.models import Notice
@@ -174,12 +175,10 @@ def test_n3_a_mail_that_comes_back_later_counts_no_more() -> None:
     assert deadline_of(ada, ANNOUNCED + DAY) == ENFORCED + 60 * DAY
 
 
-def test_n3_mails_that_only_become_files_where_nobody_looks_reach_nobody(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_n3_mails_that_only_become_files_where_nobody_looks_reach_nobody() -> None:
     ada = owner("ada")
     announce()
-    monkeypatch.setattr(mails, "is_off", lambda: True)
+    configuration.use(replace(configuration.current(), mail_dir=None))
     look(ANNOUNCED)
     arrive(ANNOUNCED)
     look(ANNOUNCED)
