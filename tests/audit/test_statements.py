@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import psycopg
 import pytest
 from django.db import (
@@ -20,6 +23,7 @@ from keyhouse.audit import statements
 from keyhouse.core import clock
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
+TOLD = "SELECT told FROM keyhouse_told WHERE told <> %s"
 
 
 def test_values_are_parameters_whatever_they_hold() -> None:
@@ -77,28 +81,53 @@ def test_whoever_captures_or_wraps_queries_sees_them() -> None:
     assert len(seen) == 1
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_kept_plan_is_given_up_when_a_column_has_become_another_one() -> None:
+@contextmanager
+def another_hand() -> Iterator[Callable[[int], object]]:
+    """Keep a table with plans for it on this connection; yields how somebody else changes how long its column may be."""
     if connection.vendor != "postgresql":
         pytest.skip("plans are kept by PostgreSQL")
-    asked = "SELECT told FROM keyhouse_told WHERE told <> %s"
     settings = connection.get_connection_params() | {"autocommit": True}
     settings.pop("cursor_factory")
     with psycopg.connect(**settings) as another:
         another.execute("CREATE TABLE keyhouse_told AS SELECT CAST('all' AS varchar(10)) AS told")
         try:
             for _ in range(10):
-                assert statements.find_value(asked, "") == "all"
-            another.execute("ALTER TABLE keyhouse_told ALTER COLUMN told TYPE varchar(20)")
-            assert statements.find_value(asked, "") == "all"
-            for _ in range(10):
-                assert statements.find_value(asked, "") == "all"
-            another.execute("ALTER TABLE keyhouse_told ALTER COLUMN told TYPE varchar(30)")
-            with pytest.raises(NotSupportedError), transaction.atomic():
-                statements.find_value(asked, "")
-            assert statements.find_value(asked, "") == "all"
+                assert statements.find_value(TOLD, "") == "all"
+            yield lambda length: another.execute(
+                f"ALTER TABLE keyhouse_told ALTER COLUMN told TYPE varchar({length})"
+            )
         finally:
             another.execute("DROP TABLE keyhouse_told")
+            connection.close()  # it keeps no plans any more
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_kept_plan_is_given_up_when_a_column_has_become_another_one() -> None:
+    with another_hand() as change:
+        for length in (20, 30):
+            change(length)
+            for _ in range(10):
+                assert statements.find_value(TOLD, "") == "all"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_inside_a_transaction_it_counts_as_a_database_that_is_away_so_that_all_is_tried_again() -> None:
+    with another_hand() as change:
+        change(20)
+        with transaction.atomic():
+            with pytest.raises(OperationalError), transaction.atomic():
+                statements.find_value(TOLD, "")
+            assert statements.find_value(TOLD, "") == "all"  # also where the outer transaction goes on
+        change(30)
+        with transaction.atomic():
+            assert statements.find_value(TOLD, "") == "all"
+
+
+def test_what_postgresql_never_does_is_no_trouble_of_a_plan() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("plans are kept by PostgreSQL")
+    with pytest.raises(NotSupportedError), transaction.atomic():
+        statements.select("SELECT COUNT(*) FROM accounts_user FOR UPDATE")
 
 
 def test_what_is_planned_anew_finds_the_same() -> None:

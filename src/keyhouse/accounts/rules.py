@@ -71,6 +71,9 @@ def check_address(address: str) -> str:
     except (ValidationError, UnicodeError) as error:
         raise AddressRefused from error
     local, _, domain = address.rpartition("@")
+    if not local.isascii():
+        # Django takes those few signs for letters that become `i`, `k` or `s` in another case; databases fold ASCII only
+        raise AddressRefused
     address = f"{local}@{_ascii_domain(domain)}"
     if len(address) > LONGEST_ADDRESS:
         raise AddressRefused

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -30,6 +30,9 @@ class Outcome(NamedTuple):
     def columns(self) -> tuple[str, ...]:
         """Return the names of the columns."""
         return tuple([column[0] for column in self.description or ()])
+
+
+_OUTDATED: Final = "RevalidateCachedQuery"  # where PostgreSQL finds that a plan shows other columns than it did
 
 
 def run(statement: str, values: Sequence[Any]) -> Outcome:
@@ -65,17 +68,19 @@ def _run_by_django(connection: BaseDatabaseWrapper, statement: str, values: Sequ
 
 
 def _run_prepared(connection: BaseDatabaseWrapper, statement: str, values: Sequence[Any]) -> Outcome:
-    from psycopg import Cursor  # noqa: PLC0415 - an index on SQLite needs no driver of PostgreSQL
+    from psycopg import Cursor, OperationalError  # noqa: PLC0415 - an index on SQLite needs no driver of PostgreSQL
     from psycopg.errors import FeatureNotSupported  # noqa: PLC0415 - as above
 
     cursor = Cursor(connection.connection)
     try:
         cursor.execute(statement, values)
-    except FeatureNotSupported:
-        # a column that it shows has become another one since; inside a transaction, the rollback forgets it
-        if connection.in_atomic_block:
+    except FeatureNotSupported as error:
+        if error.diag.source_function != _OUTDATED:
             raise
-        cursor.execute("DEALLOCATE ALL")
+        # a column that it shows has become another one since: from here on this connection keeps no plans
+        connection.connection.prepare_threshold = None
+        if connection.in_atomic_block:
+            raise OperationalError("the database was changed meanwhile") from error  # so that it is tried again
         cursor.execute(statement, values)
     return _outcome(cursor, cursor.fetchall() if cursor.description else [])
 
