@@ -88,7 +88,10 @@ def test_addresses_keep_their_local_part_and_lose_the_case_of_the_domain(typed: 
         ),
         # letters to Django, and other ones in another case
         *("\N{KELVIN SIGN}ate@example.org", "\N{LATIN SMALL LETTER DOTLESS I}da@example.org"),
-        *('"\N{LATIN SMALL LETTER LONG S}am"@example.org', "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}da@example.org"),
+        *(
+            '"\N{LATIN SMALL LETTER LONG S}am"@example.org',
+            "\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}da@example.org",
+        ),
     ],
 )
 def test_what_is_no_address_is_refused(address: str) -> None:

@@ -32,7 +32,9 @@ class Outcome(NamedTuple):
         return tuple([column[0] for column in self.description or ()])
 
 
-_OUTDATED: Final = "RevalidateCachedQuery"  # where PostgreSQL finds that a plan shows other columns than it did
+_OUTDATED: Final = (
+    "RevalidateCachedQuery"  # where PostgreSQL finds that a plan shows other columns than it did
+)
 
 
 def run(statement: str, values: Sequence[Any]) -> Outcome:
@@ -80,7 +82,9 @@ def _run_prepared(connection: BaseDatabaseWrapper, statement: str, values: Seque
         # a column that it shows has become another one since: from here on this connection keeps no plans
         connection.connection.prepare_threshold = None
         if connection.in_atomic_block:
-            raise OperationalError("the database was changed meanwhile") from error  # so that it is tried again
+            raise OperationalError(
+                "the database was changed meanwhile"
+            ) from error  # so that it is tried again
         cursor.execute(statement, values)
     return _outcome(cursor, cursor.fetchall() if cursor.description else [])
 
