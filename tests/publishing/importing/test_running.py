@@ -334,12 +334,12 @@ def test_a_large_file_is_a_job_of_its_own(
         return fetch_together(root, placed, limit, bench)
 
     monkeypatch.setattr(running, "fetch_together", fetch_and_count)
-    for number in range(10):
+    for number in range(20):
         build_wheel(folder, version=f"1.{number}")
     bring_in(folder, workers=2, is_dry=True)
     monkeypatch.setattr(running, "_BYTES_A_JOB", 1)
     bring_in(folder, workers=2, is_dry=True)
-    assert sizes == [8, 2, *[1] * 10]
+    assert sizes == [16, 4, *[1] * 20]
 
 
 def test_where_a_process_that_judges_dies_the_import_stops_and_goes_on_later(

@@ -4,15 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
 
 from keyhouse.publishing.importing.errors import ImportStopped, SourceDigestDiffers
-from keyhouse.publishing.importing.offers import Offer
 from keyhouse.publishing.upload.content import Content, IncomingFile
 from keyhouse.publishing.upload.errors import FileTooLarge
 
 
-def require_size(offer: Offer, limit: int) -> None:
+class Promise(Protocol):
+    """What a source tells of a file; an `Offer` is one."""
+
+    @property
+    def size(self) -> int | None:
+        """Its bytes, None: it doesn't tell."""
+
+    @property
+    def hashes(self) -> Mapping[str, str]:
+        """Digests in lower-case hex by the names of `hashlib`."""
+
+
+def require_size(offer: Promise, limit: int) -> None:
     """Raise FileTooLarge for a file of which the source tells that it has more than `limit` bytes."""
     if offer.size is not None and offer.size > limit:
         raise FileTooLarge(f"The file has {offer.size:,} bytes; the limit is {limit:,}.")
@@ -35,7 +47,7 @@ def copy(
         incoming.write([piece])
 
 
-def require_promised(offer: Offer, content: Content) -> None:
+def require_promised(offer: Promise, content: Content) -> None:
     """Raise SourceDigestDiffers for a file that isn't what its source tells."""
     if offer.size is not None and offer.size != content.size:
         raise SourceDigestDiffers(f"{content.size:,} bytes came, and the source promises {offer.size:,}.")

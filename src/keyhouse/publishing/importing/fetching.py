@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.findings import Finding, UnacceptableError
 from keyhouse.distfiles.rules import Rules
 from keyhouse.publishing.importing.copying import copy, require_promised, require_size
 from keyhouse.publishing.importing.errors import ImportStopped, SourceUnanswered
-from keyhouse.publishing.importing.judging import Came, Errand, Judged, judge_file, take_all
+from keyhouse.publishing.importing.judging import Came, Errand, Found, Job, find_out, take_all
 from keyhouse.publishing.importing.offers import Offer, Source
 from keyhouse.publishing.importing.rules import Placed, forgive
 from keyhouse.publishing.upload.content import Content, IncomingFile
@@ -35,7 +34,7 @@ class Bench:
     is_lenient: bool
     judges: Executor | None
     is_stopped: Callable[[], bool] = lambda: False
-    lying: set[Path] = field(default_factory=set)
+    lying: set[str] = field(default_factory=set)
 
     @property
     def processes(self) -> Executor:
@@ -50,7 +49,7 @@ class Bench:
         if self.judges is not None:
             self.judges.shutdown(wait=True, cancel_futures=True)
         for path in self.lying:
-            path.unlink(missing_ok=True)
+            Path(path).unlink(missing_ok=True)
 
 
 @dataclass(slots=True)
@@ -60,14 +59,13 @@ class Fetched:
     placed: Placed
     incoming: IncomingFile
     content: Content
-    judged: Judged
+    found: Found
     forgiven: tuple[Finding, ...]
 
     @property
     def served(self) -> bytes | None:
         """The bytes of METADATA, which installers fetch beside a wheel (PEP 658)."""
-        judgement = self.judged.judgement
-        return judgement.metadata_bytes if judgement.kind == "wheel" else None
+        return self.found.metadata_bytes if self.found.kind == "wheel" else None
 
 
 def fetch(source: Source, placed: Placed, limit: int, bench: Bench) -> Fetched:
@@ -76,18 +74,19 @@ def fetch(source: Source, placed: Placed, limit: int, bench: Bench) -> Fetched:
     try:
         incoming, content = _received(source, placed.offer, limit, bench, incoming)
         require_promised(placed.offer, content)
-        judged = _judged(content, placed.offer.filename, bench)
-        return Fetched(placed, incoming, content, judged, _forgiven(placed.offer.filename, judged, bench))
+        found = _found(content, placed.offer.filename, bench)
+        return Fetched(placed, incoming, content, found, _forgiven(placed.offer.filename, found, bench))
     except BaseException:
         incoming.discard()
         raise
 
 
-def _forgiven(filename: str, judged: Judged, bench: Bench) -> tuple[Finding, ...]:
+def _forgiven(filename: str, found: Found, bench: Bench) -> tuple[Finding, ...]:
     """Return what an old file may have; raises UnacceptableError for what none may."""
-    metadata = judged.judgement.metadata
-    version = metadata.metadata_version if metadata else ""
-    verdict = forgive(judged.judgement.findings, filename, version, is_lenient=bench.is_lenient)
+    if not found.findings:
+        return ()
+    version = found.metadata["metadata_version"] if found.metadata else ""
+    verdict = forgive(found.findings, filename, version, is_lenient=bench.is_lenient)
     if verdict.refused is not None:
         raise UnacceptableError(verdict.refused.code, verdict.refused.sentence)
     return verdict.forgiven
@@ -110,11 +109,11 @@ def _received(
     raise SourceUnanswered
 
 
-def _judged(content: Content, filename: str, bench: Bench) -> Judged:
+def _found(content: Content, filename: str, bench: Bench) -> Found:
     if bench.judges is None:
-        return judge_file(str(content.path), filename, bench.rules)
+        return find_out(str(content.path), filename, bench.rules)
     try:
-        return bench.judges.submit(judge_file, str(content.path), filename, bench.rules).result()
+        return bench.judges.submit(find_out, str(content.path), filename, bench.rules).result()
     except BrokenProcessPool as error:
         raise _judge_died(filename) from error
 
@@ -124,52 +123,91 @@ def _judge_died(filename: str) -> ImportStopped:
     return ImportStopped(sentence, fix="Run it again, with more memory or with --workers 1.")
 
 
+class Fetching(Protocol):
+    """A file on its way."""
+
+    def result(self) -> Fetched:
+        """Wait for it. Raises a refusal, or OSError; then nothing of it is left."""
+
+    def discard(self) -> None:
+        """Leave no temporary file of what came and nobody will ask for; to be called when nothing is under way."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Waiting:
-    """A file that was given to a process that judges, and what its taker waits for."""
+class _Alone:
+    """A file that is fetched by a thread."""
+
+    future: Future[Fetched]
+
+    def result(self) -> Fetched:
+        """Wait for it."""
+        return self.future.result()
+
+    def discard(self) -> None:
+        """Leave no temporary file."""
+        if not self.future.cancelled() and self.future.exception() is None:
+            self.future.result().incoming.discard()
+
+
+def fetching(future: Future[Fetched]) -> Fetching:
+    """Return the file that a call of `fetch` gets."""
+    return _Alone(future)
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """One of the files that a process judges in one job; the thread that waits for it takes it over.
+
+    The thread that hears of all the jobs mustn't: each file it opened would make it wait for its turn among the threads,
+    and the processes would wait for it.
+    """
 
     placed: Placed
-    errand: Errand
-    fetching: Future[Fetched] = field(default_factory=Future)
+    number: int
+    errands: Sequence[Errand]
+    job: Future[list[Came | Refusal | OSError]]
+    bench: Bench
 
-
-def fetch_together(root: Path, placed: Sequence[Placed], limit: int, bench: Bench) -> list[Future[Fetched]]:
-    """Let one of the processes that judge copy several files below `root`, too; each ends as `fetch` does."""
-    waiting = [_Waiting(one, Errand(one.offer, root, limit, blobs().incoming())) for one in placed]
-    errands = [one.errand for one in waiting]
-    bench.lying.update(errand.temp for errand in errands)
-    try:
-        job = bench.processes.submit(take_all, errands, bench.rules)
-    except BrokenProcessPool as error:
-        raise _judge_died(placed[0].offer.filename) from error
-    job.add_done_callback(partial(_hand_out, waiting, bench))
-    return [one.fetching for one in waiting]
-
-
-def _hand_out(waiting: Sequence[_Waiting], bench: Bench, job: Future[list[Came | Refusal | OSError]]) -> None:
-    """Tell those who wait for single files what came of the job that has all of them."""
-    failure: BaseException | None = ImportStopped() if job.cancelled() else job.exception()
-    if isinstance(failure, BrokenProcessPool):
-        failure = _judge_died(", ".join(one.placed.offer.filename for one in waiting))
-    if failure is not None:
-        for one in waiting:
-            one.fetching.set_exception(failure)
-        return
-    for one, came in zip(waiting, job.result(), strict=True):
+    def result(self) -> Fetched:
+        """Wait for the job, once."""
         try:
-            one.fetching.set_result(_taken_over(one.placed, came, bench))
-        except (Refusal, OSError) as refusal:
-            one.fetching.set_exception(refusal)
-        bench.lying.discard(one.errand.temp)
+            came = self.job.result()[self.number]
+        except BrokenProcessPool as error:
+            raise _judge_died(", ".join(errand.filename for errand in self.errands)) from error
+        except CancelledError as error:
+            raise ImportStopped from error
+        temp = self.errands[self.number].temp
+        fetched = _taken_over(self.placed, came, temp, self.bench)
+        self.bench.lying.discard(temp)
+        return fetched
+
+    def discard(self) -> None:
+        """Do nothing: `Bench.close` removes what was not taken over."""
 
 
-def _taken_over(placed: Placed, came: Came | Refusal | OSError, bench: Bench) -> Fetched:
+def fetch_together(root: Path, placed: Sequence[Placed], limit: int, bench: Bench) -> list[Fetching]:
+    """Let one of the processes that judge copy several files below `root`, too; each ends as `fetch` does."""
+    temp = blobs().incoming()
+    errands = tuple(
+        Errand(one.offer.filename, one.offer.address, one.offer.size, one.offer.hashes, f"{temp}-{number}")
+        for number, one in enumerate(placed)
+    )
+    bench.lying.update([errand.temp for errand in errands])
+    try:
+        job = bench.processes.submit(take_all, Job(str(root), limit, bench.rules, errands))
+    except BrokenProcessPool as error:
+        raise _judge_died(errands[0].filename) from error
+    return [_Together(one, number, errands, job, bench) for number, one in enumerate(placed)]
+
+
+def _taken_over(placed: Placed, came: Came | Refusal | OSError, temp: str, bench: Bench) -> Fetched:
     if not isinstance(came, Came):
         raise came
-    incoming = IncomingFile.taken_over(came.content, blobs())
+    content = Content(Path(temp), came.size, came.md5, came.sha256, came.blake2)
+    incoming = IncomingFile.taken_over(content, blobs())
     try:
-        forgiven = _forgiven(placed.offer.filename, came.judged, bench)
+        forgiven = _forgiven(placed.offer.filename, came.found, bench)
     except Refusal:
         incoming.discard()
         raise
-    return Fetched(placed, incoming, came.content, came.judged, forgiven)
+    return Fetched(placed, incoming, content, came.found, forgiven)

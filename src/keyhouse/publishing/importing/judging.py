@@ -10,18 +10,19 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, NamedTuple, Self
 
 from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.description import render
+from keyhouse.distfiles.findings import Finding
 from keyhouse.distfiles.judge import Judgement, judge
 from keyhouse.distfiles.rules import Rules
 from keyhouse.publishing.importing.copying import copy, require_promised, require_size
-from keyhouse.publishing.importing.offers import Offer
 from keyhouse.publishing.importing.sources.local_files import pieces_of
-from keyhouse.publishing.upload.content import Content, IncomingFile
+from keyhouse.publishing.upload.content import IncomingFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +33,60 @@ class Judged:
     description_html: str
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
-    """A file below `root` on this machine that is to be copied to `temp` and judged; it has at most `limit` bytes."""
+# What goes from one process to the other is tuples of texts and numbers: packing and unpacking paths and dataclasses
+# would take a twentieth of all the time of an import.
 
-    offer: Offer
-    root: Path
-    limit: int
-    temp: Path
+
+class Found(NamedTuple):
+    """What an import must know of a judged file; `metadata` is `FileMetadata.as_dict()`, None: it couldn't be read."""
+
+    findings: tuple[Finding, ...]
+    kind: str | None
+    metadata: dict[str, Any] | None
+    metadata_bytes: bytes | None
+    description_html: str
+
+    @classmethod
+    def of(cls, judged: Judged) -> Self:
+        """Return what must be known of it."""
+        judgement = judged.judgement
+        metadata = judgement.metadata.as_dict() if judgement.metadata else None
+        return cls(
+            judgement.findings, judgement.kind, metadata, judgement.metadata_bytes, judged.description_html
+        )
+
+
+class Errand(NamedTuple):
+    """A file on this machine that is to be copied to `temp` and judged, with what its source promises of it."""
+
+    filename: str
+    address: str
+    size: int | None
+    hashes: Mapping[str, str]
+    temp: str
 
     def incoming(self) -> Path:
         """Return where the copy is to lie, as a store does."""
-        return self.temp
+        return Path(self.temp)
 
 
-@dataclass(frozen=True, slots=True)
-class Came:
+class Job(NamedTuple):
+    """Several files below `root`, each of at most `limit` bytes."""
+
+    root: str
+    limit: int
+    rules: Rules
+    errands: tuple[Errand, ...]
+
+
+class Came(NamedTuple):
     """A file that was copied and judged; nobody holds the copy."""
 
-    content: Content
-    judged: Judged
+    size: int
+    md5: str
+    sha256: str
+    blake2: str
+    found: Found
 
 
 def judge_file(path: str, filename: str, rules: Rules) -> Judged:
@@ -62,19 +97,25 @@ def judge_file(path: str, filename: str, rules: Rules) -> Judged:
     return Judged(judgement, html or "")
 
 
-def take_all(errands: Sequence[Errand], rules: Rules) -> list[Came | Refusal | OSError]:
+def find_out(path: str, filename: str, rules: Rules) -> Found:
+    """Judge the file and return what an import must know of it. Raises OSError."""
+    return Found.of(judge_file(path, filename, rules))
+
+
+def take_all(job: Job) -> list[Came | Refusal | OSError]:
     """Copy and judge several files, and return for each what came of it; what failed leaves nothing behind."""
-    return [_taken(errand, rules) for errand in errands]
+    root = Path(job.root)
+    return [_taken(errand, root, job) for errand in job.errands]
 
 
-def _taken(errand: Errand, rules: Rules) -> Came | Refusal | OSError:
-    incoming, offer = IncomingFile(errand), errand.offer
+def _taken(errand: Errand, root: Path, job: Job) -> Came | Refusal | OSError:
+    incoming = IncomingFile(errand)
     try:
-        require_size(offer, errand.limit)
-        copy(pieces_of(Path(offer.address), errand.root, errand.limit), errand.limit, incoming)
+        require_size(errand, job.limit)
+        copy(pieces_of(Path(errand.address), root, job.limit), job.limit, incoming)
         content = incoming.finish()
-        require_promised(offer, content)
-        came = Came(content, judge_file(str(content.path), offer.filename, rules))
+        require_promised(errand, content)
+        found = find_out(errand.temp, errand.filename, job.rules)
     except (Refusal, OSError) as failure:
         incoming.discard()
         return failure
@@ -82,7 +123,7 @@ def _taken(errand: Errand, rules: Rules) -> Came | Refusal | OSError:
         incoming.discard()
         raise
     incoming.leave()
-    return came
+    return Came(content.size, content.md5, content.sha256, content.blake2, found)
 
 
 def begin_process() -> None:

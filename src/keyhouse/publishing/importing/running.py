@@ -25,7 +25,14 @@ from keyhouse.distfiles.names import normalise
 from keyhouse.distfiles.rules import Rules
 from keyhouse.publishing.importing import services, standing
 from keyhouse.publishing.importing.errors import ImportStopped
-from keyhouse.publishing.importing.fetching import Bench, Fetched, fetch, fetch_together
+from keyhouse.publishing.importing.fetching import (
+    Bench,
+    Fetched,
+    Fetching,
+    fetch,
+    fetch_together,
+    fetching,
+)
 from keyhouse.publishing.importing.judging import begin_process
 from keyhouse.publishing.importing.names import Wanted, is_project_name
 from keyhouse.publishing.importing.offers import Offered, Source
@@ -36,11 +43,14 @@ from keyhouse.publishing.importing.rules import Placed, uploaded_at
 
 _PAGES_AHEAD: Final = 4
 _FILES_A_WORKER: Final = 4  # that are asked for at the same time
-_FILES_A_JOB: Final = 8  # that lie on this machine and are copied and judged one after another
+_FILES_A_JOB: Final = 16  # that lie on this machine and are copied and judged one after another
 _BYTES_A_JOB: Final = 2**24
 _JOBS_A_WORKER: Final = 6  # so that none waits while others are written
+_BYTES_AHEAD: Final = 2**27  # above which each worker has one file, so that copies don't fill the disk
 _TOGETHER: Final = 48  # files of a project that are written in one transaction
-_AHEAD: Final = 2  # batches and ends of projects that wait for being written
+_AHEAD: Final = (
+    3  # batches that wait for being written: each is synced meanwhile, which takes longer than to write one
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +71,7 @@ class _File:
 
     placed: Placed
     plan: ProjectPlan
-    fetching: Future[Fetched]
+    fetching: Fetching
     fetched: Fetched | None = None
     objection: Refusal | bool | None = None  # True: the very same file is here
 
@@ -100,6 +110,7 @@ class Import:
         self._source, self._orders, self._by, self._tell = source, orders, by, tell
         self._stopped = threading.Event()
         self._fetched: deque[_Item] = deque()
+        self._bytes_ahead = 0  # of these, as far as the source tells
         self._batch: list[Row | _File] = []  # of one project; their bytes are here
         self._under_way: deque[_Batch | _End] = (
             deque()
@@ -128,7 +139,8 @@ class Import:
             try:
                 for item in self._items(names):
                     self._fetched.append(item)
-                    self._go_on(self._window)
+                    self._bytes_ahead += _size_of(item)
+                    self._go_on(self._window, _BYTES_AHEAD)
                 self._go_on(0)
                 self._settle_all()
             except ImportStopped:
@@ -205,20 +217,24 @@ class Import:
         for one in some:
             yield one if isinstance(one, Row) else _File(one, plan, next(begun))
 
-    def _fetching(self, wanted: list[Placed], limit: int) -> list[Future[Fetched]]:
+    def _fetching(self, wanted: list[Placed], limit: int) -> list[Fetching]:
         if self._root is not None:
             return fetch_together(self._root, wanted, limit, self._bench)
-        return [self._threads.submit(fetch, self._source, one, limit, self._bench) for one in wanted]
+        submit = self._threads.submit
+        return [fetching(submit(fetch, self._source, one, limit, self._bench)) for one in wanted]
 
     def _settle_all(self) -> None:
         self._close()
         while self._under_way:
             self._settle(self._under_way.popleft())
 
-    def _go_on(self, window: int) -> None:
-        """Bring the oldest files further until no more than `window` are being fetched."""
-        while len(self._fetched) > window:
-            self._gather(self._fetched.popleft())
+    def _go_on(self, files: int, size: int = 0) -> None:
+        """Bring the oldest files further until no more than `files` are being fetched; fewer, where they are large."""
+        few = self._orders.workers  # so that each has one, however large
+        while len(self._fetched) > (files if self._bytes_ahead <= size else min(files, few)):
+            item = self._fetched.popleft()
+            self._bytes_ahead -= _size_of(item)
+            self._gather(item)
 
     def _gather(self, item: _Item) -> None:
         """Put what came beside the files of its project that are written together."""
@@ -231,7 +247,7 @@ class Import:
             self._batch.append(item if isinstance(item, Row) else self._came(item) or item)
             if len(self._batch) >= _TOGETHER:
                 self._close()
-        while len(self._under_way) > _AHEAD:
+        while sum(isinstance(one, _Batch) for one in self._under_way) > _AHEAD:
             self._settle(self._under_way.popleft())
 
     def _came(self, item: _File) -> Row | None:
@@ -347,6 +363,10 @@ class Import:
         self._under_way.clear()
 
 
+def _size_of(item: _Item) -> int:
+    return item.placed.offer.size or 0 if isinstance(item, _File) else 0
+
+
 def _project_of(item: Row | _File) -> str:
     return item.project if isinstance(item, Row) else item.plan.name
 
@@ -356,5 +376,7 @@ def _fetched_of(files: list[_File]) -> list[Fetched]:
 
 
 def _discard(item: _File) -> None:
-    if not item.fetching.cancelled() and item.fetching.exception() is None:
-        item.fetching.result().incoming.discard()
+    if item.fetched is not None:
+        item.fetched.incoming.discard()
+    else:
+        item.fetching.discard()

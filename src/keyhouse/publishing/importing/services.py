@@ -36,17 +36,17 @@ IMPORT = "import"
 
 def describe(fetched: Fetched, source: str) -> NewFile:
     """Say what is published, and what its history is."""
-    judgement, offer = fetched.judged.judgement, fetched.placed.offer
-    if judgement.metadata is None or fetched.placed.name is None:
+    found, offer = fetched.found, fetched.placed.offer
+    if found.metadata is None or fetched.placed.name is None:
         message = "a file without metadata was accepted"
         raise RuntimeError(message)
     now = clock.now()
-    new = describe_content(fetched.content, fetched.placed.name, judgement.metadata, fetched.served)
+    new = describe_content(fetched.content, fetched.placed.name, found.metadata, fetched.served)
     codes = {finding.code for finding in fetched.forgiven}
     return replace(
         new,
         requires_python="" if "metadata-requires-python" in codes else new.requires_python,
-        description_html=fetched.judged.description_html,
+        description_html=found.description_html,
         uploaded_via=IMPORT,
         client=source[:300],
         uploaded_at=uploaded_at(offer.uploaded_at, now),
@@ -91,10 +91,13 @@ def find_objections(
 
 
 def _newcomer(fetched: Fetched) -> Newcomer:
-    judgement, content = fetched.judged.judgement, fetched.content
-    kind = "sdist" if judgement.kind == "sdist" else "bdist_wheel"
-    candidate = Candidate(judgement.filename, kind, content.sha256)
-    return Newcomer(candidate, content.blake2, str(judgement.version))
+    name, content = fetched.placed.name, fetched.content
+    if name is None:
+        message = "a file without a name was accepted"
+        raise RuntimeError(message)
+    kind = "sdist" if name.kind == "sdist" else "bdist_wheel"
+    candidate = Candidate(name.filename, kind, content.sha256)
+    return Newcomer(candidate, content.blake2, str(name.version))
 
 
 def _project_limit(project: Project | None) -> int:

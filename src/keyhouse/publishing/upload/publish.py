@@ -160,7 +160,7 @@ def describe(submission: Submission) -> NewFile:
         raise GateUnavailable
     actor = submission.actor
     publication = _publication(submission)
-    told = describe_content(submission.received, name, metadata, served_metadata(submission))
+    told = describe_content(submission.received, name, metadata.as_dict(), served_metadata(submission))
     return replace(
         told,
         description_html=_description_html(metadata),
@@ -191,11 +191,14 @@ def _told_of(publication: Mapping[str, object]) -> dict[str, Detail]:
 
 
 def describe_content(
-    content: Content, name: DistributionName, metadata: FileMetadata, served: bytes | None
+    content: Content, name: DistributionName, metadata: dict[str, Any], served: bytes | None
 ) -> NewFile:
-    """Say what a file is, all of it taken from the file; who publishes it, and its description, are left open."""
+    """Say what a file is, all of it taken from the file; who publishes it, and its description, are left open.
+
+    `metadata` is `FileMetadata.as_dict()`.
+    """
     return NewFile(
-        project_name=metadata.name,
+        project_name=metadata["name"],
         version=str(name.version),
         filename=name.filename,
         kind="bdist_wheel" if name.kind == "wheel" else "sdist",
@@ -204,9 +207,9 @@ def describe_content(
         md5=content.md5,
         sha256=content.sha256,
         blake2=content.blake2,
-        metadata=metadata.as_dict(),
+        metadata=metadata,
         metadata_sha256="" if served is None else hashlib.sha256(served).hexdigest(),
-        requires_python=metadata.requires_python,
+        requires_python=metadata["requires_python"],
         description_html="",
         uploaded_via="",
         credential="",

@@ -28,7 +28,7 @@ def opened(path: Path, root: Path) -> Iterator[int]:
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise SourceEntryInvalid(f"{shown(path.name)} is not a regular file.")
-        if not path.resolve().is_relative_to(_resolved(root)):
+        if not _place_of(descriptor, path).startswith(_beginning_of(root)):
             raise SourceEntryInvalid(f"{shown(path.name)} lies outside of the folder.")
         yield descriptor
     finally:
@@ -36,16 +36,25 @@ def opened(path: Path, root: Path) -> Iterator[int]:
 
 
 @lru_cache(maxsize=4)
-def _resolved(root: Path) -> Path:
+def _beginning_of(root: Path) -> str:
     """Return where the folder lay when it was asked first: what takes its place meanwhile was named by nobody."""
-    return root.resolve()
+    return os.path.join(root.resolve(), "")  # noqa: PTH118 - with a slash at its end
+
+
+def _place_of(descriptor: int, path: Path) -> str:
+    """Return where an open file lies; Linux tells it by one call (proc_pid_fd(5))."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - a text, for each file
+    except OSError:
+        return str(path.resolve())
 
 
 def pieces_of(path: Path, root: Path, most: int) -> Iterator[bytes]:
     """Give the bytes of a file, stopping behind `most`."""
     came = 0
     with opened(path, root) as descriptor:
-        while piece := _read(descriptor, path):
+        size = os.fstat(descriptor).st_size
+        while piece := _read(descriptor, path, size - came):
             came += len(piece)
             yield piece
             if came > most:
@@ -56,7 +65,7 @@ def sha256_of(path: Path, root: Path) -> str:
     """Return the SHA-256 of a file in hex."""
     digest = hashlib.sha256()
     with opened(path, root) as descriptor:
-        while piece := _read(descriptor, path):
+        while piece := _read(descriptor, path, _PIECE):
             digest.update(piece)
     return digest.hexdigest()
 
@@ -71,8 +80,9 @@ def read_small(path: Path, root: Path, most: int) -> bytes | None:
     return body
 
 
-def _read(descriptor: int, path: Path) -> bytes:
+def _read(descriptor: int, path: Path, left: int) -> bytes:
+    """Read on; `left`: how much should be there yet. Room for a whole piece costs more than to read most files."""
     try:
-        return os.read(descriptor, _PIECE)
+        return os.read(descriptor, min(left + 1, _PIECE) if left >= 0 else _PIECE)
     except OSError as error:
         raise SourceUnanswered(f"{shown(path.name)} can't be read: {error.strerror}.") from error
