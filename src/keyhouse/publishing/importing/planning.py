@@ -6,15 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Final
 
 from keyhouse.core import clock, configuration, naming
 from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.filenames import parse_any_spelling
 from keyhouse.distfiles.findings import UnacceptableError
 from keyhouse.distfiles.names import judge_new_name, normalise
-from keyhouse.projects import queries
+from keyhouse.projects import queries, sql
 from keyhouse.projects.errors import FileExists, FileNameUsed, NameRefused, OwnerMissing
-from keyhouse.projects.models import File, Project, UsedFileName
+from keyhouse.projects.models import Project
 from keyhouse.projects.rules import judge_upload_state
 from keyhouse.publishing.importing.offers import Offered, Source
 from keyhouse.publishing.importing.owners import Owners, People
@@ -95,8 +96,8 @@ class _Known:
     def __init__(self, project: str, placed: list[Placed]) -> None:
         self._project = project
         names = [one.offer.filename for one in placed]
-        self._here = dict(_rows(names))
-        self._used = _used(names)
+        self._here = {row[0]: row[1] for row in _asked_by_names(_HERE, names)}
+        self._used = {filename for (filename,) in _asked_by_names(_USED, names)}
         self._spellings = _spellings(project)
 
     def row_of(self, placed: Placed, source: Source) -> Row | None:
@@ -130,24 +131,21 @@ class _Known:
         return FileExists(f"File already exists in another spelling: {other}.") if other else None
 
 
-def _rows(names: list[str]) -> Iterator[tuple[str, str]]:
+def _asked_by_names(statement: str, names: list[str]) -> Iterator[tuple[str, ...]]:
     for start in range(0, len(names), _AT_ONCE):
         some = names[start : start + _AT_ONCE]
-        yield from File.objects.filter(filename__in=some).values_list("filename", "sha256")
+        yield from sql.select(f"{statement} WHERE filename IN ({sql.placeholders(some)})", *some)
 
 
-def _used(names: list[str]) -> set[str]:
-    found: set[str] = set()
-    for start in range(0, len(names), _AT_ONCE):
-        some = names[start : start + _AT_ONCE]
-        found |= set(UsedFileName.objects.filter(filename__in=some).values_list("filename", flat=True))
-    return found
+_HERE: Final = "SELECT filename, sha256 FROM projects_file"
+_USED: Final = "SELECT filename FROM projects_usedfilename"
+_FILES: Final = "SELECT f.filename FROM projects_file f JOIN projects_project p ON p.id = f.project_id WHERE p.normalized_name = %s"
 
 
 def _spellings(project: str) -> dict[str, str]:
     """Return the files that are here by their canonical names."""
     found = {}
-    for filename in File.objects.filter(project__normalized_name=project).values_list("filename", flat=True):
+    for (filename,) in sql.select(_FILES, project):
         try:
             found[parse_any_spelling(filename, takes_zip=True).canonical] = filename
         except UnacceptableError:  # written by rules that are no longer
