@@ -6,13 +6,16 @@ through the fields' own conversions. It stands here because every feature with a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import datetime
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.base import ModelState
 
 from keyhouse.audit import statements
 
@@ -47,6 +50,26 @@ def read_all(model: type[_Row], statement: str, *values: Any) -> list[_Row]:
             setattr(instance, name, found[at])
         instances.append(instance)
     return instances
+
+
+def made(model: type[_Row], **values: Any) -> _Row:
+    """Return a new instance that isn't stored, by the names of its columns' attributes (`project_id`).
+
+    What `model(**values)` makes, without signals, at a tenth of its price. Raises TypeError for a name that is none.
+    """
+    plan = _making(model)
+    instance = model.__new__(model)
+    told = vars(instance)
+    told["_state"] = ModelState()
+    told |= plan.plain
+    for name, default in plan.called:
+        if name not in values:
+            told[name] = default()
+    told |= values
+    if len(told) != plan.size:
+        message = f"{model.__name__} has other fields than {', '.join(values)}"
+        raise TypeError(message)
+    return instance
 
 
 def insert(row: models.Model) -> None:
@@ -100,6 +123,15 @@ class _Reading:
 
 
 @dataclass(frozen=True, slots=True)
+class _Making:
+    """What a new instance holds that nobody told: values, and those that are asked for each time; and how much it holds."""
+
+    plain: dict[str, Any]
+    called: tuple[tuple[str, Callable[[], Any]], ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Insertion:
     """How an instance becomes a row."""
 
@@ -141,6 +173,15 @@ def _converted(value: Any, converters: tuple[Any, ...], connection: BaseDatabase
 
 
 @lru_cache(maxsize=64)
+def _making(model: type[models.Model]) -> _Making:
+    fields = model._meta.concrete_fields  # noqa: SLF001 - as above
+    called = tuple((field.attname, field.get_default) for field in fields if callable(field.default))
+    asked = {name for name, _ in called}
+    plain = {field.attname: field.get_default() for field in fields if field.attname not in asked}
+    return _Making(plain, called, len(fields) + 1)
+
+
+@lru_cache(maxsize=64)
 def _insertion(model: type[models.Model], vendor: str) -> _Insertion:
     del vendor  # as above
     meta = model._meta  # noqa: SLF001 - as above
@@ -161,7 +202,34 @@ def _preparation(field: Field) -> Callable[[Any, BaseDatabaseWrapper], Any] | No
     if isinstance(field, _TAKEN_AS_THEY_ARE):
         return None
     prepare: Callable[[Any, BaseDatabaseWrapper], Any] = field.get_db_prep_save
+    if type(field) is models.DateTimeField:
+        return partial(_instant, prepare)
+    if type(field) is models.JSONField and field.encoder is None:
+        return partial(_json, prepare)
     return prepare
+
+
+# SQLite keeps both as text. Django makes the same of what nearly always comes, by many more steps.
+
+
+def _instant(
+    prepare: Callable[[Any, BaseDatabaseWrapper], Any], value: Any, connection: BaseDatabaseWrapper
+) -> Any:
+    if (
+        connection.vendor == "sqlite"
+        and type(value) is datetime
+        and value.tzinfo is connection.timezone is not None
+    ):
+        return str(value.replace(tzinfo=None))
+    return prepare(value, connection)
+
+
+def _json(
+    prepare: Callable[[Any, BaseDatabaseWrapper], Any], value: Any, connection: BaseDatabaseWrapper
+) -> Any:
+    if connection.vendor == "sqlite" and type(value) in {dict, list}:
+        return json.dumps(value)
+    return prepare(value, connection)
 
 
 _TAKEN_AS_THEY_ARE: Final = (

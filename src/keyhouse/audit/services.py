@@ -63,14 +63,15 @@ def record_all(acts: Iterable[Act], *, by: Actor) -> list[Record]:
 def _insert(records: list[Record], personal: list[Personal]) -> list[Record]:
     rows.insert_all(records)
     for row, part in zip(records, personal, strict=True):
-        part.record = row
+        part.record_id = row.pk
     rows.insert_all(personal)
     return records
 
 
 def _row(act: Act, by: Actor, now: datetime, digest: str) -> Record:
     about = act.about
-    return Record(
+    return rows.made(
+        Record,
         at=now,
         action=act.action,
         outcome="refused" if act.code else "done",
@@ -97,7 +98,8 @@ def record_refusal(
 
 
 def _personal(by: Actor) -> Personal:
-    return Personal(
+    return rows.made(
+        Personal,
         salt=secrets.token_hex(16),
         name=by.name[:150],
         network=by.network[:64],

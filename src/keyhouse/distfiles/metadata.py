@@ -4,10 +4,12 @@ Source: the core metadata specification with PEP 241, 314, 345, 566, 643, 639 an
 that cannot be read at all stop here; whether the fields are good enough is `metadata_rules`.
 """
 
+import dataclasses
 import email.errors
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final, NoReturn, cast
 
 from packaging.metadata import RawMetadata, parse_email
@@ -69,8 +71,16 @@ class FileMetadata:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON can hold them: tuples as lists, `project_urls` as an object."""
-        fields = {key: _as_list(getattr(self, key)) for key in self.__slots__}
-        return {**fields, "project_urls": dict(self.project_urls)}
+        values = _values_of(self)
+        fields: dict[str, Any] = {
+            key: [*value] if type(value) is tuple else value for key, value in zip(_KEYS, values, strict=True)
+        }
+        fields["project_urls"] = dict(self.project_urls)
+        return fields
+
+
+_KEYS: Final = tuple(field.name for field in dataclasses.fields(FileMetadata))
+_values_of: Final = attrgetter(*_KEYS)
 
 
 def parse_metadata(data: bytes) -> FileMetadata:
@@ -207,10 +217,6 @@ def _texts(fields: Mapping[str, Any], key: str) -> tuple[str, ...]:
 def _known(text: str) -> str:
     """Older tools wrote UNKNOWN for a field that was not given."""
     return "" if text.strip() == _UNKNOWN else text.replace("\x00", "\ufffd")
-
-
-def _as_list(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _refuse_malformed(why: str) -> NoReturn:

@@ -72,13 +72,15 @@ def render_stats(totals: Totals) -> bytes:
 
 def _release(document: ReleaseDocument, files: list[str]) -> str:
     """Return the JSON of a release without the brace at its end; `files` are written already."""
-    info, serial = _text(_info(document)), document.page.serial
+    told, serial = _text(_told(document.metadata)), document.page.serial
+    if HERE in told:
+        told = _text(_told(without_mark(document.metadata)))
+    info = f"{told[:-1]},{_text(_placed(document))[1:]}"
     return f'{{"info":{info},"last_serial":{serial},"urls":[{",".join(files)}],"vulnerabilities":[]'
 
 
-def _info(document: ReleaseDocument) -> dict[str, Any]:
-    metadata = without_mark(document.metadata)
-    project = f"{HERE}/project/{document.page.normalized}/"
+def _told(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the files themselves tell, the first part of `info`."""
     return {
         **_CONSTANTS,
         **{key: metadata.get(key) or "" for key in _TEXTS},
@@ -86,6 +88,13 @@ def _info(document: ReleaseDocument) -> dict[str, Any]:
         "keywords": ",".join(_strings(metadata, "keywords")),
         "platform": ",".join(_strings(metadata, "platforms")),
         "project_urls": metadata.get("project_urls") or None,
+    }
+
+
+def _placed(document: ReleaseDocument) -> dict[str, Any]:
+    """Return the rest: where the release stands here."""
+    project = f"{HERE}/project/{document.page.normalized}/"
+    return {
         "name": document.page.name,
         "version": document.version,
         "package_url": project,

@@ -222,7 +222,8 @@ def _add_release(new: NewFile, project: Project, at: datetime) -> KnownRelease:
 
 def release_of(new: NewFile, project: Project, at: datetime) -> Release:
     """Return the release that a file makes, not inserted."""
-    return Release(
+    return rows.made(
+        Release,
         project_id=project.pk,
         version=new.version,
         created_at=at,
@@ -248,14 +249,19 @@ def _add_file(new: NewFile, project: Project, release: KnownRelease, by: Actor, 
 
 def used_name_of(new: NewFile, at: datetime) -> UsedFileName:
     """Return what keeps a file's name from being used again, not inserted."""
-    return UsedFileName(
-        filename=new.filename, normalized_name=new.normalized_name, blake2=new.blake2, used_at=at
+    return rows.made(
+        UsedFileName,
+        filename=new.filename,
+        normalized_name=new.normalized_name,
+        blake2=new.blake2,
+        used_at=at,
     )
 
 
 def file_of(new: NewFile, project: Project, release: KnownRelease, by: Actor, at: datetime) -> File:
     """Return the row of a file, not inserted."""
-    return File(
+    return rows.made(
+        File,
         release_id=release.pk,
         project_id=project.pk,
         filename=new.filename,

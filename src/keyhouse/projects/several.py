@@ -236,7 +236,8 @@ def _render(
         size=contents.size + sum(file.size for file in files),
         vouched=(*contents.vouched, *vouched),
     )
-    touched = [release.version for pk, release in by_key.items() if pk in {file.release_id for file in files}]
+    joined = {file.release_id for file in files}
+    touched = [release.version for pk, release in by_key.items() if pk in joined]
     pages.write_pages(
         project, now, touched, metadata={version: release.metadata for version, release in made.items()}
     )
