@@ -98,12 +98,17 @@ def _parse_wheel(filename: str) -> DistributionName:
     build = parts[2] if len(parts) == max(_WHEEL_PARTS) else None
     if build is not None and not _BUILD.fullmatch(build):
         _refuse_malformed(filename, "a build part that starts with a digit")
-    if not all(_TAGS.fullmatch(part) for part in parts[-3:]):
+    if not (_TAGS.fullmatch(parts[-3]) and _TAGS.fullmatch(parts[-2]) and _TAGS.fullmatch(parts[-1])):
         _refuse_malformed(filename, "lower-case tags")
     name, version = _parse_release(filename, parts[0], parts[1])
     canonical = "-".join([component(name), str(version), *parts[2:]]) + ".whl"
-    tags = frozenset(expand_tags("-".join(parts[-3:])))
+    tags = _tags_of("-".join(parts[-3:]))
     return DistributionName(filename, canonical, "wheel", name, version, build, tags)
+
+
+@lru_cache(maxsize=32)  # nearly all wheels have one of few sets
+def _tags_of(compressed: str) -> frozenset[str]:
+    return frozenset(expand_tags(compressed))
 
 
 def expand_tags(compressed: str) -> list[str]:

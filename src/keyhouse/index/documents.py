@@ -113,7 +113,7 @@ def _strings(metadata: Mapping[str, Any], key: str) -> list[str]:
 # A publish renders all files of its project, and nearly all of them are as they were.
 @lru_cache(maxsize=4096)
 def _file(file: IndexFile) -> str:
-    uploaded_at = file.uploaded_at.astimezone(UTC)
+    uploaded_at = file.uploaded_at.astimezone(UTC).replace(tzinfo=None)
     entry = {
         "comment_text": "",
         "digests": {"blake2b_256": file.blake2, "md5": file.md5, "sha256": file.sha256},
@@ -125,8 +125,8 @@ def _file(file: IndexFile) -> str:
         "python_version": file.python_tag,
         "requires_python": without_mark(file.requires_python) or None,
         "size": file.size,
-        "upload_time": uploaded_at.strftime("%Y-%m-%dT%H:%M:%S"),
-        "upload_time_iso_8601": uploaded_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "upload_time": uploaded_at.isoformat(timespec="seconds"),
+        "upload_time_iso_8601": uploaded_at.isoformat(timespec="microseconds") + "Z",
         "url": f"{HERE}/files/{quote(file.path)}",
         "yanked": file.yanked is not None,
         "yanked_reason": without_mark(file.yanked) or None,
@@ -134,8 +134,7 @@ def _file(file: IndexFile) -> str:
     return _text(entry)
 
 
-def _text(body: object) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+_text: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def _bytes(text: str) -> bytes:

@@ -125,7 +125,7 @@ def _provenance(file: IndexFile, project: str) -> str:
 
 def instant_with_fraction(instant: datetime) -> str:
     """Write an instant as PEP 700 wants it: UTC with `Z`, always six digits behind the second."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def _project_html(page: ProjectPage, files: tuple[IndexFile, ...]) -> bytes:
@@ -165,5 +165,4 @@ def _document(title: str, metas: str, links: str, serial: int) -> bytes:
     return text.encode("utf-8", "replace")
 
 
-def _compact(body: object) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+_compact: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

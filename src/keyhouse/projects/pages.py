@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache, partial
 from itertools import chain, islice
@@ -338,9 +338,11 @@ def _render_documents(
 
 
 def _release_document(document: ReleaseDocument, serial: int) -> ReadyPage:
-    files = tuple(file for file in document.page.files if file.version == document.version)
+    page = document.page
+    files = tuple([file for file in page.files if file.version == document.version])
+    own = ProjectPage(page.name, page.normalized, serial, page.status, page.status_reason, files)
     body = render.render_release_json(
-        replace(document, page=replace(document.page, serial=serial, files=files))
+        ReleaseDocument(own, document.version, document.metadata, document.yanked)
     )
     name = document_name(document.page.normalized, document.version)
     return _ready("json", name, "json", serial, body)

@@ -17,7 +17,7 @@ from keyhouse.publishing.importing.errors import ImportStopped, SourceUnanswered
 from keyhouse.publishing.importing.judging import Came, Errand, Found, Job, find_out, take_all
 from keyhouse.publishing.importing.offers import Offer, Source
 from keyhouse.publishing.importing.rules import Placed, forgive
-from keyhouse.publishing.upload.content import Content, IncomingFile
+from keyhouse.publishing.upload.content import Content, IncomingFile, Places
 from keyhouse.storage import blobs
 
 _TRIES: Final = 3
@@ -167,6 +167,7 @@ class _Together:
     errands: Sequence[Errand]
     job: Future[list[Came | Refusal | OSError]]
     bench: Bench
+    places: Places
 
     def result(self) -> Fetched:
         """Wait for the job, once."""
@@ -177,7 +178,7 @@ class _Together:
         except CancelledError as error:
             raise ImportStopped from error
         temp = self.errands[self.number].temp
-        fetched = _taken_over(self.placed, came, temp, self.bench)
+        fetched = _taken_over(self.placed, came, temp, self.bench, self.places)
         self.bench.lying.discard(temp)
         return fetched
 
@@ -187,7 +188,8 @@ class _Together:
 
 def fetch_together(root: Path, placed: Sequence[Placed], limit: int, bench: Bench) -> list[Fetching]:
     """Let one of the processes that judge copy several files below `root`, too; each ends as `fetch` does."""
-    temp = blobs().incoming()
+    places = blobs()
+    temp = places.incoming()
     errands = tuple(
         Errand(one.offer.filename, one.offer.address, one.offer.size, one.offer.hashes, f"{temp}-{number}")
         for number, one in enumerate(placed)
@@ -197,14 +199,16 @@ def fetch_together(root: Path, placed: Sequence[Placed], limit: int, bench: Benc
         job = bench.processes.submit(take_all, Job(str(root), limit, bench.rules, errands))
     except BrokenProcessPool as error:
         raise _judge_died(errands[0].filename) from error
-    return [_Together(one, number, errands, job, bench) for number, one in enumerate(placed)]
+    return [_Together(one, number, errands, job, bench, places) for number, one in enumerate(placed)]
 
 
-def _taken_over(placed: Placed, came: Came | Refusal | OSError, temp: str, bench: Bench) -> Fetched:
+def _taken_over(
+    placed: Placed, came: Came | Refusal | OSError, temp: str, bench: Bench, places: Places
+) -> Fetched:
     if not isinstance(came, Came):
         raise came
     content = Content(Path(temp), came.size, came.md5, came.sha256, came.blake2)
-    incoming = IncomingFile.taken_over(content, blobs())
+    incoming = IncomingFile.taken_over(content, places)
     try:
         forgiven = _forgiven(placed.offer.filename, came.found, bench)
     except Refusal:

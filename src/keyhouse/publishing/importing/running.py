@@ -232,6 +232,8 @@ class Import:
         """Bring the oldest files further until no more than `files` are being fetched; fewer, where they are large."""
         few = self._orders.workers  # so that each has one, however large
         while len(self._fetched) > (files if self._bytes_ahead <= size else min(files, few)):
+            if self._stopped.is_set():
+                raise ImportStopped
             item = self._fetched.popleft()
             self._bytes_ahead -= _size_of(item)
             self._gather(item)

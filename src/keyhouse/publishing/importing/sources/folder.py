@@ -11,7 +11,9 @@ from typing import Final
 
 from keyhouse.distfiles.filenames import parse_any_spelling
 from keyhouse.distfiles.findings import UnacceptableError, shown
+from keyhouse.distfiles.names import normalise
 from keyhouse.publishing.importing.errors import SourceEntryInvalid, SourceUnanswered
+from keyhouse.publishing.importing.names import is_project_name
 from keyhouse.publishing.importing.offers import Offer, Offered
 from keyhouse.publishing.importing.sources.local_files import pieces_of, sha256_of
 
@@ -83,10 +85,13 @@ class Folder:
 
 def project_of(filename: str) -> str:
     """Return the project that a file name tells; where it tells none, what stands before its first hyphen."""
+    project, hyphen, _ = filename.partition("-")
+    if hyphen and filename.endswith(".whl") and is_project_name(project):
+        return normalise(project)  # whatever follows: the whole name is read once more before the file is
     try:
         return parse_any_spelling(filename, takes_zip=True).name
     except UnacceptableError:
-        return filename.partition("-")[0].lower() or filename
+        return project.lower() or filename
 
 
 def _walk(folder: Path | str, depth: int) -> Iterator[str]:
