@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -21,6 +22,12 @@ from django.test.utils import CaptureQueriesContext
 from keyhouse.accounts.models import User
 from keyhouse.audit import statements
 from keyhouse.core import clock
+from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.tokens.queries import find_token_for_use
+from keyhouse.credentials.trusted_publishers.models import MintedToken, Publisher
+from keyhouse.credentials.trusted_publishers.queries import candidates, find_minted, live_publishers
+from keyhouse.projects.models import Project, Tombstone
+from keyhouse.projects.queries import find_tombstone, lock_project
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
 TOLD = "SELECT told FROM keyhouse_told WHERE told <> %s"
@@ -121,6 +128,34 @@ def test_inside_a_transaction_it_counts_as_a_database_that_is_away_so_that_all_i
         change(30)
         with transaction.atomic():
             assert statements.find_value(TOLD, "") == "all"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_column_that_a_later_version_adds_ends_no_upload() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("plans are kept by PostgreSQL")
+
+    def ask() -> None:
+        with transaction.atomic():
+            assert (lock_project("alpha"), find_tombstone("alpha")) == (None, None)
+            assert find_token_for_use(uuid4()) is None
+            assert find_minted(uuid4()) is None
+            assert live_publishers([1], clock.now()) == candidates("-", ["-"], clock.now()) == []
+
+    tables = [model._meta.db_table for model in (Project, Tombstone, Token, MintedToken, Publisher)]
+    for _ in range(3):
+        ask()
+    try:
+        with (
+            connection.cursor() as cursor
+        ):  # whose words say no `ALTER` to the driver's keeper of plans: another hand's
+            for table in tables:
+                cursor.execute(f"DO 'BEGIN ALTER TABLE {table} ADD COLUMN later integer; END'")
+        ask()
+    finally:
+        with connection.cursor() as cursor:
+            for table in tables:
+                cursor.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS later")
 
 
 def test_what_postgresql_never_does_is_no_trouble_of_a_plan() -> None:

@@ -46,7 +46,7 @@ def lock_project(normalized_name: str) -> Project | None:
     return rows.read(Project, sql.locking(_PROJECT), normalized_name)
 
 
-_PROJECT: Final = "SELECT * FROM projects_project WHERE normalized_name = %s"
+_PROJECT: Final = f"SELECT {rows.columns(Project)} FROM projects_project WHERE normalized_name = %s"
 
 
 def find_tombstone(normalized_name: str) -> Tombstone | None:
@@ -54,7 +54,7 @@ def find_tombstone(normalized_name: str) -> Tombstone | None:
     return rows.read(Tombstone, _TOMBSTONE, normalized_name)
 
 
-_TOMBSTONE: Final = "SELECT * FROM projects_tombstone WHERE normalized_name = %s"
+_TOMBSTONE: Final = f"SELECT {rows.columns(Tombstone)} FROM projects_tombstone WHERE normalized_name = %s"
 
 
 def projects_of_person(user_id: int) -> QuerySet[Project]:

@@ -173,7 +173,7 @@ def find_token_for_use(token_id: UUID) -> Token | None:
 
 
 _FOR_USE: Final = (
-    "SELECT token.*, owner.username AS owner_username, owner.state AS owner_state, EXISTS (SELECT 1 FROM accounts_email"
+    f"SELECT {rows.columns(Token, 'token')}, owner.username AS owner_username, owner.state AS owner_state, EXISTS (SELECT 1 FROM accounts_email"
     " email WHERE email.user_id = owner.id AND email.is_primary AND email.verified_at IS NOT NULL) AS email_is_verified"
     " FROM tokens_token token JOIN accounts_user owner ON owner.id = token.user_id WHERE token.id = %s"
 )

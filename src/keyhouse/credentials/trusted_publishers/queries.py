@@ -25,7 +25,7 @@ def find_minted(token_id: uuid.UUID) -> MintedToken | None:
     return rows.read(MintedToken, _MINTED, key)
 
 
-_MINTED: Final = "SELECT * FROM publishers_mintedtoken WHERE id = %s"
+_MINTED: Final = f"SELECT {rows.columns(MintedToken)} FROM publishers_mintedtoken WHERE id = %s"
 
 
 def live_publishers(ids: Sequence[int], now: datetime) -> list[Publisher]:
@@ -51,7 +51,7 @@ def candidates(issuer_url: str, lookups: Collection[str], now: datetime) -> list
 
 
 _JOINED: Final = (
-    "SELECT publisher.*, person.username AS person_username, person.state AS person_state,"
+    f"SELECT {rows.columns(Publisher, 'publisher')}, person.username AS person_username, person.state AS person_state,"
     " project.name AS project_name, project.normalized_name AS project_normalized_name, project.status AS project_status,"
     " EXISTS (SELECT 1 FROM accounts_email email WHERE email.user_id = person.id AND email.is_primary"
     " AND email.verified_at IS NOT NULL) AS email_is_verified FROM publishers_publisher publisher"
