@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import uuid4
@@ -105,7 +106,8 @@ def another_hand() -> Iterator[Callable[[int], object]]:
             )
         finally:
             another.execute("DROP TABLE keyhouse_told")
-            connection.close()  # it keeps no plans any more
+            connection.connection.close()  # it keeps no plans any more, and mustn't come out of the pool again
+            connection.close()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -156,6 +158,26 @@ def test_a_column_that_a_later_version_adds_ends_no_upload() -> None:
         with connection.cursor() as cursor:
             for table in tables:
                 cursor.execute(f"ALTER TABLE {table} DROP COLUMN IF EXISTS later")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_django_asks_stays_in_no_memory_and_takes_no_room_from_plans() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("plans are kept by PostgreSQL")
+    for _ in range(2):
+        assert statements.find_value("SELECT CAST(%s AS text)", "kept") == "kept"
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT %s", [f"{number}" * 100_000])
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 2_000_000
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement FROM pg_prepared_statements")
+        assert ("SELECT CAST($1 AS text)",) in cursor.fetchall()
 
 
 def test_what_postgresql_never_does_is_no_trouble_of_a_plan() -> None:

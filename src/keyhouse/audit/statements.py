@@ -32,6 +32,7 @@ class Outcome(NamedTuple):
         return tuple([column[0] for column in self.description or ()])
 
 
+_PREPARED_AFTER: Final = 1  # what a connection is asked a second time; each of the pool has to hear it first
 _OUTDATED: Final = (
     "RevalidateCachedQuery"  # where PostgreSQL finds that a plan shows other columns than it did
 )
@@ -73,19 +74,24 @@ def _run_prepared(connection: BaseDatabaseWrapper, statement: str, values: Seque
     from psycopg import Cursor, OperationalError  # noqa: PLC0415 - an index on SQLite needs no driver of PostgreSQL
     from psycopg.errors import FeatureNotSupported  # noqa: PLC0415 - as above
 
-    cursor = Cursor(connection.connection)
+    driver = connection.connection
+    cursor = Cursor(driver)
+    # only here: of what Django asks, the driver would hold on to the words, and the values in them
+    driver.prepare_threshold = _PREPARED_AFTER if driver.prepared_max else None
     try:
         cursor.execute(statement, values)
     except FeatureNotSupported as error:
         if error.diag.source_function != _OUTDATED:
             raise
         # a column that it shows has become another one since: from here on this connection keeps no plans
-        connection.connection.prepare_threshold = None
+        driver.prepared_max, driver.prepare_threshold = 0, None
         if connection.in_atomic_block:
             raise OperationalError(
                 "the database was changed meanwhile"
             ) from error  # so that it is tried again
         cursor.execute(statement, values)
+    finally:
+        driver.prepare_threshold = None
     return _outcome(cursor, cursor.fetchall() if cursor.description else [])
 
 

@@ -25,11 +25,8 @@ def _sqlite(settings: Configuration) -> dict[str, Any]:
     }
 
 
-_PREPARED_AFTER = 1  # what a connection is asked a second time; each of the pool has to hear it first
-
-
 def _postgresql(settings: Configuration) -> dict[str, Any]:
-    """Psycopg 3 with its pool; connections are checked before they are handed out, and keep plans (`audit.statements`)."""
+    """Psycopg 3 with its pool; connections are checked before they are handed out."""
     parts = urlsplit(settings.database_url)
     pool = {"min_size": 1, "max_size": 16, "timeout": 20}
     return {
@@ -40,7 +37,7 @@ def _postgresql(settings: Configuration) -> dict[str, Any]:
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
         "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {"pool": pool, "prepare_threshold": _PREPARED_AFTER, **dict(parse_qsl(parts.query))},
+        "OPTIONS": {"pool": pool, **dict(parse_qsl(parts.query))},
     }
 
 
