@@ -39,6 +39,21 @@ def test_a_connection_that_was_cut_is_opened_anew(postgres: PostgresDatabase) ->
     postgres.close()
 
 
+def test_a_plan_is_given_up_when_a_migration_has_made_another_column(postgres: PostgresDatabase) -> None:
+    question = "SELECT told FROM keyhouse_told WHERE told <> ?"
+    with psycopg.connect(configuration.current().database_url, autocommit=True) as another:
+        another.execute("CREATE TABLE keyhouse_told AS SELECT CAST('all' AS varchar(10)) AS told")
+        try:
+            for length in (20, 30):
+                for _ in range(10):  # more often than the driver waits before it lets a plan be kept
+                    assert postgres.rows(question, [""]) == [("all",)]
+                another.execute(f"ALTER TABLE keyhouse_told ALTER COLUMN told TYPE varchar({length})")
+            assert postgres.rows(question, [""]) == [("all",)]
+        finally:
+            another.execute("DROP TABLE keyhouse_told")
+            postgres.close()
+
+
 def test_an_address_where_nobody_answers_is_an_outage(transactional_db: None) -> None:
     database = PostgresDatabase("postgresql://nobody@127.0.0.1:1/none")
     with pytest.raises(UnavailableError):

@@ -205,6 +205,10 @@ class PostgresDatabase:
             except psycopg.OperationalError:
                 self._drop()
                 return asker(self._connection())(question, parameters)
+            except psycopg.errors.FeatureNotSupported:
+                # a migration made another column of one that a kept plan shows: this connection keeps none any more
+                self._connection().prepare_threshold = None
+                return asker(self._connection())(question, parameters)
 
     @contextmanager
     def snapshot(self) -> Iterator[Ask]:
