@@ -13,9 +13,10 @@ class Migration(migrations.Migration):
     dependencies: ClassVar = [("projects", "0015_former_roles_by_end")]
 
     operations: ClassVar = [
+        # first what takes the strongest lock: the other way round it deadlocks with uploads to nodes that still run
+        migrations.RemoveIndex(model_name="searchrow", name="search_by_letters"),
         migrations.AddIndex(
             model_name="searchrow",
             index=models.Index(fields=["letters", "project", "released_at"], name="search_by_start"),
         ),
-        migrations.RemoveIndex(model_name="searchrow", name="search_by_letters"),
     ]
