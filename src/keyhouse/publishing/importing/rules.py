@@ -105,6 +105,8 @@ def _order(placed: Placed) -> tuple[bool, float, bool, str]:
 
 def _release_yanks(named: Sequence[Placed]) -> dict[str, str]:
     """Return the reason of each release of which every file is yanked."""
+    if all(placed.offer.yanked is None for placed in named):
+        return {}
     found: dict[str, list[str | None]] = {}
     for placed in named:
         if placed.name is not None and placed.refusal is None:

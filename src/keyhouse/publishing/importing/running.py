@@ -249,7 +249,9 @@ class Import:
             self._batch.append(item if isinstance(item, Row) else self._came(item) or item)
             if len(self._batch) >= _TOGETHER:
                 self._close()
-        while sum(isinstance(one, _Batch) for one in self._under_way) > _AHEAD:
+        while (
+            len(self._under_way) > _AHEAD and sum(isinstance(one, _Batch) for one in self._under_way) > _AHEAD
+        ):
             self._settle(self._under_way.popleft())
 
     def _came(self, item: _File) -> Row | None:

@@ -53,8 +53,7 @@ def pieces_of(path: Path, root: Path, most: int) -> Iterator[bytes]:
     """Give the bytes of a file, stopping behind `most`."""
     came = 0
     with opened(path, root) as descriptor:
-        size = os.fstat(descriptor).st_size
-        while piece := _read(descriptor, path, size - came):
+        while piece := _read(descriptor, path):
             came += len(piece)
             yield piece
             if came > most:
@@ -65,7 +64,7 @@ def sha256_of(path: Path, root: Path) -> str:
     """Return the SHA-256 of a file in hex."""
     digest = hashlib.sha256()
     with opened(path, root) as descriptor:
-        while piece := _read(descriptor, path, _PIECE):
+        while piece := _read(descriptor, path):
             digest.update(piece)
     return digest.hexdigest()
 
@@ -80,9 +79,9 @@ def read_small(path: Path, root: Path, most: int) -> bytes | None:
     return body
 
 
-def _read(descriptor: int, path: Path, left: int) -> bytes:
-    """Read on; `left`: how much should be there yet. Room for a whole piece costs more than to read most files."""
+def _read(descriptor: int, path: Path) -> bytes:
+    """Read on. Room of one size each time is used again; room as large as each file costs a hundred page faults more."""
     try:
-        return os.read(descriptor, min(left + 1, _PIECE) if left >= 0 else _PIECE)
+        return os.read(descriptor, _PIECE)
     except OSError as error:
         raise SourceUnanswered(f"{shown(path.name)} can't be read: {error.strerror}.") from error
