@@ -1,3 +1,5 @@
+import tracemalloc
+
 import pytest
 from packaging.version import Version
 
@@ -96,6 +98,19 @@ def test_the_longest_name_is_250_characters() -> None:
     ending = "-1.0.tar.gz"
     assert parse_filename("a" * (LONGEST - len(ending)) + ending)
     assert refusal("a" * (LONGEST - len(ending) + 1) + ending) == "filename-too-long"
+
+
+def test_a_name_of_very_many_tags_is_not_kept() -> None:
+    many = ".".join("abcdefghijklmnopqrstuvwxyz")
+    tracemalloc.start()
+    try:
+        for number in range(9):
+            assert len(parse_any_spelling(f"alpha-{number}-{many}-{many}-py{number}.whl").tags) == 26 * 26
+        parse_any_spelling.cache_clear()
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 2**17
 
 
 def test_an_overlong_version_is_refused() -> None:

@@ -23,6 +23,7 @@ _TAGS = re.compile(r"[a-z0-9_]+(?:\.[a-z0-9_]+)*")
 _BUILD = re.compile(r"[0-9][a-z0-9_.]*")
 _PRINTABLE = re.compile(r"[\x20-\x7e]+")
 _WHEEL_PARTS = (5, 6)
+_MANY_DOTS = 8  # fewer make 36 tags at most; a long name can make 60,000, which nobody may let a process keep
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,9 @@ def _parse_wheel(filename: str) -> DistributionName:
         _refuse_malformed(filename, "lower-case tags")
     name, version = _parse_release(filename, parts[0], parts[1])
     canonical = "-".join([component(name), str(version), *parts[2:]]) + ".whl"
-    tags = _tags_of("-".join(parts[-3:]))
+    compressed = "-".join(parts[-3:])
+    is_short = compressed.count(".") < _MANY_DOTS
+    tags = _tags_of(compressed) if is_short else frozenset(expand_tags(compressed))
     return DistributionName(filename, canonical, "wheel", name, version, build, tags)
 
 

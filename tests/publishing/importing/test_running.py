@@ -7,9 +7,10 @@ import json
 import multiprocessing
 import os
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import Actor, host
+from keyhouse.distfiles.rules import Rules
 from keyhouse.mail.models import Mail
 from keyhouse.projects.life_cycle.services import delete_file, undeprecate_project
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role
@@ -32,6 +34,7 @@ from keyhouse.publishing.importing import running, services
 from keyhouse.publishing.importing.client import Patience
 from keyhouse.publishing.importing.errors import ImportStopped
 from keyhouse.publishing.importing.fetching import Bench, fetch_together
+from keyhouse.publishing.importing.judging import Came, Errand, Job, take_all
 from keyhouse.publishing.importing.offers import Offer
 from keyhouse.publishing.importing.owners import Line, Owners
 from keyhouse.publishing.importing.rows import Row
@@ -39,10 +42,11 @@ from keyhouse.publishing.importing.rules import Placed
 from keyhouse.publishing.importing.running import Import
 from keyhouse.publishing.importing.sources.choosing import Choice, open_source
 from keyhouse.publishing.importing.sources.folder import Folder
-from keyhouse.publishing.upload.content import digest_file
+from keyhouse.publishing.upload.content import Content, IncomingFile, digest_file
 from keyhouse.safety.models import Quarantine
 from keyhouse.safety.names.services import reserve_name
 from keyhouse.safety.quarantine.services import lift, quarantine
+from keyhouse.storage import blobs
 
 pytestmark = pytest.mark.usefixtures("here")
 LONG_AGO = "2019-05-01T10:00:00Z"
@@ -322,6 +326,40 @@ def test_what_a_tree_promises_is_held_against_it_in_the_processes_too(tmp_path: 
     }  # fmt: skip
     assert outcomes(bring_in(tmp_path, workers=2)[1]) == expected
     assert (File.objects.count(), incoming()) == (1, [])
+
+
+def test_what_waits_to_be_taken_over_outlives_a_sweep(folder: Path) -> None:
+    wheel, temp = build_wheel(folder), blobs().incoming()
+    job = Job(str(folder), 2**20, Rules.public(), (Errand(wheel.name, str(wheel), None, {}, str(temp)),))
+    (came,) = take_all(job)
+    assert isinstance(came, Came)
+    assert blobs().sweep_incoming(timedelta(minutes=-1)) == 0  # as if a minute had passed
+    held = IncomingFile.taken_over(Content(temp, came.size, came.md5, came.sha256, came.blake2), blobs())
+    assert temp.stat().st_mtime <= time.time()
+    held.discard()
+    assert incoming() == []
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_names_that_no_database_takes_are_refused(folder: Path, bring_in: Run, workers: int) -> None:
+    good = build_wheel(folder)
+    for name in (b"foo-1.0-\xff.whl", b"\xff-1.0-py3-none-any.whl", b"a\xff.tar.gz", b"alpha-\xff.whl"):
+        Path(os.fsdecode(bytes(folder) + b"/" + name)).write_bytes(b"x")
+    told = outcomes(bring_in(folder, workers=workers)[1])
+    assert told.pop(good.name) == "imported"
+    assert [*told.values()] == ["filename-characters"] * 4
+
+
+@pytest.mark.parametrize("name", ["alpha-\0.whl", "alpha-\ud800.whl"])
+def test_an_index_may_name_what_no_database_takes(
+    site: Site, bring_in: Run, tmp_path: Path, name: str
+) -> None:
+    wheel = build_wheel(tmp_path)
+    entry = offer_json(site, "alpha", wheel)
+    bad = {**entry, "filename": name}
+    _, rows = bring_in(serve_index(site, {"alpha": [bad, entry], f"be{name[6]}ta": [bad]}))
+    assert outcomes(rows)[wheel.name] == "imported"
+    assert {row.outcome for row in rows if row.filename != wheel.name} == {"refused"}
 
 
 def test_a_large_file_is_a_job_of_its_own(

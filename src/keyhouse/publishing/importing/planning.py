@@ -17,6 +17,7 @@ from keyhouse.projects import queries, sql
 from keyhouse.projects.errors import FileExists, FileNameUsed, NameRefused, OwnerMissing
 from keyhouse.projects.models import Project
 from keyhouse.projects.rules import judge_upload_state
+from keyhouse.publishing.importing.names import is_project_name
 from keyhouse.publishing.importing.offers import Offered, Source
 from keyhouse.publishing.importing.owners import Owners, People
 from keyhouse.publishing.importing.rows import HERE, Row, refused
@@ -43,7 +44,8 @@ class ProjectPlan:
 def plan_project(offered: Offered, owners: Owners) -> tuple[ProjectPlan, list[Placed]]:
     """Say what a project is here, and place its files."""
     name = normalise(offered.name)
-    project = queries.find_project(name)
+    # of what can't be a name, nothing is asked: a database takes no half characters, nor zeros
+    project = queries.find_project(name) if is_project_name(offered.name) else None
     limit = project.file_limit if project else None
     placed, now, people = place(offered), clock.now(), owners.of(name)
     times = [at for one in placed if (at := uploaded_at(one.offer.uploaded_at, now))]
@@ -95,10 +97,10 @@ class _Known:
 
     def __init__(self, project: str, placed: list[Placed]) -> None:
         self._project = project
-        names = [one.offer.filename for one in placed]
+        names = [name for one in placed if (name := one.offer.filename).isascii() and name.isprintable()]
         self._here = {row[0]: row[1] for row in _asked_by_names(_HERE, names)}
         self._used = {filename for (filename,) in _asked_by_names(_USED, names)}
-        self._spellings = _spellings(project)
+        self._spellings = _spellings(project) if is_project_name(project) else {}
 
     def row_of(self, placed: Placed, source: Source) -> Row | None:
         """Return what became of a file that needn't be fetched, or None."""

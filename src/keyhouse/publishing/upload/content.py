@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 
 from keyhouse.storage.local import hold
+
+_LEFT_SECONDS: Final = 3600  # for which no sweep removes what one process left for another
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,16 @@ class IncomingFile:
             )
 
     def leave(self) -> None:
-        """Close the temporary file and let it lie, for another process to take it over."""
+        """Close the temporary file and let it lie, for another process to take it over within an hour.
+
+        Nobody holds it until then, so it gets a time at which a sweep, which goes by age, passes it over.
+        """
         with self._lock:
             if self._path is not None:
                 self._path = None
+                # file times are the machine's, whatever the product's clock says
+                until = time.time() + _LEFT_SECONDS
+                os.utime(self._descriptor, (until, until))
                 os.close(self._descriptor)
 
     @classmethod
@@ -83,6 +92,7 @@ class IncomingFile:
         incoming._descriptor = os.open(content.path, os.O_RDONLY | os.O_CLOEXEC)
         incoming._path = content.path
         hold(incoming._descriptor)
+        os.utime(incoming._descriptor)  # blobs have an age, too
         return incoming
 
     def discard(self) -> None:

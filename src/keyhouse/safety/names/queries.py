@@ -28,7 +28,8 @@ class StoredNames:
 
 # in plain words, since an import asks it twice for each project
 _MET: Final = (
-    "SELECT * FROM safety_reservedname r WHERE (NOT is_prefix AND folded_name = %s OR is_prefix AND folded_name IN ({}))"
+    f"SELECT {rows.columns(ReservedName)} FROM safety_reservedname r"
+    " WHERE (NOT is_prefix AND folded_name = %s OR is_prefix AND folded_name IN ({}))"
     " AND NOT {} ORDER BY id LIMIT 1"
 )
 
