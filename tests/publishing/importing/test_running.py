@@ -384,6 +384,7 @@ def test_where_a_process_that_judges_dies_the_import_stops_and_goes_on_later(
     folder: Path, bring_in: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(running, "_TOGETHER", 4)
+    monkeypatch.setattr(running, "_FILES_A_JOB", 2)  # most are not judged yet when the first ones are told of
     for number in range(200):
         build_wheel(folder, version=f"1.{number}")
     orders = replace(bring_in(folder, is_dry=True)[0]._orders, is_dry=False, workers=2)
