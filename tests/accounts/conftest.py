@@ -120,6 +120,10 @@ class Browser:
         self.page = self.client.get(path, headers={"accept": "text/html"}, **extra)
         return self.page
 
+    def visit(self, path: str) -> None:
+        """Fetch a page that must be there."""
+        assert self.get(path).status_code == 200, self.text
+
     def post(self, path: str, fields: dict[str, str] | None = None, **extra: Any) -> Any:
         """Send a form of the page that was fetched last, or of a fresh one."""
         mark = self.mark() or (self.get(path) and self.mark())

@@ -412,7 +412,7 @@ def _next_step(asked: Sequence[Asked], facts: Facts) -> Step | None:
             return _step_for(one.mandate, facts)
         is_proven = satisfies(one.mandate, facts)
         if one.is_met and not is_proven and facts.asking.kind == "session":
-            text = "You signed in without the second factor that this index asks for."
+            text = "You signed in without the second factor that is asked of you."
             return Step(text, STEP_UP, "Prove your second factor")
     return None
 

@@ -319,7 +319,7 @@ class Person:
     def _open(self, purpose: str, **fields: str) -> Any:
         """Follow a mailed link, and press its button."""
         path = self._letter(purpose)
-        self.browser.get(path)
+        self.browser.visit(path)
         return self.browser.post(path, fields)
 
     # ---- the steps
@@ -521,7 +521,7 @@ class Person:
         """Let somebody else send a form in a browser of their own; returns where it leads."""
         browser = self.new_browser()
         browser.carry(start_session(who, ("password", "totp"), network="192.0.2.9")[1])
-        browser.get(path)
+        browser.visit(path)
         page = browser.post(path, fields)
         assert page.status_code == 303, browser.text
         return str(page["Location"])

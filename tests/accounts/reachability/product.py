@@ -58,6 +58,9 @@ class HastyBrowser(Browser):
         self.left = path
         return _Unread(self)
 
+    def visit(self, path: str) -> None:
+        self.get(path)
+
     def mark(self) -> str:
         return "none"
 
