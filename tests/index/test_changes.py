@@ -123,6 +123,7 @@ def test_many_who_ask_for_one_page_load_it_once(
     client: Any, index: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     index.publish("alpha")
+    client.catch_up()  # what is loaded while a change becomes known is loaded again
     loads: list[object] = []
     real = client.plane._store.find_page
 
