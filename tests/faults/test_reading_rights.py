@@ -18,6 +18,7 @@ pytestmark = pytest.mark.database
 WITHIN_SECONDS = (
     1.0  # what is kept in memory of who reads what counts for a tenth of a second; the rest is a busy machine
 )
+PAUSE = 0.01  # seconds, a tenth of what must be noticed, so that servers have a processor, too
 JSON = "application/vnd.pypi.simple.v1+json"
 
 
@@ -37,6 +38,7 @@ class Reads:
             auth = ("__token__", self.token)
             answer = requests.get(self.url + path, headers=headers, auth=auth, timeout=30)
             self.answers.append((began, path, answer.status_code, "alpha" in answer.text))
+            time.sleep(PAUSE)
 
 
 def seeded(made: Place, folder: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
@@ -27,6 +27,13 @@ class Blobs(Protocol):
 
     def keep_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
         """Do what `keep` does for several files, syncing each folder once."""
+
+    def name_all(self, pairs: Sequence[tuple[Path, str]]) -> Callable[[], None]:
+        """Give several files their keys and return what makes that durable; the temporary files are the caller's.
+
+        It is to be called once, from any thread. Nobody may rely on a key before it has returned; if it raises OSError,
+        new keys have been taken back.
+        """
 
     def path_of(self, key: str) -> Path | None:
         """Return where the blob lies as a plain file, or None: not here, or not in a file."""

@@ -61,22 +61,28 @@ class LocalBlobs:
 
     def keep_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
         """Do what `keep` does for several files, syncing each folder once, or the whole volume for many."""
+        self.name_all(pairs)()
+        for temp, _ in pairs:
+            temp.unlink(missing_ok=True)
+
+    def name_all(self, pairs: Sequence[tuple[Path, str]]) -> Callable[[], None]:
+        """Give several files their keys and return what makes that durable; temporary files that remain are the caller's.
+
+        It is to be called once, from any thread. Apart from `keep_all` for whom has many threads: names are given by many
+        short calls of the system, after each of which a thread waits for its turn, and the disk is waited for in one.
+        """
         moves = [(temp, self._place(key)) for temp, key in pairs]
         new, taken = list[tuple[Path, Path]](), list[tuple[Path, Path]]()
-        leaves = {key.rpartition("/")[0] for _, key in pairs}
         try:
             for temp, place in moves:
                 (new if _link(temp, place) else taken).append((temp, place))
             self._replace(taken)
-            if len(moves) < _MANY or not self._volume.sync():
-                self._sync_new(
-                    [str(place) for _, place in new], leaves, {_folder(place) for _, place in moves}
-                )
         except OSError:
             self._take_back(new)
             raise
-        for temp, _ in new:
-            temp.unlink()
+        files, parents = [str(place) for _, place in new], {_folder(place) for _, place in moves}
+        sync = partial(self._sync_new, files, {key.rpartition("/")[0] for _, key in pairs}, parents)
+        return partial(self._make_durable, new, sync, is_many=len(moves) >= _MANY)
 
     def path_of(self, key: str) -> Path | None:
         """Return where the blob lies, or None where there is no such blob."""
@@ -114,6 +120,16 @@ class LocalBlobs:
         # file times are the machine's, whatever the product's clock says
         before = time.time() - older_than.total_seconds()
         return sum(_sweep(path, before) for path in self._temporary_files())
+
+    def _make_durable(
+        self, new: Sequence[tuple[Path, Path]], sync: Callable[[], None], *, is_many: bool
+    ) -> None:
+        try:
+            if not is_many or not self._volume.sync():
+                sync()
+        except OSError:
+            self._take_back(new)
+            raise
 
     def _replace(self, moves: Sequence[tuple[Path, Path]]) -> None:
         """Put files over others that may be in use."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import secrets
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import BinaryIO
@@ -26,13 +26,19 @@ class MemoryBlobs:
 
     def keep(self, temp: Path, key: str) -> None:
         """Take the bytes of a temporary file, which goes away."""
-        self._contents[check_key(key)] = temp.read_bytes()
-        temp.unlink()
+        self.keep_all([(temp, key)])
 
     def keep_all(self, pairs: Sequence[tuple[Path, str]]) -> None:
         """Do what `keep` does for several files."""
+        self.name_all(pairs)()
+        for temp, _ in pairs:
+            temp.unlink()
+
+    def name_all(self, pairs: Sequence[tuple[Path, str]]) -> Callable[[], None]:
+        """Take the bytes of several files; nothing is left to do."""
         for temp, key in pairs:
-            self.keep(temp, key)
+            self._contents[check_key(key)] = temp.read_bytes()
+        return lambda: None
 
     def path_of(self, key: str) -> Path | None:
         """Return None: no blob lies in a file."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
@@ -47,6 +48,7 @@ from keyhouse.safety.models import Quarantine
 from keyhouse.safety.names.services import reserve_name
 from keyhouse.safety.quarantine.services import lift, quarantine
 from keyhouse.storage import blobs
+from keyhouse.storage.local import LocalBlobs
 
 pytestmark = pytest.mark.usefixtures("here")
 LONG_AGO = "2019-05-01T10:00:00Z"
@@ -437,6 +439,34 @@ def test_a_run_that_is_stopped_leaves_whole_files_and_goes_on_later(folder: Path
     assert threading.active_count() < 40
     _, rows = bring_in(folder)
     assert sorted(row.outcome for row in rows) == ["here"] * came + ["imported"] * (200 - came)
+
+
+@pytest.mark.parametrize("fails", ["names", "sync"])
+def test_a_disk_that_fails_ends_the_run_behind_what_is_whole(
+    folder: Path, bring_in: Run, monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    monkeypatch.setattr(running, "_TOGETHER", 4)
+    for number in range(40):
+        build_wheel(folder, version=f"1.{number}")
+    orders = bring_in(folder, is_dry=True)[0]._orders
+    calls, real = list[object](), LocalBlobs.name_all
+
+    def fail() -> None:
+        raise OSError(errno.ENOSPC, "no space is left")
+
+    def name_all(store: LocalBlobs, pairs: Sequence[tuple[Path, str]]) -> Callable[[], None]:
+        calls.append(pairs)
+        if len(calls) != 4:
+            return real(store, pairs)
+        return fail() if fails == "names" else fail  # type: ignore[func-returns-value]  # it never returns
+
+    monkeypatch.setattr(LocalBlobs, "name_all", name_all)
+    with pytest.raises(OSError, match="no space"):
+        Import(Folder(folder), replace(orders, is_dry=False), by=host(), tell=lambda row: None).run()
+    assert File.objects.count() == 12
+    assert incoming() == []
+    _, rows = bring_in(folder)
+    assert sorted(row.outcome for row in rows) == ["here"] * 12 + ["imported"] * 28
 
 
 def test_files_on_their_way_count_against_the_limit_of_a_project(

@@ -1,7 +1,7 @@
 """An import as a whole: pages are read ahead, files fetched and judged side by side, and written one after another.
 
-The thread that calls `run` is the only one that writes rows: some files of a project in one transaction, while the bytes
-of those behind them are stored and others are judged. What it is given comes in the order of the source, however
+The thread that calls `run` is the only one that writes rows: some files of a project in one transaction, while others
+wait for the disk to have the bytes of those behind them and others are judged. What it is given comes in the order of the source, however
 fast the others are, so that two runs over the same source do the same. At most a fixed number of files is under way, so
 that memory and temporary files stay bounded whatever the source holds.
 """
@@ -83,7 +83,7 @@ class _Batch:
     items: list[Row | _File]
     taken: list[_File] = field(default_factory=list)
     bytes: int = 0
-    storing: Future[None] | None = None
+    stored: services.Stored | None = None
 
 
 @dataclass(slots=True)
@@ -291,15 +291,15 @@ class Import:
                 _discard(item)
         end.on_their_way += batch.bytes
         if batch.taken and not self._orders.is_dry:
-            batch.storing = self._threads.submit(services.store, _fetched_of(batch.taken))
+            batch.stored = services.Stored(_fetched_of(batch.taken), self._threads)
 
     def _settle(self, item: _Batch | _End) -> None:
         """Write what is ready: files are published and told, or a project is finished."""
         if isinstance(item, _End):
             self._finish(item)
             return
-        if item.storing is not None:
-            item.storing.result()
+        if item.stored is not None:
+            item.stored.wait()
             self._write(item.taken)
             self._ends[item.taken[0].plan.name].on_their_way -= item.bytes
         for one in item.items:
@@ -359,8 +359,11 @@ class Import:
         self.stop()
         self._threads.shutdown(wait=True, cancel_futures=True)
         self._bench.close()
-        batches = [item.items for item in self._under_way if isinstance(item, _Batch)]
-        for item in chain(self._fetched, self._batch, *batches):
+        batches = [item for item in self._under_way if isinstance(item, _Batch)]
+        for batch in batches:
+            if batch.stored is not None:
+                batch.stored.close()
+        for item in chain(self._fetched, self._batch, *(batch.items for batch in batches)):
             if isinstance(item, _File):
                 _discard(item)
         self._fetched.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,7 +30,7 @@ from keyhouse.publishing.importing.fetching import Fetched
 from keyhouse.publishing.importing.pending import offer_roles
 from keyhouse.publishing.importing.planning import ProjectPlan
 from keyhouse.publishing.importing.rules import uploaded_at
-from keyhouse.publishing.upload.publish import describe_content, store_contents, turn
+from keyhouse.publishing.upload.publish import Storing, describe_content, turn
 
 IMPORT = "import"
 
@@ -105,17 +106,35 @@ def _project_limit(project: Project | None) -> int:
     return configuration.current().project_limit if limit is None else limit
 
 
-def store(batch: Sequence[Fetched]) -> None:
-    """Put the bytes of several files into the store; nobody sees them yet. May be called from any thread.
+class Stored:
+    """Bytes of several files that lie in the store while a thread waits for the disk; nobody sees them yet."""
 
-    All of them are synced when it returns, each folder once.
-    """
-    try:
-        store_contents(
-            [(fetched.content, fetched.placed.offer.filename, fetched.served) for fetched in batch]
-        )
-    finally:
-        for fetched in batch:
+    def __init__(self, batch: Sequence[Fetched], on: Executor) -> None:
+        """Bring them there. Nothing is raised: `wait` tells what went wrong, in its turn among others."""
+        self._batch = batch
+        self._storing: Storing | None = None
+        self._synced = Future[None]()
+        try:
+            self._storing = Storing(
+                (fetched.content, fetched.placed.offer.filename, fetched.served) for fetched in batch
+            )
+            self._synced = on.submit(self._storing.sync)
+        except OSError as error:
+            self._synced.set_exception(error)
+
+    def wait(self) -> None:
+        """Return when all are durable; raises OSError. No temporary file is left."""
+        try:
+            self._synced.result()
+        finally:
+            self.close()
+        faults.reach("upload.blob-stored")
+
+    def close(self) -> None:
+        """Remove the temporary files."""
+        if self._storing is not None:
+            self._storing.close()
+        for fetched in self._batch:
             fetched.incoming.discard()
 
 

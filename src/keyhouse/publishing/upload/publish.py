@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -131,20 +131,44 @@ def store_content(content: Content, filename: str, served: bytes | None) -> None
 
 def store_contents(several: Sequence[tuple[Content, str, bytes | None]]) -> None:
     """Do the same for several files; each folder is synced once for all of them."""
-    pairs = list[tuple[Path, str]]()
-    served_files = list[Path]()
+    storing = Storing(several)
     try:
-        for content, filename, served in several:
-            pairs.append((content.path, key_of(content.blake2, filename)))
-            if served is not None:
-                served_files.append(blobs().incoming())
-                served_files[-1].write_bytes(served)
-                pairs.append((served_files[-1], metadata_key_of(content.blake2, filename)))
-        blobs().keep_all(pairs)
+        storing.sync()
     finally:
-        for path in served_files:
-            path.unlink(missing_ok=True)
+        storing.close()
     faults.reach("upload.blob-stored")
+
+
+class Storing:
+    """Files, and what is served beside each, that have their keys already; nobody may rely on them before `sync`."""
+
+    def __init__(self, several: Iterable[tuple[Content, str, bytes | None]]) -> None:
+        """Give the files their keys; raises OSError, and then nothing is left but the files that came."""
+        self._temps = list[Path]()
+        self._pairs = list[tuple[Path, str]]()
+        try:
+            for content, filename, served in several:
+                self._add(content, filename, served)
+            self._sync = blobs().name_all(self._pairs)
+        except BaseException:
+            self.close()
+            raise
+
+    def _add(self, content: Content, filename: str, served: bytes | None) -> None:
+        self._pairs.append((content.path, key_of(content.blake2, filename)))
+        if served is not None:
+            self._temps.append(blobs().incoming())
+            self._temps[-1].write_bytes(served)
+            self._pairs.append((self._temps[-1], metadata_key_of(content.blake2, filename)))
+
+    def sync(self) -> None:
+        """Make all of it durable; to be called once, from any thread. Raises OSError, and the new keys are taken back."""
+        self._sync()
+
+    def close(self) -> None:
+        """Remove the temporary files of what is served beside; those that came are their owner's to discard."""
+        for path in self._temps:
+            path.unlink(missing_ok=True)
 
 
 def served_metadata(submission: Submission) -> bytes | None:
