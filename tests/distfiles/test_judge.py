@@ -24,7 +24,7 @@ _FUZZ = settings(
     max_examples=150,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 _INDEX = st.integers(min_value=0, max_value=2**20)
 _EDITS = st.lists(st.tuples(_INDEX, st.integers(min_value=0, max_value=255)), min_size=1, max_size=8)

@@ -777,7 +777,11 @@ def test_authority_gained_since_has_no_grace_on_page_dry_run_and_account_page(
     assert "(only for later)" in visit.text
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     ages=st.lists(st.integers(-40, 120), min_size=1, max_size=3),
     day=st.integers(0, 200),

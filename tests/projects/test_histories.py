@@ -101,7 +101,11 @@ def value_of_serial() -> int:
     return sum(Serial.objects.values_list("value", flat=True))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps=st.lists(STEPS, max_size=14))
 def test_pages_show_what_happened(steps: list[tuple[Any, ...]], db: None) -> None:
     actions.wire(gate=StrengthGate(), authority=ProjectAuthority())

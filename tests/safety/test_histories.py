@@ -337,7 +337,11 @@ STEPS = st.one_of(
 BEGIN = [("upload", "ada", version, build) for version in VERSIONS for build in BUILDS]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=12,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(steps=st.lists(STEPS, min_size=4, max_size=14))
 def test_faces_show_what_a_model_says(steps: list[tuple[Any, ...]], db: None) -> None:
     with transaction.atomic():

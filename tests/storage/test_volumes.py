@@ -5,7 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import platform
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,30 @@ def test_after_a_failure_each_file_is_synced_by_itself_for_good(
     assert set(events[MANY * 2 :]) == {"file"}  # their folders
     keep(store, MANY, MANY)
     assert len(calls) == 1
+
+
+def test_who_syncs_beside_a_failure_relies_on_nothing_either(
+    tmp_path: Path, events: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel tells of a failure once: of two calls at the same time the other one would hear that all is well."""
+    began, goes_on, told = threading.Event(), threading.Event(), [False, True]
+
+    def sync(descriptor: int) -> bool:
+        answer = told.pop(0)
+        began.set()
+        goes_on.wait(30)
+        return answer
+
+    monkeypatch.setattr(volumes, "_sync_all_of", sync)
+    volume = Volume(tmp_path)
+    volume.watch()
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(volume.sync)
+        assert began.wait(30)
+        second = threads.submit(volume.sync)
+        goes_on.set()
+        assert (first.result(), second.result()) == (False, False)
+    assert told == [True]
 
 
 def test_a_file_that_could_not_be_written_is_not_kept(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -77,7 +78,7 @@ def test_any_query_gets_an_answer(client: Client, query: str) -> None:
     assert client.get(f"/search.json?q={query}").status_code in {200, 400}
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from(["q", "classifier", "python", "maintainer", "age", "publisher", "page"]),
@@ -250,6 +251,21 @@ def test_an_organization_is_found_in_other_spellings_and_without_any_project(cli
     page = text_of(client, "/search/?q=LANTERN_makers")
     assert "/organization/lantern-makers/" in page
     assert "No project for" in page
+
+
+def test_each_search_shows_its_own_text_and_filters(client: Client) -> None:
+    shown = {
+        "/search/?q=one&python=3.12&maintainer=ada": ("one", "3.12", "ada"),
+        "/search/?q=two": ("two", None, None),
+        "/search/?q=three&python=3.12&maintainer=%3Cb%3E": ("three", "3.12", "&lt;b&gt;"),
+        "/search/?q=one&python=3.11&maintainer=ada": ("one", "3.11", "ada"),
+    }
+    for address, expected in [*shown.items(), *shown.items()]:
+        page = client.get(address).content.decode()
+        text = re.search(r'type="hidden" name="q" value="([^"]*)"', page)
+        chosen = re.search(r'<option value="(3[^"]*)" selected>', page)
+        person = re.search(r'name="maintainer" value="([^"]*)"', page)
+        assert tuple(one and one[1] for one in (text, chosen, person)) == expected
 
 
 def test_filters_further_pages_and_signs_alone_find_no_organization(client: Client) -> None:

@@ -32,7 +32,7 @@ class Blobs(Protocol):
         """Give several files their keys and return what makes that durable; the temporary files are the caller's.
 
         It is to be called once, from any thread. Nobody may rely on a key before it has returned; if it raises OSError,
-        new keys have been taken back.
+        new keys are taken back where that can be.
         """
 
     def path_of(self, key: str) -> Path | None:

@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -69,20 +70,17 @@ class LocalBlobs:
         """Give several files their keys and return what makes that durable; temporary files that remain are the caller's.
 
         It is to be called once, from any thread. Apart from `keep_all` for whom has many threads: names are given by many
-        short calls of the system, after each of which a thread waits for its turn, and the disk is waited for in one.
+        short calls of the system, after each of which a thread waits for its turn. Here nobody waits for the disk.
         """
         moves = [(temp, self._place(key)) for temp, key in pairs]
         new, taken = list[tuple[Path, Path]](), list[tuple[Path, Path]]()
         try:
             for temp, place in moves:
                 (new if _link(temp, place) else taken).append((temp, place))
-            self._replace(taken)
         except OSError:
             self._take_back(new)
             raise
-        files, parents = [str(place) for _, place in new], {_folder(place) for _, place in moves}
-        sync = partial(self._sync_new, files, {key.rpartition("/")[0] for _, key in pairs}, parents)
-        return partial(self._make_durable, new, sync, is_many=len(moves) >= _MANY)
+        return partial(self._make_durable, new, taken, {key.rpartition("/")[0] for _, key in pairs})
 
     def path_of(self, key: str) -> Path | None:
         """Return where the blob lies, or None where there is no such blob."""
@@ -122,11 +120,13 @@ class LocalBlobs:
         return sum(_sweep(path, before) for path in self._temporary_files())
 
     def _make_durable(
-        self, new: Sequence[tuple[Path, Path]], sync: Callable[[], None], *, is_many: bool
+        self, new: Sequence[tuple[Path, Path]], taken: Sequence[tuple[Path, Path]], leaves: set[str]
     ) -> None:
         try:
-            if not is_many or not self._volume.sync():
-                sync()
+            self._replace(taken)
+            if len(new) + len(taken) < _MANY or not self._volume.sync():
+                parents = {_folder(place) for _, place in chain(new, taken)}
+                self._sync_new([str(place) for _, place in new], leaves, parents)
         except OSError:
             self._take_back(new)
             raise

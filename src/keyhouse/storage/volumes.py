@@ -9,6 +9,7 @@ import ctypes
 import os
 import platform
 import re
+import threading
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ class Volume:
         self._folder = folder
         self._descriptor: int | None = None
         self._is_trusted = True
+        self._alone = threading.Lock()
 
     def watch(self) -> None:
         """Begin to hear of bytes that can't be written; to be called before those are that `sync` shall vouch for.
@@ -43,10 +45,11 @@ class Volume:
         Where it isn't, each file must be synced by itself, which tells what of it could not be written: after a failure
         that is so for good, for nobody hears of one twice.
         """
-        if self._descriptor is None or not self._is_trusted:
-            return False
-        self._is_trusted = _sync_all_of(self._descriptor)
-        return self._is_trusted
+        with self._alone:  # the failure of one call may be about bytes that another one vouches for
+            if self._descriptor is None or not self._is_trusted:
+                return False
+            self._is_trusted = _sync_all_of(self._descriptor)
+            return self._is_trusted
 
 
 def _sync_all_of(descriptor: int) -> bool:

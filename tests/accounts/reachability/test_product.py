@@ -1,7 +1,7 @@
 """Every transition of the model, driven over HTTP: from each situation each step that is open in it (mandate X10).
 
 `plan.py` says which ones are driven, and why they stand for the others. The ordinary run takes a few situations by chance, the
-same ones always; `./run test --all` takes all of them, in a browser that leaves out pages that nobody reads. A part that
+same ones always, on SQLite; `./run test --all` takes all of them, in a browser that leaves out pages that nobody reads. A part that
 went well is noted in pytest's cache and left out until anything of the code changes, so that a long walk can be stopped, and
 goes on with what is missing.
 """
@@ -47,7 +47,9 @@ def drive(walk: Walk, roots: list[Situation]) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.skipif(connection.vendor == "postgresql", reason="to plan takes long; ways with every step are driven there")
+@pytest.mark.skipif(
+    connection.vendor == "postgresql", reason="to plan takes long; ways with every step are driven there"
+)
 @pytest.mark.parametrize("part", SAMPLED)
 def test_x10_the_index_does_what_the_model_says_in_a_few_situations(walk: Walk, part: int) -> None:
     found = sorted(shards()[part], key=lambda root: -len(plan().edges[root]))

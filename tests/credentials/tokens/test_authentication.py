@@ -133,7 +133,11 @@ def test_any_header_is_refused_and_breaks_nothing(header: str) -> None:
             authenticate(candidate)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=150,
+    deadline=None,
+)
 @given(data=st.data())
 def test_a_token_with_a_changed_byte_is_refused(mint: MakeToken, data: st.DataObject) -> None:
     text = Token.objects.exists() or mint()[1]

@@ -86,7 +86,7 @@ _TEXTS = st.text() | st.lists(
 ).map(" ".join)  # fmt: skip
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=_TEXTS, filters=st.fixed_dictionaries({}, optional={"classifier": _TEXTS, "maintainer": _TEXTS}))
 def test_no_text_is_an_operator(shelf: Actor, text: str, filters: dict[str, str]) -> None:
     filters = {

@@ -9,11 +9,12 @@ import multiprocessing
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.distfiles.builders import build_sdist, build_wheel, metadata_bytes
@@ -449,24 +450,25 @@ def test_a_disk_that_fails_ends_the_run_behind_what_is_whole(
     for number in range(40):
         build_wheel(folder, version=f"1.{number}")
     orders = bring_in(folder, is_dry=True)[0]._orders
-    calls, real = list[object](), LocalBlobs.name_all
+    calls, step = list[tuple[Any, ...]](), {"names": "name_all", "sync": "_sync_new"}[fails]
+    real = getattr(LocalBlobs, step)
 
-    def fail() -> None:
-        raise OSError(errno.ENOSPC, "no space is left")
+    def until_it_is_full(*given: Any) -> Any:
+        calls.append(given)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, "no space is left")
+        return real(*given)
 
-    def name_all(store: LocalBlobs, pairs: Sequence[tuple[Path, str]]) -> Callable[[], None]:
-        calls.append(pairs)
-        if len(calls) != 4:
-            return real(store, pairs)
-        return fail() if fails == "names" else fail  # type: ignore[func-returns-value]  # it never returns
-
-    monkeypatch.setattr(LocalBlobs, "name_all", name_all)
+    monkeypatch.setattr(LocalBlobs, step, until_it_is_full)
     with pytest.raises(OSError, match="no space"):
         Import(Folder(folder), replace(orders, is_dry=False), by=host(), tell=lambda row: None).run()
-    assert File.objects.count() == 12
+    came = File.objects.count()
+    assert came in ({12} if fails == "names" else {0, 4, 8, 12})  # which of them are synced fourth is chance
+    names = [Path(place) for place in calls[3][1]] if fails == "sync" else []
+    assert not any(name.exists() for name in names), "new names are taken back"
     assert incoming() == []
     _, rows = bring_in(folder)
-    assert sorted(row.outcome for row in rows) == ["here"] * 12 + ["imported"] * 28
+    assert sorted(row.outcome for row in rows) == ["here"] * came + ["imported"] * (40 - came)
 
 
 def test_files_on_their_way_count_against_the_limit_of_a_project(

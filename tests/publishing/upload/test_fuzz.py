@@ -20,7 +20,11 @@ pytestmark = [
     pytest.mark.usefixtures("wired", "empty_store", "ada"),
 ]
 ACCEPTED = frozenset({200, 400, 403, 408, 410, 413, 429})
-fuzzed = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 def make_bodies() -> list[bytes]:

@@ -70,6 +70,11 @@ class SearchForm(forms.Form):
         return {name: "1" if value is True else str(value) for name, value in found.items()}
 
     @property
+    def filters(self) -> str:
+        """Return the filters alone as a part of an address."""
+        return urlencode({name: value for name, value in self.asked.items() if name != "q"})
+
+    @property
     def address(self) -> str:
         """Return the same question as a part of an address."""
         return urlencode(self.asked)

@@ -107,10 +107,14 @@ def _project_limit(project: Project | None) -> int:
 
 
 class Stored:
-    """Bytes of several files that lie in the store while a thread waits for the disk; nobody sees them yet."""
+    """Bytes of several files that lie in the store while a thread waits for the disk; nobody sees them yet.
+
+    Where that wait is called off they stay behind as a crash would leave them: for `storage verify --prune`, or for
+    the next import, which brings its own bytes there.
+    """
 
     def __init__(self, batch: Sequence[Fetched], on: Executor) -> None:
-        """Bring them there. Nothing is raised: `wait` tells what went wrong, in its turn among others."""
+        """Bring them there. What the disk refuses is told by `wait`, in its turn among others."""
         self._batch = batch
         self._storing: Storing | None = None
         self._synced = Future[None]()
@@ -121,6 +125,9 @@ class Stored:
             self._synced = on.submit(self._storing.sync)
         except OSError as error:
             self._synced.set_exception(error)
+        except BaseException:
+            self.close()
+            raise
 
     def wait(self) -> None:
         """Return when all are durable; raises OSError. No temporary file is left."""

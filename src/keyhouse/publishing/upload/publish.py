@@ -144,8 +144,9 @@ class Storing:
 
     def __init__(self, several: Iterable[tuple[Content, str, bytes | None]]) -> None:
         """Give the files their keys; raises OSError, and then nothing is left but the files that came."""
-        self._temps = list[Path]()
+        self._served = list[Path]()
         self._pairs = list[tuple[Path, str]]()
+        self._is_durable = False
         try:
             for content, filename, served in several:
                 self._add(content, filename, served)
@@ -157,17 +158,18 @@ class Storing:
     def _add(self, content: Content, filename: str, served: bytes | None) -> None:
         self._pairs.append((content.path, key_of(content.blake2, filename)))
         if served is not None:
-            self._temps.append(blobs().incoming())
-            self._temps[-1].write_bytes(served)
-            self._pairs.append((self._temps[-1], metadata_key_of(content.blake2, filename)))
+            self._served.append(blobs().incoming())
+            self._served[-1].write_bytes(served)
+            self._pairs.append((self._served[-1], metadata_key_of(content.blake2, filename)))
 
     def sync(self) -> None:
-        """Make all of it durable; to be called once, from any thread. Raises OSError, and the new keys are taken back."""
+        """Make all of it durable; to be called once, from any thread. Raises OSError, and new keys are taken back."""
         self._sync()
+        self._is_durable = True
 
     def close(self) -> None:
-        """Remove the temporary files of what is served beside; those that came are their owner's to discard."""
-        for path in self._temps:
+        """Remove temporary files: those of what is served beside, and those that came, once they are safe elsewhere."""
+        for path in [temp for temp, _ in self._pairs] if self._is_durable else self._served:
             path.unlink(missing_ok=True)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from keyhouse.core import actions, clock
 from keyhouse.core.errors import NotFound
@@ -54,6 +58,15 @@ def _organizations(form: SearchForm, wanted: Wanted, pages: Pages) -> list[Organ
     return organizations_like(wanted.letters, wanted.words, ORGANIZATIONS)
 
 
+@lru_cache(maxsize=64)
+def _filters(address: str) -> SafeString:
+    """Return the fields of filters that nothing is wrong with; most searches have the same ones: none."""
+    fields = SearchForm(QueryDict(address)).visible_fields()
+    return format_html_join(
+        "", "{}", ((render_to_string("forms/field.html", {"field": field}),) for field in fields)
+    )
+
+
 @actions.classified(GET="site.read")
 def search(request: HttpRequest) -> HttpResponse:
     """Show the projects that `?q=` and the filters find, twenty a page."""
@@ -62,6 +75,7 @@ def search(request: HttpRequest) -> HttpResponse:
     results = _results(request, wanted)
     context = {
         "form": form,
+        "filters": "" if form.errors else _filters(form.filters),
         "query": wanted.text,
         "is_asked": not wanted.is_empty,
         "has_filters": form.has_filters,
