@@ -69,8 +69,8 @@ class LocalBlobs:
     def name_all(self, pairs: Sequence[tuple[Path, str]]) -> Callable[[], None]:
         """Give several files their keys and return what makes that durable; temporary files that remain are the caller's.
 
-        It is to be called once, from any thread. Apart from `keep_all` for whom has many threads: names are given by many
-        short calls of the system, after each of which a thread waits for its turn. Here nobody waits for the disk.
+        It is to be called once, from any thread. This is for those who have many threads: names are given by many short
+        calls of the system, after each of which a thread waits for its turn. Here nobody waits for the disk.
         """
         moves = [(temp, self._place(key)) for temp, key in pairs]
         new, taken = list[tuple[Path, Path]](), list[tuple[Path, Path]]()

@@ -1,9 +1,9 @@
 """An import as a whole: pages are read ahead, files fetched and judged side by side, and written one after another.
 
-The thread that calls `run` is the only one that writes rows: some files of a project in one transaction, while others
-wait for the disk to have the bytes of those behind them and others are judged. What it is given comes in the order of the source, however
-fast the others are, so that two runs over the same source do the same. At most a fixed number of files is under way, so
-that memory and temporary files stay bounded whatever the source holds.
+The thread that calls `run` is the only one that writes rows: some files of a project in one transaction, while threads
+wait for the disk to have the bytes of those behind them, and others are judged. What it is given comes in the order of
+the source, however fast the others are, so that two runs over the same source do the same. At most a fixed number of
+files is under way, so that memory and temporary files stay bounded whatever the source holds.
 """
 
 from __future__ import annotations
