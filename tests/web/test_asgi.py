@@ -7,9 +7,13 @@ import base64
 from typing import Any
 
 import pytest
+from django.db import transaction
 from tests.web.asgi_client import ask
 
-from keyhouse.core import configuration
+from keyhouse.audit.sealing import find_head, seal
+from keyhouse.audit.services import record
+from keyhouse.core import clock, configuration
+from keyhouse.core.actor import host
 from keyhouse.web import metrics
 from keyhouse.web.asgi import Application, Lifespan, port_of
 from keyhouse.web.asgi_types import Message, Receive, Scope, Send, answer
@@ -107,6 +111,25 @@ def test_measurements_are_there_for_who_has_the_token() -> None:
     assert b"# TYPE keyhouse_requests_total counter" in found.body
     assert b"keyhouse_audit_chained 0.0" in found.body
     assert b"keyhouse_audit_waiting 0.0" in found.body
+    assert b"keyhouse_audit_head 0.0" in found.body
+
+
+@pytest.mark.django_db(transaction=True)
+def test_whoever_collects_measurements_keeps_what_the_audit_log_commits_to() -> None:
+    with transaction.atomic():
+        record("host.command", by=host(), details={"command": "test"})
+    seal(clock.now())
+    tokened = application(KEYHOUSE_METRICS_TOKEN="s3cret-of-monitoring")
+    found = ask(tokened, "GET", "/metrics", headers={"Authorization": "Bearer s3cret-of-monitoring"}).body
+    lines = [line.partition(" ") for line in found.decode().splitlines()]
+    told = {name: float(value) for name, _, value in lines if name.startswith("keyhouse_audit_")}
+    head = find_head()
+    assert head is not None
+    assert told == {
+        "keyhouse_audit_chained": 1,
+        "keyhouse_audit_waiting": 0,
+        "keyhouse_audit_head": int(head.chain[:12], 16),
+    }
 
 
 @pytest.mark.django_db(transaction=True)

@@ -114,10 +114,10 @@ def _measure() -> bytes:
 
 def _measure_audit() -> None:
     from keyhouse.audit import sealing  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.audit.chain import BEGINNING  # noqa: PLC0415 - as above
 
-    chained, waiting = sealing.count()
-    metrics.CHAINED.set(chained)
-    metrics.WAITING.set(waiting)
+    head, waiting = sealing.find_head(), sealing.count()[1]
+    metrics.set_audit(head.position if head else 0, head.chain if head else BEGINNING, waiting)
 
 
 def _measure_cases() -> None:

@@ -31,6 +31,11 @@ CHAINED: Final = Gauge("keyhouse_audit_chained", "Audit records in the chain", m
 WAITING: Final = Gauge(
     "keyhouse_audit_waiting", "Audit records that wait to be chained", multiprocess_mode="mostrecent"
 )
+HEAD: Final = Gauge(
+    "keyhouse_audit_head",
+    "What the chain commits to: the first twelve hexadecimal digits of its last link, as a number",
+    multiprocess_mode="mostrecent",
+)
 OPEN_CASES: Final = Gauge(
     "keyhouse_recovery_cases_open", "Recovery cases that are open", multiprocess_mode="mostrecent"
 )
@@ -115,6 +120,16 @@ def count_request(plane: str, status: int, seconds: float) -> None:
     """Count one answer of pages or upload."""
     REQUESTS.labels(plane, str(status)).inc()
     SECONDS.labels(plane).observe(seconds)
+
+
+def set_audit(chained: int, link: str, waiting: int) -> None:
+    """Tell how many records are chained, the last link (hex) and how many records wait.
+
+    Of the link only as much as any number of a measurement holds exactly, 48 bits: too many to be met by chance.
+    """
+    CHAINED.set(chained)
+    HEAD.set(int(link[:12], 16))
+    WAITING.set(waiting)
 
 
 def set_case_ages(ages: Sequence[timedelta]) -> None:

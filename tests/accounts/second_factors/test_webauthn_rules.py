@@ -14,6 +14,7 @@ from tests.accounts.second_factors.soft_key import BE, BS, UP, UV, SoftKey
 from keyhouse.accounts.second_factors.webauthn import rules
 from keyhouse.accounts.second_factors.webauthn.errors import KeyRefused
 from keyhouse.accounts.second_factors.webauthn.rules import KnownKey, NewKey, Site, decode, encode
+from keyhouse.cli import dev_verify
 
 SITE = Site("http://localhost:8400", "localhost", needs_user_verified=False)
 STRICT = Site("http://localhost:8400", "localhost", needs_user_verified=True)
@@ -225,9 +226,7 @@ def hexed(text: str) -> str:
     return encode(bytes.fromhex(text))
 
 
-@pytest.mark.parametrize("case", vectors(), ids=lambda case: str(case["id"]))
-def test_the_examples_of_the_standard(case: dict[str, Any]) -> None:
-    site = Site("https://example.org", "example.org", needs_user_verified=False)
+def creation_of(case: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     told, id_ = case["registration"], hexed(case["registration"]["credential_id"])
     algorithms = [{"type": "public-key", "alg": alg} for alg in (-7, -8, -35, -36, -53, -257)]
     options = {
@@ -236,7 +235,21 @@ def test_the_examples_of_the_standard(case: dict[str, Any]) -> None:
         "pubKeyCredParams": algorithms,
     }
     parts = {name: hexed(told[name]) for name in ("clientDataJSON", "attestationObject")}
-    answer = {"id": id_, "type": "public-key", "response": parts}
+    return options, {"id": id_, "type": "public-key", "response": parts}
+
+
+def proof_of(case: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    told, id_ = case["authentication"], hexed(case["registration"]["credential_id"])
+    parts = {name: hexed(told[name]) for name in ("clientDataJSON", "authenticatorData", "signature")}
+    allowed = [{"type": "public-key", "id": id_}]
+    options = {"challenge": hexed(told["challenge"]), "allowCredentials": allowed}
+    return options, {"id": id_, "type": "public-key", "response": parts}
+
+
+@pytest.mark.parametrize("case", vectors(), ids=lambda case: str(case["id"]))
+def test_the_examples_of_the_standard(case: dict[str, Any]) -> None:
+    site = Site("https://example.org", "example.org", needs_user_verified=False)
+    options, answer = creation_of(case)
     if case["id"] in UNSUPPORTED | ELSEWHERE:
         with pytest.raises(KeyRefused) as refused:
             rules.verify_registration(options, answer, site)
@@ -245,13 +258,26 @@ def test_the_examples_of_the_standard(case: dict[str, Any]) -> None:
         return
     made = rules.verify_registration(options, answer, site)
     known = KnownKey(made.id, made.public_key, HANDLE, made.sign_count, made.backup_eligible)
-    told = case["authentication"]
-    parts = {name: hexed(told[name]) for name in ("clientDataJSON", "authenticatorData", "signature")}
-    proving = {
-        "challenge": hexed(told["challenge"]),
-        "allowCredentials": [{"type": "public-key", "id": id_}],
-    }
-    rules.verify_assertion(proving, {"id": id_, "type": "public-key", "response": parts}, known, site)
+    rules.verify_assertion(*proof_of(case), known, site)
+
+
+@pytest.mark.parametrize("case", vectors(), ids=lambda case: str(case["id"]))
+def test_outside_checks_get_the_same_of_the_examples(case: dict[str, Any]) -> None:
+    site = {"origin": "https://example.org", "rp_id": "example.org", "user_verification": "preferred"}
+
+    def ask(kind: str, told: tuple[dict[str, Any], dict[str, Any]], **more: Any) -> dict[str, Any]:
+        options, response = told
+        line = {"kind": kind, "options": options, "response": response, **site, **more}
+        return dev_verify.answer(json.dumps(line).encode())
+
+    made = ask("webauthn-registration", creation_of(case))
+    if case["id"] in UNSUPPORTED | ELSEWHERE:
+        code = "key-origin-wrong" if case["id"] in ELSEWHERE else "key-type-refused"
+        assert (made["ok"], made["code"]) == (False, code)
+        return
+    assert made["ok"], made
+    proven = ask("webauthn-assertion", proof_of(case), credential=made["credential"])
+    assert proven["ok"], proven
 
 
 def test_the_vectors_are_there_where_they_are_required() -> None:
