@@ -24,6 +24,7 @@ INSIDE: Final[tuple[Check, ...]] = (
     doctor_inside.check_clock,
     doctor_inside.check_mail,
     doctor_inside.check_people,
+    doctor_inside.check_security_keys,
     doctor_inside.check_operator_networks,
     doctor_inside.check_readers,
 )

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from keyhouse.cli.announcement import former_keys
 from keyhouse.cli.doctor_findings import Finding, hint, ok, problem
 from keyhouse.core import clock
-from keyhouse.core.configuration import Configuration
+from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.mail_servers import read_mail_server
 
 _DRIFT: Final = timedelta(seconds=5)  # an authenticator app's code lives for thirty
@@ -131,6 +132,17 @@ def check_people(settings: Configuration) -> Iterator[Finding]:
         yield hint("operators", "There is one operator.", fix)
     else:
         yield ok("operators", f"There are {count} operators.")
+
+
+def check_security_keys(settings: Configuration) -> Iterator[Finding]:
+    """Look whether security keys were made for another name than this site has."""
+    try:
+        told = former_keys(settings)
+    except ConfigurationError as error:
+        yield problem("security keys", str(error), "The server doesn't start until one of these is set.")
+        return
+    for line in told:
+        yield hint("security keys", line, "KEYHOUSE_FORMER_RP_IDS says so; nothing else has to be done here.")
 
 
 def check_operator_networks(settings: Configuration) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from keyhouse.accounts.errors import SecondFactorLast
 from keyhouse.accounts.models import Hold, SecurityKey, User
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.cli.announcement import former_keys
+from keyhouse.cli.doctor_inside import check_security_keys
 from keyhouse.core import clock, configuration
 from keyhouse.core.configuration import ConfigurationError, FormerName
 
@@ -75,6 +76,16 @@ def test_what_was_acknowledged_starts_and_is_told(ada: User, configure: Configur
     assert "through 2024-06-30" in living[0]
     with pytest.raises(ConfigurationError):
         former_keys(configure(**NEW, former_rp_ids=(FormerName("other.example"),)))
+
+
+def test_the_doctor_says_the_same_before_a_start(ada: User, configure: Configure) -> None:
+    def grades(**settings: Any) -> list[str]:
+        return [one.grade for one in check_security_keys(configure(**settings))]
+
+    enrolled(ada)
+    assert list(check_security_keys(configuration.current())) == []
+    assert grades(**NEW) == ["problem"]
+    assert grades(**NEW, former_rp_ids=(FormerName("localhost"),)) == ["hint"]
 
 
 @pytest.mark.parametrize(

@@ -1,16 +1,22 @@
-"""`keyhouse doctor` on operators who are locked out of their pages by the networks that are set."""
+"""`keyhouse doctor` inside the index: operators who are locked out of their pages, and clocks that are wrong."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 
 import pytest
+from django.db import transaction
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.services import create_user
 from keyhouse.accounts.sessions import start_session
-from keyhouse.cli.doctor_inside import check_operator_networks
+from keyhouse.audit.models import Record
+from keyhouse.audit.services import record
+from keyhouse.cli import doctor_inside
+from keyhouse.cli.doctor_inside import check_clock, check_operator_networks
+from keyhouse.cli.doctor_outside import check_name
 from keyhouse.core import configuration
 from keyhouse.core.actor import host
 
@@ -53,3 +59,44 @@ def test_a_wide_network_of_trusted_proxies_can_forge_where_operators_come_from()
     assert grades("10.0.0.0/8", proxies=("192.0.2.7/32", "2001:db8::/124")) == ["ok"]
     assert grades("10.0.0.0/8", proxies=("172.16.0.0/12",)) == ["hint", "ok"]
     assert grades(proxies=("172.16.0.0/12",)) == []
+
+
+# ---- the clock
+
+
+def clock_told(newest: timedelta | None) -> list[str]:
+    """Judge the clock beside a record that was written so long after now."""
+    if newest is not None:
+        with transaction.atomic():
+            record("host.command", by=host(), details={"command": "test"})
+        Record.objects.update(at=datetime.now(UTC) + newest)
+    return [one.grade for one in check_clock(replace(configuration.current(), clock_file=None))]
+
+
+def test_a_clock_that_stands_behind_what_was_written_is_a_problem() -> None:
+    assert clock_told(None) == ["ok"]
+    assert clock_told(timedelta(hours=-1)) == ["ok"]
+    assert clock_told(timedelta(minutes=5)) == ["problem"]
+
+
+def test_a_clock_that_was_never_set_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor_inside, "_FIRST", datetime.now(UTC) + timedelta(days=1))
+    assert clock_told(None) == ["problem"]
+
+
+# ---- the name
+
+
+@pytest.mark.parametrize(
+    ("base_url", "grade"),
+    [
+        ("http://index.example.org", "problem"),
+        ("http://192.0.2.7:8400", "problem"),
+        ("http://localhost:8400", "hint"),
+        ("https://index.example.org", "ok"),
+    ],
+)
+def test_a_name_where_browsers_allow_no_security_keys_is_a_problem(base_url: str, grade: str) -> None:
+    found = list(check_name(replace(configuration.current(), base_url=base_url)))
+    assert [one.grade for one in found] == [grade]
+    assert all(one.fix for one in found if grade != "ok")
