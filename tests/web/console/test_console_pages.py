@@ -6,9 +6,12 @@ import csv
 import io
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from cryptography import x509
 from tests.accounts.conftest import Browser, Clock, Configure, give_project, make_person, refused, signed_in
+from tests.oidc_issuer import make_certificate
 from tests.web.console.conftest import InOffice
 
 from keyhouse.accounts.models import Announcement, Proposal, Session, User
@@ -334,3 +337,24 @@ def test_the_overview_says_what_needs_attention(ada: User, in_office: InOffice) 
     assert "/operator/proposals/" in page
     assert "/operator/proposals/" not in in_office("moderator").get("/operator/").content.decode()
     assert len(page) < 100_000
+
+
+def test_the_overview_says_when_the_certificate_ends_and_warns_three_weeks_before(
+    in_office: InOffice, time: Clock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def warns() -> bool:
+        told = attention.needs_attention(Readiness((), ()), clock.now())
+        return any("certificate" in one.sentence for one in told)
+
+    browser = in_office("operator")
+    assert "not served from here" in browser.get("/operator/").content.decode()
+    file, _ = make_certificate(tmp_path)
+    monkeypatch.setenv(configuration.SERVED_CERTIFICATE, str(file))
+    end = x509.load_pem_x509_certificate(file.read_bytes()).not_valid_after_utc
+    assert f'datetime="{clock.format_instant(end)}"' in browser.get("/operator/").content.decode()
+    time.go(seconds=(end - clock.now()).total_seconds() - 22 * 86400)
+    assert not warns()
+    time.go(seconds=2 * 86400)
+    assert warns()
+    file.write_bytes(b"no certificate")
+    assert not warns()
