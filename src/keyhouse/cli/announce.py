@@ -51,7 +51,12 @@ def command() -> None:
 def set_(
     text: str, severity: str, begins_at: datetime | None, until: datetime | None, span: timedelta | None
 ) -> None:
-    """Announce TEXT, one line of up to 300 characters."""
+    """Announce TEXT, one line of up to 300 characters.
+
+    \b
+    Example:
+      keyhouse announce set "Maintenance tonight from 22:00 UTC" --severity warn --for 1d
+    """  # noqa: D301 - \b is click's own mark
     if until is not None and span is not None:
         raise click.UsageError("--until and --for exclude each other.")
     now = clock.now()
@@ -64,7 +69,12 @@ def set_(
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
-    """List what is shown now and what is still to come."""
+    """List what is shown now and what is still to come.
+
+    \b
+    Example:
+      keyhouse announce list
+    """  # noqa: D301 - \b is click's own mark
     rows = [_as_dict(row) for row in coming_announcements(clock.now())]
     if as_json:
         click.echo(document_of(rows))
@@ -89,6 +99,11 @@ def _as_dict(row: Announcement) -> dict[str, object]:
 @command.command()
 @click.argument("number", type=int)
 def end(number: int) -> None:
-    """End announcement NUMBER now; one that is over stays as it is."""
+    """End announcement NUMBER now; one that is over stays as it is.
+
+    \b
+    Example:
+      keyhouse announce end 3
+    """  # noqa: D301 - \b is click's own mark
     end_announcement(number, by=host(), now=clock.now())
     click.echo(f"Number {number} is over.")

@@ -25,7 +25,12 @@ def command() -> None:
 @command.command()
 @click.argument("names", nargs=-1, required=True)
 def approve(names: tuple[str, ...]) -> None:
-    """Let the people called NAMES make projects."""
+    """Let the people called NAMES make projects.
+
+    \b
+    Example:
+      keyhouse creators approve ada bob
+    """  # noqa: D301 - \b is click's own mark
     for name in names:
         services.approve_creator(name, by=host())
         click.echo(f"Approved: {name}.")
@@ -34,7 +39,12 @@ def approve(names: tuple[str, ...]) -> None:
 @command.command()
 @click.argument("name")
 def revoke(name: str) -> None:
-    """Take the approval of NAME back; their projects stay."""
+    """Take the approval of NAME back; their projects stay.
+
+    \b
+    Example:
+      keyhouse creators revoke ada
+    """  # noqa: D301 - \b is click's own mark
     services.revoke_creator(name, by=host())
     click.echo("Revoked.")
 
@@ -42,7 +52,12 @@ def revoke(name: str) -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
-    """List who is approved."""
+    """List who is approved.
+
+    \b
+    Example:
+      keyhouse creators list
+    """  # noqa: D301 - \b is click's own mark
     rows = [
         {
             "name": row.user.username,

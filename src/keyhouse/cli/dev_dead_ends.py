@@ -50,7 +50,12 @@ _WHY_SEVERAL: Final = (
 
 @click.command("dead-ends")
 def command() -> None:
-    """Print the page of situations without a way back, as Markdown."""
+    """Print the page of situations without a way back, as Markdown.
+
+    \b
+    Example:
+      keyhouse dev dead-ends
+    """  # noqa: D301 - \b is click's own mark
     click.echo(page(), nl=False)
 
 

@@ -53,7 +53,12 @@ Asker = tuple[str, Asking]
 
 @click.command("decisions")
 def command() -> None:
-    """Print the page of actions, doors and decision tables, as Markdown."""
+    """Print the page of actions, doors and decision tables, as Markdown.
+
+    \b
+    Example:
+      keyhouse dev decisions
+    """  # noqa: D301 - \b is click's own mark
     open_index(for_help=True)  # asks no index; where there is none, a throw-away folder does
     click.echo(page(), nl=False)
 

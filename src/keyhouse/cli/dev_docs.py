@@ -28,7 +28,12 @@ PAGES: Final[dict[str, tuple[str, str]]] = {
 @click.command("docs")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 def command(folder: Path) -> None:
-    """Write all pages that are made from the code into FOLDER, and name those that changed."""
+    """Write all pages that are made from the code into FOLDER, and name those that changed.
+
+    \b
+    Example:
+      keyhouse dev docs docs
+    """  # noqa: D301 - \b is click's own mark
     open_index(for_help=True)  # asks no index; where there is none, a throw-away folder does
     for name in PAGES:
         page, text = folder / name, make(name)

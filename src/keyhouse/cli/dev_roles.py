@@ -60,7 +60,12 @@ whoever leaves an organization or a team, or is removed, has no right by it from
 
 @click.command("roles")
 def command() -> None:
-    """Print the tables of roles and what they may do, as Markdown."""
+    """Print the tables of roles and what they may do, as Markdown.
+
+    \b
+    Example:
+      keyhouse dev roles
+    """  # noqa: D301 - \b is click's own mark
     open_index(for_help=True)  # asks no index; where there is none, a throw-away folder does
     click.echo(page(), nl=False)
 

@@ -33,7 +33,12 @@ Line = dict[str, Any]
 
 @click.command("routes")
 def command() -> None:
-    """Print a JSON line for each route and method: action, method, path, fields, csrf_field, step_up, gated."""
+    """Print a JSON line for each route and method: action, method, path, fields, csrf_field, step_up, gated.
+
+    \b
+    Example:
+      keyhouse dev routes
+    """  # noqa: D301 - \b is click's own mark
     open_index(for_help=True)  # asks no index; where there is none, a throw-away folder does
     for line in routes():
         click.echo(json.dumps(line))

@@ -19,7 +19,12 @@ LEFT_BY_DEAD_UPLOADS: Final = timedelta(days=1)
 
 @click.command("settle")
 def command() -> None:
-    """Render, compress, prune: do what is due by the clock, and print how much of what as JSON."""
+    """Render, compress, prune: do what is due by the clock, and print how much of what as JSON.
+
+    \b
+    Example:
+      keyhouse dev settle
+    """  # noqa: D301 - \b is click's own mark
     open_index()
     click.echo(json.dumps(settle()))
 

@@ -36,7 +36,12 @@ def command() -> None:
 @click.option("--until", type=Instant(), help="When it lifts itself, for example 2027-01-31T06:00:00Z.")
 @click.option("--for", "span", type=Span(), help="After how long it lifts itself: 30m, 2h, 7d.")
 def set_(name: str, reason: str, until: datetime | None, span: timedelta | None) -> None:
-    """Throw the switch NAME; without --until and --for it stays until `keyhouse thaw NAME`."""
+    """Throw the switch NAME; without --until and --for it stays until `keyhouse thaw NAME`.
+
+    \b
+    Example:
+      keyhouse freeze set uploads --reason "wave of malware" --for 2h
+    """  # noqa: D301 - \b is click's own mark
     if until is not None and span is not None:
         raise click.UsageError("--until and --for exclude each other.")
     end = clock.now() + span if span else until
@@ -48,7 +53,12 @@ def set_(name: str, reason: str, until: datetime | None, span: timedelta | None)
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
-    """List the switches: which are on, since when, until when, by whom and why."""
+    """List the switches: which are on, since when, until when, by whom and why.
+
+    \b
+    Example:
+      keyhouse freeze list --json
+    """  # noqa: D301 - \b is click's own mark
     found = queries.all_switches(clock.now())
     if as_json:
         click.echo(document_of([_as_dict(switch) for switch in found]))

@@ -53,7 +53,11 @@ def rotate() -> None:
     """Put a new root key in front and seal every stored secret with it; everything lives on.
 
     Safe on a running index. Interrupted, run it again: a key that is not used yet costs nothing.
-    """
+
+    \b
+    Example:
+      keyhouse keys rotate
+    """  # noqa: D301 - \b is click's own mark
     ring = keys.rotate_ring(configuration.current().key_file)
     changed = reseal_secrets(ring)
     _record("keys rotate", ring.newest.id, secrets=changed)
@@ -64,7 +68,12 @@ def rotate() -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
-    """List the keys, newest first, and what still needs each."""
+    """List the keys, newest first, and what still needs each.
+
+    \b
+    Example:
+      keyhouse keys list
+    """  # noqa: D301 - \b is click's own mark
     ring = keys.ring()
     rows = [{"id": key.id, "made_at": key.made_at, **asdict(_need(ring, key.id))} for key in ring.keys]
     if as_json:
@@ -81,7 +90,11 @@ def retire(key_id: str) -> None:
     """Take an older key out of the file, once nothing needs it.
 
     Backups made while it was in use can't be restored whole without it: keep a copy of the file for as long as those.
-    """
+
+    \b
+    Example:
+      keyhouse keys retire 3f9a2c1b5d7e8f60
+    """  # noqa: D301 - \b is click's own mark
     path, ring = configuration.current().key_file, keys.ring()
     key = ring.find(key_id)
     if key is None:

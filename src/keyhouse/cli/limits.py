@@ -15,7 +15,13 @@ from keyhouse.core import configuration
     "--markdown", is_flag=True, help="Print the page of the documentation: names, defaults, meanings."
 )
 def command(*, is_json: bool, markdown: bool) -> None:
-    """Print every limit on attempts as it holds now: how many in which time, on whom, what counts."""
+    """Print every limit on attempts as it holds now: how many in which time, on whom, what counts.
+
+    \b
+    Examples:
+      keyhouse limits
+      keyhouse limits --json
+    """  # noqa: D301 - \b is click's own mark
     if markdown:
         click.echo(page(), nl=False)
         return

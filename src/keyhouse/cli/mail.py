@@ -66,7 +66,12 @@ def command() -> None:
 @command.command()
 @click.argument("address")
 def test(address: str) -> None:
-    """Send a mail to ADDRESS at once and say how that went; bounces on record don't hinder it."""
+    """Send a mail to ADDRESS at once and say how that went; bounces on record don't hinder it.
+
+    \b
+    Example:
+      keyhouse mail test ada@example.org
+    """  # noqa: D301 - \b is click's own mark
     settings, now = configuration.current(), clock.now()
     try:
         message = compose(_letter(), to=address, at=now, token=secrets.token_hex(16), settings=settings)
@@ -110,7 +115,13 @@ def _advice(error: HandOverError) -> str:
 @click.option("--waiting", "only_waiting", is_flag=True, help="Only those that wait, the next one first.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_(*, only_failed: bool, only_waiting: bool, as_json: bool) -> None:
-    """List mails, newest first: what, to whom, when, how it ended. What they said is never shown."""
+    """List mails, newest first: what, to whom, when, how it ended. What they said is never shown.
+
+    \b
+    Examples:
+      keyhouse mail list --failed
+      keyhouse mail list --waiting --json
+    """  # noqa: D301 - \b is click's own mark
     if only_failed and only_waiting:
         raise click.UsageError("--failed and --waiting exclude each other.")
     found = queries.failed() if only_failed else queries.waiting() if only_waiting else queries.ledger()
@@ -141,7 +152,12 @@ def _as_line(row: dict[str, Any]) -> str:
 
 @command.command()
 def retry() -> None:
-    """Let all mails that wait for another try be tried at once by the running server."""
+    """Let all mails that wait for another try be tried at once by the running server.
+
+    \b
+    Example:
+      keyhouse mail retry
+    """  # noqa: D301 - \b is click's own mark
     count = retry_mails(by=host())
     click.echo(
         f"{count} mails are tried now, where a server runs. `keyhouse mail list --waiting` shows what stays."
@@ -169,7 +185,13 @@ def clear(address: str) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def domains(*, go_on: bool, as_json: bool) -> None:
-    """List the domains of addresses that are missing or gone; --go-on where the watch stopped and they really are."""
+    """List the domains of addresses that are missing or gone; --go-on where the watch stopped and they really are.
+
+    \b
+    Examples:
+      keyhouse mail domains
+      keyhouse mail domains --go-on
+    """  # noqa: D301 - \b is click's own mark
     if go_on:
         count = watching.go_on(by=host(), now=clock.now())
         click.echo(f"{count} domains are gone; their addresses count as verified no longer.", err=as_json)

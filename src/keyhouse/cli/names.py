@@ -28,7 +28,12 @@ def command() -> None:
 @click.option("--for", "people", multiple=True, help="Who may use it; may be given several times.")
 @click.option("--reason", default="", help="Why it is kept.")
 def reserve(name: str, people: tuple[str, ...], reason: str) -> None:
-    """Keep NAME, or all names that begin with a prefix (acme-*); once more replaces people and reason."""
+    """Keep NAME, or all names that begin with a prefix (acme-*); once more replaces people and reason.
+
+    \b
+    Example:
+      keyhouse names reserve 'acme-*' --for ada --reason "names of our products"
+    """  # noqa: D301 - \b is click's own mark
     row = services.reserve_name(name, people, reason, by=host())
     click.echo(f"Reserved: {row}, for {', '.join(people) or 'nobody'}.")
 
@@ -36,7 +41,12 @@ def reserve(name: str, people: tuple[str, ...], reason: str) -> None:
 @command.command()
 @click.argument("name")
 def release(name: str) -> None:
-    """Let NAME go, so that everybody may use it."""
+    """Let NAME go, so that everybody may use it.
+
+    \b
+    Example:
+      keyhouse names release acme-tools
+    """  # noqa: D301 - \b is click's own mark
     services.release_name(name, by=host())
     click.echo("Released.")
 
@@ -44,7 +54,12 @@ def release(name: str) -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
-    """List reserved names with their people."""
+    """List reserved names with their people.
+
+    \b
+    Example:
+      keyhouse names list
+    """  # noqa: D301 - \b is click's own mark
     rows = [_as_dict(row) for row in queries.reserved_names()]
     if as_json:
         click.echo(document_of(rows))

@@ -30,7 +30,12 @@ def command() -> None:
 @click.option("--all", "is_all", is_flag=True, help="Those that were decided lately, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def applications(*, is_all: bool, as_json: bool) -> None:
-    """List the applications that nobody has decided, the oldest first."""
+    """List the applications that nobody has decided, the oldest first.
+
+    \b
+    Example:
+      keyhouse organization applications
+    """  # noqa: D301 - \b is click's own mark
     every = OrganizationApplication.objects.order_by("asked_at", "pk")
     found = (every if is_all else queries.waiting_applications()).select_related("asked_by")
     rows = [_row(one) for one in found]
@@ -59,7 +64,12 @@ def _row(one: OrganizationApplication) -> dict[str, Any]:
 @command.command()
 @click.argument("number", type=int)
 def approve(number: int) -> None:
-    """Make the organization of application NUMBER; whoever applied owns it."""
+    """Make the organization of application NUMBER; whoever applied owns it.
+
+    \b
+    Example:
+      keyhouse organization approve 7
+    """  # noqa: D301 - \b is click's own mark
     made = applying.approve(number, by=host())
     click.echo(f"Made: {made.name}.")
 
@@ -68,7 +78,12 @@ def approve(number: int) -> None:
 @click.argument("number", type=int)
 @click.option("--reason", required=True, help="Whoever applied is mailed this.")
 def decline(number: int, *, reason: str) -> None:
-    """Say no to application NUMBER."""
+    """Say no to application NUMBER.
+
+    \b
+    Example:
+      keyhouse organization decline 7 --reason "There is one of that name already."
+    """  # noqa: D301 - \b is click's own mark
     applying.decline(number, reason, by=host())
     click.echo("Declined.")
 
@@ -77,6 +92,11 @@ def decline(number: int, *, reason: str) -> None:
 @click.argument("number", type=int)
 @click.argument("question")
 def ask(number: int, question: str) -> None:
-    """Ask whoever made application NUMBER for more."""
+    """Ask whoever made application NUMBER for more.
+
+    \b
+    Example:
+      keyhouse organization ask 7 "Who else will own it?"
+    """  # noqa: D301 - \b is click's own mark
     applying.ask(number, question, by=host())
     click.echo("Asked.")

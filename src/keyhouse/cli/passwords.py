@@ -167,7 +167,13 @@ def _record(imported: Imported) -> None:
 @click.option("--hash", "hash_", metavar="SHA1", help="Ask for a SHA-1 digest (40 hex digits) instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(*, hash_: str | None, as_json: bool) -> None:
-    """Say which sources know a password, which is typed unseen or read from standard input; exit 1 where one does."""
+    """Say which sources know a password, which is typed unseen or read from standard input; exit 1 where one does.
+
+    \b
+    Examples:
+      keyhouse passwords check
+      keyhouse passwords check --hash 5BAA61E4C9B93F3F0682250B6CF8331B7EE68FD8
+    """  # noqa: D301 - \b is click's own mark
     surroundings.configure()
     verdict = sources.look_up(_read_password()) if hash_ is None else _look_up_hash(hash_)
     if as_json:
@@ -207,7 +213,12 @@ def _tell_verdict(verdict: sources.Verdict) -> None:
 @click.option("--verify", is_flag=True, help="Read the whole imported file and verify it.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status(*, verify: bool, as_json: bool) -> None:
-    """Say which sources there are and whether they work; exit 1 where one doesn't."""
+    """Say which sources there are and whether they work; exit 1 where one doesn't.
+
+    \b
+    Example:
+      keyhouse passwords status --verify
+    """  # noqa: D301 - \b is click's own mark
     settings = surroundings.configure()
     body = {
         "built_in": {"state": "ok", "passwords": len(rules.common_passwords())},

@@ -83,7 +83,12 @@ def add(provider: str, url: str, label: str, claims: tuple[str, ...], *, private
 @issuers.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
-    """List the issuers that are believed, and when their keys were fetched last."""
+    """List the issuers that are believed, and when their keys were fetched last.
+
+    \b
+    Example:
+      keyhouse publisher issuers list
+    """  # noqa: D301 - \b is click's own mark
     rows = [_as_dict(issuer) for issuer in services.all_issuers()]
     if as_json:
         click.echo(document_of(rows))
@@ -99,7 +104,12 @@ def list_(*, as_json: bool) -> None:
 @issuers.command()
 @click.argument("url")
 def remove(url: str) -> None:
-    """Stop believing the issuer at URL. Tokens that were made for its identities end at once; its publishers stay."""
+    """Stop believing the issuer at URL. Tokens that were made for its identities end at once; its publishers stay.
+
+    \b
+    Example:
+      keyhouse publisher issuers remove https://gitlab.example.org
+    """  # noqa: D301 - \b is click's own mark
     services.remove_issuer(url, by=host())
     click.echo("Removed.")
 

@@ -55,7 +55,12 @@ def command() -> None:
 @_FILE
 @click.option("--reason", required=True, help="Why; everybody who asks for it reads it.")
 def set_(name: str, version: str | None, filename: str, reason: str) -> None:
-    """Take the project NAME, or a part of it, out of the index."""
+    """Take the project NAME, or a part of it, out of the index.
+
+    \b
+    Example:
+      keyhouse quarantine set alpha --release 1.2 --reason "looks like malware"
+    """  # noqa: D301 - \b is click's own mark
     row = services.quarantine(normalise(name), reason, version=version or "", filename=filename, by=host())
     click.echo(f"In quarantine: {row}.")
 
@@ -65,7 +70,12 @@ def set_(name: str, version: str | None, filename: str, reason: str) -> None:
 @_RELEASE
 @_FILE
 def lift(name: str, version: str | None, filename: str) -> None:
-    """Put the project NAME, or a part of it, back as it was."""
+    """Put the project NAME, or a part of it, back as it was.
+
+    \b
+    Example:
+      keyhouse quarantine lift alpha --release 1.2
+    """  # noqa: D301 - \b is click's own mark
     row = services.lift(normalise(name), version=version or "", filename=filename, by=host())
     click.echo(f"Back: {row}.")
 
@@ -73,7 +83,12 @@ def lift(name: str, version: str | None, filename: str) -> None:
 @command.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_(*, as_json: bool) -> None:
-    """List what is in quarantine, the newest first."""
+    """List what is in quarantine, the newest first.
+
+    \b
+    Example:
+      keyhouse quarantine list
+    """  # noqa: D301 - \b is click's own mark
     rows = queries.lasting()
     if as_json:
         click.echo(document_of([_as_dict(row) for row in rows]))

@@ -12,7 +12,12 @@ from keyhouse.projects.services import rebuild_pages
 
 @click.command("rebuild-pages")
 def command() -> None:
-    """Render every index page anew; safe on a running index, and safe to interrupt and run again."""
+    """Render every index page anew; safe on a running index, and safe to interrupt and run again.
+
+    \b
+    Example:
+      keyhouse rebuild-pages
+    """  # noqa: D301 - \b is click's own mark
     with bar() as shown:
         task = shown.add_task("Rendering", total=Project.objects.count())
         mended = rebuild_pages(by=host(), progress=lambda done: shown.update(task, completed=done))

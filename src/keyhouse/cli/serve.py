@@ -64,7 +64,14 @@ class Wishes:
 @click.option("--tls-cert", type=click.Path(path_type=Path), help="Certificate chain (PEM): serve https.")
 @click.option("--tls-key", type=click.Path(path_type=Path), help="Its private key (PEM).")
 def command(data: str | None, **wished: object) -> None:
-    """Run the index in the foreground until Ctrl-C or SIGTERM; running requests are finished first."""
+    """Run the index in the foreground until Ctrl-C or SIGTERM; running requests are finished first.
+
+    \b
+    Examples:
+      keyhouse serve
+      keyhouse serve --host 0.0.0.0 --port 8400 --workers 4 --data /srv/keyhouse
+      keyhouse serve --tls-cert cert.pem --tls-key key.pem
+    """  # noqa: D301 - \b is click's own mark
     serve(Wishes(**wished), data)  # type: ignore[arg-type]  # click has read each by the type of its option
 
 

@@ -14,7 +14,13 @@ from keyhouse.core.configuration import SETTINGS, Configuration, Setting, shown_
     "--markdown", is_flag=True, help="Print the page of the documentation: names, defaults, meanings."
 )
 def command(*, is_json: bool, markdown: bool) -> None:
-    """Print every setting with its value, where it came from, and what it means. Secrets are hidden."""
+    """Print every setting with its value, where it came from, and what it means. Secrets are hidden.
+
+    \b
+    Examples:
+      keyhouse settings
+      keyhouse settings --json
+    """  # noqa: D301 - \b is click's own mark
     if markdown:
         click.echo(page(), nl=False)
         return

@@ -11,5 +11,10 @@ from keyhouse.core.actor import host
 
 @click.command("setup-link")
 def command() -> None:
-    """Print a new set-up link while no operator exists; the link before it dies."""
+    """Print a new set-up link while no operator exists; the link before it dies.
+
+    \b
+    Example:
+      keyhouse setup-link
+    """  # noqa: D301 - \b is click's own mark
     click.echo(configuration.current().base_url + make_setup_link(by=host()))
