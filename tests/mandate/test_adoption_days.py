@@ -170,6 +170,9 @@ class World:
             "all": len(found),
             "compliant": sum(map(self.complies, found)),
             "resistant": sum("key" in self.factors(one) for one in found),
+            "device": sum("key" in self.factors(one) for one in found),
+            "synced": 0,
+            "app": sum("app" in self.factors(one) for one in found),
             "two": sum(len(self.factors(one)) > 1 for one in found),
             "exempt": sum(one in self.exempt for one in found),
         }
@@ -215,6 +218,25 @@ def test_counters_are_those_of_counting_by_hand(seed: int) -> None:
     for one in DENOMINATORS:
         share = one.share_of(found)
         assert 0 <= share.part <= share.whole, one.key
+
+
+def test_kinds_of_factors_are_told_apart_and_nothing_is_told_of_days_that_did_not() -> None:
+    store(document(methods=KEYS))
+    bea, cleo = with_app(with_key(make_user("bea"))), with_key(make_user("cleo"))
+    SecurityKey.objects.filter(user=cleo).update(backup_eligible=True)
+    for user in (bea, cleo, with_app(make_user("dan")), make_user("eve")):
+        Role.objects.create(
+            project=make_project(f"of-{user.username}"), user=user, kind="owner", since_at=NOW
+        )
+    count_now(NOW)
+    found = counts()
+    shares = {
+        key: find_denominator(key).share_of(found) for key in ("security-keys", "synced-passkeys", "apps")
+    }
+    assert shares == {"security-keys": Share(1, 4), "synced-passkeys": Share(1, 4), "apps": Share(2, 4)}
+    older = {"people": {"covered": {"all": 4, "resistant": 2}}}
+    assert find_denominator("apps").share_of(older).percent is None
+    assert find_denominator("phishing-resistant").share_of(older) == Share(2, 4)
 
 
 def test_many_people_are_counted_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:

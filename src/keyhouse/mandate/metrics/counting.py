@@ -88,6 +88,9 @@ class Alike(NamedTuple):
     covered: bool
     compliant: bool
     resistant: bool
+    device: bool
+    synced: bool
+    app: bool
     two: bool
     exempt: bool
     told: bool
@@ -148,7 +151,7 @@ def _people_dict(groups: Counter[Alike]) -> dict[str, dict[str, int]]:
         for name in _populations_of(group):
             numbers = found[name]
             numbers["all"] += count
-            for flag in ("compliant", "resistant", "two", "exempt", "told", "refused", "coming"):
+            for flag in _SHOWN[1:]:
                 numbers[flag] += count * getattr(group, flag)
     return {
         name: {flag: numbers[flag] for flag in _SHOWN if name == "covered" or flag not in _OF_COVERED}
@@ -157,7 +160,8 @@ def _people_dict(groups: Counter[Alike]) -> dict[str, dict[str, int]]:
 
 
 _OF_COVERED: Final = frozenset({"told", "refused", "coming"})
-_SHOWN: Final = ("all", "compliant", "resistant", "two", "exempt", "told", "refused", "coming")
+_KINDS: Final = ("device", "synced", "app")
+_SHOWN: Final = ("all", "compliant", "resistant", *_KINDS, "two", "exempt", "told", "refused", "coming")
 
 
 def _populations_of(group: Alike) -> Iterator[str]:
@@ -310,6 +314,9 @@ def _alike(facts: Facts, measure: Yardstick, is_active: bool, factors: int) -> A
         covered=is_covered,
         compliant=complies,
         resistant=not RESISTANT.isdisjoint(person.factors),
+        device="security-key" in person.factors,
+        synced="passkey" in person.factors,
+        app="authenticator-app" in person.factors,
         two=factors > 1,
         exempt=exempt,
         told=any(policy.mandate.announced_at <= at <= now for at in facts.told_at.get(policy.name, ())),

@@ -3,6 +3,7 @@
 The counters of a day are a document of plain numbers, so that years of them are read at once:
 
     people.POPULATION.{all, compliant, resistant, two, exempt}   POPULATION: accounts, authority, active, covered
+    people.POPULATION.{device, synced, app}                      who hold at least one factor of that kind
     people.covered.{told, refused, coming}
     projects.{owned, covered}.{all, one, every, archived}        with an owner; one or every owner complies
     downloads.{owned, covered}.{all, one, every}                 the same, weighted by downloads of 30 days
@@ -72,6 +73,8 @@ class Denominator:
         found: Any = counts
         for step in self.path:
             found = found.get(step, {})
+        if not any(one in found for one in self.parts):
+            return Share(0, 0)  # a day of before that was counted
         return Share(
             sum(found.get(one, 0) for one in self.parts), sum(found.get(one, 0) for one in self.wholes)
         )
@@ -99,6 +102,12 @@ DENOMINATORS: Final = (
                 ("publisher", "token", "robot", "weak", "other")),
     Denominator("phishing-resistant", "Phishing-resistant", "hold a security key or passkey",
                 "people whom the mandate covers", ("people", "covered"), ("resistant",)),
+    Denominator("security-keys", "Security keys", "hold a key that stays on its device",
+                "people whom the mandate covers", ("people", "covered"), ("device",)),
+    Denominator("synced-passkeys", "Synced passkeys", "hold a passkey that several devices can have",
+                "people whom the mandate covers", ("people", "covered"), ("synced",)),
+    Denominator("apps", "Authenticator apps", "hold an authenticator app",
+                "people whom the mandate covers", ("people", "covered"), ("app",)),
     Denominator("two-factors", "Two or more factors", "hold at least two second factors",
                 "people whom the mandate covers", ("people", "covered"), ("two",)),
     Denominator("notice", "Told", "were reached by a notice since the announcement",
