@@ -13,6 +13,7 @@ import time
 import venv
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -29,6 +30,7 @@ OLD_PIP = ROOT / "locks" / "old-pip.txt"
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
+START = datetime(2031, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -72,6 +74,20 @@ class Server:
         """Ask the server to stop and return its exit code."""
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(40)
+
+
+class Moment:
+    """The clock file of an index."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.now = path, START
+        self.go(timedelta(0))
+
+    def go(self, span: timedelta) -> None:
+        self.now += span
+        draft = self.path.with_suffix(".new")
+        draft.write_text(self.now.isoformat().replace("+00:00", "Z"))
+        draft.rename(self.path)
 
 
 def bare_environment() -> dict[str, str]:

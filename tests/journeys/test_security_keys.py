@@ -5,15 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, CDPSession, Page, expect
 from tests.accounts.second_factors.soft_maker import Maker, metadata
-from tests.journeys.conftest import Server, start_server
+from tests.journeys.conftest import Moment, Server, start_server
 
 PASSWORD = "seven otters counted the slow green trains"
+# A Chromium without a window has no list of passkeys to show below a field, says so, and would not be asked for one;
+# asked all the same, it takes the passkey that is there. What it was asked for outlives the page in its storage.
+WITH_A_LIST = """
+  PublicKeyCredential.isConditionalMediationAvailable = async () => true;
+  const get = navigator.credentials.get.bind(navigator.credentials);
+  navigator.credentials.get = (asked) => {
+    const { challenge, allowCredentials } = asked.publicKey;
+    const told = [asked.mediation, challenge.byteLength, allowCredentials.length];
+    sessionStorage.setItem("asked", JSON.stringify(told));
+    return get(asked);
+  };
+"""
 
 
 @dataclass
@@ -125,7 +138,7 @@ def add_key(page: Page, server: Server, name: str) -> None:
 
 
 def test_a_life_with_keys(desk: Desk, server: Server) -> None:
-    """Set-up, passkey sign-in, second factor, two keys, the last one stays."""
+    """Set-up, passkey sign-in, second factor, two keys, the last one stays, also when its removal is sent."""
     page, first = desk.page, set_up(desk, server)
     sign_out(desk, server)
 
@@ -144,10 +157,50 @@ def test_a_life_with_keys(desk: Desk, server: Server) -> None:
     desk.take_out(first)
     desk.plug_in(transport="ble")
     add_key(page, server, "drawer")
+    removal = page.get_by_role("link", name="Remove drawer").get_attribute("href")
     page.get_by_role("link", name=re.compile("Remove Security key|Remove Passkey")).click()
     page.get_by_role("button", name="Remove it").click()
     expect(page.get_by_role("cell", name="drawer", exact=True)).to_be_visible()
     expect(page.get_by_text("your last one: it stays until there is another")).to_be_visible()
+
+    page.goto(f"{server.url}{removal}")
+    with page.expect_response(lambda answer: answer.request.method == "POST") as refused:
+        page.get_by_role("button", name="Remove it").click()
+    assert refused.value.status == 409
+    expect(page.get_by_text("This is the last second factor of an account that needs one.")).to_be_visible()
+    page.goto(f"{server.url}/account/second-factors/")
+    expect(page.get_by_role("cell", name="drawer", exact=True)).to_be_visible()
+
+
+def test_an_old_proof_is_made_new_by_the_key(desk: Desk, data: Path) -> None:
+    page, moment = desk.page, Moment(data.parent / "clock")
+    server = start_server(data, KEYHOUSE_CLOCK_FILE=str(moment.path))
+    try:
+        set_up(desk, server)
+        wanted = f"{server.url}/account/emails/add/"
+        moment.go(timedelta(minutes=16))
+        page.goto(wanted)
+        expect(page).to_have_url(re.compile("/account/step-up/"))
+        page.get_by_role("button", name="Use your security key").click()
+        expect(page).to_have_url(wanted)
+        expect(page.get_by_label("E-mail address")).to_be_visible()
+    finally:
+        server.stop()
+
+
+def test_the_field_for_the_user_name_offers_passkeys(desk: Desk, server: Server) -> None:
+    page = desk.page
+    set_up(desk, server)
+    sign_out(desk, server)
+    page.goto(f"{server.url}/account/sign-in/")
+    field = page.get_by_label("User name or e-mail address")
+    expect(field).to_have_attribute("autocomplete", "username webauthn")
+    page.add_init_script(WITH_A_LIST)
+    page.goto(f"{server.url}/account/sign-in/?next=/account/tokens/", wait_until="commit")
+    expect(page).to_have_url(f"{server.url}/account/tokens/")
+    mediation, challenge, named = page.evaluate("JSON.parse(sessionStorage.getItem('asked'))")
+    assert (mediation, named) == ("conditional", 0)
+    assert challenge >= 16
 
 
 def test_a_copied_key_is_found_out(desk: Desk, server: Server) -> None:

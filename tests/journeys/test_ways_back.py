@@ -6,7 +6,7 @@ import email
 import re
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from email import policy
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pyotp
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from tests.distfiles.builders import build_wheel
-from tests.journeys.conftest import Server, start_server
+from tests.journeys.conftest import Moment, Server, start_server
 from tests.journeys.test_clients import listed, succeeded, twine
 from tests.journeys.test_first_hour import code_of, next_code_of
 from tests.journeys.test_security_keys import Desk, desk
@@ -24,7 +24,6 @@ __all__ = ["desk"]
 
 PASSWORD = "seven otters counted the slow green trains"
 ANOTHER = "eleven herons folded the wide paper harbour"
-START = datetime(2031, 3, 4, 5, 6, 7, tzinfo=UTC)
 
 
 def person(username: str, *factors: str) -> dict[str, Any]:
@@ -248,20 +247,6 @@ def finish_with_codes(page: Page) -> None:
 
 
 # ---- everything lost but the mailbox
-
-
-class Moment:
-    """The clock file of an index."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.now = path, START
-        self.go(timedelta(0))
-
-    def go(self, span: timedelta) -> None:
-        self.now += span
-        draft = self.path.with_suffix(".new")
-        draft.write_text(self.now.isoformat().replace("+00:00", "Z"))
-        draft.rename(self.path)
 
 
 def test_a_lost_factor_comes_back_by_mail_and_the_word_of_a_co_owner(
