@@ -139,10 +139,13 @@ def check_security_keys(settings: Configuration) -> Iterator[Finding]:
     try:
         told = former_keys(settings)
     except ConfigurationError as error:
-        yield problem("security keys", str(error), "The server doesn't start until one of these is set.")
+        fix = "A server with these settings doesn't start. Where the service has others, let the doctor have them, too."
+        yield problem("security keys", str(error), fix)
         return
     for line in told:
-        yield hint("security keys", line, "KEYHOUSE_FORMER_RP_IDS says so; nothing else has to be done here.")
+        yield hint(
+            "security keys", line, "Leave KEYHOUSE_FORMER_RP_IDS as it is until nobody has such a key."
+        )
 
 
 def check_operator_networks(settings: Configuration) -> Iterator[Finding]:

@@ -69,8 +69,8 @@ def command(data: str | None, **wished: object) -> None:
     \b
     Examples:
       keyhouse serve
-      keyhouse serve --host 0.0.0.0 --port 8400 --workers 4 --data /srv/keyhouse
-      keyhouse serve --tls-cert cert.pem --tls-key key.pem
+      keyhouse serve --workers 4 --data /srv/keyhouse
+      keyhouse serve --host 0.0.0.0 --tls-cert cert.pem --tls-key key.pem
     """  # noqa: D301 - \b is click's own mark
     serve(Wishes(**wished), data)  # type: ignore[arg-type]  # click has read each by the type of its option
 
