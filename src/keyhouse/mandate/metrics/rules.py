@@ -74,7 +74,7 @@ class Denominator:
         for step in self.path:
             found = found.get(step, {})
         if not any(one in found for one in self.parts):
-            return Share(0, 0)  # a day of before that was counted
+            return Share(0, 0)  # of a day on which that was not counted yet
         return Share(
             sum(found.get(one, 0) for one in self.parts), sum(found.get(one, 0) for one in self.wholes)
         )
