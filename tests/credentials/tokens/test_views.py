@@ -67,6 +67,7 @@ def test_the_form_offers_ones_own_projects_and_narrow_values_first(browser: Brow
     assert re.search(r'name="expires_in_days" value="90"', page)
     assert re.search(r'value="upload"[^>]* checked', page)
     assert not re.search(r'value="(yank|read)"[^>]* checked', page)
+    assert re.search(r"Why for all projects\? <[^>]*>\(for such a token only\)<", page)
 
 
 def test_a_link_can_pick_the_project(browser: Browser, alpha: Project, beta: Project) -> None:

@@ -150,8 +150,9 @@ class MintForm(NarrowForm):
     )
     reason = forms.ChoiceField(
         label="Why for all projects?",
+        label_suffix="for such a token only",
         required=False,
-        help_text="Needed for a token for all projects, and for no other. If such a token leaks, everything you publish is at risk.",
+        help_text="If a token for all projects leaks, everything you publish is at risk.",
         choices=[("", "Choose…"), *REASONS],
     )
     actions = forms.MultipleChoiceField(
