@@ -19,7 +19,7 @@ from django.test import TransactionTestCase
 from django.test.client import ClientHandler
 from hypothesis import HealthCheck, settings
 
-from tests import costs, ready
+from tests import costs, ready, sampled
 
 # a busy machine is no fault of what is tried
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,6 +57,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = getattr(item, "fixturenames", ())
         if item.get_closest_marker("django_db") or {"db", "transactional_db"}.intersection(names):
             item.add_marker("database")
+    if connection.vendor == "postgresql":  # an ordinary run has tried every case on SQLite before
+        sampled.mark_the_spared(items)
 
 
 def is_required(what: str) -> bool:
