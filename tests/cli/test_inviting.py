@@ -10,11 +10,13 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.cli.test_host_commands import ADA
 
-from keyhouse.accounts.models import OneTimeLink
+from keyhouse.accounts.models import OneTimeLink, User
+from keyhouse.accounts.oversight.suspending import suspend_user
 from keyhouse.cli import import_, user
 from keyhouse.cli.dev_document import read_document
 from keyhouse.cli.dev_sowing import sow
 from keyhouse.core import clock
+from keyhouse.core.actor import host
 from keyhouse.mail.models import Mail
 from keyhouse.projects.collaborators.models import ProjectInvitation
 from keyhouse.web.wiring import wire_all
@@ -94,6 +96,20 @@ def test_a_list_that_is_wrong_invites_nobody(made: None, tmp_path: Path, text: s
     assert done.exit_code == 2
     assert told in done.stderr
     assert OneTimeLink.objects.count() == 0
+
+
+def test_a_list_gives_away_no_project_whose_owners_are_gone(made: None, people: Path) -> None:
+    ada = User.objects.get(username="ada")
+    suspend_user(ada, "left the company", by=host(), now=clock.now())
+    mails = Mail.objects.count()
+    done = run(user.command, "invite", "--from", people)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "Nobody looks after this project any more" in done.stderr
+    assert (OneTimeLink.objects.count(), ProjectInvitation.objects.count(), Mail.objects.count()) == (
+        0,
+        0,
+        mails,
+    )
 
 
 def test_names_and_addresses_of_others_are_refused_and_the_rest_invited(made: None, tmp_path: Path) -> None:

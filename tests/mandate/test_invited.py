@@ -128,6 +128,7 @@ def test_a15_whoever_joins_a_critical_project_is_asked_as_its_owners_are(ada: Us
     CriticalProject.objects.create(
         criterion=CRITICAL.key, normalized_name="alpha", lineage=alpha.lineage, since_at=ANNOUNCED - DAY
     )
+    User.objects.filter(pk=ada.pk).update(last_seen_at=clock.now())
     critical = services.invite("alpha", "zoe", "maintainer", by=host())
     other = services.invite("beta", "zoe", "maintainer", by=host())
 

@@ -16,11 +16,13 @@ _SPAN: Final = re.compile(r"([1-9][0-9]{0,3})([mhd])")
 class WithDefault(click.Group):
     """Takes `keyhouse GROUP THING …` for `keyhouse GROUP set THING …`; the latter names a thing called like a command."""
 
+    default = DEFAULT
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the default command where the first word is none of the group's."""
-        words = args if args[0] in self.commands else [DEFAULT, *args]
+        words = args if args[0] in self.commands else [self.default, *args]
         return super().resolve_command(ctx, words)
 
 

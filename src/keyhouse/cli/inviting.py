@@ -20,8 +20,9 @@ from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.names import normalise
-from keyhouse.projects.collaborators.errors import AlreadyInvited
+from keyhouse.projects.collaborators.errors import AlreadyInvited, ProjectLeft
 from keyhouse.projects.collaborators.services import invite
+from keyhouse.projects.ownership import is_left
 from keyhouse.projects.queries import find_project
 from keyhouse.projects.rules import MAINTAINER, OWNER
 
@@ -48,10 +49,13 @@ def invite_many(path: Path, *, is_mailed: bool, is_again: bool, is_dry: bool) ->
 def _require_projects(people: list[Invitee]) -> None:
     for wanted in sorted({wanted for person in people for wanted in person.projects}):
         name, role = _project_and_role(wanted)
-        if find_project(name) is None or role not in {OWNER, MAINTAINER}:
+        project = find_project(name)
+        if project is None or role not in {OWNER, MAINTAINER}:
             raise click.UsageError(
                 f"{wanted}: there is no such project here, or no such role (owner, maintainer)."
             )
+        if is_left(project, clock.now()):
+            raise click.UsageError(f"{wanted}: {ProjectLeft.sentence} {ProjectLeft.fix}")
 
 
 def _project_and_role(wanted: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from keyhouse.accounts.models import Proposal, User
 from keyhouse.accounts.queries import find_user
 from keyhouse.cli.main import FAILED, as_json
 from keyhouse.cli.mandate_naming import read_policy
+from keyhouse.cli.proposed import tell_proposed
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import NotFound
@@ -153,10 +154,7 @@ def unmark(username: str, reason: str, *, is_json: bool) -> None:
 
 
 def _propose(how: Callable[..., Proposal], username: str, reason: str, *, is_json: bool) -> None:
-    row = how(_person(username), reason, by=host(), now=clock.now())
-    data = {"user": username, "proposal": row.pk, "effective_at": _written(row.effective_at)}
-    when = f"takes effect at {data['effective_at']}" if row.effective_at else "waits for approval"
-    click.echo(as_json(data) if is_json else f"Proposal {row.pk} {when}, at /operator/proposals/.")
+    tell_proposed(how(_person(username), reason, by=host(), now=clock.now()), as_json=is_json)
 
 
 def _person(username: str) -> User:
@@ -164,7 +162,3 @@ def _person(username: str) -> User:
     if user is None:
         raise NotFound(f"There is no user {username}.", fix="`keyhouse user list` shows them.")
     return user
-
-
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else clock.format_instant(at)

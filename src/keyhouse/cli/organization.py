@@ -1,4 +1,4 @@
-"""`keyhouse organization`: applications for organizations, from the host."""
+"""`keyhouse organization`: applications for organizations and owners for those without, from the host."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from typing import Any
 
 import click
 
+from keyhouse.accounts.oversight.errors import PersonMissing
+from keyhouse.accounts.queries import find_user
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.proposed import tell_proposed
 from keyhouse.core import clock
 from keyhouse.core.actor import host
-from keyhouse.organizations import applying, queries
+from keyhouse.organizations import applying, ownership, queries
+from keyhouse.organizations.errors import OrganizationMissing
 from keyhouse.organizations.models import OrganizationApplication
 
 
 @click.group("organization")
 def command() -> None:
-    """Answer applications for organizations, where KEYHOUSE_ORGANIZATIONS is `application`.
+    """Answer applications for organizations, where KEYHOUSE_ORGANIZATIONS is `application`; propose owners.
 
     \b
     Examples:
@@ -23,6 +27,7 @@ def command() -> None:
       keyhouse organization approve 7
       keyhouse organization ask 7 "Who else belongs to it?"
       keyhouse organization decline 7 --reason "There is a team for this already."
+      keyhouse organization new-owner acme ada --reason "Its owner has left the company."
     """  # noqa: D301 - \b is click's own mark
 
 
@@ -100,3 +105,23 @@ def ask(number: int, question: str) -> None:
     """  # noqa: D301 - \b is click's own mark
     applying.ask(number, question, by=host())
     click.echo("Asked.")
+
+
+@command.command("new-owner")
+@click.argument("name")
+@click.argument("username", metavar="USER")
+@click.option("--reason", required=True, help="Why; everybody who belongs to it and all operators read it.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def new_owner(name: str, username: str, reason: str, *, as_json: bool) -> None:
+    """Propose USER as owner of an organization that nobody looks after; two operators approve it, or it waits a day.
+
+    \b
+    Example:
+      keyhouse organization new-owner acme ada --reason "Its owner has left the company."
+    """  # noqa: D301 - \b is click's own mark
+    found, user = queries.find_organization(name), find_user(username)
+    if found is None:
+        raise OrganizationMissing
+    if user is None:
+        raise PersonMissing(fix="`keyhouse user list` shows them.")
+    tell_proposed(ownership.propose_owner(found, user, reason, by=host(), now=clock.now()), as_json=as_json)

@@ -9,12 +9,16 @@ from typing import Any, Final
 import click
 from django.db.models import Q, QuerySet
 
-from keyhouse.cli import project_readers
+from keyhouse.accounts.oversight.errors import PersonMissing
+from keyhouse.accounts.queries import find_user
+from keyhouse.cli import project_people, project_readers
+from keyhouse.cli.project_people import people_of
+from keyhouse.cli.proposed import tell_proposed
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import NotFound
 from keyhouse.distfiles.names import normalise
-from keyhouse.projects import queries
+from keyhouse.projects import ownership, queries
 from keyhouse.projects.life_cycle import deleting, restoring, services
 from keyhouse.projects.life_cycle import queries as life_cycle
 from keyhouse.projects.life_cycle.errors import NothingToRestore
@@ -30,33 +34,42 @@ _STATES: Final = [status.value for status in Project.Status]
 
 @click.group("project")
 def command() -> None:
-    """List, yank, archive, deprecate, delete and bring back projects and releases."""
+    """List, yank, archive, deprecate, delete and bring back projects and releases; look after their people."""
 
 
+command.add_command(project_people.command)
 command.add_command(project_readers.command)
 
 
 @command.command("list")
 @click.argument("text", default="")
 @click.option("--status", type=click.Choice(_STATES), help="Only those of this status.")
+@click.option("--without-owner", is_flag=True, help="Only those without an owner who could act.")
 @click.option("--deleted", is_flag=True, help="What was deleted and can be brought back, instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def list_(text: str, *, status: str | None, deleted: bool, as_json: bool) -> None:
+def list_(text: str, *, status: str | None, without_owner: bool, deleted: bool, as_json: bool) -> None:
     """List projects by name; TEXT: only those whose name or summary holds it.
 
     \b
     Examples:
       keyhouse project list
       keyhouse project list numpy --status archived
+      keyhouse project list --without-owner
       keyhouse project list --deleted --json
     """  # noqa: D301 - \b is click's own mark
-    rows = map(_removal, _removals(text)) if deleted else map(_brief, _chosen(text, status))
+    rows = (
+        map(_removal, _removals(text))
+        if deleted
+        else map(_brief, _chosen(text, status, without_owner=without_owner))
+    )
     for row in rows:
         click.echo(json.dumps(row) if as_json else _line(row))
 
 
-def _chosen(text: str, status: str | None) -> Any:
-    projects = Project.objects.order_by("normalized_name")
+def _chosen(text: str, status: str | None, *, without_owner: bool) -> Any:
+    projects = (
+        ownership.projects_without_owner() if without_owner else Project.objects.order_by("normalized_name")
+    )
     if text:
         projects = projects.filter(Q(normalized_name__contains=normalise(text)) | Q(summary__icontains=text))
     if status:
@@ -136,7 +149,7 @@ def _whole(project: Project) -> dict[str, Any]:
         "successor": project.successor,
         "file_limit": project.file_limit,
         "project_limit": project.project_limit,
-        "people": _people(project),
+        "people": people_of(project),
         "releases": [
             {
                 "version": release.version,
@@ -151,30 +164,22 @@ def _whole(project: Project) -> dict[str, Any]:
     }
 
 
-def _people(project: Project) -> list[dict[str, Any]]:
-    return [
-        {
-            "username": role.user.username,
-            "role": role.kind,
-            "since": clock.format_instant(role.since_at),
-            "state": role.user.state,
-        }
-        for role in queries.roles_of_project(project)
-    ]
-
-
-@command.command()
+@command.command("new-owner")
 @click.argument("name")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def people(name: str, *, as_json: bool) -> None:
-    """List who has a role in a project, and how their accounts stand.
+@click.argument("username", metavar="USER")
+@click.option("--reason", required=True, help="Why; everybody with a role in it and all operators read it.")
+@_JSON
+def new_owner(name: str, username: str, reason: str, *, as_json: bool) -> None:
+    """Propose USER as owner of a project that nobody looks after; two operators approve it, or it waits a day.
 
     \b
     Example:
-      keyhouse project people alpha
+      keyhouse project new-owner alpha ada --reason "Its owner has left the company."
     """  # noqa: D301 - \b is click's own mark
-    for row in _people(_get(name)):
-        click.echo(json.dumps(row) if as_json else _line(row))
+    project, user = _get(name), find_user(username)
+    if user is None:
+        raise PersonMissing(fix="`keyhouse user list` shows them.")
+    tell_proposed(ownership.propose_owner(project, user, reason, by=host(), now=clock.now()), as_json=as_json)
 
 
 class _Bytes(click.ParamType[int | None]):

@@ -17,7 +17,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.organizations.models import Membership
 from keyhouse.projects import queries, rights
 from keyhouse.projects.errors import ProjectNotFound, ProjectOwned
-from keyhouse.projects.models import File, Project, Role
+from keyhouse.projects.models import File, FormerRole, Project, Role
 
 
 def _owners() -> QuerySet[Role]:
@@ -55,6 +55,17 @@ def may_have_new_owner(project: Project, now: datetime) -> bool:
         organization_id=project.organization_id or 0, kind=Role.Kind.OWNER
     )
     return not (_is_looked_after(owners, project, now) or _is_looked_after(of_organization, project, now))
+
+
+def is_left(project: Project, now: datetime) -> bool:
+    """Whether somebody owned the project once and nobody looks after it any more: operators give it a new owner together.
+
+    One that was imported and never had an owner isn't left.
+    """
+    had = FormerRole.objects.filter(lineage=project.lineage, kind=Role.Kind.OWNER)
+    has = Role.objects.filter(project=project, kind=Role.Kind.OWNER)
+    is_owned = project.organization_id is not None or has.exists() or had.exists()
+    return is_owned and may_have_new_owner(project, now)
 
 
 def _appoint(project: Project, user: User, now: datetime) -> None:

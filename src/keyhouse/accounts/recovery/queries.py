@@ -48,6 +48,18 @@ def find_open(user_id: int, now: datetime) -> RecoveryCase | None:
     return RecoveryCase.objects.filter(user_id=user_id, state=_OPEN, expires_at__gt=now).first()
 
 
+def open_cases(now: datetime) -> QuerySet[RecoveryCase]:
+    """Return the cases that are open, the oldest first, with their people."""
+    rows = RecoveryCase.objects.filter(state=_OPEN, expires_at__gt=now)
+    return rows.select_related("user").order_by("opened_at", "pk")
+
+
+def closed_cases(now: datetime) -> QuerySet[RecoveryCase]:
+    """Return the cases that are over, the newest first, with their people."""
+    rows = RecoveryCase.objects.exclude(state=_OPEN, expires_at__gt=now)
+    return rows.select_related("user").order_by("-pk")
+
+
 def get_case(case_id: int) -> RecoveryCase:
     """Return a case with its person; raises CaseMissing."""
     case = RecoveryCase.objects.filter(pk=case_id).select_related("user").first()

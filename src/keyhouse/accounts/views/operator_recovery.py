@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from django.http import HttpResponse
@@ -13,11 +12,10 @@ from django.shortcuts import render
 from keyhouse.accounts.emails import site_address
 from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.middleware import AskedRequest
-from keyhouse.accounts.models import RecoveryCase, RecoveryWord, User
+from keyhouse.accounts.models import RecoveryCase
 from keyhouse.accounts.recovery import confirming, queries, words
 from keyhouse.accounts.recovery.forms import ProposeForm, ReasonForm
-from keyhouse.accounts.recovery.letters import BASIS_WORDS
-from keyhouse.accounts.recovery.rules import Stage, Support
+from keyhouse.accounts.recovery.showing import shown_case
 from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
@@ -26,65 +24,16 @@ LIST: Final = "/operator/recovery/"
 CLOSED_SHOWN: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class ShownCase:
-    """A case as operators see it: what speaks for it, who may act, and what who looks can do."""
-
-    case: RecoveryCase
-    support: Support
-    stage: Stage
-    words: list[RecoveryWord]
-    age: timedelta
-    vouchers: list[str]
-    operators: list[str]
-    is_mine: bool
-    may_approve: bool
-    may_withdraw: bool
-    may_hand_over: bool
-
-    @property
-    def rests_on(self) -> str:
-        """Say what a complete case rests on."""
-        return BASIS_WORDS.get(self.case.basis, "")
-
-
-def _shown(case: RecoveryCase, by: Actor, now: datetime) -> ShownCase:
-    support, said = queries.support_of(case, now), queries.words_of(case)
-    stage = queries.stage_of(case, support, now)
-    is_mine, spoke = case.user_id == by.user_id, {word.by_id: word.kind for word in said}
-    is_open = stage != "over"
-    able = queries.active_operators(now).exclude(pk=case.user_id)
-    waiting = User.objects.filter(pk__in=queries.counting_co_owners(case)).order_by("username")
-    return ShownCase(
-        case=case,
-        support=support,
-        stage=stage,
-        words=said,
-        age=(case.closed_at or now) - case.opened_at,
-        vouchers=[one.username for one in waiting if one.pk not in spoke],
-        operators=[one.username for one in able if one.pk not in spoke],
-        is_mine=is_mine,
-        may_approve=is_open and not is_mine and by.user_id not in spoke,
-        may_withdraw=is_open and spoke.get(by.user_id or 0) == RecoveryWord.Kind.APPROVAL,
-        may_hand_over=stage == "ready"
-        and not is_mine
-        and "operator" in case.basis
-        and words.is_handed_over(case),
-    )
-
-
 @actions.classified(GET="recovery.read-all")
 def console(request: AskedRequest) -> HttpResponse:
     """Show the open cases, the oldest first, the holds that an operator's word ends, and what is over."""
     now = clock.now()
-    rows = RecoveryCase.objects.select_related("user")
-    is_open = {"state": RecoveryCase.State.OPEN, "expires_at__gt": now}
-    cases = [_shown(case, request.actor, now) for case in rows.filter(**is_open).order_by("opened_at", "pk")]
+    cases = [shown_case(case, request.actor, now) for case in queries.open_cases(now)]
     context = {
         "cases": cases,
         "oldest": cases[0].age.total_seconds() if cases else None,
         "middle": cases[len(cases) // 2].age.total_seconds() if cases else None,
-        "closed": rows.exclude(**is_open).order_by("-pk")[:CLOSED_SHOWN],
+        "closed": queries.closed_cases(now)[:CLOSED_SHOWN],
         "holds": queries.holds_for_operators(now),
     }
     return render(request, "accounts/operator_recovery.html", context)
@@ -93,7 +42,7 @@ def console(request: AskedRequest) -> HttpResponse:
 @actions.classified(GET="recovery.read-all")
 def one_case(request: AskedRequest, case_id: int) -> HttpResponse:
     """Show one case."""
-    shown = _shown(queries.get_case(case_id), request.actor, clock.now())
+    shown = shown_case(queries.get_case(case_id), request.actor, clock.now())
     return render(request, "accounts/operator_case.html", {"shown": shown})
 
 
@@ -107,7 +56,7 @@ def _with_reason(request: AskedRequest, case_id: int, title: str, act: Act) -> H
         form.carry_out(lambda: act(case_id, form.cleaned_data["reason"], request.actor, now))
         if not form.errors:
             return SeeOther(f"{LIST}{case_id}/")
-    shown = _shown(queries.get_case(case_id), request.actor, now)
+    shown = shown_case(queries.get_case(case_id), request.actor, now)
     return show_form(request, "accounts/operator_word.html", form, {"shown": shown, "title": title})
 
 
@@ -145,7 +94,7 @@ def hand_over(request: AskedRequest, case_id: int) -> HttpResponse:
     now, link = clock.now(), ""
     if request.method == "POST":
         link = site_address(words.hand_over(case_id, by=request.actor, now=now))
-    shown = _shown(queries.get_case(case_id), request.actor, now)
+    shown = shown_case(queries.get_case(case_id), request.actor, now)
     return render(request, "accounts/operator_link.html", {"shown": shown, "link": link})
 
 

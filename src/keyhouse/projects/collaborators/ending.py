@@ -62,7 +62,7 @@ def _take_from(name: str, username: str, kind: str, action: str, by: Actor) -> R
         if not rules.is_higher(role.kind, kind or None):
             return None
         require_other_owner(project, role)
-        due_at = _due_at(project, role, by, now)
+        due_at = _due_at(project, role, now)
         if due_at > now:
             return _wait(project, role, kind, due_at, action, by)
         _end(project, role, kind, by, now)
@@ -114,7 +114,7 @@ def leave(name: str, kind: str = NOTHING, *, by: Actor) -> None:
         _record(LEAVE, project, role, kind, by)
 
 
-def hand_over(project: Project, to: Role, by_id: int, by: Actor, now: datetime) -> None:
+def hand_over(project: Project, to: Role, by_id: int, now: datetime) -> None:
     """Let the owner who handed the project over go, as the new one has accepted; in the caller's transaction.
 
     Of a critical project that waits as any other end of an owner does.
@@ -122,7 +122,7 @@ def hand_over(project: Project, to: Role, by_id: int, by: Actor, now: datetime) 
     role = Role.objects.filter(project=project, user_id=by_id, kind=OWNER).select_related("user").first()
     if role is None or role.pk == to.pk:
         return
-    due_at = _due_at(project, role, by, now)
+    due_at = _due_at(project, role, now)
     if due_at > now:
         _put_off(project, role, NOTHING, due_at, role.user_id, role.user.username, now)
         return
@@ -227,9 +227,9 @@ def remember(project: Project, role: Role, how: str, by_id: int | None, now: dat
     )
 
 
-def _due_at(project: Project, role: Role, by: Actor, now: datetime) -> datetime:
-    """Return when the end of a role takes effect: of an owner of a critical project after a wait (A15)."""
-    if role.kind != OWNER or by.kind == "host" or not standing.is_critical(project.normalized_name):
+def _due_at(project: Project, role: Role, now: datetime) -> datetime:
+    """Return when the end of a role takes effect: of an owner of a critical project after a wait, whoever asks (A15)."""
+    if role.kind != OWNER or not standing.is_critical(project.normalized_name):
         return now
     return now + timedelta(days=configuration.current().owner_removal_days)
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock
 from keyhouse.mail.letters import Facts, Letter, Link, Text
+from keyhouse.projects.collaborators.letters import named
 from keyhouse.projects.models import Project
 
 
@@ -17,7 +18,7 @@ def ended(project: Project, who: str, kind: str, by: str) -> Letter:
         "project-role-ended",
         f"{who} is {'now ' + kind if kind else 'no longer one of the people'} of {project.name}",
         (
-            Text(f"{by} {what} in the project {project.name}."),
+            Text(f"{named(by)} {what} in the project {project.name}."),
             Text("If that is not right, talk to each other; an owner can invite somebody again."),
             _people(project),
         ),
@@ -32,7 +33,7 @@ def will_end(project: Project, who: str, kind: str, by: str, due_at: datetime) -
         f"{who} will no longer own {project.name}",
         (
             Text(
-                f"{by} asked for it: {who} will be {after} in the project {project.name}. Because many depend on this "
+                f"{named(by)} asked for it: {who} will be {after} in the project {project.name}. Because many depend on this "
                 "project, that waits."
             ),
             Facts((("Takes effect at", clock.format_second(due_at)),)),
@@ -47,7 +48,7 @@ def kept(project: Project, who: str, by: str) -> Letter:
     return Letter(
         "project-owner-kept",
         f"{who} stays an owner of {project.name}",
-        (Text(f"{by} took back that {who} would no longer own {project.name}."), _people(project)),
+        (Text(f"{named(by)} took back that {who} would no longer own {project.name}."), _people(project)),
     )
 
 

@@ -85,6 +85,15 @@ class CollaboratorMissing(ProjectsRefusal):
     fix = "Look at the people of the project."
 
 
+class ProjectLeft(ProjectsRefusal):
+    """The host gives nobody a role in a project whose owners are gone: operators decide together who owns it."""
+
+    code = "project-left"
+    situation = Situation.CONFLICT
+    sentence = "Nobody looks after this project any more, so operators decide together who does."
+    fix = "Propose a new owner: `keyhouse project new-owner`, or the page of the project in the console."
+
+
 class OwnerLast(ProjectsRefusal):
     """A project always has an owner."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock, configuration
+from keyhouse.core.actor import host
 from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
 from keyhouse.projects.collaborators.models import ProjectInvitation
 from keyhouse.projects.models import Project
@@ -11,10 +12,15 @@ from keyhouse.projects.models import Project
 INBOX = "/account/invitations/"
 
 
+def named(by: str) -> str:
+    """Return who acted, as people read it; no account has the name of the host."""
+    return "Whoever runs this index" if by == host().name else by
+
+
 def invited(invitation: ProjectInvitation, project: Project, way_in: Link | None = None) -> Letter:
     """Return the mail to whoever is invited; `way_in` leads whoever has no account to one."""
     site = configuration.current().base_url
-    by = invitation.invited_by_name if invitation.invited_by_id is not None else "Whoever runs this index"
+    by = named(invitation.invited_by_name)
     return Letter(
         "project-invitation",
         f"You are invited to {project.name}",
@@ -48,7 +54,9 @@ def owner_invited(project: Project, whom: str, by: str) -> Letter:
         "project-owner-invited",
         f"{whom} is invited to own {project.name}",
         (
-            Text(f"{by} invited {whom} to be an owner of the project {project.name}, which you own, too."),
+            Text(
+                f"{named(by)} invited {whom} to be an owner of the project {project.name}, which you own, too."
+            ),
             Text("If that is not meant to be, take the invitation back on the page of its people."),
             _people(project),
         ),

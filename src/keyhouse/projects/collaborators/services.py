@@ -22,6 +22,7 @@ from keyhouse.core import actions, clock, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import SignInRequired
+from keyhouse.projects import ownership
 from keyhouse.projects import queries as projects
 from keyhouse.projects import rules as project_rules
 from keyhouse.projects.changing import thing_of
@@ -34,6 +35,7 @@ from keyhouse.projects.collaborators.errors import (
     InvitationRests,
     InvitationsTooMany,
     InviteeRefused,
+    ProjectLeft,
     RoleUnknown,
 )
 from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
@@ -59,10 +61,10 @@ def invite(  # noqa: PLR0913 - whom to what, and what only the host may say
 ) -> ProjectInvitation:
     """Offer a role in the project of that normalised name to a user name or an e-mail address.
 
-    The answer is the same whether or not anybody has that name or address. `until` (7 days otherwise) and `is_told`
-    (whether a mail goes out) are for the host. Raises InviteeRefused, UsernameRefused, AddressRefused, RoleUnknown,
+    The answer is the same whether or not anybody has that name or address. `is_told` (whether a mail goes out) is for the
+    host, and `until` (7 days otherwise) for what the host has just imported. Raises InviteeRefused, UsernameRefused, AddressRefused, RoleUnknown,
     AlreadyInvited, AlreadyCollaborator, InvitationsTooMany, TooManyAttempts, ProjectNotFound, ProjectQuarantined,
-    RoleRequired and what the gate raises.
+    ProjectLeft (the host), RoleRequired and what the gate raises.
     """
     if kind not in rules.KINDS:
         raise RoleUnknown
@@ -100,6 +102,8 @@ def _offer(  # noqa: PLR0913 - the columns of the row
     with transaction.atomic():
         user = accounts.find_user(username) if username else None
         project = locking.lock_project(name, action, by, user.pk if user else None)
+        if until is None:  # what an import just made is the host's to give
+            _require_answerable(project, by, now)
         _require_new(project, user, username, address, kind, now)
         invitation = ProjectInvitation(project=project, user=user, username=username, address=address)
         invitation.kind, invitation.hands_over = kind, hands_over
@@ -128,7 +132,7 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> ProjectInvitation:
     """Send an invitation once more; it lives for 7 days from then on, also where it was too old.
 
     Raises InvitationMissing for one of another project, one that is over and one that never was, TooManyAttempts,
-    ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
+    ProjectNotFound, ProjectQuarantined, ProjectLeft (the host), RoleRequired and what the gate raises.
     """
     now = clock.now()
     _require_role(name, RESEND, by)
@@ -138,6 +142,7 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> ProjectInvitation:
     limits.count_attempt(now=now, limit=limits.MAIL, subject=f"invitation:{invitation_id}")
     with transaction.atomic():
         project = locking.lock_project(name, RESEND, by)
+        _require_answerable(project, by, now)
         invitation = _open_one(project, invitation_id)
         invitation.sent_at = now
         invitation.expires_at = max(invitation.expires_at, now + life_of_offers())
@@ -181,7 +186,7 @@ def accept(invitation_id: int, *, by: Actor) -> Role:
         invitation.accepted_by_id = user_id
         _end(invitation, _Outcome.ACCEPTED, now)
         if invitation.hands_over and invitation.invited_by_id is not None:
-            ending.hand_over(project, role, invitation.invited_by_id, by, now)
+            ending.hand_over(project, role, invitation.invited_by_id, now)
         record(ACCEPT, by=by, about=thing_of(project), account_id=user_id, details=_told(invitation))
         others = [pk for pk in queries.owners_of(project) if pk != user_id]
         tell_others(others, letters.joined(project, by.name, role.kind), now)
@@ -225,6 +230,12 @@ def _count(by: Actor, now: datetime) -> None:
     if by.user_id is not None:
         subject = f"account:{by.user_id}"
         limits.count_attempt(now=now, limit=limits.INVITATION, subject=subject, network=by.network)
+
+
+def _require_answerable(project: Project, by: Actor, now: datetime) -> None:
+    """Raise ProjectLeft where the host alone would decide who looks after a project: no owner is there to object."""
+    if by.kind == "host" and ownership.is_left(project, now):
+        raise ProjectLeft
 
 
 def _require_new(  # noqa: PLR0913, PLR0917 - what an invitation is made of

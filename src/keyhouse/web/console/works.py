@@ -147,12 +147,14 @@ def get_kind(name: str) -> Kind:
     return kind
 
 
-def run_now(name: str, *, by: Actor, now: datetime) -> None:
-    """Let a work do a round now; it looks anew at what is due, so once more does no harm. Raises WorkMissing."""
+def run_now(name: str, *, by: Actor, now: datetime) -> object:
+    """Let a work do a round now; it looks anew at what is due, so once more does no harm. Raises WorkMissing.
+
+    Returns how much of what was done, as the work tells it; None where another process is at it.
+    """
     actions.require(by, RUN)
     kind = get_kind(name)
     with transaction.atomic():
         actions.require(by, RUN)
         record(RUN, by=by, about=Thing("job", None, kind.name))
-    if kind.begin is not None:
-        kind.begin(now)
+    return kind.begin(now) if kind.begin is not None else None

@@ -1,0 +1,124 @@
+"""`keyhouse recovery`: cases are listed at the host with who may act, and refused; nobody is let in by it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from tests.accounts.conftest import Clock, configure, make_person, signed_in, time, wired
+from tests.projects.conftest import everything
+
+from keyhouse.accounts import links
+from keyhouse.accounts.models import OneTimeLink, RecoveryCase, User
+from keyhouse.accounts.recovering import make_enrolment_link
+from keyhouse.accounts.recovery import words
+from keyhouse.accounts.sessions import actor_of
+from keyhouse.audit.models import Record
+from keyhouse.cli import recovery as cli
+from keyhouse.core import clock
+from keyhouse.core.actor import Actor, host
+from keyhouse.core.errors import Refusal
+from keyhouse.mail.models import Mail
+
+__all__ = ["configure", "time", "wired"]
+pytestmark = pytest.mark.django_db
+REASON = "She came to my desk with her badge."
+WHY = ("--reason", "she called: it was not her")
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    return make_person("ada")
+
+
+@pytest.fixture
+def operators(db: None) -> list[Actor]:
+    people = [make_person(name, is_operator=True) for name in ("one", "two")]
+    return [actor_of(signed_in(one)[0]) for one in people]
+
+
+@pytest.fixture
+def case(ada: User, operators: list[Actor]) -> RecoveryCase:
+    """Return the case that an operator opened for ada."""
+    made = words.propose("ada", REASON, hands_over=True, by=operators[0], now=clock.now())
+    Mail.objects.all().delete()
+    return made
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(cli.command, arguments)
+
+
+def told(*arguments: str) -> Any:
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+def refused(*arguments: str) -> str:
+    """Return the code of a refusal, of which the log alone may tell, and after which nothing is mailed."""
+    before, mails, log = everything(), Mail.objects.count(), Record.objects.filter(outcome="done").count()
+    done = run(*arguments)
+    assert isinstance(done.exception, Refusal), done.output
+    after = everything()
+    assert {table for table in after if after[table] != before[table]} <= {"audit.Record", "audit.Personal"}
+    assert (Mail.objects.count(), Record.objects.filter(outcome="done").count()) == (mails, log)
+    return done.exception.code
+
+
+def test_a_case_is_listed_with_what_was_said_and_who_approves_it_where(case: RecoveryCase) -> None:
+    [row] = told("list")
+    assert (row["number"], row["user"], row["begun_by"], row["stage"]) == (
+        case.pk,
+        "ada",
+        "operators",
+        "waits for words",
+    )
+    assert [one["by"] for one in row["said"]] == ["one"]
+    assert row["can_approve"] == ["two"]
+    assert f"can approve: two, at http://localhost:8400/operator/recovery/{case.pk}/" in run("list").stdout
+
+
+def test_nobody_asks() -> None:
+    assert told("list") == []
+    assert "Nobody asks" in run("list").stdout
+
+
+def test_the_host_approves_nothing_and_makes_no_link(case: RecoveryCase) -> None:
+    for act in ("approve", "hand-over", "link"):
+        assert run(act, str(case.pk), *WHY).exit_code == 2
+    assert [one["by"] for one in told("list")[0]["said"]] == ["one"]
+
+
+def test_a_case_is_refused_once_and_everybody_told(case: RecoveryCase, operators: list[Actor]) -> None:
+    row = told("refuse", str(case.pk), *WHY)
+    assert (row["ended_as"], row["closed_by"], row["can_approve"]) == ("refused", "host", [])
+    assert "ada@example.org" in {mail.address for mail in Mail.objects.all()}
+    record = Record.objects.get(action="recovery.refuse")
+    assert (record.actor_kind, record.details["reason"]) == ("host", WHY[1])
+    assert refused("refuse", str(case.pk), *WHY) == "recovery-over"
+    with pytest.raises(Refusal):
+        words.approve(case.pk, REASON, by=operators[1], now=clock.now())
+    assert told("list") == []
+    assert [one["number"] for one in told("list", "--all")] == [case.pk]
+
+
+def test_the_link_that_was_made_at_the_host_dies_with_its_case(ada: User, operators: list[Actor]) -> None:
+    make_enrolment_link(ada, by=host())
+    [row] = told("list")
+    assert (row["begun_by"], row["stage"], row["can_approve"]) == ("host", "ready", [])
+    assert OneTimeLink.objects.filter(username="ada", purpose=links.ENROLMENT).exists()
+    assert "Refused: ada" in run("refuse", str(row["number"]), *WHY).stdout
+    assert not OneTimeLink.objects.filter(username="ada", purpose=links.ENROLMENT, used_at=None).exists()
+
+
+def test_what_can_not_be_refused_is_left(case: RecoveryCase, time: Clock) -> None:
+    assert refused("refuse", "999999", *WHY) == "recovery-missing"
+    assert refused("refuse", str(case.pk), "--reason", "no") == "recovery-reason-missing"
+    assert run("refuse", str(case.pk)).exit_code == 2
+    assert run("refuse", "first", *WHY).exit_code == 2
+    time.go(days=60)
+    assert refused("refuse", str(case.pk), *WHY) == "recovery-over"
+    assert told("list") == []
