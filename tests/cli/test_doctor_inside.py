@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
 from django.db import transaction
@@ -12,13 +13,14 @@ from django.db import transaction
 from keyhouse.accounts.models import User
 from keyhouse.accounts.services import create_user
 from keyhouse.accounts.sessions import start_session
-from keyhouse.audit.models import Record
+from keyhouse.audit.models import Record, WorkRound
 from keyhouse.audit.services import record
 from keyhouse.cli import doctor_inside
-from keyhouse.cli.doctor_inside import check_clock, check_operator_networks
+from keyhouse.cli.doctor_inside import check_cdn, check_clock, check_operator_networks
 from keyhouse.cli.doctor_outside import check_name
-from keyhouse.core import configuration
+from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
+from keyhouse.projects.models import PurgeMark, Serial
 
 pytestmark = pytest.mark.django_db
 
@@ -100,3 +102,28 @@ def test_a_name_where_browsers_allow_no_security_keys_is_a_problem(base_url: str
     found = list(check_name(replace(configuration.current(), base_url=base_url)))
     assert [one.grade for one in found] == [grade]
     assert all(one.fix for one in found if grade != "ok")
+
+
+# ---- a CDN in front
+
+
+def _told_of_cdn(**wanted: object) -> tuple[str, str]:
+    settings = replace(configuration.current(), purge_url="https://purge.example/", **wanted)  # type: ignore[arg-type]  # as the caller names them
+    (found,) = check_cdn(settings)
+    assert found.grade == "ok" or found.fix
+    return found.grade, found.sentence
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_says_whether_a_cdn_knows_what_to_forget(tmp_path: Path) -> None:
+    assert list(check_cdn(configuration.current())) == []
+    assert _told_of_cdn()[0] == "ok"
+    Serial.objects.create(pk=1, value=7)
+    PurgeMark.objects.create(pk=1, told=4, again=4)
+    assert _told_of_cdn() == ("hint", "3 changes wait to be told.")
+    WorkRound.objects.create(name="cdn-purge", ended_at=clock.now(), error="OutgoingError: it answers 401")
+    grade, sentence = _told_of_cdn()
+    assert (grade, sentence.startswith("3 changes could not be told")) == ("problem", True)
+    assert sentence.endswith("it answers 401")
+    grade, sentence = _told_of_cdn(purge_header_file=tmp_path / "missing")
+    assert (grade, "KEYHOUSE_PURGE_HEADER_FILE can't be read" in sentence) == ("problem", True)

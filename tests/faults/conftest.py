@@ -49,9 +49,9 @@ class Index:
             self.servers.append(started)
             yield started
 
-    def start(self, fault: str) -> Started:
+    def start(self, fault: str, **settings: str) -> Started:
         """Start a server that will kill itself."""
-        environment = {**self.place.environment, "KEYHOUSE_FAULT": fault}
+        environment = {**self.place.environment, **settings, "KEYHOUSE_FAULT": fault}
         self.started_at = time.monotonic()
         started = start(self.place.data, cwd=self.place.data.parent, **environment)
         self.servers.append(started)

@@ -48,6 +48,7 @@ def works() -> tuple[Callable[[], Mapping[str, int]], ...]:
     """Return every work that the product does beside requests."""
     return (
         _keep_index,
+        _tell_cdn,
         _keep_mandates,
         _check_completion,
         _simulate_mandates,
@@ -73,6 +74,16 @@ def _keep_index() -> Mapping[str, int]:
         return keeper.settle()
     finally:
         keeper.stop()
+
+
+def _tell_cdn() -> Mapping[str, int]:
+    from keyhouse.index.purging import Purger  # noqa: PLC0415 - beside the keeper
+
+    purger = Purger(configuration.current())
+    try:
+        return {"purged": purger.tell_due()}
+    finally:
+        purger.stop()
 
 
 def _keep_mandates() -> Mapping[str, int]:

@@ -23,6 +23,7 @@ INSIDE: Final[tuple[Check, ...]] = (
     doctor_inside.check_database,
     doctor_inside.check_clock,
     doctor_inside.check_mail,
+    doctor_inside.check_cdn,
     doctor_inside.check_people,
     doctor_inside.check_security_keys,
     doctor_inside.check_operator_networks,

@@ -1,4 +1,4 @@
-"""What a doctor looks at inside the index: database, clock, mail, alarms. Django is set up by then."""
+"""What a doctor looks at inside the index: database, clock, mail, a CDN, alarms. Django is set up by then."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from keyhouse.cli.doctor_findings import Finding, hint, ok, problem
 from keyhouse.core import clock
 from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.mail_servers import read_mail_server
+from keyhouse.core.outgoing import OutgoingError
+from keyhouse.index import purging
+from keyhouse.index.database import UnavailableError, open_database
+from keyhouse.index.purging import read_header
 
 _DRIFT: Final = timedelta(seconds=5)  # an authenticator app's code lives for thirty
 _SECONDS: Final = 5.0
@@ -111,6 +115,46 @@ def _check_outbox(sentence: str) -> Iterator[Finding]:
         )
     else:
         yield ok("mail", f"{sentence} `keyhouse mail test ADDRESS` tries it to the end.")
+
+
+def check_cdn(settings: Configuration) -> Iterator[Finding]:
+    """Look whether a CDN in front knows what it must forget; it isn't asked anything."""
+    from keyhouse.audit.models import WorkRound  # noqa: PLC0415 - Django is set up by now
+
+    if not settings.purge_url:
+        return
+    try:
+        read_header(settings.purge_header_file)
+    except OutgoingError as error:
+        fix = "Let it hold one line as the CDN wants it, readable by the service alone; no restart is needed."
+        yield problem("CDN", f"Nothing can be told: {error}.", fix)
+        return
+    last = WorkRound.objects.filter(name=purging.NAME).first()
+    waiting = _count_untold(settings)
+    if last is not None and last.error:
+        sentence = f"{waiting} changes could not be told to {settings.purge_url}: {last.error}"
+        fix = "Mend address, secret or the way there; it is tried again each minute. Meanwhile purge by hand what must be gone."
+        yield problem("CDN", sentence, fix)
+    elif waiting:
+        yield hint(
+            "CDN", f"{waiting} changes wait to be told.", "A running server tells them within seconds."
+        )
+    else:
+        yield ok("CDN", "It was told of every change.")
+
+
+def _count_untold(settings: Configuration) -> int:
+    """Count by the read plane's own question; DatabaseError where the database gives no answer."""
+    from django.db import DatabaseError  # noqa: PLC0415 - Django is set up by now
+
+    database = open_database(settings)
+    try:
+        with database.snapshot() as ask:
+            return purging.count_waiting(ask)
+    except UnavailableError as error:
+        raise DatabaseError(str(error)) from error
+    finally:
+        database.close()
 
 
 def check_people(settings: Configuration) -> Iterator[Finding]:

@@ -213,6 +213,7 @@ JOBS: Final[dict[str, str]] = {
 LOOPS: Final[dict[str, str]] = {
     "index-keeper": "renders what installers will ask for",
     "index-follower": "notices changes that other processes made",
+    "cdn-purge": "tells the CDN in front what changed, where there is one",
     "mandate-history": "writes the facts of gated attempts",
     "audit-sealer": "chains audit records",
     "work-rounds": "writes down how these are doing, for the console",
@@ -228,7 +229,7 @@ LOOPS: Final[dict[str, str]] = {
     "mail-domains": "asks for the domains of addresses once a day, and runs the job `mail-domains`",
     "mail-security": "delivers security mails",
     "mail-bulk": "delivers other mails, after those and at a set rate; forgets old ones",
-    "outgoing": "asks an issuer for its keys, or the range service for compromised passwords, so that nobody waits longer than is set",
+    "outgoing": "asks an issuer for its keys, or the range service for compromised passwords, so that nobody waits longer than is set; tells the CDN in front",
     "search-filler": "makes the rows by which projects are found, where an upgrade left them missing",
     "parent": "ends a worker whose parent is gone",
 }

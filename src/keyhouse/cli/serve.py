@@ -236,7 +236,7 @@ class Companion(Protocol):
 
 
 def _companions(settings: Configuration) -> list[Companion]:
-    """Return who works beside requests: lists of the index, what mandates and roles need, the chain of the audit log, mails and their domains, rows of the search."""
+    """Return who works beside requests: lists of the index, a CDN in front, what mandates and roles need, the chain of the audit log, mails and their domains, rows of the search."""
     from keyhouse.accounts.addresses.keeping import DomainWatch  # noqa: PLC0415 - Django is set up by now
     from keyhouse.accounts.keeping import Keeper as AccountKeeper  # noqa: PLC0415 - Django is set up by now
     from keyhouse.audit.sealing import Sealer  # noqa: PLC0415 - Django is set up by now
@@ -244,6 +244,7 @@ def _companions(settings: Configuration) -> list[Companion]:
     from keyhouse.credentials.tokens.keeping import Keeper as TokenKeeper  # noqa: PLC0415 - the same
     from keyhouse.credentials.trusted_publishers.keeping import Keeper as PublisherKeeper  # noqa: PLC0415 - the same
     from keyhouse.index.keeper import Keeper as IndexKeeper  # noqa: PLC0415 - only a server needs it
+    from keyhouse.index.purging import Purger  # noqa: PLC0415 - only a server needs it
     from keyhouse.mail.delivery import Postman  # noqa: PLC0415 - Django is set up by now
     from keyhouse.mandate.completion.keeping import Keeper as CompletionKeeper  # noqa: PLC0415 - the same
     from keyhouse.mandate.keeping import Keeper as MandateKeeper  # noqa: PLC0415 - Django is set up by now
@@ -256,6 +257,7 @@ def _companions(settings: Configuration) -> list[Companion]:
     return [
         Bookkeeper(),
         IndexKeeper(settings),
+        Purger(settings),
         MandateKeeper(),
         CompletionKeeper(),
         SimulationKeeper(),

@@ -86,6 +86,24 @@ def _path(text: str) -> Path | None:
     return Path(text).expanduser().absolute() if text else None
 
 
+_HERE: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+def _address_to_tell(text: str) -> str:
+    """Read an address that something is told to: by https, or by http on this machine."""
+    parts = urlsplit(text)
+    is_plain = parts.scheme == "http" and parts.hostname in _HERE
+    is_fine = (
+        bool(parts.hostname) and parts.username is None and not parts.fragment
+        and text.isascii() and text.isprintable() and " " not in text
+    )  # fmt: skip
+    if text and not (is_fine and (parts.scheme == "https" or is_plain) and parts.port != 0):
+        raise ValueError(
+            "an https:// address, or an http:// one of this machine, without a name and password"
+        )
+    return text
+
+
 def _url(*schemes: str) -> Callable[[str], str]:
     def read(text: str) -> str:
         parts = urlsplit(text)
@@ -383,6 +401,19 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         _number(0, 86400),
     ),
     Setting(
+        "purge_url",
+        "",
+        "address that is told, as JSON by POST, which `Surrogate-Key`s a CDN in front must forget after each change; answers "
+        "then carry these keys (`https://…`, or `http://localhost…`); empty: nobody",
+        _address_to_tell,
+    ),
+    Setting(
+        "purge_header_file",
+        "",
+        "file with one line `Name: value`, a header that goes with it (a secret of the CDN's); empty: none",
+        _path,
+    ),
+    Setting(
         "page_cache_bytes",
         str(64 * 2**20),
         "memory of each worker for ready index pages",
@@ -589,6 +620,8 @@ class Configuration:
     deletion_days: int
     tombstone_days: int
     page_max_age: int
+    purge_url: str
+    purge_header_file: Path | None
     page_cache_bytes: int
     fast_lane: Literal["on", "off"]
     log_format: Literal["auto", "text", "json"]
@@ -702,6 +735,10 @@ def read(environ: Mapping[str, str], options: Mapping[str, str] | None = None) -
     configuration = Configuration(**values, sources=sources)
     _refuse_test_doors(configuration)
     _refuse_foreign_key_name(configuration)
+    if configuration.purge_url and configuration.is_private:
+        raise ConfigurationError(
+            "KEYHOUSE_PURGE_URL needs KEYHOUSE_READS=public: of a private index nothing may be kept by a CDN."
+        )
     if configuration.key_models_only == "on" and configuration.key_models is None:
         raise ConfigurationError(
             "KEYHOUSE_KEY_MODELS_ONLY=on needs KEYHOUSE_KEY_MODELS: the file with the models."

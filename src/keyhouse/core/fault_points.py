@@ -39,6 +39,8 @@ POINTS: Final = frozenset(
         "status.committed",
         "restore.rows-written",
         "restore.committed",
+        "purge.noticed",  # there are changes, and nobody is told yet
+        "purge.told",  # the CDN knows of them, and that isn't written down
         "sweep.marked",  # it can't be brought back any more, and nothing is gone
         "sweep.blobs-removed",
         "backup.database-copied",

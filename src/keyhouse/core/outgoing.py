@@ -10,11 +10,11 @@ import ipaddress
 import socket
 import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import urlsplit
@@ -25,6 +25,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Answer = TypeVar("Answer")
 
 _OK: Final = 200
+_FINE: Final = range(200, 300)
 _PIECE: Final = 2**14
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _UNICAST: Final = ipaddress.IPv6Network(
@@ -75,6 +76,17 @@ def fetch_json(url: str, bounds: Bounds, places: threading.BoundedSemaphore) -> 
     """
     opened = _Open()
     return in_time(lambda: _fetch(url, bounds, opened), bounds.seconds, places, give_up=opened.end)
+
+
+def post_json(
+    url: str, body: bytes, headers: Mapping[str, str], bounds: Bounds, places: threading.BoundedSemaphore
+) -> None:
+    """Hand JSON to an address that the operator set; raises OutgoingError unless it was taken. No redirect is followed.
+
+    By https, or by http where that ends at this machine. Of the answer only the status is read.
+    """
+    opened = _Open()
+    in_time(lambda: _post(url, body, headers, bounds, opened), bounds.seconds, places, give_up=opened.end)
 
 
 def in_time(
@@ -141,16 +153,26 @@ def _is_one_host(address: Address) -> bool:
     )
 
 
-def _addresses(host: str, port: int, *, may_be_private: bool) -> list[str]:
-    """Look a name up; raises OutgoingError where one of its addresses may not be asked."""
+def _addresses(host: str, port: int, *, is_allowed: Callable[[Address], bool], where: str) -> list[str]:
+    """Look a name up; raises OutgoingError where one of its addresses may not be asked, as it is none of `where`."""
     found: list[str] = []
     for _, _, _, _, place in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         address = ipaddress.ip_address(str(place[0]).partition("%")[0])
-        if not _is_one_host(address) or not (may_be_private or is_public(address)):
-            raise OutgoingError(f"{host} is at {address}, which is not an address of the public internet")
+        if not _is_one_host(address) or not is_allowed(address):
+            raise OutgoingError(f"{host} is at {address}, which is not an address of {where}")
         if str(place[0]) not in found:
             found.append(str(place[0]))
     return found
+
+
+def _reach(addresses: list[str], port: int, seconds: float) -> socket.socket:
+    failed: OSError = OSError("it has no address")
+    for address in addresses:
+        try:
+            return socket.create_connection((address, port), seconds)
+        except OSError as error:
+            failed = error
+    raise failed
 
 
 class _Pinned(HTTPSConnection):
@@ -159,25 +181,35 @@ class _Pinned(HTTPSConnection):
     def __init__(self, host: str, port: int, bounds: Bounds, opened: _Open) -> None:
         self._tls = tls_context(bounds.ca_file)
         super().__init__(host, port, timeout=bounds.seconds, context=self._tls)
-        self._may_be_private = bounds.may_be_private
+        self._bounds = bounds
         self._opened = opened
 
     def connect(self) -> None:
-        failed: OSError = OSError("it has no address")
-        for address in _addresses(self.host, self.port, may_be_private=self._may_be_private):
-            try:
-                plain = socket.create_connection((address, self.port), self.timeout)
-            except OSError as error:
-                failed = error
-                continue
-            # first kept, so that whoever gives up can end it, then greeted
-            self.sock = tls = self._tls.wrap_socket(
-                plain, server_hostname=self.host, do_handshake_on_connect=False
-            )
-            self._opened.begin(tls)
-            tls.do_handshake()
-            return
-        raise failed
+        is_allowed: Callable[[Address], bool] = (lambda _: True) if self._bounds.may_be_private else is_public
+        addresses = _addresses(self.host, self.port, is_allowed=is_allowed, where="the public internet")
+        plain = _reach(addresses, self.port, self._bounds.seconds)
+        # first kept, so that whoever gives up can end it, then greeted
+        self.sock = tls = self._tls.wrap_socket(
+            plain, server_hostname=self.host, do_handshake_on_connect=False
+        )
+        self._opened.begin(tls)
+        tls.do_handshake()
+
+
+class _Here(HTTPConnection):
+    """A connection to something on this machine, which needs no TLS."""
+
+    def __init__(self, host: str, port: int, bounds: Bounds, opened: _Open) -> None:
+        super().__init__(host, port, timeout=bounds.seconds)
+        self._seconds = bounds.seconds
+        self._opened = opened
+
+    def connect(self) -> None:
+        addresses = _addresses(
+            self.host, self.port, is_allowed=lambda one: one.is_loopback, where="this machine"
+        )
+        self.sock = _reach(addresses, self.port, self._seconds)
+        self._opened.begin(self.sock)
 
 
 def _fetch(url: str, bounds: Bounds, opened: _Open) -> bytes:
@@ -186,13 +218,7 @@ def _fetch(url: str, bounds: Bounds, opened: _Open) -> bytes:
         raise OutgoingError("only addresses that begin with https:// are asked")
     connection = _Pinned(parts.hostname, parts.port or 443, bounds, opened)
     try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "identity",
-            "User-Agent": f"keyhouse/{__version__}",
-        }
-        connection.request("GET", target, headers=headers)
+        connection.request("GET", _target(url), headers=_headers())
         answer = connection.getresponse()
         if answer.status != _OK:
             raise OutgoingError(f"it answers {answer.status}, and nobody is followed elsewhere")
@@ -209,6 +235,36 @@ def _fetch(url: str, bounds: Bounds, opened: _Open) -> bytes:
         return body
     finally:
         connection.close()
+
+
+def _post(url: str, body: bytes, headers: Mapping[str, str], bounds: Bounds, opened: _Open) -> None:
+    parts = urlsplit(url)
+    connection: HTTPConnection
+    if parts.scheme == "https":
+        connection = _Pinned(parts.hostname or "", parts.port or 443, bounds, opened)
+    else:
+        connection = _Here(parts.hostname or "", parts.port or 80, bounds, opened)
+    try:
+        content = {"Content-Type": "application/json", "Content-Length": str(len(body))}
+        connection.request("POST", _target(url), body, {**_headers(), **content, **headers})
+        answer = connection.getresponse()
+        if answer.status not in _FINE:
+            raise OutgoingError(f"it answers {answer.status}, and nobody is followed elsewhere")
+    finally:
+        connection.close()
+
+
+def _target(url: str) -> str:
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+
+
+def _headers() -> dict[str, str]:
+    return {
+        "Accept": "application/json",
+        "Accept-Encoding": "identity",
+        "User-Agent": f"keyhouse/{__version__}",
+    }
 
 
 def _require_json(content_type: str, encoding: str) -> None:

@@ -142,6 +142,11 @@ class FileItem:
         return self.answer
 
 
+def key_of(project: str | None) -> str:
+    """Return the surrogate key of everything that shows one project, or of what shows all (root list, feeds, totals)."""
+    return f"project/{project}" if project else "listing"
+
+
 def variant_of(headers: Mapping[bytes, bytes], *, has_forms: bool) -> int | None:
     """Return the number of the variant that the headers choose, or None where no form is acceptable."""
     choice = choose(headers.get(b"accept") if has_forms else None, headers.get(b"accept-encoding"))
@@ -169,6 +174,7 @@ class Dress:
         """Read what doesn't change while the process runs."""
         self._is_private = configuration.is_private
         self._max_age = configuration.page_max_age
+        self._has_keys = not self._is_private and bool(self._max_age or configuration.purge_url)
         self._sites: list[Header] = [] if self._is_private else [_ANY_SITE]
         self.common: list[Header] = [_NOSNIFF, *self._sites]
         self.page_caching = self._page_caching()
@@ -192,7 +198,7 @@ class Dress:
             self.page_caching,
             *self.vary(*(["Accept"] if target.has_forms or is_integrity else []), "Accept-Encoding"),
             (b"x-pypi-last-serial", str(page.serial).encode()),
-            *self._surrogate_key(f"project/{target.project}" if target.project else "listing"),
+            *self.surrogate_key(target.project),
             *self._sites,
         ]
         own = [(b"content-type", CONTENT_TYPES[page.form]), *_length(len(page.body)), _NOSNIFF]
@@ -211,7 +217,7 @@ class Dress:
             (b"etag", etag),
             (b"cache-control", f"{scope}, max-age=31536000, immutable".encode()),
             *self.vary(),
-            *self._surrogate_key(f"project/{row.project}"),
+            *self.surrogate_key(row.project),
             *self._sites,
         ]
         own = [
@@ -223,14 +229,14 @@ class Dress:
         counted = row if is_counted else None
         return Answer(etag, _start(200, own + shared), _body(body), _start(304, shared), counted)
 
-    def _surrogate_key(self, key: str) -> list[Header]:
-        """Name what a CDN in front may be told to forget (`listing`: root list, feeds, totals), where one is used."""
-        return [(b"surrogate-key", key.encode())] if self._max_age and not self._is_private else []
+    def surrogate_key(self, project: str | None) -> list[Header]:
+        """Name what a CDN in front may be told to forget, where one is used; see `purging`."""
+        return [(b"surrogate-key", key_of(project).encode())] if self._has_keys else []
 
-    def redirect(self, status: int, location: str, query: bytes = b"") -> Message:
-        """Make the start of a redirect; the query goes along."""
+    def redirect(self, status: int, location: str, query: bytes = b"", project: str | None = None) -> Message:
+        """Make the start of a redirect, one that changes with that project or with the list of all; the query goes along."""
         address = location.encode() + (b"?" + query if query else b"")
-        caching = [self.page_caching, *self.vary()]
+        caching = [self.page_caching, *self.vary(), *self.surrogate_key(project)]
         return _start(status, [(b"location", address), *_length(0), *caching, *self.common])
 
     def refusal(self, refusal: Refusal, *, as_json: bool, extra: list[Header]) -> tuple[Message, Message]:

@@ -203,7 +203,7 @@ class ReadPlane:
         if target is None:
             raise NotFound
         if target.path != request.path:
-            await self._redirect(request, 301, target.path)
+            await self._redirect(request, 301, target.path, target.project)
         elif target.kind == "file":
             await self._answer_file(request, target, reading)
         elif target.project in reading.hidden:
@@ -219,9 +219,9 @@ class ReadPlane:
         await request.send({"type": "http.response.start", "status": 204, "headers": headers})
         await request.send(NOTHING)
 
-    async def _redirect(self, request: Request, status: int, location: str) -> None:
+    async def _redirect(self, request: Request, status: int, location: str, project: str | None) -> None:
         query = request.query if len(request.query) <= routes.LONGEST_PATH else b""
-        await request.send(self._dress.redirect(status, location, query))
+        await request.send(self._dress.redirect(status, location, query, project))
         await request.send(NOTHING)
 
     async def _refuse(self, request: Request, refusal: Refusal) -> None:
@@ -306,14 +306,14 @@ class ReadPlane:
         if target.kind == "integrity":
             raise ProvenanceMissing
         if found.is_free and target.kind == "simple" and self._upstream:
-            await self._redirect(request, 302, f"{self._upstream}/{target.name}/")
+            await self._redirect(request, 302, f"{self._upstream}/{target.name}/", target.project)
             return
         # asked anew each time: what is kept of absent pages would not notice that another spelling was published
         loop = asyncio.get_running_loop()
         path = await loop.run_in_executor(self._threads, self._store.find_equal_path, target)
         if path is None:
             raise NotFound(_missing_sentence(target))
-        await self._redirect(request, 301, path)
+        await self._redirect(request, 301, path, target.project)
 
     # files
 

@@ -288,6 +288,17 @@ class Serial(models.Model):
         return str(self.value)
 
 
+class PurgeMark(models.Model):
+    """The one row that says how far a CDN in front was told of changes: up to which serial once, and again."""
+
+    told = models.BigIntegerField()
+    again = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        """Return the serial."""
+        return str(self.told)
+
+
 class IndexPage(models.Model):
     """A ready answer of the read plane.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from datetime import timedelta
@@ -25,8 +26,10 @@ from keyhouse.cli import serve
 from keyhouse.core import clock, configuration, rounds
 from keyhouse.core.actor import OFFICES, host
 from keyhouse.core.configuration import SETTINGS
+from keyhouse.core.outgoing import OutgoingError
 from keyhouse.credentials.trusted_publishers.models import Issuer
 from keyhouse.index.keeper import Keeper as IndexKeeper
+from keyhouse.index.purging import Purger
 from keyhouse.projects.models import Project
 from keyhouse.web.console import attention, projects, works
 from keyhouse.web.readiness import Readiness
@@ -235,9 +238,29 @@ def test_every_work_of_a_server_is_shown() -> None:
     companions = serve._companions(configuration.current())
     names = {one.name for one in companions if isinstance(one, rounds.Rounds)}
     for one in companions:
-        if isinstance(one, IndexKeeper):
+        if isinstance(one, IndexKeeper | Purger):
             one.stop()  # it has a connection of its own
-    assert names | {"index-keeper", "mail-security", "mail-bulk"} == {kind.name for kind in works.KINDS}
+    assert names | {"index-keeper", "cdn-purge", "mail-security", "mail-bulk"} == {
+        kind.name for kind in works.KINDS
+    }
+
+
+def test_a_cdn_that_is_not_told_is_shown_where_there_is_one(
+    in_office: InOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rounds.tell("cdn-purge", OutgoingError("it answers 401"))
+    keep_rounds()
+    auditor = in_office("auditor")
+    assert "cdn-purge" not in auditor.get("/operator/jobs/").content.decode()
+    assert works.troubled_works(clock.now()) == []
+    settings = dataclasses.replace(configuration.current(), purge_url="https://purge.example/")
+    monkeypatch.setattr(configuration, "current", lambda: settings)
+    assert works.troubled_works(clock.now()) == ["cdn-purge"]
+    page = auditor.get("/operator/jobs/").content.decode()
+    assert "it answers 401" in page
+    assert (
+        "/operator/jobs/cdn-purge/run/" not in in_office("operator").get("/operator/jobs/").content.decode()
+    )
 
 
 def test_a_work_is_begun_by_hand_and_recorded(in_office: InOffice) -> None:

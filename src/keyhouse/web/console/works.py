@@ -14,11 +14,13 @@ from keyhouse.accounts.oversight.errors import WorkMissing
 from keyhouse.audit import sealing
 from keyhouse.audit.models import WorkRound
 from keyhouse.audit.services import record
-from keyhouse.core import actions
+from keyhouse.core import actions, configuration
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
+from keyhouse.core.configuration import Configuration
 from keyhouse.credentials.tokens import keeping as tokens
 from keyhouse.credentials.trusted_publishers import keeping as publishers
+from keyhouse.index import purging
 from keyhouse.mandate import keeping as mandates
 from keyhouse.mandate.completion import keeping as completion
 from keyhouse.mandate.simulation import keeping as simulations
@@ -40,6 +42,7 @@ class Kind:
     every: timedelta
     begin: Callable[[datetime], object] | None = None
     page: str = ""
+    is_used: Callable[[Configuration], bool] = lambda _: True
 
     @property
     def is_by_hand(self) -> bool:
@@ -92,6 +95,10 @@ KINDS: Final = (
         timedelta(minutes=1),
         publishers.keep,
     ),
+    Kind(
+        purging.NAME, "tells the CDN in front what changed, so that it forgets it", timedelta(minutes=1),
+        is_used=lambda settings: bool(settings.purge_url),
+    ),
     Kind("audit-sealer", "chains audit records", timedelta(seconds=1), sealing.seal),
     Kind("mail-security", "delivers security mails", timedelta(seconds=10), page=MAIL),
     Kind("mail-bulk", "delivers other mails, at a set rate", timedelta(seconds=10), page=MAIL),
@@ -125,9 +132,10 @@ class Shown:
 
 
 def all_works(now: datetime) -> list[Shown]:
-    """Return every work with its last round."""
+    """Return every work that the settings ask for, with its last round."""
     last = {row.name: row for row in WorkRound.objects.all()}
-    return [Shown(kind, last.get(kind.name), _is_late(kind, last.get(kind.name), now)) for kind in KINDS]
+    used = [kind for kind in KINDS if kind.is_used(configuration.current())]
+    return [Shown(kind, last.get(kind.name), _is_late(kind, last.get(kind.name), now)) for kind in used]
 
 
 def _is_late(kind: Kind, last: WorkRound | None, now: datetime) -> bool:
