@@ -67,10 +67,10 @@ def is_required(what: str) -> bool:
 
 
 def skip_or_fail(what: str, reason: str) -> None:
-    """Skip for a missing part, or fail where that part is required."""
+    """Skip for a missing part, which is told at the end of a run, or fail where that part is required."""
     if is_required(what):
         pytest.fail(f"{what} is required here: {reason}")
-    pytest.skip(reason)
+    pytest.skip(f"left out: {what}, since {reason}")
 
 
 @pytest.fixture(scope="session")

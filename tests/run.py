@@ -27,6 +27,7 @@ MEMORY = Path("/dev/shm")
 ENOUGH = 4 * 2**30  # bytes of it; a whole run takes less than half
 POSTGRES = os.environ.pop("KEYHOUSE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
 CLOSING = re.compile(r"=+ .* in [\d.]+s.* =+|no tests ran in .*|\d+ (passed|failed).* in [\d.]+s.*")
+LEFT_OUT = re.compile(r"SKIPPED .*: left out: (.+)")  # as `conftest.skip_or_fail` says it
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 NO_TESTS = 5
 BY_TEST = ("-n", "2", "--dist", "worksteal")  # each begins with a half: what a file shares is made once
@@ -76,8 +77,8 @@ def postgres_answers() -> bool:
     return True
 
 
-def run(phase: Phase, arguments: list[str]) -> tuple[int, str]:
-    """Run one phase, show it as it goes, and return exit code and closing line."""
+def run(phase: Phase, arguments: list[str], missing: set[str]) -> tuple[int, str]:
+    """Run one phase, show it as it goes, and return exit code and closing line; add what was left out to `missing`."""
     print(f"\n--- {phase.name} ---", flush=True)
     colour = "--color=yes" if sys.stdout.isatty() else "--color=auto"
     where = () if any(Path(argument.partition("::")[0]).exists() for argument in arguments) else phase.where
@@ -89,6 +90,7 @@ def run(phase: Phase, arguments: list[str]) -> tuple[int, str]:
             print(line, end="", flush=True)
             plain = COLOURS.sub("", line).strip()
             closing = plain if CLOSING.fullmatch(plain) else closing
+            missing.update(LEFT_OUT.findall(plain))
     return pytest.returncode, closing.strip("= ")
 
 
@@ -114,12 +116,15 @@ def main(arguments: list[str]) -> int:
     """Run all phases, also after one failed, and say how each ended."""
     options = {argument for argument in arguments if argument in {"--fast", "--all"}}
     rest = [argument for argument in arguments if argument not in options]
+    missing: set[str] = set()
     with surroundings():
-        done = [(phase.name, *run(phase, rest)) for phase in phases(options)]
+        done = [(phase.name, *run(phase, rest, missing)) for phase in phases(options)]
     codes = [code for _, code, _ in done if code != NO_TESTS]
     print("\n--- in all ---")
     for name, _, closing in done:
         print(f"{name}: {closing}")
+    for what in sorted(missing):
+        print(f"Left out: {what}.")
     return max([*codes, say_what_is_missing(options, {name for name, _, _ in done})], default=0)
 
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tests.conftest import skip_or_fail
 
 from keyhouse.core.configuration import SETTINGS
 
@@ -34,7 +35,7 @@ def test_what_the_image_copies_is_in_the_repository_and_let_in() -> None:
 
 def test_the_unit_is_one_to_systemd(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed")
+        skip_or_fail("systemd", "systemd-analyze is not installed")
     text = (ROOT / "deploy" / "keyhouse.service").read_text()
     unit = tmp_path / "keyhouse.service"
     unit.write_text(text.replace("/srv/keyhouse/run", "/bin/true").replace("User=keyhouse", "User=root"))

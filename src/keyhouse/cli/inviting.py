@@ -8,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import click
+from django.db import transaction
 
 from keyhouse.accounts.errors import AddressTaken, UsernameTaken
 from keyhouse.accounts.inviting.errors import PeopleInvalid
@@ -73,11 +74,10 @@ def _invite(person: Invitee, *, is_mailed: bool, is_again: bool, is_dry: bool) -
         if is_dry:
             _print(person, "")
         else:
-            link = configuration.current().base_url + invite_user(
-                person.username, person.address, by=host(), is_mailed=is_mailed
-            )
-            _print(person, "" if is_mailed else link)
-            _offer_projects(person)
+            with transaction.atomic():  # whoever is invited is passed over later, so all of it or nothing
+                path = invite_user(person.username, person.address, by=host(), is_mailed=is_mailed)
+                _offer_projects(person)
+            _print(person, "" if is_mailed else configuration.current().base_url + path)
     except Refusal as refusal:
         click.echo(f"{person.username}: {refusal.line} {refusal.fix}".rstrip(), err=True)
         return "refused"

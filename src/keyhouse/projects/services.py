@@ -37,6 +37,10 @@ from keyhouse.projects.search.rows import rewrite_row
 _STAGED_KINDS: Final = frozenset({"token", "publisher"})
 
 
+# in `File.publication`: when a file came here, where its time of upload is what another index told
+IMPORTED_AT: Final = "imported_at"
+
+
 @dataclass(frozen=True, slots=True)
 class NewFile:
     """A file that was judged and whose bytes are stored; `metadata` is `FileMetadata.as_dict()` of the file itself.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.test import Client
 from tests.distfiles.builders import build_sdist, build_wheel, metadata_bytes
 from tests.projects.conftest import make_file
 from tests.publishing.importing.conftest import Run
@@ -532,6 +533,24 @@ def test_an_index_comes_with_its_history(site: Site, bring_in: Run, tmp_path: Pa
     file, release = File.objects.get(filename=wheel.name), Release.objects.get(version="1.0")
     project = Project.objects.get()
     assert (file.uploaded_at, release.created_at, project.created_at) == (at, at, at)
+    kept = {one.filename: one.publication for one in File.objects.all()}
+    assert clock.parse_instant(kept[wheel.name]["imported_at"]).year > 2025
+    assert kept[sdist.name] == kept[new.name] == {}  # no source told what could be true
+    told = Client().get("/project/alpha/1.0/publications.json").json()["files"]
+    assert {one["filename"]: (one["at"][:4], one["imported_at"]) for one in told}[wheel.name] == (
+        "2019",
+        kept[wheel.name]["imported_at"],
+    )
+    assert {one["imported_at"] for one in told if one["filename"] != wheel.name} == {None}
+    says = "as the index tells from which it came"
+    shown = {
+        name: Client().get(f"/project/alpha/1.0/files/{name}/").content.decode()
+        for name in (wheel.name, sdist.name)
+    }
+    assert says in shown[wheel.name]
+    assert "<dt>Here since</dt>" in shown[wheel.name]
+    assert says not in shown[sdist.name]
+    assert Client().get("/project/alpha/1.0/").content.decode().count("as its source tells") == 1
     assert (release.yanked_reason, project.status, project.status_reason) == (
         "broken",
         "archived",

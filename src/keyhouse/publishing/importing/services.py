@@ -23,7 +23,7 @@ from keyhouse.projects.rules import (
     judge_file,
     judge_project_size,
 )
-from keyhouse.projects.services import NewFile
+from keyhouse.projects.services import IMPORTED_AT, NewFile
 from keyhouse.projects.several import Newcomer, gather_surroundings, publish_files
 from keyhouse.publishing.importing import standing
 from keyhouse.publishing.importing.fetching import Fetched
@@ -44,13 +44,15 @@ def describe(fetched: Fetched, source: str) -> NewFile:
     now = clock.now()
     new = describe_content(fetched.content, fetched.placed.name, found.metadata, fetched.served)
     codes = {finding.code for finding in fetched.forgiven}
+    at = uploaded_at(offer.uploaded_at, now)
     return replace(
         new,
         requires_python="" if "metadata-requires-python" in codes else new.requires_python,
         description_html=found.description_html,
         uploaded_via=IMPORT,
         client=source[:300],
-        uploaded_at=uploaded_at(offer.uploaded_at, now),
+        uploaded_at=at,
+        publication={IMPORTED_AT: clock.format_instant(now)} if at else {},
         uploaded_by=offer.uploaded_by,
         told=_told(fetched, source, now),
     )

@@ -16,6 +16,7 @@ from keyhouse.core import clock
 from keyhouse.credentials.trusted_publishers.places import Place, find_place, repository_in
 from keyhouse.distfiles.shown_text import shortened
 from keyhouse.projects.models import File
+from keyhouse.projects.services import IMPORTED_AT
 from keyhouse.web.project_pages.attested import said_of
 from keyhouse.web.project_pages.link_rules import Ground
 
@@ -58,6 +59,7 @@ class Publication:
     at: datetime
     claims: tuple[Claim, ...] = ()
     staged_at: datetime | None = None  # since when it waited for a person to publish it
+    imported_at: datetime | None = None  # when it came here, where `at` is what its source told
 
     @property
     def line(self) -> str:
@@ -100,6 +102,7 @@ def publication_of(file: File) -> Publication:
         at=file.uploaded_at,
         claims=claims_of(file.publication) if file.uploaded_via == "publisher" else (),
         staged_at=_instant(file.publication.get("staged_at")),
+        imported_at=_instant(file.publication.get(IMPORTED_AT)),
     )
 
 
@@ -208,6 +211,7 @@ def as_json(file: File) -> dict[str, Any]:
         "at": file.uploaded_at.isoformat().replace("+00:00", "Z"),
         "has_provenance": file.has_provenance,
         "attestations": said_of(file),
+        "imported_at": file.publication.get(IMPORTED_AT),
         "publisher": None,
     }
     if file.uploaded_via == "publisher":

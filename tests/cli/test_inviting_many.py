@@ -1,0 +1,100 @@
+"""Five hundred people invited from one list, killed and stopped in the middle: nobody is mailed twice, nobody is missed."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from tests.cli.places import Place
+from tests.cli.started import environment
+
+pytestmark = pytest.mark.database
+COUNT = 500
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> Path:
+    path = tmp_path / "people.csv"
+    rows = [f"n{one},n{one}@example.org,{'alpha' if one % 5 == 0 else ''}" for one in range(COUNT)]
+    path.write_text("name,address,projects\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def ask(place: Place, question: str) -> list[Any]:
+    connection: Any = (
+        psycopg.connect(place.database_url)
+        if place.database_url
+        else sqlite3.connect(place.data / "keyhouse.sqlite3", timeout=30)
+    )
+    with closing(connection):
+        return [row[0] for row in connection.execute(question).fetchall()]
+
+
+def stored(place: Place) -> tuple[Counter[str], Counter[str], Counter[str]]:
+    """Return how many mails went to whom, how many links they have, and how often they were offered the project."""
+    return (
+        Counter(ask(place, "SELECT address FROM mail_mail WHERE kind = 'account-invitation'")),
+        Counter(ask(place, "SELECT address FROM accounts_onetimelink WHERE purpose = 'invitation'")),
+        Counter(ask(place, "SELECT address FROM projects_projectinvitation")),
+    )
+
+
+def interrupted(place: Place, people: Path, number: int, after: int) -> tuple[int, str]:
+    """Invite, and send that signal once so many were."""
+    command = [sys.executable, "-m", "keyhouse", "user", "invite", "--from", str(people), "--mail"]
+    with subprocess.Popen(
+        command, env=environment(**place.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, start_new_session=True,
+    ) as running:  # fmt: skip
+        until = time.monotonic() + 60
+        while len(ask(place, "SELECT id FROM accounts_onetimelink")) < after:
+            assert time.monotonic() < until
+            assert running.poll() is None
+            time.sleep(0.01)
+        running.send_signal(number)
+        _, err = running.communicate(timeout=60)
+    return running.returncode, err
+
+
+def test_nobody_is_mailed_twice_and_nobody_missed(filled: Place, people: Path) -> None:
+    tried = filled.run("user", "invite", "--from", people, "--mail", "--dry-run")
+    assert (tried.returncode, len(tried.stdout.splitlines())) == (0, COUNT)
+    assert tried.stderr == f"{COUNT} would be invited, 0 have an account, 0 were invited before, 0 refused.\n"
+    assert stored(filled) == (Counter(), Counter(), Counter())
+    assert not list((filled.data / "mail").glob("*"))
+
+    code, _ = interrupted(filled, people, signal.SIGKILL, after=150)
+    assert code == -signal.SIGKILL
+    require_once(filled, at_least=150)
+    code, err = interrupted(filled, people, signal.SIGINT, after=300)
+    assert (code != 0, "Traceback" in err) == (True, False), err
+    require_once(filled, at_least=300)
+
+    before = sum(stored(filled)[1].values())
+    assert before < COUNT  # else it was not the middle
+    done = filled.run("user", "invite", "--from", people, "--mail")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, COUNT - before)
+    assert done.stderr.endswith(f"{before} were invited before, 0 refused.\n")
+    assert require_once(filled) == COUNT
+    again = filled.run("user", "invite", "--from", people, "--mail")
+    assert (again.returncode, again.stdout) == (0, "")
+    assert require_once(filled) == COUNT
+
+
+def require_once(place: Place, at_least: int = 0) -> int:
+    """Whoever has a link has one, one mail with it, and the role that the list names; return how many they are."""
+    mails, links, offered = stored(place)
+    assert mails == links
+    assert set(links.values()) == {1}
+    assert offered == {address: 1 for address in links if int(address[1:].partition("@")[0]) % 5 == 0}
+    assert len(links) >= at_least
+    return len(links)
