@@ -25,4 +25,6 @@ def tell_proposed(row: Proposal, *, as_json: bool) -> None:
     elif at:
         click.echo(f"Proposal {row.pk} takes effect at {at}; until then operators withdraw it at {page()}")
     else:
-        click.echo(f"Proposal {row.pk} waits. {standing_of(row).sentence} That is done at {page()}")
+        click.echo(
+            f"Proposal {row.pk} waits for approval. {standing_of(row).sentence} That is done at {page()}"
+        )
