@@ -390,6 +390,9 @@ def test_it_can_be_sent_again_three_times_in_six_hours(here: User, folder: Path,
     page = browser.post(PAGE)
     assert (page.status_code, refused(page)) == (429, "too-many")
     assert int(page["Retry-After"]) > 6 * 3600 - 60
+    assert re.search(
+        r"Try again after <time [^>]+>[^<]+ UTC</time> .*\(in [56] hours\)", page.content.decode()
+    )
     mails = deliver(folder)
     assert len(mails) == 3
     assert len({link_in(mail) for mail in mails}) == 3

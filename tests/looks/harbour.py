@@ -23,7 +23,7 @@ from demo.distributions import write_release
 from demo.document import mandate, write_document
 from demo.people import PASSWORD
 from demo.shelf import SHELF
-from playwright.sync_api import Browser, BrowserContext, Locator, Page
+from playwright.sync_api import APIResponse, Browser, BrowserContext
 from tests.journeys.conftest import ROOT, Server, start_server
 from tests.journeys.test_first_hour import code_of, next_code_of
 
@@ -45,6 +45,7 @@ class Harbour:
     server: Server
     told: dict[str, Any]
     browser: Browser
+    sessions: list[dict[str, Any]]
     contexts: dict[str, BrowserContext] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)  # what only the setting of the stage could know
     proved_at: float = field(default_factory=time.monotonic)
@@ -61,7 +62,8 @@ class Harbour:
         if time.monotonic() - self.proved_at < FRESH:
             return
         self.proved_at = time.monotonic()
-        self.told["sessions"] = self.server.seed({"sessions": sessions()})["sessions"]
+        if self.sessions:
+            self.told["sessions"] = self.server.seed({"sessions": self.sessions})["sessions"]
         for who in self.contexts:
             self._give_session(who)
 
@@ -80,8 +82,34 @@ class Harbour:
             headers={"Origin": self.server.url, "Referer": self.server.url + path},
             max_redirects=0,
         )
-        assert answer.status in {302, 303}, (path, answer.status, answer.text()[:2000])
+        assert answer.status in {302, 303}, _why(answer)
         return answer.status
+
+    def fill_in(self, who: str, path: str, **fields: str) -> APIResponse:
+        """Open a page as somebody, signed in or not, and send its form; returns what comes."""
+        asked = self.enter(who).request
+        page = asked.get(path)
+        found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text())
+        assert found, (page.url, page.text()[:2000])
+        answer = asked.post(
+            page.url,
+            form={"csrfmiddlewaretoken": found[1], **fields},
+            headers={"Origin": self.server.url, "Referer": page.url},
+        )
+        assert answer.ok, _why(answer)
+        return answer
+
+    def link(self, on: str, who: str, route: str) -> str:
+        """Return the first link on a page that fits a route."""
+        pattern = re.compile(re.sub(r"\\{\w+?(_id)?\\}", _part, re.escape(route)))
+        links = self._links(on, who)
+        if found := next(filter(pattern.fullmatch, links), ""):
+            return found
+        raise AssertionError(f"{on} has no link to {route} for {who or 'nobody'}, but {links}")
+
+    def _links(self, on: str, who: str) -> list[str]:
+        answer = self.enter(who).request.get(on)
+        return [str(href) for href in re.findall(r'href="([^"#?]+)', answer.text())]
 
     def secret_of(self, username: str) -> str:
         """Return the secret of somebody's authenticator app."""
@@ -109,6 +137,17 @@ class Harbour:
         ]
 
 
+def _part(found: re.Match[str]) -> str:
+    """Return what a part of a path may be: an id has a digit in it, and what is no id is none of these pages."""
+    return r"[^/?#]*\d[^/?#]*" if found[1] else "[^/?#]+"
+
+
+def _why(answer: APIResponse) -> str:
+    """Return what a page says for whom it was not meant to refuse."""
+    said = re.sub(r"<[^>]+>|\s+", " ", answer.text().partition("<main")[2])
+    return f"{answer.url} {answer.status}: {' '.join(said.split())[:1500]}"
+
+
 @contextmanager
 def open_harbour(browser: Browser, folder: Path) -> Iterator[Harbour]:
     """Start a server on a throw-away folder, fill it, set the stage; stop it at the end."""
@@ -116,7 +155,7 @@ def open_harbour(browser: Browser, folder: Path) -> Iterator[Harbour]:
         folder / "data", KEYHOUSE_MAIL_DIR=str(folder / "mails"), KEYHOUSE_MAIL_BOUNCE_TOKEN=BOUNCE_TOKEN
     )
     try:
-        harbour = Harbour(server, fill(server), browser)
+        harbour = Harbour(server, fill(server), browser, sessions())
         set_stage(harbour)
         yield harbour
     finally:
@@ -133,10 +172,12 @@ def fill(server: Server) -> dict[str, Any]:
 
 def sessions() -> list[dict[str, Any]]:
     """Return a session of everybody whose pages are looked at, as it is seeded."""
-    return [
-        {"user": name, "proved": ["password"] if name in WITHOUT_FACTOR else ["password", "webauthn"]}
-        for name in SIGNED_IN
-    ]
+    return [session_of(name, has_factor=name not in WITHOUT_FACTOR) for name in SIGNED_IN]
+
+
+def session_of(name: str, *, has_factor: bool) -> dict[str, Any]:
+    """Return a session as it is seeded, of somebody who has proven all that they can."""
+    return {"user": name, "proved": ["password", "webauthn"] if has_factor else ["password"]}
 
 
 def _more_mandates(now: datetime) -> Iterator[dict[str, Any]]:
@@ -273,13 +314,9 @@ def _ask_for_accounts(harbour: Harbour) -> None:
         ("/account/recover/", "hana"),
         ("/account/password/forgotten/", "wren"),
     ):
-        page = harbour.enter("somebody").new_page()
-        page.goto(path)
-        page.locator("main form input:not([type=hidden])").first.fill(who)
-        _press(page, page.locator("main form button:not([aria-pressed])").first)
-    page = harbour.enter("kenji lost").new_page()
-    page.goto(harbour.mailed("kenji", "recovery"))
-    _press(page, page.get_by_role("button", name="Begin"))
+        field = "username" if "password" in path else "identifier"
+        harbour.fill_in("somebody", path, **{field: who})
+    harbour.fill_in("kenji lost", harbour.mailed("kenji", "recovery"))
 
 
 def _propose(harbour: Harbour) -> None:
@@ -372,35 +409,30 @@ def _invite(harbour: Harbour) -> None:
         found = re.search(r"http://[^/]+(/invitation/[^/\s]+/)", told)
         assert found, told
         harbour.paths[f"/invitation/{{secret}}/{step}/"] = f"{found[1]}{step}/"
-        page = harbour.enter(f"at {step}").new_page()
-        page.goto(found[1])
-        if number:
-            page.get_by_label("Password", exact=True).fill(PASSWORD)
-            _press(page, page.get_by_role("button", name="Go on"))
-        if number > 1:
-            secret = re.sub(r"\s", "", page.locator("pre.secret").inner_text())
-            _prove_app(page, code_of(secret), "Go on")
+        walk_to(harbour, f"at {step}", found[1], step)
 
 
-def _prove_app(page: Page, code: str, button: str) -> None:
-    page.get_by_label("Code", exact=True).fill(code)
-    _press(page, page.get_by_role("button", name=button))
+def walk_to(harbour: Harbour, who: str, path: str, step: str, **entered: str) -> None:
+    """Make an account by a one-time link, up to the step that is named."""
+    if step == "account":
+        return
+    harbour.fill_in(who, f"{path}account/", password=PASSWORD, **entered)
+    if step == "recovery-codes":
+        secret = shown_secret(harbour, who, f"{path}authenticator/")
+        harbour.fill_in(who, f"{path}authenticator/", code=code_of(secret))
 
 
-def _press(page: Page, button: Locator) -> None:
-    """Send a form and wait for what comes; a page that is closed while it loads may never be gone."""
-    with page.expect_navigation():
-        button.click()
+def shown_secret(harbour: Harbour, who: str, path: str) -> str:
+    """Return the secret for an authenticator app that a page shows."""
+    found = re.search(r'<pre class="code secret[^>]*>([^<]+)', harbour.enter(who).request.get(path).text())
+    assert found, path
+    return re.sub(r"\s", "", found[1])
 
 
 def _begin_sign_in(harbour: Harbour) -> None:
     """Lucia has typed her password; in a browser that nobody knows she has proven her app, too."""
     codes = {"lucia at home": code_of, "lucia elsewhere": next_code_of}
     for who in ("lucia at home", "lucia", "lucia elsewhere"):
-        page = harbour.enter(who).new_page()
-        page.goto("/account/sign-in/")
-        page.get_by_label("User name or e-mail address").fill("lucia")
-        page.get_by_label("Password", exact=True).fill(PASSWORD)
-        _press(page, page.get_by_role("button", name="Go on"))
+        harbour.fill_in(who, "/account/sign-in/", username="lucia", password=PASSWORD)
         if who in codes:
-            _prove_app(page, codes[who](harbour.secret_of("lucia")), "Sign in")
+            harbour.fill_in(who, "/account/second-factor/", code=codes[who](harbour.secret_of("lucia")))

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Page
 
+MOST_PARTS: Final = 8  # of an instant
 # What can be reached, in the order of the page; of the radio buttons of one question, one. Everything is in `walk`,
 # which a page has no name of its own for.
 _READY: Final = """
@@ -35,7 +36,8 @@ _READY: Final = """
       if (one === document.body || one === null) return null;
       const style = getComputedStyle(one);
       const hasRing = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
-      return { place: stops.indexOf(one), told: told(one), hasRing, isSeen: isUncovered(one) };
+      const hasParts = ["date", "datetime-local", "time"].includes(one.type);
+      return { place: stops.indexOf(one), hasParts, told: told(one), hasRing, isSeen: isUncovered(one) };
     },
   };
   // the next Tab begins at the top, also where a field took the focus when the page came
@@ -53,7 +55,7 @@ def walk(page: Page) -> Iterator[str]:
     yield from (f"its place is not that in the page: {one}" for one in ready["odd"])
     count = ready["count"]
     for expected in range(count):
-        here = _step(page)
+        here = _step_on(page, expected - 1)
         if here is None or here["place"] != expected:
             yield f"stop {expected} of {count} is not reached, but {here and here['told']}"
             return
@@ -61,9 +63,19 @@ def walk(page: Page) -> Iterator[str]:
             yield f"no ring around {here['told']}"
         if not here["isSeen"]:
             yield f"hidden or covered: {here['told']}"
-    beyond = _step(page)
+    beyond = _step_on(page, count - 1)
     if beyond is not None and beyond["place"] != 0:
         yield f"there is no way on from the end: {beyond['told']}"
+
+
+def _step_on(page: Page, last: int) -> dict[str, Any] | None:
+    """Take one step, over what is left of a date: day, month, year and what opens a calendar are stops of one field."""
+    here = _step(page)
+    for _ in range(MOST_PARTS):
+        if here is None or here["place"] != last or not here["hasParts"]:
+            break
+        here = _step(page)
+    return here
 
 
 def _step(page: Page) -> dict[str, Any] | None:

@@ -5,49 +5,65 @@ By the paths of `keyhouse dev routes`. A new page for people stands in `LOOKS`, 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from playwright.sync_api import Page, Response
+from tests.looks import steps
+from tests.looks.cove import STEPS, path_in
 from tests.looks.harbour import DRAFT, PAUSED, PUT_OFF, SHADOW, Harbour
 
 OPERATOR, PERSON, OTHER, NOBODY = "iris", "mara", "jonas", ""
+COVE, SHORE = "cove", "shore"
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A page as somebody sees it: at its own path, at an address, linked on a page, or mailed to somebody."""
+    """A page as somebody sees it: at its own path, at an address, linked on a page, or mailed to somebody.
+
+    `index` names one of the small indexes. `step` is what is done on the page before it is looked at, `amid` what is so
+    meanwhile; `status` is what it comes with then.
+    """
 
     who: str = NOBODY
     at: str = ""
     linked_on: str = ""
     mailed_to: str = ""
+    index: str = ""
+    find: Callable[[Harbour], str] | None = None
+    step: steps.Step | None = None
+    amid: steps.Amid = steps.on_an_ordinary_day
+    status: int = 200
 
     def address(self, route: str, harbour: Harbour) -> str:
         """Return where the page is."""
+        if self.find:
+            return self.find(harbour)
         if self.mailed_to:
-            return harbour.mailed(self.mailed_to, route.split("/")[1])
+            way = harbour.mailed(self.mailed_to, route.split("/")[1])
+            return way + route.partition("/{secret}/")[2]
         if self.linked_on:
-            return _find_link(self, route, harbour)
+            return harbour.link(self.linked_on, self.who, route)
         return self.at or harbour.paths.get(route) or route
+
+    def come_to(self, route: str, harbour: Harbour, page: Page) -> Response:
+        """Open the page, and do what is done on it."""
+        answer = steps.arrived(page.goto(self.address(route, harbour)))
+        return self.step(page) if self.step else answer
+
+    def told(self, route: str) -> str:
+        """Name the look for whoever reads what is wrong with it."""
+        return " ".join(
+            filter(None, (route, "for", self.who or "nobody", self.index and f"at the {self.index}", self.at))
+        )
 
 
 def strayed(route: str, url: str) -> bool:
     """Tell whether a page asks for a sign-in or a proof instead of being the one that was to be looked at."""
     asks = ("/account/sign-in/", "/account/step-up/")
-    return urlsplit(url).path.startswith(asks) and not route.startswith(asks)
-
-
-def _find_link(look: Look, route: str, harbour: Harbour) -> str:
-    """Return the first link on the page that fits the route."""
-    pattern = re.compile(re.sub(r"\\{\w+\\}", "[^/?#]+", re.escape(route)))
-    answer = harbour.enter(look.who).request.get(look.linked_on)
-    for href in re.findall(r'href="([^"#?]+)', answer.text()):
-        if pattern.fullmatch(href):
-            return str(href)
-    raise AssertionError(f"{look.linked_on} has no link to {route} for {look.who or 'nobody'}")
+    return route.startswith("/") and urlsplit(url).path.startswith(asks) and not route.startswith(asks)
 
 
 def seen(*people: str, at: str = "") -> tuple[Look, ...]:
@@ -55,9 +71,35 @@ def seen(*people: str, at: str = "") -> tuple[Look, ...]:
     return tuple(Look(who, at) for who in people or (NOBODY,))
 
 
-def linked(on: str, who: str) -> tuple[Look, ...]:
+def linked(on: str, who: str, index: str = "") -> tuple[Look, ...]:
     """Return a look at what the page links to."""
-    return (Look(who, linked_on=on),)
+    return (Look(who, linked_on=on, index=index),)
+
+
+def in_cove(who: str = NOBODY, at: str = "") -> tuple[Look, ...]:
+    """Return a look at a page of the private index."""
+    return (Look(who, at, index=COVE),)
+
+
+def mailed(who: str, to: str) -> tuple[Look, ...]:
+    """Return a look at what a mail of the private index links to."""
+    return (Look(who, mailed_to=to, index=COVE),)
+
+
+def begun(purpose: str, step: str) -> tuple[Look, ...]:
+    """Return the look of whoever has come to this step by a one-time link."""
+    return (Look(f"{purpose} at {step}", index=COVE),)
+
+
+def set_up(step: str) -> tuple[Look, ...]:
+    """Return the look of whoever makes the first account of an index."""
+    do = None if step == "account" else steps.set_up_to(step)
+    return (Look(f"first at {step}", index=SHORE, find=new_set_up, step=do),)
+
+
+def new_set_up(harbour: Harbour) -> str:
+    """Return the path of the first step by a new link."""
+    return path_in(harbour.server.keyhouse("setup-link"), "setup") + "account/"
 
 
 LANTERN: Final = "/manage/project/lantern"
@@ -224,7 +266,12 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/manage/project/{name}/publishing/only/": seen(PERSON, at=f"{PUBLISHING}/only/"),
     "/manage/project/{name}/publishing/tokens-too/": seen(PERSON, at=f"{PUBLISHING}/tokens-too/"),
     "/manage/project/{name}/archive/": seen(PERSON, at=f"{LANTERN}/archive/"),
-    "/manage/project/{name}/delete/": seen(PERSON, at=f"{LANTERN}/delete/"),
+    "/manage/project/{name}/delete/": (
+        Look(
+            PERSON, f"{LANTERN}/delete/", status=403
+        ),  # a mandate lets it wait for two weeks, which the page says
+        *in_cove(PERSON, "/manage/project/ferry/delete/"),
+    ),
     "/manage/project/{name}/release/{version}/yank/": seen(PERSON, at=f"{LANTERN}/release/2.1/yank/"),
     "/manage/project/{name}/release/{version}/unyank/": seen(PERSON, at=f"{LANTERN}/release/1.2/unyank/"),
     "/manage/project/{name}/release/{version}/delete/": seen(PERSON, at=f"{LANTERN}/release/2.1/delete/"),
@@ -348,10 +395,63 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/mandate/proposals/{name}/{version}/approve/": linked("/mandate/proposals/", "tomas"),
     "/mandate/proposals/{name}/{version}/withdraw/": linked("/mandate/proposals/", OPERATOR),
     "/mandate/exemptions/{exemption_id}/withdraw/": linked("/mandate/proposals/", OPERATOR),
+    # in an index that is private, makes accounts for who asks, and whose operators decide about organizations
+    f"{ORGANIZATION}/readers/": in_cove(PERSON, f"{TOOLS}/readers/"),
+    "/manage/project/{name}/readers/": in_cove(PERSON, f"{LANTERN}/readers/"),
+    "/manage/organizations/applications/{application_id}/": (
+        *in_cove(OTHER, "/manage/organizations/applications/2/"),
+        *in_cove(OTHER, "/manage/organizations/applications/1/"),
+    ),
+    "/operator/applications/{application_id}/": in_cove(OPERATOR, "/operator/applications/1/"),
+    **{
+        f"/operator/applications/{{application_id}}/{act}/": linked(
+            "/operator/applications/1/", OPERATOR, COVE
+        )
+        for act in ("approve", "ask", "decline")
+    },
+    f"{ORGANIZATION}/robot-tokens/{{token_id}}/revoke/": linked(f"{TOOLS}/robot-tokens/", PERSON, COVE),
+    f"{ORGANIZATION}/publishing/{{publisher_id}}/": linked(f"{TOOLS}/publishing/", PERSON, COVE),
+    f"{TEAM}/rename/": in_cove(PERSON, f"{TOOLS}/teams/keel/rename/"),
+    **{
+        f"{ORGANIZATION}/publishing/{{publisher_id}}/{act}/": in_cove(PERSON, f"{TOOLS}/publishing/3/{act}/")
+        for act in ("confirm", "constrain", "remove")
+    },
+    **{
+        f"{ONE}{act}/": in_cove(PERSON, f"/manage/project/moor/publishing/2/{act}/")
+        for act in ("confirm", "constrain")
+    },
+    "/account/emails/{email_id}/primary/": linked("/account/emails/", PERSON, COVE),
+    "/account/second-factors/{authenticator_id}/enable/": linked(FACTORS, PERSON, COVE),
+    "/manage/deleted/{removal_id}/restore/": linked("/manage/deleted/", PERSON, COVE),
+    "/manage/project/{name}/deleted/{removal_id}/restore-file/": linked(
+        "/manage/project/moor/", PERSON, COVE
+    ),
+    "/manage/project/{name}/deleted/{removal_id}/restore-release/": linked(
+        "/manage/project/moor/", PERSON, COVE
+    ),
+    "/manage/project/{name}/undeprecate/": in_cove(PERSON, "/manage/project/ferry/undeprecate/"),
+    "/operator/quarantine/{quarantine_id}/lift/": linked("/operator/quarantine/", OPERATOR, COVE),
+    "/account/sign-up/": (*in_cove(), Look()),
+    "/account/sign-up/sent/": in_cove(),
+    "/account/vouch/holds/{hold_id}/": linked("/account/vouch/", PERSON, COVE),
+    "/operator/recovery/holds/{hold_id}/": linked(CASES, OPERATOR, COVE),
+    "/operator/recovery/{case_id}/link/": in_cove(OPERATOR, f"{CASES}1/link/"),
+    "/operator/recovery/{case_id}/withdraw/": in_cove(OPERATOR, f"{CASES}1/withdraw/"),
+    "/operator/people/{username}/reinstate/": in_cove(OPERATOR, "/operator/people/rafael/reinstate/"),
+    "/account/second-factors/proof/code/": in_cove("priya"),
+    "/enrolment-proof/{secret}/": mailed("priya", "priya"),
+    "/keep-account/{secret}/": mailed(NOBODY, "dora"),
+    "/revert-addresses/{secret}/": mailed(NOBODY, "hana"),
+    "/recovery/{secret}/password/": mailed("greta", "greta"),
+    "/recovery/{secret}/factor/": mailed("greta", "greta"),
+    **{
+        f"/{purpose}/{{secret}}/{step}/": begun(purpose, step)
+        for purpose in ("sign-up", "enrolment")
+        for step in STEPS
+    },
+    **{f"/setup/{{secret}}/{step}/": set_up(step) for step in STEPS},
 }
 _PROGRAMS: Final = "for programs"
-_LIKE_INVITATION: Final = "the same pages as those of an invitation"
-_NOTHING_DELETED: Final = "nothing is deleted in the made-up index"
 LEFT_OUT: Final[dict[str, str]] = {
     "/.well-known/webauthn": _PROGRAMS,
     "/.well-known/pytp": _PROGRAMS,
@@ -380,57 +480,147 @@ LEFT_OUT: Final[dict[str, str]] = {
     "/project/{name}/{version}/requirements.txt": _PROGRAMS,
     "/search.json": _PROGRAMS,
     f"{ORGANIZATION}/activity.jsonl": _PROGRAMS,
-    f"{ORGANIZATION}/readers/": "one sentence where the index is public, as this one is",
-    "/manage/project/{name}/readers/": "the same",
-    "/manage/organizations/applications/{application_id}/": "asked for in an index whose operators decide; like one report",
-    "/operator/applications/{application_id}/": "the same, like the page of one report",
-    **{
-        f"/operator/applications/{{application_id}}/{act}/": "the same, like the page that closes a report"
-        for act in ("approve", "ask", "decline")
-    },
     f"{ORGANIZATION}/second-factors.csv": _PROGRAMS,
     f"{ORGANIZATION}/activity.csv": _PROGRAMS,
-    f"{ORGANIZATION}/robot-tokens/{{token_id}}/revoke/": "the page of a project's, of which there are some",
-    **{
-        f"{ORGANIZATION}/publishing/{{publisher_id}}/{act}": "the page of a project's, of which there are some"
-        for act in ("", "confirm/", "constrain/", "remove/")
-    },
-    f"{TEAM}/rename/": "like the page that renames an organization",
-    f"{ONE}confirm/": "a button as on the page that removes a publisher",
-    f"{ONE}constrain/": "a button as on the page that removes a publisher",
-    "/account/emails/{email_id}/primary/": "a button as on the page that removes an address",
-    "/account/second-factors/{authenticator_id}/enable/": "a button as on the page that removes an app",
-    "/manage/deleted/{removal_id}/restore/": _NOTHING_DELETED,
-    "/manage/project/{name}/deleted/{removal_id}/restore-file/": _NOTHING_DELETED,
-    "/manage/project/{name}/deleted/{removal_id}/restore-release/": _NOTHING_DELETED,
-    "/manage/project/{name}/undeprecate/": "a button as on the page that takes a project out of the archive",
-    "/operator/quarantine/{quarantine_id}/lift/": "a button as on the page that lifts a switch",
-    "/account/sign-up/": "closed in an index that takes people by invitation",
-    "/account/sign-up/sent/": "the same",
-    "/account/vouch/holds/{hold_id}/": "like the page of a word for somebody",
-    "/operator/recovery/holds/{hold_id}/": "like the page of a word for somebody",
-    "/operator/recovery/{case_id}/link/": "like the page that approves a case",
-    "/operator/recovery/{case_id}/withdraw/": "like the page that approves a case",
-    "/operator/people/{username}/reinstate/": "like the page that suspends somebody",
-    "/account/second-factors/proof/code/": "the form of a recovery code, as at signing in",
-    "/enrolment-proof/{secret}/": "a button as on the page that verifies an address",
-    "/keep-account/{secret}/": "a button as on the page that verifies an address",
-    "/revert-addresses/{secret}/": "a button as on the page that verifies an address",
-    "/recovery/{secret}/factor/": "the form of a second factor, as at signing in",
-    "/recovery/{secret}/password/": "the form of a forgotten password",
     "/help/": "leads to /help/clients/",
     **{
-        f"/{purpose}/{{secret}}/{step}": _LIKE_INVITATION
-        for purpose in ("setup", "sign-up", "enrolment")
-        for step in ("", "account/", "authenticator/", "recovery-codes/")
+        f"/{purpose}/{{secret}}/": "leads to the step that is next"
+        for purpose in ("invitation", "setup", "sign-up", "enrolment")
     },
-    "/invitation/{secret}/": "leads to its first step",
 }
-# what has no route of its own
+# what has no route of its own: refusals, forms that were refused, and lists of nothing
 MORE: Final[tuple[tuple[str, Look], ...]] = (
-    ("nowhere", Look(at="/nobody/lives/here/")),
-    ("refused-role", Look(PERSON, at="/operator/audit/")),
-    ("refused-factor", Look("priya", at="/manage/project/quill/delete/")),
+    ("nowhere", Look(at="/nobody/lives/here/", status=404)),
+    ("refused-role", Look(PERSON, at="/operator/audit/", status=403)),
+    ("refused-factor", Look("priya", at="/manage/project/quill/delete/", status=403)),
+    (
+        "used-link",
+        Look("hana", find=lambda cove: cove.mailed("hana.second", "verify-address"), index=COVE, status=410),
+    ),
+    (
+        "too-many",
+        Look(
+            "priya",
+            "/account/second-factors/proof/",
+            index=COVE,
+            step=steps.until_too_many("Mail me a link", "Mail another link"),
+            status=429,
+        ),
+    ),
+    ("out-of-order", Look(at="/project/beacon/", index=SHORE, amid=steps.without_database, status=503)),
+    ("broken", Look(at="/", step=steps.show_broken, status=500)),
+    ("quarantined", Look(PERSON, "/project/knotwork/1.0/", index=COVE, status=403)),
+    (
+        "stopped",
+        Look(PERSON, "/manage/project/ferry/archive/", index=COVE, amid=steps.frozen, status=403),
+    ),
+    (
+        "mistakes sign-up",
+        Look(
+            "sign-up at account",
+            find=lambda cove: cove.paths["/sign-up/{secret}/account/"],
+            index=COVE,
+            step=steps.send("Go on", username="n!", password="short"),
+            status=400,
+        ),
+    ),
+    (
+        "mistakes people",
+        Look(PERSON, f"{LANTERN}/people/", step=steps.send("Invite", invitee="")),
+    ),
+    (
+        "mistakes delete",
+        Look(
+            PERSON,
+            "/manage/project/ferry/delete/",
+            index=COVE,
+            step=steps.send("Delete the project", name="fery"),
+        ),
+    ),
+    *(
+        (f"mistakes {at}", Look(who, at, index=index, step=steps.send(button, **entered), status=400))
+        for who, at, index, button, entered in (
+            (
+                NOBODY,
+                "/account/sign-in/",
+                "",
+                "Go on",
+                {"username": "mara", "password": "not hers, and long enough"},
+            ),
+            ("lucia", "/account/second-factor/", "", "Sign in", {"code": "12"}),
+            (NOBODY, "/account/sign-up/", COVE, "Mail me the link", {"email": "nils at the harbour"}),
+            (PERSON, "/account/tokens/new/", "", "Create the token", {"networks": "the office"}),
+            (PERSON, "/account/emails/add/", "", "Send the mail", {"email": "mara at the harbour"}),
+            (PERSON, "/account/password/", "", "Change it", {"password": "short"}),
+            (
+                PERSON,
+                f"{PUBLISHING}/add/{OF_GITHUB}",
+                "",
+                "Trust it",
+                {"owner": "a/b", "workflow": "../release"},
+            ),
+            (PERSON, "/manage/organizations/apply/", COVE, "Apply", {"name": "h"}),
+            (OPERATOR, "/operator/announcements/new/", "", "Announce", {"text": ""}),
+            (
+                OPERATOR,
+                f"{CASES}new/",
+                COVE,
+                "Open it",
+                {"username": "nobody-of-this-name", "reason": "short"},
+            ),
+        )
+    ),
+    *(
+        (f"empty {at}", Look(at=at, index=SHORE))
+        for at in ("/", "/search/?q=beacon", "/browse/", "/mandate/")
+    ),
+    *(
+        (f"empty {at}", Look("ana", at, index=COVE))
+        for at in (
+            "/",
+            "/account/",
+            "/account/tokens/",
+            "/account/publishers/",
+            "/account/invitations/",
+            "/account/vouch/",
+            "/account/reports/",
+            "/account/notices/",
+            "/account/history/",
+            "/account/mandate/",
+            "/manage/projects/",
+            "/manage/organizations/",
+            "/manage/deleted/",
+        )
+    ),
+    *(
+        (f"empty {at}", Look("tomas", at, index=COVE))
+        for at in (
+            "/operator/",
+            "/operator/reports/",
+            "/operator/names/",
+            "/operator/creators/",
+            "/operator/proposals/",
+            "/operator/announcements/",
+            "/operator/mandates/",
+            "/operator/mandates/requests/",
+            "/operator/mandates/stranded/",
+            "/operator/mandates/organizations/",
+            "/mandate/proposals/",
+            "/operator/mail/",
+            "/operator/people/?q=nobody-of-this-name",
+            "/operator/projects/?q=nothing-of-this-name",
+            "/operator/audit/?person=nobody-of-this-name",
+        )
+    ),
+    *(
+        (f"empty {at}", Look(PERSON, at, index=COVE))
+        for at in (
+            "/manage/project/ferry/robot-tokens/",
+            "/manage/project/ferry/publishing/",
+            "/manage/project/ferry/staged/",
+            "/project/ferry/statistics/",
+        )
+    ),
 )
 
 

@@ -19,7 +19,8 @@ from typing import Final, Literal
 from demo.chromium import OPTIONS
 from playwright.sync_api import Page, sync_playwright
 from tests.journeys.conftest import CHROMIUM
-from tests.looks.harbour import Harbour, open_harbour
+from tests.looks.harbour import Harbour
+from tests.looks.indexes import open_indexes
 from tests.looks.looks import Look, all_looks, strayed
 
 ROOT: Final = Path(__file__).parents[2]
@@ -54,29 +55,31 @@ def take(folder: Path, only: str, how: str) -> list[str]:
     failed: list[str] = []
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
-        with open_harbour(browser, Path(scratch)) as harbour:
+        with open_indexes(browser, Path(scratch)) as indexes:
             for route, look in looks:
                 try:
-                    names.append(_take_one(harbour, folder, route, look, how))
+                    names.append(_take_one(indexes.at(look.index), folder, route, look, how))
                 except Exception as error:  # noqa: BLE001 - one page must not cost the others
-                    failed.append(f"{route} ({look.who or 'nobody'}): {error}".splitlines()[0])
+                    failed.append(f"{look.told(route)}: {error}".splitlines()[0])
         browser.close()
     (folder / "index.html").write_text(_index_of(names))
     return failed
 
 
 def _take_one(harbour: Harbour, folder: Path, route: str, look: Look, how: str) -> str:
-    harbour.stay_fresh()
     page = harbour.enter(look.who).new_page()
     page.set_viewport_size(
         {"width": WIDTHS[0], "height": HEIGHT}
     )  # what scripts do for a phone they do at the start
-    page.goto(look.address(route, harbour))
-    if strayed(route, page.url):
-        raise RuntimeError(f"{page.url} asks for a proof")
     name = name_of(route, look)
-    for width, scheme in _sizes():
-        _shoot(page, folder / f"{name}-{width}-{scheme}.png", width, scheme, how)
+    with look.amid(harbour):
+        answer = look.come_to(route, harbour, page)
+        if strayed(route, page.url):
+            raise RuntimeError(f"{page.url} asks for a proof")
+        if answer.status != look.status:
+            raise RuntimeError(f"comes with status {answer.status}")
+        for width, scheme in _sizes():
+            _shoot(page, folder / f"{name}-{width}-{scheme}.png", width, scheme, how)
     page.close()
     return name
 
@@ -98,7 +101,7 @@ def _shoot(page: Page, path: Path, width: int, scheme: Literal["light", "dark"],
 
 def name_of(route: str, look: Look) -> str:
     """Return a file name for a look."""
-    words = [route, look.at if look.at != route else "", look.who or "nobody"]
+    words = [look.index, route, look.at if look.at not in route else "", look.who or "nobody"]
     return re.sub(r"[^a-z0-9.]+", "-", "_".join(words).lower()).strip("-") or "home"
 
 

@@ -59,6 +59,22 @@ def test_operators_find_all_their_pages_from_each_of_them() -> None:
         assert '<a href="/operator/" aria-current="true">Operate</a>' in page
 
 
+@pytest.mark.parametrize(
+    ("path", "tab"),
+    [
+        ("/mandate/exemptions/1/approve/", "/mandate/proposals/"),
+        ("/operator/starting-points/", "/operator/mandates/"),
+        ("/operator/people/ada/", "/operator/people/"),
+    ],
+)
+def test_a_page_shows_which_of_them_it_belongs_to(path: str, tab: str) -> None:
+    page = page_for(Actor(kind="session", name="ada", is_operator=True), path).partition(
+        'aria-label="Operators"'
+    )[2]
+    assert page.count("aria-current") == 1
+    assert f'<a href="{tab}" aria-current="true">' in page
+
+
 def test_nobody_else_is_led_to_the_pages_of_operators() -> None:
     page = page_for(Actor(kind="session", name="ada"), "/operator/audit/")
     assert "Operate" not in page

@@ -850,7 +850,7 @@ def _worded_hold(policy: Policy, facts: Facts) -> Decision:
         policy.version,
         policy.mandate.announced_at,
         ends,
-        f"Deleting a project that the mandate {policy.name} covers is held {told}.",
+        f"Deleting a project that the mandate “{policy.name}” covers is held {told}.",
         Fix(advice, f"/mandate/deletion/{facts.object.name if facts.object else ''}/"),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import logging
 import sys
+from datetime import datetime, timedelta
 from typing import Final
 
 from django.db import InterfaceError, OperationalError
@@ -12,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from keyhouse.core import clock
 from keyhouse.core.actor import NOBODY
 from keyhouse.core.errors import GateUnavailable, NotFound, Refusal, RoleRequired, Situation
 from keyhouse.mandate import denials
@@ -31,6 +33,7 @@ STATUS: Final = {
     Situation.UNAVAILABLE: 503,
 }
 RETRY_SECONDS: Final = 30
+COUNTED_SECONDS: Final = 120
 _DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 _logger = logging.getLogger("keyhouse.web")
 _refusals = logging.getLogger("keyhouse.refusals")
@@ -154,6 +157,7 @@ def _page(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
         "sentence": denials.sentence_of(refusal),
         "fix": refusal.fix,
         "retry_after": refusal.retry_after,
+        "retry_at": _retry_at(refusal.retry_after),
         "way_on": ways_on.find_way_on(request, refusal),
         "snooze": ways_on.find_snooze(request, refusal),
         "mandate": denials.label_of(refusal),
@@ -163,6 +167,14 @@ def _page(request: HttpRequest, refusal: Refusal, status: int) -> HttpResponse:
     response = render(request, "errors/refusal.html", context, status=status)
     notices.show_denial(request, mandates_of(refusal))
     return response
+
+
+def _retry_at(seconds: int | None) -> datetime | None:
+    """Return the minute after which another try is worth it; for what is near a person counts seconds."""
+    if seconds is None or seconds < COUNTED_SECONDS:
+        return None
+    at = clock.now() + timedelta(seconds=seconds)
+    return at.replace(second=0, microsecond=0) + timedelta(minutes=1)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

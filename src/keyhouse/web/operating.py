@@ -11,11 +11,20 @@ from keyhouse.core.actor import Actor
 
 @dataclass(frozen=True, slots=True)
 class Tab:
-    """A page of the console in its navigation; `action` is what opening it is in the catalogue."""
+    """A page of the console in its navigation; `action` is what opening it is in the catalogue.
+
+    `beside` is where pages that belong to it stand, if not below it.
+    """
 
     address: str
     name: str
     action: str
+    beside: str = ""
+
+    @property
+    def others(self) -> str:
+        """Return where its pages stand that are not below it; itself where there are none."""
+        return self.beside or self.address
 
 
 TABS: Final = (
@@ -25,8 +34,8 @@ TABS: Final = (
     Tab("/operator/proposals/", "Proposals", "proposal.read"),
     Tab("/operator/recovery/", "Recovery", "recovery.read-all"),
     Tab("/operator/accounts/", "Accounts", "account.read-troubled"),
-    Tab("/operator/mandates/", "Mandates", "mandate.read-all"),
-    Tab("/mandate/proposals/", "Approvals", "mandate.read-all"),
+    Tab("/operator/mandates/", "Mandates", "mandate.read-all", "/operator/starting-points/"),
+    Tab("/mandate/proposals/", "Approvals", "mandate.read-all", "/mandate/exemptions/"),
     Tab("/operator/switches/", "Switches", "switch.read-all"),
     Tab("/operator/quarantine/", "Quarantine", "quarantine.read-all"),
     Tab("/operator/names/", "Names", "name.read-all"),

@@ -350,6 +350,6 @@ def test_the_overview_leads_to_what_people_ask_for_and_to_projects_left_alone(in
     renew_adoption(clock.now())
     page = browser.get("/operator/").content.decode()
     assert "Somebody asks for an exemption or a key, the first for 3 days." in page
-    assert "1 covered project has no owner who complies with campaign." in page
+    assert "1 covered project has no owner who complies with “campaign”." in page
     assert 'href="/operator/mandates/requests/"' in page
     assert 'href="/operator/mandates/stranded/"' in page

@@ -113,7 +113,7 @@ class NarrowForm(PageForm):
         found = [canonical_network(word) for word in words]
         if None in found:
             wrong = words[found.index(None)]
-            raise forms.ValidationError(f"{wrong} is no network. Write it like 192.0.2.0/24.")
+            raise forms.ValidationError(f"“{wrong}” is no network. Write it like 192.0.2.0/24.")
         if len(found) > MAX_NETWORKS:
             raise forms.ValidationError(f"Name at most {MAX_NETWORKS} networks.")
         return tuple(dict.fromkeys(one for one in found if one))

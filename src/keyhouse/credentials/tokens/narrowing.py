@@ -151,7 +151,7 @@ def _networks(held: list[Caveat], wish: Wish) -> list[bytes]:
     texts = [canonical_network(one) for one in wish.networks]
     if None in texts:
         raise NarrowingRefused(
-            f"{wish.networks[texts.index(None)]} is no network.", fix="Write it like 192.0.2.0/24."
+            f"“{wish.networks[texts.index(None)]}” is no network.", fix="Write it like 192.0.2.0/24."
         )
     wanted = [ipaddress.ip_network(text) for text in texts if text]
     for one in _of(held, NetworkCaveat):

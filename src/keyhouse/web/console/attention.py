@@ -150,7 +150,7 @@ def _left_alone(now: datetime) -> Attention | None:
     if not most or not alone[most]:
         return None
     which = "covered project has" if alone[most] == 1 else "covered projects have"
-    return Attention(f"{alone[most]} {which} no owner who complies with {most}.", _STRANDED)
+    return Attention(f"{alone[most]} {which} no owner who complies with “{most}”.", _STRANDED)
 
 
 _STRANDED: Final = "/operator/mandates/stranded/"
