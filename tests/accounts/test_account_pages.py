@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tests.accounts.conftest import PASSWORD, Browser, Clock, Configure, make_person, refused, signed_in
 
-from keyhouse.accounts import checklist, holds, services
+from keyhouse.accounts import checklist, history, holds, services
 from keyhouse.accounts.addresses.queries import standings_of
 from keyhouse.accounts.models import Attempt, Hold, Session, User
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes
@@ -197,9 +197,9 @@ def test_a_long_history_is_cut_into_pages(ada: User) -> None:
     browser.get("/account/history/")
     older = re.search(r'href="\?before=(\d+)"', browser.text)
     assert older
-    assert browser.text.count('data-label="When"') == 50
+    assert browser.text.count('data-label="When"') == history.PAGE
     browser.get(f"/account/history/?before={older[1]}")
-    assert 0 < browser.text.count('data-label="When"') < 50
+    assert 0 < browser.text.count('data-label="When"') < history.PAGE
     assert "before=" not in browser.text
 
 

@@ -526,7 +526,7 @@ MORE: Final[tuple[tuple[str, Look], ...]] = (
     ),
     (
         "mistakes people",
-        Look(PERSON, f"{LANTERN}/people/", step=steps.send("Invite", invitee="")),
+        Look(PERSON, f"{LANTERN}/people/", step=steps.send("Invite", invitee=""), status=400),
     ),
     (
         "mistakes delete",

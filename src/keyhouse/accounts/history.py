@@ -11,7 +11,7 @@ from keyhouse.accounts.devices import describe
 from keyhouse.audit.models import Personal, Record
 from keyhouse.core import actions
 
-PAGE: Final = 50
+PAGE: Final = 40  # with browsers that have long names a page stays below 100 kB
 _DIGITS: Final = 18
 
 
