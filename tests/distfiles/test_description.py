@@ -4,7 +4,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from keyhouse.distfiles.description import LONGEST_RENDERED, find_format, render, renders
+from keyhouse.distfiles.description import (
+    LONGEST_HERE,
+    LONGEST_HTML,
+    LONGEST_RENDERED,
+    find_format,
+    render,
+    render_here,
+    renders,
+)
+from keyhouse.distfiles.rendering import render_apart
 
 
 @pytest.mark.parametrize(
@@ -142,6 +151,68 @@ def test_an_unknown_type_does_not_render() -> None:
 def test_what_would_take_too_long_is_shown_as_it_is(text: str) -> None:
     for content_type in ("text/markdown", "text/x-rst"):
         assert (render(text, content_type) or "").startswith(escape(text[:20]))
+
+
+def table(columns: int, rows: int, *, end: str = "\n", before: str = "") -> str:
+    """Return a table whose rows have one cell each: all others are made when it is rendered."""
+    lines = ["|a" * columns + "|", "|-" * columns + "|", *["|b"] * rows]
+    return "".join(before + line + end for line in lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        table(400, 1600),
+        table(400, 1600, end="\r"),
+        table(400, 1600, end="\r\n"),
+        table(400, 1600, before="> "),
+        table(400, 1600).replace("|-", ":-|").replace("|b", "b"),
+        "- " + table(400, 1600, before="  "),
+        (table(40, 60) + "\n") * 40,
+        "<?" * 10_000,
+        "<!--" * 10_000,
+        "<![CDATA[" * 10_000,
+        " ".join("`" * length for length in range(1, 300)),
+    ],
+)
+def test_few_signs_that_would_take_long_or_become_very_many_are_shown_as_they_are(text: str) -> None:
+    html = render(text, "text/markdown") or ""
+    assert html.startswith(escape(text[:4]))
+    assert len(html) < 5 * len(text)
+
+
+def test_honest_tables_and_comments_are_rendered() -> None:
+    text = "<!-- 1 -->\n\n" * 100 + table(3, 0) + "|x|y|z|\n" * 800 + "\n" + "|a|b|\n|-|-|\n|x|\n" * 20
+    assert (render(text, "text/markdown") or "").count("<tr>") > 800
+
+
+def test_what_becomes_longer_than_a_page_can_be_cut_from_is_shown_as_it_is() -> None:
+    html = render("[a](b) " * 40_000, "text/markdown") or ""
+    assert html.startswith("[a](b)")
+    assert len(html) < LONGEST_HTML
+
+
+@pytest.mark.parametrize("content_type", ["text/markdown", "text/x-rst", None])
+def test_a_long_text_is_rendered_apart_to_the_same(content_type: str | None) -> None:
+    text = "A *word*, and more\n\n" * (LONGEST_HERE // 10)
+    assert render(text, content_type) == render_here(text, content_type)
+    assert "<em>word</em>" in (render(text, content_type) or "")
+
+
+def test_a_long_text_that_does_not_render_does_not_apart() -> None:
+    assert render("*a\n\n" * LONGEST_HERE, "text/markdown") is not None
+    assert render("Title\n=====\n\n" + "a b\n" * (LONGEST_HERE // 3), "text/x-rst") is not None
+    assert render(".. nothing::\n\n" + "a b\n" * (LONGEST_HERE // 3), "text/x-rst") is None
+
+
+def test_what_takes_too_long_apart_is_ended() -> None:
+    assert render_apart("<?" * 60_000, "text/markdown", seconds=1) == (False, None)
+
+
+def test_what_is_no_text_is_told_apart_as_here() -> None:
+    odd = "\ud800 \x00 " * LONGEST_HERE
+    for content_type in ("text/markdown", "text/plain"):
+        assert render(odd, content_type) == render_here(odd, content_type)
 
 
 def test_blanks_between_marks_are_read_in_one_way_only() -> None:

@@ -12,10 +12,16 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from keyhouse.distfiles.highlighting import bound_markdown, bound_rst
+from keyhouse.distfiles.rendering import render_apart
 
 Format = Literal["rst", "markdown", "plain"]
-# a longer text is shown as it is: rendering it could take a worker minutes
+# a longer text is shown as it is: rendering it could take minutes
 LONGEST_RENDERED: Final = 512 * 1024
+LONGEST_HERE: Final = (
+    32 * 1024
+)  # a longer one is rendered apart: the worst known texts take the square of their length
+LONGEST_HTML: Final = 2**20
+"""Characters. Pages cut it anew when somebody reads it."""
 # docutils takes the square of the number of footnotes, lines and the like
 _LONGEST_RST: Final = 100 * 1024
 _LONGEST_TYPE: Final = 200  # reading parameters takes the square of their length
@@ -28,6 +34,12 @@ _FORMATS: Final[dict[str, Format]] = {
 # sanitising takes the square of the depth of tags that are never closed
 _TAG: Final = re.compile(r"<[A-Za-z]")
 _MOST_TAGS: Final = 10_000
+# the end of each is looked for up to the end of the text
+_INSTRUCTION: Final = re.compile(r"<[!?]")
+_MOST_INSTRUCTIONS: Final = 1000
+_TICKS: Final = re.compile(r"`{60}")  # and runs of very many lengths, each for its like
+_RULER: Final = "-|: \t\v\f>"  # all that the line below a table's head holds, also in a quotation
+_MOST_CELLS: Final = 50_000
 _CONTENTS: Final = re.compile(r"contents ?::", re.IGNORECASE)
 _MOST_CONTENTS: Final = 3
 _DEFINITION: Final = re.compile(r"\.\. +\|")
@@ -47,11 +59,21 @@ def render(text: str, content_type: str | None) -> str | None:
     form = find_format(content_type)
     if form is None:
         return None
-    if _is_too_much(text, form):
-        form = "plain"
     if not text.strip():
         return ""
-    return _RENDERERS[form](text, content_type or "")
+    is_done, html = False, None
+    if form != "plain" and not _is_too_much(text, form):
+        is_done, html = (
+            (True, render_here(text, content_type))
+            if len(text) <= LONGEST_HERE
+            else render_apart(text, content_type)
+        )
+    return html if is_done and len(html or "") <= LONGEST_HTML else _render_plain(text)
+
+
+def render_here(text: str, content_type: str | None) -> str | None:
+    """Return safe HTML, or None where it does not render; in this process, and as long as it takes."""
+    return _RENDERERS[find_format(content_type) or "plain"](text, content_type or "")
 
 
 def renders(text: str, content_type: str | None) -> bool:
@@ -94,9 +116,27 @@ def _parameter(header: Message, name: str) -> str:
 def _is_too_much(text: str, form: Format) -> bool:
     if len(text) > (_LONGEST_RST if form == "rst" else LONGEST_RENDERED) or _DEEP.search(text):
         return True
-    if form == "rst" and _is_multiplied(text):
+    if _is_multiplied(text) if form == "rst" else _is_filled_up(text):
         return True
     return sum(1 for _ in _TAG.finditer(text)) > _MOST_TAGS
+
+
+def _is_filled_up(text: str) -> bool:
+    """Tell whether a few signs of Markdown would become very many, or take very long.
+
+    Each line of a table gets as many cells as its head has.
+    """
+    if sum(1 for _ in _INSTRUCTION.finditer(text)) > _MOST_INSTRUCTIONS or _TICKS.search(text):
+        return True
+    columns = missing = 0
+    for line in re.split(r"\r\n|\r|\n", text):
+        if not line.strip():
+            columns = 0
+            continue
+        missing += max(0, columns - line.count("|"))
+        if not line.strip(_RULER):
+            columns = max(columns, line.count("|") + 1)
+    return missing > _MOST_CELLS
 
 
 def _is_multiplied(text: str) -> bool:
@@ -150,7 +190,7 @@ def _render_markdown(text: str, content_type: str) -> str | None:
         return None
 
 
-def _render_plain(text: str, _: str) -> str | None:
+def _render_plain(text: str, _: str = "") -> str | None:
     from readme_renderer import txt  # noqa: PLC0415 - imported with the others
 
     return txt.render(text)
