@@ -21,6 +21,7 @@ from tests.journeys.test_clients import ADA, run, succeeded, twine
 from tests.journeys.test_surroundings import mint, write_certificate
 
 from keyhouse.core import keys, probes
+from keyhouse.safety.switches.rules import LONGEST_REASON
 
 DEPLOY = ROOT / "deploy"
 MADE_UP = "203.0.113.9"  # an address for documentation
@@ -136,6 +137,11 @@ def seen(server: Server, **headers: str) -> dict[str, Any]:
     return told
 
 
+def unbroken(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a client said, without the lines that it was broken into."""
+    return " ".join((done.stdout + done.stderr).split())
+
+
 def test_clients_and_doctor_through_a_proxy(
     proxied: Server,
     clients: Path,
@@ -168,6 +174,15 @@ def test_clients_and_doctor_through_a_proxy(
     publish = (clients / "uv", "publish", "--publish-url", f"{proxied.url}/legacy/", wheel)
     refused = run(*publish, UV_PUBLISH_USERNAME="ada", UV_PUBLISH_PASSWORD=password)
     assert "password-not-accepted" in refused.stdout + refused.stderr  # uv shows the body, too
+
+    reason = "we look into a wave of projects that were made up, a größer one than any before it this year"
+    proxied.keyhouse("freeze", "uploads", "--reason", reason[:LONGEST_REASON], "--for", "1h")
+    stopped = twine(clients, proxied, token, "--cert", certificate, wheel)
+    assert stopped.returncode != 0
+    assert (reason[:LONGEST_REASON].replace("ö", "?").replace("ß", "?") in unbroken(stopped)) is has_phrases
+    stopped = run(*publish, UV_PUBLISH_TOKEN=token)
+    assert reason[:LONGEST_REASON] in unbroken(stopped)  # in the body
+    proxied.keyhouse("thaw", "uploads")
 
     succeeded(twine(clients, proxied, token, "--cert", certificate, wheel))
     words = (

@@ -128,7 +128,7 @@ def test_long_ends_and_lifting_ask_for_a_fresh_proof(mod: Actor) -> None:
     [
         ("nothing", "x", HOUR, SwitchUnknown),
         ("uploads", " ", HOUR, SwitchReasonRefused),
-        ("uploads", "x" * 121, HOUR, SwitchReasonRefused),
+        ("uploads", "x" * 91, HOUR, SwitchReasonRefused),
         ("uploads", "two\nlines", HOUR, SwitchReasonRefused),
         ("uploads", "x", timedelta(0), SwitchEndRefused),
     ],

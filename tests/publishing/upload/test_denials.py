@@ -15,8 +15,11 @@ from tests.publishing.driver import Answer, upload
 
 from keyhouse.accounts.models import Authenticator, User
 from keyhouse.core import clock, configuration
+from keyhouse.core.actor import host
 from keyhouse.mandate.models import Notice
 from keyhouse.projects.models import File, Project, UsedFileName
+from keyhouse.safety.switches import services as switches
+from keyhouse.safety.switches.rules import LONGEST_REASON
 
 __all__ = ["set_clock"]
 
@@ -45,6 +48,20 @@ def upload_with(token: str, path: Path) -> Answer:
 
 def weak_token(user: User) -> str:
     return token_of(user, "password", minted_at=ANNOUNCED - timedelta(days=1))
+
+
+@pytest.mark.parametrize("switch", ["new-projects", "uploads", "everything"])
+@pytest.mark.parametrize("sign", ["x", "ü"])
+def test_the_longest_reason_of_a_switch_reaches_whoever_is_refused(
+    switch: str, sign: str, ada: User, tmp_path: Path
+) -> None:
+    reason = "we look into it " + sign * (LONGEST_REASON - 17) + "."
+    switches.freeze(switch, reason, clock.now() + timedelta(hours=1), by=host())
+    wheel = build_wheel(tmp_path, "beta" if switch == "new-projects" else "alpha")
+    answer = upload_with(token_of(ada, "password", "totp"), wheel)
+    assert answer.status == 403
+    assert answer.line.endswith(f"Reason: {reason}")
+    assert answer.reason == answer.line.replace("ü", "?")
 
 
 def test_a_weak_token_is_told_in_the_status_line_what_to_do(ada: User, tmp_path: Path) -> None:

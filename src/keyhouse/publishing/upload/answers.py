@@ -61,15 +61,20 @@ def refused(refusal: Refusal) -> Answer:
     """Answer a refusal: `code: sentence`, then what to do; one by the gate says that in its first line already."""
     status = _STATUS_OF_CLASS.get(type(refusal), _STATUS[refusal.situation])
     is_denial = refusal.decision is not None
-    line = readable_line(denials.line_of(refusal) if is_denial else refusal.line)
+    line = printable_line(denials.line_of(refusal) if is_denial else refusal.line)
     rest = "\n".join(denials.details_of(refusal)) if is_denial else refusal.fix
     headers: list[tuple[bytes, bytes]] = [_CHALLENGE] if status == _STATUS[Situation.UNAUTHENTICATED] else []
     if refusal.retry_after is not None:
         headers.append((b"retry-after", str(refusal.retry_after).encode()))
-    return Answer(status, line, f"{line}\n{rest}".rstrip() + "\n", tuple(headers))
+    return Answer(status, status_line(line), f"{line}\n{rest}".rstrip() + "\n", tuple(headers))
 
 
-def readable_line(line: str) -> str:
+def printable_line(line: str) -> str:
+    """Return one line as a body carries it: in any script, with a question mark for what can't be shown."""
+    return "".join(sign if sign.isprintable() else "?" for sign in line)
+
+
+def status_line(line: str) -> str:
     """Return one line of printable ASCII, at most 200 characters: what a status line can carry."""
     printable = "".join(sign if " " <= sign <= "~" else "?" for sign in line)
     return printable if len(printable) <= _LONGEST_LINE else printable[: _LONGEST_LINE - 3] + "..."

@@ -22,7 +22,7 @@ class SwitchReasonRefused(SwitchesRefusal):
     """Whoever is refused reads the reason, so there must be one, and it must fit into a line."""
 
     code = "switch-reason-refused"
-    sentence = "A reason is one line of 1 to 120 characters."
+    sentence = "A reason is one line of 1 to 90 characters."
     fix = "Say in a few words what is going on; everybody who is refused reads it."
 
 

@@ -9,7 +9,7 @@ from keyhouse.core.errors import Refusal
 from keyhouse.safety.switches.errors import SwitchEndRefused, SwitchReasonRefused
 
 SHORT: Final = timedelta(days=1)  # for so long it takes no fresh proof to stop something
-LONGEST_REASON: Final = 120  # characters; clients of uploads show one line of 200
+LONGEST_REASON: Final = 90  # characters; clients of uploads show one line of 200, and the rest of it says what is stopped until when
 
 
 def is_on(since_at: datetime | None, until_at: datetime | None, now: datetime) -> bool:
