@@ -90,6 +90,7 @@ from keyhouse.projects.models import (
     Project,
     ProjectDownloads,
     Provenance,
+    PurgeMark,
     ReadingTeam,
     ReleaseDownloads,
 )
@@ -142,6 +143,7 @@ BY_HAND: Final[tuple[type[models.Model], ...]] = (
     ProjectDownloads,
     ProtectedProject,
     Provenance,
+    PurgeMark,
     ReadingTeam,
     ReleaseDownloads,
     RoleChange,

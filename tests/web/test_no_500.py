@@ -258,6 +258,15 @@ def test_each_door_takes_something_odd(index: Everything) -> None:
     assert broken == []
 
 
+def test_no_name_in_an_address_holds_what_a_database_refuses(index: Everything) -> None:
+    broken = []
+    for door in all_doors():
+        for place in (one for one in places_of(door.route) if f"<str:{one}>" in door.route):
+            path = index.fill(door.route, {place: "a%00b"})
+            broken += [f"{path}: {defect}" for defect in [send(index, door, "", path=path).defect] if defect]
+    assert broken == []
+
+
 @pytest.mark.slow
 def test_each_door_takes_everything_odd(index: Everything) -> None:
     broken = []

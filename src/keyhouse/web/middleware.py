@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from django.db import DataError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 
@@ -16,7 +17,14 @@ from keyhouse.core.actions import Action
 from keyhouse.core.actor import OFFICES
 from keyhouse.core.cautioned import keep_caution
 from keyhouse.core.configuration import Configuration
-from keyhouse.core.errors import GateUnavailable, Refusal, RoleRequired, SignInRequired, StepUpRequired
+from keyhouse.core.errors import (
+    GateUnavailable,
+    NotFound,
+    Refusal,
+    RoleRequired,
+    SignInRequired,
+    StepUpRequired,
+)
 from keyhouse.mandate import cautions, history
 from keyhouse.web import errors, notices, problems, ways_on
 from keyhouse.web.ways_on import SIGN_IN, STEP_UP, actor_of
@@ -90,10 +98,15 @@ class Refusals:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponseBase | None:
         """Answer a refusal, or what means one; anything else is a defect and stays one."""
-        refusal = errors.refusal_of(exception)
+        refusal = errors.refusal_of(exception) or _missing(request, exception)
         if isinstance(refusal, LinkUnknown):
             refusal = _counted(request, refusal)
         return _refused(request, refusal) if refusal else None
+
+
+def _missing(request: HttpRequest, exception: Exception) -> Refusal | None:
+    """Return NotFound where PostgreSQL refused to look for a name of the address because of a NUL: none has one."""
+    return NotFound() if isinstance(exception, DataError) and "\x00" in request.path else None
 
 
 def _counted(request: HttpRequest, refusal: Refusal) -> Refusal:
