@@ -14,7 +14,9 @@ from keyhouse.audit.models import Record
 from keyhouse.cli import project as cli
 from keyhouse.cli.dev_document import read_document
 from keyhouse.cli.dev_sowing import sow
+from keyhouse.core import clock
 from keyhouse.core.errors import Refusal
+from keyhouse.projects.life_cycle import aside
 from keyhouse.projects.models import File, Project, Release, Removal
 from keyhouse.web.wiring import wire_all
 
@@ -126,6 +128,24 @@ def test_what_was_deleted_comes_back_by_name_or_number() -> None:
         "maintainer",
         "owner",
     ]
+
+
+def test_what_could_not_come_back_is_said_and_comes_later() -> None:
+    printed("delete", "alpha", "1.0", "--yes")
+    removal = Removal.objects.get()
+    release = Release.objects.create(
+        project=Project.objects.get(name="alpha"), version="1.0", created_at=clock.now()
+    )
+    kept = next(aside.kept_files(removal))
+    facts = {name: getattr(kept, name) for name in ("kind", "python_tag", "size", "md5", "sha256", "blake2")}
+    other = release.files.create(
+        project=release.project, filename="alpha-1.0.zip", uploaded_at=clock.now(), **facts
+    )
+    assert "1 of its files stay away" in printed("restore", "alpha", "1.0")
+    assert refused("restore", "alpha", "1.0") == "restore-impossible"
+    other.delete()
+    assert printed("restore", "alpha", "1.0") == "alpha 1.0 is back.\n"
+    assert release.files.count() == 2
 
 
 @pytest.mark.parametrize(

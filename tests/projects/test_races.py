@@ -339,3 +339,59 @@ def test_of_a_restore_and_a_sweep_one_wins_whole(sweeps: int, ada: Actor) -> Non
     assert not Removal.objects.exists()
     assert Record.objects.filter(action__in=["release.restore", "removal.sweep"]).count() == 1
     assert list(verification.verify_pages()) == []
+
+
+def test_what_was_deleted_comes_into_a_new_release_once_whoever_else_is_at_it(ada: Actor) -> None:
+    services.publish_file(stored(make_file(version="0.9")), by=ada)
+    for round_ in range(3):
+        version = f"1.{round_}"
+        kept = [make_file(version=version), make_file(version=version, kind="sdist")]
+        for new in kept:
+            services.publish_file(stored(new), by=ada)
+        file = deleting.delete_file("alpha-beta", kept[0].filename, by=ada)
+        whole = deleting.delete_release("alpha-beta", version, by=ada)
+        more = [
+            make_file(version=version, filename=f"alpha_beta-{version}-{n}-py3-none-any.whl") for n in (1, 2)
+        ]
+        services.publish_file(stored(more[0]), by=ada)
+        serial = Serial.objects.get().value
+
+        outcomes = at_once(
+            *(lambda: restoring.restore_release("alpha-beta", whole.pk, by=ada) for _ in range(2)),  # noqa: B023 - called at once
+            *(lambda: restoring.restore_file("alpha-beta", file.pk, by=ada) for _ in range(2)),  # noqa: B023 - as above
+            publishing(stored(more[1]), ada),
+        )
+
+        assert kinds(outcomes) == ["File", "NothingToRestore", "NothingToRestore", "Project", "Project"]
+        assert listed("alpha-beta") >= {new.filename for new in [*kept, *more]}
+        assert File.objects.filter(release__version=version).count() == 4
+        assert Serial.objects.get().value == serial + 3
+        assert not Removal.objects.exists()
+        assert not UsedFileName.objects.exclude(deleted_at=None).exists()
+        assert list(verification.verify_pages()) == []
+
+
+def test_of_a_restore_and_an_upload_of_the_same_bytes_one_has_the_place(ada: Actor) -> None:
+    services.publish_file(stored(make_file(version="0.9")), by=ada)
+    for round_ in range(3):
+        version = f"1.{round_}"
+        wheel, sdist = make_file(version=version), make_file(version=version, kind="sdist")
+        for new in (wheel, sdist):
+            services.publish_file(stored(new), by=ada)
+        whole = deleting.delete_release("alpha-beta", version, by=ada)
+        again = make_file(
+            "gamma", version, filename=f"gamma-{version}-py3-none-any.whl", content=wheel.filename
+        )
+
+        outcomes = at_once(
+            lambda: restoring.restore_release("alpha-beta", whole.pk, by=ada),  # noqa: B023 - called at once
+            publishing(stored(again), ada),
+        )
+
+        won = isinstance(outcomes[1], File)
+        assert kinds(outcomes) == (["File", "Project"] if won else ["ContentExists", "Project"])
+        assert (wheel.filename in listed("alpha-beta")) is not won
+        assert sdist.filename in listed("alpha-beta")
+        assert Removal.objects.filter(pk=whole.pk, file_count=1).exists() is won
+        assert list(verification.verify_pages()) == []
+        Removal.objects.all().delete()

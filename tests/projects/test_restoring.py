@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,8 +19,16 @@ from keyhouse.core import actor, clock, configuration
 from keyhouse.core.actor import Actor, Strength
 from keyhouse.core.errors import Refusal, RoleRequired, SecondFactorRequired
 from keyhouse.projects import belongings, services, verification
-from keyhouse.projects.errors import FileNameUsed, OwnerMissing, ProjectQuarantined
+from keyhouse.projects.errors import (
+    FileExists,
+    FileNameUsed,
+    OwnerMissing,
+    ProjectQuarantined,
+    ProjectTooLarge,
+    ReleaseQuarantined,
+)
 from keyhouse.projects.life_cycle import aside, deleting, queries, restoring, sweeping
+from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.life_cycle.errors import NothingToRestore, RestoreImpossible
 from keyhouse.projects.models import (
     ClientSketch,
@@ -244,22 +253,224 @@ def test_neither_comes_a_name_back_that_people_would_confuse_with_a_new_one(ada:
     refused(RestoreImpossible, removal, ada)
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.0.0"])
-def test_a_new_release_of_that_version_stays(version: str, alpha: Actor) -> None:
-    removal = deleting.delete_release(NAME, "1.0", by=alpha)
-    publish(alpha, version=version, filename=f"alpha_beta-{version}-7-py3-none-any.whl")
-    refused(RestoreImpossible, removal, alpha)
-
-
-def test_a_file_needs_its_release_and_its_place(alpha: Actor) -> None:
+def test_a_file_needs_its_place(alpha: Actor) -> None:
     sdist = deleting.delete_file(NAME, "alpha_beta-1.0.tar.gz", by=alpha)
     wheel = deleting.delete_file(NAME, WHEEL, by=alpha)
     publish(alpha, version="1.0", kind="sdist", filename="alpha_beta-1.0.zip")
     refused(RestoreImpossible, sdist, alpha)
     publish(alpha, version="2.0", content=WHEEL, filename="alpha_beta-2.0-py3-none-any.whl")
     refused(RestoreImpossible, wheel, alpha)
+
+
+def test_a_file_needs_its_release_and_is_told_whether_that_can_come(alpha: Actor) -> None:
+    wheel = deleting.delete_file(NAME, WHEEL, by=alpha)
+    whole = deleting.delete_release(NAME, "1.0", by=alpha)
+    refusal = refused(RestoreImpossible, wheel, alpha)
+    assert (refusal.sentence, refusal.fix) == (
+        "Its release is not here any more.",
+        "Bring the release back first.",
+    )
+    Removal.objects.filter(pk=whole.pk).update(swept_at=clock.now())
+    assert "back first" not in refused(RestoreImpossible, wheel, alpha).fix
+
+
+# ---- a new release of the same version
+
+
+def new_release(by: Actor, version: str = "1.0", **changes: Any) -> Release:
+    """Make a release anew, as whoever uploads can once it was deleted."""
+    facts = {"version": version, "filename": f"alpha_beta-{version}-7-py3-none-any.whl", **changes}
+    return publish(by, **facts).release
+
+
+def names_in(release: Release) -> set[str]:
+    return set(release.files.values_list("filename", flat=True))
+
+
+def check_faces(version: str) -> None:
+    """Every page is what the rows say, and this release's and the project's own name its files, once each."""
+    assert list(verification.verify_pages()) == []
+    release = Release.objects.get(version=version)
+    page = json.loads(bytes(IndexPage.objects.get(kind="json", name=f"{NAME}/{version}", form="json").body))
+    assert sorted(url["filename"] for url in page["urls"]) == sorted(names_in(release))
+    simple = json.loads(bytes(IndexPage.objects.get(kind="simple", name=NAME, form="json").body))
+    here = sorted(File.objects.values_list("filename", flat=True))
+    assert sorted(file["filename"] for file in simple["files"]) == here
+    used = UsedFileName.objects.filter(deleted_at=None).values_list("filename", flat=True)
+    assert sorted(used) == here
+    project = Project.objects.get()
+    assert project.size == sum(File.objects.values_list("size", flat=True))
+
+
+SDIST, NEW = "alpha_beta-1.0.tar.gz", "alpha_beta-1.0-7-py3-none-any.whl"
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.0.0"])
+def test_files_of_a_release_come_into_the_new_one_of_its_version(version: str, alpha: Actor) -> None:
+    counts = sorted(DownloadCount.objects.values_list("file__filename", "day_on", "installer", "count"))
+    removal = deleting.delete_release(NAME, "1.0", by=alpha)
+    release = new_release(alpha, version)
+    on = date(2024, 2, 29)
+    for day, count in ((on, 5), (on + DAY, 6)):
+        ReleaseDownloads.objects.create(project=release.project, release=release, day_on=day, count=count)
+    before, serial = Release.objects.filter(pk=release.pk).values().get(), Serial.objects.get().value
+
+    restore(removal, alpha)
+
+    assert names_in(release) == {WHEEL, SDIST, f"alpha_beta-{version}-7-py3-none-any.whl"}
+    assert Release.objects.filter(pk=release.pk).values().get() == before
+    assert sorted(Release.objects.values_list("version", flat=True)) == ["0.9", version]
+    days = dict(ReleaseDownloads.objects.filter(release=release).values_list("day_on", "count"))
+    assert days == {on: 9, on + DAY: 6}
+    assert (
+        sorted(DownloadCount.objects.values_list("file__filename", "day_on", "installer", "count")) == counts
+    )
+    assert Serial.objects.get().value == serial + 1
+    record = Record.objects.latest("pk")
+    assert (record.details["files"], record.details["into"]) == (2, version)
+    assert "left" not in record.details
+    check_faces(version)
+    refused(NothingToRestore, removal, alpha)
+    assert not KeptRow.objects.exists()
+    for name in (WHEEL, SDIST):
+        with pytest.raises(FileExists):
+            services.publish_file(make_file(version=version, filename=name, content="other"), by=alpha)
+
+
+def test_nobody_takes_a_file_away_by_a_release_made_anew(alpha: Actor, bob: Actor) -> None:
+    file = deleting.delete_file(NAME, WHEEL, by=alpha)
+    whole = deleting.delete_release(NAME, "1.0", by=alpha)
+    release = new_release(bob)  # who only maintains
+    restore(file, alpha)
+    assert names_in(release) == {WHEEL, NEW}
+    assert Record.objects.latest("pk").details["into"] == "1.0"
+    check_faces("1.0")
+    restore(whole, alpha)
+    assert names_in(release) == {WHEEL, SDIST, NEW}
+    check_faces("1.0")
+    refused(NothingToRestore, file, alpha)
+
+
+def test_of_a_release_whatever_has_its_place_comes_and_the_rest_stays_kept(alpha: Actor) -> None:
+    removal = deleting.delete_release(NAME, "1.0", by=alpha)
+    release = new_release(alpha, content=WHEEL)  # the same bytes by another name
+
+    restore(removal, alpha)
+
+    assert names_in(release) == {SDIST, NEW}
+    details = Record.objects.latest("pk").details
+    assert (details["files"], details["left"]) == (1, 1)
+    check_faces("1.0")
+    removal.refresh_from_db()
+    assert removal.file_count == 1
+    assert [file.filename for file in aside.kept_files(removal)] == [WHEEL]
+    assert "7-py3" in refused(RestoreImpossible, removal, alpha).sentence
+    used = UsedFileName.objects.get(filename=WHEEL)
+    assert used.deleted_at is not None
+    again = deleting.delete_file(NAME, NEW, by=alpha)
+    restore(removal, alpha)
+    assert names_in(release) == {WHEEL, SDIST}
+    assert DownloadCount.objects.filter(file__release=release).count() == 2
+    check_faces("1.0")
+    refused(RestoreImpossible, again, alpha)  # now that one's place is taken
+    refused(NothingToRestore, removal, alpha)
+
+
+def test_neither_comes_a_second_source_distribution_nor_a_release_without_a_file(alpha: Actor) -> None:
+    wheel = deleting.delete_file(NAME, WHEEL, by=alpha)
+    removal = deleting.delete_release(NAME, "1.0", by=alpha)
+    release = new_release(alpha, kind="sdist", filename="alpha_beta-1.0.zip")
+    assert "1.0.zip" in refused(RestoreImpossible, removal, alpha).sentence
+    restore(wheel, alpha)
+    assert names_in(release) == {"alpha_beta-1.0.zip", WHEEL}
+    for name in ("alpha_beta-1.0.zip", WHEEL):
+        deleting.delete_file(NAME, name, by=alpha)
+    empty = deleting.delete_release(NAME, "1.0", by=alpha)
+    new_release(alpha)
+    assert "a new release" in refused(RestoreImpossible, empty, alpha).sentence
+
+
+def test_a_release_comes_back_beside_bytes_that_are_elsewhere_now(alpha: Actor) -> None:
+    whole = rows()
+    removal = deleting.delete_release(NAME, "1.0", by=alpha)
+    other = publish(alpha, version="2.0", content=WHEEL, filename="alpha_beta-2.0-py3-none-any.whl")
+    restore(removal, alpha)
+    assert names_in(Release.objects.get(version="1.0")) == {SDIST}
+    check_faces("1.0")
     deleting.delete_release(NAME, "1.0", by=alpha)
-    assert "release" in refused(RestoreImpossible, wheel, alpha).sentence
+    last = Removal.objects.latest("pk")
+    deleting.delete_file(NAME, other.filename, by=alpha)
+    refused(RestoreImpossible, removal, alpha)  # its release went once more
+    restore(last, alpha)
+    restore(removal, alpha)
+    deleting.delete_release(NAME, "2.0", by=alpha)
+    gone = {"projects.Removal", "projects.KeptRow", "projects.UsedFileName"}
+    assert {name: found for name, found in rows().items() if name not in gone} == {
+        name: found for name, found in whole.items() if name not in gone
+    }
+
+
+def test_what_was_yanked_comes_into_a_yanked_release_only(alpha: Actor) -> None:
+    file = deleting.delete_file(NAME, WHEEL, by=alpha)
+    life_cycle.yank_release(NAME, "1.0", "leaks keys", by=alpha)
+    whole = deleting.delete_release(NAME, "1.0", by=alpha)
+    release = new_release(alpha)
+    for removal in (file, whole):
+        assert "was yanked" in refused(RestoreImpossible, removal, alpha).sentence
+    life_cycle.yank_release(NAME, "1.0", "", by=alpha)
+    restore(file, alpha)
+    restore(whole, alpha)
+    assert names_in(release) == {WHEEL, SDIST, NEW}
+    check_faces("1.0")
+
+
+def test_the_new_release_goes_and_the_old_one_takes_its_files_in_turn(alpha: Actor) -> None:
+    old = Release.objects.get(version="1.0")
+    whole = deleting.delete_release(NAME, "1.0", by=alpha)
+    new_release(alpha, "1.0.0")
+    anew = deleting.delete_release(NAME, "1.0.0", by=alpha)
+    restore(whole, alpha)
+    restore(anew, alpha)
+    assert Release.objects.filter(version__startswith="1.0").get() == old
+    assert names_in(old) == {WHEEL, SDIST, "alpha_beta-1.0.0-7-py3-none-any.whl"}
+    check_faces("1.0")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.0.0"])
+def test_what_is_held_comes_where_it_can_be_let_go_of(version: str, alpha: Actor) -> None:
+    File.objects.filter(filename=WHEEL).update(is_quarantined=True, quarantine_reason="bad")
+    removal = deleting.delete_release(NAME, "1.0", by=actor.host())
+    release = new_release(alpha, version)
+    if version != "1.0":
+        assert "quarantine" in refused(RestoreImpossible, removal, alpha).sentence
+        return
+    restore(removal, alpha)
+    assert File.objects.get(filename=WHEEL).quarantine_reason == "bad"
+    assert names_in(release) == {WHEEL, SDIST, NEW}
+    assert list(verification.verify_pages()) == []
+
+
+def test_a_new_release_that_is_held_takes_nothing(alpha: Actor) -> None:
+    file = deleting.delete_file(NAME, WHEEL, by=alpha)
+    whole = deleting.delete_release(NAME, "1.0", by=alpha)
+    new_release(alpha)
+    Release.objects.filter(version="1.0").update(is_quarantined=True, quarantine_reason="steals keys")
+    for removal in (file, whole):
+        refused(ReleaseQuarantined, removal, alpha)
+
+
+def test_only_owners_bring_files_into_a_new_release(alpha: Actor, bob: Actor) -> None:
+    removal = deleting.delete_release(NAME, "1.0", by=alpha)
+    new_release(bob)
+    refused(RoleRequired, removal, bob)
+
+
+def test_what_comes_into_a_new_release_counts_against_the_limit(alpha: Actor) -> None:
+    removal = deleting.delete_release(NAME, "1.0", by=alpha)
+    new_release(alpha)
+    project = Project.objects.get()
+    Project.objects.update(project_limit=project.size + removal.file_count)
+    refused(ProjectTooLarge, removal, alpha)
 
 
 def test_bytes_that_are_gone_do_not_come_back(alpha: Actor) -> None:
@@ -377,3 +588,12 @@ def test_damage_of_a_provenance_is_found_and_mended(ada: Actor) -> None:
     }
     services.rebuild_pages(by=actor.host())
     assert not list(verification.verify_pages())
+
+
+def test_a_provenance_comes_into_a_new_release_with_its_file(ada: Actor) -> None:
+    publish(ada, version="1.0", provenance={"version": 1, "attestation_bundles": []})
+    removal = deleting.delete_release(NAME, "1.0", by=ada)
+    new_release(ada, "1.0.0")
+    restore(removal, ada)
+    assert provenances() == {f"{NAME}/1.0/{WHEEL}": False, f"{NAME}/1.0.0/{WHEEL}": True}
+    check_faces("1.0.0")

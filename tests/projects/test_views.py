@@ -339,6 +339,22 @@ def test_other_methods_are_refused(method: str, alpha: Actor) -> None:
 # ---- bringing back
 
 
+def test_the_page_says_where_files_go_and_which_can_not_come_now(ada: Actor) -> None:
+    services.publish_file(make_file(), by=ada)
+    services.publish_file(make_file(kind="sdist"), by=ada)
+    removal = deleting.delete_release("alpha-beta", "1.0", by=ada)
+    page = f"{BASE}deleted/{removal.pk}/restore-release/"
+    assert "A new release" not in text_of(get(page, ada))
+    services.publish_file(
+        make_file(version="1.0.0", content=WHEEL, filename="alpha_beta-1.0.0-py3-none-any.whl"), by=ada
+    )
+    shown = text_of(get(page, ada))
+    assert "A new release" in shown
+    for name in ("1.0.0", WHEEL, "alpha_beta-1.0.0-py3-none-any.whl"):
+        assert name in shown
+    assert "alpha_beta-1.0.tar.gz" not in shown
+
+
 def test_a_release_a_file_and_a_project_come_back_by_their_pages(ada: Actor) -> None:
     for kind in ("bdist_wheel", "sdist"):
         new = make_file(kind=kind)

@@ -179,15 +179,22 @@ class Model:
         else:
             project = self.owned(by)
             need(project.pk == found.project.pk)
-            here = project.releases.get(found.version)
-            assert found.release is not None
-            if found.kind == "release":
-                need(here is None)
-                project.releases[found.version] = found.release
-            else:
-                need(here is not None and here.pk == found.release.pk and not here.is_held)
-                found.release.files[found.filename] = False
+            self._bring_back(project, found)
         self.gone.remove(found)
+
+    def _bring_back(self, project: ProjectModel, found: Gone) -> None:
+        """Bring a file or a release back, into a release of its version where one was made meanwhile."""
+        here, own = project.releases.get(found.version), found.release
+        assert own is not None
+        coming = own.files if found.kind == "release" else {found.filename: False}
+        if here is None:
+            need(found.kind == "release")
+            project.releases[found.version] = own
+            return
+        need(coming and not here.is_held)
+        is_kept = any(one.kind == "release" and one.release is own for one in self.gone)
+        need(here.is_yanked or not (is_kept and own.is_yanked))
+        here.files.update(coming)
 
     def hold(self, kind: str, version: str, build: int) -> None:
         self._turn(kind, version, build, is_held=True)

@@ -310,7 +310,9 @@ def restore(name: str, version: str, filename: str, removal_id: int | None) -> N
     """  # noqa: D301 - \b is click's own mark
     removal = _wanted(normalise(name), version, filename, removal_id)
     _RESTORES[removal.kind](removal)
-    click.echo(f"{removal} is back.")
+    left = life_cycle.count_left(removal.pk)
+    away = f" {left} of its files stay away: others have taken their place. Once those are deleted, do this once more."
+    click.echo(f"{removal} is back.{away if left else ''}")
 
 
 def _wanted(name: str, version: str, filename: str, removal_id: int | None) -> Removal:

@@ -184,6 +184,11 @@ def find_equal_release(releases: Mapping[str, KnownRelease], version: str) -> Kn
     return next((release for other, release in releases.items() if _without_zeros(other) == wanted), None)
 
 
+def is_same_version(one: str, other: str) -> bool:
+    """Tell whether installers take two versions for one: 1.0 and 1.0.0 are."""
+    return one == other or _without_zeros(one) == _without_zeros(other)
+
+
 # asked for each version of a project at each upload to it
 _without_zeros = lru_cache(maxsize=65536)(canonicalize_version)
 

@@ -106,7 +106,7 @@ MEANINGS: Final[dict[str, str]] = {
     "project-archived": "Its owners have said that no more releases will come.",
     "successor-refused": "People read the successor's name to know what to install instead, so it must be one that can be installed.",
     "nothing-to-restore": "It was brought back already, or its days are over and its bytes are gone.",
-    "restore-impossible": "Whatever has taken its place meanwhile stays: a project or release of that name, a file of the same bytes.",
+    "restore-impossible": "Whatever has taken its place meanwhile stays: a project of that name, a file of the same bytes, a second source distribution.",
     "attestations-refused": "An attestation says who built a file and where. With an API token that can't be checked.",
     "attestation-invalid": "It is cut off or changed, or its certificate, log entry or signature doesn't hold by the roots of trust here.",
     "attestation-file-differs": "An attestation holds for one file name and one SHA-256.",

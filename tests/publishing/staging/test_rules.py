@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from keyhouse.projects.rules import is_same_version
 from keyhouse.publishing.staging.rules import (
     Difference,
     Waiting,
     differences,
     fingerprint,
-    is_same_version,
     is_to_warn,
     judge_beside,
 )

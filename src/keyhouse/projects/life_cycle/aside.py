@@ -7,9 +7,9 @@ are many and small, a document holds many rows, without their numbers.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import date
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from itertools import chain, islice
 from typing import Any, Final
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from django.db.models import Field, Model, QuerySet
 
 from keyhouse.organizations.models import Organization
 from keyhouse.organizations.rules import EVERYBODY
+from keyhouse.projects import sql
 from keyhouse.projects.life_cycle.models import KeptRole, KeptRow, Removal
 from keyhouse.projects.models import (
     ClientSketch,
@@ -60,6 +61,10 @@ LET_GO: Final[Mapping[str, str]] = {
 }
 _FILE: Final = "projects.File"
 _PROJECT: Final = "projects.Project"
+_RELEASE: Final = "projects.Release"
+_PROVENANCE: Final = "projects.Provenance"
+_DOWNLOADS: Final = "projects.DownloadCount"
+_RELEASE_DOWNLOADS: Final = "projects.ReleaseDownloads"
 _KEPT_BY_ORGANIZATION: Final = "kept_by_organization"  # no column
 _COUNTS: Final = frozenset(
     {"projects.DownloadCount", "projects.ReleaseDownloads", "projects.ProjectDownloads"}
@@ -198,26 +203,109 @@ def kept_files(removal: Removal | None = None) -> Iterator[File]:
 def put_back(removal: Removal) -> None:
     """Store all rows that a deletion kept, with the numbers that they had. Raises IntegrityError where one's place is taken."""
     for table in KEPT:
-        rows = KeptRow.objects.filter(removal=removal, table=table).order_by("pk").iterator(chunk_size=100)
-        things = (thing for row in rows for thing in _things(row))
-        for some in batches(things):
+        for some in batches(_kept(removal, table)):
             apps.get_model(table)._default_manager.bulk_create(some)  # noqa: SLF001 - as above
+
+
+def put_back_part(removal: Removal, files: Sequence[File], into: int | None) -> None:
+    """Store these files of a deletion with what is counted of them; all else that it keeps stays kept.
+
+    They go into the release of that number, and what is counted of their own is added to it; None: their own is put back.
+    Raises IntegrityError where the place of a file is taken.
+    """
+    if into is None:
+        Release.objects.bulk_create(_kept(removal, _RELEASE))
+    KeptRow.objects.filter(removal=removal, table=_RELEASE).delete()
+    for some in batches(files):
+        for file in some:
+            file.release_id = file.release_id if into is None else into
+        File.objects.bulk_create(some)
+        KeptRow.objects.filter(removal=removal, table=_FILE, key__in=[file.pk for file in some]).delete()
+    numbers = {file.pk for file in files}
+    for row in _rows(removal, _PROVENANCE):
+        if row.columns["file_id"] in numbers:
+            Provenance.objects.bulk_create(_things(row))
+            row.delete()
+    for row in _rows(removal, _DOWNLOADS):
+        _put_counts_back(row, numbers)
+    for row in _rows(removal, _RELEASE_DOWNLOADS):
+        _add_release_counts(_things(row), into)
+        row.delete()
+
+
+def _put_counts_back(row: KeptRow, files: set[int]) -> None:
+    """Store the counts of these files, and keep those of others."""
+    place = row.columns["names"].index("file_id")
+    others = [values for values in row.columns["rows"] if values[place] not in files]
+    row.columns["rows"] = [values for values in row.columns["rows"] if values[place] in files]
+    DownloadCount.objects.bulk_create(_things(row))
+    row.columns["rows"] = others
+    if others:
+        row.save(update_fields=["columns"])
+    else:
+        row.delete()
+
+
+def _add_release_counts(counts: Iterable[Any], into: int | None) -> None:
+    """Add to the days of a release, beside whoever counts at the same time."""
+    for some in batches(counts):
+        values = [(one.project_id, into or one.release_id, one.day_on.isoformat(), one.count) for one in some]
+        places = ", ".join(["(%s, %s, %s, %s)"] * len(values))
+        sql.change(f"{_INTO_COUNTS} VALUES {places} {_ONTO_COUNTS}", *chain.from_iterable(values))
+
+
+_INTO_COUNTS: Final = "INSERT INTO projects_releasedownloads (project_id, release_id, day_on, count)"
+_ONTO_COUNTS: Final = (
+    "ON CONFLICT (project_id, day_on, release_id)"
+    " DO UPDATE SET count = projects_releasedownloads.count + excluded.count"
+)
+
+
+def holds_release(removal: Removal) -> bool:
+    """Tell whether a deletion keeps a release itself, and not only files of one."""
+    return _rows(removal, _RELEASE).exists()
+
+
+def kept_versions(project: Project, now: datetime) -> list[str]:
+    """Return the versions of a project whose releases can be brought back."""
+    kept = KeptRow.objects.filter(table=_RELEASE, removal__project_key=project.pk)
+    kept = kept.filter(removal__kind=Removal.Kind.RELEASE, removal__until_at__gt=now, removal__swept_at=None)
+    return list(kept.values_list("removal__version", flat=True))
+
+
+def were_yanked(project: Project, releases: Iterable[int]) -> bool:
+    """Tell whether one of these releases was yanked when it was deleted."""
+    kept = KeptRow.objects.filter(table=_RELEASE, removal__project_key=project.pk, key__in=set(releases))
+    return any(row.columns.get("yanked_at") is not None for row in kept)
 
 
 def let_go_lifted(project: Project, version: str, files: Iterable[File]) -> None:
     """Let files that came back into a release no longer be held by quarantines that were lifted while they were away."""
-    named = _quarantines().filter(project_id=project.pk, version=version)
     for file in files:
-        states = named.filter(filename__in=("", file.filename)).values_list("lifted_at", flat=True)
-        if file.is_quarantined and states and None not in states:
+        if file.is_quarantined and not is_held(project, version, file):
             File.objects.filter(pk=file.pk).update(is_quarantined=False, quarantine_reason="")
+
+
+def is_held(project: Project, version: str, file: File) -> bool:
+    """Tell whether a kept file of that version is in quarantine still."""
+    named = _quarantines().filter(project_id=project.pk, version=version, filename__in=("", file.filename))
+    states = named.values_list("lifted_at", flat=True)
+    return file.is_quarantined and (not states or None in states)
 
 
 def _quarantines() -> Any:
     return apps.get_model("safety.Quarantine")._default_manager  # noqa: SLF001 - of a feature above, so by its name
 
 
-def _things(row: KeptRow) -> Iterable[Model]:
+def _rows(removal: Removal, table: str) -> QuerySet[KeptRow]:
+    return KeptRow.objects.filter(removal=removal, table=table).order_by("pk")
+
+
+def _kept(removal: Removal, table: str) -> Iterator[Any]:
+    return (thing for row in _rows(removal, table).iterator(chunk_size=100) for thing in _things(row))
+
+
+def _things(row: KeptRow) -> Iterable[Any]:
     if row.table not in _COUNTS:
         return [read(row.table, row.columns)]
     names = row.columns["names"]

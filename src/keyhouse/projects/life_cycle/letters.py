@@ -71,14 +71,21 @@ def project_deleted(until: datetime | None) -> News:
     return News("project-deleted", "was deleted", text)
 
 
-def file_restored(filename: str) -> News:
-    """Return the news that a file is back."""
-    return News("file-restored", f"has the file {filename} again", "It can be installed as before.")
+def file_restored(filename: str, into: str = "") -> News:
+    """Return the news that a file is back; `into`: the release that has taken the place of its own."""
+    text = f"It is in release {into} now." if into else "It can be installed as before."
+    return News("file-restored", f"has the file {filename} again", text)
 
 
-def release_restored(version: str) -> News:
-    """Return the news that a release is back."""
-    return News("release-restored", f"{version} was brought back", "Its files can be installed as before.")
+def release_restored(version: str, into: str = "", left: int = 0) -> News:
+    """Return the news that a release is back; `left`: how many of its files are not."""
+    text = (
+        f"Its files came into release {into}, which was made meanwhile and is else as it was."
+        if into
+        else "Its files can be installed as before."
+    )
+    away = f" {left} more stay away, as other files have taken their place." if left else ""
+    return News("release-restored", f"{version} was brought back", text + away)
 
 
 def _gone(what: str, until: datetime | None) -> str:

@@ -54,6 +54,12 @@ def name_of(removal_id: int) -> str:
     return names.first() or ""
 
 
+def count_left(removal_id: int) -> int:
+    """Return how many files a deletion still keeps after it was undone as far as could be."""
+    counts = Removal.objects.filter(pk=removal_id).values_list("file_count", flat=True)
+    return counts.first() or 0
+
+
 def get_removal(
     removal_id: int, now: datetime, project: Project | None = None, action: str = "project.restore"
 ) -> Removal:
@@ -77,14 +83,14 @@ def was_owner(user_id: int | None, thing: Thing | None) -> bool:
     return owned.filter(normalized_name=thing.name).exists()
 
 
-def find_alike(files: Iterable[File]) -> str:
-    """Return the name of a file that is here and has the name or the bytes of one of these, or nothing."""
-    kept = list(files)
+def find_alike(files: Iterable[File]) -> dict[str, str]:
+    """Return by the names of these files which file is here that has the name or the bytes of one, where there is one."""
+    kept, found = list(files), {}
     for start in range(0, len(kept), 100):
         some = kept[start : start + 100]
         names, digests = [file.filename for file in some], [file.blake2 for file in some]
         here = File.objects.filter(filename__in=names) | File.objects.filter(blake2__in=digests)
-        name = here.values_list("filename", flat=True).first()
-        if name is not None:
-            return str(name)
-    return ""
+        for filename, blake2 in here.order_by("pk").values_list("filename", "blake2"):
+            alike = (one.filename for one in some if one.filename == filename or one.blake2 == blake2)
+            found.update(dict.fromkeys(alike, filename))
+    return found

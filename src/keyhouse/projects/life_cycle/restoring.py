@@ -1,12 +1,15 @@
 """Bringing back what was deleted, while its days last: rows with their numbers, roles, used names, pages.
 
-Whatever has taken its place meanwhile wins. Of a restore and the sweep at once, whoever locks the row of the deletion first
-decides; of a restore and a new project of that name at once, the unique name does.
+Whatever has taken its place meanwhile wins. Files whose release is gone come into the one that has its version now; of a
+release, those whose place is taken stay kept, and come once it is free. Of a restore and the sweep at once, whoever locks
+the row of the deletion first decides; of a restore and a new project of that name at once, the unique name does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 from django.db import transaction
 
@@ -31,8 +34,9 @@ from keyhouse.projects.life_cycle.emails import tell_people
 from keyhouse.projects.life_cycle.errors import NothingToRestore, RestoreImpossible
 from keyhouse.projects.life_cycle.letters import News
 from keyhouse.projects.life_cycle.models import KeptRole, Removal
-from keyhouse.projects.models import File, Project, Release, Role, RoleChange, UsedFileName
+from keyhouse.projects.models import File, Project, Role, RoleChange, UsedFileName
 from keyhouse.projects.rights import owners_of
+from keyhouse.projects.rules import KnownRelease
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import key_of
 
@@ -42,16 +46,19 @@ _PROJECT = Removal.Kind.PROJECT
 
 
 def restore_file(name: str, removal_id: int, *, by: Actor) -> Project:
-    """Bring a file back into its release.
+    """Bring a file back into its release, or into the one that has its version now.
 
-    `name` is the project's, normalised. Raises NothingToRestore, RestoreImpossible, SecondSourceDistribution,
-    ProjectTooLarge, ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
+    `name` is the project's, normalised. Raises NothingToRestore, RestoreImpossible, ProjectTooLarge, ProjectNotFound,
+    ProjectQuarantined, ReleaseQuarantined, RoleRequired and what the gate raises.
     """
     return _restore_part(name, removal_id, _FILE, by)
 
 
 def restore_release(name: str, removal_id: int, *, by: Actor) -> Project:
-    """Bring a release back with its files. Raises as `restore_file`."""
+    """Bring a release back with its files, or its files into the release that has its version now.
+
+    Files whose place is taken stay away and can be brought back by the same deletion later. Raises as `restore_file`.
+    """
     return _restore_part(name, removal_id, _RELEASE, by)
 
 
@@ -63,20 +70,45 @@ def _restore_part(name: str, removal_id: int, kind: Removal.Kind, by: Actor) -> 
     def act() -> Project:
         project, removal = _lock_part(name, removal_id, kind, by)
         files = list(aside.kept_files(removal))
-        _require_place(project, removal, files, by)
-        _put_back(removal, files)
-        aside.let_go_lifted(project, removal.version, files)
-        news = (
-            letters.file_restored(removal.filename)
-            if kind == _FILE
-            else letters.release_restored(removal.version)
-        )
-        _tell(project, removal, news, by)
-        pages.refresh_pages(project, versions=[removal.version])
+        places = find_places(project, removal, files)
+        coming = [file for file in files if file.filename not in places.taken]
+        _require_place(project, removal, places, coming, by)
+        aside.put_back_part(removal, coming, places.here.pk if places.here else None)
+        _use_names(coming)
+        aside.let_go_lifted(project, removal.version, coming)
+        _tell_part(project, removal, places.into, len(coming), by)
+        version = places.here.version if places.here else removal.version
+        pages.refresh_pages(project, versions=[version])
         faults.reach("restore.rows-written")
         return project
 
     return _done(look, act)
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the files of a deletion go.
+
+    `here`: the release that is there and has their version, None: their own comes back with them. `into`: its version where
+    it isn't theirs, but has taken the place of that. `taken`: by the names of those that can't come now, which file has
+    their place.
+    """
+
+    here: KnownRelease | None
+    into: str
+    taken: Mapping[str, str]
+
+
+def find_places(project: Project, removal: Removal, files: Sequence[File]) -> Places:
+    """Return where the files that the deletion of a file or a release kept would go now."""
+    here = project_rules.find_equal_release(projects.known_releases(project.pk), removal.version)
+    taken = queries.find_alike(files)
+    sdists = File.objects.filter(project=project, release_id=here.pk if here else 0, kind="sdist")
+    sdist = sdists.values_list("filename", flat=True).first()
+    if sdist is not None:
+        taken = dict.fromkeys((file.filename for file in files if file.kind == "sdist"), sdist) | taken
+    is_theirs = here is None or all(file.release_id == here.pk for file in files)
+    return Places(here, "" if here is None or is_theirs else here.version, taken)
 
 
 def restore_project(removal_id: int, *, by: Actor) -> Project:
@@ -93,8 +125,9 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
         files = list(aside.kept_files(removal))
         roles = _living_roles(removal)
         _require_name(removal, roles, by)
-        _require_new(files)
-        _put_back(removal, files)
+        raise_refusal(rules.judge_place(next(iter(queries.find_alike(files).values()), "")))
+        aside.put_back(removal)
+        _use_names(files)
         project = Project.objects.get(pk=removal.project_key)
         _give_roles_back(project, removal, roles)
         founding.tell(project, by)
@@ -102,7 +135,8 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
         actions.require(by, _action_of(removal), _thing_of(removal))
         project.restored_at = clock.now()
         project.save(update_fields=["restored_at"])
-        _tell(project, removal, letters.PROJECT_RESTORED, by)
+        _tell(project, removal, letters.PROJECT_RESTORED, by, files=len(files))
+        removal.delete()
         pages.refresh_pages(project, versions=None, touches_listing=True)
         faults.reach("restore.rows-written")
         return project
@@ -181,35 +215,42 @@ def _require_name(removal: Removal, roles: Sequence[KeptRole], by: Actor) -> Non
         raise_refusal(rules.judge_place("a project of a name that people would confuse with it"))
 
 
-def _require_place(project: Project, removal: Removal, files: Sequence[File], by: Actor) -> None:
+def _require_place(
+    project: Project, removal: Removal, places: Places, coming: Sequence[File], by: Actor
+) -> None:
     """Raise where a part of a project can't stand beside what is in it now."""
-    if removal.kind == _RELEASE:
-        here = project_rules.find_equal_release(projects.known_releases(project.pk), removal.version)
-        raise_refusal(rules.judge_place(f"a new release {here.version}" if here else ""))
-    else:
-        _require_release(project, files)
-    _require_new(files)
+    if places.here is None and not aside.holds_release(removal):
+        kept = aside.kept_versions(project, clock.now())
+        can_come = any(project_rules.is_same_version(version, removal.version) for version in kept)
+        raise RestoreImpossible(
+            "Its release is not here any more.", fix="Bring the release back first." if can_come else None
+        )
+    if places.taken and not coming:
+        raise_refusal(rules.judge_place(next(iter(places.taken.values()))))
+    if places.here is not None:
+        _require_release(project, removal, places.here, coming, is_theirs=not places.into)
     if by.kind != "host":
         limit = project.project_limit or configuration.current().project_limit
-        added = sum(file.size for file in files)
+        added = sum(file.size for file in coming)
         raise_refusal(project_rules.judge_project_size(project.size, added, limit))
 
 
-def _require_release(project: Project, files: Sequence[File]) -> None:
-    for file in files:
-        if not Release.objects.filter(pk=file.release_id, project=project).exists():
-            raise RestoreImpossible("Its release is not here any more.", fix="Bring the release back first.")
-        held = Release.objects.filter(pk=file.release_id, is_quarantined=True)
-        raise_refusal(
-            project_rules.judge_release_change(held.values_list("quarantine_reason", flat=True).first())
-        )
-        others = File.objects.filter(release_id=file.release_id, kind="sdist")
-        sdist = others.values_list("filename", flat=True).first() if file.kind == "sdist" else None
-        raise_refusal(rules.judge_place(sdist or ""))
-
-
-def _require_new(files: Sequence[File]) -> None:
-    raise_refusal(rules.judge_place(queries.find_alike(files)))
+def _require_release(
+    project: Project, removal: Removal, here: KnownRelease, coming: Sequence[File], *, is_theirs: bool
+) -> None:
+    """Raise where files can't come into a release that is there, which may be another one than theirs was."""
+    if not coming:
+        raise_refusal(rules.judge_place(f"a new release {here.version}"))
+    raise_refusal(project_rules.judge_release_change(here.quarantined))
+    if is_theirs:
+        return
+    was_yanked = aside.were_yanked(project, [file.release_id for file in coming])
+    raise_refusal(rules.judge_yank(here.version, was_yanked=was_yanked, is_yanked=here.yanked is not None))
+    if (
+        here.version != removal.version
+    ):  # what holds a file names it by that version, and would never let go of it
+        held = (file.filename for file in coming if aside.is_held(project, removal.version, file))
+        raise_refusal(rules.judge_held(next(held, ""), here.version))
 
 
 def _living_roles(removal: Removal) -> list[KeptRole]:
@@ -226,24 +267,48 @@ def _owners_of(roles: Sequence[KeptRole]) -> list[KeptRole]:
     return [role for role in roles if role.kind == project_rules.OWNER]
 
 
-def _put_back(removal: Removal, files: Sequence[File]) -> None:
-    aside.put_back(removal)
+def _use_names(files: Sequence[File]) -> None:
     names = [file.filename for file in files]
     for start in range(0, len(names), 500):
         UsedFileName.objects.filter(filename__in=names[start : start + 500]).update(deleted_at=None)
 
 
-def _tell(project: Project, removal: Removal, news: News, by: Actor) -> None:
-    """Record and mail a restore, and end what it was made of; a project's own gate is asked before."""
+def _tell_part(project: Project, removal: Removal, into: str, files: int, by: Actor) -> None:
+    """Tell of files that came back; `into`: a release that has taken the place of theirs. What is left stays kept."""
+    left = removal.file_count - files
+    news = (
+        letters.file_restored(removal.filename, into)
+        if removal.kind == _FILE
+        else letters.release_restored(removal.version, into, left)
+    )
+    more: dict[str, Detail] = {"into": into} if into else {}
+    _tell(project, removal, news, by, files=files, more=more | ({"left": left} if left else {}))
+    if left:
+        removal.file_count = left
+        removal.save(update_fields=["file_count"])
+    else:
+        removal.delete()
+
+
+def _tell(  # noqa: PLR0913 - one keyword for each thing that is told
+    project: Project,
+    removal: Removal,
+    news: News,
+    by: Actor,
+    *,
+    files: int,
+    more: Mapping[str, Detail] = MappingProxyType({}),
+) -> None:
+    """Record and mail a restore; a project's own gate is asked before."""
     details: dict[str, Detail] = {
         "version": removal.version,
         "filename": removal.filename,
-        "files": removal.file_count,
+        "files": files,
         "removed_at": removal.removed_at.isoformat(),
+        **more,
     }
     record(_action_of(removal), by=by, about=thing_of(project), details=details)
     tell_people(project, news, by=by)
-    removal.delete()
 
 
 def _action_of(removal: Removal) -> str:

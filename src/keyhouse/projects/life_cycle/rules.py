@@ -51,7 +51,28 @@ def judge_place(taken_by: str) -> Refusal | None:
     """Return why something can't come back where `taken_by` (a name; empty: nothing) stands now, or None."""
     if not taken_by:
         return None
-    return RestoreImpossible(f"It can't be brought back: {taken_by} has taken its place.")
+    return RestoreImpossible(
+        f"It can't be brought back: {taken_by} has taken its place.",
+        fix="Delete that first, where it may go; otherwise release a new version.",
+    )
+
+
+def judge_yank(version: str, *, was_yanked: bool, is_yanked: bool) -> Refusal | None:
+    """Return why files of a release that was yanked can't come into the one that is there now, or None."""
+    if is_yanked or not was_yanked:
+        return None
+    sentence = f"Its release was yanked when it was deleted; the new release {version} is not."
+    return RestoreImpossible(sentence, fix="Yank the release that is here first, or delete it.")
+
+
+def judge_held(filename: str, version: str) -> Refusal | None:
+    """Return why a file in quarantine (its name; empty: none is) can't come into a release of another spelling, or None."""
+    if not filename:
+        return None
+    sentence = f"{filename} is in quarantine, and its version is written {version} here now."
+    return RestoreImpossible(
+        sentence, fix="Delete the release that is here first; it can be brought back, too."
+    )
 
 
 __all__ = [
@@ -59,8 +80,10 @@ __all__ = [
     "ARCHIVED",
     "DEPRECATED",
     "Standing",
+    "judge_held",
     "judge_place",
     "judge_restore",
     "judge_successor",
+    "judge_yank",
     "next_standing",
 ]

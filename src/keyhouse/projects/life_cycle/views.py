@@ -14,7 +14,7 @@ from keyhouse.core.cautioned import keep_caution
 from keyhouse.core.errors import SignInRequired
 from keyhouse.projects import queries
 from keyhouse.projects.errors import ProjectNotFound
-from keyhouse.projects.life_cycle import deleting, restoring, services
+from keyhouse.projects.life_cycle import aside, deleting, restoring, services
 from keyhouse.projects.life_cycle import queries as life_cycle
 from keyhouse.projects.life_cycle.forms import ConfirmationForm, DeprecationForm, ReasonForm, SimpleForm
 from keyhouse.projects.visiting import (
@@ -207,7 +207,8 @@ def _restore_part(
     if form.is_valid():
         restore(found.normalized_name, removal.pk, by=actor_of(request))
         return to(found)
-    context = context_of(request, found) | {"removal": removal, "form": form}
+    places = restoring.find_places(found, removal, list(aside.kept_files(removal)))
+    context = context_of(request, found) | {"removal": removal, "places": places, "form": form}
     return render(request, "projects/restore.html", context)
 
 

@@ -8,9 +8,10 @@ from datetime import datetime
 from django.db.models import Count, QuerySet, Sum
 
 from keyhouse.projects.models import File, Project
+from keyhouse.projects.rules import is_same_version
 from keyhouse.publishing.staging.describing import as_file
 from keyhouse.publishing.staging.models import StagedFile, StagedRelease
-from keyhouse.publishing.staging.rules import Waiting, fingerprint, is_same_version
+from keyhouse.publishing.staging.rules import Waiting, fingerprint
 from keyhouse.storage.blobs import key_of
 
 _AT_ONCE = 100

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from packaging.utils import canonicalize_version
-
 from keyhouse.core.errors import Refusal
 from keyhouse.projects.errors import ContentExists, SecondSourceDistribution
+from keyhouse.projects.rules import is_same_version
 from keyhouse.publishing.staging.errors import StagedFileExists
 
 WARN_BEFORE: Final = timedelta(days=1)
@@ -28,11 +27,6 @@ class Waiting:
     sha256: str
     version: str
     size: int = 0
-
-
-def is_same_version(one: str, other: str) -> bool:
-    """Tell whether installers take two versions for one: 1.0 and 1.0.0 are."""
-    return one == other or canonicalize_version(one) == canonicalize_version(other)
 
 
 def judge_beside(new: Waiting, waiting: Iterable[Waiting]) -> Refusal | None:
