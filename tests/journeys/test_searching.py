@@ -36,7 +36,7 @@ def test_the_box_finds_what_the_page_finds(context: BrowserContext, filled: Serv
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("1 project for")
     page.get_by_text("Filters", exact=True).click()
-    page.get_by_label("Owner or maintainer").fill("bob")
+    page.get_by_label("Owner, maintainer or organization").fill("bob")
     page.get_by_role("button", name="Filter").click()
     expect(page.get_by_role("heading", level=1)).to_contain_text("Nothing found")
     page.get_by_role("link", name="Without filters").click()

@@ -10,6 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from tests.web.rows import START, make_file, make_project, make_release, make_whole
 
 from keyhouse.core import configuration
+from keyhouse.organizations.models import Organization
 from keyhouse.projects.models import Project
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +46,26 @@ def test_a_project_shows_what_its_release_says(client: Client) -> None:
     assert "owner-of-alpha" in page
     assert "javascript:" not in page
     assert "ada@example.org" not in page
+
+
+def test_an_organization_is_named_among_those_who_maintain(client: Client) -> None:
+    project = make_whole("alpha").project
+    organization = Organization.objects.create(
+        name="Acme.<Works>", normalized_name="acme-works", created_at=START
+    )
+    assert "organization</span>" not in text_of(client, "/project/alpha/")
+    Project.objects.filter(pk=project.pk).update(organization=organization)
+    page = text_of(client, "/project/alpha/")
+    assert (
+        'href="/organization/acme-works/">Acme.&lt;Works&gt;</a> <span class="soft small">organization</span>'
+        in page
+    )
+    assert "owner-of-alpha" in page
+
+    project.roles.all().delete()
+    assert "<li>nobody</li>" not in text_of(client, "/project/alpha/")
+    Project.objects.filter(pk=project.pk).update(organization=None)
+    assert "<li>nobody</li>" in text_of(client, "/project/alpha/")
 
 
 def test_a_file_shows_size_hash_time_and_how_it_was_published(client: Client) -> None:

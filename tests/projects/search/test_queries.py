@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
@@ -9,14 +10,21 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.projects.conftest import make_person
 from tests.projects.search.shelves import found, publish
+from tests.projects.test_invitations import with_address
 
-from keyhouse.core import actor, clock
+from keyhouse.accounts.models import User
+from keyhouse.core import actor, clock, configuration
 from keyhouse.core.actor import Actor
+from keyhouse.organizations import populating
+from keyhouse.organizations import services as services_of_organizations
+from keyhouse.organizations.models import Membership, Organization
 from keyhouse.projects import pages, services
 from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import Project
+from keyhouse.projects.organizing import create_project_in, set_team_role
 from keyhouse.projects.search import queries
 from keyhouse.projects.search.rules import Wanted
+from keyhouse.projects.services import create_project
 
 pytestmark = pytest.mark.django_db
 
@@ -123,6 +131,59 @@ def test_filters(shelf: Actor) -> None:
     assert found("old.web", maintainer="bob", python="3.8", classifier=topic) == ["old-web"]
     assert found("old.web", python="3.13") == []
     assert found(classifier=topic) == ["new-web", "old-web"]
+
+
+def test_what_says_the_very_text_comes_before_what_has_its_words_alone(ada: Actor) -> None:
+    publish("beam", by=ada, summary="Bindings of C++ for beams")
+    publish("full", by=ada, summary="It is 100% covered")
+    publish("hisser", by=ada, summary="Makes snake_case of it")
+    publish("quoted", by=ada, summary='Reads "raw" lines')
+    publish("hundred", by=ada, summary="Has 100 things, and c headers, in a snake case")
+    publish("raw-lines", by=ada, summary="Raw material")
+    publish("c-kit", by=ada, summary="A kit")
+    publish("cat", by=ada, summary="Cats")
+
+    assert found("100%") == ["full", "hundred"]
+    assert found("100") == ["hundred", "full"]
+    assert found("C++") == ["beam", "c-kit", "hundred"]  # and nothing that only begins with c
+    assert found("snake_case") == ["hisser", "hundred"]
+    assert found("snake case") == ["hundred", "hisser"]
+    assert found('"raw"') == ["quoted", "raw-lines"]
+    assert found("raw") == ["raw-lines", "quoted"]
+    assert found("100%", maintainer="ada") == ["full", "hundred"]
+    assert found("100%", maintainer="bob") == found("200%") == []
+
+
+def test_who_works_by_an_organization_is_found_by_its_members_alone(
+    ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve, olga, stranger = (with_address(make_person(name)) for name in ("Eve", "olga", "stranger"))
+    acme = services_of_organizations.create_organization("Acme.Works", by=olga)
+    people = {User.objects.get(username="Eve"): "member"}
+    populating.add_members(acme, people, by=actor.host())
+    create_project_in("acme-works", "turbine", by=olga)
+    create_project_in("acme-works", "rotor", by=olga)
+    populating.add_team(acme, "ci", people, by=olga)
+    set_team_role("turbine", "ci", "maintainer", by=olga)
+    create_project("eves", [User.objects.get(username="Eve")], by=eve)
+
+    for reader in (eve, olga):
+        assert sorted(found(maintainer="eve", reader_id=reader.user_id)) == ["eves", "turbine"]
+        assert sorted(found(maintainer="OLGA", reader_id=reader.user_id)) == ["rotor", "turbine"]
+    for reader_id in (None, stranger.user_id, ada.user_id):
+        assert found(maintainer="eve", reader_id=reader_id) == ["eves"]
+        assert found(maintainer="olga", reader_id=reader_id) == []
+        assert sorted(found(maintainer="Acme_Works", reader_id=reader_id)) == ["rotor", "turbine"]
+        assert found("rot", maintainer="acme-works", reader_id=reader_id) == ["rotor"]
+    assert found(maintainer="acme") == found("eves", maintainer="acme-works") == []
+
+    private = dataclasses.replace(configuration.current(), reads="private")
+    monkeypatch.setattr(configuration, "_current", private)
+    Organization.objects.update(reads="members")
+    assert found(maintainer="acme-works", reader_id=stranger.user_id) == []
+    assert sorted(found(maintainer="acme-works", reader_id=eve.user_id)) == ["rotor", "turbine"]
+    Membership.objects.filter(user__username="Eve").delete()
+    assert found(maintainer="eve", reader_id=eve.user_id) == ["eves"]
 
 
 def test_only_the_release_that_installers_take_counts(ada: Actor) -> None:

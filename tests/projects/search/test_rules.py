@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -85,6 +87,14 @@ def test_classifiers_stand_with_all_above_them() -> None:
         ("<=3.11", "3.11", "3.12"),
         ("!=3.9.*", "3.8", "3.9"),
         ("==3.10.*", "3.10", "3.11"),
+        ("==3.9.7", "3.9", "3.10"),
+        ("===3.9.7", "3.9", "3.8"),
+        (">=3.10.2,<3.10.50", "3.10", "3.11"),
+        (">3.10.2,<3.10.4", "3.10", "3.9"),
+        ("!=3.9.0,!=3.9.99,<3.10", "3.9", "3.10"),
+        (">=3.9.8,!=3.9.8,<3.9.10,!=3.9.9", None, "3.9"),
+        (">3.9.7,<3.9.8", None, "3.9"),
+        (">=3.9.1" + ",!=2.7" * 2000, "3.9", "3.8"),
         ("nonsense", None, "3.9"),
     ],
 )
@@ -93,6 +103,50 @@ def test_versions_of_python_that_a_demand_allows(demand: str, fits: str | None, 
     marks = rules.words_for(source, "alpha", {}).marks
     assert fits is None or rules.mark("python", fits) in marks
     assert fails is None or rules.mark("python", fails) not in marks
+
+
+def test_a_demand_that_names_very_many_bugfix_releases_takes_no_long_time() -> None:
+    worst = ",".join(f"!=3.{minor}.{last}" for minor in range(7, 16) for last in range(1, 99, 2)) + ",<3"
+    before = time.process_time()
+    assert rules._pythons_in(worst) == frozenset()
+    assert (
+        time.process_time() - before < 2
+    )  # seconds; a hundred releases of each version would take ten times as long
+
+
+@pytest.mark.parametrize(
+    ("text", "literal", "signs", "name", "goes_on"),
+    [
+        ("web", "web", False, True, True),
+        ("web  Server ", "web server", False, True, True),
+        ("snake_case", "snake_case", True, True, True),
+        ("web-", "web-", True, True, True),
+        ("C++", "c++", True, False, False),
+        ("C++ b", "c++ b", True, False, True),
+        ("100%", "100%", True, False, False),
+        ("o'neill", "o'neill", True, False, True),
+        ('"web"', '"web"', True, False, False),
+        ("\uff23\uff0b\uff0b", "c++", True, False, False),
+        ("Größe", "grosse", False, True, True),
+        ("", "", False, True, True),
+    ],
+)
+def test_what_the_signs_of_a_text_say(
+    text: str,
+    literal: str,
+    signs: bool,
+    name: bool,
+    goes_on: bool,
+) -> None:
+    wanted = Wanted(text)
+    assert (wanted.literal, wanted.has_signs, wanted.may_be_name, wanted.may_go_on) == (
+        literal,
+        signs,
+        name,
+        goes_on,
+    )
+    assert wanted.is_said_in(f"A {text}, indeed")
+    assert not text or not wanted.is_said_in("Something else")
 
 
 @pytest.mark.parametrize(

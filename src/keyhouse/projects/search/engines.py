@@ -104,7 +104,7 @@ class _Fts5:
             return ""
         if step is Step.WHOLE:
             return _column("whole", _all(wanted.words))
-        words = _all(wanted.words) + " *"  # the last one may be unfinished
+        words = _all(wanted.words) + (" *" if wanted.may_go_on else "")
         if step is Step.BRIEF or not _are_joined(wanted):
             return _column(step.value, words)
         return _column("name", f'"{wanted.letters}" * OR ({words})')
@@ -176,7 +176,7 @@ class _TextSearch:
         if step is Step.WHOLE:
             return _lexemes(wanted.words)
         sign = "." if step is Step.NAME else ""
-        words = _lexemes(wanted.words, sign) + ":*"
+        words = _lexemes(wanted.words, sign) + (":*" if wanted.may_go_on else "")
         return f"('.{wanted.letters}':* | ({words}))" if sign and _are_joined(wanted) else words
 
     def is_marked(self, marks: Sequence[str]) -> Part:

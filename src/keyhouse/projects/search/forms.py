@@ -33,7 +33,7 @@ class SearchForm(forms.Form):
     )
     python = forms.ChoiceField(label="Works on Python", required=False, choices=_PYTHONS)
     maintainer = forms.CharField(
-        label="Owner or maintainer",
+        label="Owner, maintainer or organization",
         required=False,
         max_length=_LONGEST_USERNAME,
         widget=forms.TextInput(
@@ -41,7 +41,7 @@ class SearchForm(forms.Form):
         ),
     )
     age = forms.ChoiceField(label="Latest release", required=False, choices=_AGES)
-    publisher = forms.BooleanField(label="Published by a trusted publisher", required=False)
+    publisher = forms.BooleanField(label="Latest release has a file by a trusted publisher", required=False)
 
     def wanted(self, now: datetime, reader_id: int | None) -> Wanted:
         """Return what the form asks for, looked for by this person; where something in it is wrong, nothing."""

@@ -12,7 +12,8 @@ from typing import Any, Final
 from django.db import connection
 
 from keyhouse.audit.compiled import Compiled, asked_number
-from keyhouse.projects import sql
+from keyhouse.organizations.rules import key_of
+from keyhouse.projects import rights, sql
 from keyhouse.projects.models import ClassifierCount, Project, SearchRow
 from keyhouse.projects.queries import visible_projects
 from keyhouse.projects.reading import hidden_from, hidden_keys
@@ -64,17 +65,42 @@ def _steps(wanted: Wanted) -> Iterator[list[int]]:
         return
     if not wanted.words:
         return  # signs alone are in no project
-    start = wanted.letters
-    span = (start, start + _AFTER_ALL_LETTERS)
-    if start and not wanted.marks:
-        yield _keys(Part(_BEGINNING, span), wanted, _SHORTEST, first=_SHORTEST_OF_ROWS)
-    elif start:
+    if wanted.may_be_name:
+        yield from _named(wanted)
+    brief = _keys(engine().hits(Step.BRIEF, wanted), wanted, _NEWEST)
+    if wanted.has_signs and brief:
+        yield _saying(wanted, brief)
+    if not wanted.may_be_name:
+        yield _holding(wanted)
+    yield brief
+    yield _keys(engine().hits(Step.WHOLE, wanted), wanted, _NEWEST)
+
+
+def _named(wanted: Wanted) -> Iterator[list[int]]:
+    """Yield what has that name, or one that begins so; then names that hold its words."""
+    if wanted.letters and not wanted.marks:
+        yield _keys(Part(_BEGINNING, _span(wanted)), wanted, _SHORTEST, first=_SHORTEST_OF_ROWS)
+    elif wanted.letters:
         yield _keys(_of_that_name(wanted), wanted, _NEWEST)
-    yield _keys(engine().hits(Step.NAME, wanted), wanted, Part(_BY_NAME, span))
-    for step in (Step.BRIEF, Step.WHOLE):
-        yield _keys(engine().hits(step, wanted), wanted, _NEWEST)
+    yield _holding(wanted)
 
 
+def _holding(wanted: Wanted) -> list[int]:
+    return _keys(engine().hits(Step.NAME, wanted), wanted, Part(_BY_NAME, _span(wanted)))
+
+
+def _span(wanted: Wanted) -> tuple[str, str]:
+    return wanted.letters, wanted.letters + _AFTER_ALL_LETTERS
+
+
+def _saying(wanted: Wanted, keys: list[int]) -> list[int]:
+    """Return those of these projects whose summary holds the very text; the databases fold other letters than we do."""
+    statement = _SUMMARIES.format(sql.placeholders(keys))
+    saying = {key for key, summary in sql.select_planned(statement, *keys) if wanted.is_said_in(summary)}
+    return [key for key in keys if key in saying]
+
+
+_SUMMARIES: Final = "SELECT id, summary FROM projects_project WHERE id IN ({})"
 _NEWEST: Final = Part("h.released_at IS NULL, h.released_at DESC, h.project_id DESC")
 # first those that begin so, then short ones: less stands beside what was typed
 _BY_NAME: Final = (
@@ -131,7 +157,8 @@ def _conditions(wanted: Wanted, key: str, since: str) -> Part:
     statement, values = "", list[Any]()
     if wanted.maintainer:
         statement += f" AND {key} IN ({_THEIRS})"
-        values.append(wanted.maintainer.lower())
+        name = wanted.maintainer.lower()
+        values += [name, key_of(name), *[name] * rights.BRANCHES, wanted.reader_id]
     if wanted.released_since:
         statement += f" AND {since}"
         values.append(_instant(wanted.released_since))
@@ -142,9 +169,16 @@ def _conditions(wanted: Wanted, key: str, since: str) -> Part:
     return Part(statement, tuple(values))
 
 
+# Roles of a person's own, and what stands in an organization, are on public pages. Who belongs to an organization only its
+# members see, so that what somebody may do by one is found by them alone.
+_PERSON: Final = "(SELECT person.id FROM accounts_user person WHERE LOWER(person.username) = %s)"
 _THEIRS: Final = (
-    "SELECT role.project_id FROM projects_role role JOIN accounts_user person ON person.id = role.user_id"
-    " WHERE LOWER(person.username) = %s"
+    f"SELECT role.project_id FROM projects_role role WHERE role.user_id = {_PERSON}"
+    " UNION ALL SELECT project.id FROM projects_project project JOIN organizations_organization named"
+    " ON named.id = project.organization_id WHERE named.normalized_name = %s"
+    f" UNION ALL SELECT held.project_id FROM ({rights.selection(f'{{user}} = {_PERSON}')}) held"
+    " JOIN projects_project project ON project.id = held.project_id JOIN organizations_membership reader"
+    " ON reader.organization_id = project.organization_id AND reader.user_id = %s"
 )
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-FORM: Final = 2  # of these rules; rows made by others are made anew
+FORM: Final = 3  # of these rules; rows made by others are made anew
 LONGEST_QUERY: Final = 200  # characters
 MOST_FOUND: Final = 1000  # projects; whoever finds more narrows the search
 MOST_WORDS: Final = 20  # of a query; all after them are passed over
@@ -31,6 +31,8 @@ _WORD: Final = re.compile(f"[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
 _ACCENTS: Final = re.compile("[\u0300-\u036f\u3099\u309a]")
 _NOT_LETTERS: Final = re.compile(r"[-_.\s]+")
 _LETTERS: Final = re.compile("[a-z0-9]+")
+_SIGN: Final = re.compile(r"[!-/:-@\[-`{-~]")
+_NO_SIGN_OF_NAMES: Final = re.compile(r"[!-,/:-@\[-^`{-~]")  # all of them but `-`, `_` and `.`
 
 
 def words_of(text: str) -> list[str]:
@@ -43,6 +45,10 @@ def _plain(text: str) -> str:
     if text.isascii():
         return text.lower()
     return _ACCENTS.sub("", unicodedata.normalize("NFKD", text).casefold())
+
+
+def _literal(text: str) -> str:
+    return " ".join(_plain(text).split())
 
 
 def letters_of(name: str) -> str:
@@ -140,12 +146,27 @@ def _pythons_in(requires_python: str) -> frozenset[str]:
         allowed = SpecifierSet(requires_python)
     except InvalidSpecifier:
         return frozenset()
+    named = _bugfixes_in(requires_python) if len(allowed) <= _MOST_CLAUSES else {}
     return frozenset(
-        python for python in PYTHONS if any(allowed.contains(f"{python}.{last}") for last in _BUGFIXES)
+        python
+        for python in PYTHONS
+        if any(allowed.contains(f"{python}.{last}") for last in [*_BUGFIXES, *named.get(python, ())])
     )
 
 
+def _bugfixes_in(requires_python: str) -> dict[str, set[int]]:
+    """Return by version the bugfix releases that a demand names, and those beside them: what it allows changes there alone."""
+    found: dict[str, set[int]] = {}
+    for python, last in _NAMED_BUGFIX.findall(requires_python):
+        found.setdefault(python, set()).update(range(max(int(last) - 1, 0), int(last) + 2))
+    return found
+
+
 _BUGFIXES: Final = (0, 99)  # the first one, and one after all
+_NAMED_BUGFIX: Final = re.compile(r"(3\.\d{1,2})\.(\d{1,2})(?!\d)")
+_MOST_CLAUSES: Final = (
+    50  # of a demand in which more is looked at than that; nobody who means well writes so many
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +195,30 @@ class Wanted:
     def letters(self) -> str:
         """Return the letters of the name that the text may be, whatever signs stand between them."""
         return letters_of("".join(_WORD.findall(_plain(self.text[:LONGEST_QUERY]))))
+
+    @property
+    def literal(self) -> str:
+        """Return the text itself, sign by sign, without case and accents."""
+        return _literal(self.text[:LONGEST_QUERY])
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether more stands in the text than words and spaces, so that it says more than its words do."""
+        return _SIGN.search(self.literal) is not None
+
+    @property
+    def may_be_name(self) -> bool:
+        """Whether no sign stands in the text that no name of a project holds."""
+        return _NO_SIGN_OF_NAMES.search(self.literal) is None
+
+    @property
+    def may_go_on(self) -> bool:
+        """Whether the last word may be unfinished: no sign closes it."""
+        return _NO_SIGN_OF_NAMES.match(self.literal[-1:]) is None
+
+    def is_said_in(self, text: str) -> bool:
+        """Tell whether a text holds this very one."""
+        return self.literal in _literal(text)
 
     @property
     def marks(self) -> list[str]:

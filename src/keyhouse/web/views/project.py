@@ -61,6 +61,7 @@ def project(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
     context = looked.context | {
         "history": looked.history[:RELEASES_SHOWN],
         "people": roles_of_project(looked.project),
+        "organization": looked.project.organization,
         "version_asked": version,
     }
     if looked.chosen is not None:
