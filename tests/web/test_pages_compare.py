@@ -47,6 +47,41 @@ def test_fields_are_told_without_addresses_of_people() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "shown"),
+    [
+        ("Ann <ann@example.org>", "Ann <mallory@evil.example>", ("Ann", "Ann (another address)")),
+        (
+            "Ann <a@x.example>, Bob <b@x.example>",
+            "Ann <m@x.example>, Bob <b@x.example>, Eve <e@x.example>",
+            ("Ann, Bob", "Ann (another address), Bob, Eve"),
+        ),
+        ("a@x.example", "m@x.example", ("an address", "an address (another address)")),
+        ("Ann <a@x.example>, b@x.example", "Ann <a@x.example>", ("Ann, an address", "Ann")),
+        ("Ann <a@x.example>", "Bob <a@x.example>", ("Ann", "Bob")),
+        ("Ann", "Ann <a@x.example>", ("Ann", "Ann (another address)")),
+        ("", "Ann <a@x.example>", ("", "Ann")),
+        ("Ann <a@x.example>", '"Ann" <a@x.example>', ("Ann", "Ann (another text, which reads alike here)")),
+    ],
+)
+def test_another_address_is_told_though_no_address_is_shown(
+    before: str, after: str, shown: tuple[str, str]
+) -> None:
+    (change,) = changes({"maintainer_email": before}, {"maintainer_email": after}).fields
+    assert (change.before, change.after) == shown
+    assert "@" not in change.before + change.after
+
+
+def test_what_differs_behind_the_part_that_is_shown_is_told_to_differ() -> None:
+    long = "x" * 500
+    found = changes(
+        {"summary": f"{long}a{long}", "project_urls": {"Source": f"https://{long}/a/{long}"}},
+        {"summary": f"{long}b{long}", "project_urls": {"Source": f"https://{long}/b/{long}"}},
+    )
+    for change in (*found.fields, *found.lists[0].changed):
+        assert change.after == change.before + " (another text, which reads alike here)"
+
+
 def test_the_same_is_empty() -> None:
     same = {"requires_dist": ["a>1"], "description": "text", "version": "1"}
     assert changes(same, {**same, "version": "2"}).is_empty

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.template.loader import render_to_string
@@ -102,6 +103,51 @@ def test_versions_are_ordered_as_versions(client: Client) -> None:
     make_release(project, "1.10", days=1)
     page = text_of(client, "/project/alpha/releases/")
     assert page.index(">1.10<") < page.index(">1.9<")
+
+
+def test_every_release_says_how_it_was_published(
+    client: Client, django_assert_max_num_queries: DjangoAssertNumQueries
+) -> None:
+    project = make_project("alpha")
+    ways: dict[str, list[dict[str, Any]]] = {
+        "1.0": [{"uploaded_via": "token"}, {"uploaded_via": "token"}],
+        "2.0": [{"uploaded_via": "publisher", "publication": {"class": "publisher"}}],
+        "3.0": [{"uploaded_via": "token", "publication": {"class": "robot-token"}}],
+        "4.0": [{"uploaded_via": "token"}, {"uploaded_via": "publisher"}],
+        "5.0": [{"uploaded_via": "token"}, {"uploaded_via": "publisher", "is_quarantined": True}],
+        "6.0": [{"uploaded_via": "import"}],
+        "7.0": [],
+        "8.0": [{"uploaded_via": "by magic"}],
+    }
+    for version, files in ways.items():
+        release = make_release(project, version)
+        for number, fields in enumerate(files):
+            make_file(release, f"alpha-{version}-{number}-py3-none-any.whl", **fields)
+    with django_assert_max_num_queries(6):
+        page = text_of(client, "/project/alpha/releases/")
+    told = dict(re.findall(r'href="/project/alpha/([\d.]+)/".*?<span class="soft small">([^<]*)<time', page))
+    assert told == {
+        "1.0": "with an API token · ",
+        "2.0": "by a trusted publisher · ",
+        "3.0": "with a robot token · ",
+        "4.0": "in different ways · ",
+        "5.0": "with an API token · ",
+        "6.0": "by an import · ",
+        "7.0": "",
+        "8.0": "in an unknown way · ",
+    }
+
+
+def test_no_line_to_copy_holds_what_a_shell_reads_as_its_own(client: Client) -> None:
+    project = make_whole("alpha", "1!2.0").project
+    make_release(project, "1!3.0", days=1)
+    page = text_of(client, "/project/alpha/1!2.0/")
+    lines = re.findall(r"<pre[^>]*data-copy>([^<]*)</pre>", page)
+    naming = [line for line in lines if "1!2.0" in line]
+    assert len(naming) == 5
+    for line in naming:
+        quoted = "&quot;" if "dependencies" in line else "&#x27;"
+        assert f"{quoted}alpha==1!2.0{quoted}".replace("&quot;", '"') in line
 
 
 def test_a_yanked_release_says_so_with_its_reason(client: Client) -> None:

@@ -81,6 +81,13 @@ def test_a_year_of_many_releases_stays_small_in_few_questions(
         response = client.get("/project/alpha/statistics/?days=365")
     assert response.status_code == 200
     assert len(response.content) < 100_000
+    assert "The twenty most downloaded." in response.content.decode()
+    told = client.get("/project/alpha/statistics.json?days=365").json()
+    assert (len(told["by_release"]), told["by_release_complete"]) == (20, False)
+    ReleaseDownloads.objects.exclude(release__in=releases[:20]).delete()
+    told = client.get("/project/alpha/statistics.json?days=365").json()
+    assert (len(told["by_release"]), told["by_release_complete"]) == (20, True)
+    assert "The twenty most" not in client.get("/project/alpha/statistics/?days=365").content.decode()
 
 
 @pytest.mark.django_db

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from dataclasses import astuple, dataclass
 from typing import Any, Final
 
@@ -71,6 +72,17 @@ def history_of(project: Project) -> list[ReleaseLine]:
     fields = ("id", "version", "created_at", "yanked_at", "yanked_reason")
     shown = project.releases.filter(is_quarantined=False)
     return newest_first(ReleaseLine(*row) for row in shown.values_list(*fields))
+
+
+def means_of_releases(release_ids: Collection[int]) -> dict[int, set[tuple[str, object]]]:
+    """Return by which means, and by which class of token, the files of each of these releases came that may be shown."""
+    asked = File.objects.filter(release_id__in=release_ids, is_quarantined=False).order_by()
+    found: dict[int, set[tuple[str, object]]] = {}
+    for key, means, token_class in asked.values_list(
+        "release_id", "uploaded_via", "publication__class"
+    ).distinct():
+        found.setdefault(key, set()).add((means, token_class))
+    return found
 
 
 def find_quarantine(project: Project, version: str) -> str | None:

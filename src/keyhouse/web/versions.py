@@ -23,6 +23,7 @@ class ReleaseLine:
     created_at: datetime
     yanked_at: datetime | None = None
     yanked_reason: str = ""
+    published: str = ""  # by which means, where that is asked
 
     @property
     def is_yanked(self) -> bool:

@@ -134,14 +134,37 @@ def _compare_fields(before: Metadata, after: Metadata) -> Iterable[FieldChange]:
     for key, label in _FIELDS.items():
         old, new = _text(before, key), _text(after, key)
         if old != new:
-            yield FieldChange(label, _shown_field(key, old), _shown_field(key, new))
+            yield _change(label, *(_people if key.endswith("_email") else _texts)(old, new))
 
 
-def _shown_field(key: str, text: str) -> str:
-    """Show a field; of addresses only the names, as everywhere on the pages."""
-    if key.endswith("_email") and text:
-        return shortened(", ".join(names_in(text[:MOST_COMPARED])) or "an address", _LONGEST)
-    return shortened(text, _LONGEST)
+def _texts(old: str, new: str) -> tuple[str, str]:
+    return shortened(old, _LONGEST), shortened(new, _LONGEST)
+
+
+def _people(old: str, new: str) -> tuple[str, str]:
+    """Show people by their names alone, as everywhere on the pages; and afterwards, whose address is another one."""
+    before, after = _addresses_in(old), _addresses_in(new)
+    shown = (f"{name}{_OTHER}" if before.get(name, now) != now else name for name, now in after.items())
+    return _texts(", ".join(before), ", ".join(shown))
+
+
+def _addresses_in(text: str) -> dict[str, set[str]]:
+    """Return what is written of each person, by name; of all who have none, together."""
+    found: dict[str, set[str]] = {}
+    for part in filter(str.strip, text[:MOST_COMPARED].split(",")):
+        name = "".join(names_in(part)) or _NAMELESS
+        found.setdefault(name, set()).add(part.partition("<")[2].strip(" >") or part.strip())
+    return found
+
+
+_NAMELESS: Final = "an address"
+_OTHER: Final = " (another address)"
+_ALIKE: Final = " (another text, which reads alike here)"
+
+
+def _change(label: str, old: str, new: str) -> FieldChange:
+    """Make a change of two texts, as they are shown; that they differ is said also where nobody could see it."""
+    return FieldChange(label, old, new + _ALIKE if old == new else new)
 
 
 def _compare_mappings(
@@ -168,8 +191,9 @@ def _changes(
 ) -> Iterable[FieldChange]:
     for key in keys[:MOST_SHOWN]:
         label, old, new = shortened(key, _LONGEST), _value(before[key]), _value(after[key])
-        if room.take(label, old, new):
-            yield FieldChange(label, old, new)
+        change = _change(label, old, new)
+        if room.take(label, old, change.after):
+            yield change
 
 
 def _entry(key: str, value: str) -> str:

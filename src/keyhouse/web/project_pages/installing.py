@@ -16,6 +16,11 @@ class InstallLines:
     requirement: str
     is_pinned: bool
 
+    @property
+    def argument(self) -> str:
+        """Return the requirement as a shell takes it: in an interactive one, `!` of an epoch recalls an earlier line."""
+        return f"'{self.requirement}'" if "!" in self.requirement else self.requirement
+
 
 def lines_for(name: str, chosen: ReleaseLine, recommended: ReleaseLine | None) -> InstallLines:
     """Pin what installers wouldn't take by themselves: an older, a yanked or a pre-release."""

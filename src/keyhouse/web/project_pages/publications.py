@@ -107,9 +107,22 @@ def publication_of(file: File) -> Publication:
 
 
 def _means_of(file: File) -> Means:
-    if file.uploaded_via == "token" and file.publication.get("class") == "robot-token":
+    return _means(file.uploaded_via, file.publication.get("class"))
+
+
+def _means(uploaded_via: str, token_class: object) -> Means:
+    if uploaded_via == "token" and token_class == "robot-token":  # noqa: S105 - a kind of token
         return _ROBOT
-    return _MEANS.get(file.uploaded_via, _UNKNOWN)
+    return _MEANS.get(uploaded_via, _UNKNOWN)
+
+
+def means_of_release(means: Collection[tuple[str, object]]) -> str:
+    """Return how a release was published, by the means and the class of the token of each of its files; empty without any."""
+    phrases = {_means(*one).phrase for one in means}
+    return phrases.pop() if len(phrases) == 1 else _DIFFERENT if phrases else ""
+
+
+_DIFFERENT: Final = "in different ways"
 
 
 def _told_by(file: File) -> str:

@@ -47,6 +47,7 @@ class Statistics:
     by_day: tuple[Day, ...]
     by_installer: tuple[Part, ...]
     by_release: tuple[Part, ...]
+    has_all_releases: bool  # whether each release that was downloaded is in `by_release`
 
     @property
     def mean(self) -> int:
@@ -76,6 +77,7 @@ class Statistics:
             ],
             "by_installer": [{"installer": part.name, "downloads": part.count} for part in self.by_installer],
             "by_release": [{"version": part.name, "downloads": part.count} for part in self.by_release],
+            "by_release_complete": self.has_all_releases,
         }
 
 
@@ -93,7 +95,7 @@ def statistics_of(project: Project, days: int, today: date) -> Statistics:
     for day_on, installer, count in rows.values_list("day_on", "installer", "count"):
         of_days[day_on] += count
         of_installers[installer] += count
-    clients = _clients(project, first_on, today)
+    clients, of_releases = _clients(project, first_on, today), _by_release(project, first_on, today)
     listed = [first_on + number * _ONE_DAY for number in range(days)]
     return Statistics(
         days=days,
@@ -102,15 +104,17 @@ def statistics_of(project: Project, days: int, today: date) -> Statistics:
         by_installer=tuple(
             Part(*pair) for pair in sorted(of_installers.items(), key=lambda pair: (-pair[1], pair))
         ),
-        by_release=_by_release(project, first_on, today),
+        by_release=of_releases[:RELEASES_SHOWN],
+        has_all_releases=len(of_releases) <= RELEASES_SHOWN,
     )
 
 
 def _by_release(project: Project, first_on: date, today: date) -> tuple[Part, ...]:
+    """Return the most downloaded releases, and one more than is shown where there is one."""
     shown = ReleaseDownloads.objects.filter(project=project, release__is_quarantined=False)
     rows = shown.filter(day_on__gte=first_on, day_on__lte=today)
     sums = rows.values("release__version").annotate(sum=Sum("count")).order_by("-sum", "release__version")
-    return tuple(Part(row["release__version"], row["sum"]) for row in sums[:RELEASES_SHOWN])
+    return tuple(Part(row["release__version"], row["sum"]) for row in sums[: RELEASES_SHOWN + 1])
 
 
 def _clients(project: Project, first_on: date, today: date) -> dict[date, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -17,7 +18,7 @@ from keyhouse.web.pages import Pages, read_page_number
 from keyhouse.web.project_pages.installing import lines_for, requirements_file
 from keyhouse.web.project_pages.link_rules import grounds_of
 from keyhouse.web.project_pages.looking_up import Looked, look_up, or_redirected
-from keyhouse.web.project_pages.publications import as_json, ground_of, lines_of
+from keyhouse.web.project_pages.publications import as_json, ground_of, lines_of, means_of_release
 from keyhouse.web.release_facts import read_facts
 from keyhouse.web.versions import ReleaseLine
 
@@ -76,7 +77,9 @@ def releases(request: HttpRequest, name: str) -> HttpResponse:
     looked = look_up(request, name, "", "releases/")
     looked.require_open()
     pages = Pages(read_page_number(request.GET.get("page", "")), len(looked.history), LINES_A_PAGE)
-    lines = looked.history[pages.first : pages.first + pages.length]
+    shown = looked.history[pages.first : pages.first + pages.length]
+    means = queries.means_of_releases([line.id for line in shown])
+    lines = [replace(line, published=means_of_release(means.get(line.id, ()))) for line in shown]
     return render(request, "site/releases.html", looked.context | {"history": lines, "pages": pages})
 
 
