@@ -13,8 +13,9 @@ from keyhouse.core.errors import NotFound
 from keyhouse.projects.models import Project
 from keyhouse.projects.queries import files_of, roles_of_project
 from keyhouse.web import queries
-from keyhouse.web.descriptions import cut_description, fit_description
+from keyhouse.web.descriptions import cut_description
 from keyhouse.web.pages import Pages, read_page_number
+from keyhouse.web.project_pages.fitted import FITTED
 from keyhouse.web.project_pages.installing import lines_for, requirements_file
 from keyhouse.web.project_pages.link_rules import grounds_of
 from keyhouse.web.project_pages.looking_up import Looked, look_up, or_redirected
@@ -36,7 +37,7 @@ def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
     project = looked.project
     own = grounds_of(configuration.current().base_url, project.normalized_name, project.name)
     grounds = (*own, *ground_of(queries.origins_of(chosen.id)))
-    text = fit_description(found.description_html)
+    text = FITTED.fit(found.description_html)
     is_long = found.is_long or len(text.encode()) > MOST_DESCRIPTION
     return {
         "facts": read_facts(found.release.metadata, grounds),
