@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,8 +15,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+from demo import folders
 from demo.document import write_document
 from demo.people import CAST, PASSWORD
+from keyhouse.core import data_folder
 
 ROOT: Final = Path(__file__).parents[1]
 MARK: Final = "keyhouse-demo.json"  # what a folder holds that was made here, and nothing else may be touched
@@ -40,10 +41,12 @@ def main(words: list[str]) -> int:
     if not is_ours(folder):
         print(f"{folder} was not made by ./run demo, so nothing in it is touched.", file=sys.stderr)
         return REFUSED
-    if asked.reset:
-        shutil.rmtree(folder, ignore_errors=True)
-    if not _is_made(folder):
-        fill(folder)
+    if asked.reset or not _is_made(folder):
+        try:
+            fill(folder)
+        except data_folder.DataFolderBusyError as error:
+            print(error, "Stop it first.", file=sys.stderr)
+            return REFUSED
     tell(json.loads((folder / MARK).read_text()), asked.port)
     return subprocess.run(
         [sys.executable, "-m", "keyhouse", "serve", "--port", str(asked.port)],
@@ -54,23 +57,27 @@ def main(words: list[str]) -> int:
 
 def is_ours(folder: Path) -> bool:
     """Tell whether the folder is new, empty, or one that was made here."""
-    return not folder.exists() or (folder / MARK).exists() or (folder.is_dir() and not any(folder.iterdir()))
+    return folders.is_ours(folder, MARK)
 
 
 def _is_made(folder: Path) -> bool:
     """Tell whether filling the folder came to its end."""
-    return (folder / MARK).exists() and "people" in json.loads((folder / MARK).read_text())
+    try:
+        return "people" in json.loads((folder / MARK).read_text())
+    except (FileNotFoundError, ValueError):
+        return False
 
 
 def fill(folder: Path) -> None:
-    """Make the index; the mark names people at the end only, so that a half made folder is made anew."""
+    """Make the index; the mark names people at the end only, so that a half made folder is made anew.
+
+    Raises DataFolderBusyError while a server serves it.
+    """
+    _empty(folder)
     print(
         "Making a made-up index, which takes about half a minute:\n  people, projects and their files …",
         flush=True,
     )
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    (folder / MARK).write_text("{}")
     with tempfile.TemporaryDirectory() as files:
         document = write_document(Path(files), datetime.now(UTC).replace(microsecond=0))
         done = subprocess.run(
@@ -85,6 +92,18 @@ def fill(folder: Path) -> None:
         subprocess.run([sys.executable, "-m", later], env=_surroundings(folder), cwd=ROOT, check=True)
     kept = [_kept(one) for one in json.loads(done.stdout)["users"] if one["password"]]
     (folder / MARK).write_text(json.dumps({"people": kept}))
+
+
+def _empty(folder: Path) -> None:
+    """Empty the folder as the one who holds its data, so that nobody serves what is being thrown away."""
+    data = folder / "data"
+    held = data_folder.hold(data) if data.is_dir() else None
+    try:
+        folders.empty(folder, MARK)
+        (folder / MARK).write_text("{}")
+    finally:
+        if held is not None:
+            held.release()
 
 
 def _kept(person: dict[str, Any]) -> dict[str, Any]:

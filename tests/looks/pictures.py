@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import html
 import re
-import shutil
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
+from demo import folders
 from demo.chromium import OPTIONS
 from playwright.sync_api import Page, sync_playwright
 from tests.journeys.conftest import CHROMIUM
@@ -27,29 +27,36 @@ ROOT: Final = Path(__file__).parents[2]
 WIDTHS: Final = (360, 1280)
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 HEIGHT: Final = 800
+MARK: Final = "keyhouse-pictures"  # what a folder holds that was filled here, and no other is emptied
 AS: Final = ("screen", "paper", "forced-colors")
 
 
 def main(words: list[str]) -> int:
-    """Fill the folder; 1 where a page could not be taken, 2 where there is no browser."""
+    """Fill the folder; 1 where a page could not be taken or the folder is somebody's, 2 where there is no browser."""
     parser = argparse.ArgumentParser(prog="./run pictures", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=ROOT / "pictures")
     parser.add_argument("--only", default="", help="only routes that hold this word")
     parser.add_argument("--as", dest="how", choices=AS, default="screen", help="on a screen unless said")
     asked = parser.parse_args(words)
+    folder = asked.folder.resolve()
+    if not folders.is_ours(folder, MARK):
+        print(
+            f"{folder} holds something else than pictures made here, so nothing in it is touched. Name a new or an empty folder.",
+            file=sys.stderr,
+        )
+        return 1
     if CHROMIUM is None:
         print("Pictures are taken by Chromium, and there is none on this machine.", file=sys.stderr)
         return 2
     started = time.monotonic()
-    failed = take(asked.folder, asked.only, asked.how)
-    print(f"{asked.folder / 'index.html'}: {time.monotonic() - started:.0f} s", *failed, sep="\n")
+    failed = take(folder, asked.only, asked.how)
+    print(f"{folder / 'index.html'}: {time.monotonic() - started:.0f} s", *failed, sep="\n")
     return int(bool(failed))
 
 
 def take(folder: Path, only: str, how: str) -> list[str]:
     """Take the pictures and write their index; returns what could not be taken."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folders.empty(folder, MARK)
     looks = [(route, look) for route, look in all_looks() if only == route or (only != "/" and only in route)]
     names: list[str] = []
     failed: list[str] = []

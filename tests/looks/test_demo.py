@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 from demo import __main__ as demo
+from demo import folders
 from demo.document import write_document
 from demo.people import CAST
 from demo.shelf import SHELF
+from tests.looks import pictures
 
 from keyhouse.cli.dev_document import read_document
+from keyhouse.core import data_folder
 
 NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 
@@ -38,6 +41,62 @@ def test_it_takes_a_new_folder_an_empty_one_and_its_own(tmp_path: Path) -> None:
     (tmp_path / demo.MARK).write_text("{}")
     (tmp_path / "data").mkdir()
     assert demo.is_ours(tmp_path)
+
+
+def test_a_folder_that_is_served_is_not_thrown_away(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / demo.MARK).write_text('{"people": []}')
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "kept").write_text("of the one who serves it")
+    server = data_folder.hold(data)
+    server.tell(data_folder.Holder(17, "http://localhost:8400"))
+    try:
+        assert demo.main(["--folder", str(tmp_path), "--reset"]) == demo.REFUSED
+    finally:
+        server.release()
+    assert (data / "kept").exists()
+    assert "held by process 17 (http://localhost:8400). Stop it first." in capsys.readouterr().err
+
+
+def test_what_is_emptied_is_ours_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").touch()
+    ours = tmp_path / "ours"
+    (ours / "data" / "deep").mkdir(parents=True)
+    (ours / demo.MARK).touch()
+    (ours / "link").symlink_to(tmp_path / "elsewhere")
+    with monkeypatch.context() as patch:
+        patch.setattr("shutil.rmtree", lambda path: (_ for _ in ()).throw(PermissionError(path)))
+        with pytest.raises(PermissionError):
+            folders.empty(ours, demo.MARK)
+    assert demo.is_ours(ours)
+    folders.empty(ours, demo.MARK)
+    assert list(ours.iterdir()) == [ours / demo.MARK]
+    assert (tmp_path / "elsewhere" / "kept").exists()
+
+
+@pytest.mark.parametrize("kept", ["thesis.tex", "index.html"])
+def test_pictures_go_into_no_folder_of_somebody_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kept: str
+) -> None:
+    (tmp_path / kept).write_text("of somebody")
+    assert pictures.main([str(tmp_path), "--only", "no such page"]) == 1
+    assert (tmp_path / kept).read_text() == "of somebody"
+    assert list(tmp_path.iterdir()) == [tmp_path / kept]
+    assert "nothing in it is touched" in capsys.readouterr().err
+    assert pictures.main([str(tmp_path / kept)]) == 1, "a file is no folder"
+
+
+def test_pictures_take_a_new_folder_and_their_own(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    assert folders.is_ours(folder, pictures.MARK)
+    folders.empty(folder, pictures.MARK)
+    (folder / "old.png").touch()
+    assert folders.is_ours(folder, pictures.MARK)
+    folders.empty(folder, pictures.MARK)
+    assert list(folder.iterdir()) == [folder / pictures.MARK]
 
 
 def test_nothing_of_the_surroundings_leads_it_to_other_data(
