@@ -12,7 +12,9 @@ import errno
 import fcntl
 import filecmp
 import os
+import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -167,7 +169,26 @@ def sentence_of(error: OSError) -> str:
     """Say what a failed write means."""
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return f"There is not enough space for the set-up in {ROOT}."
+    if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM}:
+        return (
+            f"The packages in {VENV} are not those that this version names, and nothing can be set up from here "
+            f"({error.filename or ROOT}: {error.strerror}). As whoever owns the checkout, run "
+            f"`{command_of_owner()}`, then start again."
+        )
     return f"The set-up can't write to {error.filename or ROOT}: {error.strerror}."
+
+
+def command_of_owner() -> str:
+    """Return what sets this checkout up: by its owner, and outside of a service that may write to its data only."""
+    number = ROOT.stat().st_uid
+    try:
+        owner = pwd.getpwuid(number).pw_name
+    except KeyError:
+        owner = f"#{number}"
+    command = [str(ROOT / "run"), "keyhouse", "--version"]
+    if LOCK != "serve":
+        command = [sys.executable, str(ROOT / "locks" / "set_up.py"), LOCK]
+    return shlex.join(["sudo", "-u", owner, *command])
 
 
 def point_to_source() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+NOBODY_WRITES = Path("/sys")
 
 # Makes an "environment" whose Python tells how it was called, and takes its time when told to.
 UV = """#!/bin/sh
@@ -173,6 +175,28 @@ def test_an_interrupted_set_up_is_begun_anew(checkout: Checkout) -> None:
     assert checkout.run("serve").returncode == 0
     assert [call.split()[0] for call in checkout.calls] == ["venv", "pip", "venv", "pip"]
     assert not (checkout.root / ".venv/lib/python3.11/site-packages/half").exists()
+
+
+@pytest.mark.skipif(
+    not NOBODY_WRITES.is_dir(), reason="this system has no folder that even root can't write to"
+)
+def test_where_nothing_can_be_written_it_names_who_sets_up_and_how(checkout: Checkout) -> None:
+    checkout.run("serve")
+    (checkout.root / "locks" / "serve.txt").write_text("one==2\n")
+    shutil.rmtree(checkout.root / ".cache")
+    (checkout.root / ".cache").symlink_to(NOBODY_WRITES)
+    done = checkout.run("serve")
+    assert (done.returncode, done.stdout) == (1, "")
+    owner = pwd.getpwuid(checkout.root.stat().st_uid).pw_name
+    assert f"run `sudo -u {owner} '{checkout.root}/run' keyhouse --version`, then start again." in done.stderr
+    assert "Traceback" not in done.stderr
+    (checkout.root / ".cache").unlink()
+    assert checkout.run("keyhouse", "--version").returncode == 0
+    (checkout.root / ".cache" / "set-up.log").unlink()
+    (checkout.root / ".cache" / "set-up.lock").unlink()
+    (checkout.root / ".cache").rmdir()
+    (checkout.root / ".cache").symlink_to(NOBODY_WRITES)
+    assert checkout.run("serve").stdout == "python -m keyhouse serve\n"
 
 
 def test_two_first_calls_wait_for_one_another(checkout: Checkout) -> None:
