@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +15,8 @@ import pytest
 from tests.cli.started import keyhouse, serving
 
 from keyhouse.cli import doctor_machine, doctor_outside
+from keyhouse.cli.doctor_holdings import check_holdings
+from keyhouse.cli.doctor_trust import check_trust
 from keyhouse.core import clock, configuration, keys, probes
 from keyhouse.core.configuration import Configuration
 
@@ -42,6 +44,7 @@ def test_a_working_index_has_no_problem_and_is_reached_through_its_address(serve
     code, found = examine(served)
     assert (code, problems(found)) == (0, {})
     told = {one["sentence"]: one["grade"] for one in found}
+    assert told["Database, keys, files and mails are its owner's, and nobody else may change them."] == "ok"
     assert told["Reason phrases arrive, so twine can say why an upload is refused."] == "ok"
     assert told["There is no operator yet."] == "hint"
     assert {one["about"] for one in found} == {
@@ -61,6 +64,63 @@ def test_what_is_wrong_on_the_machine_is_found(served: Path) -> None:
     assert code == 1
     assert set(problems(found)) == {"data folder", "key file", "mail"}
     assert all(one["fix"] for one in found if one["grade"] != "ok")
+
+
+def test_what_only_the_settings_say_is_found_offline_too(served: Path) -> None:
+    wide = {
+        "KEYHOUSE_BASE_URL": "https://10.0.0.1",
+        "KEYHOUSE_RP_ID": "",
+        "KEYHOUSE_TRUSTED_PROXIES": "0.0.0.0/0,::/0",
+    }
+    code, found = examine(served, "--offline", **wide)
+    assert code == 1
+    assert set(problems(found)) == {"base URL", "trusted proxies"}
+
+
+def test_what_the_data_folder_holds_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = replace(
+        configuration.read({"KEYHOUSE_ENVIRONMENT": "test"}, None),
+        data=tmp_path,
+        key_file=tmp_path / "keys.json",
+    )
+    wal = tmp_path / "keyhouse.sqlite3-wal"
+    blob = tmp_path / "files" / "blobs" / "ab"
+    closed = {tmp_path / "keyhouse.sqlite3": 0o600, wal: 0o600, tmp_path / "keys.json": 0o600}
+    for folder, mode in ((tmp_path / "mail", 0o700), (blob, 0o755), (tmp_path / "files", 0o755)):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(mode)
+    for path, mode in closed.items():
+        path.touch()
+        path.chmod(mode)
+
+    def sentences() -> list[str]:
+        return [one.sentence for one in check_holdings(settings) if one.grade == "problem"]
+
+    assert sentences() == []
+    for path, mode in ((wal, 0o644), (tmp_path / "mail", 0o750), (tmp_path / "files", 0o775)):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        assert [str(path) in one for one in sentences()] == [True], path
+        path.chmod(before)
+    for path in (*closed, tmp_path / "mail", blob):
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "lstat", _as_of_somebody_else(path))
+            assert [str(path) in one and "another user" in one for one in sentences()] == [True], path
+    settings = replace(settings, reads="private", storage_url=f"file://{tmp_path}-elsewhere")
+    elsewhere = Path(f"{tmp_path}-elsewhere")
+    elsewhere.mkdir(mode=0o755)
+    assert [str(elsewhere) in one for one in sentences()] == [True]
+    elsewhere.chmod(0o700)
+    assert sentences() == []
+
+
+def _as_of_somebody_else(foreign: Path) -> Callable[[Path], os.stat_result]:
+    def lstat(path: Path) -> os.stat_result:
+        told = list(os.lstat(path))
+        told[4] += path == foreign  # the user's number
+        return os.stat_result(told)
+
+    return lstat
 
 
 def test_an_address_that_leads_elsewhere_is_found(served: Path, stranger: str) -> None:
@@ -118,6 +178,65 @@ def test_forwarding_headers_are_compared_with_who_is_trusted(
     settings = configuration.read({"KEYHOUSE_ENVIRONMENT": "test", "KEYHOUSE_TRUSTED_PROXIES": trusted}, None)
     told = {"peer": peer, "forwarding": forwarding}
     assert [one.grade for one in doctor_outside.judge_proxy(settings, told)] == [grade]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "grades"),
+    [
+        ("", []),
+        ("127.0.0.1,::1", ["ok"]),
+        ("192.0.2.7,10.0.0.0/28", ["ok"]),
+        ("10.0.0.0/8", ["hint"]),
+        ("fd00::/8,172.16.0.0/12", ["hint"]),
+        ("198.51.96.0/20", ["hint"]),  # as those who deliver pages all over the world name theirs
+        ("0.0.0.0/0", ["problem"]),
+        ("::/0", ["problem"]),
+        ("2000::/3,10.0.0.0/8", ["problem", "hint"]),
+        ("0.0.0.0/1,128.0.0.0/1", ["problem"]),
+        ("8.0.0.0/6", ["problem"]),  # holds a private range, and more
+    ],
+)
+def test_whom_the_settings_believe_is_a_line_of_its_own(trusted: str, grades: list[str]) -> None:
+    settings = configuration.read({"KEYHOUSE_ENVIRONMENT": "test", "KEYHOUSE_TRUSTED_PROXIES": trusted}, None)
+    assert [one.grade for one in check_trust(settings)] == grades
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{}", b"[]", b"null", b'"up"', b"OK", b"\xff", b"[" * 100_000, b'{"status": "UP"}',
+     b'{"readers_lack": 1, "writers_lack": [], "impaired": []}', b'{"readers_lack": [{}], "writers_lack": [], "impaired": []}'],
+    ids=range(10),
+)  # fmt: skip
+def test_what_a_proxy_answers_in_place_of_the_index_is_told(body: bytes) -> None:
+    (told,) = doctor_outside.judge_ready(doctor_outside.Answered(200, "OK", body))
+    assert (told.grade, "/health/ready isn't this index" in told.sentence) == ("problem", True)
+
+
+def test_what_the_index_lacks_is_passed_on() -> None:
+    body = b'{"readers_lack": ["a"], "writers_lack": ["a", "b"], "impaired": ["c"]}'
+    told = list(doctor_outside.judge_ready(doctor_outside.Answered(503, "", body)))
+    assert [(one.grade, one.sentence) for one in told] == [("problem", "a"), ("problem", "b"), ("hint", "c")]
+
+
+# ---- the kernel's clock
+
+
+@pytest.mark.parametrize(("status", "grades"), [(0x2001, []), (0x41, ["hint"]), (0x40, ["hint"]), (None, [])])
+def test_an_unsynchronised_clock_is_a_note(
+    monkeypatch: pytest.MonkeyPatch, status: int | None, grades: list[str]
+) -> None:
+    settings = configuration.read({"KEYHOUSE_ENVIRONMENT": "test"}, None)
+    monkeypatch.setattr(doctor_machine, "read_clock_status", lambda: status)
+    assert [one.grade for one in doctor_machine.check_kernel_clock(settings)] == grades
+    by_file = replace(settings, clock_file=Path("/nowhere"))
+    assert list(doctor_machine.check_kernel_clock(by_file)) == []
+
+
+def test_the_kernel_is_asked_and_may_have_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    status = doctor_machine.read_clock_status()
+    assert status is None or 0 <= status < 2**16
+    monkeypatch.setattr("ctypes.CDLL", lambda _: object())
+    assert doctor_machine.read_clock_status() is None
 
 
 def test_what_arrives_is_told_to_the_doctor_alone(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:

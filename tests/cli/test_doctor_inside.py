@@ -1,14 +1,18 @@
-"""`keyhouse doctor` inside the index: operators who are locked out of their pages, and clocks that are wrong."""
+"""`keyhouse doctor` inside the index: operators who are locked out of their pages, clocks that are wrong, mail servers."""
 
 from __future__ import annotations
 
+import socket
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import transaction
+from tests.mail.smtp_server import make_certificate, running
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.services import create_user
@@ -16,9 +20,9 @@ from keyhouse.accounts.sessions import start_session
 from keyhouse.audit.models import Record, WorkRound
 from keyhouse.audit.services import record
 from keyhouse.cli import doctor_inside
-from keyhouse.cli.doctor_inside import check_cdn, check_clock, check_operator_networks
+from keyhouse.cli.doctor_inside import check_cdn, check_clock, check_mail, check_operator_networks
 from keyhouse.cli.doctor_outside import check_name
-from keyhouse.core import clock, configuration
+from keyhouse.core import clock, configuration, keys
 from keyhouse.core.actor import host
 from keyhouse.projects.models import PurgeMark, Serial
 
@@ -66,6 +70,12 @@ def test_a_wide_network_of_trusted_proxies_can_forge_where_operators_come_from()
 # ---- the clock
 
 
+def test_a_clock_that_stands_by_a_file_is_told(tmp_path: Path) -> None:
+    told = list(check_clock(replace(configuration.current(), clock_file=tmp_path / "clock")))
+    assert [one.grade for one in told] == ["hint"]
+    assert str(tmp_path / "clock") in told[0].sentence
+
+
 def clock_told(newest: timedelta | None) -> list[str]:
     """Judge the clock beside a record that was written so long after now."""
     if newest is not None:
@@ -86,6 +96,63 @@ def test_a_clock_that_was_never_set_is_a_problem(monkeypatch: pytest.MonkeyPatch
     assert clock_told(None) == ["problem"]
 
 
+# ---- mail
+
+
+def mail_told(url: str, **settings: Any) -> tuple[str, str, str]:
+    """Judge a mail server; returns grade, sentence and fix."""
+    keys.ensure_ring(configuration.current().key_file)
+    (told,) = check_mail(replace(configuration.current(), mail_url=url, **settings))
+    return told.grade, told.sentence, told.fix
+
+
+def test_a_mail_server_is_greeted_and_sent_nothing() -> None:
+    with running() as server:
+        server.behaviour.password = "right"
+        url = f"smtp://index:right@127.0.0.1:{server.port}"
+        grade, sentence, _ = mail_told(url)
+        assert (grade, "takes user and password" in sentence) == ("ok", True)
+        assert [line.split()[0].upper() for line in server.lines] == ["EHLO", "AUTH", "QUIT"]
+        assert server.received == []
+
+
+def test_a_wrong_password_at_the_mail_server_is_found_and_not_shown() -> None:
+    with running() as server:
+        server.behaviour.password = "right"
+        grade, sentence, fix = mail_told(f"smtp://index:secret-93@127.0.0.1:{server.port}")
+    assert (grade, "535" in sentence, "user and password" in fix) == ("problem", True, True)
+    assert "secret-93" not in sentence + fix
+
+
+def test_a_mail_server_that_is_not_private_or_not_believed_is_found(tmp_path: Path) -> None:
+    with running() as server:
+        grade, sentence, _ = mail_told(f"smtp://127.0.0.1:{server.port}?starttls=required")
+        assert (grade, "offers no STARTTLS" in sentence) == ("problem", True)
+        assert mail_told(f"smtps://127.0.0.1:{server.port}")[0] == "problem"
+    context, authority = make_certificate(tmp_path)
+    with running(context) as server:
+        url = f"smtp://localhost:{server.port}?starttls=required"
+        grade, sentence, fix = mail_told(url)
+        assert (grade, "privately" in sentence, "certificate" in fix) == ("problem", True, True)
+        assert mail_told(url, ca_file=authority)[0] == "ok"
+
+
+def test_what_answers_otherwise_than_a_mail_server_is_found() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def answer() -> None:
+            with listener.accept()[0] as other:
+                other.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        grade, _, fix = mail_told(f"smtp://127.0.0.1:{port}")
+        thread.join()
+    assert (grade, "host and port" in fix) == ("problem", True)
+    assert mail_told(f"smtp://127.0.0.1:{port}")[0] == "problem", "nobody listens"
+
+
 # ---- the name
 
 
@@ -96,6 +163,9 @@ def test_a_clock_that_was_never_set_is_a_problem(monkeypatch: pytest.MonkeyPatch
         ("http://192.0.2.7:8400", "problem"),
         ("http://localhost:8400", "hint"),
         ("https://index.example.org", "ok"),
+        ("https://10.0.0.1", "problem"),
+        ("https://[2001:db8::1]:8443", "problem"),
+        ("http://127.0.0.1:8400", "problem"),
     ],
 )
 def test_a_name_where_browsers_allow_no_security_keys_is_a_problem(base_url: str, grade: str) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from keyhouse.accounts.second_factors.webauthn.key_models import find_models
 from keyhouse.core import actor, logs
 from keyhouse.core.configuration import Configuration, ConfigurationError, FormerName
+from keyhouse.core.networks import is_address
 
 LINK_FILE: Final = "setup-link"
 _logger = logging.getLogger("keyhouse.serve")
@@ -138,6 +139,10 @@ def warnings(settings: Configuration, host: str) -> list[str]:
         found.append(
             "Listening beyond this machine with plain http; set KEYHOUSE_BASE_URL to the address people use, and "
             "--tls-cert and --tls-key unless a proxy in front speaks https."
+        )
+    if is_address(name):
+        found.append(
+            f"{settings.base_url} is an IP address: browsers allow no security keys there. Set KEYHOUSE_BASE_URL to a name."
         )
     return found
 

@@ -10,7 +10,14 @@ from typing import Final
 
 import click
 
-from keyhouse.cli import doctor_inside, doctor_machine, doctor_outside, surroundings
+from keyhouse.cli import (
+    doctor_holdings,
+    doctor_inside,
+    doctor_machine,
+    doctor_outside,
+    doctor_trust,
+    surroundings,
+)
 from keyhouse.cli.doctor_findings import Check, Finding, problem
 from keyhouse.core import instance
 from keyhouse.core.configuration import Configuration, ConfigurationError
@@ -18,6 +25,8 @@ from keyhouse.core.configuration import Configuration, ConfigurationError
 ON_THE_MACHINE: Final[tuple[Check, ...]] = (
     doctor_machine.check_drive,
     doctor_machine.check_key_file,
+    doctor_holdings.check_holdings,
+    doctor_machine.check_kernel_clock,
 )
 INSIDE: Final[tuple[Check, ...]] = (
     doctor_inside.check_database,
@@ -29,7 +38,8 @@ INSIDE: Final[tuple[Check, ...]] = (
     doctor_inside.check_operator_networks,
     doctor_inside.check_readers,
 )
-OUTSIDE: Final[tuple[Check, ...]] = (doctor_outside.check_name, doctor_outside.check_way)
+SAID: Final[tuple[Check, ...]] = (doctor_outside.check_name, doctor_trust.check_trust)  # the settings say it
+OUTSIDE: Final[tuple[Check, ...]] = (doctor_outside.check_way,)
 _MARKS: Final = {"ok": "ok      ", "hint": "note    ", "problem": "PROBLEM "}
 
 
@@ -39,8 +49,8 @@ _MARKS: Final = {"ok": "ok      ", "hint": "note    ", "problem": "PROBLEM "}
 def command(*, offline: bool, is_json: bool) -> None:
     """Look for what is wrong with this installation, and say what to do. Changes nothing.
 
-    Looks at settings, data folder, permissions, disk, drive, key file, database, clock, mail, and, through the base URL, at TLS
-    and proxies. Exit code 1 where there is a problem; notes are no problems.
+    Looks at settings, data folder, permissions, disk, drive, key file, database, clock, trusted proxies, mail (signs in at the
+    mail server and sends nothing), and, through the base URL, at TLS and proxies. Exit code 1 where there is a problem; notes are no problems.
 
     \b
     Examples:
@@ -77,7 +87,7 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
     surroundings.load_features()
     for check in INSIDE:
         yield from _unless_broken(check, settings)
-    for check in () if is_offline else OUTSIDE:
+    for check in SAID if is_offline else (*SAID, *OUTSIDE):
         yield from check(settings)
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from keyhouse.cli.announcement import former_keys
 from keyhouse.cli.doctor_findings import Finding, hint, ok, problem
+from keyhouse.cli.doctor_trust import MANY_PROXIES
 from keyhouse.core import clock
 from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.mail_servers import read_mail_server
@@ -18,8 +18,8 @@ from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.index.purging import read_header
 
 _DRIFT: Final = timedelta(seconds=5)  # an authenticator app's code lives for thirty
-_SECONDS: Final = 5.0
-_MANY_PROXIES: Final = 16  # addresses; nobody has so many proxies in a row
+_FAILED_MAIL: Final = {"tls": "can't be spoken to privately", "sign-in": "doesn't let us in"}
+_LONGEST_TOLD: Final = 300
 _FIRST: Final = datetime(2025, 1, 1, tzinfo=UTC)  # a clock before this was never set
 
 
@@ -40,6 +40,11 @@ def check_database(settings: Configuration) -> Iterator[Finding]:
 def check_clock(settings: Configuration) -> Iterator[Finding]:
     """Compare this machine's clock with that of the database's and with what is written there already."""
     if settings.clock_file is not None:
+        yield hint(
+            "clock",
+            f"Time stands where {settings.clock_file} says: {clock.format_second(clock.now())}.",
+            "That is for tests. Take KEYHOUSE_CLOCK_FILE away where anything is real.",
+        )
         return
     now = datetime.now(UTC)
     newest = _newest_record()
@@ -85,22 +90,27 @@ def _compare_with_database(settings: Configuration, now: datetime) -> Iterator[F
 
 
 def check_mail(settings: Configuration) -> Iterator[Finding]:
-    """Look whether mail is on, and whether its server answers; nothing is sent."""
+    """Look whether mail is on, and greet its server as a mail would: TLS, user and password; nothing is sent."""
     if not settings.mail_url:
         fix = "Set KEYHOUSE_MAIL_URL; until then links, notices and recovery need somebody who reads the folder of mails."
         yield hint("mail", "Mail is off: mails become files.", fix)
         return
+    from keyhouse.cli.mail import advice_on  # noqa: PLC0415 - Django is set up by now
+    from keyhouse.mail.transports import HandOverError, SmtpTransport  # noqa: PLC0415 - the same
+
     server = read_mail_server(settings.mail_url)
+    transport = SmtpTransport(server, settings)
     try:
-        with socket.create_connection((server.host, server.port), timeout=_SECONDS):
-            pass
-    except OSError as error:
-        sentence = f"{server.host}, port {server.port}, doesn't answer: {error.strerror or error}."
-        yield problem(
-            "mail", sentence, "Mend KEYHOUSE_MAIL_URL or the way there, then `keyhouse mail test ADDRESS`."
-        )
+        transport.greet()
+    except HandOverError as error:
+        failed = _FAILED_MAIL.get(error.step, "doesn't answer as a mail server does")
+        told = f"{server.host}, port {server.port}, {failed}: {error.told[:_LONGEST_TOLD]}"
+        yield problem("mail", f"{told.rstrip('.')}.", advice_on(error))
         return
-    yield from _check_outbox(f"{server.host} answers on port {server.port}.")
+    finally:
+        transport.close()
+    taken = " and takes user and password" if server.user else ""
+    yield from _check_outbox(f"{server.host} answers on port {server.port}{taken}.")
 
 
 def _check_outbox(sentence: str) -> Iterator[Finding]:
@@ -199,7 +209,7 @@ def check_operator_networks(settings: Configuration) -> Iterator[Finding]:
 
     if not settings.operator_networks:
         return
-    wide = [str(one) for one in settings.trusted_proxies if one.num_addresses > _MANY_PROXIES]
+    wide = [str(one) for one in settings.trusted_proxies if one.num_addresses > MANY_PROXIES]
     if wide:
         yield hint(
             "operator networks",

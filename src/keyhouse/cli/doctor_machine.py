@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import stat
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from keyhouse.cli.doctor_findings import Finding, ok, problem
+from keyhouse.cli.doctor_findings import Finding, hint, ok, problem
 from keyhouse.core import instance, keys
 from keyhouse.core.configuration import Configuration, ConfigurationError
 
@@ -17,6 +18,7 @@ _LEAST_FREE: Final = (
     2 * 2**30
 )  # bytes: some uploads of the largest size, and room for the database to tidy up
 _LEAST_SHARE: Final = 0.05
+_UNSYNCHRONISED: Final = 0x40  # STA_UNSYNC
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 # shared memory of SQLite's write-ahead log doesn't reach over these
 _NETWORK_DRIVES: Final = frozenset(
@@ -123,3 +125,42 @@ def check_key_file(settings: Configuration) -> Iterator[Finding]:
             about,
             f"{path} has {len(ring.keys)} root key{'s' if len(ring.keys) > 1 else ''} and is closed to others.",
         )
+
+
+def check_kernel_clock(settings: Configuration) -> Iterator[Finding]:
+    """Look whether the kernel holds its clock for synchronised; nothing is said where it doesn't tell."""
+    if settings.clock_file is None and is_synchronised(read_clock_status()) is False:
+        yield hint(
+            "clock",
+            "The kernel holds this machine's clock for unsynchronised, so it may be ahead or behind.",
+            "Keep it by NTP (`timedatectl` tells); where the host of a container or of a virtual machine does, all is well.",
+        )
+
+
+def is_synchronised(status: int | None) -> bool | None:
+    """Read the kernel's status of its clock; None where there is none."""
+    return None if status is None else not status & _UNSYNCHRONISED
+
+
+def read_clock_status() -> int | None:
+    """Return the kernel's status of its clock (adjtimex(2), changing nothing), or None where it doesn't tell."""
+    told = _Timex()
+    try:
+        answer = ctypes.CDLL(None).adjtimex(ctypes.byref(told))
+    except (AttributeError, OSError, TypeError):  # only Linux has it
+        return None
+    return None if answer < 0 else int(told.status)
+
+
+class _Timex(ctypes.Structure):
+    """The start of the kernel's `struct timex`, and room for the rest; with `modes` 0 nothing is set."""
+
+    _fields_ = (
+        ("modes", ctypes.c_uint),
+        ("offset", ctypes.c_long),
+        ("freq", ctypes.c_long),
+        ("maxerror", ctypes.c_long),
+        ("esterror", ctypes.c_long),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_char * 512),
+    )

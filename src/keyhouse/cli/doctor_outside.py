@@ -15,13 +15,14 @@ from keyhouse.cli.doctor_findings import Finding, hint, ok, problem
 from keyhouse.core import clock, probes
 from keyhouse.core.configuration import Configuration
 from keyhouse.core.keys import KeyFileError
-from keyhouse.core.networks import is_in
+from keyhouse.core.networks import is_address, is_in
 
 _SECONDS: Final = 10.0
 _LONGEST: Final = 64 * 1024
 _SEEN: Final = 403
 _TOO_LARGE: Final = 413
 _ABOUT: Final = "base URL"
+_READY: Final = ("readers_lack", "writers_lack", "impaired")  # lists of sentences at /health/ready
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +35,17 @@ class Answered:
 
 
 def check_name(settings: Configuration) -> Iterator[Finding]:
-    """Look whether browsers allow security keys there: https, or `localhost`."""
+    """Look whether browsers allow security keys there: a name, and https, or `localhost`."""
     parts = urlsplit(settings.base_url)
     host = parts.hostname or ""
-    if parts.scheme == "http" and host != "localhost":
+    if is_address(host):
+        fix = "Give the machine a name, let a proxy end TLS for it, or give --tls-cert and --tls-key, and set KEYHOUSE_BASE_URL=https://NAME."
+        yield problem(
+            _ABOUT,
+            f"{settings.base_url} is an IP address: browsers allow no security keys there, over TLS neither.",
+            fix,
+        )
+    elif parts.scheme == "http" and host != "localhost":
         fix = "Let a proxy end TLS and set KEYHOUSE_BASE_URL=https://…, or give --tls-cert and --tls-key."
         yield problem(
             _ABOUT, f"{settings.base_url} is plain http: browsers allow no security keys there.", fix
@@ -97,7 +105,7 @@ def judge_proxy(settings: Configuration, told: dict[str, Any]) -> Iterator[Findi
         fix = f"If {peer} is your proxy, set KEYHOUSE_TRUSTED_PROXIES={_network_of(peer)}; if not, all is well: they are ignored."
         yield problem(
             "proxy",
-            f"Forwarding headers ({', '.join(forwarding)}) come from {peer}, which isn't trusted.",
+            f"Forwarding headers ({', '.join(map(str, forwarding))}) come from {peer}, which isn't trusted.",
             fix,
         )
     elif is_trusted and "x-forwarded-for" not in forwarding:
@@ -132,9 +140,22 @@ def _check_size(settings: Configuration) -> Iterator[Finding]:
 def _check_ready(settings: Configuration) -> Iterator[Finding]:
     """Pass on what the server itself says it lacks."""
     try:
-        told = json.loads(_ask(settings, "GET", "/health/ready", {}).body)
-    except (OSError, HTTPException, ValueError):
+        found = _ask(settings, "GET", "/health/ready", {})
+    except (OSError, HTTPException):
         yield problem("service", "The server doesn't tell whether it is ready.", "Its log says more.")
+        return
+    yield from judge_ready(found)
+
+
+def judge_ready(found: Answered) -> Iterator[Finding]:
+    """Pass on what stands in an answer of `/health/ready`; a proxy may have one of its own there."""
+    told = _read_ready(found.body)
+    if told is None:
+        yield problem(
+            "service",
+            f"What answers at /health/ready isn't this index (status {found.status}).",
+            "Let the proxy pass /health/ready on, or keep its own answers to another path.",
+        )
         return
     lacks = dict.fromkeys((*told["readers_lack"], *told["writers_lack"]))
     for sentence in lacks:
@@ -143,6 +164,18 @@ def _check_ready(settings: Configuration) -> Iterator[Finding]:
         yield hint("service", sentence, "It goes on without; docs/operate/ tells about each.")
     if not lacks:
         yield ok("service", "It takes reads and writes.")
+
+
+def _read_ready(body: bytes) -> dict[str, list[str]] | None:
+    try:
+        told = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    lists = [told.get(name) for name in _READY] if isinstance(told, dict) else [None]
+    is_ours = all(
+        isinstance(one, list) and all(isinstance(sentence, str) for sentence in one) for one in lists
+    )
+    return told if is_ours else None
 
 
 def _network_of(address: str) -> str:
@@ -157,9 +190,10 @@ def _read(found: Answered) -> dict[str, Any] | None:
         return None
     try:
         told = json.loads(found.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return told if isinstance(told, dict) and "peer" in told else None
+    is_ours = isinstance(told, dict) and "peer" in told and isinstance(told.get("forwarding"), list)
+    return told if is_ours else None
 
 
 def _ask(settings: Configuration, method: str, path: str, headers: dict[str, str]) -> Answered:

@@ -84,7 +84,7 @@ def test(address: str) -> None:
         transport.send(parcel)
     except HandOverError as error:
         raise click.ClickException(
-            f"It was not sent ({error.step}): {tidy(error.told)[:LONGEST_TOLD]}\n{_advice(error)}"
+            f"It was not sent ({error.step}): {tidy(error.told)[:LONGEST_TOLD]}\n{advice_on(error)}"
         ) from error
     finally:
         transport.close()
@@ -101,7 +101,8 @@ def _letter() -> Letter:
     return Letter("test", "Test of Keyhouse's mail", (Text(told),))
 
 
-def _advice(error: HandOverError) -> str:
+def advice_on(error: HandOverError) -> str:
+    """Return what to do about it."""
     if isinstance(error, BouncedError):
         return _DEAD_MAILBOX
     is_for_good = isinstance(error, RefusedError | TroubleError) or error.told.startswith("5")

@@ -37,6 +37,11 @@ def is_in(address: str, networks: Sequence[Network]) -> bool:
     return found is not None and _is_trusted(found, networks)
 
 
+def is_address(host: str) -> bool:
+    """Whether a host, as an address of a page has it, is an IP address and no name."""
+    return _read(host) is not None
+
+
 def _read(text: str) -> Address | None:
     """Read an address as proxies write it: with brackets, a port or a zone; IPv4 in IPv6 is IPv4."""
     text = text.strip()

@@ -157,6 +157,10 @@ class SmtpTransport:
             self._drop()
             raise
 
+    def greet(self) -> None:
+        """Open the connection as the first message would have it: private, signed in. Raises a HandOverError."""
+        self._ready()
+
     def close(self) -> None:
         """Say good-bye, where somebody listens."""
         if self._smtp is not None:
