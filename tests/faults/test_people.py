@@ -247,7 +247,7 @@ def test_a_name_is_reserved_and_released_whole_or_not_at_all(index: Index) -> No
 
 def test_what_was_stopped_is_opened_whole_or_not_at_all(index: Index) -> None:
     killed, why = -signal.SIGKILL, ("--reason", MEANWHILE)
-    index.place.keyhouse("freeze", "uploads", *why)
+    index.place.keyhouse("freeze", "uploads", "--until-lifted", *why)
     index.place.keyhouse("user", "suspend", "bob", *why)
     for fault, words in (
         ("switch.rows-written", ("thaw", "uploads")),

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from keyhouse.cli.main import COMMANDS
+from keyhouse.core.actions import CATALOGUE
+from keyhouse.core.actor import OFFICES
+from keyhouse.web.operating import TABS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "locks").glob("*.md")])
@@ -60,3 +63,25 @@ def test_decisions_are_numbered_and_say_what_they_cost() -> None:
     pages = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
     assert [int(page.name[:4]) for page in pages] == list(range(1, len(pages) + 1))
     assert [page.name for page in pages if "price" not in page.read_text().lower()] == []
+
+
+@pytest.mark.parametrize("office", sorted(OFFICES))
+def test_the_table_of_offices_names_the_pages_that_each_opens(office: str) -> None:
+    page = (ROOT / "docs" / "operate" / "console.md").read_text()
+    opens, changes = re.findall(rf"^\| {office} \| (.*) \| (.*) \|$", page, re.MULTILINE)[0]
+    pages = [tab.name.lower() for tab in TABS if office in CATALOGUE[tab.action].offices]
+
+    assert opens == ("all pages" if len(pages) == len(TABS) else ", ".join(pages))
+    own = {name for name, act in CATALOGUE.items() if office in act.offices} - READ
+    if office == "moderator":
+        things = {name.partition(".")[0] for name in own}
+        told = changes.partition(":")[0].split(", ")
+        assert things == {"switch" if one == "switches" else one.removesuffix("s") for one in told}
+    elif office == "auditor":
+        assert (own, changes.partition(";")[0]) == (set(), "nothing")
+
+
+# what somebody reads, or takes away to read
+READ = {
+    name for name, act in CATALOGUE.items() if re.search(r"\.(read(-\w+)*|export)$", name) and act.offices
+}

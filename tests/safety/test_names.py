@@ -128,9 +128,12 @@ def test_pages_reserve_change_and_release(ada: Actor, mod: Actor) -> None:
     page = visit.get("/operator/names/").content.decode()
     row = ReservedName.objects.get()
     assert "&lt;ours&gt;" in page
-    assert "?name=acme-%2A&amp;people=ada+mod+&amp;reason=%3Cours%3E" in page
-    asked = visit.get("/operator/names/reserve/?name=acme-%2A&people=ada+mod+").content.decode()
-    assert 'value="ada mod "' in asked
+    assert 'href="/operator/names/reserve/?name=acme-%2A"' in page
+    asked = visit.get("/operator/names/reserve/?name=acme-%2A").content.decode()
+    assert 'value="ada mod"' in asked, "changing begins with what is kept"
+    assert 'value="&lt;ours&gt;"' in asked
+    asked = visit.get("/operator/names/reserve/?name=ac%00me&people=eve").content.decode()
+    assert 'value="eve"' in asked
     assert visit.post(f"/operator/names/{row.pk}/release/").status_code == 303
     assert code_of(visit.post(f"/operator/names/{row.pk}/release/")) == "reservation-missing"
     assert code_of(Visit(User.objects.get(username="ada")).get("/operator/names/")) == "role-required"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -199,6 +200,14 @@ def test_pages_show_throw_and_lift(op: Actor, ada: Actor) -> None:
     assert code_of(Visit(User.objects.get(username="ada")).get("/operator/switches/")) == "role-required"
 
 
+def test_no_end_is_only_what_somebody_chose_on_the_page(op: Actor) -> None:
+    visit = Visit(User.objects.get(username="op"))
+    page = visit.get("/operator/switches/uploads/freeze/").content.decode()
+    assert re.findall(r'<option value="([^"]+)" selected', page) == ["4h"]
+    assert visit.post("/operator/switches/uploads/freeze/", reason="wave").status_code == 200
+    assert not queries.get_switch("uploads", clock.now()).is_on
+
+
 def test_a_form_without_a_reason_is_shown_again(op: Actor) -> None:
     visit = Visit(User.objects.get(username="op"))
     assert visit.post("/operator/switches/uploads/freeze/", lasts="2y").status_code == 200
@@ -216,5 +225,18 @@ def test_commands_freeze_list_and_thaw(db: None) -> None:
     ]
     assert run.invoke(thaw_command.command, ["uploads"]).output.startswith("Open again")
     assert run.invoke(thaw_command.command, ["uploads"]).output.startswith("It was off")
-    for wrong in (["uploads"], ["nothing", "--reason", "x"], ["uploads", "--reason", "x", "--for", "2y"]):
-        assert run.invoke(freeze_command.command, wrong).exit_code == 2
+    for wrong in (
+        ["uploads"],
+        ["uploads", "--reason", "x"],
+        ["uploads", "--reason", "x", "--for", "2h", "--until-lifted"],
+        ["uploads", "--reason", "x", "--for", "2h", "--until", "2099-01-31T06:00:00Z"],
+        ["nothing", "--reason", "x", "--until-lifted"],
+        ["uploads", "--reason", "x", "--for", "2y"],
+    ):
+        assert run.invoke(freeze_command.command, wrong).exit_code == 2, wrong
+    assert not Switch.objects.filter(since_at__isnull=False).exists()
+    endless = ["uploads", "--reason", "wave", "--until-lifted"]
+    assert run.invoke(freeze_command.command, endless).output.startswith(
+        "Stopped until `keyhouse thaw uploads`"
+    )
+    assert Switch.objects.get(name="uploads").until_at is None

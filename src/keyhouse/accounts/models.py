@@ -70,7 +70,7 @@ class User(AbstractBaseUser):
     is_moderator = models.BooleanField(default=False)
     is_auditor = models.BooleanField(default=False)
     joined_at = models.DateTimeField()
-    last_seen_at = models.DateTimeField(null=True)
+    last_seen_at = models.DateTimeField(null=True)  # of the last sign-in; a session has its own
     password_changed_at = models.DateTimeField(null=True)
     # when all sources of compromised passwords were asked last; null: never since it was chosen, or one didn't answer
     password_checked_at = models.DateTimeField(null=True)

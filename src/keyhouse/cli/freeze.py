@@ -35,15 +35,18 @@ def command() -> None:
 @click.option("--reason", required=True, help="Why; everybody who is refused reads it.")
 @click.option("--until", type=Instant(), help="When it lifts itself, for example 2027-01-31T06:00:00Z.")
 @click.option("--for", "span", type=Span(), help="After how long it lifts itself: 30m, 2h, 7d.")
-def set_(name: str, reason: str, until: datetime | None, span: timedelta | None) -> None:
-    """Throw the switch NAME; without --until and --for it stays until `keyhouse thaw NAME`.
+@click.option("--until-lifted", is_flag=True, help="No end: it stays until `keyhouse thaw NAME`.")
+def set_(
+    name: str, reason: str, until: datetime | None, span: timedelta | None, *, until_lifted: bool
+) -> None:
+    """Throw the switch NAME. It takes an end, --for or --until, or --until-lifted where none can be known.
 
     \b
     Example:
       keyhouse freeze set uploads --reason "wave of malware" --for 2h
     """  # noqa: D301 - \b is click's own mark
-    if until is not None and span is not None:
-        raise click.UsageError("--until and --for exclude each other.")
+    if [until is not None, span is not None, until_lifted].count(True) != 1:
+        raise click.UsageError("Say one of --for, --until and --until-lifted: a switch should lift itself.")
     end = clock.now() + span if span else until
     row = services.freeze(name, reason, end, by=host())
     told = f"until {clock.format_second(row.until_at)}" if row.until_at else f"until `keyhouse thaw {name}`"

@@ -135,6 +135,7 @@ def _unmet(facts: Facts, policies: Sequence[Policy], now: datetime) -> tuple[Ask
 
 
 MOST_PUBLISHERS: Final = 100
+PUBLISHERS: Final = "publishers"  # what asks for a page of them, beside one of people
 
 
 def weak_publishers_of(project: Project, reader_id: int | None) -> list[Line]:

@@ -5,20 +5,13 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from keyhouse.accounts.views.paging import LINES_A_PAGE, page_of, pager
 from keyhouse.core import actions, clock
 from keyhouse.core.errors import SignInRequired
 from keyhouse.projects import queries, rights
 from keyhouse.projects.life_cycle import queries as life_cycle
 from keyhouse.projects.models import Role
-from keyhouse.projects.visiting import (
-    LINES_A_PAGE,
-    actor_of,
-    context_of,
-    page_of,
-    pager,
-    project_of,
-    release_of,
-)
+from keyhouse.projects.visiting import actor_of, context_of, project_of, release_of
 
 
 @actions.classified(GET="project.manage")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 from urllib.parse import quote
 
-from django.core.paginator import Page, Paginator
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 
 from keyhouse.core import actions, configuration
@@ -17,8 +15,6 @@ from keyhouse.distfiles.names import normalise
 from keyhouse.projects import queries, rights, rules
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project, Release
-
-LINES_A_PAGE: Final = 100
 
 
 def project_of(request: HttpRequest, action: str, name: str) -> Project:
@@ -73,18 +69,3 @@ def to(found: Project, chosen: Release | None = None) -> HttpResponse:
     """Lead to the page of a project or of a release of it."""
     address = f"/manage/project/{found.normalized_name}/"
     return HttpResponseRedirect(address + (f"release/{quote(chosen.version)}/" if chosen else ""))
-
-
-def page_of(request: HttpRequest, rows: QuerySet[Any]) -> Page[Any]:
-    """Return the page of a list that the address asks for."""
-    return Paginator(rows, LINES_A_PAGE).get_page(request.GET.get("page"))
-
-
-def pager(page: Page[Any]) -> dict[str, int | None]:
-    """Return what the template of page links shows."""
-    return {
-        "number": page.number,
-        "count": page.paginator.num_pages,
-        "before": page.number - 1 if page.has_previous() else None,
-        "after": page.number + 1 if page.has_next() else None,
-    }

@@ -291,7 +291,10 @@ def test_a_weak_session_is_told_what_becomes_of_the_token_it_makes(ada: User, al
     assert f"{enforced:%Y-%m-%d %H:%M} UTC" in page
     assert "campaign@1" in page
     made = body(weak.mint(description="weak", project=str(alpha.pk), reason="", expires_in_days="90"))
-    assert f"{enforced:%Y-%m-%d %H:%M} UTC</time>, before its term" in made
+    assert (
+        f'{enforced:%Y-%m-%d %H:%M} UTC</time> <span class="soft">(in 19 days)</span>, before its term'
+        in made
+    )
     assert "before its term" not in body(strong.mint(description="strong"))
     # the form tells it again where something was wrong with it
     again = weak.mint(description="", project=str(alpha.pk))

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from keyhouse.credentials.trusted_publishers.models import Issuer
 from keyhouse.index.keeper import Keeper as IndexKeeper
 from keyhouse.index.purging import Purger
 from keyhouse.projects.models import Project
+from keyhouse.safety.switches import services as switches
 from keyhouse.web.console import attention, projects, works
 from keyhouse.web.readiness import Readiness
 
@@ -360,6 +362,47 @@ def test_the_overview_says_what_needs_attention(ada: User, in_office: InOffice) 
     assert "/operator/proposals/" in page
     assert "/operator/proposals/" not in in_office("moderator").get("/operator/").content.decode()
     assert len(page) < 100_000
+
+
+def test_the_overview_says_what_a_switch_has_stopped_and_how_badly(in_office: InOffice) -> None:
+    def told() -> list[tuple[str, str]]:
+        found = attention.needs_attention(Readiness((), ()), clock.now())
+        return [(one.severity, one.sentence) for one in found if one.address == "/operator/switches/"]
+
+    assert told() == []
+    switches.freeze("uploads", "wave", clock.now() + timedelta(hours=4, minutes=1), by=host())
+    assert told() == [("warn", "Stopped by a switch: uploads (for 4 hours more).")]
+    switches.freeze("uploads", "wave", None, by=host())
+    assert told() == [("danger", "Stopped by a switch: uploads (without an end).")]
+    for office in ("operator", "moderator"):
+        page = in_office(office).get("/operator/").content.decode()
+        assert "Nothing. Come back tomorrow." not in page
+        assert 'href="/operator/switches/">Look' in page
+    switches.thaw("uploads", by=host())
+    assert told() == []
+    switches.freeze("everything", "a break-in", clock.now() + timedelta(minutes=30, seconds=5), by=host())
+    assert told() == [("danger", "Stopped by a switch: everything (for 30 minutes more).")]
+
+
+def test_the_overview_says_how_jobs_are_doing(in_office: InOffice) -> None:
+    now = clock.now()
+    rounds = (("audit-sealer", 0, ""), ("token-keeper", 3, "ValueError: odd"), ("account-keeper", 60, ""))
+    for name, age, error in rounds:
+        ended = now - timedelta(minutes=age)
+        WorkRound.objects.create(
+            name=name, ended_at=ended, error=error, failed_at=ended if error else None, last_error=error
+        )
+    browser = in_office("operator")
+    card = browser.get("/operator/").content.decode().partition("<h2>Jobs</h2>")[2].partition("</section>")[0]
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(?:<span[^>]*>)?([\w-]+)", card))
+    assert facts == {
+        "Going well": "1",
+        "Failing": "1",
+        "Late": "1",
+        "Not seen yet": str(len(works.KINDS) - 3),
+        "Longest since a round": "account-keeper",
+    }
+    assert "1 hour ago" in card
 
 
 def test_the_overview_says_when_the_certificate_ends_and_warns_three_weeks_before(

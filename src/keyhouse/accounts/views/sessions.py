@@ -13,11 +13,14 @@ from keyhouse.accounts.errors import BrowserMissing
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Session
 from keyhouse.accounts.views.answers import SeeOther, session_of
+from keyhouse.accounts.views.paging import page_of, pager
 from keyhouse.accounts.visitor import visitor_of
 from keyhouse.core import actions, clock, configuration
 
 LIST: Final = "/account/sessions/"
+BROWSERS: Final = "browsers"
 SIGN_IN: Final = "/account/sign-in/"
+LINES: Final = 20  # of each of two lists with forms in every line
 LONGEST_PUBLIC_ID: Final = 22
 _DIGITS: Final = 18
 
@@ -30,9 +33,15 @@ def sessions(request: AskedRequest) -> HttpResponse:
     if request.method == "POST":
         return _end(request, session)
     settings, now = configuration.current(), clock.now()
+    lines = session_list.sessions_for(session.user, session.public_id, now)
+    known = session_list.browsers_for(session.user, visitor_of(request), now)
+    page, browsers = page_of(request, lines, LINES), page_of(request, known, LINES, BROWSERS)
     context = {
-        "lines": session_list.sessions_for(session.user, session.public_id, now),
-        "browsers": session_list.browsers_for(session.user, visitor_of(request), now),
+        "lines": page,
+        "pages": pager(page),
+        "has_others": len(lines) > 1,
+        "browsers": browsers,
+        "browser_pages": pager(browsers, BROWSERS),
         "first_is_trusted": session.user.first_browser_at is None,
         "idle_minutes": settings.session_idle_minutes,
         "hours": settings.session_hours,

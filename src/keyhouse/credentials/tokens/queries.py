@@ -31,7 +31,12 @@ _AT_ONCE: Final = 1000
 
 def tokens_of(user_id: int, now: datetime) -> list[Token]:
     """Return a person's tokens that work, newest first, with their projects."""
-    return list(_working(user_id, now).prefetch_related("projects"))
+    return list(working_tokens_of(user_id, now))
+
+
+def working_tokens_of(user_id: int, now: datetime) -> QuerySet[Token]:
+    """Return the same as rows that can be taken by pages."""
+    return _working(user_id, now).prefetch_related("projects")
 
 
 def _working(user_id: int, now: datetime) -> QuerySet[Token]:

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import User
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import page_of, pager
 from keyhouse.core import actions, clock, configuration
 from keyhouse.credentials.tokens import leaks, queries, services
 from keyhouse.credentials.tokens.caveats import ACTS
@@ -18,6 +19,8 @@ from keyhouse.credentials.tokens.ledger import lines_of, outlook_of_new
 from keyhouse.credentials.tokens.models import Token
 
 LIST = "/account/tokens/"
+LINES = 20  # each tells of a token's whole reach
+MOST_UNUSED = 20
 
 
 def _user_id(request: AskedRequest) -> int:
@@ -29,12 +32,17 @@ def _user_id(request: AskedRequest) -> int:
 def tokens(request: AskedRequest) -> HttpResponse:
     """List one's tokens."""
     now = clock.now()
+    page = page_of(request, queries.working_tokens_of(_user_id(request), now), LINES)
+    unused = queries.unused_tokens_of(_user_id(request), now)
     context = {
-        "lines": lines_of(queries.tokens_of(_user_id(request), now)),
+        "lines": lines_of(list(page)),
+        "pages": pager(page),
         "now": now,
         "ended": queries.ended_tokens_of(_user_id(request), now),
         "acts": ACTS,
-        "unused": {token.pk for token in queries.unused_tokens_of(_user_id(request), now)},
+        "unused": {token.pk for token in unused},
+        "unneeded": unused[:MOST_UNUSED],
+        "more_unneeded": len(unused[MOST_UNUSED:]),
     }
     return render(request, "tokens/list.html", context)
 

@@ -7,12 +7,13 @@ from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.rules import safe_next
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.cautioned import keep_caution
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import nudging
-from keyhouse.mandate.blockers import blockers_of, weak_publishers_of
+from keyhouse.mandate.blockers import PUBLISHERS, blockers_of, weak_publishers_of
 from keyhouse.mandate.deletion import ask_deletion, find_hold, withdraw_deletion_ask
 from keyhouse.projects import queries
 from keyhouse.projects.errors import ProjectNotFound
@@ -28,10 +29,14 @@ def blockers(request: AskedRequest, name: str) -> HttpResponse:
     """Show which of a project's people and publishers don't have what is asked of them; never what people have."""
     found = _project_of(request, "project.manage", name)
     kind = find_role_kind(request.actor.user_id, Thing("project", found.pk))
+    page = page_of(request, blockers_of(found, clock.now()), LINES_WITH_ACTS)
+    lines = page_of(request, weak_publishers_of(found, request.actor.user_id), LINES_WITH_ACTS, PUBLISHERS)
     context = {
         "project": found,
-        "blockers": blockers_of(found, clock.now()),
-        "publishers": weak_publishers_of(found, request.actor.user_id),
+        "blockers": page,
+        "pages": pager(page),
+        "publishers": lines,
+        "publisher_pages": pager(lines, PUBLISHERS),
         "can_nudge": allows_role(kind, nudging.NUDGE),
     }
     return render(request, "mandate/project.html", context)

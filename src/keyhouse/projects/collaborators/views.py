@@ -11,6 +11,7 @@ from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import User
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions, clock, configuration, standing
 from keyhouse.core.actor import Actor
 from keyhouse.core.cautioned import keep_caution
@@ -25,6 +26,8 @@ from keyhouse.projects.models import Project, Role
 from keyhouse.projects.rules import MAINTAINER, OWNER
 from keyhouse.projects.visiting import actor_of, context_of, project_of, readable, sent
 
+OTHERS: Final = "others"
+INVITED: Final = "invited"
 INBOX: Final = "/account/invitations/"
 
 
@@ -197,10 +200,19 @@ def _context_of_role(request: HttpRequest, found: Project, role: Role) -> dict[s
 def _context(request: HttpRequest, found: Project) -> dict[str, Any]:
     context = context_of(request, found)
     waiting = queries.open_invitations_of(found) if context["is_owner"] else ()
+    invitations = page_of(request, waiting, LINES_WITH_ACTS, INVITED)
     changes = {change.user_id: change for change in found.role_changes.all()}
-    people = [(role, changes.get(role.user_id)) for role in projects.roles_of_project(found)]
-    others = _by_others(found) if found.organization_id else []
-    return context | {"people": people, "others": others, "invitations": waiting, "now": clock.now()}
+    page = page_of(request, projects.roles_of_project(found), LINES_WITH_ACTS)
+    others = page_of(request, _by_others(found) if found.organization_id else [], LINES_WITH_ACTS, OTHERS)
+    return context | {
+        "people": [(role, changes.get(role.user_id)) for role in page],
+        "pages": pager(page),
+        "others": others,
+        "other_pages": pager(others, OTHERS),
+        "invitations": invitations,
+        "invited_pages": pager(invitations, INVITED),
+        "now": clock.now(),
+    }
 
 
 def _by_others(found: Project) -> list[tuple[str, rights.Right]]:

@@ -8,6 +8,7 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
+from keyhouse.accounts.views.paging import page_of, pager
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.cautioned import keep_caution
@@ -17,17 +18,7 @@ from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.life_cycle import aside, deleting, restoring, services
 from keyhouse.projects.life_cycle import queries as life_cycle
 from keyhouse.projects.life_cycle.forms import ConfirmationForm, DeprecationForm, ReasonForm, SimpleForm
-from keyhouse.projects.visiting import (
-    actor_of,
-    context_of,
-    page_of,
-    pager,
-    project_of,
-    readable,
-    release_of,
-    sent,
-    to,
-)
+from keyhouse.projects.visiting import actor_of, context_of, project_of, readable, release_of, sent, to
 
 _NUMBERS: Final = 2**63
 

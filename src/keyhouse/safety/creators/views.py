@@ -9,22 +9,23 @@ from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import page_of, pager
 from keyhouse.core import actions, configuration
 from keyhouse.safety.creators import queries, services
 from keyhouse.safety.creators.errors import CreatorMissing
 from keyhouse.safety.creators.forms import ApproveForm
 
 LIST: Final = "/operator/creators/"
-MOST: Final = 500
 
 
 @actions.classified(GET="creator.read-all")
 def creators(request: AskedRequest) -> HttpResponse:
     """Show who may make projects: what the setting says, and who is approved."""
+    page = page_of(request, queries.approved_people())
     context = {
         "whom": configuration.current().project_creators,
-        "approved": queries.approved_people()[:MOST],
-        "most": MOST,
+        "approved": page,
+        "pages": pager(page),
     }
     return render(request, "safety/creators.html", context)
 

@@ -11,7 +11,7 @@ from keyhouse.audit import rows
 from keyhouse.distfiles.names import fold
 from keyhouse.projects.sql import placeholders
 from keyhouse.safety.names.models import ReservedName
-from keyhouse.safety.names.rules import beginnings
+from keyhouse.safety.names.rules import beginnings, read_pattern
 
 
 class StoredNames:
@@ -44,3 +44,11 @@ def _kept_for(people: Collection[int]) -> str:
 def reserved_names() -> QuerySet[ReservedName]:
     """Return all reserved names with their people, by name."""
     return ReservedName.objects.prefetch_related("people__user").order_by("name", "is_prefix")
+
+
+def find_reservation(pattern: str) -> ReservedName | None:
+    """Return what is kept under a name or a prefix as one types it, with its people, or None."""
+    kept = read_pattern(pattern.strip())
+    if kept is None:
+        return None
+    return reserved_names().filter(folded_name=kept.folded, is_prefix=kept.is_prefix).first()

@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from django.http import HttpResponse
 from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions
 from keyhouse.safety.names import queries, services
 from keyhouse.safety.names.errors import ReservationMissing
 from keyhouse.safety.names.forms import ReserveForm
 
 LIST: Final = "/operator/names/"
-MOST: Final = 500
 
 
 @actions.classified(GET="name.read-all")
 def names(request: AskedRequest) -> HttpResponse:
     """Show which names are kept, and for whom."""
-    return render(request, "safety/names.html", {"names": queries.reserved_names()[:MOST], "most": MOST})
+    page = page_of(request, queries.reserved_names(), LINES_WITH_ACTS)
+    return render(request, "safety/names.html", {"names": page, "pages": pager(page)})
 
 
 @actions.takes(*ReserveForm.base_fields)
 @actions.classified(GET="name.reserve", POST="name.reserve")
 def reserve(request: AskedRequest) -> HttpResponse:
     """Ask which name is kept for whom, then keep it; once more replaces people and reason."""
-    asked = {key: request.GET.get(key, "")[:1000] for key in ReserveForm.base_fields}
-    form = ReserveForm(request.POST if request.method == "POST" else None, initial=asked)
+    form = ReserveForm(request.POST if request.method == "POST" else None, initial=_asked(request))
     if request.method == "POST":
         told = form.cleaned_data if form.is_valid() else {}
         done = form.carry_out(
@@ -51,3 +51,13 @@ def release(request: AskedRequest, name_id: int) -> HttpResponse:
         services.release_name(str(row), by=request.actor)
         return SeeOther(LIST)
     return render(request, "safety/name_release.html", {"row": row})
+
+
+def _asked(request: AskedRequest) -> dict[str, Any]:
+    """Return what the form starts with: what is kept under the name of the address, and what the address says itself."""
+    told = {key: request.GET[key][:1000] for key in ReserveForm.base_fields if key in request.GET}
+    row = queries.find_reservation(told.get("name", ""))
+    if row is None:
+        return told
+    people = " ".join(one.user.username for one in row.people.all())
+    return {"people": people, "reason": row.reason} | told

@@ -57,6 +57,11 @@ def all_switches(now: datetime) -> list[Shown]:
     return [_shown(name, stops, rows.get(name), now) for name, stops in NAMES.items()]
 
 
+def thrown_switches(now: datetime) -> list[Shown]:
+    """Return the switches that are on, in their order."""
+    return [switch for switch in all_switches(now) if switch.is_on]
+
+
 def get_switch(name: str, now: datetime) -> Shown:
     """Return one switch that exists."""
     return _shown(name, NAMES[name], Switch.objects.filter(name=name).first(), now)

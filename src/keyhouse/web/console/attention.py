@@ -13,6 +13,7 @@ from keyhouse.accounts import lone_address
 from keyhouse.accounts.addresses.queries import find_alarm
 from keyhouse.accounts.models import Proposal, RecoveryCase, User
 from keyhouse.audit.models import Record
+from keyhouse.core.switches import EVERYTHING
 from keyhouse.credentials.trusted_publishers.issuers import silent_issuers
 from keyhouse.mail import queries as mail
 from keyhouse.mandate.campaigns.emergency import used_lately
@@ -22,6 +23,7 @@ from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.organizations import queries as organizations
 from keyhouse.projects.ownership import projects_without_owner
 from keyhouse.safety.reports.queries import open_reports
+from keyhouse.safety.switches.queries import thrown_switches
 from keyhouse.web.console.index_facts import disk, find_certificate_end
 from keyhouse.web.console.works import troubled_works
 from keyhouse.web.operating import Tab
@@ -119,6 +121,22 @@ def _emergency_accounts(now: datetime) -> Attention | None:
     names = ", ".join(used_lately(now))
     told = f"An account kept for emergencies was signed in to within seven days: {names}." if names else ""
     return _about(told, "/operator/audit/?action=session.start", "danger")
+
+
+def _switches(now: datetime) -> Attention | None:
+    """Tell of what is stopped: urgent where it would stay so by itself, or where nothing goes on."""
+    on = thrown_switches(now)
+    told = ", ".join(f"{one.name} ({_left(one.until_at, now)})" for one in on)
+    is_urgent = any(one.until_at is None or one.name == EVERYTHING for one in on)
+    return _about(
+        f"Stopped by a switch: {told}." if on else "",
+        "/operator/switches/",
+        "danger" if is_urgent else "warn",
+    )
+
+
+def _left(until: datetime | None, now: datetime) -> str:
+    return "without an end" if until is None else f"for {length_in_words((until - now).total_seconds())} more"
 
 
 def _cases(now: datetime) -> Attention | None:
@@ -234,6 +252,7 @@ _LOOKS: Final[tuple[Callable[[datetime], Attention | None], ...]] = (
     _stuck_mail,
     _failed_mail,
     _domain_alarm,
+    _switches,
     _frozen,
     _emergency_accounts,
     _cases,

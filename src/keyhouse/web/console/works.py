@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db import transaction
 
@@ -136,6 +136,30 @@ def all_works(now: datetime) -> list[Shown]:
     last = {row.name: row for row in WorkRound.objects.all()}
     used = [kind for kind in KINDS if kind.is_used(configuration.current())]
     return [Shown(kind, last.get(kind.name), _is_late(kind, last.get(kind.name), now)) for kind in used]
+
+
+class Tally(NamedTuple):
+    """How the works are doing: how many in each state, and which of those that went round did so the longest ago."""
+
+    well: int
+    failing: int
+    late: int
+    not_seen: int
+    oldest: Shown | None
+
+
+def tally(now: datetime) -> Tally:
+    """Count the works by their state."""
+    works = all_works(now)
+    states = [one.state for one in works]
+    ended = {one.last.ended_at: one for one in works if one.last is not None}
+    return Tally(
+        well=states.count("well"),
+        failing=states.count("failing"),
+        late=states.count("late"),
+        not_seen=states.count("not seen yet"),
+        oldest=ended[min(ended)] if ended else None,
+    )
 
 
 def _is_late(kind: Kind, last: WorkRound | None, now: datetime) -> bool:

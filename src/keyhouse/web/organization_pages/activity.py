@@ -12,14 +12,15 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.audit.exporting import as_table
 from keyhouse.audit.models import Record
 from keyhouse.audit.queries import midnight
 from keyhouse.core import actions, clock
 from keyhouse.mandate import nudging
-from keyhouse.mandate.blockers import blocking_members, weak_publishers_in
+from keyhouse.mandate.blockers import PUBLISHERS, blocking_members, weak_publishers_in
 from keyhouse.organizations.models import Organization
-from keyhouse.projects.visiting import page_of, pager, readable
+from keyhouse.projects.visiting import readable
 from keyhouse.web.organization_pages.forms import ActivityForm
 from keyhouse.web.organization_pages.visiting import actor_of, context_of, organization_of, to
 
@@ -76,9 +77,13 @@ def _file(request: HttpRequest, name: str, kind: str) -> HttpResponseBase:
 def compliance(request: HttpRequest, name: str) -> HttpResponse:
     """List who lacks what."""
     found = organization_of(request, OVERSEE, name)
+    page = page_of(request, blocking_members(found, clock.now()), LINES_WITH_ACTS)
+    lines = page_of(request, weak_publishers_in(found), LINES_WITH_ACTS, PUBLISHERS)
     lacking = {
-        "blockers": blocking_members(found, clock.now()),
-        "publishers": weak_publishers_in(found),
+        "blockers": page,
+        "pages": pager(page),
+        "publishers": lines,
+        "publisher_pages": pager(lines, PUBLISHERS),
     }
     context = context_of(request, found, "compliance") | lacking
     return render(request, "organizations/compliance.html", context)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.http import HttpRequest, HttpResponse
 
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions, clock
 from keyhouse.organizations import inviting, membership, queries
 from keyhouse.organizations.models import Organization
-from keyhouse.projects.visiting import page_of, pager
 from keyhouse.web.organization_pages.forms import HandOverForm, InviteForm, KindForm
 from keyhouse.web.organization_pages.visiting import (
     actor_of,
@@ -19,6 +21,8 @@ from keyhouse.web.organization_pages.visiting import (
     sent,
     to,
 )
+
+INVITED: Final = "invited"
 
 
 @actions.takes(*InviteForm.base_fields)
@@ -35,10 +39,11 @@ def people(request: HttpRequest, name: str) -> HttpResponse:
         )
         if not form.errors:
             return to(found)
-    page = page_of(request, queries.members_of(found))
+    page = page_of(request, queries.members_of(found), LINES_WITH_ACTS)
     context = context_of(request, found, "people") | {"people": page, "pages": pager(page)}
     if context["is_owner"]:
-        context |= {"invitations": queries.open_invitations_of(found), "now": clock.now()}
+        waiting = page_of(request, queries.open_invitations_of(found), LINES_WITH_ACTS, INVITED)
+        context |= {"invitations": waiting, "invited_pages": pager(waiting, INVITED), "now": clock.now()}
     return show_form(request, "organizations/people.html", form, context)
 
 

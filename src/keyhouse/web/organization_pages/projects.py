@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import page_of, pager
 from keyhouse.core import actions
 from keyhouse.organizations import queries
 from keyhouse.projects import organizing, visiting
@@ -12,7 +13,7 @@ from keyhouse.projects import team_roles as team_role_waits
 from keyhouse.projects.errors import TeamElsewhere
 from keyhouse.projects.models import Project, TeamRole
 from keyhouse.projects.reading import readable_by
-from keyhouse.projects.visiting import page_of, pager, project_of
+from keyhouse.projects.visiting import project_of
 from keyhouse.web.organization_pages.forms import MoveForm, NewProjectForm, TeamRoleForm
 from keyhouse.web.organization_pages.visiting import actor_of, confirm_form, context_of, organization_of, sent
 

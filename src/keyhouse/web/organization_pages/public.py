@@ -8,6 +8,7 @@ from django.db.models import OuterRef, Subquery
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.shortcuts import render
 
+from keyhouse.accounts.views.paging import page_of, pager
 from keyhouse.core import actions
 from keyhouse.core.errors import NotFound
 from keyhouse.organizations import queries
@@ -16,7 +17,7 @@ from keyhouse.organizations.models import Organization
 from keyhouse.projects import queries as projects
 from keyhouse.projects.models import File, Project
 from keyhouse.projects.reading import readable_by
-from keyhouse.projects.visiting import actor_of, page_of, pager, readable
+from keyhouse.projects.visiting import actor_of, readable
 from keyhouse.web.project_pages.publications import publication_of
 
 _SHOWN: Final = 200  # members

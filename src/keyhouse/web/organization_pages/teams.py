@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 
 from keyhouse.accounts.views.answers import show_form
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions
 from keyhouse.organizations import queries, teams
 from keyhouse.organizations.models import Team
@@ -23,6 +26,8 @@ from keyhouse.web.organization_pages.visiting import (
     to,
 )
 
+PROJECTS: Final = "projects"
+
 
 @actions.takes(*NewTeamForm.base_fields)
 @actions.classified(GET="organization.manage", POST="team.create")
@@ -37,9 +42,8 @@ def listing(request: HttpRequest, name: str) -> HttpResponse:
         )
         if made is not None:
             return to(found, _part(made))
-    context = context_of(request, found, "teams") | {
-        "teams": queries.teams_of(found).annotate(people=Count("members"))
-    }
+    page = page_of(request, queries.teams_of(found).annotate(people=Count("members")))
+    context = context_of(request, found, "teams") | {"teams": page, "pages": pager(page)}
     return show_form(request, "organizations/teams.html", form, context)
 
 
@@ -60,10 +64,14 @@ def team(request: HttpRequest, name: str, team_name: str) -> HttpResponse:
             return to(found, _part(chosen))
     read = readable_by(actor_of(request).user_id, "project")
     roles = TeamRole.objects.filter(read, team=chosen, project__organization=found).select_related("project")
+    page = page_of(request, queries.team_members_of(chosen), LINES_WITH_ACTS)
+    projects = page_of(request, roles.order_by("project__normalized_name"), key=PROJECTS)
     context = context_of(request, found, "teams") | {
         "team": chosen,
-        "people": queries.team_members_of(chosen),
-        "projects": roles.order_by("project__normalized_name"),
+        "people": page,
+        "pages": pager(page),
+        "projects": projects,
+        "project_pages": pager(projects, PROJECTS),
     }
     return show_form(request, "organizations/team.html", form, context)
 

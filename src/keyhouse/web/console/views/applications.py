@@ -11,12 +11,13 @@ from django.shortcuts import render
 from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import page_of, pager
 from keyhouse.core import actions, configuration
 from keyhouse.organizations import applying, queries
 from keyhouse.organizations.errors import ApplicationMissing
 from keyhouse.organizations.letters import QUEUE
 from keyhouse.organizations.models import OrganizationApplication
-from keyhouse.projects.visiting import page_of, pager, sent
+from keyhouse.projects.visiting import sent
 from keyhouse.web.console.forms import ApplicantForm
 
 _MOST: Final = 20  # rivals that are shown

@@ -12,6 +12,7 @@ from keyhouse.mail import queries as mail
 from keyhouse.web import readiness
 from keyhouse.web.console import index_facts as found
 from keyhouse.web.console.attention import COUNTED_TO, for_offices, needs_attention
+from keyhouse.web.console.works import tally
 from keyhouse.web.operating import tabs_of
 
 
@@ -31,6 +32,7 @@ def overview(request: AskedRequest) -> HttpResponse:
         "folder": configuration.current().data,
         "unsealed": Record.objects.filter(position=None)[:COUNTED_TO].count(),
         "lanes": mail.waiting_by_lane(),
+        "works": tally(now),
         "failed_mails": mail.failed()[:COUNTED_TO].count(),
     }
     return render(request, "console/overview.html", context)
