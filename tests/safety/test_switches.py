@@ -227,7 +227,6 @@ def test_commands_freeze_list_and_thaw(db: None) -> None:
     assert run.invoke(thaw_command.command, ["uploads"]).output.startswith("It was off")
     for wrong in (
         ["uploads"],
-        ["uploads", "--reason", "x"],
         ["uploads", "--reason", "x", "--for", "2h", "--until-lifted"],
         ["uploads", "--reason", "x", "--for", "2h", "--until", "2099-01-31T06:00:00Z"],
         ["nothing", "--reason", "x", "--until-lifted"],
@@ -235,6 +234,11 @@ def test_commands_freeze_list_and_thaw(db: None) -> None:
     ):
         assert run.invoke(freeze_command.command, wrong).exit_code == 2, wrong
     assert not Switch.objects.filter(since_at__isnull=False).exists()
+    before = clock.now()
+    assert run.invoke(freeze_command.command, ["uploads", "--reason", "wave"]).exit_code == 0
+    end = Switch.objects.get(name="uploads").until_at
+    assert end is not None
+    assert timedelta(hours=4) <= end - before < timedelta(hours=5)
     endless = ["uploads", "--reason", "wave", "--until-lifted"]
     assert run.invoke(freeze_command.command, endless).output.startswith(
         "Stopped until `keyhouse thaw uploads`"

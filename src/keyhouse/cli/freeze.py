@@ -14,6 +14,7 @@ from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.switches import NAMES
 from keyhouse.safety.switches import queries, services
+from keyhouse.safety.switches.forms import USUAL
 from keyhouse.safety.switches.queries import Shown
 
 
@@ -39,16 +40,17 @@ def command() -> None:
 def set_(
     name: str, reason: str, until: datetime | None, span: timedelta | None, *, until_lifted: bool
 ) -> None:
-    """Throw the switch NAME. It takes an end, --for or --until, or --until-lifted where none can be known.
+    """Throw the switch NAME. It lifts itself after four hours, or as --for, --until or --until-lifted say.
 
     \b
     Example:
       keyhouse freeze set uploads --reason "wave of malware" --for 2h
     """  # noqa: D301 - \b is click's own mark
-    if [until is not None, span is not None, until_lifted].count(True) != 1:
-        raise click.UsageError("Say one of --for, --until and --until-lifted: a switch should lift itself.")
-    end = clock.now() + span if span else until
-    row = services.freeze(name, reason, end, by=host())
+    if [until is not None, span is not None, until_lifted].count(True) > 1:
+        raise click.UsageError("Say one of --for, --until and --until-lifted.")
+    if until is None and not until_lifted:
+        until = clock.now() + (span or USUAL)
+    row = services.freeze(name, reason, until, by=host())
     told = f"until {clock.format_second(row.until_at)}" if row.until_at else f"until `keyhouse thaw {name}`"
     click.echo(f"Stopped {told}: {NAMES[name]}.")
 

@@ -16,6 +16,7 @@ SPANS: Final = {
     "1d": timedelta(days=1),
     "7d": timedelta(days=7),
 }
+USUAL: Final = SPANS["4h"]  # of a command that says nothing else, as of the form
 _CHOICES: Final = (
     ("1h", "an hour"),
     ("4h", "four hours"),
