@@ -227,6 +227,7 @@ def _tail(work: Import, stopped: Refusal | None) -> dict[str, Any]:
         "finished_at": clock.format_instant(clock.now()),
         "is_whole": stopped is None,
         "ownerless": work.ownerless,
+        "yanked": work.yanked,
         "offered_to": sorted(work.offered_to),
         "totals": work.totals.as_json(),
     }
@@ -299,7 +300,9 @@ class _Shown:
         for code, count in work.totals.forgiven.most_common():
             click.echo(f"forgiven: {code} ({count:,} files)")
         if work.ownerless:
-            click.echo(f"Without an owner: {', '.join(work.ownerless[:MOST_SHOWN])}")
+            click.echo(f"Without an owner: {_named(work.ownerless)}")
+        if work.yanked:
+            click.echo(f"Yanked, as the source has done since: {_named(work.yanked)}")
         if work.offered_to:
             click.echo(
                 f"{len(work.offered_to):,} people are offered roles; `keyhouse import status` shows who hasn't come."
@@ -322,6 +325,11 @@ class _Shown:
                 )
         if self._surplus:
             click.echo(f"and {self._surplus:,} more; --report FILE tells all.")
+
+
+def _named(some: Sequence[str]) -> str:
+    more = len(some) - MOST_SHOWN
+    return ", ".join(some[:MOST_SHOWN]) + (f" and {more:,} more; the report has all" if more > 0 else "")
 
 
 def _table(rows: Sequence[Row]) -> Table:

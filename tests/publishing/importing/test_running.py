@@ -30,7 +30,7 @@ from keyhouse.core import clock, configuration
 from keyhouse.core.actor import Actor, host
 from keyhouse.distfiles.rules import Rules
 from keyhouse.mail.models import Mail
-from keyhouse.projects.life_cycle.services import delete_file, undeprecate_project
+from keyhouse.projects.life_cycle.services import delete_file, undeprecate_project, unyank_release
 from keyhouse.projects.models import File, IndexPage, Project, Release, Role
 from keyhouse.projects.services import publish_file
 from keyhouse.publishing.importing import running, services
@@ -578,6 +578,51 @@ def test_a_deprecated_project_stays_one_until_somebody_here_decides(
     undeprecate_project("alpha", by=host())
     bring_in(url, QUICK)
     assert Project.objects.get().status == "active"
+
+
+def test_what_the_source_yanks_later_is_yanked_by_the_next_run_until_somebody_here_decides(
+    site: Site, bring_in: Run, tmp_path: Path
+) -> None:
+    old, new = build_wheel(tmp_path), build_wheel(tmp_path, version="1.1")
+
+    def offer(**yanked: str) -> str:
+        files = [offer_json(site, "alpha", old, **yanked), offer_json(site, "alpha", new)]
+        return serve_index(site, {"alpha": files})
+
+    bring_in(offer(), QUICK)
+    work, rows = bring_in(offer(yanked="broken"), QUICK)
+    assert set(outcomes(rows).values()) == {"here"}
+    assert work.yanked == ["alpha 1.0"]
+    stand = Release.objects.order_by("pk").values_list("version", "yanked_reason", "yanked_at")
+    assert [(version, reason, at is not None) for version, reason, at in stand] == [
+        ("1.0", "broken", True),
+        ("1.1", "", False),
+    ]
+    page = json.loads(bytes(IndexPage.objects.get(kind="simple", form="json").body))
+    assert [one["yanked"] for one in page["files"]] == ["broken", False]
+    assert bring_in(offer(yanked="broken"), QUICK)[0].yanked == []
+    unyank_release("alpha", "1.0", by=host())
+    assert bring_in(offer(yanked="broken"), QUICK)[0].yanked == []
+    assert not Release.objects.exclude(yanked_at=None).exists()
+
+
+def test_no_release_is_yanked_by_a_source_that_has_files_of_its_people(
+    site: Site, bring_in: Run, tmp_path: Path
+) -> None:
+    wheel = build_wheel(tmp_path)
+    bring_in(tmp_path)
+    File.objects.update(uploaded_via="token")
+    url = serve_index(site, {"alpha": [offer_json(site, "alpha", wheel, yanked="broken")]})
+    assert bring_in(url, QUICK)[0].yanked == []
+    assert Release.objects.get().yanked_at is None
+
+
+def test_a_dry_run_yanks_nothing(site: Site, bring_in: Run, tmp_path: Path) -> None:
+    wheel = build_wheel(tmp_path)
+    bring_in(serve_index(site, {"alpha": [offer_json(site, "alpha", wheel)]}), QUICK)
+    url = serve_index(site, {"alpha": [offer_json(site, "alpha", wheel, yanked="broken")]})
+    bring_in(url, QUICK, is_dry=True)
+    assert Release.objects.get().yanked_at is None
 
 
 def test_what_its_people_published_here_is_not_archived_by_a_source(

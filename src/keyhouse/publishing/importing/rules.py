@@ -84,6 +84,11 @@ def place(offered: Offered) -> list[Placed]:
     return list(_once([_with_yank(placed, yanks) for placed in sorted(named, key=_order)]))
 
 
+def release_yanks(offered: Offered) -> dict[str, str]:
+    """Return by its canonical version the reason of each release of which the source has yanked every file."""
+    return _release_yanks([_named(offer, offered.name) for offer in offered.files])
+
+
 def _named(offer: Offer, project: str) -> Placed:
     if offer.problem is not None:
         return Placed(offer, None, offer.problem)

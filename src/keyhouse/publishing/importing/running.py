@@ -106,6 +106,7 @@ class Import:
         self.totals = Totals()
         self.expected = 0  # projects
         self.ownerless: list[str] = []  # projects that were made and have no owner
+        self.yanked: list[str] = []  # releases that were here and that the source has yanked since
         self.offered_to: set[str] = set()  # addresses of people who were offered roles
         self._source, self._orders, self._by, self._tell = source, orders, by, tell
         self._stopped = threading.Event()
@@ -330,6 +331,8 @@ class Import:
     def _finish(self, end: _End) -> None:
         del self._ends[end.plan.name]
         if (end.imported or end.here) and not self._orders.is_dry:
+            yanked = standing.carry_yanks_over(end.plan.name, end.plan.offered, by=self._by)
+            self.yanked += [f"{end.plan.name} {version}" for version in yanked]
             standing.carry_over(end.plan.name, end.plan.offered, by=self._by)
         if not end.imported:
             return

@@ -10,17 +10,21 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
+from packaging.version import Version
+
 from keyhouse.audit.queries import records
 from keyhouse.core import faults
 from keyhouse.core.actor import Actor
 from keyhouse.projects import queries
-from keyhouse.projects.life_cycle.services import archive_project, deprecate_project
-from keyhouse.projects.models import File, Project
+from keyhouse.projects.life_cycle.services import archive_project, deprecate_project, yank_release
+from keyhouse.projects.models import File, Project, Release
 from keyhouse.projects.rules import ACTIVE, ARCHIVED, DEPRECATED, QUARANTINED
+from keyhouse.publishing.importing import rules
 from keyhouse.publishing.importing.offers import Offered
 from keyhouse.safety.models import Quarantine
 from keyhouse.safety.quarantine import services as quarantine
 
+_DECIDED_ON_YANK: Final = ("release.yank", "release.unyank")
 _DECIDED: Final = (
     "project.archive",
     "project.unarchive",
@@ -62,6 +66,29 @@ def carry_over(name: str, offered: Offered, *, by: Actor) -> None:
     faults.reach("import.files-written")
     change = archive_project if offered.status == ARCHIVED else deprecate_project
     change(name, offered.status_reason, by=by)
+
+
+def carry_yanks_over(name: str, offered: Offered, *, by: Actor) -> list[str]:
+    """Yank imported releases that the source has yanked since, unless somebody has decided about them here.
+
+    Returns their versions.
+    """
+    yanks = {Version(version): reason for version, reason in rules.release_yanks(offered).items()}
+    project = queries.find_project(name) if yanks else None
+    if project is None or project.status == QUARANTINED:
+        return []
+    told = records(about_kind="project", about_name=project.normalized_name, outcome="done")
+    told = told.filter(about_id=str(project.pk), action__in=_DECIDED_ON_YANK)
+    decided = {Version(str(details["version"])) for details in told.values_list("details", flat=True)}
+    own = File.objects.filter(project=project).exclude(uploaded_via="import").values("release_id")
+    releases = Release.objects.filter(project=project, yanked_at=None).exclude(pk__in=own)
+    yanked = []
+    for version in releases.order_by("pk").values_list("version", flat=True):
+        reason = yanks.get(Version(version))
+        if reason is not None and Version(version) not in decided:
+            yank_release(name, version, reason, by=by)
+            yanked.append(version)
+    return yanked
 
 
 def _is_undecided(project: Project) -> bool:
