@@ -303,7 +303,10 @@ def test_a_project_is_handed_over_in_two_runs(bob: User) -> None:
         "collaborator.accept",
         "collaborator.remove",
     ]
-    assert refused("people", "hand-over", "alpha", "eve", "ada") == "collaborator-missing"
+    for owner in ("eve", "nobody-like-that"):
+        for whom in ("ada", "bob"):
+            assert refused("people", "hand-over", "alpha", owner, whom) == "collaborator-missing"
+    assert roles() == {"bob": "owner", "eve": "maintainer"}
 
 
 def test_the_host_alone_gives_nobody_a_project_whose_owners_are_gone(

@@ -15,6 +15,8 @@ from keyhouse.distfiles.description import (
 )
 from keyhouse.distfiles.rendering import render_apart
 
+MARKDOWN = LONGEST_HERE["markdown"]
+
 
 @pytest.mark.parametrize(
     ("content_type", "expected"),
@@ -181,6 +183,21 @@ def test_few_signs_that_would_take_long_or_become_very_many_are_shown_as_they_ar
     assert len(html) < 5 * len(text)
 
 
+@pytest.mark.parametrize("mark", ["* ", "1. ", "a) ", "(#) ", ":a: "])
+def test_lists_of_lists_are_shown_as_they_are(mark: str) -> None:
+    text = (mark * 60 + "a\n\n") * 20
+    assert (render(text, "text/x-rst") or "").startswith(mark)
+    assert renders(text, "text/x-rst")
+    assert "<li>" in (render("* * a\n\n* b\n", "text/x-rst") or "")
+
+
+def test_a_long_place_that_many_links_lead_to_is_written_out_apart_at_most() -> None:
+    place = ".. _x: http://a/\n" + ("   " + "b" * 5000 + "\n") * 3
+    text = place + "\n" + "\n\n".join(["x_ " * 1000] * 5)
+    assert render_apart(text, "text/x-rst") == (False, None)
+    assert (render(text, "text/x-rst") or "").startswith(".. _x:")
+
+
 def test_honest_tables_and_comments_are_rendered() -> None:
     text = "<!-- 1 -->\n\n" * 100 + table(3, 0) + "|x|y|z|\n" * 800 + "\n" + "|a|b|\n|-|-|\n|x|\n" * 20
     assert (render(text, "text/markdown") or "").count("<tr>") > 800
@@ -194,15 +211,15 @@ def test_what_becomes_longer_than_a_page_can_be_cut_from_is_shown_as_it_is() -> 
 
 @pytest.mark.parametrize("content_type", ["text/markdown", "text/x-rst", None])
 def test_a_long_text_is_rendered_apart_to_the_same(content_type: str | None) -> None:
-    text = "A *word*, and more\n\n" * (LONGEST_HERE // 10)
+    text = "A *word*, and more\n\n" * (MARKDOWN // 10)
     assert render(text, content_type) == render_here(text, content_type)
     assert "<em>word</em>" in (render(text, content_type) or "")
 
 
 def test_a_long_text_that_does_not_render_does_not_apart() -> None:
-    assert render("*a\n\n" * LONGEST_HERE, "text/markdown") is not None
-    assert render("Title\n=====\n\n" + "a b\n" * (LONGEST_HERE // 3), "text/x-rst") is not None
-    assert render(".. nothing::\n\n" + "a b\n" * (LONGEST_HERE // 3), "text/x-rst") is None
+    assert render("*a\n\n" * MARKDOWN, "text/markdown") is not None
+    assert render("Title\n=====\n\n" + "a b\n" * (MARKDOWN // 3), "text/x-rst") is not None
+    assert render(".. nothing::\n\n" + "a b\n" * (MARKDOWN // 3), "text/x-rst") is None
 
 
 def test_what_takes_too_long_apart_is_ended() -> None:
@@ -210,7 +227,7 @@ def test_what_takes_too_long_apart_is_ended() -> None:
 
 
 def test_what_is_no_text_is_told_apart_as_here() -> None:
-    odd = "\ud800 \x00 " * LONGEST_HERE
+    odd = "\ud800 \x00 " * MARKDOWN
     for content_type in ("text/markdown", "text/plain"):
         assert render(odd, content_type) == render_here(odd, content_type)
 

@@ -193,7 +193,7 @@ def test_only_one_process_tells_at_a_time(open_purger: Open, index: Any, cdn: Cd
     index.publish("alpha")
     with open_purger()._database.alone("purger") as is_mine:
         assert is_mine
-        assert purger.tell_due() == 0
+        assert purger.tell_due() is None
     assert cdn.told == []
     assert purger.tell_due() == 1
 
@@ -240,6 +240,26 @@ def test_a_thread_tells_tries_again_and_says_how_it_goes(
         purger.stop()
     assert caplog.text.count("can't be told what to forget") == 1  # not at every attempt
     assert PurgeMark.objects.get().told > 0
+
+
+def test_who_finds_another_at_it_says_nothing_of_how_it_goes(
+    open_purger: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[int] = []
+    told: list[object] = []
+
+    def pause(failures: int) -> float:
+        attempts.append(failures)
+        return 0.02
+
+    monkeypatch.setattr(purging, "pause_after", pause)
+    monkeypatch.setattr(rounds, "tell", lambda *what: told.append(what))
+    with open_purger()._database.alone("purger"):
+        purger = open_purger()
+        purger.start()
+        wait_until(lambda: len(attempts) > 3)
+        purger.stop()
+    assert told == []
 
 
 def _last_error() -> str:

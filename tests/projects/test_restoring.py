@@ -424,6 +424,32 @@ def test_what_was_yanked_comes_into_a_yanked_release_only(alpha: Actor) -> None:
     check_faces("1.0")
 
 
+def test_what_stayed_away_is_still_known_as_yanked(alpha: Actor) -> None:
+    single = deleting.delete_file(NAME, SDIST, by=alpha)
+    life_cycle.yank_release(NAME, "1.0", "leaks keys", by=alpha)
+    whole = deleting.delete_release(NAME, "1.0", by=alpha)
+    new_release(alpha)
+    life_cycle.yank_release(NAME, "1.0", "", by=alpha)
+    restore(whole, alpha)
+    deleting.delete_release(NAME, "1.0", by=alpha)
+    release = new_release(alpha, filename="alpha_beta-1.0-8-py3-none-any.whl")
+    assert "was yanked" in refused(RestoreImpossible, single, alpha).sentence
+    life_cycle.yank_release(NAME, "1.0", "", by=alpha)
+    restore(single, alpha)
+    assert SDIST in names_in(release)
+
+
+def test_what_had_no_room_is_still_known_as_yanked(alpha: Actor) -> None:
+    life_cycle.yank_release(NAME, "1.0", "leaks keys", by=alpha)
+    whole = deleting.delete_release(NAME, "1.0", by=alpha)
+    new_release(alpha, content=WHEEL)
+    life_cycle.yank_release(NAME, "1.0", "", by=alpha)
+    restore(whole, alpha)
+    deleting.delete_release(NAME, "1.0", by=alpha)
+    new_release(alpha, filename="alpha_beta-1.0-8-py3-none-any.whl")
+    assert "was yanked" in refused(RestoreImpossible, whole, alpha).sentence
+
+
 def test_the_new_release_goes_and_the_old_one_takes_its_files_in_turn(alpha: Actor) -> None:
     old = Release.objects.get(version="1.0")
     whole = deleting.delete_release(NAME, "1.0", by=alpha)

@@ -81,7 +81,7 @@ def _tell_cdn() -> Mapping[str, int]:
 
     purger = Purger(configuration.current())
     try:
-        return {"purged": purger.tell_due()}
+        return {"purged": purger.tell_due() or 0}
     finally:
         purger.stop()
 

@@ -297,15 +297,21 @@ def hand_over(name: str, owner: str, whom: str, *, as_json: bool) -> None:
     present = collaborators.find_role(project, person.username) if person else None
     if present is not None and present.kind == OWNER:
         former = collaborators.find_role(project, owner)
+        if find_user(owner) is None or (former is not None and former.kind != OWNER):
+            raise _not_an_owner(owner)
         waits = ending.remove_role(project.normalized_name, owner, by=host()) if former else None
         _tell_ended(name, owner, "has no role of their own", waits, as_json=as_json)
         return
     if _get_role(project, owner).kind != OWNER:
-        raise CollaboratorMissing(
-            f"{owner} doesn't own this project.", fix="`keyhouse project people` lists them."
-        )
+        raise _not_an_owner(owner)
     _tell_invited(services.invite(project.normalized_name, whom, OWNER, by=host()), as_json=as_json)
     click.echo(f"Run this again once {whom} has accepted: {owner} goes then.", err=True)
+
+
+def _not_an_owner(owner: str) -> CollaboratorMissing:
+    return CollaboratorMissing(
+        f"{owner} doesn't own this project.", fix="`keyhouse project people` lists them."
+    )
 
 
 def _find_person(whom: str) -> User | None:

@@ -6,9 +6,10 @@ also those on other hosts; what a page may load from where is for its content se
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from email.message import Message
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, Literal
 
 from keyhouse.distfiles.highlighting import bound_markdown, bound_rst
@@ -17,9 +18,8 @@ from keyhouse.distfiles.rendering import render_apart
 Format = Literal["rst", "markdown", "plain"]
 # a longer text is shown as it is: rendering it could take minutes
 LONGEST_RENDERED: Final = 512 * 1024
-LONGEST_HERE: Final = (
-    32 * 1024
-)  # a longer one is rendered apart: the worst known texts take the square of their length
+# a longer one is rendered apart: the worst known texts take the square of their length, or more
+LONGEST_HERE: Final[Mapping[Format, int]] = MappingProxyType({"rst": 8 * 1024, "markdown": 32 * 1024})
 LONGEST_HTML: Final = 2**20
 """Characters. Pages cut it anew when somebody reads it."""
 # docutils takes the square of the number of footnotes, lines and the like
@@ -48,6 +48,10 @@ _MOST_SUBSTITUTED: Final = 300_000  # characters
 _VARIANTS = {"gfm": "GFM", "commonmark": "CommonMark"}
 # one way only to read each blank: a choice of ways would be tried out in all combinations
 _DEEP = re.compile(r"(?:^|\n)[ \t]*(?:(?:>[ \t]*){100}|(?:[*+-][ \t]+){100})|[\[(]{500}")
+# docutils reads what stands in each list of lists anew
+_DEEP_RST = re.compile(
+    r"(?:^|\n)[ \t]*(?:(?:[*+-][ \t]+){20}|(?:[(]?(?:[0-9]+|[A-Za-z#])[.)][ \t]+){20}|(?::[^:\s]+:[ \t]+){20})"
+)
 
 
 @lru_cache(maxsize=4)  # judged and then kept, and the same for all files of a release
@@ -65,7 +69,7 @@ def render(text: str, content_type: str | None) -> str | None:
     if form != "plain" and not _is_too_much(text, form):
         is_done, html = (
             (True, render_here(text, content_type))
-            if len(text) <= LONGEST_HERE
+            if len(text) <= LONGEST_HERE[form]
             else render_apart(text, content_type)
         )
     return html if is_done and len(html or "") <= LONGEST_HTML else _render_plain(text)
@@ -116,7 +120,9 @@ def _parameter(header: Message, name: str) -> str:
 def _is_too_much(text: str, form: Format) -> bool:
     if len(text) > (_LONGEST_RST if form == "rst" else LONGEST_RENDERED) or _DEEP.search(text):
         return True
-    if _is_multiplied(text) if form == "rst" else _is_filled_up(text):
+    if form == "markdown" and _is_filled_up(text):
+        return True
+    if form == "rst" and (_is_multiplied(text) or _DEEP_RST.search(text)):
         return True
     return sum(1 for _ in _TAG.finditer(text)) > _MOST_TAGS
 

@@ -73,21 +73,21 @@ class Purger:
             self._thread.join(rounds.STOP_SECONDS)
         self._database.close()
 
-    def tell_due(self) -> int:
-        """Tell what is due now and return how many requests that took; none where another process is at it.
+    def tell_due(self) -> int | None:
+        """Tell what is due now and return how many requests that took, None where another process is at it.
 
         Raises OutgoingError and UnavailableError.
         """
         if not self._url:
             return 0
         with self._database.alone("purger") as is_mine:
-            return self._tell_new() + self._tell_again() if is_mine else 0
+            return self._tell_new() + self._tell_again() if is_mine else None
 
     def _run(self) -> None:
         failures = 0
         while not self._is_stopping.is_set():
             try:
-                self.tell_due()
+                done = self.tell_due()
             except (OutgoingError, UnavailableError) as error:
                 if not failures:
                     _log.warning("the CDN can't be told what to forget, and is asked again: %s", error)
@@ -96,8 +96,9 @@ class Purger:
                 _log.exception("the CDN can't be told what to forget")
                 failures = self._note(error, failures)
             else:
-                rounds.tell(NAME)
-                failures = 0
+                if done is not None:  # whoever is at it tells how it goes
+                    rounds.tell(NAME)
+                    failures = 0
             self._is_stopping.wait(pause_after(failures))
 
     def _note(self, error: Exception, failures: int) -> int:

@@ -66,6 +66,7 @@ _PROVENANCE: Final = "projects.Provenance"
 _DOWNLOADS: Final = "projects.DownloadCount"
 _RELEASE_DOWNLOADS: Final = "projects.ReleaseDownloads"
 _KEPT_BY_ORGANIZATION: Final = "kept_by_organization"  # no column
+_WAS_YANKED: Final = "was_yanked"  # nor is this
 _COUNTS: Final = frozenset(
     {"projects.DownloadCount", "projects.ReleaseDownloads", "projects.ProjectDownloads"}
 )
@@ -215,6 +216,8 @@ def put_back_part(removal: Removal, files: Sequence[File], into: int | None) -> 
     """
     if into is None:
         Release.objects.bulk_create(_kept(removal, _RELEASE))
+    else:
+        _remember_yank(removal)
     KeptRow.objects.filter(removal=removal, table=_RELEASE).delete()
     for some in batches(files):
         for file in some:
@@ -231,6 +234,17 @@ def put_back_part(removal: Removal, files: Sequence[File], into: int | None) -> 
     for row in _rows(removal, _RELEASE_DOWNLOADS):
         _add_release_counts(_things(row), into)
         row.delete()
+
+
+def _remember_yank(removal: Removal) -> None:
+    """Note with all files of a release that it was yanked, before it is forgotten that it was there."""
+    yanked = {row.key for row in _rows(removal, _RELEASE) if row.columns.get("yanked_at") is not None}
+    if not yanked:
+        return
+    for row in KeptRow.objects.filter(removal__project_key=removal.project_key, table=_FILE):
+        if row.columns["release_id"] in yanked:
+            row.columns[_WAS_YANKED] = True
+            row.save(update_fields=["columns"])
 
 
 def _put_counts_back(row: KeptRow, files: set[int]) -> None:
@@ -273,9 +287,13 @@ def kept_versions(project: Project, now: datetime) -> list[str]:
     return list(kept.values_list("removal__version", flat=True))
 
 
-def were_yanked(project: Project, releases: Iterable[int]) -> bool:
-    """Tell whether one of these releases was yanked when it was deleted."""
-    kept = KeptRow.objects.filter(table=_RELEASE, removal__project_key=project.pk, key__in=set(releases))
+def were_yanked(removal: Removal, files: Sequence[File]) -> bool:
+    """Tell whether the release of one of these files that it keeps was yanked when it was deleted."""
+    numbers, releases = {file.pk for file in files}, {file.release_id for file in files}
+    noted = (row for row in _rows(removal, _FILE) if row.key in numbers)
+    if any(row.columns.get(_WAS_YANKED) for row in noted):
+        return True
+    kept = KeptRow.objects.filter(table=_RELEASE, removal__project_key=removal.project_key, key__in=releases)
     return any(row.columns.get("yanked_at") is not None for row in kept)
 
 

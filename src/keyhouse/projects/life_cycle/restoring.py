@@ -244,7 +244,7 @@ def _require_release(
     raise_refusal(project_rules.judge_release_change(here.quarantined))
     if is_theirs:
         return
-    was_yanked = aside.were_yanked(project, [file.release_id for file in coming])
+    was_yanked = aside.were_yanked(removal, coming)
     raise_refusal(rules.judge_yank(here.version, was_yanked=was_yanked, is_yanked=here.yanked is not None))
     if (
         here.version != removal.version
