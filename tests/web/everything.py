@@ -6,6 +6,7 @@ Its people came first and did the rest through pages; what only servers write by
 from __future__ import annotations
 
 import json
+import logging
 import re
 import uuid
 from base64 import b32decode
@@ -212,7 +213,7 @@ def open_everything(folder: Path) -> Iterator[Everything]:
     keys.ensure_ring(before.key_file)
     whole = transaction.atomic()
     whole._from_testcase = True  # type: ignore[attr-defined]  # as around every test: acts may ask for the outermost one
-    with standing_clock() as set_to, whole:
+    with standing_clock() as set_to, _quiet(), whole:
         set_to(START)
         configuration.use(replace(before, sign_up="open", mail_bounce_token=BOUNCE_TOKEN))
         actions._wiring = actions._Wiring()
@@ -223,6 +224,16 @@ def open_everything(folder: Path) -> Iterator[Everything]:
             configuration.use(before)
             actions._wiring = wired
             transaction.set_rollback(True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Let nothing tell of refused requests: what is told keeps each request with all that it sent."""
+    logger = logging.getLogger("django.request")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(before)
 
 
 def make_everything(folder: Path) -> Everything:
