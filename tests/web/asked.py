@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
@@ -123,29 +124,51 @@ def ask(
 
     Returns the last answer, or the first that is a defect.
     """
-    client = index.client(who)
-    client.raise_request_exception = False
-    undone = transaction.atomic()
-    undone._from_testcase = True  # type: ignore[attr-defined]  # acts may ask for the outermost transaction
-    with undone:
+    with undone():
         first = None
         for _ in range(times):
-            answer = _read(
-                client.generic(
-                    method,
-                    "/",
-                    body,
-                    content_type=kind if method == "POST" else "",
-                    headers={"accept": "text/html", **(headers or {})},
-                    PATH_INFO=unquote_to_bytes(path).decode("latin-1"),
-                    QUERY_STRING=query,
-                )
-            )
+            answer = come(index, who, method, path, query=query, body=body, kind=kind, headers=headers)
             first = first or answer
             if answer.defect:
                 break
-        transaction.set_rollback(True)
     return replace(answer, first=first.told) if first else answer
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Undo in the end what is done in the database meanwhile."""
+    whole = transaction.atomic()
+    whole._from_testcase = True  # type: ignore[attr-defined]  # acts may ask for the outermost transaction
+    with whole:
+        yield
+        transaction.set_rollback(True)
+
+
+def come(
+    index: Everything,
+    who: str,
+    method: str,
+    path: str,
+    *,
+    query: str = "",
+    body: bytes = b"",
+    kind: str = FORM,
+    headers: dict[str, str] | None = None,
+) -> Answer:
+    """Ask once, as `ask` does; what was done stays."""
+    client = index.client(who)
+    client.raise_request_exception = False
+    return _read(
+        client.generic(
+            method,
+            "/",
+            body,
+            content_type=kind if method == "POST" else "",
+            headers={"accept": "text/html", **(headers or {})},
+            PATH_INFO=unquote_to_bytes(path).decode("latin-1"),
+            QUERY_STRING=query,
+        )
+    )
 
 
 def _read(response: HttpResponseBase) -> Answer:
