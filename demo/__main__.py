@@ -23,6 +23,11 @@ from keyhouse.core import data_folder
 ROOT: Final = Path(__file__).parents[1]
 MARK: Final = "keyhouse-demo.json"  # what a folder holds that was made here, and nothing else may be touched
 REFUSED: Final = 1
+LATER: Final = ("demo.later", "demo.adoption")  # what goes on once the document is seeded
+SETTINGS: Final = {
+    "KEYHOUSE_ORGANIZATIONS": "application",  # so that operators have something to decide
+    "KEYHOUSE_MAIL_DOMAINS_TRUSTED": "harbour.example",  # which no name server knows
+}
 CALENDAR: Final = "--calendar"
 
 
@@ -88,7 +93,7 @@ def fill(folder: Path) -> None:
             text=True,
             check=True,
         )
-    for later in ("demo.later", "demo.adoption"):
+    for later in LATER:
         subprocess.run([sys.executable, "-m", later], env=_surroundings(folder), cwd=ROOT, check=True)
     kept = [_kept(one) for one in json.loads(done.stdout)["users"] if one["password"]]
     (folder / MARK).write_text(json.dumps({"people": kept}))
@@ -133,6 +138,7 @@ def _surroundings(folder: Path) -> dict[str, str]:
         "KEYHOUSE_ENVIRONMENT": "test",
         "KEYHOUSE_DATA": str(folder / "data"),
         "KEYHOUSE_MAIL_DIR": str(folder / "mails"),
+        **SETTINGS,
     }
 
 

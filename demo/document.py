@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from demo.distributions import write_release
+from demo.mandates import MANDATE, seeded_mandates
 from demo.people import CAST
 from demo.shelf import SHELF, Work
 
-MANDATE: Final = "everyone"
 GITHUB: Final = "https://token.actions.githubusercontent.com"
 WORKFLOW: Final = {"owner": "harbour", "repository": "lantern", "workflow": "release.yml"}
 
@@ -25,7 +25,7 @@ def write_document(folder: Path, now: datetime) -> dict[str, Any]:
         "files": [entry for work in SHELF for entry in _files(folder, work, now)],
         "tokens": list(_tokens(now)),
         "publishers": list(_publishers(now)),
-        "mandates": [{"document": mandate(now), "approved_by": ["iris", "tomas"]}],
+        "mandates": seeded_mandates(now),
         "exemptions": [
             {
                 "user": "dmitri",
@@ -142,31 +142,3 @@ def _tokens(now: datetime) -> Iterator[dict[str, Any]]:
             "description": description,
             "networks": networks,
         }
-
-
-def mandate(now: datetime) -> dict[str, Any]:
-    """Return a mandate in the middle of its campaign: announced five months ago, enforced in three weeks."""
-    morning = now.replace(hour=9, minute=0, second=0, microsecond=0)
-
-    def at(days: int) -> str:
-        return (morning + timedelta(days=days)).isoformat()
-
-    return {
-        "name": MANDATE,
-        "title": "A second factor for everyone who maintains a project",
-        "reason": "A stolen password alone must not be able to publish.",
-        "who": {
-            "any": [
-                {"role": ["project.owner", "project.maintainer"]},
-                {"role": ["operator", "moderator", "auditor", "invited"]},
-            ]
-        },
-        "methods": {"accept": ["security-key", "passkey", "authenticator-app"], "prefer": "security-key"},
-        "notice": {"floor_days": 30, "unreached_cap_days": 60, "deletion_hold_days": 14},
-        "credentials": {"before": "warn", "grace": "refuse"},
-        "stages": [
-            {"state": "announced", "at": at(-150), "warn": ["all"], "deny": ["second-factor.remove-last"]},
-            {"state": "early", "at": at(-92), "who": {"joined_from": at(-150)}, "deny": ["management"]},
-            {"state": "enforced", "at": at(21), "deny": ["all"]},
-        ],
-    }

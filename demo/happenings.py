@@ -10,22 +10,26 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from demo.acting import acting, person_named
+from demo.campaign import ask_for_time, write_mandates
+from demo.coming_back import be_held, change_addresses, come_back
 from demo.distributions import write_release
-from demo.document import MANDATE, publication_of
-from demo.organization import found_organization
+from demo.document import GITHUB, WORKFLOW, publication_of
+from demo.organization import apply_for_more, found_organization
 from demo.shelf import SHELF
-from keyhouse.accounts.oversight import announcing, offices, suspending
-from keyhouse.accounts.recovery import words
+from keyhouse.accounts.oversight import announcing, offices, proposals, suspending
 from keyhouse.core import clock
 from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.trusted_publishers import issuers
+from keyhouse.credentials.trusted_publishers import services as publishers
 from keyhouse.credentials.trusted_publishers.models import Publisher
-from keyhouse.mandate import services as mandates
 from keyhouse.mandate.deletion import ask_deletion
 from keyhouse.projects.collaborators import services as collaborators
 from keyhouse.projects.life_cycle import deleting
 from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.publishing.staging import services as staging
 from keyhouse.publishing.upload.local import store_local_file
+from keyhouse.safety.creators import services as creators
+from keyhouse.safety.names import services as names
 from keyhouse.safety.quarantine import services as quarantines
 from keyhouse.safety.reports import services as reports
 from keyhouse.safety.switches import services as switches
@@ -54,7 +58,7 @@ def _retire() -> None:
     with acting("olu", days=25) as (by, _):
         reason = "Recorded days are replayed by deckhand now."
         life_cycle.deprecate_project("ballast", reason, "deckhand", by=by)
-    with acting("elena", days=12) as (by, _):
+    with acting("jonas", days=12) as (by, _):
         life_cycle.archive_project("hull-testing", "Done: databases bring their own fixtures today.", by=by)
 
 
@@ -79,8 +83,8 @@ def _report() -> None:
         reports.report_project("capstan", "malware", "The wheel holds a program without source.", by=by)
     with acting("wren", hours=6) as (by, _):
         reports.report_project("rope-lint", "licence", "It holds a font that isn't free.", by=by)
-    with acting("kenji", days=20) as (by, _):
-        answered = reports.report_project("tabled", "other", "There are many tables in it.", by=by)
+    with acting("mara", days=20) as (by, _):
+        answered = reports.report_project("rope-lint", "other", "It calls my functions long.", by=by)
     with acting("noor", days=19) as (by, _):
         reports.close_report(answered.pk, "dismissed", "That is what it is for.", by=by)
 
@@ -142,20 +146,35 @@ def _ask_operators() -> None:
     with acting("iris", days=15) as (by, now):
         reason = "Published other people's packages under names that look alike."
         suspending.suspend_user(person_named("yusuf"), reason, by=by, now=now)
+    with acting("tomas", days=45) as (by, now):
+        wren, reason = person_named("wren"), "Answers abuse while noor is away."
+        refused = offices.propose_office(wren, "moderator", reason, by=by, now=now)
+    with acting("iris", days=44) as (by, now):
+        proposals.withdraw(offices.OFFICE, refused.pk, "Has no time for it this year.", by=by, now=now)
     with acting("iris", hours=7) as (by, now):
         offices.propose_office(person_named("hana"), "auditor", "Reads along this quarter.", by=by, now=now)
-    with acting("tomas", hours=30) as (by, now):
-        reason = "Called from the number that we know; phone and mailbox went down with the ship."
-        words.propose("felix", reason, hands_over=True, by=by, now=now)
-    with acting("iris", hours=5) as (by, now):
-        mandates.propose_exemption(
-            person_named("bodil"),
-            MANDATE,
-            until=now + timedelta(days=20),
-            reason="Waits for the security key that was ordered.",
-            evidence="Order 4711 of the office, delivery in two weeks.",
-            control="Uploads of spindrift are looked at by iris until then.",
+
+
+def _look_after_names() -> None:
+    """Let operators keep names, say who may make projects, and believe one more issuer; mara waits for a project."""
+    with acting("tomas", days=120) as (by, _):
+        names.reserve_name("keyhouse-*", (), "Nobody publishes as the index itself.", by=by)
+    with acting("iris", days=69) as (by, _):
+        names.reserve_name("harbour-*", ("mara",), "The projects of Harbour Works.", by=by)
+        issuers.add_issuer(
+            "https://kubernetes.harbour.example",
+            "custom",
+            label="Build cluster",
+            required_claims=("sub",),
+            may_be_private=True,
             by=by,
+        )
+    for name, days in (("ana", 230), ("priya", 64)):
+        with acting("iris", days=days) as (by, _):
+            creators.approve_creator(name, by=by)
+    with acting("mara", days=5) as (by, _):
+        publishers.add_pending_publisher(
+            "lantern-agent", "github", GITHUB, {**WORKFLOW, "repository": "lantern-agent"}, by=by
         )
 
 
@@ -187,8 +206,10 @@ def _publish_from_ci() -> None:
 _KINDS: Final[dict[str, tuple[Callable[[], None], ...]]] = {
     "releases that were yanked, projects that ended": (_yank, _retire, _delete),
     "reports, quarantine, switches, announcements": (_report, _hold_back, _stop, _announce),
-    "invitations, proposals, a recovery": (_invite, _ask_operators),
+    "invitations, proposals, names": (_invite, _ask_operators, _look_after_names),
+    "mandates, and what people ask for": (write_mandates, ask_for_time),
+    "accounts that are lost, held, or reached by no mail": (come_back, be_held, change_addresses),
     "releases from CI": (_publish_from_ci,),
     "a staged release": (_stage,),
-    "an organization": (found_organization,),
+    "organizations": (found_organization, apply_for_more),
 }

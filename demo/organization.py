@@ -14,20 +14,23 @@ from keyhouse.credentials.trusted_publishers import of_organizations
 from keyhouse.mandate.by_organizations import services as declarations
 from keyhouse.mandate.calendars import Calendar
 from keyhouse.mandate.declarations import NOTICE, Demand
-from keyhouse.organizations import populating, services
+from keyhouse.organizations import applying, inviting, populating, services
 from keyhouse.projects.organizing import move_project, set_team_role
 
 NAME: Final = "harbour-works"
 
 
 def found_organization() -> None:
-    """Let mara found it; a month later it has tokens and a publisher, and lately it asks more of its people."""
+    """Let mara apply for it; a month later it has tokens and a publisher, and lately it asks more of its people."""
+    with acting("mara", days=72) as (by, _):
+        asked = applying.apply("Harbour-Works", "What the harbour runs on, kept by more than one.", by=by)
+    with acting("iris", days=71) as (by, _):
+        made = applying.approve(asked.pk, by=by)
     with acting("mara", days=70) as (by, _):
-        made = services.create_organization("Harbour-Works", by=by)
         services.describe_organization(
             NAME, "Harbour Works", "What the harbour runs on, day and night.", by=by
         )
-        people = {"jonas": "owner", "priya": "manager", "kenji": "member"}
+        people = {"elena": "owner", "jonas": "member", "kenji": "member"}
         populating.add_members(made, {person_named(name): kind for name, kind in people.items()}, by=host())
         populating.add_team(made, "releases", [person_named("kenji")], by=host())
         for project in ("sextant", "moor"):
@@ -38,7 +41,7 @@ def found_organization() -> None:
             NAME, description="nightly builds", reach=Reach(is_also_later=True), may_found=True,
             expires_in_days=90, by=by,
         )  # fmt: skip
-    with acting("jonas", days=26) as (by, _):
+    with acting("elena", days=26) as (by, _):
         robots.mint_organization_token(
             NAME, description="sextant: charts", reach=Reach(("sextant",)), expires_in_days=60, by=by
         )
@@ -47,6 +50,22 @@ def found_organization() -> None:
         of_organizations.add_organization_publisher(
             NAME, "github", GITHUB, fields, reach=Reach(("sextant", "moor")), by=by
         )
+        of_organizations.add_organization_pending(
+            NAME, "harbour-lights", "github", GITHUB, {**fields, "repository": "lights"}, by=by
+        )
     with acting("mara", days=4) as (by, now):
         day = (now + NOTICE + timedelta(days=2)).replace(hour=9, minute=0, second=0, microsecond=0)
         declarations.declare(NAME, Demand("phishing-resistant"), Calendar().next_allowed(day), by=by)
+    with acting("mara", days=1) as (by, _):
+        for name, kind in (("hana", "manager"), ("priya", "member")):
+            inviting.invite(NAME, name, kind, by=by)
+
+
+def apply_for_more() -> None:
+    """Let jonas ask for two more, about one of which iris wants to know something."""
+    for hours, name, title in ((60, "Night-Watch", "Whoever is awake"), (20, "Tide-Tables", "Tides as data")):
+        with acting("jonas", hours=hours) as (by, _):
+            asked = applying.apply(name, "Two of us publish for it, and we share the work.", title, by=by)
+        if name == "Night-Watch":
+            with acting("iris", hours=40) as (by, _):
+                applying.ask(asked.pk, "Who else is in it? The name is that of a service of ours.", by=by)

@@ -54,7 +54,7 @@ class Cast:
             Person("kenji", 1011, 0),
             Person("elena", 884, 1, ("webauthn", "recovery_codes")),
             Person("wren", 871, 3),
-            Person("olu", 640, 0, ("webauthn", "totp")),
+            Person("olu", 640, 0, ALL_FACTORS),
             Person("freya", 602, 5, state="held"),
             Person("dmitri", 544, 210, ()),
             Person("hana", 410, 2, ("webauthn",)),

@@ -210,7 +210,7 @@ SHELF: Final = (
     Work(
         "hull-testing",
         "Fixtures for tests that need a real database",
-        "elena",
+        "jonas",
         "23.1 23.2 24.1 24.2 25.1",
         500,
         until=50,

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
 from tests.looks import keyboard, media
 from tests.looks.harbour import Harbour
 from tests.looks.indexes import Indexes, open_indexes
-from tests.looks.looks import OPERATOR, OTHER, PERSON, Look, all_looks, strayed
+from tests.looks.looks import LOOKS, OPERATOR, OTHER, PERSON, RIGHTLY_EMPTY, Look, all_looks, strayed
 
 AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 WIDTH: Final = 360
@@ -141,10 +141,15 @@ def look_at(
     yield from heard.problems(look.status)
 
 
+def bare_lists(page: Page) -> Iterator[str]:
+    """Yield what stands where a list would be."""
+    yield from (f"is empty: {words}" for words in page.locator("main .empty").all_inner_texts())
+
+
 def look_around(
-    indexes: Indexes, looks: Iterable[tuple[str, Look]], in_the_dark: dict[str, Any]
+    indexes: Indexes, looks: Iterable[tuple[str, Look]], in_the_dark: dict[str, Any], *filled: str
 ) -> dict[str, list[str]]:
-    """Return what is wrong with each of the pages that anything is wrong with."""
+    """Return what is wrong with each of the pages that anything is wrong with; those `filled` show no empty list, either."""
     heard: dict[str, Heard] = {}
     wrong = {}
     for route, look in looks:
@@ -152,6 +157,7 @@ def look_around(
         opened = open_page(harbour, heard, look.who)
         with look.amid(harbour):
             problems = list(look_at(harbour, opened, route, look, in_the_dark))
+            problems += bare_lists(opened.page) if route in filled and not look.index else ()
         if problems:
             wrong[look.told(route)] = problems
     for one in heard.values():
@@ -182,10 +188,11 @@ def test_what_keeps_somebody_out_is_found(browser: Browser) -> None:
 
 
 def test_nothing_keeps_anybody_out_of_a_page(indexes: Indexes) -> None:
+    """Nor does `./run demo` leave a list empty: whoever looks first at a route sees all of its lists filled."""
     first: dict[str, Look] = {}
     for route, look in all_looks():
         first.setdefault(route, look)
-    wrong = look_around(indexes, first.items(), COLOURS)
+    wrong = look_around(indexes, first.items(), COLOURS, *(LOOKS.keys() - RIGHTLY_EMPTY.keys()))
     assert wrong == {}, json.dumps(wrong, indent=1)
 
 
@@ -241,6 +248,13 @@ def test_what_glides_does_so_for_whom_it_does_not_make_ill(harbour: Harbour) -> 
     page.close()
 
 
+def test_an_empty_list_is_found(harbour: Harbour) -> None:
+    page = harbour.enter("").new_page()
+    page.goto("/-/styleguide")
+    assert [one.partition("\n")[0] for one in bare_lists(page)] == ["is empty: Nothing here yet"]
+    page.close()
+
+
 def test_links_out_of_a_description_say_on_paper_where_they_lead(harbour: Harbour) -> None:
     page = harbour.enter("").new_page()
     page.goto("/project/lantern/")
@@ -286,11 +300,11 @@ def test_without_scripts_a_second_press_breaks_nothing(harbour: Harbour) -> None
     page = context.new_page()
     statuses: list[int] = []
     page.on("response", lambda answer: statuses.append(answer.status))
-    for path in ("/manage/project/mainsail/unarchive/", "/manage/project/mainsail/archive/"):
+    for path in ("/manage/project/hull-testing/unarchive/", "/manage/project/hull-testing/archive/"):
         page.goto(path)
         with page.expect_navigation():
             page.locator("main form button").last.dblclick()
     assert max(statuses) < 500, statuses
-    page.goto("/project/mainsail/")
+    page.goto("/project/hull-testing/")
     assert page.get_by_text("archived").count()
     context.close()

@@ -1,6 +1,6 @@
 """Two small indexes beside the harbour: one that only its people read, and one on its first day.
 
-The cove is private, lets people sign up, and its operators decide about organizations; there something was deleted,
+The cove is private and lets people sign up; there something was deleted,
 frozen, suspended and put on hold. Nobody has an account at the shore yet.
 """
 
@@ -26,12 +26,11 @@ from tests.looks.harbour import Harbour, session_of, shown_secret, walk_to
 
 from keyhouse.core import clock
 
-TOOLS: Final = "harbour-tools"
+TOOLS: Final = "harbour-works"
 LONG: Final = 20  # seconds
 PRIVATE: Final = {
     "KEYHOUSE_READS": "private",
     "KEYHOUSE_SIGN_UP": "open",
-    "KEYHOUSE_ORGANIZATIONS": "application",
 }
 # who, and what each of them holds
 PEOPLE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -78,7 +77,7 @@ def open_cove(browser: Browser, folder: Path) -> Iterator[Harbour]:
         cove = Harbour(
             server, told, browser, sessions=[one for one in _sessions() if one["user"] not in GOING]
         )
-        for act in (_take_back, _trust, _apply, _enrol, _change_addresses, _lose, _begin_accounts):
+        for act in (_take_back, _trust, _enrol, _change_addresses, _lose, _begin_accounts):
             act(cove)
         yield cove
     finally:
@@ -124,7 +123,7 @@ def _document(folder: Path, now: datetime) -> dict[str, Any]:
                 "name": TOOLS,
                 "owners": ["mara"],
                 "members": ["jonas"],
-                "teams": [{"name": "keel", "members": ["jonas"]}],
+                "teams": [{"name": "releases", "members": ["jonas"]}],
             }
         ],
         "projects": [
@@ -210,13 +209,6 @@ def _trust(cove: Harbour) -> None:
             " (SELECT id FROM accounts_user WHERE username = 'mara')",
             (clock.now().replace(tzinfo=None).isoformat(" "),),
         )
-
-
-def _apply(cove: Harbour) -> None:
-    for name in ("deep-water", "shallow-water"):
-        told = {"name": name, "title": "Divers", "reason": "We publish what divers measure."}
-        cove.send("jonas", "/manage/organizations/apply/", **told)
-    cove.send("iris", "/operator/applications/2/ask/", text="Who are you together?")
 
 
 def _enrol(cove: Harbour) -> None:

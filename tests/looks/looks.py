@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
+from demo.mandates import DRAFT, PAUSED, PUT_OFF, SHADOW
 from playwright.sync_api import Page, Response
 from tests.looks import steps
 from tests.looks.cove import STEPS, path_in
-from tests.looks.harbour import DRAFT, PAUSED, PUT_OFF, SHADOW, Harbour
+from tests.looks.harbour import Harbour
 
 OPERATOR, PERSON, OTHER, NOBODY = "iris", "mara", "jonas", ""
 COVE, SHORE = "cove", "shore"
@@ -103,10 +104,11 @@ def new_set_up(harbour: Harbour) -> str:
 
 
 LANTERN: Final = "/manage/project/lantern"
+SEXTANT: Final = "/manage/project/sextant"
 FACTORS: Final = "/account/second-factors/"
 CASES: Final = "/operator/recovery/"
 PROPOSALS: Final = "/operator/proposals/"
-TOOLS: Final = "/manage/organization/harbour-tools"
+TOOLS: Final = "/manage/organization/harbour-works"
 ORGANIZATION: Final = "/manage/organization/{name}"
 TEAM: Final = f"{ORGANIZATION}/teams/{{team_name}}"
 OFFERS: Final = "/account/invitations/organization/{invitation_id}"
@@ -132,7 +134,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/project/{name}/{version}/files/{filename}/": seen(
         at="/project/lantern/2.1/files/lantern-2.1-py3-none-any.whl/"
     ),
-    "/organization/{name}/": seen(NOBODY, PERSON, at="/organization/harbour-tools/"),
+    "/organization/{name}/": seen(NOBODY, PERSON, at="/organization/harbour-works/"),
     "/browse/": seen(),
     "/help/clients/": seen(),
     "/help/codes/": seen(),
@@ -193,7 +195,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/account/vouch/{case_id}/": linked("/account/vouch/", PERSON),
     "/account/invitations/": seen("priya", PERSON),
     "/account/invitations/{invitation_id}/accept/": linked("/account/invitations/", "priya"),
-    f"{OFFERS}/accept/": linked("/account/invitations/", "priya"),
+    f"{OFFERS}/accept/": linked("/account/invitations/", "hana"),
     "/account/mandate/": seen(PERSON, "priya"),
     "/account/mandate/exits/": seen(PERSON, "priya"),
     "/account/mandate/exits/exemption/": seen(PERSON),
@@ -203,7 +205,7 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/operator/mandates/stranded/": seen(OPERATOR),
     "/operator/mandates/organizations/": seen(OPERATOR),
     "/operator/mandates/stranded/organization/{name}/new-owner/": seen(
-        OPERATOR, at="/operator/mandates/stranded/organization/harbour-tools/new-owner/"
+        OPERATOR, at="/operator/mandates/stranded/organization/harbour-works/new-owner/"
     ),
     "/account/notices/": seen(PERSON),
     "/account/tokens/": seen(PERSON, "priya"),
@@ -216,15 +218,15 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/account/publishers/{publisher_id}/remove/": linked("/account/publishers/", PERSON),
     # one's own organizations
     "/manage/organizations/": seen(PERSON, "auden"),
-    "/manage/organizations/new/": seen(PERSON),
+    "/manage/organizations/new/": in_cove(PERSON),
     "/manage/organizations/apply/": seen(PERSON),
     "/operator/applications/": seen(OPERATOR),
     f"{ORGANIZATION}/": seen(PERSON, OTHER, at=f"{TOOLS}/"),
     f"{ORGANIZATION}/person/{{username}}/role/": linked(f"{TOOLS}/", PERSON),
     f"{ORGANIZATION}/person/{{username}}/remove/": linked(f"{TOOLS}/", PERSON),
-    f"{TEAM}/": seen(PERSON, OTHER, at=f"{TOOLS}/teams/keel/"),
-    f"{TEAM}/delete/": seen(PERSON, at=f"{TOOLS}/teams/keel/delete/"),
-    f"{TEAM}/person/{{username}}/remove/": linked(f"{TOOLS}/teams/keel/", PERSON),
+    f"{TEAM}/": seen(PERSON, OTHER, at=f"{TOOLS}/teams/releases/"),
+    f"{TEAM}/delete/": seen(PERSON, at=f"{TOOLS}/teams/releases/delete/"),
+    f"{TEAM}/person/{{username}}/remove/": linked(f"{TOOLS}/teams/releases/", PERSON),
     **{
         f"{ORGANIZATION}/{part}/": seen(PERSON, at=f"{TOOLS}/{part}/")
         for part in (
@@ -249,9 +251,9 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     f"{ORGANIZATION}/publishing/new/add/": seen(PERSON, at=f"{TOOLS}/publishing/new/add/{OF_GITHUB}"),
     f"{ORGANIZATION}/robot-tokens/": seen(PERSON, at=f"{TOOLS}/robot-tokens/"),
     f"{ORGANIZATION}/robot-tokens/new/": seen(PERSON, at=f"{TOOLS}/robot-tokens/new/"),
-    "/manage/project/{name}/organization/": seen(PERSON, at=f"{LANTERN}/organization/"),
-    "/manage/project/{name}/teams/": seen(PERSON, at=f"{LANTERN}/teams/"),
-    "/manage/project/{name}/teams/{team_name}/end/": linked(f"{LANTERN}/teams/", PERSON),
+    "/manage/project/{name}/organization/": seen(PERSON, at=f"{SEXTANT}/organization/"),
+    "/manage/project/{name}/teams/": seen(PERSON, at=f"{SEXTANT}/teams/"),
+    "/manage/project/{name}/teams/{team_name}/end/": linked(f"{SEXTANT}/teams/", PERSON),
     # one's own projects
     "/manage/projects/": seen(PERSON, "auden"),
     "/manage/project/{name}/": (*seen(PERSON, OTHER, at=f"{LANTERN}/"),),
@@ -294,17 +296,20 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     },
     "/manage/project/{name}/people/{username}/role/": linked(f"{LANTERN}/people/", PERSON),
     "/manage/project/{name}/people/{username}/remove/": linked(f"{LANTERN}/people/", PERSON),
-    "/manage/project/{name}/unarchive/": seen("jonas", at="/manage/project/mainsail/unarchive/"),
+    "/manage/project/{name}/unarchive/": seen("jonas", at="/manage/project/hull-testing/unarchive/"),
     "/mandate/project/{name}/": seen(PERSON, at="/mandate/project/lantern/"),
     "/mandate/deletion/{name}/": seen(PERSON, at="/mandate/deletion/lantern/"),
     # those who run the index
     "/operator/": seen(OPERATOR),
     "/operator/people/": seen(OPERATOR),
-    "/operator/people/{username}/": seen(OPERATOR, at="/operator/people/mara/"),
+    "/operator/people/{username}/": seen(OPERATOR, at="/operator/people/olu/"),
     **{
         f"/operator/people/{{username}}/{act}/": seen(OPERATOR, at=f"/operator/people/wren/{act}/")
-        for act in ("end-sessions", "off-board", "suspend", "grant-office", "verify-address")
+        for act in ("end-sessions", "off-board", "suspend", "grant-office")
     },
+    "/operator/people/{username}/verify-address/": seen(
+        OPERATOR, at="/operator/people/bodil/verify-address/"
+    ),
     "/operator/people/{username}/revoke-office/": seen(OPERATOR, at="/operator/people/auden/revoke-office/"),
     "/operator/projects/": seen(OPERATOR),
     "/operator/projects/{name}/": (
@@ -395,23 +400,21 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/mandate/proposals/{name}/{version}/approve/": linked("/mandate/proposals/", "tomas"),
     "/mandate/proposals/{name}/{version}/withdraw/": linked("/mandate/proposals/", OPERATOR),
     "/mandate/exemptions/{exemption_id}/withdraw/": linked("/mandate/proposals/", OPERATOR),
-    # in an index that is private, makes accounts for who asks, and whose operators decide about organizations
+    # in an index that is private and makes accounts for who asks
     f"{ORGANIZATION}/readers/": in_cove(PERSON, f"{TOOLS}/readers/"),
     "/manage/project/{name}/readers/": in_cove(PERSON, f"{LANTERN}/readers/"),
     "/manage/organizations/applications/{application_id}/": (
-        *in_cove(OTHER, "/manage/organizations/applications/2/"),
-        *in_cove(OTHER, "/manage/organizations/applications/1/"),
+        *seen(OTHER, at="/manage/organizations/applications/2/"),
+        *seen(OTHER, at="/manage/organizations/applications/3/"),
     ),
-    "/operator/applications/{application_id}/": in_cove(OPERATOR, "/operator/applications/1/"),
+    "/operator/applications/{application_id}/": linked("/operator/applications/", OPERATOR),
     **{
-        f"/operator/applications/{{application_id}}/{act}/": linked(
-            "/operator/applications/1/", OPERATOR, COVE
-        )
+        f"/operator/applications/{{application_id}}/{act}/": linked("/operator/applications/3/", OPERATOR)
         for act in ("approve", "ask", "decline")
     },
     f"{ORGANIZATION}/robot-tokens/{{token_id}}/revoke/": linked(f"{TOOLS}/robot-tokens/", PERSON, COVE),
     f"{ORGANIZATION}/publishing/{{publisher_id}}/": linked(f"{TOOLS}/publishing/", PERSON, COVE),
-    f"{TEAM}/rename/": in_cove(PERSON, f"{TOOLS}/teams/keel/rename/"),
+    f"{TEAM}/rename/": in_cove(PERSON, f"{TOOLS}/teams/releases/rename/"),
     **{
         f"{ORGANIZATION}/publishing/{{publisher_id}}/{act}/": in_cove(PERSON, f"{TOOLS}/publishing/3/{act}/")
         for act in ("confirm", "constrain", "remove")
@@ -488,6 +491,13 @@ LEFT_OUT: Final[dict[str, str]] = {
         for purpose in ("invitation", "setup", "sign-up", "enrolment")
     },
 }
+# boxes that say that there is nothing, where that is what such an index has to say
+RIGHTLY_EMPTY: Final[dict[str, str]] = {
+    "/-/styleguide": "shows the box itself",
+    "/account/sessions/": "a browser is kept by signing in with it",
+    "/operator/accounts/": "whether a domain of mails is missing hangs on the name servers of the machine",
+    "/operator/mail/": "mails go into a folder, so that none waits for another try",
+}
 # what has no route of its own: refusals, forms that were refused, and lists of nothing
 MORE: Final[tuple[tuple[str, Look], ...]] = (
     ("nowhere", Look(at="/nobody/lives/here/", status=404)),
@@ -559,7 +569,7 @@ MORE: Final[tuple[tuple[str, Look], ...]] = (
                 "Trust it",
                 {"owner": "a/b", "workflow": "../release"},
             ),
-            (PERSON, "/manage/organizations/apply/", COVE, "Apply", {"name": "h"}),
+            (PERSON, "/manage/organizations/apply/", "", "Apply", {"name": "h"}),
             (OPERATOR, "/operator/announcements/new/", "", "Announce", {"text": ""}),
             (
                 OPERATOR,

@@ -110,6 +110,7 @@ def test_nothing_of_the_surroundings_leads_it_to_other_data(
         "KEYHOUSE_ENVIRONMENT": "test",
         "KEYHOUSE_DATA": str(tmp_path / "data"),
         "KEYHOUSE_MAIL_DIR": str(tmp_path / "mails"),
+        **demo.SETTINGS,
     }
 
 

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from demo.document import mandate
+from demo.mandates import mandate
 from django.db import models, transaction
 from django.test import Client
 from tests.accounts.conftest import PASSWORD, START, code
