@@ -15,6 +15,7 @@ from keyhouse.mandate.campaigns.services import pause
 from keyhouse.mandate.documents import read_mandate
 from keyhouse.mandate.exits import asking
 from keyhouse.mandate.exits.asking import Wanted
+from keyhouse.mandate.keeping import keep
 from keyhouse.mandate.queries import live_policies
 from keyhouse.mandate.simulation.services import simulate
 
@@ -60,3 +61,9 @@ def ask_for_time() -> None:
         asking.propose(asked.pk, 20, by=by)
     with acting("priya", hours=3) as (by, _):
         asking.ask(IS_LATE, by=by)
+
+
+def tell_people() -> None:
+    """Do once what the index does each minute, which tells people what is asked of them."""
+    with standing(clock.now() - timedelta(hours=2)) as now:
+        keep(now)

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from demo.acting import acting, person_named
-from demo.campaign import ask_for_time, write_mandates
+from demo.campaign import ask_for_time, tell_people, write_mandates
 from demo.coming_back import be_held, change_addresses, come_back
 from demo.distributions import write_release
 from demo.document import GITHUB, WORKFLOW, publication_of
@@ -211,5 +211,5 @@ _KINDS: Final[dict[str, tuple[Callable[[], None], ...]]] = {
     "accounts that are lost, held, or reached by no mail": (come_back, be_held, change_addresses),
     "releases from CI": (_publish_from_ci,),
     "a staged release": (_stage,),
-    "organizations": (found_organization, apply_for_more),
+    "organizations": (found_organization, apply_for_more, tell_people),
 }
