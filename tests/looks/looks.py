@@ -497,7 +497,6 @@ RIGHTLY_EMPTY: Final[dict[str, str]] = {
     "/account/sessions/": "a browser is kept by signing in with it",
     "/operator/accounts/": "whether a domain of mails is missing hangs on the name servers of the machine",
     "/operator/people/{username}/verify-address/": "mails leave, so that people verify their addresses by themselves",
-    "/operator/mail/": "mails go into a folder, so that none waits for another try",
 }
 # what has no route of its own: refusals, forms that were refused, and lists of nothing
 MORE: Final[tuple[tuple[str, Look], ...]] = (
