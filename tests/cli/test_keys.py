@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from click.testing import CliRunner
 from django.apps import apps
 from django.db import models
 from tests.cli.places import ADA, Place
@@ -129,17 +130,17 @@ def test_a_key_is_kept_while_anything_needs_it(ring: str, ada: User) -> None:
         draft_sealed=keys.KeyRing(keys.ring().keys[1:]).seal("link-draft", b"{}"),
     )
     with pytest.raises(command.KeyNeeded, match=r"1 API tokens, the last until .* and 1 sealed secrets"):
-        command.retire.callback(ring)  # type: ignore[misc]  # click keeps the function there
+        command.retire.callback(ring, as_json=False)  # type: ignore[misc]  # click keeps the function there
     sealed.reseal_secrets(keys.ring())
     with pytest.raises(command.KeyNeeded, match="1 API tokens"):
-        command.retire.callback(ring)  # type: ignore[misc]  # the same
+        command.retire.callback(ring, as_json=False)  # type: ignore[misc]  # the same
     with pytest.raises(command.KeyNeeded, match="in use"):
-        command.retire.callback(newest)  # type: ignore[misc]  # the same
+        command.retire.callback(newest, as_json=False)  # type: ignore[misc]  # the same
     with pytest.raises(NotFound):
-        command.retire.callback("nonsense")  # type: ignore[misc]  # the same
+        command.retire.callback("nonsense", as_json=False)  # type: ignore[misc]  # the same
     assert [key.id for key in keys.ring().keys] == [newest, ring]
     revoke_token(token, by=host())
-    command.retire.callback(ring)  # type: ignore[misc]  # the same
+    command.retire.callback(ring, as_json=False)  # type: ignore[misc]  # the same
     assert [key.id for key in keys.read_ring(configuration.current().key_file).keys] == [newest]
 
 
@@ -158,7 +159,7 @@ def test_a_key_that_is_used_at_the_last_moment_comes_back(
 
     monkeypatch.setattr(keys, "retire_key", retire_and_seal)
     with pytest.raises(command.KeyNeeded):
-        command.retire.callback(ring)  # type: ignore[misc]  # click keeps the function there
+        command.retire.callback(ring, as_json=False)  # type: ignore[misc]  # click keeps the function there
     assert [key.id for key in keys.read_ring(configuration.current().key_file).keys] == [newest, ring]
 
 
@@ -190,3 +191,13 @@ def test_the_commands_tell_what_they_did(index: Place) -> None:
     logged = index.keyhouse("audit", "--action", "host.command")
     assert "keys rotate" in logged
     assert "keys retire" in logged
+
+
+def test_rotating_and_retiring_tell_programs_what_they_did(ring: str, ada: User) -> None:
+    secret = keys.ring().seal("totp", b"of ada")
+    Authenticator.objects.create(user=ada, name="app", secret_sealed=secret, created_at=clock.now())
+    done = CliRunner().invoke(command.command, ["rotate", "--json"])
+    assert json.loads(done.stdout) == {"key": keys.ring().newest.id, "secrets": 1}
+    done = CliRunner().invoke(command.command, ["retire", ring, "--json"])
+    assert json.loads(done.stdout) == {"key": ring, "retired": True}
+    assert isinstance(CliRunner().invoke(command.command, ["retire", ring, "--json"]).exception, NotFound)

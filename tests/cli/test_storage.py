@@ -1,14 +1,21 @@
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from tests.cli.places import Place
+from tests.cli.started import environment
 from tests.distfiles.builders import build_wheel
 
 from keyhouse.audit.models import Record
@@ -19,6 +26,7 @@ from keyhouse.core import configuration
 from keyhouse.core.actor import host
 from keyhouse.projects.life_cycle.deleting import delete_file, delete_project
 from keyhouse.projects.models import File, IndexPage, Project, Removal, UsedFileName
+from keyhouse.projects.services import rebuild_pages as rebuild_pages_of_all
 from keyhouse.storage import blobs, old
 from keyhouse.storage.turns import hold_storage
 from keyhouse.web.wiring import wire_all
@@ -171,6 +179,79 @@ def test_an_upload_under_way_loses_nothing(wheel: File) -> None:
         patch.setattr(old, "is_old", tried_again)
         assert verify("--prune")[1]["pruned"] == 1  # the metadata
     assert place_of(wheel.path).is_file()
+
+
+def test_pruning_that_is_interrupted_records_what_is_gone_and_goes_on(wheel: File) -> None:
+    delete_file("alpha", wheel.filename, by=host())
+    Removal.objects.all().delete()
+    for key in (wheel.path, wheel.path + ".metadata"):
+        os.utime(place_of(key), (LONG_AGO, LONG_AGO))
+
+    def interrupted() -> Iterator[str]:
+        yield wheel.path
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        storage.remove_left_over(interrupted())
+    assert list(blobs().keys()) == [wheel.path + ".metadata"]
+    assert Record.objects.filter(action="host.command", details__removed=1).count() == 1
+    assert verify("--prune") == (0, {"ok": True, "differences": [], "left_over": 0, "pruned": 1})
+    assert list(blobs().keys()) == []
+
+
+def test_rebuilding_that_is_interrupted_leaves_whole_pages_and_goes_on(tmp_path: Path) -> None:
+    path = build_wheel(tmp_path, "beta")
+    sow(read_document(json.dumps({"files": [{"path": str(path), "by": "ada"}]}).encode()))
+    pages = IndexPage.objects.filter(kind="simple", form="html", name__in=["alpha", "beta"])
+    right = {page.name: bytes(page.body) for page in pages}
+    pages.update(body=b"something else")
+
+    def interrupt(done: int) -> None:
+        assert done == 1
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        rebuild_pages_of_all(by=host(), progress=interrupt)
+    shown = {page.name: bytes(page.body) for page in pages.all()}
+    assert (shown["alpha"] != b"something else", shown["beta"]) == (True, b"something else")
+    done = CliRunner().invoke(rebuild_pages.command, ["--json"])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"mended": 1})
+    assert verify()[0] == 0
+    assert right.keys() == {page.name for page in pages.all()}
+
+
+def test_who_interrupts_verify_is_told_so_and_nothing_is_pruned(filled: Place) -> None:
+    before = sorted((filled.data / "files").rglob("*.whl"))
+    command = [sys.executable, "-m", "keyhouse", "storage", "verify", "--prune"]
+    # where the tests themselves run in the background, interrupts are ignored, and children inherit that
+    ours = signal.signal(signal.SIGINT, signal.default_int_handler)
+    with (
+        hold_storage(dataclasses.replace(configuration.current(), data=filled.data)),
+        subprocess.Popen(
+            command,
+            env=environment(**filled.environment),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as running,
+    ):
+        signal.signal(signal.SIGINT, ours)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not waits_for(running.pid, "storage.lock"):
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert (running.returncode, out, err) == (1, "", "\nStopped.\n")
+    assert sorted((filled.data / "files").rglob("*.whl")) == before
+    assert filled.run("storage", "verify", "--prune").returncode == 0
+
+
+def waits_for(pid: int, name: str) -> bool:
+    """Tell whether a process has the file open."""
+    try:
+        return any(one.readlink().name == name for one in Path(f"/proc/{pid}/fd").iterdir())
+    except OSError:
+        return False
 
 
 def test_what_can_be_brought_back_is_verified_as_well(wheel: File) -> None:

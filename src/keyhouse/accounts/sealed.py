@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,30 +43,32 @@ COLUMNS: Final = (
 )
 
 
-def reseal_secrets(ring: KeyRing) -> int:
+def reseal_secrets(ring: KeyRing, progress: Callable[[int], object] = lambda _: None) -> int:
     """Seal with the newest key what an older one sealed; returns how many secrets.
 
     Row by row by conditional updates, so it runs beside people who change theirs, and can be stopped and run again.
     What no key opens is left as it is. It goes on until a pass finds nothing: a process that had read the keys before
-    they changed may seal with the older one for a moment.
+    they changed may seal with the older one for a moment. `progress` is told how many were sealed in all, now and then.
     """
     total = 0
     for _ in range(_PASSES):
-        changed = sum(_reseal_column(column, ring) for column in COLUMNS)
-        total += changed
-        if not changed:
+        before = total
+        for column in COLUMNS:
+            for changed in _reseal_column(column, ring):
+                total += changed
+                progress(total)
+        if total == before:
             break
     return total
 
 
-def _reseal_column(column: Column, ring: KeyRing) -> int:
+def _reseal_column(column: Column, ring: KeyRing) -> Iterator[int]:
     newest = KeyRing((ring.newest,))
     old = [(pk, text) for pk, text in column.sealed() if not _opens(newest, column.purpose, text)]
-    changed = 0
     for start in range(0, len(old), _AT_ONCE):
         with transaction.atomic():
-            changed += sum(_reseal(column, ring, pk, text) for pk, text in old[start : start + _AT_ONCE])
-    return changed
+            changed = sum(_reseal(column, ring, pk, text) for pk, text in old[start : start + _AT_ONCE])
+        yield changed
 
 
 def _reseal(column: Column, ring: KeyRing, pk: object, text: str) -> int:

@@ -6,7 +6,7 @@ gives them their places a second later, in the order in which it finds them comm
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Final
 
@@ -73,15 +73,17 @@ def count() -> tuple[int, int]:
     return (head.position if head else 0), Record.objects.filter(position=None).count()
 
 
-def verify(kept: Head | None = None) -> Iterator[str]:
+def verify(
+    kept: Head | None = None, watch: Callable[[Iterator[Sealed]], Iterable[Sealed]] = lambda rows: rows
+) -> Iterator[str]:
     """Yield everything that is wrong with the log; `kept` is a head that somebody wrote down earlier.
 
     Told are changed, missing and reordered records, a missing end, a chain that does not hold the kept head, and
-    personal data that is not what was committed to (erased is fine).
+    personal data that is not what was committed to (erased is fine). `watch` sees the records go by.
     """
     found = find_head()
     head = Head(found.position, found.chain) if found else Head()
-    yield from faults(_sealed(), head)
+    yield from faults(watch(_sealed()), head)
     if kept is not None:
         yield from _judge_kept(kept)
     yield from _changed_personal()

@@ -15,6 +15,8 @@ from keyhouse.accounts.oversight.announcing import (
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.defaults import Span, WithDefault
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.numbers import ID
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 
@@ -48,8 +50,15 @@ def command() -> None:
 @click.option(
     "--for", "span", type=Span(), help="After how long it ends: 30m, 2h, 7d; one day where nothing is said."
 )
-def set_(
-    text: str, severity: str, begins_at: datetime | None, until: datetime | None, span: timedelta | None
+@JSON
+def set_(  # noqa: PLR0913 - an option each
+    text: str,
+    *,
+    severity: str,
+    begins_at: datetime | None,
+    until: datetime | None,
+    span: timedelta | None,
+    as_json: bool,
 ) -> None:
     """Announce TEXT, one line of up to 300 characters.
 
@@ -63,7 +72,8 @@ def set_(
     begins = begins_at or now
     ends = until or begins + (span or _DAY)
     row = publish_announcement(text, severity, begins_at=begins, ends_at=ends, by=host(), now=now)
-    click.echo(f"Announced as number {row.pk} until {clock.format_second(row.ends_at)}.")
+    told = f"Announced as number {row.pk} until {clock.format_second(row.ends_at)}."
+    tell(_as_dict(row), told, as_json=as_json)
 
 
 @command.command("list")
@@ -97,7 +107,7 @@ def _as_dict(row: Announcement) -> dict[str, object]:
 
 
 @command.command()
-@click.argument("number", type=int)
+@click.argument("number", type=ID)
 def end(number: int) -> None:
     """End announcement NUMBER now; one that is over stays as it is.
 

@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ from keyhouse.audit.chain import Head
 from keyhouse.audit.exporting import as_dict
 from keyhouse.audit.models import Record
 from keyhouse.audit.queries import records
+from keyhouse.cli.numbers import AMOUNT_OR_ALL
+from keyhouse.cli.progress import follow
 from keyhouse.core import clock
 
 
@@ -38,7 +41,7 @@ class Instant(click.ParamType[datetime]):
 @click.option("--about", default="", help="Only what was done to the thing of this name.")
 @click.option("--since", type=Instant(), help="Not before this instant.")
 @click.option("--until", type=Instant(), help="Before this instant.")
-@click.option("--most", default=0, help="At most so many records, the newest; 0: all.")
+@click.option("--most", type=AMOUNT_OR_ALL, default=0, help="At most so many records, the newest; 0: all.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line, oldest first.")
 @click.pass_context
 def command(  # noqa: PLR0913 - one option a filter
@@ -74,11 +77,12 @@ class HeadText(click.ParamType[Head]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Head:
         """Read it, or fail with what is allowed."""
         place, _, chain = str(value).partition(":")
-        if not (place.isascii() and place.isdecimal() and _LINK.fullmatch(chain)):
+        if not (_PLACE.fullmatch(place) and _LINK.fullmatch(chain)):
             self.fail("it is a number, a colon and 64 hexadecimal digits", param, ctx)
         return Head(int(place), chain)
 
 
+_PLACE: Final = re.compile(r"[0-9]{1,18}", re.ASCII)
 _LINK: Final = re.compile(r"[0-9a-f]{64}")
 _MOST_FAULTS: Final = 100
 
@@ -97,7 +101,8 @@ def verify_(head: Head | None, *, as_json: bool) -> None:
       keyhouse audit verify
       keyhouse audit verify --head 1204:4f0c…
     """  # noqa: D301 - \b is click's own mark
-    found = list(islice(sealing.verify(head), _MOST_FAULTS))
+    watch = partial(follow, label="Reading the log", total=sealing.count()[0])
+    found = list(islice(sealing.verify(head, watch), _MOST_FAULTS))
     last, (_, waiting) = sealing.find_head(), sealing.count()
     told = f"{last.position}:{last.chain}" if last else None
     if as_json:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from keyhouse.cli.progress import follow
 from keyhouse.core import configuration
 from keyhouse.distfiles.judge import Bounds, Judgement, Rules, judge
 from keyhouse.distfiles.names import judge_new_name
@@ -24,7 +25,7 @@ def command(files: tuple[Path, ...], *, as_json: bool) -> None:
     Example:
       keyhouse check dist/*
     """  # noqa: D301 - \b is click's own mark
-    judgements = [judge_as_upload(path, path.name) for path in files]
+    judgements = [judge_as_upload(path, path.name) for path in follow(files, "Judging", len(files))]
     click.echo(_as_json(judgements) if as_json else _as_text(judgements))
     sys.exit(0 if all(judgement.is_accepted for judgement in judgements) else 1)
 

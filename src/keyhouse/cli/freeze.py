@@ -10,6 +10,7 @@ import click
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.defaults import Span, WithDefault
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.switches import NAMES
@@ -37,8 +38,15 @@ def command() -> None:
 @click.option("--until", type=Instant(), help="When it lifts itself, for example 2027-01-31T06:00:00Z.")
 @click.option("--for", "span", type=Span(), help="After how long it lifts itself: 30m, 2h, 7d.")
 @click.option("--until-lifted", is_flag=True, help="No end: it stays until `keyhouse thaw NAME`.")
-def set_(
-    name: str, reason: str, until: datetime | None, span: timedelta | None, *, until_lifted: bool
+@JSON
+def set_(  # noqa: PLR0913 - an option each
+    name: str,
+    *,
+    reason: str,
+    until: datetime | None,
+    span: timedelta | None,
+    until_lifted: bool,
+    as_json: bool,
 ) -> None:
     """Throw the switch NAME. It lifts itself after four hours, or as --for, --until or --until-lifted say.
 
@@ -51,8 +59,9 @@ def set_(
     if until is None and not until_lifted:
         until = clock.now() + (span or USUAL)
     row = services.freeze(name, reason, until, by=host())
-    told = f"until {clock.format_second(row.until_at)}" if row.until_at else f"until `keyhouse thaw {name}`"
-    click.echo(f"Stopped {told}: {NAMES[name]}.")
+    end = f"until {clock.format_second(row.until_at)}" if row.until_at else f"until `keyhouse thaw {name}`"
+    told = {"name": name, "until": clock.format_instant(row.until_at) if row.until_at else None}
+    tell(told, f"Stopped {end}: {NAMES[name]}.", as_json=as_json)
 
 
 @command.command("list")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -28,7 +30,17 @@ from keyhouse.projects.queries import find_project
 from keyhouse.projects.rules import MAINTAINER, OWNER
 
 
-def invite_many(path: Path, *, is_mailed: bool, is_again: bool, is_dry: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How people are invited."""
+
+    is_mailed: bool
+    is_again: bool
+    is_dry: bool
+    as_json: bool
+
+
+def invite_many(path: Path, wish: Wish) -> None:
     """Invite everybody of a list; prints a line `name,address,link` for each who is, and exits 1 where somebody can't be."""
     try:
         people = read_people(path)
@@ -37,8 +49,8 @@ def invite_many(path: Path, *, is_mailed: bool, is_again: bool, is_dry: bool) ->
     _require_projects(people)
     done: Counter[str] = Counter()
     for person in follow(people, "Inviting"):
-        done[_invite(person, is_mailed=is_mailed, is_again=is_again, is_dry=is_dry)] += 1
-    verb = "would be invited" if is_dry else "invited"
+        done[_invite(person, wish)] += 1
+    verb = "would be invited" if wish.is_dry else "invited"
     click.echo(
         f"{done['invited']:,} {verb}, {done['here']:,} have an account, {done['waiting']:,} were invited before, "
         f"{done['refused']:,} refused.",
@@ -64,20 +76,20 @@ def _project_and_role(wanted: str) -> tuple[str, str]:
     return normalise(name), role or MAINTAINER
 
 
-def _invite(person: Invitee, *, is_mailed: bool, is_again: bool, is_dry: bool) -> str:
+def _invite(person: Invitee, wish: Wish) -> str:
     try:
         if _has_account(person):
             return "here"
         waits = find_invitation(person.username, person.address, clock.now()) is not None
-        if waits and not is_again:
+        if waits and not wish.is_again:
             return "waiting"
-        if is_dry:
-            _print(person, "")
+        if wish.is_dry:
+            _print(person, "", wish)
         else:
             with transaction.atomic():  # whoever is invited is passed over later, so all of it or nothing
-                path = invite_user(person.username, person.address, by=host(), is_mailed=is_mailed)
+                path = invite_user(person.username, person.address, by=host(), is_mailed=wish.is_mailed)
                 _offer_projects(person)
-            _print(person, "" if is_mailed else configuration.current().base_url + path)
+            _print(person, "" if wish.is_mailed else configuration.current().base_url + path, wish)
     except Refusal as refusal:
         click.echo(f"{person.username}: {refusal.line} {refusal.fix}".rstrip(), err=True)
         return "refused"
@@ -94,8 +106,16 @@ def _has_account(person: Invitee) -> bool:
     return user is not None
 
 
-def _print(person: Invitee, link: str) -> None:
+def as_line(username: str, address: str, link: str | None) -> str:
+    """Return a line of JSON; the link is null where it is mailed, or nothing was done."""
+    return json.dumps({"username": username, "address": address, "link": link})
+
+
+def _print(person: Invitee, link: str, wish: Wish) -> None:
     """Print at once: what is printed can't be printed again."""
+    if wish.as_json:
+        click.echo(as_line(person.username, person.address, link or None))
+        return
     csv.writer(sys.stdout, lineterminator="\n").writerow(
         [person.username, person.address, *([link] if link else [])]
     )

@@ -11,6 +11,8 @@ from django.db.models import Count, Max
 
 from keyhouse.accounts.sealed import count_by_key, reseal_secrets
 from keyhouse.audit.services import record
+from keyhouse.cli.progress import bar
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration, keys
 from keyhouse.core.actor import host
 from keyhouse.core.errors import NotFound, Refusal, Situation
@@ -49,7 +51,8 @@ def command() -> None:
 
 
 @command.command()
-def rotate() -> None:
+@JSON
+def rotate(*, as_json: bool) -> None:
     """Put a new root key in front and seal every stored secret with it; everything lives on.
 
     Safe on a running index. Interrupted, run it again: a key that is not used yet costs nothing.
@@ -59,10 +62,16 @@ def rotate() -> None:
       keyhouse keys rotate
     """  # noqa: D301 - \b is click's own mark
     ring = keys.rotate_ring(configuration.current().key_file)
-    changed = reseal_secrets(ring)
+    with bar() as shown:
+        task = shown.add_task("Sealing", total=None)
+        changed = reseal_secrets(ring, lambda done: shown.update(task, completed=done))
     _record("keys rotate", ring.newest.id, secrets=changed)
-    click.echo(f"New key {ring.newest.id}; {changed} secrets sealed with it.")
-    click.echo("Copy the key file to its safe place anew; backups made before need the older keys too.")
+    tell(
+        {"key": ring.newest.id, "secrets": changed},
+        f"New key {ring.newest.id}; {changed} secrets sealed with it.",
+        "Copy the key file to its safe place anew; backups made before need the older keys too.",
+        as_json=as_json,
+    )
 
 
 @command.command("list")
@@ -86,7 +95,8 @@ def list_(*, as_json: bool) -> None:
 
 @command.command()
 @click.argument("key_id", metavar="ID")
-def retire(key_id: str) -> None:
+@JSON
+def retire(key_id: str, *, as_json: bool) -> None:
     """Take an older key out of the file, once nothing needs it.
 
     Backups made while it was in use can't be restored whole without it: keep a copy of the file for as long as those.
@@ -109,7 +119,7 @@ def retire(key_id: str) -> None:
         keys.bring_back_key(path, key)
         raise
     _record("keys retire", key_id)
-    click.echo(f"Key {key_id} is retired.")
+    tell({"key": key_id, "retired": True}, f"Key {key_id} is retired.", as_json=as_json)
 
 
 def _refuse_needed(ring: KeyRing, key_id: str) -> None:

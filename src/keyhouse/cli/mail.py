@@ -14,6 +14,7 @@ from keyhouse.accounts.addresses import queries as address_queries
 from keyhouse.accounts.addresses import watching
 from keyhouse.accounts.models import MailDomain
 from keyhouse.accounts.outbox import clear_bounces, retry_mails
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 from keyhouse.mail import queries
@@ -152,7 +153,8 @@ def _as_line(row: dict[str, Any]) -> str:
 
 
 @command.command()
-def retry() -> None:
+@JSON
+def retry(*, as_json: bool) -> None:
     """Let all mails that wait for another try be tried at once by the running server.
 
     \b
@@ -160,8 +162,10 @@ def retry() -> None:
       keyhouse mail retry
     """  # noqa: D301 - \b is click's own mark
     count = retry_mails(by=host())
-    click.echo(
-        f"{count} mails are tried now, where a server runs. `keyhouse mail list --waiting` shows what stays."
+    tell(
+        {"tried": count},
+        f"{count} mails are tried now, where a server runs. `keyhouse mail list --waiting` shows what stays.",
+        as_json=as_json,
     )
 
 

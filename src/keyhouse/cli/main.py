@@ -7,7 +7,9 @@ import importlib.util
 import keyword
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 
@@ -23,6 +25,8 @@ from keyhouse.core.keys import KeyFileError
 
 FAILED: Final = 1
 WRONG_USE: Final = 2
+_FIRST_BYTE: Final = "\udc80"  # bytes that are no text, as Python keeps them
+_LAST_BYTE: Final = "\udcff"
 HELP_OPTIONS: Final = frozenset({"-h", "--help"})
 
 # Each file `cli/{name}.py` holds the click command or group named `command`. Where True, the command stands on an
@@ -146,7 +150,9 @@ def command(*, debug: bool) -> None:
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and leave: 0 done, 1 refused or failed, 2 wrong use."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    _take_interrupts()
     try:
+        _refuse_bytes(arguments)
         command.main(arguments, prog_name="keyhouse", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
@@ -155,6 +161,49 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             raise
         sys.exit(_tell(error))
     sys.exit(0)
+
+
+class Interrupted(KeyboardInterrupt):
+    """Somebody pressed Ctrl-C."""
+
+
+def _take_interrupts() -> None:
+    """Let an interrupt be an exception of our own.
+
+    After a plain KeyboardInterrupt that passed through `exec` of a text, as dataclasses do while they are made, Python
+    kills itself by the signal in the end, whoever has caught it.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    del number, frame
+    raise Interrupted
+
+
+def _refuse_bytes(arguments: Sequence[str]) -> None:
+    """Refuse what isn't text, but for files and folders that are really called so."""
+    for argument in arguments:
+        value = argument.partition("=")[2] if argument.startswith("--") and "=" in argument else argument
+        if not (_is_text(value) or _is_there(value)) or not _is_text(argument.removesuffix(value)):
+            raise click.UsageError(
+                f"{os.fsencode(argument)!r} is no text in UTF-8, and no file of that name is here."
+            )
+
+
+def _is_text(argument: str) -> bool:
+    return not any(_FIRST_BYTE <= character <= _LAST_BYTE for character in argument)
+
+
+def _is_there(path: str) -> bool:
+    """Whether the parts of a path that are no text are there; a new file may be made below them."""
+    parts = path.split("/")
+    while _is_text(parts[-1]):
+        parts.pop()
+    return os.path.lexists("/".join(parts))
 
 
 def _tell(error: Exception) -> int:

@@ -26,6 +26,7 @@ from keyhouse.cli.mandate_guards import (
 )
 from keyhouse.cli.mandate_shadow import shadow
 from keyhouse.cli.mandate_template import template, templates
+from keyhouse.cli.numbers import ID, VERSION
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, Thing
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, Actor, Strength, host
@@ -170,7 +171,7 @@ def _proposal_dict(one: console.Proposal) -> dict[str, Any]:
 
 @command.command()
 @click.argument("name")
-@click.option("--version", type=int, help="This version; without it the live one, or the last.")
+@click.option("--version", type=VERSION, help="This version; without it the live one, or the last.")
 @click.option(
     "--document", "only_document", is_flag=True, help="Print the document alone, as `apply` takes it."
 )
@@ -206,7 +207,7 @@ def _version(name: str, version: int | None) -> MandateVersion:
 
 @command.command()
 @click.argument("name")
-@click.argument("version", type=int)
+@click.argument("version", type=VERSION)
 def withdraw(name: str, version: int) -> None:
     """Take back a version that is not yet in effect.
 
@@ -428,7 +429,7 @@ def exemptions(*, with_ended: bool, is_json: bool) -> None:
 
 
 @command.command("withdraw-exemption")
-@click.argument("exemption_id", metavar="ID", type=click.IntRange(1, 2**31 - 1))
+@click.argument("exemption_id", metavar="ID", type=ID)
 def withdraw_exemption(exemption_id: int) -> None:
     """End an exemption, or a proposal of one, now.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import click
 
+from keyhouse.accounts.models import User
 from keyhouse.cli.main import FAILED, as_json
+from keyhouse.cli.progress import follow
 from keyhouse.core.actor import host
 from keyhouse.mandate.completion.services import check_now
 
@@ -25,7 +28,8 @@ def complete(name: str, *, is_json: bool) -> None:
       keyhouse mandate complete everyone
       keyhouse mandate complete everyone --json
     """  # noqa: D301 - \b is click's own mark
-    told = check_now(name, by=host()).as_dict(with_names=True)
+    watch = partial(follow, label="Reading people", total=User.objects.count())
+    told = check_now(name, by=host(), watch=watch).as_dict(with_names=True)
     click.echo(as_json(told) if is_json else _lines(told))
     if not told["is_complete"]:
         raise click.exceptions.Exit(FAILED)

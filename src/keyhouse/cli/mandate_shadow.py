@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 import click
 
 from keyhouse.cli.main import as_json
+from keyhouse.cli.numbers import VERSION
 from keyhouse.core import clock
 from keyhouse.mandate.shadow import queries
 from keyhouse.mandate.shadow.queries import Line, Report
@@ -21,7 +22,7 @@ _STATES = {
 
 @click.command()
 @click.argument("name")
-@click.option("--version", type=click.IntRange(1, 2**31 - 1), help="This version; without it the newest.")
+@click.option("--version", type=VERSION, help="This version; without it the newest.")
 @click.option("--json", "is_json", is_flag=True, help="Print JSON.")
 def shadow(name: str, version: int | None, *, is_json: bool) -> None:
     """Print who would have been refused where by the mandate NAME in its shadow, with the denominators.

@@ -9,7 +9,9 @@ import click
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.numbers import ID
 from keyhouse.cli.proposed import tell_proposed
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.organizations import applying, ownership, queries
@@ -67,8 +69,9 @@ def _row(one: OrganizationApplication) -> dict[str, Any]:
 
 
 @command.command()
-@click.argument("number", type=int)
-def approve(number: int) -> None:
+@click.argument("number", type=ID)
+@JSON
+def approve(number: int, *, as_json: bool) -> None:
     """Make the organization of application NUMBER; whoever applied owns it.
 
     \b
@@ -76,11 +79,11 @@ def approve(number: int) -> None:
       keyhouse organization approve 7
     """  # noqa: D301 - \b is click's own mark
     made = applying.approve(number, by=host())
-    click.echo(f"Made: {made.name}.")
+    tell({"number": number, "organization": made.name}, f"Made: {made.name}.", as_json=as_json)
 
 
 @command.command()
-@click.argument("number", type=int)
+@click.argument("number", type=ID)
 @click.option("--reason", required=True, help="Whoever applied is mailed this.")
 def decline(number: int, *, reason: str) -> None:
     """Say no to application NUMBER.
@@ -94,7 +97,7 @@ def decline(number: int, *, reason: str) -> None:
 
 
 @command.command()
-@click.argument("number", type=int)
+@click.argument("number", type=ID)
 @click.argument("question")
 def ask(number: int, question: str) -> None:
     """Ask whoever made application NUMBER for more.

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
 from keyhouse.cli import project_people, project_readers
+from keyhouse.cli.numbers import ID
 from keyhouse.cli.project_people import people_of
 from keyhouse.cli.proposed import tell_proposed
 from keyhouse.core import clock
@@ -294,7 +295,7 @@ def _delete(name: str, version: str, filename: str) -> Removal:
 @click.option(
     "--id",
     "removal_id",
-    type=click.IntRange(1, 2**63 - 1),
+    type=ID,
     help="This deletion, of `project list --deleted`.",
 )
 def restore(name: str, version: str, filename: str, removal_id: int | None) -> None:

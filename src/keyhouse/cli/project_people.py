@@ -15,6 +15,7 @@ from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import find_user, find_verified_email
 from keyhouse.cli.defaults import WithDefault
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.numbers import ID
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.errors import NotFound
@@ -31,7 +32,7 @@ from keyhouse.projects.rules import MAINTAINER, OWNER
 
 _NAME: Final = click.argument("name")
 _USER: Final = click.argument("username", metavar="USER")
-_INVITATION: Final = click.argument("number", type=click.IntRange(1, 2**63 - 1))
+_INVITATION: Final = click.argument("number", type=ID)
 _LINES: Final = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 

@@ -14,6 +14,7 @@ import click
 from keyhouse.accounts.models import Proposal
 from keyhouse.accounts.oversight import proposals
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.numbers import ID
 from keyhouse.cli.proposed import page
 from keyhouse.core import clock
 from keyhouse.core.actor import host
@@ -91,7 +92,7 @@ def _next(row: Proposal, sentence: str) -> str | None:
 
 
 @command.command()
-@click.argument("number", type=click.IntRange(1, 2**63 - 1))
+@click.argument("number", type=ID)
 @click.option(
     "--reason", required=True, help="Why; the person and all operators are told, and the log keeps it."
 )

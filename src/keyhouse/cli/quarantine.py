@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import click
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from keyhouse.cli.defaults import WithDefault
 from keyhouse.cli.main import as_json as document_of
@@ -14,6 +14,8 @@ from keyhouse.core.actor import host
 from keyhouse.distfiles.names import normalise
 from keyhouse.safety.quarantine import queries, services
 from keyhouse.safety.quarantine.models import Quarantine
+
+_MOST_SHOWN: Final = 100
 
 
 class ReleaseVersion(click.ParamType[str]):
@@ -25,8 +27,8 @@ class ReleaseVersion(click.ParamType[str]):
         """Return its canonical spelling."""
         try:
             return str(Version(str(value)))
-        except InvalidVersion:
-            self.fail(f"{value!r} is no version", param, ctx)
+        except ValueError:  # InvalidVersion, or a number of thousands of digits
+            self.fail(f"{str(value)[:_MOST_SHOWN]!r} is no version", param, ctx)
 
 
 _RELEASE = click.option(

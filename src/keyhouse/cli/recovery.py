@@ -14,6 +14,7 @@ import click
 from keyhouse.accounts.recovery import queries, words
 from keyhouse.accounts.recovery.showing import ShownCase, shown_case
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.numbers import ID
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 
@@ -85,7 +86,7 @@ def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:
 
 
 @command.command()
-@click.argument("number", type=click.IntRange(1, 2**63 - 1))
+@click.argument("number", type=ID)
 @click.option("--reason", required=True, help="Why, in at least ten characters; the log keeps it.")
 @_JSON
 def refuse(number: int, reason: str, *, as_json: bool) -> None:

@@ -8,13 +8,14 @@ from typing import Any, Final
 import click
 
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.numbers import AMOUNT, ID
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.safety.reports import queries, services
 from keyhouse.safety.reports.errors import ReportMissing
 from keyhouse.safety.reports.models import Report
 
-_NUMBER: Final = click.argument("number", type=click.IntRange(1, 2**63 - 1))
+_NUMBER: Final = click.argument("number", type=ID)
 _JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -38,7 +39,7 @@ def command() -> None:
     show_default=True,
     help="Those that wait for an answer, those that have one, or both.",
 )
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--limit", type=AMOUNT, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 def list_(*, state: str, limit: int | None, as_json: bool) -> None:
     """List reports, the newest first.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Final
 
@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F, Sum
 from django.db.models.functions import Coalesce
 
-from keyhouse.audit.services import record
+from keyhouse.audit.services import Detail, record
 from keyhouse.cli.progress import follow
 from keyhouse.core import configuration
 from keyhouse.core.actor import host
@@ -59,7 +59,7 @@ def verify(*, prune: bool, quick: bool, as_json: bool) -> None:
     with hold_storage(configuration.current()):
         found = [*compare_files(is_quick=quick), *_compare_totals(), *_compare_pages()]
         left_over = list(_left_over())
-        pruned = _prune(left_over) if prune else 0
+        pruned = remove_left_over(follow(left_over, "Removing")) if prune else 0
     click.echo(_told(found, len(left_over) - pruned, pruned, as_json=as_json))
     sys.exit(1 if found else 0)
 
@@ -132,11 +132,19 @@ def _left_over() -> Iterator[str]:
             yield key
 
 
-def _prune(keys: list[str]) -> int:
-    """Remove blobs that no row names and that no upload under way can be about to name; returns how many."""
-    removed = sum(remove_old(blobs(), key) for key in keys)
-    with transaction.atomic():
-        record("host.command", by=host(), details={"command": "storage verify --prune", "removed": removed})
+def remove_left_over(keys: Iterable[str]) -> int:
+    """Remove blobs that no row names and that no upload under way can be about to name; returns how many.
+
+    Interrupted, it records what is gone by then, and run again it goes on.
+    """
+    removed = 0
+    try:
+        for key in keys:
+            removed += remove_old(blobs(), key)
+    finally:
+        details: dict[str, Detail] = {"command": "storage verify --prune", "removed": removed}
+        with transaction.atomic():
+            record("host.command", by=host(), details=details)
     return removed
 
 

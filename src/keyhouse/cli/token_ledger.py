@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import find_user
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 from keyhouse.core.errors import NotFound
@@ -104,6 +105,7 @@ def revoke(token_id: uuid.UUID, reason: str) -> None:
     show_default=True,
     help="Ends then.",
 )
+@JSON
 def mint(  # noqa: PLR0913 - an option each
     username: str,
     *,
@@ -116,6 +118,7 @@ def mint(  # noqa: PLR0913 - an option each
     version: str,
     networks: tuple[str, ...],
     days: int,
+    as_json: bool,
 ) -> None:
     """Make a token for somebody and print it, this once.
 
@@ -142,17 +145,18 @@ def mint(  # noqa: PLR0913 - an option each
     if organization:
         _require_upload_alone(acts, "A robot token uploads, and does nothing else.")
         reach = Reach(tuple(names), is_also_later=all_projects)
-        _, text = mint_organization_token(organization, reach=reach, owner=user, **narrow)
+        token, text = mint_organization_token(organization, reach=reach, owner=user, **narrow)
     elif robot:
         told = "A robot token uploads to one project: name that, and no other action."
         _require_upload_alone(acts, told)
         if len(names) != 1:
             raise click.UsageError(told)
-        _, text = mint_robot_token(names[0], owner=user, **narrow)
+        token, text = mint_robot_token(names[0], owner=user, **narrow)
     else:
         ids = None if all_projects else [_project_id(name) for name in names]
-        _, text = mint_token(user, project_ids=ids, actions=acts or ("upload",), **narrow)
-    click.echo(text)
+        token, text = mint_token(user, project_ids=ids, actions=acts or ("upload",), **narrow)
+    made = {"id": token.pk.hex, "expires_at": clock.format_instant(token.expires_at), "token": text}
+    tell(made, text, as_json=as_json)
 
 
 def _require_upload_alone(acts: tuple[str, ...], told: str) -> None:
@@ -163,7 +167,8 @@ def _require_upload_alone(acts: tuple[str, ...], told: str) -> None:
 @click.command("report-leak")
 @click.argument("file", type=click.File("r", encoding="utf-8", errors="replace"))
 @click.option("--url", default="", help="Where it was found; its owner is told.")
-def report_leak(file: TextIO, url: str) -> None:
+@JSON
+def report_leak(file: TextIO, url: str, *, as_json: bool) -> None:
     """Revoke every token that stands in a file (`-`: standard input), and tell the owners.
 
     \b
@@ -177,7 +182,7 @@ def report_leak(file: TextIO, url: str) -> None:
         leaks = leaks_in(line, prefix, url=url, source="a report at the host")
         found += len(leaks)
         ended += end_leaked(leaks, reporter="host")
-    click.echo(f"Found {found}, revoked {ended}.")
+    tell({"found": found, "revoked": ended}, f"Found {found}, revoked {ended}.", as_json=as_json)
 
 
 def _user(username: str) -> User:

@@ -7,6 +7,8 @@ from typing import Final, TextIO
 
 import click
 
+from keyhouse.cli.numbers import ID
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock
 from keyhouse.credentials.tokens import macaroons, narrowing
 from keyhouse.credentials.tokens.caveats import ACTS
@@ -24,7 +26,7 @@ file_argument = click.argument("file", type=click.File("r", encoding="utf-8", er
     "--project-id",
     "project_ids",
     multiple=True,
-    type=click.IntRange(0),
+    type=ID,
     help="This project only; can be repeated.",
 )
 @click.option(
@@ -62,7 +64,8 @@ def restrict(  # noqa: PLR0913 - an option each
 
 @click.command()
 @file_argument
-def show(file: TextIO) -> None:
+@JSON
+def show(file: TextIO, *, as_json: bool) -> None:
     """Print what a token says of itself, read from FILE or standard input; asks no server.
 
     What its index wrote down about it may be narrower still.
@@ -72,8 +75,7 @@ def show(file: TextIO) -> None:
       keyhouse token show < token-file
     """  # noqa: D301 - \b is click's own mark
     _, macaroon = narrowing.read_token(file.read(LONGEST))
-    for line in narrowing.lines_about(macaroon):
-        click.echo(line)
+    tell(narrowing.facts_about(macaroon), *narrowing.lines_about(macaroon), as_json=as_json)
 
 
 def _instant(text: str, now: datetime) -> datetime | None:

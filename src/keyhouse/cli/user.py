@@ -17,7 +17,9 @@ from keyhouse.accounts.oversight import offices, suspending
 from keyhouse.accounts.queries import emails_of, find_user
 from keyhouse.accounts.recovering import make_enrolment_link
 from keyhouse.accounts.services import invite_user
-from keyhouse.cli.inviting import invite_many
+from keyhouse.cli.inviting import Wish, as_line, invite_many
+from keyhouse.cli.numbers import AMOUNT
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration, standing
 from keyhouse.core.actor import OFFICES, host, named_offices
 from keyhouse.core.errors import NotFound
@@ -39,6 +41,7 @@ def command() -> None:
     "--again", is_flag=True, help="Invite those anew whose invitation waits; their former links die."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done; do nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each who is invited.")
 def invite(name: str | None, address: str | None, people: Path | None, **given: bool) -> None:
     """Print a one-time link by which NAME makes their account; ADDRESS is their e-mail address.
 
@@ -52,12 +55,15 @@ def invite(name: str | None, address: str | None, people: Path | None, **given: 
       keyhouse user invite --from people.csv --mail
     """  # noqa: D301 - \b is click's own mark
     if people is not None and name is None:
-        invite_many(people, is_mailed=given["mail"], is_again=given["again"], is_dry=given["dry_run"])
+        wish = Wish(given["mail"], given["again"], given["dry_run"], given["as_json"])
+        invite_many(people, wish)
     elif people is None and name and address:
         path = invite_user(name, address, by=host(), is_mailed=given["mail"])
-        click.echo(
-            f"{name} is invited by mail." if given["mail"] else configuration.current().base_url + path
-        )
+        link = None if given["mail"] else configuration.current().base_url + path
+        if given["as_json"]:
+            click.echo(as_line(name, address, link))
+        else:
+            click.echo(link or f"{name} is invited by mail.")
     else:
         raise click.UsageError("Give a NAME and an ADDRESS, or a list by --from.")
 
@@ -88,7 +94,8 @@ def invited(*, as_json: bool) -> None:
 
 @command.command()
 @click.argument("name")
-def recover(name: str) -> None:
+@JSON
+def recover(name: str, *, as_json: bool) -> None:
     """Print a one-time link by which NAME sets password, second factor and recovery codes anew.
 
     Everybody concerned is told by mail: NAME, who owns projects with them, all operators. The account is then on hold.
@@ -98,7 +105,8 @@ def recover(name: str) -> None:
       keyhouse user recover ada
     """  # noqa: D301 - \b is click's own mark
     user = _get(name)
-    click.echo(configuration.current().base_url + make_enrolment_link(user, by=host()))
+    link = configuration.current().base_url + make_enrolment_link(user, by=host())
+    tell({"username": user.username, "link": link}, link, as_json=as_json)
 
 
 def _get(name: str) -> User:
@@ -293,7 +301,7 @@ def revoke_office(name: str, office: str, reason: str, *, as_json: bool) -> None
 @click.option("--named", default="", help="Only names that hold this text.")
 @click.option("--state", type=click.Choice(User.State.values), help="Only accounts in this state.")
 @click.option("--after", default="", help="Begin after this name, where the last page ended.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many.")
+@click.option("--limit", type=AMOUNT, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON line for each.")
 def list_(*, named: str, state: str | None, after: str, limit: int | None, as_json: bool) -> None:
     """List accounts by name: state, operator or not, second factors.

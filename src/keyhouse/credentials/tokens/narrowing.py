@@ -28,6 +28,8 @@ from keyhouse.credentials.tokens.errors import NarrowingRefused
 from keyhouse.credentials.tokens.macaroons import Macaroon, MacaroonMalformed
 from keyhouse.credentials.tokens.rules import canonical_network, canonical_version
 
+EVER: Final = "ever"
+_UNKNOWN: Final = "The token has a condition that this version doesn't know."
 _FIRST_BYTES: Final = re.compile("(?=Ag)")
 _Kind = TypeVar("_Kind", bound=Caveat)
 _Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
@@ -60,7 +62,7 @@ def read_caveats(macaroon: Macaroon) -> list[Caveat]:
     try:
         return [caveats.parse_caveat(one) for one in macaroon.caveats]
     except CaveatUnknown as error:
-        raise NarrowingRefused("The token has a condition that this version doesn't know.") from error
+        raise NarrowingRefused(_UNKNOWN) from error
 
 
 def narrow(macaroon: Macaroon, wish: Wish, now: datetime) -> Macaroon:
@@ -188,6 +190,28 @@ def lines_about(macaroon: Macaroon) -> list[str]:
     ]
 
 
+def facts_about(macaroon: Macaroon) -> dict[str, object]:
+    """Return the same for programs."""
+    conditions = [_facts_of(one) for one in read_caveats(macaroon)]
+    return {"index": macaroon.location.decode("ascii", "backslashreplace"), "conditions": conditions}
+
+
+def _facts_of(caveat: Caveat) -> dict[str, object]:
+    if isinstance(caveat, TimeCaveat):
+        span = (caveat.not_before, caveat.expires)
+        begins, ends = (None if (told := _instant(one)) == EVER else told for one in span)
+        return {"kind": "time", "from": begins, "until": ends}
+    if isinstance(caveat, ProjectsCaveat):
+        return {"kind": "projects", "ids": sorted(caveat.ids)}
+    if isinstance(caveat, ReleaseCaveat):
+        return {"kind": "release", "project": caveat.project_id, "version": caveat.version}
+    if isinstance(caveat, ActionsCaveat):
+        return {"kind": "actions", "actions": sorted(caveat.acts)}
+    if isinstance(caveat, NetworkCaveat):
+        return {"kind": "networks", "networks": sorted(map(str, caveat.networks))}
+    raise NarrowingRefused(_UNKNOWN)
+
+
 def _line_of(caveat: Caveat) -> str:
     if isinstance(caveat, TimeCaveat):
         return f"works from {_instant(caveat.not_before)} until {_instant(caveat.expires)}"
@@ -199,13 +223,13 @@ def _line_of(caveat: Caveat) -> str:
         return f"may only: {_listed(caveat.acts)}"
     if isinstance(caveat, NetworkCaveat):
         return f"from only: {_listed(caveat.networks)}"
-    raise NarrowingRefused("The token has a condition that this version doesn't know.")
+    raise NarrowingRefused(_UNKNOWN)
 
 
 def _instant(seconds: int | None) -> str:
     if seconds is None:
-        return "ever"
+        return EVER
     try:
         return clock.format_instant(datetime.fromtimestamp(seconds, tz=clock.now().tzinfo))
     except (OverflowError, ValueError, OSError):
-        return "ever"
+        return EVER

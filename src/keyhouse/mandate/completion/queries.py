@@ -7,7 +7,7 @@ that strength works any more, and the gate that this process asks has answered e
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Protocol, cast
@@ -100,14 +100,19 @@ class Completion:
         }
 
 
-def check(policy: Policy, now: datetime, live: Sequence[Policy] | None = None) -> Completion:
+def check(
+    policy: Policy,
+    now: datetime,
+    live: Sequence[Policy] | None = None,
+    watch: Callable[[Iterable[Facts]], Iterable[Facts]] = lambda everybody: everybody,
+) -> Completion:
     """Check a version of a mandate as it stands at `now`; reads everybody once, writes nothing.
 
-    `live`: the mandates that hold; without it those of the ledger. Raises DatabaseError.
+    `live`: the mandates that hold; without it those of the ledger. `watch` sees the people go by. Raises DatabaseError.
     """
     policies = tuple(queries.live_policies(now) if live is None else live)
     standing = _Standing(policy, policies, now)
-    for facts in people.all_facts():
+    for facts in watch(people.all_facts()):
         standing.count(facts)
     tally, differences = _probe(policy, policies, now)
     found = [*_not_in_force(policy, policies, now), *standing.left(), *differences]

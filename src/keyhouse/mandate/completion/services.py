@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,6 +16,7 @@ from keyhouse.mandate import queries
 from keyhouse.mandate.completion.models import CompletionCheck
 from keyhouse.mandate.completion.queries import Completion, check
 from keyhouse.mandate.errors import MandateMissing
+from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.rules import Policy
 
 ACT: Final = "mandate.complete"
@@ -29,14 +31,17 @@ def live_policy(name: str, now: datetime) -> Policy:
     return found
 
 
-def check_now(name: str, *, by: Actor) -> Completion:
+def check_now(
+    name: str, *, by: Actor, watch: Callable[[Iterable[Facts]], Iterable[Facts]] = lambda everybody: everybody
+) -> Completion:
     """Check the live version of a mandate and keep what was found; raises MandateMissing and what the gate says.
 
-    Counting comes before the transaction, which is short. Twice on one day, the later result stands.
+    Counting comes before the transaction, which is short. Twice on one day, the later result stands. `watch`
+    sees the people go by.
     """
     actions.require(by, ACT, Thing("mandate", None, name))
     now = clock.now()
-    found = check(live_policy(name, now), now)
+    found = check(live_policy(name, now), now, watch=watch)
     keep(found, by=by)
     return found
 

@@ -1,0 +1,17 @@
+"""What a command that has done something tells: lines for people, or one JSON document for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from keyhouse.cli.main import as_json as document_of
+
+JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+def tell(told: Mapping[str, object], *lines: str, as_json: bool) -> None:
+    """Print what was done."""
+    click.echo(document_of(told) if as_json else "\n".join(lines))
