@@ -21,10 +21,21 @@ from urllib.parse import quote, urlsplit
 import psycopg
 
 from bench.servers import ROOT, Server, keyhouse, keyhouse_environment, seed
-from bench.shelves import word
+from bench.shelves import Texts, word
 from bench.table import markdown, median, percentile
+from bench.uploads import upload_by_form
+from bench.wheels import write_told_wheel
 
 PROJECTS = 100_000
+PEOPLE = 200  # ada, the first of them, owns some ninety of the projects, the last some seventeen thousand
+TOKENS = 12  # of ada
+RELEASES = 120  # of the project whose page is measured
+PYTHONS = tuple(
+    f"cp3{minor}" for minor in range(9, 15)
+)  # the latest has three wheels for each, and one for all
+PLATFORMS = ("manylinux_2_17_x86_64", "macosx_11_0_arm64", "win_amd64")
+REQUIREMENTS = 40
+PARAGRAPHS = 50  # of the description, 17 kB in all
 ROUNDS = 200
 GOAL_FOUND = 50  # milliseconds until the first results
 GOAL_PAGE = (20, 60)  # milliseconds, p50 and p99
@@ -45,7 +56,7 @@ FILTERS = {
     "common word, Python": "&python=3.12",
     "common word, classifier": "&classifier=" + quote("Framework :: Django :: 5.2"),
     "common word, released of late": "&age=365",
-    "common word, maintainer": "&maintainer=ada",
+    "common word, maintainer": f"&maintainer=person-{PEOPLE - 1}",
 }
 PAGES = {
     "home": "/",
@@ -96,8 +107,9 @@ def _postgresql() -> Iterator[str]:
 def _measure(title: str, environment: Mapping[str, str]) -> str:
     with tempfile.TemporaryDirectory(prefix="keyhouse-bench-") as name:
         folder = Path(name) / "keyhouse"
-        cookie = _prepare(folder, environment)
-        with keyhouse(folder, **environment) as server:
+        cookie, token = _prepare(folder, environment)
+        with keyhouse(folder, token, **environment) as server:
+            _publish(server, Path(name))
             scan = _scanner(folder, environment)
             found = [Case(name, _search_of(ask), ask) for name, ask in QUERIES.items()]
             found += [
@@ -109,18 +121,52 @@ def _measure(title: str, environment: Mapping[str, str]) -> str:
     return _found_table(title, found) + "\n" + _page_table(title, pages)
 
 
-def _prepare(folder: Path, environment: Mapping[str, str]) -> str:
-    """Fill the index and return the cookie of somebody who is signed in there."""
-    user = {"username": "ada", "email": "ada@example.org", "password": None, "second_factors": ["totp"]}
+def _prepare(folder: Path, environment: Mapping[str, str]) -> tuple[str, str]:
+    """Fill the index and return the cookie and a token of somebody who is signed in there."""
+    names = ["ada", *(f"person-{number}" for number in range(1, PEOPLE))]
     document = {
-        "users": [user],
+        "users": [
+            {"username": name, "email": f"{name}@example.org", "password": None, "second_factors": ["totp"]}
+            for name in names
+        ],
         "sessions": [{"user": "ada", "proved": ["password", "totp"]}],
         "projects": [{"name": "bench-alpha", "owners": ["ada"]}],
+        "tokens": [{"user": "ada", "projects": "all", "minted_with": "totp"}] * TOKENS,
     }
     answer = seed(folder, document, **environment)
     command = [sys.executable, "-m", "bench.shelves", str(PROJECTS)]
     subprocess.run(command, cwd=ROOT, env={**keyhouse_environment(folder), **environment}, check=True)
-    return str(answer["sessions"][0]["cookie"])
+    return str(answer["sessions"][0]["cookie"]), str(answer["tokens"][0]["token"])
+
+
+def _publish(server: Server, folder: Path) -> None:
+    """Publish the releases of a project that people know."""
+    metadata, latest = _metadata(), f"1.{RELEASES - 1}"
+    for number in range(RELEASES):
+        upload_by_form(server, write_told_wheel(folder, "bench_alpha", f"1.{number}", metadata))
+    for python in PYTHONS:
+        for platform in PLATFORMS:
+            tag = f"{python}-{python}-{platform}"
+            upload_by_form(server, write_told_wheel(folder, "bench_alpha", latest, metadata, tag))
+
+
+def _metadata() -> str:
+    """Return what such a project says of itself."""
+    texts = Texts()
+    lines = [
+        f"Summary: {texts.words(8)}",
+        "Requires-Python: >=3.9",
+        "Description-Content-Type: text/markdown",
+    ]
+    lines += [f"Requires-Dist: {word(number)} (>=1.{number})" for number in range(100, 100 + REQUIREMENTS)]
+    lines += [f"Project-URL: {word(number)}, https://example.org/{number}" for number in range(6)]
+    parts = []
+    for number in range(PARAGRAPHS):
+        said = f"{texts.words(30)} [{texts.words(2)}](https://example.org/{number}) `{texts.words(1)}`"
+        parts += [f"## {texts.words(3)}", said, f"* {texts.words(6)}\n* **{texts.words(6)}**"]
+        if not number % 5:
+            parts.append(f"```python\nimport {texts.words(1)}\n\nprint({number})\n```")
+    return "\n".join(lines) + "\n\n" + "\n\n".join(parts) + "\n"
 
 
 def _always(path: str) -> Ask:

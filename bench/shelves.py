@@ -1,7 +1,8 @@
 """Many made projects with texts, in an index that is there: `python -m bench.shelves COUNT` with its environment.
 
 The rows are written past the services, since publishing so many files would take an hour; what they are found by is
-made by the product. Words are as common as words are: the n-th one has a share of 1/n.
+made by the product. Words are as common as words are: the n-th one has a share of 1/n. Whoever has an account there owns
+as many of the projects, the newest account most.
 """
 
 from __future__ import annotations
@@ -68,10 +69,13 @@ def main(count: int) -> None:
     from keyhouse.cli.surroundings import open_index  # noqa: PLC0415 - Django is set up by it
 
     open_index()
+    from keyhouse.accounts.models import User  # noqa: PLC0415 - Django is set up by now
+
     numbers = iter(range(count))
     texts = Texts()
+    people = list(User.objects.order_by("-pk"))
     while some := list(islice(numbers, AT_ONCE)):
-        _make(texts, some)
+        _own(people, _make(texts, some))
     from keyhouse.projects.search import filling  # noqa: PLC0415 - Django is set up by now
 
     filling.AT_ONCE = AT_ONCE  # nobody waits for the database meanwhile
@@ -105,7 +109,7 @@ def _without_indexes_over_texts() -> Iterator[None]:
         cursor.execute("VACUUM (ANALYZE)")
 
 
-def _make(texts: Texts, numbers: list[int]) -> None:
+def _make(texts: Texts, numbers: list[int]) -> list[Any]:
     from keyhouse.projects.models import File, Project, Release  # noqa: PLC0415 - Django is set up by now
 
     projects = Project.objects.bulk_create(_projects(texts, numbers))
@@ -119,6 +123,22 @@ def _make(texts: Texts, numbers: list[int]) -> None:
         )
     Project.objects.bulk_update(projects, ["summary", "latest_version", "size"], batch_size=200)
     File.objects.bulk_create([_file(release) for release in Release.objects.bulk_create(releases)])
+    return projects
+
+
+def _own(people: list[Any], projects: list[Any]) -> None:
+    """Give each project an owner: the n-th of the people has a share of 1/n."""
+    from keyhouse.projects.models import Role  # noqa: PLC0415 - Django is set up by now
+
+    if not people:
+        return
+    owners = random.Random(projects[0].name).choices(
+        people, weights=[1 / (number + 1) for number in range(len(people))], k=len(projects)
+    )
+    Role.objects.bulk_create(
+        Role(project=project, user=owner, kind=Role.Kind.OWNER, since_at=project.created_at)
+        for project, owner in zip(projects, owners, strict=True)
+    )
 
 
 def _projects(texts: Texts, numbers: list[int]) -> Iterator[Any]:

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 MEGABYTE = 2**20
+PAYLOAD = b"value = 1\n"
 _WHEEL = "Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\n"
 
 
@@ -19,28 +20,33 @@ PLATFORMS = (
 
 
 def write_wheel(
-    folder: Path, name: str, version: str, payload: bytes = b"value = 1\n", platform: str = "any"
+    folder: Path, name: str, version: str, payload: bytes = PAYLOAD, platform: str = "any"
 ) -> Path:
     """Write a wheel of one module and return its path."""
-    return _write(folder, name, version, {f"{name}.py": payload}, platform)
+    return _write(folder / f"{name}-{version}-py3-none-{platform}.whl", {f"{name}.py": payload})
+
+
+def write_told_wheel(folder: Path, name: str, version: str, metadata: str, tag: str = "py3-none-any") -> Path:
+    """Write a wheel that says that of itself, beside name and version, and return its path."""
+    return _write(folder / f"{name}-{version}-{tag}.whl", {f"{name}.py": tag.encode()}, metadata)
 
 
 def write_large_wheel(folder: Path, name: str, version: str, megabytes: int) -> Path:
     """Write a wheel of about that size whose members hardly compress, 10 MB each."""
     members = {f"{name}/part{number}.bin": os.urandom(10 * MEGABYTE) for number in range(megabytes // 10)}
-    return _write(folder, name, version, members)
+    return _write(folder / f"{name}-{version}-py3-none-any.whl", members)
 
 
-def _write(folder: Path, name: str, version: str, members: dict[str, bytes], platform: str = "any") -> Path:
+def _write(path: Path, members: dict[str, bytes], metadata: str = "Summary: Made up\n") -> Path:
+    name, version, tag = path.stem.split("-", 2)
     info = f"{name}-{version}.dist-info"
     members = {
         **members,
-        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nSummary: Made up\n".encode(),
-        f"{info}/WHEEL": f"{_WHEEL}Tag: py3-none-{platform}\n".encode(),
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{metadata}".encode(),
+        f"{info}/WHEEL": f"{_WHEEL}Tag: {tag}\n".encode(),
     }
-    record = "".join(f"{path},sha256={_digest(body)},{len(body)}\n" for path, body in members.items())
+    record = "".join(f"{member},sha256={_digest(body)},{len(body)}\n" for member, body in members.items())
     members[f"{info}/RECORD"] = (record + f"{info}/RECORD,,\n").encode()
-    path = folder / f"{name}-{version}-py3-none-{platform}.whl"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for member, body in members.items():
             archive.writestr(zipfile.ZipInfo(member, (2024, 1, 1, 0, 0, 0)), body, zipfile.ZIP_DEFLATED)
