@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +12,10 @@ from pytest_django import DjangoAssertNumQueries
 from tests.web.rows import START, make_file, make_project, make_release, make_whole
 
 from keyhouse.core import configuration
+from keyhouse.core.errors import NotFound
 from keyhouse.organizations.models import Organization
 from keyhouse.projects.models import Project
+from keyhouse.web import queries
 
 pytestmark = pytest.mark.django_db
 
@@ -393,3 +396,9 @@ def test_whatever_a_project_holds_its_pages_stay_small(client: Client, sign: str
         page = text_of(client, f"/project/{'a' * 40}/{rest}")
         assert len(page.encode()) < MOST - FURNITURE, rest
         assert "\u202e" not in page
+
+
+@pytest.mark.parametrize("ask", [queries.get_release, queries.metadata_of, queries.description_of])
+def test_a_release_that_is_deleted_while_its_page_is_made_is_not_found(ask: Callable[[int], object]) -> None:
+    with pytest.raises(NotFound):
+        ask(123_456)

@@ -142,8 +142,13 @@ def find_held_release(releases: QuerySet[Release]) -> str | None:
 
 
 def files_of(release: Release) -> QuerySet[File]:
-    """Return the files of a release: the source distribution first, then wheels by name."""
-    return release.files.order_by("-kind", "filename")
+    """Return the files of a release in their order."""
+    return in_their_order(release.files.all())
+
+
+def in_their_order(files: QuerySet[File]) -> QuerySet[File]:
+    """Put the files of a release into the order that pages show: the source distribution first, then wheels by name."""
+    return files.order_by("-kind", "filename")
 
 
 def gather_neighbours(filename: str, blake2: str, kind: str, release: KnownRelease | None) -> Neighbours:

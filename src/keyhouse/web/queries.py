@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
 from django.db.models.functions import Length
 
+from keyhouse.audit.compiled import Compiled, asked_number
 from keyhouse.core import configuration
+from keyhouse.core.errors import NotFound
 from keyhouse.index.model import version_key
 from keyhouse.projects.models import File, IndexPage, Project, Release
-from keyhouse.projects.queries import files_of, visible_projects
+from keyhouse.projects.queries import files_of, in_their_order, visible_projects
 from keyhouse.projects.reading import hidden_from
 from keyhouse.publishing.attestations.continuity import Break, attested_before, find_break
 from keyhouse.web.versions import ReleaseLine, newest_first
 
 LONGEST_SHOWN: Final = 36_000  # characters of a description on the project's own page
+FILES_SHOWN: Final = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,20 +100,35 @@ def open_files_of(release_id: int) -> QuerySet[File]:
 
 
 def get_release(release_id: int) -> ChosenRelease:
-    """Return a release without a description too long for its page."""
+    """Return a release without a description too long for its page; raises NotFound where it was deleted meanwhile."""
+    release: Any = _still_there(_CHOSEN.rows(release_id))
+    gap = find_break(release) if release.has_attested_before else None
+    return ChosenRelease(release, release.shown, release.length > LONGEST_SHOWN, gap)
+
+
+def _chosen() -> QuerySet[Release]:
     fits = Q(length__lte=LONGEST_SHOWN)
     shown = Case(When(fits, then=F("description_html")), default=Value(""), output_field=TextField())
-    release = (
-        Release.objects.defer("description_html")
-        .annotate(length=Length("description_html"))
-        .annotate(
-            shown=shown,
-            has_attested_before=Exists(attested_before(OuterRef("project_id"), OuterRef("created_at"))),
-        )
-        .get(pk=release_id)
+    attested = attested_before(OuterRef("project_id"), OuterRef("created_at"))
+    asked = Release.objects.filter(pk=asked_number(0)).defer("description_html")
+    return asked.annotate(length=Length("description_html")).annotate(
+        shown=shown, has_attested_before=Exists(attested)
     )
-    found = find_break(release) if release.has_attested_before else None
-    return ChosenRelease(release, release.shown, release.length > LONGEST_SHOWN, found)
+
+
+_CHOSEN: Final = Compiled(_chosen)  # every page of a project asks it
+
+
+def first_files_of(release_id: int) -> list[File]:
+    """Return as many files of a release as its page shows, and one more where there is one, those in quarantine among them."""
+    return _FIRST_FILES.rows(release_id)
+
+
+def _first_files() -> QuerySet[File]:
+    return in_their_order(File.objects.filter(release_id=asked_number(0)))[: FILES_SHOWN + 1]
+
+
+_FIRST_FILES: Final = Compiled(_first_files)
 
 
 def find_file_of(release_id: int, filename: str) -> File | None:
@@ -119,8 +137,10 @@ def find_file_of(release_id: int, filename: str) -> File | None:
 
 
 def metadata_of(release_id: int) -> dict[str, Any]:
-    """Return what a release says of itself."""
-    found: dict[str, Any] = Release.objects.values_list("metadata", flat=True).get(pk=release_id)
+    """Return what a release says of itself; raises NotFound where it was deleted meanwhile."""
+    found: dict[str, Any] = _still_there(
+        Release.objects.filter(pk=release_id).values_list("metadata", flat=True)
+    )
     return found
 
 
@@ -151,5 +171,13 @@ def digests_of_files(release_id: int) -> list[str]:
 
 
 def description_of(release_id: int) -> str:
-    """Return the whole rendered description."""
-    return Release.objects.values_list("description_html", flat=True).get(pk=release_id)
+    """Return the whole rendered description; raises NotFound where the release was deleted meanwhile."""
+    found = Release.objects.filter(pk=release_id).values_list("description_html", flat=True)
+    return str(_still_there(found))
+
+
+def _still_there(rows: Iterable[Any]) -> Any:
+    """Return the one row, or raise NotFound."""
+    for row in rows:
+        return row
+    raise NotFound

@@ -11,7 +11,7 @@ from django.shortcuts import render
 from keyhouse.core import actions, configuration
 from keyhouse.core.errors import NotFound
 from keyhouse.projects.models import Project
-from keyhouse.projects.queries import files_of, roles_of_project
+from keyhouse.projects.queries import roles_of_project
 from keyhouse.web import queries
 from keyhouse.web.descriptions import cut_description
 from keyhouse.web.pages import Pages, read_page_number
@@ -24,7 +24,6 @@ from keyhouse.web.release_facts import read_facts
 from keyhouse.web.versions import ReleaseLine
 
 RELEASES_SHOWN: Final = 10
-FILES_SHOWN: Final = 12
 LINES_A_PAGE: Final = 50
 FILES_A_DOCUMENT: Final = 1000
 MOST_DESCRIPTION: Final = 36_000  # bytes on the project's own page
@@ -32,7 +31,7 @@ MOST_DESCRIPTION: Final = 36_000  # bytes on the project's own page
 
 def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
     found = queries.get_release(chosen.id)
-    files = list(files_of(found.release)[: FILES_SHOWN + 1])
+    files = queries.first_files_of(chosen.id)
     shown = [file for file in files if not file.is_quarantined]
     project = looked.project
     own = grounds_of(configuration.current().base_url, project.normalized_name, project.name)
@@ -45,9 +44,9 @@ def _chosen_context(looked: Looked, chosen: ReleaseLine) -> dict[str, Any]:
         "description": "" if is_long else text,
         "description_is_long": is_long,
         "previous": looked.previous,
-        "files": lines_of(shown[:FILES_SHOWN]),
+        "files": lines_of(shown[: queries.FILES_SHOWN]),
         "has_held_files": len(shown) < len(files),
-        "has_more_files": len(files) > FILES_SHOWN,
+        "has_more_files": len(files) > queries.FILES_SHOWN,
         "is_recommended": looked.recommended == chosen,
         "provenance_break": found.provenance_break,
     }
