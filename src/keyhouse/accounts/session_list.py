@@ -29,10 +29,14 @@ class SessionLine:
     """One session: `ends_at` in any case, `idle_ends_at` if it isn't used before."""
 
     session: Session
-    device: str
     is_present: bool
     ends_at: datetime
     idle_ends_at: datetime
+
+    @property
+    def device(self) -> str:
+        """What it was opened with."""
+        return describe(self.session.user_agent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +44,14 @@ class BrowserLine:
     """One browser. `waits` until its `known_at`; `why`: what made it known."""
 
     browser: KnownBrowser
-    device: str
     is_present: bool
     waits: bool
     why: str
+
+    @property
+    def device(self) -> str:
+        """What it calls itself."""
+        return describe(self.browser.user_agent)
 
 
 def sessions_for(user: User, present: str, now: datetime) -> list[SessionLine]:
@@ -53,7 +61,6 @@ def sessions_for(user: User, present: str, now: datetime) -> list[SessionLine]:
     return [
         SessionLine(
             session,
-            describe(session.user_agent),
             session.public_id == present,
             session.created_at + whole,
             min(session.last_seen_at + idle, session.created_at + whole),
@@ -68,7 +75,6 @@ def browsers_for(user: User, visitor: Visitor, now: datetime) -> list[BrowserLin
     return [
         BrowserLine(
             row,
-            describe(row.user_agent),
             here is not None and row.pk == here.pk,
             row.known_at > now,
             HOW[KnownBrowser.How(row.how)],

@@ -214,10 +214,9 @@ def scheduled(mandate: Mandate) -> Iterator[datetime]:
 def _classes_of_names(facts: Facts, policies: Sequence[Policy]) -> dict[Any, Object]:
     """Return of the projects and organizations between which a policy could tell one each, by what it sees in them."""
     found: dict[Any, Object] = {}
-    kinds = {one.kind: "organization" if one.kind == "organization" else "project" for one in facts.authority}
-    for thing in {Object(kinds[one.kind], one.name): None for one in facts.authority if one.name}:
+    for thing, entries in _things_apart(facts, policies):
         narrowed = replace(facts, object=thing)
-        entries = narrowed.entries_of_object
+        vars(narrowed)["entries_of_object"] = entries  # it would look through all for each
         key = tuple(
             (
                 policy.mandate.who.matches(View(facts.person, entries, policy.mandate.announced_at)),
@@ -227,6 +226,35 @@ def _classes_of_names(facts: Facts, policies: Sequence[Policy]) -> dict[Any, Obj
         )
         found.setdefault(key, thing)
     return found
+
+
+def _things_apart(facts: Facts, policies: Sequence[Policy]) -> Iterator[tuple[Object, tuple[Authority, ...]]]:
+    """Yield the projects and organizations with what somebody may do there: of those that differ by name alone the first.
+
+    A name tells apart where a policy has it. Whoever is in a team of an organization may have the same right in thousands.
+    """
+    told_apart = _names_in(policies)
+    held: dict[tuple[str, str], list[Authority]] = {}
+    for one in facts.authority:
+        if one.name:
+            kind = "organization" if one.kind == "organization" else "project"
+            held.setdefault((kind, one.name), []).append(one)
+    seen = set()
+    for (kind, name), entries in held.items():
+        rights = tuple(
+            [(one.kind, one.role, one.since, one.via, one.critical, one.covered_since) for one in entries]
+        )
+        alike = (kind, name if name in told_apart else "", rights)
+        if alike not in seen:
+            seen.add(alike)
+            yield Object(kind, name), tuple(entries)
+
+
+def _names_in(policies: Iterable[Policy]) -> frozenset[str]:
+    every = [leaf for policy in policies for leaf in leaves(policy.mandate.who)]
+    return frozenset().union(
+        *(leaf.names for leaf in every if isinstance(leaf, OfProjects | OfOrganizations))
+    )
 
 
 def _all_instants(
