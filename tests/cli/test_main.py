@@ -11,7 +11,6 @@ import pytest
 from tests.cli.started import environment, keyhouse, serving
 
 from keyhouse import __version__
-from keyhouse.cli.main import COMMANDS
 
 pytestmark = pytest.mark.usefixtures("anew")
 
@@ -33,17 +32,6 @@ def test_help_lists_every_command_with_examples() -> None:
         "dev",
     ):
         assert f"\n  {name} " in done.stdout
-
-
-@pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_every_command_gives_help_where_there_is_no_index(name: str, tmp_path: Path) -> None:
-    folder = Path(sys.modules["keyhouse.cli.main"].__file__ or "").parent
-    if not (folder / f"{name.replace('-', '_')}.py").exists():
-        pytest.skip("not part of this version")
-    done = keyhouse(name, "--help", KEYHOUSE_DATA=str(tmp_path / "none"))
-    assert done.returncode == 0, done.stderr
-    assert "Usage: keyhouse" in done.stdout
-    assert not (tmp_path / "none").exists()
 
 
 def test_the_version_is_the_packages() -> None:

@@ -27,6 +27,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from tests import ready
 from tests.cli.started import NEW, SECONDS, Started, environment, keyhouse, serving, start
 from tests.conftest import skip_or_fail
 
@@ -57,6 +58,7 @@ def test_ctrl_c_stops_it_with_zero_too(tmp_path: Path) -> None:
 
 
 def test_a_relative_data_folder_is_the_callers(tmp_path: Path) -> None:
+    ready.lay(tmp_path / "there", {})
     command = [sys.executable, "-m", "keyhouse", "serve", "--port", "0", "--data", "there"]
     process = subprocess.Popen(command, cwd=tmp_path, env=environment(), stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
@@ -100,6 +102,7 @@ def test_the_set_up_link_is_in_a_file_for_its_owner_and_in_no_log(tmp_path: Path
 
 
 def test_on_a_terminal_everything_is_said_for_people(tmp_path: Path) -> None:
+    ready.lay(tmp_path / "data", {})
     primary, secondary = pty.openpty()
     command = [sys.executable, "-m", "keyhouse", "serve", "--port", "0", "--data", str(tmp_path / "data")]
     process = subprocess.Popen(

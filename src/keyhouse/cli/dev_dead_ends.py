@@ -24,7 +24,7 @@ _INTRODUCTION: Final = """# No account is a dead end
 
 Made by `KEYHOUSE_ENVIRONMENT=test ./run keyhouse dev dead-ends` from the model in `accounts/reachability.py`; a test says when this page is not
 what the model does. Every transition, from each situation each step that is open in it, is driven over HTTP and compared with what the index then says, by
-`tests/accounts/reachability/test_product.py`: a few situations in the ordinary run, all of them by `./run test --all` (three hours of a processor), in 400 parts that are noted once they went well, so
+`tests/accounts/reachability/test_product.py` in `./run test --all` (three hours of a processor; the ordinary run drives ways that have every step), in 400 parts that are noted once they went well, so
 that a long walk goes on where it was stopped. Where two transitions are one to the index, since they differ in what a person has lost alone, one is driven for both; that this is so in the model is
 tried for each of them. What operators do is driven from every dead end, and to the end of the way in a few of each kind.
 

@@ -1,9 +1,9 @@
 """Every transition of the model, driven over HTTP: from each situation each step that is open in it (mandate X10).
 
-`plan.py` says which ones are driven, and why they stand for the others. The ordinary run takes a few situations by chance, the
-same ones always, on SQLite; `./run test --all` takes all of them, in a browser that leaves out pages that nobody reads. A part that
-went well is noted in pytest's cache and left out until anything of the code changes, so that a long walk can be stopped, and
-goes on with what is missing.
+`plan.py` says which ones are driven, and why they stand for the others; to plan takes minutes. So all of this is for
+`./run test --all`, in a browser that leaves out pages that nobody reads; in the ordinary run `test_walks.py` drives ways that
+have every step. A part that went well is noted in pytest's cache and left out until anything of the code changes, so that a long
+walk can be stopped, and goes on with what is missing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ from tests.accounts.reachability.product import HastyBrowser, Walk, fingerprint
 
 from keyhouse.accounts.reachability import WITH_OPERATORS, Situation, everything
 
-SAMPLED = (0, 100, 200, 300)  # parts of which the ordinary run takes a few situations each
-OF_EACH = 3
+pytestmark = pytest.mark.slow
 LEAST_TRANSITIONS = 580_000
 LEAST_DRIVEN = 240_000
 
@@ -46,17 +45,6 @@ def drive(walk: Walk, roots: list[Situation]) -> None:
     assert not walk.differences, f"of {walk.driven} steps\n{walk.told()}"
 
 
-@pytest.mark.django_db
-@pytest.mark.skipif(
-    connection.vendor == "postgresql", reason="to plan takes long; ways with every step are driven there"
-)
-@pytest.mark.parametrize("part", SAMPLED)
-def test_x10_the_index_does_what_the_model_says_in_a_few_situations(walk: Walk, part: int) -> None:
-    found = sorted(shards()[part], key=lambda root: -len(plan().edges[root]))
-    drive(walk, [*found[: OF_EACH - 1], found[-1]])  # the first ones have the most to drive
-
-
-@pytest.mark.slow
 @pytest.mark.django_db
 @pytest.mark.parametrize("part", range(SHARDS))
 def test_x10_the_index_does_what_the_model_says_in_every_situation(
