@@ -1,10 +1,13 @@
 """Run the tests: on SQLite, then those that use the database on PostgreSQL, then the journeys.
 
-    ./run test                 all of it, without what takes long
+    ./run test                 all of it, without what takes long, and by turns what is tried more than once
+    ./run test --turn 2        that, with the second third of what is taken by turns (else the commit says which one)
     ./run test --fast          without PostgreSQL and journeys
     ./run test --all           also what takes long
     ./run test tests/index -k negotiate    anything else goes to pytest
 
+By turns: of the tests that use a database, all are tried on SQLite, and on PostgreSQL a third and what is about the database
+itself; of the pages, a browser looks at a third. Where tests are named, all of them are tried.
 What tests write into their folders stays in memory where there is enough of it, unless TMPDIR names another place.
 PostgreSQL is looked for at KEYHOUSE_TEST_POSTGRES (default postgresql://postgres@127.0.0.1:5432/postgres).
 What is missing is said at the end; where KEYHOUSE_REQUIRE names it, its absence is a failure.
@@ -12,6 +15,7 @@ What is missing is said at the end; where KEYHOUSE_REQUIRE names it, its absence
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import shutil
@@ -23,6 +27,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+ROOT = Path(__file__).parents[1]
 MEMORY = Path("/dev/shm")
 ENOUGH = 4 * 2**30  # bytes of it; a whole run takes less than half
 POSTGRES = os.environ.pop("KEYHOUSE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
@@ -112,10 +117,29 @@ def roomy_memory() -> Path | None:
     return MEMORY if shutil.disk_usage(MEMORY).free > ENOUGH else None
 
 
+def turn_of_commit() -> str:
+    """Return which third the commit takes, 1 to 3; 1 where there is none."""
+    asked = ["git", "rev-parse", "HEAD"]
+    try:
+        commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return "1"
+    return str(int(commit, 16) % 3 + 1)
+
+
 def main(arguments: list[str]) -> int:
     """Run all phases, also after one failed, and say how each ended."""
-    options = {argument for argument in arguments if argument in {"--fast", "--all"}}
-    rest = [argument for argument in arguments if argument not in options]
+    parser = argparse.ArgumentParser(prog="./run test", add_help=False, allow_abbrev=False)
+    parser.add_argument("--turn", choices=("1", "2", "3"))
+    known, others = parser.parse_known_args(arguments)
+    options = {argument for argument in others if argument in {"--fast", "--all"}}
+    rest = [argument for argument in others if argument not in options]
+    if not rest and "--all" not in options:
+        turn = known.turn or turn_of_commit()
+        os.environ["KEYHOUSE_TEST_TURN"] = str(int(turn) - 1)
+        print(
+            f"By turns: part {turn} of 3 of what is tried more than once; --turn names another, --all takes all."
+        )
     missing: set[str] = set()
     with surroundings():
         done = [(phase.name, *run(phase, rest, missing)) for phase in phases(options)]

@@ -1,11 +1,23 @@
-"""What is tried over and over: a few times in an ordinary run, and as often as is named with `--all`."""
+"""What is tried over and over: a few times in an ordinary run, and as often as is named with `--all`.
+
+An ordinary run of everything takes its turn with what is tried elsewhere already: a third on PostgreSQL of what was tried on SQLite,
+a third of the pages that a browser looks at. Which third, the commit says (`tests/run.py`), so that each has its turn soon.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, TypeVar
 
 import pytest
+
+T = TypeVar("T")
+
+TURNS: Final = 3
+TURN: Final = os.environ.get("KEYHOUSE_TEST_TURN", "")  # empty: all is asked for
+# what depends on which database it is: what happens at once, is killed, or is put into words for each kind of it
+APART: Final = ("/faults/", "/audit/", "/search", "at_once", "race", "parallel", "killed", "migrat", "kept")
 
 
 def seeds(few: int, most: int) -> list[Any]:
@@ -13,17 +25,20 @@ def seeds(few: int, most: int) -> list[Any]:
     return [pytest.param(seed, marks=pytest.mark.slow if seed >= few else ()) for seed in range(most)]
 
 
-FAMILY = 12
-"""From so many cases on a test goes through a list: of routes, cells of a table, odd signs."""
-EACH = 3
+def in_turn(several: Sequence[T]) -> list[T]:
+    """Return those whose turn it is."""
+    return list(several[int(TURN) :: TURNS]) if TURN else list(several)
 
 
 def mark_the_spared(tests: Iterable[pytest.Item]) -> None:
-    """Leave of each long list every third case, and mark the others `slow`: where the same list is tried whole elsewhere."""
-    cases: dict[str, list[pytest.Item]] = {}
-    for test in tests:
-        cases.setdefault(test.nodeid.partition("[")[0], []).append(test)
-    for family in cases.values():
-        if len(family) >= FAMILY:
-            for test in (test for number, test in enumerate(family) if number % EACH):
-                test.add_marker("slow")
+    """Mark `slow` whose turn it isn't of the tests that use a database, where all of them are tried on another."""
+    shared = [test for test in tests if test.get_closest_marker("database") and not is_apart(test.nodeid)]
+    due = set(in_turn(shared))
+    for test in shared:
+        if test not in due:
+            test.add_marker("slow")
+
+
+def is_apart(name: str) -> bool:
+    """Whether a test is about the database itself: it is tried on each, every time."""
+    return any(word in name for word in APART)
