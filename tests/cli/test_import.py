@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -36,7 +37,7 @@ def test_a_folder_is_tried_imported_and_passed_over(filled: Place, packages: Pat
     assert (done.returncode, done.stderr) == (0, "")
     found = json.loads(report.read_text())
     assert (found["kind"], found["is_whole"], found["ownerless"]) == ("folder", True, [])
-    assert found["totals"]["files"] == {"imported": 1, "here": 0, "refused": 0, "failed": 0}
+    assert found["totals"]["files"] == {"imported": 1, "here": 0, "left-out": 0, "refused": 0, "failed": 0}
     assert [row["filename"] for row in found["files"]] == [wheel.name]
     build_sdist(packages, "beta", "3.0", metadata=b"x"), (packages / "x-[red]1.0.egg").write_bytes(b"")
     again = filled.run("import", "--json", packages, "--owner", "ada", "--workers", "2")
@@ -44,10 +45,52 @@ def test_a_folder_is_tried_imported_and_passed_over(filled: Place, packages: Pat
     assert json.loads(again.stdout)["totals"]["files"] == {
         "imported": 0,
         "here": 1,
+        "left-out": 0,
         "refused": 2,
         "failed": 0,
     }
     assert filled.run("storage", "verify").returncode == 0
+
+
+def test_a_file_that_was_yanked_alone_is_named_and_no_failure(filled: Place, tmp_path: Path) -> None:
+    web = tmp_path / "mirror" / "web"
+    for below in ("simple/beta", "packages/aa"):
+        (web / below).mkdir(parents=True)
+    wheel, sdist = (build(web / "packages" / "aa", "beta", "3.0") for build in (build_wheel, build_sdist))
+    files = [
+        {
+            "filename": path.name,
+            "url": f"../../packages/aa/{path.name}",
+            "hashes": {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()},
+            "yanked": "broken" if path == sdist else False,
+        }
+        for path in (wheel, sdist)
+    ]
+    page = {"meta": {"api-version": "1.0"}, "name": "beta", "files": files}
+    (web / "simple" / "beta" / "index.v1_json").write_text(json.dumps(page))
+    report = tmp_path / "report.json"
+    for imported in (1, 0):
+        done = filled.run("import", web.parent, "--owner", "ada", "--report", report)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "0 refused, 0 did not come" in done.stdout
+        [told] = [line for line in done.stdout.splitlines() if line.startswith("Left out")]
+        assert told.endswith(f"not the rest of their release: {sdist.name}")
+        found = json.loads(report.read_text())
+        assert found["totals"]["files"] == {
+            "imported": imported,
+            "here": 1 - imported,
+            "left-out": 1,
+            "refused": 0,
+            "failed": 0,
+        }
+        rows = {row["filename"]: (row["outcome"], row["code"]) for row in found["files"]}
+        assert rows[sdist.name] == ("left-out", "yanked-alone")
+    (web / "packages" / "aa" / "x.egg").write_bytes(b"")
+    files.append({**files[0], "filename": "x.egg", "url": "../../packages/aa/x.egg"})
+    (web / "simple" / "beta" / "index.v1_json").write_text(json.dumps(page))
+    done = filled.run("import", web.parent, "--owner", "ada")
+    assert done.returncode == 1  # what is refused beside it still fails
+    assert "1 refused" in done.stdout
 
 
 @pytest.mark.parametrize(

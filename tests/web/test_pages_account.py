@@ -18,7 +18,7 @@ from keyhouse.projects.collaborators.models import ProjectInvitation
 from keyhouse.projects.models import Role
 
 pytestmark = pytest.mark.django_db
-QUESTIONS = 13
+QUESTIONS = 14
 
 
 def own_project(user: User, name: str) -> None:

@@ -30,7 +30,7 @@ from keyhouse.publishing.importing.names import Wanted
 from keyhouse.publishing.importing.owners import Line, Owners, read_owners
 from keyhouse.publishing.importing.pending import ownerless_projects, remind, who_has_not_come
 from keyhouse.publishing.importing.report import Report, writing
-from keyhouse.publishing.importing.rows import FAILED, HERE, IMPORTED, REFUSED, Row
+from keyhouse.publishing.importing.rows import FAILED, HERE, IMPORTED, LEFT_OUT, REFUSED, Row
 from keyhouse.publishing.importing.running import Import, Orders
 from keyhouse.publishing.importing.sources.choosing import KINDS, Choice, open_source
 from keyhouse.publishing.upload.submission import rules_in_use
@@ -102,7 +102,8 @@ def run(source: str, **given: Any) -> None:
     """Import what FOLDER or URL holds: distributions, a bandersnatch tree, devpi, any index for pip.
 
     Every file is judged by the rules of an upload. What is here already is passed over, so that the same command goes
-    on where it was stopped. Exit code 1 where a file was refused or did not come.
+    on where it was stopped. Exit code 1 where a file was refused or did not come; what the source has yanked alone is
+    left out, and said.
 
     \b
     Examples:
@@ -258,6 +259,7 @@ class _Shown:
 
     def __init__(self, *, is_dry: bool) -> None:
         self._is_dry, self._refused, self._surplus = is_dry, list[Row](), 0
+        self._left_out: list[str] = []
         self._done, self._told_at = 0, time.monotonic()
         self._update: Callable[[Row], None] = self._line
 
@@ -285,6 +287,8 @@ class _Shown:
                 self._refused.append(row)
             else:
                 self._surplus += 1
+        elif row.outcome == LEFT_OUT:
+            self._left_out.append(row.filename)
         self._update(row)
 
     def tell(self, work: Import, stopped: Refusal | None) -> None:
@@ -299,6 +303,10 @@ class _Shown:
         )
         for code, count in work.totals.forgiven.most_common():
             click.echo(f"forgiven: {code} ({count:,} files)")
+        if self._left_out:
+            click.echo(
+                f"Left out, since the source has yanked them and not the rest of their release: {_named(self._left_out)}"
+            )
         if work.ownerless:
             click.echo(f"Without an owner: {_named(work.ownerless)}")
         if work.yanked:

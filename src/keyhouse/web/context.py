@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
@@ -30,6 +31,8 @@ from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.models import OrganizationApplication
 from keyhouse.projects.collaborators.queries import invitations_of_person
 from keyhouse.projects.models import Project
+from keyhouse.safety.models import Switch
+from keyhouse.safety.switches.queries import rows_on
 from keyhouse.web import notices, ways_on
 from keyhouse.web.operating import Tab, tabs_of
 
@@ -50,6 +53,7 @@ class Site:
     actor: Actor
     tabs: tuple[Tab, ...]  # of the console, as far as the actor may open it
     announcements: list[Announcement]
+    stops: dict[str, Switch]  # the switches that are on
     warning: Warned | None
     find_standing: Callable[[], Standing | None]
     find_own: Callable[[], Own | None]
@@ -90,7 +94,7 @@ class Own:
 
 def site(request: HttpRequest) -> dict[str, Site]:
     """Return the context of every page: `site`."""
-    settings = configuration.current()
+    settings, now = configuration.current(), clock.now()
     return {
         "site": Site(
             name="Keyhouse",
@@ -101,7 +105,8 @@ def site(request: HttpRequest) -> dict[str, Site]:
             version=__version__,
             actor=(actor := getattr(request, "actor", NOBODY)),
             tabs=tabs_of(actor),
-            announcements=_announced(),
+            announcements=_announced(now),
+            stops=_stops(now),
             warning=_warning_on(request),
             find_standing=partial(_show_standing, request),
             find_own=partial(_find_own, actor),
@@ -109,12 +114,20 @@ def site(request: HttpRequest) -> dict[str, Site]:
     }
 
 
-def _announced() -> list[Announcement]:
+def _announced(now: datetime) -> list[Announcement]:
     """Return what stands on every page; a page that tells of a broken database opens without."""
     try:
-        return live_announcements(clock.now())
+        return live_announcements(now)
     except (DatabaseError, InterfaceError):
         return []
+
+
+def _stops(now: datetime) -> dict[str, Switch]:
+    """Return what is stopped, asked anew for each page, so that none tells it late; without a database, nothing."""
+    try:
+        return rows_on(now)
+    except (DatabaseError, InterfaceError):
+        return {}
 
 
 def _warning_on(request: HttpRequest) -> Warned | None:

@@ -11,10 +11,12 @@ from typing import Any, Final
 from keyhouse.core import clock
 from keyhouse.core.errors import Refusal, Situation
 from keyhouse.distfiles.findings import Finding, UnacceptableError, shown
+from keyhouse.publishing.importing.errors import YankedAlone
 
 IMPORTED: Final = "imported"  # in a dry run: it would be
 HERE: Final = "here"  # the very same file is in the index already
 REFUSED: Final = "refused"  # it won't be taken however often it is tried
+LEFT_OUT: Final = "left-out"  # it was yanked alone: nobody can mend that, and a run is complete without it
 _LONGEST: Final = 250
 FAILED: Final = "failed"  # it didn't come; trying again may help
 
@@ -57,8 +59,10 @@ def _readable(text: str) -> str:
 
 
 def refused(project: str, filename: str, refusal: Refusal, **told: Any) -> Row:
-    """Return the row of something that was refused, or that failed for now."""
-    outcome = FAILED if refusal.situation is Situation.UNAVAILABLE else REFUSED
+    """Return the row of something that was refused, that failed for now, or that is left out."""
+    outcome = LEFT_OUT if isinstance(refusal, YankedAlone) else REFUSED
+    if refusal.situation is Situation.UNAVAILABLE:
+        outcome = FAILED
     found = refusal.finding if isinstance(refusal, UnacceptableError) else None
     return Row(
         project=_readable(project),
@@ -93,7 +97,7 @@ class Totals:
 
     @property
     def is_complete(self) -> bool:
-        """Whether everything that was offered is in the index."""
+        """Whether everything that was offered is in the index, or is left out for good."""
         return not (self.files[REFUSED] or self.files[FAILED])
 
     def as_json(self) -> Mapping[str, Any]:
@@ -101,7 +105,7 @@ class Totals:
         return {
             "projects": self.projects,
             "made_projects": self.made_projects,
-            "files": {outcome: self.files[outcome] for outcome in (IMPORTED, HERE, REFUSED, FAILED)},
+            "files": {outcome: self.files[outcome] for outcome in (IMPORTED, HERE, LEFT_OUT, REFUSED, FAILED)},
             "bytes": self.bytes,
             "codes": dict(self.codes.most_common()),
             "forgiven": dict(self.forgiven.most_common()),

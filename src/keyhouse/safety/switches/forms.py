@@ -32,7 +32,7 @@ class FreezeForm(forms.Form):
     reason = forms.CharField(
         max_length=LONGEST_REASON,
         label="Reason",
-        help_text="Everybody who is refused reads it, also in the output of twine and uv.",
+        help_text="Everybody who is refused reads it, also in the output of twine and uv; of everything, each page tells it.",
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     lasts = forms.ChoiceField(

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.db.models import DateTimeField, Q, QuerySet
+
+from keyhouse.audit.compiled import Asked, Compiled
 from keyhouse.core import clock
 from keyhouse.core.switches import NAMES, Stop
 from keyhouse.projects import sql
@@ -60,6 +63,19 @@ def all_switches(now: datetime) -> list[Shown]:
 def thrown_switches(now: datetime) -> list[Shown]:
     """Return the switches that are on, in their order."""
     return [switch for switch in all_switches(now) if switch.is_on]
+
+
+def rows_on(now: datetime) -> dict[str, Switch]:
+    """Return the switches that are on, by their names."""
+    return {row.name: row for row in _ON.rows(now)}
+
+
+def _on() -> QuerySet[Switch]:
+    lasts = Q(until_at__isnull=True) | Q(until_at__gt=Asked(0, DateTimeField()))
+    return Switch.objects.filter(lasts, since_at__isnull=False)
+
+
+_ON: Final = Compiled(_on)  # every page asks it
 
 
 def get_switch(name: str, now: datetime) -> Shown:
