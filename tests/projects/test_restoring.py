@@ -410,6 +410,30 @@ def test_a_release_comes_back_beside_bytes_that_are_elsewhere_now(alpha: Actor) 
     }
 
 
+@pytest.mark.parametrize("kind", ["release", "project"])
+def test_whose_the_same_bytes_are_is_told_to_those_who_may_read_them_alone(
+    kind: str, alpha: Actor, bob: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    removal = DELETIONS[kind](alpha)
+    for number, content in enumerate((WHEEL, SDIST)):
+        hidden = f"secret_plan-{number}.0-py3-none-any.whl"
+        publish(bob, project="Secret.Plan", version=f"{number}.0", filename=hidden, content=content)
+    Project.objects.filter(name="Secret.Plan").update(reads="roles")
+    assert "secret_plan" in refused(RestoreImpossible, removal, alpha).sentence  # a public index hides nothing
+    monkeypatch.setattr(
+        configuration, "_current", dataclasses.replace(configuration.current(), reads="private")
+    )
+    told = refused(RestoreImpossible, removal, alpha)
+    assert "secret" not in f"{told.sentence} {told.fix}".lower()
+    assert "a file that you may not read has taken its place" in told.sentence
+    files = list(aside.kept_files(removal))
+    assert set(queries.find_alike(files, alpha).values()) == {"a file that you may not read"}
+    for knows in (bob, actor.host()):
+        assert all(name.startswith("secret_plan-") for name in queries.find_alike(files, knows).values())
+    give_role("secret-plan", alpha, "maintainer")
+    assert "secret_plan" in refused(RestoreImpossible, removal, alpha).sentence
+
+
 def test_what_was_yanked_comes_into_a_yanked_release_only(alpha: Actor) -> None:
     file = deleting.delete_file(NAME, WHEEL, by=alpha)
     life_cycle.yank_release(NAME, "1.0", "leaks keys", by=alpha)

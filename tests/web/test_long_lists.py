@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
 
 MOST_BYTES: Final = 100_000
 MANY: Final = 130  # several pages of each
+ROBOTS: Final = 70
 AGENT: Final = 'Mozilla/5.0 "<odd>" ' * 15  # 300 characters, the longest that is kept
 WORDS: Final = '"Quoted" & <kept> for a long reason. ' * 8
 NEXT: Final = re.compile(r'<a class="button quiet" rel="next" href="\?([^"]*)">')
@@ -174,6 +175,32 @@ def grow_account(user: User, project: Project) -> None:
     hulls = [project, *Project.objects.filter(name__startswith="hull-")[:11]]
     through: Any = Token.projects.through
     through.objects.bulk_create(through(token=one, project=hull) for one in tokens for hull in hulls)
+    grow_robots(user, {"project": project})
+    robots = grow_robots(user, {"organization": Organization.objects.get()})
+    hulls = list(Project.objects.filter(name__startswith="hull-")[:100])
+    through.objects.bulk_create(through(token=one, project=hull) for one in robots for hull in hulls)
+
+
+def grow_robots(user: User, home: dict[str, Any]) -> list[Token]:
+    """Make robot tokens as they are after years: those that ended stay until somebody revokes them."""
+    now = clock.now()
+    return Token.objects.bulk_create(
+        Token(
+            id=uuid.uuid4(),
+            key_id="none",
+            user=user,
+            description=f"robot-{number:03}",
+            networks=["2001:db8:85a3:8d3:1319:8a2e:370:7348/128"] * 20,
+            actions=["upload"],
+            minted_at=now - timedelta(days=400, seconds=number),
+            minted_methods=["password"],
+            minted_proof_at=now,
+            expires_at=now - timedelta(days=35),
+            last_used_client=AGENT,
+            **home,
+        )
+        for number in range(ROBOTS)
+    )
 
 
 LISTS: Final[dict[str, tuple[tuple[str, str, int], ...]]] = {
@@ -194,6 +221,8 @@ LISTS: Final[dict[str, tuple[tuple[str, str, int], ...]]] = {
         ("page", r"/person/(crew-member-\d+)/remove/", MANY),
         ("projects", r'class="name break">(hull-\d+)<', MANY),
     ),
+    MANAGED + "robot-tokens/": (("page", r'<span class="break">(robot-\d+)<', ROBOTS),),
+    "/manage/project/alpha/robot-tokens/": (("page", r'<span class="break">(robot-\d+)<', ROBOTS),),
     "/manage/project/alpha/people/": (
         ("page", r"/people/(crew-member-\d+)/role/", MANY),
         ("invited", r'<span class="break">(invited-\d+)<', MANY),
@@ -212,7 +241,8 @@ def walk(visit: Visit, path: str, key: str, line: str) -> list[str]:
         assert len(answer.content) < MOST_BYTES, f"{path}{query}: {len(answer.content)}"
         page = answer.content.decode()
         found += dict.fromkeys(re.findall(line, page))
-        after = [html.unescape(href) for href in NEXT.findall(page) if href.startswith(f"{key}=")]
+        links = [html.unescape(href) for href in NEXT.findall(page)]
+        after = [href for href in links if href.rpartition("&")[2].startswith(f"{key}=")]
         if not after:
             return found
         query = f"?{after[0]}"
@@ -224,6 +254,17 @@ def test_every_page_of_a_long_list_is_small_and_every_line_is_on_one(ada: User) 
         for key, line, count in lists:
             found = walk(visit, path, key, line)
             assert (len(found), len(set(found))) == (count, count), (path, key)
+
+
+def test_of_two_lists_on_a_page_each_stays_where_it_is_while_the_other_goes_on(ada: User) -> None:
+    visit = Visit(ada)
+    pairs = [(path, lists[1][0]) for path, lists in LISTS.items() if len(lists) > 1]
+    assert pairs
+    for path, other in pairs:
+        page = visit.get(f"{path}?page=2&{other}=2").content.decode()
+        assert set(map(html.unescape, NEXT.findall(page))) == {f"{other}=2&page=3", f"page=2&{other}=3"}, path
+        page = visit.get(f"{path}?page=%22%3E%3Cb&{other}=1").content.decode()  # what is no number isn't carried on
+        assert set(NEXT.findall(page)) == {"page=2", f"{other}=2"}, path
 
 
 def test_what_stands_on_a_later_page_can_be_acted_on(ada: User) -> None:

@@ -69,5 +69,5 @@ def test_home_asks_a_fixed_number_of_questions(
 ) -> None:
     for number in range(12):
         make_whole(f"project-{number}")
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         text_of(client, "/")

@@ -104,7 +104,7 @@ def test_search_asks_a_fixed_number_of_questions(
     for number in range(30):
         make_project(f"thing-{number}")
     fill()
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         assert client.get("/search/?q=thing").status_code == 200
 
 

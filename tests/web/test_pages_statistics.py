@@ -77,7 +77,7 @@ def test_a_year_of_many_releases_stays_small_in_few_questions(
         for on in days[:90]
         for release in releases
     )
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         response = client.get("/project/alpha/statistics/?days=365")
     assert response.status_code == 200
     assert len(response.content) < 100_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
@@ -20,10 +21,11 @@ def page_of(
     return Paginator(rows, lines).get_page(request.GET.get(key))
 
 
-def pager(page: Page[Any], key: str = "page") -> dict[str, int | str | None]:
-    """Return what the template of page links shows."""
+def pager(page: Page[Any], key: str = "page", /, **others: Page[Any]) -> dict[str, int | str | None]:
+    """Return what the template of page links shows; `others`: lists beside it, by their keys, which stay where they are."""
     return {
         "key": key,
+        "kept": urlencode({key: other.number for key, other in others.items() if other.number > 1}),
         "number": page.number,
         "count": page.paginator.num_pages,
         "before": page.number - 1 if page.has_previous() else None,

@@ -38,10 +38,10 @@ def sessions(request: AskedRequest) -> HttpResponse:
     page, browsers = page_of(request, lines, LINES), page_of(request, known, LINES, BROWSERS)
     context = {
         "lines": page,
-        "pages": pager(page),
+        "pages": pager(page, **{BROWSERS: browsers}),
         "has_others": len(lines) > 1,
         "browsers": browsers,
-        "browser_pages": pager(browsers, BROWSERS),
+        "browser_pages": pager(browsers, BROWSERS, page=page),
         "first_is_trusted": session.user.first_browser_at is None,
         "idle_minutes": settings.session_idle_minutes,
         "hours": settings.session_hours,

@@ -58,10 +58,10 @@ def unused_tokens_of(user_id: int, now: datetime) -> list[Token]:
 _WORKING: Final = Compiled(lambda: _working(asked_number(0), asked_instant(1)))
 
 
-def robots_of(home: Home) -> list[Token]:
+def robots_of(home: Home) -> QuerySet[Token]:
     """Return the robot tokens of a project or organization that are not revoked, newest first, with whoever stands behind each."""
     rows = Token.objects.filter(at_home(home), revoked_at__isnull=True)
-    return list(rows.select_related("user").prefetch_related("projects").order_by("-minted_at"))
+    return rows.select_related("user").prefetch_related("projects").order_by("-minted_at", "pk")
 
 
 def find_robot(home: Home, token_id: UUID) -> Token | None:

@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions, clock
 from keyhouse.credentials.tokens import homes, letters, queries
 from keyhouse.credentials.tokens import robots as service
@@ -94,11 +95,13 @@ def confirm(request: HttpRequest, name: str, token_id: uuid.UUID) -> HttpRespons
 def show_robots(request: HttpRequest, room: Room, *, may_mint: bool) -> HttpResponse:
     """List the robot tokens of a home, to its owners with what they can do about them."""
     owners = room.home.owner_ids()
+    page = page_of(request, queries.robots_of(room.home), LINES_WITH_ACTS)
     context = {
         "lines": [
             (line, line.token.user_id not in owners, _reached(line.token))
-            for line in lines_of(queries.robots_of(room.home))
+            for line in lines_of(page.object_list)
         ],
+        "pages": pager(page),
         "now": clock.now(),
         "most": MAX_ROBOTS,
         "may_mint": may_mint,

@@ -34,9 +34,9 @@ def blockers(request: AskedRequest, name: str) -> HttpResponse:
     context = {
         "project": found,
         "blockers": page,
-        "pages": pager(page),
+        "pages": pager(page, **{PUBLISHERS: lines}),
         "publishers": lines,
-        "publisher_pages": pager(lines, PUBLISHERS),
+        "publisher_pages": pager(lines, PUBLISHERS, page=page),
         "can_nudge": allows_role(kind, nudging.NUDGE),
     }
     return render(request, "mandate/project.html", context)

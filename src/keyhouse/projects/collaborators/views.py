@@ -206,11 +206,11 @@ def _context(request: HttpRequest, found: Project) -> dict[str, Any]:
     others = page_of(request, _by_others(found) if found.organization_id else [], LINES_WITH_ACTS, OTHERS)
     return context | {
         "people": [(role, changes.get(role.user_id)) for role in page],
-        "pages": pager(page),
+        "pages": pager(page, **{OTHERS: others, INVITED: invitations}),
         "others": others,
-        "other_pages": pager(others, OTHERS),
+        "other_pages": pager(others, OTHERS, page=page, **{INVITED: invitations}),
         "invitations": invitations,
-        "invited_pages": pager(invitations, INVITED),
+        "invited_pages": pager(invitations, INVITED, page=page, **{OTHERS: others}),
         "now": clock.now(),
     }
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Q, QuerySet
 
 from keyhouse.core.actions import Thing
+from keyhouse.core.actor import Actor
 from keyhouse.organizations.models import Membership
+from keyhouse.projects import reading
 from keyhouse.projects.life_cycle.errors import NothingToRestore
 from keyhouse.projects.life_cycle.models import KeptRole, Removal
 from keyhouse.projects.models import File, Project
@@ -83,14 +86,22 @@ def was_owner(user_id: int | None, thing: Thing | None) -> bool:
     return owned.filter(normalized_name=thing.name).exists()
 
 
-def find_alike(files: Iterable[File]) -> dict[str, str]:
-    """Return by the names of these files which file is here that has the name or the bytes of one, where there is one."""
-    kept, found = list(files), {}
+def find_alike(files: Iterable[File], by: Actor) -> dict[str, str]:
+    """Return by the names of these files which file is here that has the name or the bytes of one, where there is one.
+
+    That there is one can't be kept from whoever brings them back; its name is, where they may not read its project.
+    """
+    kept, found = list(files), dict[str, str]()
     for start in range(0, len(kept), 100):
         some = kept[start : start + 100]
         names, digests = [file.filename for file in some], [file.blake2 for file in some]
         here = File.objects.filter(filename__in=names) | File.objects.filter(blake2__in=digests)
-        for filename, blake2 in here.order_by("pk").values_list("filename", "blake2"):
-            alike = (one.filename for one in some if one.filename == filename or one.blake2 == blake2)
-            found.update(dict.fromkeys(alike, filename))
+        for filename, blake2, project in here.order_by("pk").values_list(*_TOLD):
+            alike = [one.filename for one in some if one.filename == filename or one.blake2 == blake2]
+            is_told = by.kind == "host" or filename in alike or not reading.is_hidden(by.user_id, project)
+            found.update(dict.fromkeys(alike, filename if is_told else _UNTOLD))
     return found
+
+
+_TOLD: Final = ("filename", "blake2", "project__normalized_name")
+_UNTOLD: Final = "a file that you may not read"

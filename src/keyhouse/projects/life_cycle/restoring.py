@@ -70,7 +70,7 @@ def _restore_part(name: str, removal_id: int, kind: Removal.Kind, by: Actor) -> 
     def act() -> Project:
         project, removal = _lock_part(name, removal_id, kind, by)
         files = list(aside.kept_files(removal))
-        places = find_places(project, removal, files)
+        places = find_places(project, removal, files, by)
         coming = [file for file in files if file.filename not in places.taken]
         _require_place(project, removal, places, coming, by)
         aside.put_back_part(removal, coming, places.here.pk if places.here else None)
@@ -99,10 +99,10 @@ class Places:
     taken: Mapping[str, str]
 
 
-def find_places(project: Project, removal: Removal, files: Sequence[File]) -> Places:
+def find_places(project: Project, removal: Removal, files: Sequence[File], by: Actor) -> Places:
     """Return where the files that the deletion of a file or a release kept would go now."""
     here = project_rules.find_equal_release(projects.known_releases(project.pk), removal.version)
-    taken = queries.find_alike(files)
+    taken = queries.find_alike(files, by)
     sdists = File.objects.filter(project=project, release_id=here.pk if here else 0, kind="sdist")
     sdist = sdists.values_list("filename", flat=True).first()
     if sdist is not None:
@@ -125,7 +125,7 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
         files = list(aside.kept_files(removal))
         roles = _living_roles(removal)
         _require_name(removal, roles, by)
-        raise_refusal(rules.judge_place(next(iter(queries.find_alike(files).values()), "")))
+        raise_refusal(rules.judge_place(next(iter(queries.find_alike(files, by).values()), "")))
         aside.put_back(removal)
         _use_names(files)
         project = Project.objects.get(pk=removal.project_key)

@@ -198,7 +198,7 @@ def _restore_part(
     if form.is_valid():
         restore(found.normalized_name, removal.pk, by=actor_of(request))
         return to(found)
-    places = restoring.find_places(found, removal, list(aside.kept_files(removal)))
+    places = restoring.find_places(found, removal, list(aside.kept_files(removal)), actor_of(request))
     context = context_of(request, found) | {"removal": removal, "places": places, "form": form}
     return render(request, "projects/restore.html", context)
 

@@ -81,9 +81,9 @@ def compliance(request: HttpRequest, name: str) -> HttpResponse:
     lines = page_of(request, weak_publishers_in(found), LINES_WITH_ACTS, PUBLISHERS)
     lacking = {
         "blockers": page,
-        "pages": pager(page),
+        "pages": pager(page, **{PUBLISHERS: lines}),
         "publishers": lines,
-        "publisher_pages": pager(lines, PUBLISHERS),
+        "publisher_pages": pager(lines, PUBLISHERS, page=page),
     }
     context = context_of(request, found, "compliance") | lacking
     return render(request, "organizations/compliance.html", context)

@@ -43,7 +43,12 @@ def people(request: HttpRequest, name: str) -> HttpResponse:
     context = context_of(request, found, "people") | {"people": page, "pages": pager(page)}
     if context["is_owner"]:
         waiting = page_of(request, queries.open_invitations_of(found), LINES_WITH_ACTS, INVITED)
-        context |= {"invitations": waiting, "invited_pages": pager(waiting, INVITED), "now": clock.now()}
+        context |= {
+            "pages": pager(page, **{INVITED: waiting}),
+            "invitations": waiting,
+            "invited_pages": pager(waiting, INVITED, page=page),
+            "now": clock.now(),
+        }
     return show_form(request, "organizations/people.html", form, context)
 
 

@@ -69,9 +69,9 @@ def team(request: HttpRequest, name: str, team_name: str) -> HttpResponse:
     context = context_of(request, found, "teams") | {
         "team": chosen,
         "people": page,
-        "pages": pager(page),
+        "pages": pager(page, **{PROJECTS: projects}),
         "projects": projects,
-        "project_pages": pager(projects, PROJECTS),
+        "project_pages": pager(projects, PROJECTS, page=page),
     }
     return show_form(request, "organizations/team.html", form, context)
 

@@ -60,7 +60,7 @@ def project(request: HttpRequest, name: str, version: str = "") -> HttpResponse:
     if looked.project.status == Project.Status.QUARANTINED:
         return render(request, "site/quarantined.html", looked.context)
     context = looked.context | {
-        "history": looked.history[:RELEASES_SHOWN],
+        "history": _with_means(looked.history[:RELEASES_SHOWN]),
         "people": roles_of_project(looked.project),
         "organization": looked.project.organization,
         "version_asked": version,
@@ -78,9 +78,13 @@ def releases(request: HttpRequest, name: str) -> HttpResponse:
     looked.require_open()
     pages = Pages(read_page_number(request.GET.get("page", "")), len(looked.history), LINES_A_PAGE)
     shown = looked.history[pages.first : pages.first + pages.length]
-    means = queries.means_of_releases([line.id for line in shown])
-    lines = [replace(line, published=means_of_release(means.get(line.id, ()))) for line in shown]
-    return render(request, "site/releases.html", looked.context | {"history": lines, "pages": pages})
+    context = {"history": _with_means(shown), "pages": pages}
+    return render(request, "site/releases.html", looked.context | context)
+
+
+def _with_means(lines: list[ReleaseLine]) -> list[ReleaseLine]:
+    means = queries.means_of_releases([line.id for line in lines])
+    return [replace(line, published=means_of_release(means.get(line.id, ()))) for line in lines]
 
 
 @actions.classified(GET="site.read")
