@@ -94,7 +94,13 @@ def test_a_devpi_index_moves_in(
         for path in dist:
             upload_by_form(devpi, path)
         before = install(f"{devpi.url}/+simple/")
-        assert moved(keyhouse, devpi.url) == {"imported": 4, "here": 0, "left-out": 0, "refused": 0, "failed": 0}
+        assert moved(keyhouse, devpi.url) == {
+            "imported": 4,
+            "here": 0,
+            "left-out": 0,
+            "refused": 0,
+            "failed": 0,
+        }
         told = json.loads(servers.fetch(f"{devpi.url}/alpha", {"Accept": "application/json"})[0])["result"]
         assert moved(keyhouse, f"{devpi.url}/+simple/") == {
             "imported": 0,

@@ -419,7 +419,9 @@ def test_whose_the_same_bytes_are_is_told_to_those_who_may_read_them_alone(
         hidden = f"secret_plan-{number}.0-py3-none-any.whl"
         publish(bob, project="Secret.Plan", version=f"{number}.0", filename=hidden, content=content)
     Project.objects.filter(name="Secret.Plan").update(reads="roles")
-    assert "secret_plan" in refused(RestoreImpossible, removal, alpha).sentence  # a public index hides nothing
+    assert (
+        "secret_plan" in refused(RestoreImpossible, removal, alpha).sentence
+    )  # a public index hides nothing
     monkeypatch.setattr(
         configuration, "_current", dataclasses.replace(configuration.current(), reads="private")
     )

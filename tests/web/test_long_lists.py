@@ -263,7 +263,9 @@ def test_of_two_lists_on_a_page_each_stays_where_it_is_while_the_other_goes_on(a
     for path, other in pairs:
         page = visit.get(f"{path}?page=2&{other}=2").content.decode()
         assert set(map(html.unescape, NEXT.findall(page))) == {f"{other}=2&page=3", f"page=2&{other}=3"}, path
-        page = visit.get(f"{path}?page=%22%3E%3Cb&{other}=1").content.decode()  # what is no number isn't carried on
+        page = visit.get(
+            f"{path}?page=%22%3E%3Cb&{other}=1"
+        ).content.decode()  # what is no number isn't carried on
         assert set(NEXT.findall(page)) == {"page=2", f"{other}=2"}, path
 
 

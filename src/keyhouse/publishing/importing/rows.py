@@ -105,7 +105,9 @@ class Totals:
         return {
             "projects": self.projects,
             "made_projects": self.made_projects,
-            "files": {outcome: self.files[outcome] for outcome in (IMPORTED, HERE, LEFT_OUT, REFUSED, FAILED)},
+            "files": {
+                outcome: self.files[outcome] for outcome in (IMPORTED, HERE, LEFT_OUT, REFUSED, FAILED)
+            },
             "bytes": self.bytes,
             "codes": dict(self.codes.most_common()),
             "forgiven": dict(self.forgiven.most_common()),
