@@ -98,8 +98,7 @@ def show_robots(request: HttpRequest, room: Room, *, may_mint: bool) -> HttpResp
     page = page_of(request, queries.robots_of(room.home), LINES_WITH_ACTS)
     context = {
         "lines": [
-            (line, line.token.user_id not in owners, _reached(line.token))
-            for line in lines_of(page.object_list)
+            (line, line.token.user_id not in owners, _reached(line.token)) for line in lines_of(list(page))
         ],
         "pages": pager(page),
         "now": clock.now(),
