@@ -45,6 +45,7 @@ WITHOUT_JSON = {
     **dict.fromkeys(("mail clear", "mail test", "names release", "names reserve", "passwords import"), DONE),
     **dict.fromkeys(("mandate withdraw", "mandate withdraw-exemption", "token revoke"), DONE),
     **dict.fromkeys(("organization ask", "organization decline"), DONE),
+    **dict.fromkeys(("organization people keep", "organization people revoke"), DONE),
     **dict.fromkeys(("project archive", "project unarchive", "project yank", "project unyank"), DONE),
     **dict.fromkeys(("project delete", "project restore", "project deprecate"), DONE),
     **dict.fromkeys(("project people keep", "project people revoke"), DONE),

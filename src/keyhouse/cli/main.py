@@ -57,7 +57,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "import": (True, "Bring in a folder of files, or what another index holds."),
     "names": (True, "Keep names and prefixes for somebody."),
     "creators": (True, "Approve people to make projects."),
-    "organization": (True, "Answer applications for organizations; propose owners for those without."),
+    "organization": (True, "Look after the people of organizations; answer applications; propose owners."),
     "report": (True, "Read what people reported about projects, and answer it."),
     "quarantine": (True, "Take a project, a release or a file out of the index."),
     "check": (False, "Judge files by the rules of an upload."),

@@ -1,4 +1,4 @@
-"""`keyhouse organization`: applications for organizations and owners for those without, from the host."""
+"""`keyhouse organization`: people of organizations, applications for them and owners for those without, from the host."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
+from keyhouse.cli import organization_people
 from keyhouse.cli.main import as_json as document_of
 from keyhouse.cli.numbers import ID
 from keyhouse.cli.proposed import tell_proposed
@@ -21,16 +22,20 @@ from keyhouse.organizations.models import OrganizationApplication
 
 @click.group("organization")
 def command() -> None:
-    """Answer applications for organizations, where KEYHOUSE_ORGANIZATIONS is `application`; propose owners.
+    """Look after the people of organizations; answer applications, where KEYHOUSE_ORGANIZATIONS is `application`; propose owners.
 
     \b
     Examples:
+      keyhouse organization people acme
       keyhouse organization applications
       keyhouse organization approve 7
       keyhouse organization ask 7 "Who else belongs to it?"
       keyhouse organization decline 7 --reason "There is a team for this already."
       keyhouse organization new-owner acme ada --reason "Its owner has left the company."
     """  # noqa: D301 - \b is click's own mark
+
+
+command.add_command(organization_people.command)
 
 
 @command.command()

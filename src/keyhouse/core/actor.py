@@ -132,6 +132,13 @@ def host() -> Actor:
     return Actor(kind="host", name="host")
 
 
+def named(by: str, *, begins: bool = True) -> str:
+    """Return who acted, as people read it, at the beginning of a sentence or within; no account has the name of the host."""
+    if by != host().name:
+        return by
+    return "Whoever runs this index" if begins else "whoever runs this index"
+
+
 def job(name: str) -> Actor:
     """Return a background act of the index itself, by the job's name."""
     return Actor(kind="job", name=name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from keyhouse.accounts import limits
 from keyhouse.accounts.limit_table import Limit
@@ -11,8 +12,8 @@ from keyhouse.core import actions, clock
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import SignInRequired
-from keyhouse.organizations import queries
-from keyhouse.organizations.errors import OrganizationMissing
+from keyhouse.organizations import ownership, queries
+from keyhouse.organizations.errors import OrganizationLeft, OrganizationMissing
 from keyhouse.organizations.models import Membership, Organization
 from keyhouse.organizations.rules import OWNER, key_of
 
@@ -52,6 +53,12 @@ def count(by: Actor, limit: Limit) -> None:
     if by.user_id is not None:
         subject = f"account:{by.user_id}"
         limits.count_attempt(now=clock.now(), limit=limit, subject=subject, network=by.network)
+
+
+def require_answerable(organization: Organization, by: Actor, now: datetime) -> None:
+    """Raise OrganizationLeft where the host alone would decide who looks after it: no owner is there to object."""
+    if by.kind == "host" and ownership.may_have_new_owner(organization, now):
+        raise OrganizationLeft
 
 
 def thing_of(organization: Organization) -> Thing:

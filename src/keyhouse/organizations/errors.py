@@ -123,6 +123,15 @@ class OrganizationOwnerLast(OrganizationsRefusal):
     fix = "Hand the organization over to somebody, or let somebody else become an owner, first."
 
 
+class OrganizationLeft(OrganizationsRefusal):
+    """The host gives nobody rights in an organization whose owners are gone: operators decide together who owns it."""
+
+    code = "organization-left"
+    situation = Situation.CONFLICT
+    sentence = "Nobody looks after this organization any more, so operators decide together who does."
+    fix = "Propose a new owner: `keyhouse organization new-owner`."
+
+
 class MembershipKindUnknown(OrganizationsRefusal):
     """There are three roles in an organization."""
 

@@ -26,6 +26,7 @@ from keyhouse.organizations.changing import (
     lock_people,
     organization_to_change,
     person_of,
+    require_answerable,
     require_role,
     thing_of,
 )
@@ -55,7 +56,7 @@ def invite(name: str, invitee: str, kind: str, *, by: Actor) -> OrganizationInvi
 
     The answer is the same whether or not anybody has that name or address. Raises OfferTargetRefused, UsernameRefused,
     AddressRefused, MembershipKindUnknown, OfferedAlready, AlreadyMember, OffersTooMany, TooManyAttempts,
-    OrganizationMissing, RoleRequired and what the gate raises.
+    OrganizationLeft, OrganizationMissing, RoleRequired and what the gate raises.
     """
     if kind not in rules.KINDS:
         raise MembershipKindUnknown
@@ -76,6 +77,7 @@ def _offer(name: str, invitee: str, kind: str, action: str, by: Actor) -> Organi
     with transaction.atomic():
         user = accounts.find_user(username) if username else None
         organization = organization_to_change(name, action, by, user.pk if user else None)
+        require_answerable(organization, by, now)
         _require_new(organization, user, (username, address), kind, now)
         invitation = OrganizationInvitation.objects.create(
             organization=organization,
@@ -116,7 +118,7 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> OrganizationInvitatio
     """Send an invitation once more; it lives for its days from then on, also where it was too old.
 
     Raises OfferMissing for one of another organization, one that is over and one that never was, TooManyAttempts,
-    OrganizationMissing, RoleRequired and what the gate raises.
+    OrganizationLeft, OrganizationMissing, RoleRequired and what the gate raises.
     """
     now = clock.now()
     require_role(name, RESEND, by)
@@ -127,6 +129,7 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> OrganizationInvitatio
     limits.count_attempt(now=now, limit=limits.MAIL, subject=f"organization-invitation:{invitation_id}")
     with transaction.atomic():
         organization = organization_to_change(name, RESEND, by)
+        require_answerable(organization, by, now)
         invitation = _open_one(organization, invitation_id)
         invitation.sent_at = now
         invitation.expires_at = max(invitation.expires_at, now + life_of_offers())

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock, configuration
+from keyhouse.core.actor import named
 from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
 from keyhouse.organizations.models import Organization, OrganizationApplication, OrganizationInvitation
 
@@ -19,7 +20,7 @@ def invited(
 ) -> Letter:
     """Return the mail to whoever is invited; `way_in` leads whoever has no account to one."""
     site = configuration.current().base_url
-    by = invitation.invited_by_name if invitation.invited_by_id is not None else "Whoever runs this index"
+    by = named(invitation.invited_by_name)
     return Letter(
         "organization-invitation",
         f"You are invited to the organization {organization.name}",
@@ -62,7 +63,7 @@ def owner_invited(organization: Organization, whom: str, by: str) -> Letter:
         f"{whom} is invited to own {organization.name}",
         (
             Text(
-                f"{by} invited {whom} to be an owner of the organization {organization.name}, which you own, too. An owner "
+                f"{named(by)} invited {whom} to be an owner of the organization {organization.name}, which you own, too. An owner "
                 "of it owns all of its projects."
             ),
             Text("If that is not meant to be, take the invitation back among those of the organization."),
@@ -94,7 +95,9 @@ def changed(organization: Organization, who: str, before: str, after: str, by: s
         "organization-role-changed",
         f"{who} is now {after} of {organization.name}",
         (
-            Text(f"{by} made {who} {after} of the organization {organization.name}; before it was {before}."),
+            Text(
+                f"{named(by)} made {who} {after} of the organization {organization.name}; before it was {before}."
+            ),
             Text("If that is not right, talk to each other."),
         ),
     )
@@ -107,7 +110,7 @@ def will_end(organization: Organization, who: str, after: str, by: str, due_at: 
         f"{who} will no longer own {organization.name}",
         (
             Text(
-                f"{by} asked for it: {who} will {f'be {after}' if after else 'not belong to it'} in the organization "
+                f"{named(by)} asked for it: {who} will {f'be {after}' if after else 'not belong to it'} in the organization "
                 f"{organization.name}. Because many depend on a project of it, that waits."
             ),
             Facts((("Takes effect at", clock.format_second(due_at)),)),
@@ -121,7 +124,7 @@ def kept(organization: Organization, who: str, kind: str, by: str) -> Letter:
     return Letter(
         "organization-owner-kept",
         f"{who} stays {kind} of {organization.name}",
-        (Text(f"By {by}: {who} stays {kind} of the organization {organization.name}."),),
+        (Text(f"By {named(by, begins=False)}: {who} stays {kind} of the organization {organization.name}."),),
     )
 
 
@@ -132,7 +135,7 @@ def removed(organization: Organization, who: str, by: str) -> Letter:
         f"{who} no longer belongs to {organization.name}",
         (
             Text(
-                f"{by} removed {who} from the organization {organization.name}. With that end all rights in its projects "
+                f"{named(by)} removed {who} from the organization {organization.name}. With that end all rights in its projects "
                 "that came by it and its teams."
             ),
             Text("If that is not right, talk to each other; an owner can invite somebody again."),
@@ -171,7 +174,9 @@ def team_changed(organization: Organization, team: str, who: str, by: str, *, is
         "organization-team-member",
         f"{who} {what} the team {team} of {organization.name}",
         (
-            Text(f"By {by}: {who} {what} the team {team} of the organization {organization.name}."),
+            Text(
+                f"By {named(by, begins=False)}: {who} {what} the team {team} of the organization {organization.name}."
+            ),
             Text(f"What the team may do in projects, they may do {rights}."),
             Text("If that is not right, talk to each other."),
         ),
@@ -187,7 +192,7 @@ def team_member_will_end(
         f"{who} will be taken out of the team {team} of {organization.name}",
         (
             Text(
-                f"{by} asked for it: {who} will be in the team {team} of the organization {organization.name} no more. "
+                f"{named(by)} asked for it: {who} will be in the team {team} of the organization {organization.name} no more. "
                 "Because the team owns a project that many depend on, that waits."
             ),
             Facts((("Takes effect at", clock.format_second(due_at)),)),
@@ -203,7 +208,11 @@ def team_member_kept(organization: Organization, team: str, who: str, by: str) -
     return Letter(
         "organization-team-member-kept",
         f"{who} stays in the team {team} of {organization.name}",
-        (Text(f"By {by}: {who} stays in the team {team} of the organization {organization.name}."),),
+        (
+            Text(
+                f"By {named(by, begins=False)}: {who} stays in the team {team} of the organization {organization.name}."
+            ),
+        ),
     )
 
 
@@ -213,7 +222,7 @@ def team_deleted(organization: Organization, team: str, by: str) -> Letter:
         "organization-team-deleted",
         f"The team {team} of {organization.name} is deleted",
         (
-            Text(f"{by} deleted the team {team} of the organization {organization.name}."),
+            Text(f"{named(by)} deleted the team {team} of the organization {organization.name}."),
             Text("What its members could do in projects by it, they can do no more."),
         ),
     )
@@ -226,7 +235,7 @@ def renamed(organization: Organization, before: str, by: str) -> Letter:
         f"{before} is now called {organization.name}",
         (
             Text(
-                f"{by} gave the organization {before} the name {organization.name}. The former name leads to it and nobody "
+                f"{named(by)} gave the organization {before} the name {organization.name}. The former name leads to it and nobody "
                 "else can have it."
             ),
         ),
@@ -238,7 +247,7 @@ def deleted(name: str, by: str) -> Letter:
     return Letter(
         "organization-deleted",
         f"The organization {name} is deleted",
-        (Text(f"{by} deleted the organization {name}. It had no projects."),),
+        (Text(f"{named(by)} deleted the organization {name}. It had no projects."),),
     )
 
 
@@ -293,7 +302,7 @@ def readers_changed(organization: Organization, readers: str, by: str) -> Letter
         f"Who reads the projects of {organization.name} changed",
         (
             Text(
-                f"{by} changed who reads the projects of the organization {organization.name} that don't say otherwise. From "
+                f"{named(by)} changed who reads the projects of the organization {organization.name} that don't say otherwise. From "
                 f"now on: {readers}. Whoever has a role in a project reads it always."
             ),
             Link(

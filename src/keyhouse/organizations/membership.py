@@ -25,6 +25,7 @@ from keyhouse.organizations.changing import (
     organization_to_change,
     owner_ids,
     person_of,
+    require_answerable,
     thing_of,
 )
 from keyhouse.organizations.errors import (
@@ -49,8 +50,8 @@ _AS_BEFORE: Final = {"ends_at": None, "ends_as": "", "ends_asked_by": None, "end
 def change_kind(name: str, username: str, kind: str, *, by: Actor) -> Membership:
     """Give a member another role; the one they have changes nothing. What lowers an owner may wait (`ends_at`).
 
-    Raises MembershipKindUnknown, MemberMissing, OrganizationOwnerLast, OrganizationMissing, RoleRequired and what the gate
-    raises.
+    Raises MembershipKindUnknown, MemberMissing, OrganizationLeft, OrganizationOwnerLast, OrganizationMissing, RoleRequired
+    and what the gate raises.
     """
     if kind not in rules.KINDS:
         raise MembershipKindUnknown
@@ -59,6 +60,8 @@ def change_kind(name: str, username: str, kind: str, *, by: Actor) -> Membership
         before, now = member.kind, clock.now()
         if kind == before:
             return member
+        if rules.is_higher(kind, before):
+            require_answerable(organization, by, now)
         require_other_owner(organization, member)
         if _waits(organization, member, kind, CHANGE, by, now):
             return member
@@ -159,7 +162,7 @@ def _waits(  # noqa: PLR0913, PLR0917 - what waits, and who asked for it
     organization: Organization, member: Membership, kind: str, action: str, by: Actor, now: datetime
 ) -> bool:
     """Put off what takes an owner out where many depend on a project (A15); asked again by whom one can trust, it goes on."""
-    if by.kind == "host" or not _takes_an_owner_out(organization, member, kind, by):
+    if not _takes_an_owner_out(organization, member, kind, by):
         return False
     if member.ends_at is not None and member.ends_as == kind and not _is_doubtful(member, now):
         return True

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock
+from keyhouse.core.actor import named
 from keyhouse.mail.letters import Facts, Letter, Link, Text
 from keyhouse.projects.models import Project
 from keyhouse.projects.rules import ROLES
@@ -18,7 +19,7 @@ def readers_changed(project: Project, readers: str, by: str) -> Letter:
         f"Who reads {project.name} changed",
         (
             Text(
-                f"{by} changed who reads the project {project.name}. From now on: {readers}. Whoever has a role in it reads it "
+                f"{named(by)} changed who reads the project {project.name}. From now on: {readers}. Whoever has a role in it reads it "
                 "always."
             ),
             Link("Who reads it", site_address(f"/manage/project/{project.normalized_name}/readers/")),
@@ -34,7 +35,7 @@ def moved(project: Project, before: str, after: str, by: str) -> Letter:
         "project-moved",
         f"{project.name} moved {place}",
         (
-            Text(f"{by} moved the project {project.name}{source} {place}."),
+            Text(f"{named(by)} moved the project {project.name}{source} {place}."),
             Text(
                 "Roles that people have of their own stay. Rights by an organization or a team that the project left are "
                 "over, as are invitations that waited, and tokens and publishers of whoever has no right in it any more. Tokens and "
@@ -61,7 +62,7 @@ def team_role(project: Project, team: str, kind: str, by: str) -> Letter:
         "project-team-role",
         f"The team {team} {what} {project.name}",
         (
-            Text(f"By {by}: the team {team} {what} the project {project.name}."),
+            Text(f"By {named(by, begins=False)}: the team {team} {what} the project {project.name}."),
             Text("If that is not meant to be, change it on the project's page."),
             Link("The project", site_address(f"/manage/project/{project.normalized_name}/")),
         ),
@@ -76,7 +77,7 @@ def team_role_will_end(project: Project, team: str, kind: str, by: str, due_at: 
         f"The team {team} will no longer own {project.name}",
         (
             Text(
-                f"{by} asked for it: the team {team} {after} the project {project.name}. Because many depend on this project, "
+                f"{named(by)} asked for it: the team {team} {after} the project {project.name}. Because many depend on this project, "
                 "that waits."
             ),
             Facts((("Takes effect at", clock.format_second(due_at)),)),
@@ -91,5 +92,5 @@ def team_role_kept(project: Project, team: str, by: str) -> Letter:
     return Letter(
         "project-team-role-kept",
         f"The team {team} still owns {project.name}",
-        (Text(f"By {by}: the team {team} still owns the project {project.name}."),),
+        (Text(f"By {named(by, begins=False)}: the team {team} still owns the project {project.name}."),),
     )

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock
+from keyhouse.core.actor import named
 from keyhouse.mail.letters import Facts, Letter, Link, Text
-from keyhouse.projects.collaborators.letters import named
 from keyhouse.projects.models import Project
 
 

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock, configuration
-from keyhouse.core.actor import host
+from keyhouse.core.actor import named
 from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
 from keyhouse.projects.collaborators.models import ProjectInvitation
 from keyhouse.projects.models import Project
 
 INBOX = "/account/invitations/"
-
-
-def named(by: str) -> str:
-    """Return who acted, as people read it; no account has the name of the host."""
-    return "Whoever runs this index" if by == host().name else by
 
 
 def invited(invitation: ProjectInvitation, project: Project, way_in: Link | None = None) -> Letter:
