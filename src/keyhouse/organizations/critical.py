@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from keyhouse.accounts import holds
 from keyhouse.accounts.models import User
 from keyhouse.core import configuration, standing
-from keyhouse.core.actor import Actor
 from keyhouse.organizations.models import Membership, Team
 from keyhouse.organizations.rules import OWNER
 
@@ -28,9 +27,9 @@ def is_owner_by_team(member: Membership) -> bool:
     return any(owns_critical(one.team) for one in member.teams.select_related("team"))
 
 
-def due_at(by: Actor, now: datetime) -> datetime:
-    """Return when what takes such an owner out takes effect; what the host does has no wait."""
-    return now if by.kind == "host" else now + timedelta(days=configuration.current().owner_removal_days)
+def due_at(now: datetime) -> datetime:
+    """Return when what takes such an owner out takes effect, whoever asks for it."""
+    return now + timedelta(days=configuration.current().owner_removal_days)
 
 
 def is_doubtful(asked_by: User | None, now: datetime) -> bool:

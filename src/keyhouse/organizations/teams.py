@@ -132,7 +132,7 @@ def _waits(found: TeamMember, member: Membership, by: Actor, now: datetime) -> b
     team = found.team
     if member.kind == rules.OWNER or member.user_id == by.user_id or not critical.owns_critical(team):
         return False
-    due_at = critical.due_at(by, now)
+    due_at = critical.due_at(now)
     if due_at <= now:
         return False
     if found.ends_at is not None and not critical.is_doubtful(found.ends_asked_by, now):
@@ -178,7 +178,7 @@ def _concerned(team: Team, member: Membership) -> list[int]:
 def _require_nobody_unseen(team: Team, by: Actor) -> None:
     """Raise TeamOwnsCritical where deleting a team would take owners out of a critical project at once."""
     others = team.members.exclude(member__kind=rules.OWNER).exclude(member__user_id=by.user_id or 0)
-    is_quick = critical.due_at(by, clock.now()) <= clock.now()
+    is_quick = critical.due_at(clock.now()) <= clock.now()
     if not is_quick and others.exists() and critical.owns_critical(team):
         raise TeamOwnsCritical
 

@@ -43,7 +43,7 @@ def waits(role: TeamRole, kind: str, action: str, by: Actor, now: datetime) -> b
     """Put off what makes owners of a critical project owners no more; asked again by whom one can trust, it goes on."""
     project, due_at = role.project, now + timedelta(days=configuration.current().owner_removal_days)
     is_critical = role.kind == OWNER and standing.is_critical(project.normalized_name)
-    if by.kind == "host" or due_at <= now or not is_critical or not _owners_lost(role, by):
+    if due_at <= now or not is_critical or not _owners_lost(role, by):
         return False
     if role.ends_at is not None and role.ends_as == kind and not _is_doubtful(role, now):
         return True
