@@ -9,6 +9,7 @@ from tests.safety.conftest import person
 from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
 from keyhouse.cli import names as command
+from keyhouse.core import clock
 from keyhouse.core.actor import Actor, host
 from keyhouse.core.errors import RoleRequired
 from keyhouse.projects.errors import NameRefused
@@ -20,6 +21,8 @@ from keyhouse.projects.services import create_project, publish_file
 from keyhouse.publishing.upload.checks.project import check_new_project
 from keyhouse.safety.models import ReservedName
 from keyhouse.safety.names.errors import ReservationMissing, ReservationRefused
+from keyhouse.safety.names.models import ReservedFor
+from keyhouse.safety.names.queries import reserved_names
 from keyhouse.safety.names.services import release_name, reserve_name
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import key_of
@@ -137,3 +140,18 @@ def test_pages_reserve_change_and_release(ada: Actor, mod: Actor) -> None:
     assert visit.post(f"/operator/names/{row.pk}/release/").status_code == 303
     assert code_of(visit.post(f"/operator/names/{row.pk}/release/")) == "reservation-missing"
     assert code_of(Visit(User.objects.get(username="ada")).get("/operator/names/")) == "role-required"
+
+
+@pytest.mark.django_db
+def test_names_of_very_many_people_are_listed() -> None:
+    now, some = clock.now(), range(1_200)  # SQLite takes a condition with a thousand parts at most
+    people = User.objects.bulk_create(User(username=f"crew-{number}", joined_at=now) for number in some)
+    names = ReservedName.objects.bulk_create(
+        ReservedName(name=f"kept-{number}", folded_name=f"kept-{number}", reserved_at=now) for number in some
+    )
+    ReservedFor.objects.bulk_create(
+        ReservedFor(reserved=name, user=user) for name, user in zip(names, people, strict=True)
+    )
+    told = reserved_names()
+    assert [[one.user.username for one in name.people.all()] for name in told[:2]] == [["crew-0"], ["crew-1"]]
+    assert len(told) == len(some)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import click
 
+from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.switches import NAMES
 from keyhouse.safety.switches import services
+from keyhouse.safety.switches.queries import thrown_switches
 
 
 @click.command("thaw")
@@ -18,7 +20,11 @@ def command(name: str) -> None:
     Example:
       keyhouse thaw uploads
     """  # noqa: D301 - \b is click's own mark
-    if services.thaw(name, by=host()):
-        click.echo(f"Open again: {NAMES[name]}.")
-    else:
+    if not services.thaw(name, by=host()):
         click.echo("It was off already.")
+    elif still := thrown_switches(clock.now()):
+        click.echo(f"Lifted {name}. Still on, each stops what it names:")
+        for one in still:
+            click.echo(f"  {one.name}: {one.stops} ({one.reason})")
+    else:
+        click.echo(f"Open again: {NAMES[name]}.")

@@ -115,7 +115,9 @@ def unmet_of(
     What is refused to people whom no mandate tells apart is worked out once. `within`: what an organization asks counts, too.
     """
     policies, alike = queries.live_policies(now), dict[Any, tuple[Asked, ...]]()
-    found = {}
+    found: dict[int, tuple[Asked, ...]] = {}
+    if not policies and (within is None or not within.place.rows):
+        return found  # nobody is asked for anything
     for facts in facts_of(user_ids):
         unmet = within.unmet(facts, now) if within is not None and within.place.rows else ()
         if not all(is_compliant(one.mandate, facts.person) for one in policies):

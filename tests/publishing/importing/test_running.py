@@ -38,7 +38,7 @@ from keyhouse.publishing.importing.client import Patience
 from keyhouse.publishing.importing.errors import ImportStopped
 from keyhouse.publishing.importing.fetching import Bench, fetch_together
 from keyhouse.publishing.importing.judging import Came, Errand, Job, take_all
-from keyhouse.publishing.importing.offers import Offer
+from keyhouse.publishing.importing.offers import Offer, Offered
 from keyhouse.publishing.importing.owners import Line, Owners
 from keyhouse.publishing.importing.rows import Row
 from keyhouse.publishing.importing.rules import Placed
@@ -778,7 +778,8 @@ def test_devpi_tells_when_and_by_whom(site: Site, bring_in: Run, tmp_path: Path)
     site.page("/team/prod", json.dumps({"type": "indexconfig", "result": {"type": "stage", "projects": ["alpha"]}}),
               "application/json", X_Devpi_API_Version="2")  # fmt: skip
     link = {"rel": "releasefile", "href": f"{site.url}/team/prod/+f/{wheel.name}", "hash_spec": f"sha256={digest}",
-            "log": [{"what": "upload", "who": "eve", "when": [2018, 2, 3, 4, 5, 6], "dst": "team/prod"}]}  # fmt: skip
+            "log": [{"what": "upload", "who": "eve", "when": [2018, 2, 3, 4, 5, 6], "dst": "team/prod"},
+                    {"what": ["upload"], "when": [2020]}]}  # fmt: skip
     doc = {"rel": "doczip", "href": "x"}
     result = {"1.0": {"name": "alpha", "+links": [link, doc, 7]}, "2.0": {"+links": "none"}}
     site.page(
@@ -805,6 +806,7 @@ def test_a_bandersnatch_tree_tells_what_its_json_knows(tmp_path: Path, bring_in:
         f"<a href='../../packages/aa/{wheel.name}'>x</a><a href='../../../../{sdist.name}'>x</a>"
         f"<a href='../../packages/aa/{sdist.name}'>x</a><a href='../../packages/../../../alpha-8.0.tar.gz'>x</a>"
         "<a href='https://files.example/packages/aa/alpha-7.0.tar.gz'>x</a>"
+        "<a href='http://[bad/packages/aa/alpha-6.0.tar.gz'>x</a>"
     )
     beta = build_wheel(web / "packages" / "aa", "beta")
     page = {
@@ -825,6 +827,23 @@ def test_a_bandersnatch_tree_tells_what_its_json_knows(tmp_path: Path, bring_in:
     assert outcomes(rows) == {
         wheel.name: "imported", beta.name: "imported", sdist.name: "source-entry-invalid",
         "alpha-8.0.tar.gz": "source-entry-invalid", "alpha-7.0.tar.gz": "source-entry-invalid",
+        "alpha": "source-entry-invalid",  # an address without a name of a file
     }  # fmt: skip
     assert Release.objects.get(project__name="alpha").yanked_reason == "old"
     assert File.objects.get(filename=wheel.name).uploaded_at.year == 2019
+
+
+def test_what_no_reader_expects_costs_one_project(folder: Path, bring_in: Run) -> None:
+    class Odd(Folder):
+        def offered(self, name: str) -> Offered:
+            if name == "beta":
+                raise KeyError(name)
+            return super().offered(name)
+
+    alpha, _ = build_wheel(folder), build_wheel(folder, "beta")
+    work, rows = bring_in(Odd(folder))
+    assert {(row.project, row.outcome, row.code) for row in rows} == {
+        ("alpha", "imported", ""), ("beta", "refused", "source-page-invalid"),
+    }  # fmt: skip
+    assert [file.filename for file in File.objects.all()] == [alpha.name]
+    assert not work.totals.is_complete

@@ -8,6 +8,7 @@ files is under way, so that memory and temporary files stay bounded whatever the
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import threading
 from collections import deque
@@ -24,7 +25,7 @@ from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.names import normalise
 from keyhouse.distfiles.rules import Rules
 from keyhouse.publishing.importing import services, standing
-from keyhouse.publishing.importing.errors import ImportStopped
+from keyhouse.publishing.importing.errors import ImportStopped, SourcePageInvalid
 from keyhouse.publishing.importing.fetching import (
     Bench,
     Fetched,
@@ -41,6 +42,8 @@ from keyhouse.publishing.importing.planning import ProjectPlan, part, plan_proje
 from keyhouse.publishing.importing.rows import HERE, IMPORTED, Row, Totals, refused
 from keyhouse.publishing.importing.rules import Placed, uploaded_at
 
+_LOG: Final = logging.getLogger(__name__)
+_ODD: Final = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _PAGES_AHEAD: Final = 4
 _FILES_A_WORKER: Final = 4  # that are asked for at the same time
 _FILES_A_JOB: Final = 16  # that lie on this machine and are copied and judged one after another
@@ -183,10 +186,18 @@ class Import:
     def _read_ahead(self, names: Iterable[str]) -> Iterator[tuple[str, Future[Offered]]]:
         waiting: deque[tuple[str, Future[Offered]]] = deque()
         for name in names:
-            waiting.append((name, self._threads.submit(self._source.offered, name)))
+            waiting.append((name, self._threads.submit(self._offered, name)))
             if len(waiting) > _PAGES_AHEAD:
                 yield waiting.popleft()
         yield from waiting
+
+    def _offered(self, name: str) -> Offered:
+        """Ask the source for a project; whatever it says that no reader expects costs this project alone."""
+        try:
+            return self._source.offered(name)
+        except _ODD as error:
+            _LOG.warning("a page of the source of an import can't be read", exc_info=error)
+            raise SourcePageInvalid from error
 
     def _items_of(self, offered: Offered) -> Iterator[_Item]:
         plan, placed = plan_project(offered, self._orders.owners)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from keyhouse.audit import rows
 from keyhouse.distfiles.names import fold
 from keyhouse.projects.sql import placeholders
-from keyhouse.safety.names.models import ReservedName
+from keyhouse.safety.names.models import ReservedFor, ReservedName
 from keyhouse.safety.names.rules import beginnings, read_pattern
 
 
@@ -43,7 +43,8 @@ def _kept_for(people: Collection[int]) -> str:
 
 def reserved_names() -> QuerySet[ReservedName]:
     """Return all reserved names with their people, by name."""
-    return ReservedName.objects.prefetch_related("people__user").order_by("name", "is_prefix")
+    people = Prefetch("people", ReservedFor.objects.select_related("user"))
+    return ReservedName.objects.prefetch_related(people).order_by("name", "is_prefix")
 
 
 def find_reservation(pattern: str) -> ReservedName | None:

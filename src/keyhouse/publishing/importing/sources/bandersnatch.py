@@ -115,7 +115,10 @@ def _has_page(folder: Path) -> bool:
 
 def _path_in_tree(address: str) -> PurePosixPath:
     """Return where below the tree an address of a page leads: to something in `packages`."""
-    parts = PurePosixPath(unquote(urlsplit(address).path)).parts
+    try:
+        parts = PurePosixPath(unquote(urlsplit(address).path)).parts
+    except ValueError:
+        parts = ()
     if _PACKAGES not in parts or ".." in parts or "\0" in address:
         raise SourceEntryInvalid(f"{shown(address, 120)} leads out of the tree.")
     return PurePosixPath(*parts[parts.index(_PACKAGES) :])

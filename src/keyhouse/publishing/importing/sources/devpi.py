@@ -108,7 +108,7 @@ def _upload(log: object) -> tuple[datetime | None, str]:
     """Return when the bytes that are there came, and by whom; overwritten ones came last."""
     entries = [entry for entry in log if isinstance(entry, dict)] if isinstance(log, list) else []
     for entry in reversed(entries):
-        if entry.get("what") in {"upload", "push", "overwrite"} and (at := _instant(entry.get("when"))):
+        if str(entry.get("what")) in {"upload", "push", "overwrite"} and (at := _instant(entry.get("when"))):
             return at, str(entry.get("who") or "")[:_LONGEST_NAME]
     return None, ""
 
