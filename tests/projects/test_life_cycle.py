@@ -12,7 +12,7 @@ from tests.projects.conftest import everything, give_role, make_file, make_perso
 
 from keyhouse.accounts.models import Email, User
 from keyhouse.audit.models import Record
-from keyhouse.core import actor, clock
+from keyhouse.core import actor, clock, configuration
 from keyhouse.core.actor import Actor, Strength
 from keyhouse.core.errors import Refusal, RoleRequired, SecondFactorRequired
 from keyhouse.mail.contents import unseal
@@ -20,7 +20,7 @@ from keyhouse.mail.letters import render_text
 from keyhouse.mail.models import Mail
 from keyhouse.projects import services, verification
 from keyhouse.projects.errors import FileNameUsed, ProjectNotFound, ProjectQuarantined, ReasonRefused
-from keyhouse.projects.life_cycle import deleting
+from keyhouse.projects.life_cycle import deleting, letters, restoring
 from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.life_cycle.errors import SuccessorRefused
 from keyhouse.projects.models import (
@@ -414,3 +414,35 @@ def test_each_act_is_told_to_everybody_in_the_project(action: str, alpha: Actor,
     assert set(mails) == {"ada@example.org", "bob@example.org"}
     assert all("Alpha.Beta" in text and "Done by: ada" in text for text in mails.values())
     assert ["/not-me/" in mails[address] for address in sorted(mails)] == [True, False]
+
+
+def test_mails_say_what_ends_for_good(alpha: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+    Email.objects.create(
+        user=User.objects.get(username="ada"),
+        address="ada@example.org",
+        verified_at=clock.now(),
+        added_at=clock.now(),
+    )
+
+    def told() -> str:
+        mail = Mail.objects.latest("pk")
+        return " ".join(render_text(unseal(mail.content_sealed, mail.address)).split())
+
+    life_cycle.archive_project("alpha-beta", by=alpha)
+    assert "no longer deprecated" not in told()
+    life_cycle.deprecate_project("alpha-beta", "old", "beta", by=alpha)
+    life_cycle.archive_project("alpha-beta", by=alpha)
+    assert "no longer deprecated; why, and what to take instead, is not said any more" in told()
+    assert letters.NOT_BACK not in told()
+
+    for filename in list(File.objects.values_list("filename", flat=True)):
+        deleting.delete_file("alpha-beta", filename, by=alpha)  # there are no bytes of them
+    assert letters.NOT_BACK not in told()
+    removal = deleting.delete_project("alpha-beta", by=alpha)
+    assert letters.NOT_BACK in told()
+    restoring.restore_project(removal.pk, by=alpha)
+    assert f"every team that is still in its organization. {letters.NOT_BACK}" in told()
+    monkeypatch.setattr(configuration, "_current", replace(configuration.current(), undo_days=0))
+    deleting.delete_project("alpha-beta", by=alpha)
+    assert "It can't be brought back." in told()
+    assert letters.NOT_BACK not in told()

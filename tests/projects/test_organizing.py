@@ -33,7 +33,7 @@ from keyhouse.projects.errors import OwnerMissing, ProjectMoveRefused, TeamElsew
 from keyhouse.projects.life_cycle import queries as life_cycle
 from keyhouse.projects.life_cycle.deleting import delete_project
 from keyhouse.projects.life_cycle.restoring import restore_project
-from keyhouse.projects.models import Project, Role, TeamRole
+from keyhouse.projects.models import Project, ReadingTeam, Role, TeamRole
 from keyhouse.projects.organizing import (
     create_project_in,
     end_team_role,
@@ -363,7 +363,79 @@ def test_owners_of_the_organization_bring_it_back_into_it(ada: Actor, acme: Orga
     with pytest.raises(RoleRequired):
         restore_project(removal.pk, by=person("sam"))
     assert restore_project(removal.pk, by=ada).organization == acme
-    assert (kind_of("ada"), kind_of("eve"), Role.objects.count()) == ("owner", None, 0)
+    assert (kind_of("ada"), kind_of("eve"), Role.objects.count()) == ("owner", "maintainer", 0)
+
+
+def teams_now() -> tuple[list[Any], list[Any]]:
+    """Return every row of what teams may do and read."""
+    return list(TeamRole.objects.order_by("pk").values()), list(ReadingTeam.objects.order_by("pk").values())
+
+
+def test_teams_have_the_roles_and_the_reading_that_they_had(ada: Actor, acme: Organization) -> None:
+    gone = Team.objects.create(organization=acme, name="docs", normalized_name="docs", created_at=clock.now())
+    for team in (gone, Team.objects.get(name="ci")):
+        ReadingTeam.objects.create(project=Project.objects.get(), team=team)
+    set_team_role("alpha", "docs", "owner", by=ada)
+    TeamRole.objects.filter(team=gone).update(
+        ends_at=clock.now() + timedelta(days=3), ends_asked_by_id=id_of(ada), ends_asked_by_name="ada"
+    )
+    before = teams_now()
+    assert [len(rows) for rows in before] == [2, 2]
+    removal = delete_project("alpha", by=ada)
+    assert teams_now() == ([], [])
+    restore_project(removal.pk, by=ada)
+    assert teams_now() == before
+
+    # of a team that is gone nothing comes back, also for a new one of its name
+    removal = delete_project("alpha", by=ada)
+    teams.delete_team("acme", "docs", by=ada)
+    teams.create_team("acme", "docs", by=ada)
+    restore_project(removal.pk, by=ada)
+    roles, reading = before
+    assert teams_now() == (
+        [row for row in roles if row["team_id"] != gone.pk],
+        [row for row in reading if row["team_id"] != gone.pk],
+    )
+
+
+def test_what_was_a_right_by_a_team_is_none_for_whoever_left_it(ada: Actor, acme: Organization) -> None:
+    with_people(acme, tim="member")
+    teams.add_to_team("acme", "ci", "tim", by=ada)
+    removal = delete_project("alpha", by=ada)
+    teams.remove_from_team("acme", "ci", "eve", by=ada)
+    membership.remove_member("acme", "tim", by=ada)
+    restore_project(removal.pk, by=ada)
+    assert (kind_of("ada"), kind_of("eve"), kind_of("tim")) == ("owner", None, None)
+
+
+def test_teams_get_nothing_in_a_project_that_comes_back_without_their_organization(
+    ada: Actor, acme: Organization
+) -> None:
+    project = Project.objects.get()
+    ReadingTeam.objects.create(project=project, team=Team.objects.get())
+    Role.objects.create(project=project, user_id=id_of(ada), kind="owner", since_at=clock.now())
+    removal = delete_project("alpha", by=ada)
+    services.delete_organization("acme", by=ada)
+    assert restore_project(removal.pk, by=ada).organization is None
+    assert (teams_now(), kind_of("ada"), kind_of("eve")) == (([], []), "owner", None)
+
+
+def test_the_end_of_a_teams_role_comes_back_only_while_its_asker_owns_the_project(
+    ada: Actor, acme: Organization
+) -> None:
+    olga = with_people(acme, olga="owner")["olga"]
+    waits = {"ends_as": "", "ends_asked_by_id": id_of(olga), "ends_asked_by_name": "olga"}
+    TeamRole.objects.update(ends_at=clock.now() + timedelta(days=3), **waits)
+    removal = delete_project("alpha", by=ada)
+    restore_project(removal.pk, by=ada)
+    assert TeamRole.objects.get().ends_asked_by_id == id_of(olga)
+    removal = delete_project("alpha", by=ada)
+    membership.remove_member("acme", "olga", by=ada)
+    restore_project(removal.pk, by=ada)
+    role = TeamRole.objects.get()
+    assert (role.kind, role.ends_at, role.ends_asked_by_id, role.ends_asked_by_name) == (
+        "maintainer", None, None, "",
+    )  # fmt: skip
 
 
 def test_without_its_organization_nobody_owns_it(ada: Actor, acme: Organization) -> None:

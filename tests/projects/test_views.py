@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from html import unescape
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,10 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from tests.projects.conftest import everything, give_role, make_file
 
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actor import NOBODY, Actor, Strength
 from keyhouse.projects import services, urls
-from keyhouse.projects.life_cycle import deleting
+from keyhouse.projects.life_cycle import deleting, letters
 from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import File, Project, Release, Removal
 from keyhouse.storage import blobs
@@ -198,6 +199,40 @@ def test_archive_and_back(alpha: Actor) -> None:
     assert "use gamma" in text_of(get(BASE, alpha))
     assert post(BASE + "unarchive/", alpha)["Location"] == BASE
     assert Project.objects.get().status == "active"
+
+
+def test_the_archive_says_that_it_ends_a_deprecation(alpha: Actor) -> None:
+    assert "deprecated" not in text_of(get(BASE + "archive/", alpha))
+    life_cycle.deprecate_project("alpha-beta", "renamed", by=alpha)
+    page = text_of(get(BASE + "archive/", alpha))
+    assert "is no longer deprecated, also once" in page
+    life_cycle.deprecate_project("alpha-beta", "renamed", "gamma", by=alpha)
+    page = text_of(get(BASE + "archive/", alpha))
+    assert "is no longer deprecated and names no successor, also once" in page
+    post(BASE + "archive/", alpha, {"reason": ""})
+    post(BASE + "unarchive/", alpha)
+    project = Project.objects.get()
+    assert (project.status, project.status_reason, project.successor) == ("active", "", "")
+
+
+def test_pages_of_a_deletion_name_what_does_not_come_back(
+    alpha: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = letters.NOT_BACK
+    assert lost in unescape(text_of(get(BASE + "delete/", alpha)))
+    removal = deleting.delete_release("alpha-beta", "1.0", by=alpha)
+    part = text_of(get(f"{BASE}deleted/{removal.pk}/restore-release/", alpha))
+    assert lost not in unescape(part)
+    removal = deleting.delete_project("alpha-beta", by=alpha)
+    for path in ("/manage/deleted/", f"/manage/deleted/{removal.pk}/restore/"):
+        assert lost in unescape(text_of(get(path, alpha))), path
+
+    services.publish_file(make_file(filename="alpha_beta-2.0-py3-none-any.whl", version="2.0"), by=alpha)
+    settings = replace(configuration.current(), undo_days=0)
+    monkeypatch.setattr(configuration, "_current", settings)
+    page = text_of(get(BASE + "delete/", alpha))
+    assert "cannot be taken back" in page
+    assert lost not in unescape(page)
 
 
 def test_delete_a_file_then_its_release_then_the_project(alpha: Actor) -> None:

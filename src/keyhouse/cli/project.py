@@ -259,7 +259,8 @@ def unyank(name: str, version: str) -> None:
 def delete(name: str, version: str, filename: str, *, yes: bool) -> None:
     """Delete a project, a release (VERSION) or a file (--file), after asking.
 
-    For some days (`undo_days`) it can be brought back.
+    For some days (`undo_days`) it can be brought back. Trusted publishers, robot tokens, staged releases and invitations of
+    a project don't come back with it.
 
     \b
     Examples:
@@ -344,6 +345,8 @@ _RESTORES: Final[dict[str, Callable[[Removal], object]]] = {
 @_REASON
 def archive(name: str, reason: str) -> None:
     """Mark a project as finished: it takes no new files, and installers say so.
+
+    One that is deprecated is so no longer and names no successor, also once it is out of the archive again.
 
     \b
     Example:

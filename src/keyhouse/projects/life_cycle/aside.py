@@ -27,10 +27,12 @@ from keyhouse.projects.models import (
     Project,
     ProjectDownloads,
     Provenance,
+    ReadingTeam,
     Release,
     ReleaseDownloads,
     Role,
     RoleChange,
+    TeamRole,
 )
 from keyhouse.projects.pages import batches
 from keyhouse.projects.rules import AS_ORGANIZATION, ROLES
@@ -38,6 +40,8 @@ from keyhouse.projects.rules import AS_ORGANIZATION, ROLES
 # Tables whose rows come back, in the order in which they do: what others point at comes first.
 KEPT: Final = (
     "projects.Project",
+    "projects.TeamRole",
+    "projects.ReadingTeam",
     "projects.Release",
     "projects.File",
     "projects.Provenance",
@@ -54,10 +58,8 @@ LET_GO: Final[Mapping[str, str]] = {
     "projects.ProjectInvitation": "an offer ends with what it was about; owners can make it anew",
     "projects.SearchRow": "made anew with the pages",
     "staging.StagedRelease": "nobody saw it; its bytes are let go of, and it can be uploaded anew",
-    "tokens.Token": "a robot token ends with its project; owners make new ones",
-    "projects.ReadingTeam": "a project that is kept to teams comes back kept to its people, until an owner says who reads it",
-    "projects.TeamRole": "its organization gives its teams their roles anew",
-    "publishers.Publisher": "trust ends with what it was about; owners set it up anew",
+    "tokens.Token": "whoever deletes wants what gets in by itself to end, for good; owners make new ones",
+    "publishers.Publisher": "whoever deletes wants what gets in by itself to end, for good; owners set it up anew",
 }
 _FILE: Final = "projects.File"
 _PROJECT: Final = "projects.Project"
@@ -79,6 +81,8 @@ def keep_project(removal: Removal, project: Project) -> None:
     """Keep all rows of a project, and who might do what in it."""
     _keep(removal, [project])
     _keep_readers(removal, project)
+    _keep(removal, TeamRole.objects.filter(project=project).order_by("pk"))
+    _keep(removal, ReadingTeam.objects.filter(project=project).order_by("pk"))
     _keep(removal, project.releases.order_by("pk").iterator(chunk_size=100))
     keep_files(removal, project.files.order_by("pk"))
     _keep_counts(removal, ReleaseDownloads.objects.filter(project=project))

@@ -20,10 +20,19 @@ class News:
     text: str
 
 
+NOT_BACK: Final = (
+    "Trusted publishers, robot tokens, staged releases, and invitations that nobody has accepted don't come back: whatever"
+    " can publish or lets somebody in ends with a deletion for good. Owners can make it anew."
+)
 ARCHIVED: Final = News(
     "project-archived",
     "was archived",
     "It takes no new files; everything it has stays installable. Owners can take it out of the archive.",
+)
+ARCHIVED_INSTEAD: Final = News(
+    ARCHIVED.kind,
+    ARCHIVED.title,
+    f"{ARCHIVED.text} It is no longer deprecated; why, and what to take instead, is not said any more.",
 )
 UNARCHIVED: Final = News("project-unarchived", "was taken out of the archive", "It takes new files again.")
 DEPRECATED: Final = News(
@@ -37,7 +46,8 @@ UNDEPRECATED: Final = News(
 PROJECT_RESTORED: Final = News(
     "project-restored",
     "was brought back",
-    "Its releases and files can be installed again, and everybody has the role they had.",
+    "Its releases and files can be installed again. Everybody who still has an account has the role they had, and so has"
+    f" every team that is still in its organization. {NOT_BACK}",
 )
 
 
@@ -68,7 +78,7 @@ def release_deleted(version: str, until: datetime | None) -> News:
 def project_deleted(until: datetime | None) -> News:
     """Return the news that a project is gone."""
     text = _gone("The project with all its releases", until) + " Its name is free for anybody from now on."
-    return News("project-deleted", "was deleted", text)
+    return News("project-deleted", "was deleted", f"{text} {NOT_BACK}" if until else text)
 
 
 def file_restored(filename: str, into: str = "") -> News:

@@ -18,6 +18,7 @@ from keyhouse.core import actions, clock, configuration, faults, naming
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import fold
+from keyhouse.organizations.models import Team
 from keyhouse.projects import founding, pages
 from keyhouse.projects import queries as projects
 from keyhouse.projects import rules as project_rules
@@ -34,9 +35,18 @@ from keyhouse.projects.life_cycle.emails import tell_people
 from keyhouse.projects.life_cycle.errors import NothingToRestore, RestoreImpossible
 from keyhouse.projects.life_cycle.letters import News
 from keyhouse.projects.life_cycle.models import KeptRole, Removal
-from keyhouse.projects.models import File, Project, Role, RoleChange, UsedFileName
+from keyhouse.projects.models import (
+    File,
+    Project,
+    ReadingTeam,
+    Role,
+    RoleChange,
+    TeamRole,
+    UsedFileName,
+)
 from keyhouse.projects.rights import owners_of
 from keyhouse.projects.rules import KnownRelease
+from keyhouse.projects.team_roles import AS_BEFORE
 from keyhouse.storage import blobs
 from keyhouse.storage.blobs import key_of
 
@@ -112,7 +122,7 @@ def find_places(project: Project, removal: Removal, files: Sequence[File], by: A
 
 
 def restore_project(removal_id: int, *, by: Actor) -> Project:
-    """Bring a project back with its releases, files and the roles of everybody whose account is there.
+    """Bring a project back with its releases, files and the roles of everybody whose account is there, and of teams that are.
 
     For whoever owned it, also where they may make no project. Raises NothingToRestore, RestoreImpossible, OwnerMissing, RoleRequired and what the gate raises.
     """
@@ -129,6 +139,7 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
         aside.put_back(removal)
         _use_names(files)
         project = Project.objects.get(pk=removal.project_key)
+        _drop_teams_gone(project)
         _give_roles_back(project, removal, roles)
         founding.tell(project, by)
         # with the roles back the gate sees what mandates ask of this project's people
@@ -144,6 +155,14 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
     return _done(look, act)
 
 
+def _drop_teams_gone(project: Project) -> None:
+    """Let go of what came back for teams that are gone, or of an organization that the project isn't in."""
+    # asked in two steps, so that a row whose team is gone isn't passed over for want of that; the organization is locked
+    there = list(Team.objects.filter(organization=project.organization_id).values_list("pk", flat=True))
+    TeamRole.objects.filter(project=project).exclude(team_id__in=there).delete()
+    ReadingTeam.objects.filter(project=project).exclude(team_id__in=there).delete()
+
+
 def _give_roles_back(project: Project, removal: Removal, roles: Sequence[KeptRole]) -> None:
     """Let those with an account have the roles they had; what was asked of others, or by others, is dropped."""
     if project.organization_id is None and removal.organization_key is not None and not _owners_of(roles):
@@ -153,7 +172,10 @@ def _give_roles_back(project: Project, removal: Removal, roles: Sequence[KeptRol
     )
     changes = RoleChange.objects.filter(project=project)
     changes.exclude(user_id__in=[role.user_id for role in roles]).delete()
-    changes.filter(asked_by__isnull=False).exclude(asked_by_id__in=owners_of(project.pk)).delete()
+    owners = owners_of(project.pk)
+    changes.filter(asked_by__isnull=False).exclude(asked_by_id__in=owners).delete()
+    ending = TeamRole.objects.filter(project=project, ends_asked_by__isnull=False)
+    ending.exclude(ends_asked_by_id__in=owners).update(**AS_BEFORE)
 
 
 def _done(look: Callable[[], Sequence[File]], act: Callable[[], Project]) -> Project:

@@ -91,7 +91,10 @@ def unyank_release(name: str, version: str, *, by: Actor) -> Release:
 
 
 def archive_project(name: str, reason: str = "", *, by: Actor) -> Project:
-    """Mark a project as finished: it takes no files and installers say so (PEP 792). Raises as `yank_release`."""
+    """Mark a project as finished: it takes no files and installers say so (PEP 792).
+
+    One that is deprecated is so no longer, and names no successor. Raises as `yank_release`.
+    """
     return _set_standing(name, Standing(ARCHIVED, cleaned(reason)), "project.archive", by)
 
 
@@ -127,11 +130,17 @@ def _set_standing(name: str, wanted: Standing, action: str, by: Actor, *, ends: 
         project.status, project.status_reason, project.successor = after.status, after.reason, after.successor
         project.save(update_fields=["status", "status_reason", "successor"])
         record(action, by=by, about=thing_of(project), details=_told(before, after))
-        tell_people(project, _NEWS[action], by=by, reason=_why(after))
+        news = letters.ARCHIVED_INSTEAD if _is_instead(before, after) else _NEWS[action]
+        tell_people(project, news, by=by, reason=_why(after))
         pages.refresh_pages(project)
         faults.reach("status.rows-written")
     faults.reach("status.committed")
     return project
+
+
+def _is_instead(before: Standing, after: Standing) -> bool:
+    """Tell whether the archive ends a deprecation: a project has one status, and comes out of the archive with none."""
+    return (before.status, after.status) == (DEPRECATED, ARCHIVED)
 
 
 def archive_in(project: Project, reason: str) -> bool:
