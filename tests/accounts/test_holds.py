@@ -15,7 +15,8 @@ from keyhouse.mandate import queries
 from keyhouse.mandate.models import CriticalProject
 from keyhouse.mandate.rules import decide
 from keyhouse.mandate.standings import MandateStandings
-from keyhouse.projects.models import Role
+from keyhouse.organizations.models import Membership, Organization, Team, TeamMember
+from keyhouse.projects.models import Role, TeamRole
 
 pytestmark = pytest.mark.django_db
 CODE = Hold.Reason.RECOVERY_CODE
@@ -148,3 +149,54 @@ def test_no_owner_of_a_project_speaks_for_an_operator(ada: User) -> None:
     told = MandateStandings().of(olga.pk)
     assert (told.co_owner_ids, told.compliant_co_owner_ids) == ((ada.pk,), ())
     assert MandateStandings().of(ada.pk).compliant_co_owner_ids == (olga.pk,)
+
+
+def test_whose_word_counts_for_whom_is_the_same_asked_from_either_side(ada: User) -> None:
+    """Lists ask for all whom somebody speaks for at once; each act asks the other way round."""
+    people = [
+        ada,
+        *(make_person(name) for name in ("bob", "eve", "max", "zoe", "held", "olga", "mona", "aude")),
+        make_person("bare", factors=0),
+    ]
+    for name, office in (("olga", "is_operator"), ("mona", "is_moderator"), ("aude", "is_auditor")):
+        User.objects.filter(username=name).update(**{office: True})
+    by_name = {one.username: one for one in people}
+    place(by_name["held"])
+    now = {"created_at": START}
+    acme, lone = (
+        Organization.objects.create(name=name, normalized_name=name, **now) for name in ("acme", "lone")
+    )
+    alpha, beta, hull = give_project(ada), give_project(by_name["bob"], "beta"), give_project(ada, "hull")
+    hull.organization = acme
+    hull.save(update_fields=["organization"])
+    for project, name, kind in (
+        *((alpha, name, "owner") for name in ("bob", "bare", "olga", "mona", "aude", "held")),
+        (beta, "ada", "maintainer"),
+        (beta, "eve", "owner"),
+        (alpha, "max", "maintainer"),
+    ):
+        Role.objects.create(project=project, user=by_name[name], kind=kind, since_at=START)
+    members = {}
+    for organization, name, kind in (
+        (acme, "zoe", "owner"),
+        (acme, "max", "member"),
+        (lone, "eve", "owner"),
+        (lone, "zoe", "owner"),
+        (lone, "bare", "manager"),
+    ):
+        members[organization, name] = Membership.objects.create(
+            organization=organization, user=by_name[name], kind=kind, since_at=START
+        )
+    team = Team.objects.create(organization=acme, name="keel", normalized_name="keel", **now)
+    TeamMember.objects.create(team=team, member=members[acme, "max"], since_at=START)
+    TeamRole.objects.create(team=team, project=hull, kind="owner", since_at=START)
+    told = MandateStandings()
+    compliant = {one.pk: told.of(one.pk).compliant_co_owner_ids for one in people}
+    for one in people:
+        expected = {pk for pk, theirs in compliant.items() if one.pk in theirs}
+        assert told.speaks_for(one.pk) == expected, one.username
+    names = {one.username: {two.username for two in people if one.pk in compliant[two.pk]} for one in people}
+    assert names["ada"] == {"bob", "bare", "held", "zoe", "max"}
+    assert names["eve"] == {"bob", "zoe"}
+    assert names["olga"] == {"ada", "bob", "bare", "held"}
+    assert names["held"] == names["bare"] == set()

@@ -12,7 +12,7 @@ from typing import Any, Final
 import click
 
 from keyhouse.accounts.recovery import queries, words
-from keyhouse.accounts.recovery.showing import ShownCase, shown_case
+from keyhouse.accounts.recovery.showing import ShownCase, shown_case, shown_cases
 from keyhouse.cli.main import as_json as document_of
 from keyhouse.cli.numbers import ID
 from keyhouse.core import clock, configuration
@@ -46,7 +46,7 @@ def list_(*, is_all: bool, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark
     now = clock.now()
     cases = [*queries.open_cases(now), *(queries.closed_cases(now) if is_all else ())]
-    rows = [_row(shown_case(case, host(), now)) for case in cases]
+    rows = [_row(shown) for shown in shown_cases(cases, host(), now)]
     click.echo(document_of(rows) if as_json else "\n".join(_lines(rows)))
 
 

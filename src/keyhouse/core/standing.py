@@ -38,6 +38,9 @@ class Standings(Protocol):
     def of(self, user_id: int) -> Standing:
         """Return the standing of an account as it is now."""
 
+    def speaks_for(self, user_id: int) -> frozenset[int]:
+        """Return those among whose `compliant_co_owner_ids` an account is."""
+
     def is_critical(self, normalized_name: str) -> bool:
         """Tell whether a project is critical by any mandate."""
 
@@ -53,6 +56,11 @@ def wire(standings: Standings | None) -> None:
 def of(user_id: int) -> Standing:
     """Return what hangs on an account."""
     return _wired[0].of(user_id) if _wired else Standing()
+
+
+def speaks_for(user_id: int) -> frozenset[int]:
+    """Return whose co-owner somebody is whose word counts: one question for what `of` would answer for each of them."""
+    return _wired[0].speaks_for(user_id) if _wired else frozenset()
 
 
 def is_critical(normalized_name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from django.db.models import Q
 
@@ -20,6 +21,8 @@ from keyhouse.projects.collaborators.queries import invitations_of_person
 from keyhouse.projects.models import Project
 from keyhouse.projects.rules import OWNER
 
+_IN_OFFICE: Final = Q(is_operator=True) | Q(is_moderator=True) | Q(is_auditor=True)
+
 
 class MandateStandings:
     """Reads roles, criteria and the factors of co-owners, live."""
@@ -35,8 +38,7 @@ class MandateStandings:
         partners = _owners_of_organizations_of(user_id)
         others = sorted({owner for _, owner in owners} | partners)
         compliant = set(compliant_among(others, clock.now()))
-        in_office = Q(is_operator=True) | Q(is_moderator=True) | Q(is_auditor=True)
-        has_office = User.objects.filter(in_office, pk=user_id).exists()
+        has_office = User.objects.filter(_IN_OFFICE, pk=user_id).exists()
         helped = {project for project, owner in owners if owner in compliant}
         peers = ({owner for project, owner in owners if roles[project] == OWNER} | partners) & compliant
         return Standing(
@@ -49,6 +51,17 @@ class MandateStandings:
             sole_owned=tuple(owned_alone(user_id).values_list("name", flat=True)),
             sole_organizations=tuple(organizations.owned_alone(user_id).values_list("name", flat=True)),
         )
+
+    def speaks_for(self, user_id: int) -> frozenset[int]:
+        """Return whose co-owner this one is with a word that counts: who owns what together is so from both sides."""
+        if not compliant_among([user_id], clock.now()):
+            return frozenset()
+        roles = rights.highest(rights.rights_of(user_id))
+        owned = [project for project, kind in roles.items() if kind == OWNER]
+        owners = {one.user_id for one in rights.rights_in_several(owned) if one.kind == OWNER}
+        peers = (owners | _owners_of_organizations_of(user_id)) - {user_id}
+        in_office = User.objects.filter(_IN_OFFICE).values_list("pk", flat=True)
+        return frozenset(peers.difference(in_office))
 
     def is_critical(self, normalized_name: str) -> bool:
         """Tell whether a project is critical by any mandate."""

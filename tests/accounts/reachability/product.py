@@ -89,6 +89,9 @@ class _Remembered:
             self.known = self.inner.of(user_id)
         return self.known
 
+    def speaks_for(self, user_id: int) -> frozenset[int]:
+        return self.inner.speaks_for(user_id)
+
     def is_critical(self, normalized_name: str) -> bool:
         return self.inner.is_critical(normalized_name)
 

@@ -57,8 +57,10 @@ def _end_locked(hold_id: int, reason: str, action: str, by: Actor, now: datetime
 def find_hold(hold_id: int, action: str, by: Actor, now: datetime) -> Hold:
     """Return the hold if it is one that this person's word ends; raises CaseMissing."""
     user_id = by.user_id or 0
-    mine = queries.holds_to_confirm(user_id, now) if action == CONFIRM else queries.holds_for_operators(now)
-    found = next((hold for hold in mine if hold.pk == hold_id and hold.user_id != user_id), None)
+    if action == CONFIRM:
+        found = queries.find_hold_to_confirm(hold_id, user_id, now)
+    else:
+        found = queries.holds_for_operators(now).filter(pk=hold_id).exclude(user_id=user_id).first()
     if found is None:
         raise CaseMissing("There is no such hold, or your word doesn't end it.")
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +18,7 @@ from keyhouse.accounts.recovery.errors import CaseMissing
 from keyhouse.accounts.recovery.rules import Stage, Support
 from keyhouse.audit.queries import records_of_person
 from keyhouse.core import standing
+from keyhouse.core.standing import Standing
 from keyhouse.mail.queries import is_deliverable, is_off, is_stuck_for
 
 _OPEN = RecoveryCase.State.OPEN
@@ -41,6 +44,19 @@ def active_operators(now: datetime) -> QuerySet[User]:
     """Return the operators who can act: open accounts of people, not on hold."""
     free = Q(held_until=None) | Q(held_until__lte=now)
     return all_operators().filter(free, state=User.State.ACTIVE).order_by("username")
+
+
+@dataclass(frozen=True, slots=True)
+class Operators:
+    """Who operates this index: those who can act now, and how many there are at all."""
+
+    able: tuple[User, ...]
+    count: int
+
+
+def operators_now(now: datetime) -> Operators:
+    """Return who operates this index, read once for all cases that are looked at."""
+    return Operators(tuple(active_operators(now)), all_operators().count())
 
 
 def find_open(user_id: int, now: datetime) -> RecoveryCase | None:
@@ -73,29 +89,42 @@ def words_of(case: RecoveryCase) -> list[RecoveryWord]:
     return list(RecoveryWord.objects.filter(case=case).select_related("by").order_by("pk"))
 
 
-def counting_co_owners(case: RecoveryCase) -> frozenset[int]:
-    """Return who can vouch: co-owners since before the case was opened, who comply now."""
-    return frozenset(case.co_owner_ids) & set(standing.of(case.user_id).compliant_co_owner_ids)
+def speakers_in(cases: Iterable[RecoveryCase]) -> set[tuple[int, int]]:
+    """Return who spoke in which of these cases, by the numbers of case and account."""
+    said = RecoveryWord.objects.filter(case__in=[case.pk for case in cases])
+    return set(said.values_list("case_id", "by_id"))
+
+
+def counting_co_owners(case: RecoveryCase, stands: Standing) -> frozenset[int]:
+    """Return who can vouch: co-owners since before the case was opened, who comply now by the person's standing."""
+    return frozenset(case.co_owner_ids) & set(stands.compliant_co_owner_ids)
 
 
 def support_of(case: RecoveryCase, now: datetime) -> Support:
     """Return what speaks for a case at this moment; words of people who don't count any more are left out."""
-    words = list(RecoveryWord.objects.filter(case=case).values_list("kind", "by_id"))
+    return support_by(case, words_of(case), standing.of(case.user_id), operators_now(now))
+
+
+def support_by(
+    case: RecoveryCase, said: Iterable[RecoveryWord], stands: Standing, operators: Operators
+) -> Support:
+    """Return the same by what is read already."""
+    words = [(word.kind, word.by_id) for word in said]
     vouchers = {by for kind, by in words if kind == RecoveryWord.Kind.VOUCHER}
     approvals = {by for kind, by in words if kind == RecoveryWord.Kind.APPROVAL}
-    able = set(active_operators(now).exclude(pk=case.user_id).values_list("pk", flat=True))
-    counting = counting_co_owners(case)
+    able = {one.pk for one in operators.able} - {case.user_id}
+    counting = counting_co_owners(case, stands)
     return Support(
         path=case.path,
         knows_password=_password_still_speaks(case),
         # a mailbox that was never verified proves nothing, and a sheet of paper alone is one proof
         knows_code=case.knows_code and _is_mail_verified(case),
         # a mailbox that was never verified may be a stranger's, mistyped: alone it opens nobody's account
-        has_authority=standing.of(case.user_id).has_authority or not _is_mail_verified(case),
+        has_authority=stands.has_authority or not _is_mail_verified(case),
         vouchers=len(vouchers & counting),
         needed=max(case.needed, rules.vouchers_needed(len(counting))),
         approvals=len(approvals & able),
-        operators=all_operators().count(),
+        operators=operators.count,
     )
 
 
@@ -192,24 +221,41 @@ def has_mail_now(user: User, now: datetime) -> bool:
     return has_mail(user) and not is_stuck_for([find_reachable(user)], now)
 
 
-def cases_to_vouch(user_id: int, now: datetime) -> list[RecoveryCase]:
-    """Return the open cases in which this person can vouch, or did."""
-    rows = RecoveryCase.objects.filter(state=_OPEN, expires_at__gt=now).exclude(user_id=user_id)
-    open_cases = rows.exclude(path=RecoveryCase.Path.HOST).select_related("user").order_by("opened_at", "pk")
-    mine = [case for case in open_cases if user_id in case.co_owner_ids]
-    return [case for case in mine if user_id in counting_co_owners(case)]
+def cases_to_vouch(user_id: int, now: datetime) -> QuerySet[RecoveryCase]:
+    """Return the open cases in which this person can vouch, or did, the oldest first."""
+    theirs = _vouchable(now).filter(user_id__in=standing.speaks_for(user_id))
+    mine = [pk for pk, co_owners in theirs.values_list("pk", "co_owner_ids") if user_id in co_owners]
+    return open_cases(now).filter(pk__in=mine)
 
 
-def holds_to_confirm(user_id: int, now: datetime) -> list[Hold]:
-    """Return the holds of co-owners that this person's word ends."""
-    theirs = standing.of(user_id).co_owner_ids
-    live = _confirmable(now).filter(user_id__in=theirs)
-    return [hold for hold in live if user_id in standing.of(hold.user_id).compliant_co_owner_ids]
+def find_case_to_vouch(case_id: int, user_id: int, now: datetime) -> RecoveryCase | None:
+    """Return one of them, or None where this person has no word in it."""
+    case = _vouchable(now).filter(pk=case_id).exclude(user_id=user_id).first()
+    if case is None or user_id not in case.co_owner_ids:
+        return None
+    return case if user_id in counting_co_owners(case, standing.of(case.user_id)) else None
 
 
-def holds_for_operators(now: datetime) -> list[Hold]:
-    """Return the holds that an operator's word ends: of first enrolments."""
-    return list(_confirmable(now).filter(reason=Hold.Reason.FIRST_ENROLMENT))
+def _vouchable(now: datetime) -> QuerySet[RecoveryCase]:
+    return open_cases(now).exclude(path=RecoveryCase.Path.HOST)
+
+
+def holds_to_confirm(user_id: int, now: datetime) -> QuerySet[Hold]:
+    """Return the holds of co-owners that this person's word ends, the oldest first."""
+    return _confirmable(now).filter(user_id__in=standing.speaks_for(user_id))
+
+
+def find_hold_to_confirm(hold_id: int, user_id: int, now: datetime) -> Hold | None:
+    """Return one of them, or None where this person's word doesn't end it."""
+    hold = _confirmable(now).filter(pk=hold_id).exclude(user_id=user_id).first()
+    if hold is None or user_id not in standing.of(hold.user_id).compliant_co_owner_ids:
+        return None
+    return hold
+
+
+def holds_for_operators(now: datetime) -> QuerySet[Hold]:
+    """Return the holds that an operator's word ends, of first enrolments, the oldest first."""
+    return _confirmable(now).filter(reason=Hold.Reason.FIRST_ENROLMENT)
 
 
 def _confirmable(now: datetime) -> QuerySet[Hold]:

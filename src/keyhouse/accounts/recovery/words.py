@@ -20,7 +20,7 @@ from keyhouse.accounts.recovery.errors import (
     WordRefused,
 )
 from keyhouse.audit.services import record, record_refusal
-from keyhouse.core import actions, clock
+from keyhouse.core import actions, clock, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import NotFound
@@ -52,7 +52,8 @@ def vouch(case_id: int, reason: str, *, by: Actor, now: datetime) -> RecoveryCas
 
     def act() -> RecoveryCase:
         case = lock_case(case_id, now, by)
-        if by.user_id not in queries.counting_co_owners(case) or by.user_id == case.user_id:
+        counting = queries.counting_co_owners(case, standing.of(case.user_id))
+        if by.user_id not in counting or by.user_id == case.user_id:
             raise CaseMissing
         return _speak(case, _Kind.VOUCHER, reason, by, now)
 

@@ -15,26 +15,32 @@ from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import RecoveryCase
 from keyhouse.accounts.recovery import confirming, queries, words
 from keyhouse.accounts.recovery.forms import ProposeForm, ReasonForm
-from keyhouse.accounts.recovery.showing import shown_case
+from keyhouse.accounts.recovery.showing import shown_case, shown_cases
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
 
 LIST: Final = "/operator/recovery/"
-CLOSED_SHOWN: Final = 20
+CASES_SHOWN: Final = 20  # open on a page, and the latest that are over
 
 
 @actions.classified(GET="recovery.read-all")
 def console(request: AskedRequest) -> HttpResponse:
     """Show the open cases, the oldest first, the holds that an operator's word ends, and what is over."""
     now = clock.now()
-    cases = [shown_case(case, request.actor, now) for case in queries.open_cases(now)]
+    cases = page_of(request, queries.open_cases(now), CASES_SHOWN)
+    holds = page_of(request, queries.holds_for_operators(now), LINES_WITH_ACTS, key="holds")
+    ages = [age.total_seconds() for age in reversed(queries.open_ages(now))]
     context = {
-        "cases": cases,
-        "oldest": cases[0].age.total_seconds() if cases else None,
-        "middle": cases[len(cases) // 2].age.total_seconds() if cases else None,
-        "closed": queries.closed_cases(now)[:CLOSED_SHOWN],
-        "holds": queries.holds_for_operators(now),
+        "cases": shown_cases(cases, request.actor, now),
+        "pages": pager(cases, holds=holds),
+        "count": len(ages),
+        "oldest": ages[0] if ages else None,
+        "middle": ages[len(ages) // 2] if ages else None,
+        "closed": queries.closed_cases(now)[:CASES_SHOWN],
+        "holds": holds,
+        "hold_pages": pager(holds, "holds", page=cases),
     }
     return render(request, "accounts/operator_recovery.html", context)
 

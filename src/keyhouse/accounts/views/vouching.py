@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Final
 
 from django.http import HttpResponse
 from django.shortcuts import render
 
 from keyhouse.accounts.middleware import AskedRequest
-from keyhouse.accounts.models import RecoveryCase
 from keyhouse.accounts.recovery import confirming, queries, words
 from keyhouse.accounts.recovery.errors import CaseMissing
 from keyhouse.accounts.recovery.forms import VouchForm
 from keyhouse.accounts.views.answers import SeeOther, session_of, show_form
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions, clock
 
 LIST: Final = "/account/vouch/"
@@ -22,19 +23,19 @@ LIST: Final = "/account/vouch/"
 def asked_of_me(request: AskedRequest) -> HttpResponse:
     """List who asks for one's word."""
     user_id, now = session_of(request).user_id, clock.now()
-    found = queries.cases_to_vouch(user_id, now)
+    cases = page_of(request, queries.cases_to_vouch(user_id, now), LINES_WITH_ACTS)
+    holds = page_of(request, queries.holds_to_confirm(user_id, now), LINES_WITH_ACTS, key="holds")
+    said = queries.speakers_in(cases)
+    spoke = Counter(case_id for case_id, _ in said)
     context = {
         "cases": [
-            {"case": case, "words": queries.words_of(case), "is_mine": _spoke(case, user_id)}
-            for case in found
+            {"case": case, "spoke": spoke[case.pk], "is_mine": (case.pk, user_id) in said} for case in cases
         ],
-        "holds": queries.holds_to_confirm(user_id, now),
+        "pages": pager(cases, holds=holds),
+        "holds": holds,
+        "hold_pages": pager(holds, "holds", page=cases),
     }
     return render(request, "accounts/vouching.html", context)
-
-
-def _spoke(case: RecoveryCase, user_id: int) -> bool:
-    return any(word.by_id == user_id for word in queries.words_of(case))
 
 
 @actions.takes(*VouchForm.base_fields)
@@ -42,7 +43,7 @@ def _spoke(case: RecoveryCase, user_id: int) -> bool:
 def vouch(request: AskedRequest, case_id: int) -> HttpResponse:
     """Show a case, and take a co-owner's word for it."""
     session, now = session_of(request), clock.now()
-    found = [case for case in queries.cases_to_vouch(session.user_id, now) if case.pk == case_id]
+    case = queries.find_case_to_vouch(case_id, session.user_id, now)
     form = VouchForm(request.POST if request.method == "POST" else None)
     if request.method == "POST":
         done = form.carry_out(
@@ -50,9 +51,8 @@ def vouch(request: AskedRequest, case_id: int) -> HttpResponse:
         )
         if done is not None:
             return SeeOther(LIST)
-    if not found:
+    if case is None:
         raise CaseMissing
-    case = found[0]
     context = {"case": case, "words": queries.words_of(case), "support": queries.support_of(case, now)}
     return show_form(request, "accounts/vouch.html", form, context)
 
