@@ -69,6 +69,9 @@ class Stakes:
     def of(self, user_id: int) -> Standing:
         return Standing(has_authority=bool(user_id))
 
+    def speaks_for(self, user_id: int) -> frozenset[int]:
+        return frozenset()
+
     def is_critical(self, normalized_name: str) -> bool:
         return normalized_name in self.critical
 
