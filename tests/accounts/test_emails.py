@@ -11,6 +11,7 @@ from tests.accounts.conftest import mailed, make_person
 
 from keyhouse.accounts import emails, services
 from keyhouse.accounts.models import OneTimeLink, User
+from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.mail.letters import Letter, Link, Text
@@ -54,6 +55,36 @@ def test_the_same_notice_is_sent_once(ada: User) -> None:
     tell(ada, key="one")
     tell(ada, key="one")
     assert Mail.objects.count() == 1
+
+
+def test_many_people_are_told_in_one_statement_each_with_their_phrase_at_each_verified_address(
+    ada: User,
+) -> None:
+    people = [ada, *(make_person(name) for name in ("bob", "carl", "dora"))]
+    services.add_email(ada, "second@example.org", by=host(), is_primary=False, verified_by="link")
+    services.add_email(ada, "claimed@example.org", by=host(), is_primary=False)
+    User.objects.filter(username="dora").update(state=User.State.DELETED)
+    Mail.objects.all().delete()
+    told = ["ada@example.org", "bob@example.org", "carl@example.org", "second@example.org"]
+
+    def tell_them(key: str = "") -> int:
+        with CaptureQueriesContext(connection) as asked, transaction.atomic():
+            tell_others([*(one.pk for one in people), ada.pk], NOTICE, clock.now(), key=key)
+        return sum('INTO "mail_mail"' in one["sql"] for one in asked)
+
+    assert tell_them() == 1
+    assert list(Mail.objects.order_by("pk").values_list("address", flat=True)) == told
+    phrases = [one.check_phrase for one in (*people[:3], ada)]
+    assert all(phrase in mail for phrase, mail in zip(phrases, mailed(), strict=True))
+    assert not any("/not-me/" in mail for mail in mailed())
+    tell_them()
+    assert Mail.objects.count() == 2 * len(told), "without a key nothing is held back"
+    tell_them("one")
+    tell_them("one")
+    assert Mail.objects.count() == 3 * len(told)
+    with transaction.atomic():
+        tell_others([], NOTICE, clock.now())
+    assert Mail.objects.count() == 3 * len(told)
 
 
 def test_what_is_rolled_back_mails_nothing(ada: User) -> None:

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.projects.conftest import everything, give_role, make_file, make_person
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from tests.projects.conftest import everything, give_role, id_of, make_file, make_person
 
 from keyhouse.accounts.models import Email, User
 from keyhouse.audit.models import Record
@@ -446,3 +448,24 @@ def test_mails_say_what_ends_for_good(alpha: Actor, monkeypatch: pytest.MonkeyPa
     deleting.delete_project("alpha-beta", by=alpha)
     assert "It can't be brought back." in told()
     assert letters.NOT_BACK not in told()
+
+
+def test_a_yank_asks_no_more_where_many_people_are_told(alpha: Actor) -> None:
+    def yank(reason: str, people: range) -> tuple[int, int]:
+        for number in people:
+            person = make_person(f"person-{number}")
+            give_role("alpha-beta", person, "maintainer")
+            Email.objects.create(
+                user_id=id_of(person),
+                address=f"person-{number}@example.org",
+                verified_at=clock.now(),
+                added_at=clock.now(),
+            )
+        before = Mail.objects.count()
+        with CaptureQueriesContext(connection) as asked:
+            life_cycle.yank_release("alpha-beta", "1.0", reason, by=alpha)
+        return Mail.objects.count() - before, len(asked)
+
+    (few, of_few), (many, of_many) = yank("broken", range(2)), yank("more broken", range(2, 30))
+    assert (few, many) == (2, 30)
+    assert of_many == of_few

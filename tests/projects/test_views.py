@@ -310,9 +310,9 @@ def test_long_lists_are_cut_into_pages(alpha: Actor) -> None:
     )
 
     first = get(BASE, alpha)
-    assert text_of(first).count("Files and changes") == 100
+    assert text_of(first).count("Files and changes") == 30
     assert len(first.content) < 100_000
-    assert text_of(get(BASE + "?page=3", alpha)).count("Files and changes") == 51
+    assert text_of(get(BASE + "?page=9", alpha)).count("Files and changes") == 11
     assert get(BASE + "?page=x", alpha).status_code == 200
 
 

@@ -7,8 +7,11 @@ import re
 import uuid
 from datetime import timedelta
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from tests.mandate.conftest import wired as wired  # noqa: PLC0414 - a fixture
 from tests.mandate.ledger import make_person, make_project
 from tests.mandate.visiting import Visit
@@ -16,10 +19,12 @@ from tests.mandate.visiting import Visit
 from keyhouse.accounts.models import KnownBrowser, Session, User
 from keyhouse.core import clock
 from keyhouse.credentials.tokens.models import Token
+from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.distfiles.names import fold
 from keyhouse.organizations.models import Membership, Organization, OrganizationInvitation, Team, TeamMember
 from keyhouse.projects.collaborators.models import ProjectInvitation
-from keyhouse.projects.models import Project, Role, TeamRole
+from keyhouse.projects.life_cycle.models import Removal
+from keyhouse.projects.models import Project, Release, Role, TeamRole
 from keyhouse.safety.models import Creator, ReservedName
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
@@ -60,6 +65,8 @@ def ada() -> User:
         for number in range(MANY)
     )
     grow_account(user, project)
+    grow_offers(user)
+    grow_publishers(user, project)
     return user
 
 
@@ -76,6 +83,30 @@ def grow_project(project: Project, owner: User, crew: list[User]) -> None:
     ProjectInvitation.objects.bulk_create(
         ProjectInvitation(
             project=project, username=f"invited-{number:03}", expires_at=now + timedelta(days=7), **asked
+        )
+        for number in range(MANY)
+    )
+
+    Release.objects.bulk_create(
+        Release(
+            project=project,
+            version=f"{number}.0",
+            created_at=now,
+            yanked_at=now,
+            yanked_reason=WORDS,
+        )
+        for number in range(MANY)
+    )
+    Removal.objects.bulk_create(
+        Removal(
+            kind=Removal.Kind.FILE,
+            project_key=project.pk,
+            project_name="alpha",
+            normalized_name="alpha",
+            version="0.1",
+            filename=f"alpha-0.1-{number:03}-{'py3.' * 40}none-any.whl",
+            removed_at=now - timedelta(seconds=number),
+            until_at=now + timedelta(days=7),
         )
         for number in range(MANY)
     )
@@ -181,6 +212,52 @@ def grow_account(user: User, project: Project) -> None:
     through.objects.bulk_create(through(token=one, project=hull) for one in robots for hull in hulls)
 
 
+def grow_offers(user: User) -> None:
+    """Invite somebody into many projects and organizations."""
+    now = clock.now()
+    yards = Organization.objects.bulk_create(
+        Organization(name=f"yard-{number:03}", normalized_name=f"yard-{number:03}", created_at=now)
+        for number in range(MANY)
+    )
+    asked = {
+        "user": user,
+        "kind": "owner",
+        "invited_by_name": "crew-member-000",
+        "invited_at": now,
+        "sent_at": now,
+        "expires_at": now + timedelta(days=7),
+    }
+    OrganizationInvitation.objects.bulk_create(
+        OrganizationInvitation(organization=one, **asked) for one in yards
+    )
+    hulls = Project.objects.filter(name__startswith="hull-")
+    ProjectInvitation.objects.bulk_create(ProjectInvitation(project=one, **asked) for one in hulls)
+
+
+def grow_publishers(user: User, project: Project) -> None:
+    """Let a project trust many that somebody answers for, and many whose person can't any more."""
+    now = clock.now()
+    gone = make_person("gone", state=User.State.SUSPENDED)
+    Publisher.objects.bulk_create(
+        Publisher(
+            issuer_url="https://ci.example.org",
+            provider="github",
+            project=project,
+            lookup=f"acme/{word}-{number:03}",
+            identity=f"{word}-{number:03}",
+            claims={"owner": "acme", "repository": f"{word}-{number:03}", "workflow": "release.yml"},
+            added_at=now,
+            configured_by=one,
+            configured_at=now,
+            configured_methods=["password", "totp"],
+            last_used_at=now,
+            last_used_claims={"run": "1234567890", "ref": "refs/tags/v1.0", "sha": "ab" * 20},
+        )
+        for word, one in (("kept", user), ("idle", gone))
+        for number in range(MANY)
+    )
+
+
 def grow_robots(user: User, home: dict[str, Any]) -> list[Token]:
     """Make robot tokens as they are after years: those that ended stay until somebody revokes them."""
     now = clock.now()
@@ -228,6 +305,19 @@ LISTS: Final[dict[str, tuple[tuple[str, str, int], ...]]] = {
         ("invited", r'<span class="break">(invited-\d+)<', MANY),
     ),
     "/mandate/project/alpha/": (("page", r'<strong class="name">(crew-member-\d+)<', MANY),),
+    "/manage/project/alpha/": (
+        ("page", r'<a class="name" href="/manage/project/alpha/release/(\d+\.0)/">', MANY),
+        ("deleted", r"/manage/project/alpha/deleted/(\d+)/restore-file/", MANY),
+    ),
+    "/account/invitations/": (
+        ("page", r'<strong class="name break">(hull-\d+)<', MANY),
+        ("organizations", r'<strong class="name break">(yard-\d+)<', MANY),
+    ),
+    "/account/publishers/": (
+        ("page", r">acme/(kept-\d+), release.yml</a>", MANY),
+        ("resting", r">acme/(idle-\d+), release.yml</a>", MANY),
+        ("without", r'<span class="name break">(hull-\d+)<', MANY),
+    ),
 }
 
 
@@ -256,17 +346,18 @@ def test_every_page_of_a_long_list_is_small_and_every_line_is_on_one(ada: User) 
             assert (len(found), len(set(found))) == (count, count), (path, key)
 
 
-def test_of_two_lists_on_a_page_each_stays_where_it_is_while_the_other_goes_on(ada: User) -> None:
+def test_of_several_lists_on_a_page_each_stays_where_it_is_while_another_goes_on(ada: User) -> None:
     visit = Visit(ada)
-    pairs = [(path, lists[1][0]) for path, lists in LISTS.items() if len(lists) > 1]
-    assert pairs
-    for path, other in pairs:
-        page = visit.get(f"{path}?page=2&{other}=2").content.decode()
-        assert set(map(html.unescape, NEXT.findall(page))) == {f"{other}=2&page=3", f"page=2&{other}=3"}, path
-        page = visit.get(
-            f"{path}?page=%22%3E%3Cb&{other}=1"
-        ).content.decode()  # what is no number isn't carried on
-        assert set(NEXT.findall(page)) == {"page=2", f"{other}=2"}, path
+    several = {path: [key for key, _, _ in lists] for path, lists in LISTS.items() if len(lists) > 1}
+    assert several
+    for path, keys in several.items():
+        for key in keys:
+            others = [f"{other}=2" for other in keys if other != key]
+            page = visit.get(f"{path}?{'&'.join(others)}").content.decode()
+            links = [dict(parse_qsl(html.unescape(href))) for href in NEXT.findall(page)]
+            assert dict.fromkeys(keys, "2") in links, (path, key)
+        page = visit.get(f"{path}?page=%22%3E%3Cb&{keys[1]}=1").content.decode()
+        assert set(NEXT.findall(page)) == {f"{key}=2" for key in keys}, path  # no number isn't carried on
 
 
 def test_what_stands_on_a_later_page_can_be_acted_on(ada: User) -> None:
@@ -308,6 +399,18 @@ def test_what_stands_on_a_later_page_can_be_acted_on(ada: User) -> None:
     act(f"{MANAGED}teams/keel/person/{who}/remove/")
     assert not TeamMember.objects.filter(member__user__username=who).exists()
 
+    removal = last("/manage/project/alpha/", "deleted")
+    assert visit.get(f"/manage/project/alpha/deleted/{removal}/restore-file/").status_code == 200
+
+    where = ProjectInvitation.objects.get(project__name=last("/account/invitations/"), user=ada)
+    act(f"/account/invitations/{where.pk}/decline/")
+    where.refresh_from_db()
+    assert where.outcome == "declined"
+
+    publisher = Publisher.objects.get(lookup=f"acme/{last('/account/publishers/', 'resting')}")
+    act(f"/manage/project/alpha/publishing/{publisher.pk}/remove/")
+    assert not Publisher.objects.filter(pk=publisher.pk).exists()
+
     who = last("/manage/project/alpha/people/")
     act(f"/manage/project/alpha/people/{who}/remove/")
     assert not Role.objects.filter(user__username=who).exists()
@@ -316,3 +419,59 @@ def test_what_stands_on_a_later_page_can_be_acted_on(ada: User) -> None:
 def test_changing_a_reserved_name_starts_with_what_is_kept(ada: User) -> None:
     page = Visit(ada).get("/operator/names/reserve/?name=kept-129").content.decode()
     assert html.escape(WORDS.strip()[:60], quote=True) in page.replace("&#39;", "&#x27;")
+
+
+def test_a_project_names_some_of_its_people_and_leads_to_the_others(ada: User) -> None:
+    page = Visit(ada).get("/manage/project/alpha/").content.decode()
+    assert len(re.findall(r'<span class="name">(?:ada|crew-member-\d+)<', page)) == 20
+    assert f'<a href="/manage/project/alpha/people/">{MANY + 1 - 20} more</a>' in page
+    Role.objects.filter(kind="maintainer").delete()
+    page = Visit(ada).get("/manage/project/alpha/").content.decode()
+    assert '<span class="name">ada<' in page
+    assert " more</a>" not in page
+
+
+def test_the_page_of_publishers_asks_no_more_for_many_projects_than_for_one(ada: User) -> None:
+    visit = Visit(ada)
+    publishers = list(Publisher.objects.filter(configured_by=ada).order_by("pk"))
+    visit.get("/account/publishers/")
+    with CaptureQueriesContext(connection) as of_one:
+        visit.get("/account/publishers/")
+    for publisher, hull in zip(publishers, Project.objects.filter(name__startswith="hull-"), strict=True):
+        Publisher.objects.filter(pk=publisher.pk).update(project=hull)
+    with CaptureQueriesContext(connection) as of_many:
+        page = visit.get("/account/publishers/").content.decode()
+    assert page.count('/remove/">Remove') == 60, "each by its owner, whose organization owns the project"
+    assert len(of_many) <= len(of_one)
+
+
+def test_the_page_that_deletes_an_account_names_some_of_what_stands_in_the_way() -> None:
+    eve, now = make_person("eve"), clock.now()
+
+    def own(first: int, last: int) -> str:
+        projects = Project.objects.bulk_create(
+            Project(
+                name=f"keel-{number:03}",
+                normalized_name=f"keel-{number:03}",
+                folded_name=f"kee1-{number:03}",
+                created_at=now,
+            )
+            for number in range(first, last)
+        )
+        Role.objects.bulk_create(Role(project=one, user=eve, kind="owner", since_at=now) for one in projects)
+        yards = Organization.objects.bulk_create(
+            Organization(name=f"yard-{number:03}", normalized_name=f"yard-{number:03}", created_at=now)
+            for number in range(first, last)
+        )
+        Membership.objects.bulk_create(
+            Membership(organization=one, user=eve, kind="owner", since_at=now) for one in yards
+        )
+        return str(Visit(eve).get("/account/delete/").content.decode())
+
+    page = own(0, 50)
+    assert (page.count("/people/hand-over/"), page.count(">Hand over yard-")) == (50, 50)
+    assert " more" not in page
+    page = own(50, 57)
+    assert (page.count("/people/hand-over/"), page.count(">Hand over yard-")) == (50, 50)
+    assert "And 7 more, " in page
+    assert "yard-049 and 7 more." in page

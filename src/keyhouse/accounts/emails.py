@@ -7,6 +7,7 @@ it. A notice says besides how to stop what the person didn't do; it never asks a
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +18,7 @@ from keyhouse.accounts.models import Email, User
 from keyhouse.accounts.phrases import new_phrase
 from keyhouse.core import configuration
 from keyhouse.mail.letters import Letter, Link, Text
-from keyhouse.mail.services import queue
+from keyhouse.mail.services import Posting, queue, queue_all
 
 _log = logging.getLogger("keyhouse.accounts")
 
@@ -78,6 +79,26 @@ def send_to(  # noqa: PLR0913 - one keyword for each thing that a mail can diffe
     `expires_at`: the instant from which on it is of no use, such as the end of the link in it.
     """
     _queue(user, address, letter, now=now, key=key, expires_at=expires_at, even_if_bounced=even_if_bounced)
+
+
+def send_to_all(addresses: Iterable[Email], letter: Letter, *, now: datetime, key: str = "") -> None:
+    """Queue the same mail to many people at once, in the caller's transaction; the addresses come with their accounts.
+
+    With a `key` it is sent once to each address.
+    """
+    queue_all(
+        [
+            Posting(
+                phrased(letter, check_phrase_of(one.user)),
+                one.address,
+                one.user_id,
+                key and f"{key}:{one.address}",
+            )
+            for one in addresses
+        ],
+        now=now,
+        lane="security",
+    )
 
 
 def site_address(path: str) -> str:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from keyhouse.accounts.views.paging import LINES_A_PAGE, page_of, pager
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions, clock
 from keyhouse.core.errors import SignInRequired
 from keyhouse.projects import queries, rights
 from keyhouse.projects.life_cycle import queries as life_cycle
 from keyhouse.projects.models import Role
 from keyhouse.projects.visiting import actor_of, context_of, project_of, release_of
+
+DELETED: Final = "deleted"
+PEOPLE_NAMED: Final = 20  # the page of a project's people has them all
 
 
 @actions.classified(GET="project.manage")
@@ -33,12 +38,19 @@ def projects(request: HttpRequest) -> HttpResponse:
 def project(request: HttpRequest, name: str) -> HttpResponse:
     """Show how a project stands, its people and releases."""
     found = project_of(request, "project.manage", name)
-    page = page_of(request, queries.releases_of(found))
-    people = queries.roles_of_project(found)
-    context = context_of(request, found) | {"releases": page, "pages": pager(page), "people": people}
-    if context["is_owner"]:
-        context["removals"] = life_cycle.removals_of(found, clock.now())[:LINES_A_PAGE]
-    return render(request, "projects/project.html", context)
+    shared, people = context_of(request, found), queries.roles_of_project(found)
+    deleted = life_cycle.removals_of(found, clock.now()) if shared["is_owner"] else ()
+    removals = page_of(request, deleted, LINES_WITH_ACTS, DELETED)
+    page = page_of(request, queries.releases_of(found), LINES_WITH_ACTS)
+    context = {
+        "releases": page,
+        "pages": pager(page, **{DELETED: removals}),
+        "removals": removals,
+        "removal_pages": pager(removals, DELETED, page=page),
+        "people": people[:PEOPLE_NAMED],
+        "more_people": max(0, people.count() - PEOPLE_NAMED),
+    }
+    return render(request, "projects/project.html", shared | context)
 
 
 @actions.classified(GET="project.manage")

@@ -33,8 +33,8 @@ def tell_others(user_ids: Iterable[int], letter: Letter, now: datetime, *, key: 
     With a `key` the same is told once, however often this is called.
     """
     rows = Email.objects.filter(user_id__in=list(user_ids), verified_at__isnull=False)
-    for email in rows.exclude(user__state=User.State.DELETED).select_related("user").order_by("pk"):
-        emails.send_to(email.user, email.address, letter, now=now, key=key and f"{key}:{email.address}")
+    rows = rows.exclude(user__state=User.State.DELETED).select_related("user").order_by("pk")
+    emails.send_to_all(rows, letter, now=now, key=key)
 
 
 def tell_all(user: User, letter: Letter, now: datetime, *, to_others: Letter | None = None) -> None:

@@ -19,6 +19,7 @@ from keyhouse.core import actions, clock, configuration
 
 GONE: Final = "/account/deleted/"
 KEPT: Final = "/keep-account/"
+MOST_NAMED: Final = 50  # projects, or organizations, that stand in the way
 
 
 @actions.takes(*DeletionForm.base_fields)
@@ -33,9 +34,14 @@ def delete(request: AskedRequest) -> HttpResponse:
         )
         if asked is not None:
             return _after(asked)
+    outlook = deletion.look_ahead(user, now)
     context = {
         "person": user,
-        "outlook": deletion.look_ahead(user, now),
+        "outlook": outlook,
+        "projects": outlook.sole_owned[:MOST_NAMED],
+        "more_projects": len(outlook.sole_owned[MOST_NAMED:]),
+        "organizations": outlook.sole_organizations[:MOST_NAMED],
+        "more_organizations": len(outlook.sole_organizations[MOST_NAMED:]),
         "waiting": deletion.find_deletion(user.pk),
         "tombstone_days": configuration.current().tombstone_days,
     }

@@ -38,12 +38,16 @@ class Home:
         """Return where the pages of its owners begin."""
         return f"/manage/{self.thing.kind}/{self.thing.name}/"
 
+    @property
+    def key(self) -> int:
+        """Return the number of its row."""
+        return int(self.thing.id or 0)
+
     def owner_ids(self) -> set[int]:
         """Return who owns it now."""
-        key = int(self.thing.id or 0)
         if self.is_organization:
-            return set(organizations.owner_ids(key))
-        return set(rights.owners_of(key))
+            return set(organizations.owner_ids(self.key))
+        return set(rights.owners_of(self.key))
 
 
 class Belonging(Protocol):

@@ -25,7 +25,6 @@ from keyhouse.projects import rights
 from keyhouse.projects.models import Project
 from keyhouse.projects.rules import OWNER
 
-SHOWN: Final = 100
 FEW: Final = 5  # that the account page names
 _BESIDE: Final = ("configured_by", "project", "organization")
 _ABLE: Final = frozenset({User.State.ACTIVE, User.State.HELD, User.State.PASSWORD_DISABLED})
@@ -245,4 +244,11 @@ _FEW_WITHOUT: Final = Compiled(lambda: projects_without(asked_number(0))[:FEW])
 def owned_among(lines: Iterable[Line], user_id: int) -> set[str]:
     """Return where the pages begin of those projects and organizations of these publishers that somebody owns."""
     homes = {line.home for line in lines if line.home is not None}
-    return {one.path for one in homes if user_id in one.owner_ids()}
+    wanted = {one.key for one in homes if not one.is_organization}
+    projects = Project.objects.filter(rights.of_person(user_id, OWNER), pk__in=wanted)
+    organizations = Membership.objects.filter(user_id=user_id, kind=OWNER)
+    owned = {
+        False: set(projects.values_list("pk", flat=True)),
+        True: set(organizations.values_list("organization_id", flat=True)),
+    }
+    return {one.path for one in homes if one.key in owned[one.is_organization]}

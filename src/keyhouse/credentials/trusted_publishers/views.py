@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from packaging.utils import canonicalize_name, is_normalized_name
 
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.views.answers import SeeOther, show_form
+from keyhouse.accounts.views.paging import LINES_WITH_ACTS, page_of, pager
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.actor import Actor
 from keyhouse.credentials.tokens.homes import Home, of_project
@@ -35,6 +36,8 @@ from keyhouse.projects.visiting import actor_of, context_of, project_of, sent
 
 MINE: Final = "/account/publishers/"
 READ: Final = "publisher.read"
+RESTING: Final = "resting"
+WITHOUT: Final = "without"
 _NAME_TO_COME: Final = "NAME"
 
 
@@ -127,14 +130,19 @@ def allow_tokens(request: HttpRequest, name: str) -> HttpResponse:
 def mine(request: AskedRequest) -> HttpResponse:
     """List what rests in one's projects, what one answers for, and what waits for a project."""
     user_id, now = request.actor.user_id or 0, clock.now()
-    resting = _some(listing.resting_for(user_id))
-    answered = _some(listing.answered_for(user_id))
+    page = page_of(request, listing.answered_for(user_id), LINES_WITH_ACTS)
+    rest_page = page_of(request, listing.resting_for(user_id), LINES_WITH_ACTS, RESTING)
+    without = page_of(request, listing.projects_without(user_id), LINES_WITH_ACTS, WITHOUT)
+    resting, answered = listing.lines_of(rest_page), listing.lines_of(page)
     context = {
         "owned": listing.owned_among((*resting, *answered), user_id),
         "resting": resting,
+        "resting_pages": pager(rest_page, RESTING, page=page, **{WITHOUT: without}),
         "lines": answered,
-        "waiting": _some(listing.waiting_for(user_id, now)),
-        "without": listing.projects_without(user_id)[: listing.SHOWN],
+        "pages": pager(page, **{RESTING: rest_page, WITHOUT: without}),
+        "waiting": listing.lines_of(listing.waiting_for(user_id, now)),
+        "without": without,
+        "without_pages": pager(without, WITHOUT, page=page, **{RESTING: rest_page}),
         "most_waiting": services.MOST_PENDING,
         "issuers": issuer_choices(),
     }
@@ -360,10 +368,6 @@ def _waiting(request: AskedRequest, publisher_id: int) -> Publisher:
 def line_of(one: Publisher) -> listing.Line:
     """Return a publisher as people read it."""
     return listing.lines_of([one])[0]
-
-
-def _some(publishers: Iterable[Publisher]) -> list[listing.Line]:
-    return listing.lines_of(list(publishers)[: listing.SHOWN])
 
 
 def issuer_choices() -> list[tuple[Issuer, str]]:

@@ -28,6 +28,7 @@ from keyhouse.projects.visiting import actor_of, context_of, project_of, readabl
 
 OTHERS: Final = "others"
 INVITED: Final = "invited"
+OFFERS: Final = "organizations"
 INBOX: Final = "/account/invitations/"
 
 
@@ -146,9 +147,13 @@ def hand_over(request: HttpRequest, name: str) -> HttpResponse:
 def invitations(request: AskedRequest) -> HttpResponse:
     """List what one is invited to."""
     user_id, now = services.person_of(request.actor), clock.now()
+    page = page_of(request, queries.invitations_of_person(user_id, now), LINES_WITH_ACTS)
+    offers = page_of(request, organizations.invitations_of_person(user_id, now), LINES_WITH_ACTS, OFFERS)
     context = {
-        "invitations": queries.invitations_of_person(user_id, now),
-        "offers": organizations.invitations_of_person(user_id, now),
+        "invitations": page,
+        "pages": pager(page, **{OFFERS: offers}),
+        "offers": offers,
+        "offer_pages": pager(offers, OFFERS, page=page),
     }
     return render(request, "projects/invitations.html", context)
 
