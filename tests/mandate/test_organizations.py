@@ -147,8 +147,9 @@ def test_whoever_joins_is_asked_what_the_role_asks(ada: User, acme: Organization
     keys = {"accept": ["phishing-resistant"]}
     store(document(name="keys", who=owners, methods=keys, stages=enforced), origin="seeded")
     zoe, yan = with_app(make_user("zoe")), with_app(make_user("yan"))
-    as_owner = inviting.invite("acme", "zoe", "owner", by=host())
-    as_member = inviting.invite("acme", "yan", "member", by=host())
+    by = session_of(ada, "password", "webauthn")
+    as_owner = inviting.invite("acme", "zoe", "owner", by=by)
+    as_member = inviting.invite("acme", "yan", "member", by=by)
     with pytest.raises(StrongerFactorRequired):
         inviting.accept(as_owner.pk, by=session_of(zoe))
     with pytest.raises(StrongerFactorRequired):
