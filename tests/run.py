@@ -7,7 +7,7 @@
     ./run test tests/index -k negotiate    anything else goes to pytest
 
 By turns: of the tests that use a database, all are tried on SQLite, and on PostgreSQL a third and what is about the database
-itself; of the pages, a browser looks at a third. Where tests are named, all of them are tried.
+itself. Where tests are named, all of them are tried.
 What tests write into their folders stays in memory where there is enough of it, unless TMPDIR names another place.
 PostgreSQL is looked for at KEYHOUSE_TEST_POSTGRES (default postgresql://postgres@127.0.0.1:5432/postgres).
 What is missing is said at the end; where KEYHOUSE_REQUIRE names it, its absence is a failure.
@@ -136,7 +136,7 @@ def main(arguments: list[str]) -> int:
     rest = [argument for argument in others if argument not in options]
     if not rest and "--all" not in options:
         turn = known.turn or turn_of_commit()
-        os.environ["KEYHOUSE_TEST_TURN"] = str(int(turn) - 1)
+        os.environ["TESTS_TURN"] = str(int(turn) - 1)
         print(
             f"By turns: part {turn} of 3 of what is tried more than once; --turn names another, --all takes all."
         )

@@ -1,7 +1,7 @@
 """What is tried over and over: a few times in an ordinary run, and as often as is named with `--all`.
 
-An ordinary run of everything takes its turn with what is tried elsewhere already: a third on PostgreSQL of what was tried on SQLite,
-a third of the pages that a browser looks at. Which third, the commit says (`tests/run.py`), so that each has its turn soon.
+An ordinary run of everything takes its turn with what is tried elsewhere already: a third on PostgreSQL of what was tried on SQLite.
+Which third, the commit says (`tests/run.py`), so that each has its turn soon.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 T = TypeVar("T")
 
 TURNS: Final = 3
-TURN: Final = os.environ.get("KEYHOUSE_TEST_TURN", "")  # empty: all is asked for
+TURN: Final = os.environ.get("TESTS_TURN", "")  # empty: all is asked for
 # what depends on which database it is: what happens at once, is killed, or is put into words for each kind of it
 APART: Final = ("/faults/", "/audit/", "/search", "at_once", "race", "parallel", "killed", "migrat", "kept")
 

@@ -1,7 +1,6 @@
 """Every page: what axe-core finds, how much is loaded and from where, and whether it fits a phone.
 
-Each route is looked at once in both schemes, as the first who is named, a third of them in an ordinary run, by turns; what
-others see at it is `slow`.
+Each route is looked at once in both schemes, as the first who is named; what others see at it is `slow`.
 The walk by the Tab key, paper, and who wants nothing to move: a page of each kind, and all of them where it may take long.
 """
 
@@ -18,7 +17,6 @@ from tests.looks import keyboard, media
 from tests.looks.harbour import Harbour
 from tests.looks.indexes import Indexes, open_indexes
 from tests.looks.looks import LOOKS, OPERATOR, OTHER, PERSON, RIGHTLY_EMPTY, Look, all_looks, strayed
-from tests.sampled import in_turn
 
 AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 WIDTH: Final = 360
@@ -195,7 +193,7 @@ def test_nothing_keeps_anybody_out_of_a_page(indexes: Indexes) -> None:
     for route, look in all_looks():
         first.setdefault(route, look)
     filled = LOOKS.keys() - RIGHTLY_EMPTY.keys()
-    wrong = look_around(indexes, in_turn(list(first.items())), COLOURS, *filled)
+    wrong = look_around(indexes, first.items(), COLOURS, *filled)
     assert wrong == {}, json.dumps(wrong, indent=1)
 
 
