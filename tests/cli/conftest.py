@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 from tests import forked
+from tests.cli.peopled import Stakes
 from tests.cli.places import ADA, Place, place
 from tests.distfiles.builders import build_wheel
+
+from keyhouse.core import standing
 
 
 @pytest.fixture
@@ -50,3 +53,12 @@ def filled(template: Place, tmp_path: Path) -> Iterator[Place]:
     """Return a copy of the template."""
     with place(tmp_path / "data", template) as made:
         yield made
+
+
+@pytest.fixture
+def critical() -> Iterator[None]:
+    """Let alpha be a project that many depend on."""
+    before = list(standing._wired)
+    standing.wire(Stakes())
+    yield
+    standing._wired[:] = before
