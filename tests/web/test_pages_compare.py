@@ -4,6 +4,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.utils import canonicalize_name
 from pytest_django import DjangoAssertNumQueries
 from tests.web.rows import make_file, make_project, make_release
 
@@ -26,6 +30,63 @@ def test_requirements_are_compared_as_requirements() -> None:
         ("attrs", "<25,>=23", "<26,>=23"),
         ('x ; python_version < "3.9"', "any", ">2"),
     ]
+
+
+def test_what_is_required_beside_a_change_of_the_same_project_is_told_with_it() -> None:
+    found = changes(
+        {"requires_dist": ["x>1", "Y>1", "same", "twice>1", "z ; extra == 'a'"]},
+        {"requires_dist": ["x>1", "X <3", "y>1", "same", "twice>1", "twice>1", "z ; extra == 'a'", "z"]},
+    ).requirements
+    assert [(one.label, one.before, one.after) for one in found.changed] == [
+        ("twice", ">1", ">1, >1"),
+        ("x", ">1", "<3, >1"),
+    ]
+    assert (found.added, found.removed) == (("z",), ())
+
+
+def test_requirements_are_compared_as_they_are_written_where_too_many_were_rewritten() -> None:
+    def of(count: int, sign: str) -> dict[str, Any]:
+        return {"requires_dist": ["same>1", *(f"p{number}{sign}>{'1' * 90}" for number in range(count))]}
+
+    few = changes(of(200, ""), of(200, " ")).requirements
+    assert not few
+    many = changes(of(400, ""), of(400, " ")).requirements
+    assert (len(many.added), many.hidden, many.changed) == (MOST_SHOWN, 2 * 400 - 2 * MOST_SHOWN, ())
+
+
+REQUIREMENTS = st.lists(
+    st.builds(
+        "{}{}{}{}".format,
+        st.sampled_from(["a", "A", "b-c", "B_c", "("]),
+        st.sampled_from(["", " "]),
+        st.sampled_from(["", ">1", ">1,<2", "<2,>1"]),
+        st.sampled_from(["", "; extra=='x'", ' ; extra == "x"']),
+    ),
+    max_size=12,
+)
+
+
+@given(old=REQUIREMENTS, new=REQUIREMENTS)
+def test_reading_some_requirements_tells_what_reading_all_would(old: list[str], new: list[str]) -> None:
+    found = changes({"requires_dist": old}, {"requires_dist": new}).requirements
+    read = [{key: sorted(values) for key, values in _read(texts).items()} for texts in (old, new)]
+    differing = {key for key in read[0].keys() | read[1].keys() if read[0].get(key) != read[1].get(key)}
+    assert len(found.added) + len(found.removed) + len(found.changed) == len(differing)
+    assert {one.label for one in found.changed} == differing & read[0].keys() & read[1].keys()
+
+
+def _read(texts: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        try:
+            one = Requirement(text)
+        except InvalidRequirement:
+            found.setdefault(text, []).append("")
+            continue
+        marker = f" ; {one.marker}" if one.marker else ""
+        key = f"{canonicalize_name(one.name)}{marker}"
+        found.setdefault(key, []).append(",".join(sorted(map(str, one.specifier))))
+    return found
 
 
 def test_lists_are_compared_as_sets_and_links_by_their_labels() -> None:
