@@ -48,7 +48,7 @@ def clocked(set_clock: SetClock) -> None:
 
 @pytest.fixture
 def ada() -> User:
-    return with_app(make_user("ada"))
+    return with_app(make_user("ada", last_seen_at=ENFORCED))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.organizations.conftest import everything, person, user_of, with_people
+from tests.organizations.conftest import everything, id_of, person, user_of, with_people
 
 from keyhouse.accounts.models import User
 from keyhouse.audit.models import Record
@@ -19,6 +19,7 @@ from keyhouse.organizations import membership, populating, queries, rules, servi
 from keyhouse.organizations.errors import (
     MemberMissing,
     MembershipKindUnknown,
+    OrganizationLeft,
     OrganizationNameRefused,
     OrganizationNotEmpty,
     OrganizationOwnerLast,
@@ -234,6 +235,20 @@ def test_a_manager_puts_no_manager_into_a_team(ada: Actor, acme: Organization) -
             teams.add_to_team("acme", "ci", name, by=people["mia"])
     assert not TeamMember.objects.exists()
     teams.add_to_team("acme", "ci", "mia", by=ada)
+
+
+def test_the_host_puts_nobody_into_a_team_where_no_owner_is_there_to_object(
+    ada: Actor, acme: Organization
+) -> None:
+    with_people(acme, eve="member", max="member")
+    teams.create_team("acme", "ci", by=ada)
+    present = teams.add_to_team("acme", "ci", "eve", by=host())
+    User.objects.filter(pk=id_of(ada)).update(state=User.State.SUSPENDED)
+    before = everything()
+    with pytest.raises(OrganizationLeft):
+        teams.add_to_team("acme", "ci", "max", by=host())
+    assert teams.add_to_team("acme", "ci", "eve", by=host()) == present
+    assert everything() == before
 
 
 def test_teams_belong_to_one_organization(ada: Actor, acme: Organization) -> None:

@@ -7,6 +7,7 @@ from tests.organizations.conftest import id_of, person, user_of
 from tests.projects.test_races import at_once, kinds
 
 from keyhouse.accounts.models import User
+from keyhouse.audit.models import Record
 from keyhouse.core import belongings, clock
 from keyhouse.core.actor import Actor, host
 from keyhouse.organizations import inviting, membership, populating, services, teams
@@ -90,6 +91,23 @@ def test_removed_while_put_into_a_team(two: tuple[Actor, Actor, Organization]) -
     )
     assert not TeamMember.objects.exists()
     assert not acme.members.filter(user_id=id_of(eve)).exists()
+
+
+def test_put_into_a_team_and_given_a_role_twice_at_once(two: tuple[Actor, Actor, Organization]) -> None:
+    ada, _, acme = two
+    populating.add_members(acme, {user_of(person("eve")): "member"}, by=host())
+    create_project_in("acme", "alpha", by=ada)
+    teams.create_team("acme", "ci", by=ada)
+    for act in (
+        lambda: teams.add_to_team("acme", "ci", "eve", by=host()),
+        lambda: set_team_role("alpha", "ci", "owner", by=host()),
+    ):
+        assert len({one.pk for one in at_once(act, act)}) == 1
+    done = Record.objects.filter(action__in=["team.add-member", "team-role.set"], outcome="done")
+    assert sorted(done.values_list("action", "actor_kind")) == [
+        ("team-role.set", "host"),
+        ("team.add-member", "host"),
+    ]
 
 
 def test_deleted_while_a_project_comes_in(two: tuple[Actor, Actor, Organization]) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
+from django.db import transaction
+
 from keyhouse.accounts.models import User
 from keyhouse.cli.dev_document import SeedOrganization, SeedProject, SeedRefused
+from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.distfiles.names import normalise
 from keyhouse.organizations import queries
@@ -15,7 +18,9 @@ from keyhouse.organizations.populating import add_members, add_team
 from keyhouse.organizations.rules import MANAGER, MEMBER, OWNER
 from keyhouse.organizations.services import create_organization
 from keyhouse.projects import queries as projects
-from keyhouse.projects.organizing import move_project, set_team_role
+from keyhouse.projects.models import TeamRole
+from keyhouse.projects.organizing import move_project
+from keyhouse.projects.team_roles import team_of
 
 _BY: Final = host()
 Person = Callable[[str], User]
@@ -68,5 +73,9 @@ def give_roles(entry: SeedOrganization, where: str) -> None:
             if project is None:
                 raise SeedRefused(f"{where}: there is no project {name!r}.")
             if project.organization_id is None:
-                move_project(project.normalized_name, entry.name, by=_BY)
-            set_team_role(project.normalized_name, team.name, kind, by=_BY)
+                project = move_project(project.normalized_name, entry.name, by=_BY)
+            # not by the act of the page: owners of a made-up index may be silent for long, and mails tell nobody of it
+            with transaction.atomic():
+                given = {"kind": kind, "since_at": clock.now()}
+                mine = team_of(project, team.name)
+                TeamRole.objects.update_or_create(project=project, team=mine, defaults=given)

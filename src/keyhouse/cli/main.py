@@ -40,7 +40,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "user": (True, "Invite, show, suspend and off-board people; lead them through enrolling anew."),
     "project": (
         True,
-        "List, yank, archive, deprecate, delete and bring back projects and releases; look after their people.",
+        "List, yank, archive, deprecate, delete and bring back projects and releases; look after their people and teams.",
     ),
     "release": (True, "List, publish and discard staged releases."),
     "publisher": (True, "Say which issuers of identities from CI are believed, and try them."),
@@ -57,7 +57,10 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "import": (True, "Bring in a folder of files, or what another index holds."),
     "names": (True, "Keep names and prefixes for somebody."),
     "creators": (True, "Approve people to make projects."),
-    "organization": (True, "Look after the people of organizations; answer applications; propose owners."),
+    "organization": (
+        True,
+        "Look after people and teams of organizations; answer applications; propose owners.",
+    ),
     "report": (True, "Read what people reported about projects, and answer it."),
     "quarantine": (True, "Take a project, a release or a file out of the index."),
     "check": (False, "Judge files by the rules of an upload."),

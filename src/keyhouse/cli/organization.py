@@ -1,4 +1,4 @@
-"""`keyhouse organization`: people of organizations, applications for them and owners for those without, from the host."""
+"""`keyhouse organization`: people and teams of organizations, applications for them and owners for those without, from the host."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import click
 
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
-from keyhouse.cli import organization_people
+from keyhouse.cli import organization_people, organization_teams
 from keyhouse.cli.main import as_json as document_of
 from keyhouse.cli.numbers import ID
 from keyhouse.cli.proposed import tell_proposed
@@ -22,11 +22,12 @@ from keyhouse.organizations.models import OrganizationApplication
 
 @click.group("organization")
 def command() -> None:
-    """Look after the people of organizations; answer applications, where KEYHOUSE_ORGANIZATIONS is `application`; propose owners.
+    """Look after the people and teams of organizations; answer applications, where KEYHOUSE_ORGANIZATIONS is `application`; propose owners.
 
     \b
     Examples:
       keyhouse organization people acme
+      keyhouse organization teams acme
       keyhouse organization applications
       keyhouse organization approve 7
       keyhouse organization ask 7 "Who else belongs to it?"
@@ -36,6 +37,7 @@ def command() -> None:
 
 
 command.add_command(organization_people.command)
+command.add_command(organization_teams.command)
 
 
 @command.command()

@@ -82,7 +82,8 @@ def change_role(name: str, username: str, role: str, *, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark
     member = membership.change_kind(name, username, role, by=host())
     waits_until = member.ends_at if member.kind != role else None
-    tell_ended(_PLACE, name, username, f"is {role} of", waits_until, as_json=as_json)
+    row = {"organization": rules.key_of(name), "username": username}
+    tell_ended(row, f"{username} is {role} of {name}", waits_until, as_json=as_json)
 
 
 def _remove(name: str, username: str) -> datetime | None:

@@ -7,7 +7,7 @@ are told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -143,7 +143,8 @@ def _add_ends(group: click.Group, place: Place) -> None:
     @JSON
     def remove(name: str, username: str, *, as_json: bool) -> None:
         waits_until = place.remove(place.key(name), username)
-        tell_ended(place, name, username, place.ended, waits_until, as_json=as_json)
+        row = {place.word: place.key(name), "username": username}
+        tell_ended(row, f"{username} {place.ended} {name}", waits_until, as_json=as_json)
 
     @group.command(help=place.help("Take back what waits for the role of USER.", "keep {name} ada"))
     @NAME
@@ -173,11 +174,8 @@ def tell_invited(one: _Invitation, *, as_json: bool) -> None:
     tell(row, line, as_json=as_json)
 
 
-def tell_ended(  # noqa: PLR0913 - who is what where, and from when on
-    place: Place, name: str, username: str, what: str, waits_until: datetime | None, *, as_json: bool
-) -> None:
-    """Print what became of a role, or from when on it will."""
+def tell_ended(row: Mapping[str, object], ended: str, waits_until: datetime | None, *, as_json: bool) -> None:
+    """Print what became of a role, or from when on it will: a sentence without its full stop."""
     at = clock.format_instant(waits_until) if waits_until else None
     until = f" from {at} on, unless an owner takes it back" if at else ""
-    row = {place.word: place.key(name), "username": username, "waits_until": at}
-    tell(row, f"{username} {what} {name}{until}.", as_json=as_json)
+    tell({**row, "waits_until": at}, f"{ended}{until}.", as_json=as_json)

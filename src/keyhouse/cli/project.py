@@ -11,13 +11,12 @@ from django.db.models import Q, QuerySet
 
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
-from keyhouse.cli import project_people, project_readers
+from keyhouse.cli import project_people, project_readers, project_teams
 from keyhouse.cli.numbers import ID
-from keyhouse.cli.project_people import people_of
+from keyhouse.cli.project_people import people_of, project_of
 from keyhouse.cli.proposed import tell_proposed
 from keyhouse.core import clock
 from keyhouse.core.actor import host
-from keyhouse.core.errors import NotFound
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects import ownership, queries
 from keyhouse.projects.life_cycle import deleting, restoring, services
@@ -35,11 +34,12 @@ _STATES: Final = [status.value for status in Project.Status]
 
 @click.group("project")
 def command() -> None:
-    """List, yank, archive, deprecate, delete and bring back projects and releases; look after their people."""
+    """List, yank, archive, deprecate, delete and bring back projects and releases; look after their people and teams."""
 
 
 command.add_command(project_people.command)
 command.add_command(project_readers.command)
+command.add_command(project_teams.command)
 
 
 @command.command("list")
@@ -121,7 +121,7 @@ def show(name: str, *, as_json: bool) -> None:
       keyhouse project show alpha
       keyhouse project show alpha --json
     """  # noqa: D301 - \b is click's own mark
-    project = _get(name)
+    project = project_of(name)
     told = _whole(project)
     if as_json:
         click.echo(json.dumps(told, indent=2))
@@ -133,13 +133,6 @@ def show(name: str, *, as_json: bool) -> None:
                 click.echo(f"  {_line(row)}")
         elif value not in {None, ""}:
             click.echo(f"{key.replace('_', ' ')}: {value}")
-
-
-def _get(name: str) -> Project:
-    project = queries.find_project(normalise(name))
-    if project is None:
-        raise NotFound(f"There is no project {name}.", fix="`keyhouse project list` shows them.")
-    return project
 
 
 def _whole(project: Project) -> dict[str, Any]:
@@ -177,7 +170,7 @@ def new_owner(name: str, username: str, reason: str, *, as_json: bool) -> None:
     Example:
       keyhouse project new-owner alpha ada --reason "Its owner has left the company."
     """  # noqa: D301 - \b is click's own mark
-    project, user = _get(name), find_user(username)
+    project, user = project_of(name), find_user(username)
     if user is None:
         raise PersonMissing(fix="`keyhouse user list` shows them.")
     tell_proposed(ownership.propose_owner(project, user, reason, by=host(), now=clock.now()), as_json=as_json)
@@ -209,7 +202,7 @@ def limits(name: str, file_limit: int | None, project_limit: int | None, *, as_j
       keyhouse project limits alpha --file 500000000
       keyhouse project limits alpha --file default --project 50000000000
     """  # noqa: D301 - \b is click's own mark
-    project = _get(name)
+    project = project_of(name)
     if file_limit is not None or project_limit is not None:
         file_limit = project.file_limit if file_limit is None else file_limit or None
         project_limit = project.project_limit if project_limit is None else project_limit or None
@@ -270,7 +263,7 @@ def delete(name: str, version: str, filename: str, *, yes: bool) -> None:
     """  # noqa: D301 - \b is click's own mark
     if version and filename:
         raise click.UsageError("Name a release or a file, not both.")
-    project = _get(name)
+    project = project_of(name)
     what = filename or (f"{project.name} {version}" if version else f"the whole project {project.name}")
     if not yes:
         click.confirm(f"Delete {what}? Nobody can install it from then on.", abort=True)

@@ -74,7 +74,8 @@ def _by_others(one: Right, people: dict[int, User]) -> dict[str, Any]:
     }
 
 
-def _get(name: str) -> Project:
+def project_of(name: str) -> Project:
+    """Return the project of that name. Raises NotFound."""
     project = queries.find_project(normalise(name))
     if project is None:
         raise NotFound(f"There is no project {name}.", fix="`keyhouse project list` shows them.")
@@ -99,7 +100,7 @@ def list_(name: str, *, as_json: bool) -> None:
       keyhouse project people alpha
       keyhouse project people list alpha --json
     """  # noqa: D301 - \b is click's own mark
-    for row in people_of(_get(name)):
+    for row in people_of(project_of(name)):
         tell_row(row, _line(row), as_json=as_json)
 
 
@@ -125,11 +126,12 @@ def change_role(name: str, username: str, role: str, *, as_json: bool) -> None:
       keyhouse project people change-role alpha ada maintainer
     """  # noqa: D301 - \b is click's own mark
     if role == OWNER:
-        present = _get_role(_get(name), username)
+        present = _get_role(project_of(name), username)
         tell_invited(services.raise_role(normalise(name), present.user.username, by=host()), as_json=as_json)
     else:
         waits_until = _lower(name, username)
-        tell_ended(_PLACE, name, username, f"is {role} in", waits_until, as_json=as_json)
+        row = {"project": normalise(name), "username": username}
+        tell_ended(row, f"{username} is {role} in {name}", waits_until, as_json=as_json)
 
 
 def _lower(name: str, username: str) -> datetime | None:
@@ -151,7 +153,7 @@ _PLACE: Final = Place(
     end="the role of USER",
     ended="has no role of their own in",
     key=normalise,
-    invitations=lambda name: collaborators.open_invitations_of(_get(name)),
+    invitations=lambda name: collaborators.open_invitations_of(project_of(name)),
     invite=services.invite,
     resend=services.resend,
     revoke=services.revoke,
@@ -175,7 +177,7 @@ def hand_over(name: str, owner: str, whom: str, *, as_json: bool) -> None:
     Example:
       keyhouse project people hand-over alpha ada bob
     """  # noqa: D301 - \b is click's own mark
-    project, person = _get(name), _find_person(whom)
+    project, person = project_of(name), _find_person(whom)
     if person is not None and person == find_user(owner):
         raise click.UsageError("Name two people: whose ownership it is, and who gets it.")
     present = collaborators.find_role(project, person.username) if person else None
@@ -184,7 +186,8 @@ def hand_over(name: str, owner: str, whom: str, *, as_json: bool) -> None:
         if find_user(owner) is None or (former is not None and former.kind != OWNER):
             raise _not_an_owner(owner)
         waits_until = _remove(project.normalized_name, owner) if former else None
-        tell_ended(_PLACE, name, owner, _PLACE.ended, waits_until, as_json=as_json)
+        row = {"project": project.normalized_name, "username": owner}
+        tell_ended(row, f"{owner} {_PLACE.ended} {name}", waits_until, as_json=as_json)
         return
     if _get_role(project, owner).kind != OWNER:
         raise _not_an_owner(owner)

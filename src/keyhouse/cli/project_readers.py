@@ -6,9 +6,8 @@ import click
 
 from keyhouse.accounts.queries import find_user
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.project_people import project_of
 from keyhouse.core.errors import NotFound
-from keyhouse.distfiles.names import normalise
-from keyhouse.projects import queries
 from keyhouse.projects.models import Project
 from keyhouse.projects.reading_reasons import by_everybody, readers_by_right, why
 
@@ -27,9 +26,7 @@ def command(name: str, *, person: str | None, as_json: bool) -> None:
       keyhouse project readers alpha
       keyhouse project readers alpha --person ada --json
     """  # noqa: D301 - \b is click's own mark
-    project = queries.find_project(normalise(name))
-    if project is None:
-        raise NotFound(f"No project {name} is here.")
+    project = project_of(name)
     if person is not None:
         _answer(project, person, as_json=as_json)
         return

@@ -15,7 +15,13 @@ from keyhouse.core.actor import Actor, job
 from keyhouse.core.errors import RoleRequired
 from keyhouse.distfiles.names import normalise
 from keyhouse.organizations import critical, letters, queries, rules
-from keyhouse.organizations.changing import lock_people, organization_to_change, owner_ids, thing_of
+from keyhouse.organizations.changing import (
+    lock_people,
+    organization_to_change,
+    owner_ids,
+    require_answerable,
+    thing_of,
+)
 from keyhouse.organizations.errors import (
     MemberMissing,
     OwnTeamRefused,
@@ -87,18 +93,19 @@ def delete_team(name: str, team_name: str, *, by: Actor) -> None:
 def add_to_team(name: str, team_name: str, username: str, *, by: Actor) -> TeamMember:
     """Put a member of the organization into a team; whoever is in it stays. A manager doesn't put managers into one.
 
-    Raises MemberMissing, OwnTeamRefused, TeamMissing and as `create_team`.
+    Raises MemberMissing, OrganizationLeft, OwnTeamRefused, TeamMissing and as `create_team`.
     """
     with transaction.atomic():
         team = _team_to_change(name, team_name, ADD, by, *_ids_of(username))
-        member = _member(team.organization, username)
+        member, now = _member(team.organization, username), clock.now()
         _require_not_raising(team.organization, member, by)
-        found, is_new = TeamMember.objects.get_or_create(
-            team=team, member=member, defaults={"since_at": clock.now()}
-        )
-        if is_new:
-            _record(ADD, team, by, member)
-            _tell(team, member, by.name, is_in=True)
+        present = TeamMember.objects.filter(team=team, member=member).first()
+        if present is not None:
+            return present
+        require_answerable(team.organization, by, now)
+        found = TeamMember.objects.create(team=team, member=member, since_at=now)
+        _record(ADD, team, by, member)
+        _tell(team, member, by.name, is_in=True)
     return found
 
 

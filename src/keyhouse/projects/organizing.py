@@ -24,7 +24,7 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import normalise
 from keyhouse.organizations import queries as organizations
-from keyhouse.organizations.changing import count, lock_people, owner_ids, thing_named
+from keyhouse.organizations.changing import count, lock_people, owner_ids, require_answerable, thing_named
 from keyhouse.organizations.changing import thing_of as organization_thing
 from keyhouse.organizations.errors import OrganizationMissing
 from keyhouse.organizations.models import Membership, Organization
@@ -147,7 +147,7 @@ def _require_owners(project: Project, before: list[Right], after: list[Right], b
             fix="Let somebody become an owner of the project itself first.",
         )
     losing = {one.user_id for one in before if one.kind == OWNER} - owners - {by.user_id}
-    if losing and by.kind != "host" and standing.is_critical(project.normalized_name):
+    if losing and standing.is_critical(project.normalized_name):
         raise ProjectMoveRefused
 
 
@@ -161,7 +161,7 @@ def set_team_role(name: str, team_name: str, kind: str, *, by: Actor) -> TeamRol
     """Give a team of a project's organization a role in it; the one it has changes nothing.
 
     What makes its members owners of a critical project no more waits (`ends_at`). Raises RoleUnknown, TeamElsewhere,
-    ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
+    OrganizationLeft, ProjectNotFound, ProjectQuarantined, RoleRequired and what the gate raises.
     """
     if kind not in {OWNER, MAINTAINER}:
         raise RoleUnknown
@@ -174,6 +174,8 @@ def set_team_role(name: str, team_name: str, kind: str, *, by: Actor) -> TeamRol
             present.kind == kind or team_roles.waits(present, kind, SET_TEAM, by, now)
         ):
             return present
+        if present is None or kind == OWNER:
+            require_answerable(team.organization, by, now)
         before = rights.rights_in(project.pk)
         # what a team is given more counts from now on, for the grace of mandates
         role, _ = TeamRole.objects.update_or_create(

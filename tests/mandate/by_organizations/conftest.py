@@ -95,7 +95,7 @@ class Crew:
 @pytest.fixture
 def crew(db: None, wired: None, set_clock: SetClock) -> Crew:
     set_clock(NOW - timedelta(days=30))
-    made = Crew(*(with_app(make_user(name)) for name in ("ada", "otto", "mo", "cora")))
+    made = Crew(*(with_app(make_user(name, last_seen_at=NOW)) for name in ("ada", "otto", "mo", "cora")))
     with_key(made.ada)
     organization = services.create_organization("Acme", by=host(), owners=[made.ada, made.otto])
     populating.add_members(organization, {made.mo: "member"}, by=host())
