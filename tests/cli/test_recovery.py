@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
-from tests.accounts.conftest import Clock, configure, make_person, signed_in, time, wired
+from tests.accounts.conftest import Clock, configure, mailed, make_person, signed_in, time, wired
 from tests.projects.conftest import everything
 
-from keyhouse.accounts import links
-from keyhouse.accounts.models import OneTimeLink, RecoveryCase, User
+from keyhouse.accounts import holds, links
+from keyhouse.accounts.models import Hold, OneTimeLink, RecoveryCase, User
 from keyhouse.accounts.recovering import make_enrolment_link
-from keyhouse.accounts.recovery import words
+from keyhouse.accounts.recovery import confirming, words
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.audit.models import Record
 from keyhouse.cli import recovery as cli
@@ -122,3 +123,72 @@ def test_what_can_not_be_refused_is_left(case: RecoveryCase, time: Clock) -> Non
     time.go(days=60)
     assert refused("refuse", str(case.pk), *WHY) == "recovery-over"
     assert told("list") == []
+
+
+# ---- holds
+
+ENROLLED = ("--reason", "she enrolled it at my desk")
+
+
+def hold(name: str, reason: str, *, until: datetime | None = None, **facts: Any) -> Hold:
+    user, now = make_person(name, **facts), clock.now()
+    return holds.place_hold(user, reason, now=now, until=until or now + holds.SHORT)
+
+
+def test_holds_are_listed_with_whose_word_ends_them(time: Clock, db: None) -> None:
+    over = hold("old", Hold.Reason.EMAIL_CHANGE)
+    time.go(days=2)
+    made = [
+        hold("eve", Hold.Reason.FIRST_ENROLMENT),
+        hold("omar", Hold.Reason.FIRST_ENROLMENT, is_operator=True),
+        hold("cy", Hold.Reason.RECOVERY_CODE),
+        hold("zoe", Hold.Reason.PASSWORD_RESET, until=holds.FOR_EVER),
+    ]
+    rows = [json.loads(line) for line in run("holds", "--json").stdout.splitlines()]
+    assert over.pk not in [row["number"] for row in rows]
+    assert [(row["number"], row["user"], row["ended_by"]) for row in rows] == [
+        (made[0].pk, "eve", ["a co-owner", "an operator", "the host"]),
+        (made[1].pk, "omar", ["a co-owner", "an operator"]),
+        (made[2].pk, "cy", ["a co-owner"]),
+        (made[3].pk, "zoe", []),
+    ]
+    assert [row["until"] is None for row in rows] == [False, False, False, True]
+    lines = run("holds").stdout.splitlines()
+    assert lines[0].endswith("ended early by a co-owner or an operator or the host")
+    assert lines[3].endswith("until it is ended")
+
+
+def test_the_hold_after_a_first_factor_is_ended_and_everybody_told(db: None) -> None:
+    number = str(hold("eve", Hold.Reason.FIRST_ENROLMENT).pk)
+    assert told("release", number, *ENROLLED) == {"number": int(number), "user": "eve"}
+    assert User.objects.get(username="eve").held_until is None
+    assert Hold.objects.get().ended_by == "host"
+    record = Record.objects.get(action="hold.release", outcome="done")
+    assert (record.actor_kind, record.details["reason"]) == ("host", ENROLLED[1])
+    [text] = mailed("hold.ended")
+    assert "Whoever runs this index confirmed that it was you" in text
+    assert refused("release", number, *ENROLLED) == "recovery-missing"
+
+
+@pytest.mark.parametrize("reason", [one for one in Hold.Reason if one != Hold.Reason.FIRST_ENROLMENT])
+def test_no_other_hold_is_ended_by_the_host(reason: str, db: None) -> None:
+    number = str(hold("eve", reason).pk)
+    assert refused("release", number, *ENROLLED) == "recovery-missing"
+    assert Record.objects.filter(action="hold.release", outcome="refused", actor_kind="host").exists()
+
+
+def test_nor_that_of_an_operator_who_may_be_the_host(db: None) -> None:
+    number = hold("omar", Hold.Reason.FIRST_ENROLMENT, is_operator=True).pk
+    assert refused("release", str(number), *ENROLLED) == "recovery-missing"
+    olga = actor_of(signed_in(make_person("olga", is_operator=True))[0])
+    confirming.release_hold(number, ENROLLED[1], by=olga, now=clock.now())
+    assert Hold.objects.get().ended_by == "operator"
+
+
+def test_a_hold_that_is_over_or_without_a_reason_is_left(db: None, time: Clock) -> None:
+    number = str(hold("eve", Hold.Reason.FIRST_ENROLMENT).pk)
+    assert refused("release", number, "--reason", "no") == "recovery-reason-missing"
+    assert run("release", number).exit_code == 2
+    time.go(days=2)
+    for wrong in (number, "999999"):
+        assert refused("release", wrong, *ENROLLED) == "recovery-missing"

@@ -46,7 +46,7 @@ COMMANDS: Final[dict[str, tuple[bool, str]]] = {
     "publisher": (True, "Say which issuers of identities from CI are believed, and try them."),
     "token": (False, "List, make, narrow and revoke API tokens."),
     "proposal": (True, "List and withdraw what operators decide about together."),
-    "recovery": (True, "List people who ask to come back in; refuse one."),
+    "recovery": (True, "List people who ask to come back in and accounts on hold; refuse one, end a hold."),
     "mandate": (True, "Say who must hold a second factor: plan, apply, explain, exempt."),
     "audit": (True, "Print and export the audit log."),
     "job": (True, "List what is done beside requests, and let it be done now."),

@@ -12,7 +12,13 @@ from django.db.models import Max
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import find_user
-from keyhouse.cli import mandate_campaigns, mandate_organizations, mandate_simulate, mandate_stranded
+from keyhouse.cli import (
+    mandate_campaigns,
+    mandate_organizations,
+    mandate_requests,
+    mandate_simulate,
+    mandate_stranded,
+)
 from keyhouse.cli import mandate_words as words
 from keyhouse.cli.audit import Instant
 from keyhouse.cli.main import FAILED, as_json
@@ -449,6 +455,7 @@ command.add_command(show_timeline)
 command.add_command(emergency_accounts)
 command.add_command(mandate_stranded.command)
 command.add_command(mandate_organizations.command)
+command.add_command(mandate_requests.command)
 command.add_command(mandate_simulate.simulate)
 command.add_command(mandate_simulate.diff)
 for _one in mandate_campaigns.COMMANDS:

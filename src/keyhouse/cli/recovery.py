@@ -1,7 +1,8 @@
-"""`keyhouse recovery`: people who ask to come back in, as operators see them; refusing one, and nothing that lets anybody in.
+"""`keyhouse recovery`: people who ask to come back in, and accounts on hold, as operators see them.
 
-Approving takes operators who are signed in. Whoever has the machine has another way, told to everybody as that:
-`keyhouse user recover`.
+It lets nobody in: a case is refused here and approved by operators who are signed in. A hold that one operator's word ends is
+ended here, too, but for that of an operator: the host may be they. Whoever has the machine has another way, told to everybody
+as that: `keyhouse user recover`.
 """
 
 from __future__ import annotations
@@ -11,31 +12,37 @@ from typing import Any, Final
 
 import click
 
-from keyhouse.accounts.recovery import queries, words
+from keyhouse.accounts import holds
+from keyhouse.accounts.models import Hold
+from keyhouse.accounts.recovery import confirming, queries, words
 from keyhouse.accounts.recovery.showing import ShownCase, shown_case, shown_cases
 from keyhouse.cli.main import as_json as document_of
 from keyhouse.cli.numbers import ID
+from keyhouse.cli.telling import JSON, LINES, tell, tell_row
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 
 _PAGE: Final = "/operator/recovery/"
-_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("recovery")
 def command() -> None:
     """List people who ask to come back in, and refuse one; who lets them in signs in and does it in the pages.
 
+    List accounts that are on hold, and end the hold after a first second factor.
+
     \b
     Examples:
       keyhouse recovery list
       keyhouse recovery refuse 7 --reason "she called: it was not her"
+      keyhouse recovery holds
+      keyhouse recovery release 9 --reason "she enrolled it at my desk"
     """  # noqa: D301 - \b is click's own mark
 
 
 @command.command("list")
 @click.option("--all", "is_all", is_flag=True, help="Those that are over, too.")
-@_JSON
+@JSON
 def list_(*, is_all: bool, as_json: bool) -> None:
     """List recovery cases that are open, the oldest first: what speaks for each, and whose word is missing.
 
@@ -88,7 +95,7 @@ def _lines(rows: list[dict[str, Any]]) -> Iterator[str]:
 @command.command()
 @click.argument("number", type=ID)
 @click.option("--reason", required=True, help="Why, in at least ten characters; the log keeps it.")
-@_JSON
+@JSON
 def refuse(number: int, reason: str, *, as_json: bool) -> None:
     """Refuse a recovery case: it is over, whoever spoke for it, and its link is dead. Everybody concerned is told.
 
@@ -102,3 +109,60 @@ def refuse(number: int, reason: str, *, as_json: bool) -> None:
     click.echo(
         document_of(told) if as_json else f"Refused: {told['user']} doesn't come back in by case {number}."
     )
+
+
+@command.command("holds")
+@LINES
+def holds_(*, as_json: bool) -> None:
+    """List the accounts that are on hold, the oldest hold first: why, until when, and whose word ends it.
+
+    \b
+    Examples:
+      keyhouse recovery holds
+      keyhouse recovery holds --json
+    """  # noqa: D301 - \b is click's own mark
+    for hold in queries.live_holds(clock.now()).iterator():
+        row = _hold(hold)
+        until = f"until {row['until']}" if row["until"] else "until it is ended"
+        ended = f"  ended early by {' or '.join(row['ended_by'])}" if row["ended_by"] else ""
+        line = f"{row['number']}  {row['user']}  {row['reason']}  {row['placed_at']}  {until}{ended}"
+        tell_row(row, line, as_json=as_json)
+
+
+def _hold(hold: Hold) -> dict[str, Any]:
+    return {
+        "number": hold.pk,
+        "user": hold.user.username,
+        "reason": hold.reason,
+        "placed_at": clock.format_instant(hold.placed_at),
+        "until": clock.format_instant(hold.until) if hold.until < holds.FOR_EVER else None,
+        "ended_by": list(_words_that_end(hold)),
+    }
+
+
+def _words_that_end(hold: Hold) -> Iterator[str]:
+    """Yield whose word ends a hold before its time."""
+    if hold.reason in queries.CONFIRMABLE:
+        yield "a co-owner"
+    if hold.reason == Hold.Reason.FIRST_ENROLMENT:
+        yield "an operator"
+        if not hold.user.is_operator:
+            yield "the host"
+
+
+@command.command()
+@click.argument("number", type=ID)
+@click.option("--reason", required=True, help="Why, in at least ten characters; the log keeps it.")
+@JSON
+def release(number: int, reason: str, *, as_json: bool) -> None:
+    """End the hold after a first second factor, by confirming that it was them. They and everybody concerned are told.
+
+    That of an operator is ended by another operator, who is signed in. Every other hold ends by itself or by a co-owner.
+
+    \b
+    Example:
+      keyhouse recovery release 9 --reason "she enrolled it at my desk"
+    """  # noqa: D301 - \b is click's own mark
+    confirming.release_hold(number, reason, by=host(), now=clock.now())
+    username = Hold.objects.select_related("user").get(pk=number).user.username
+    tell({"number": number, "user": username}, f"Ended: the hold of {username}.", as_json=as_json)

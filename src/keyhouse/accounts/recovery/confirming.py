@@ -27,7 +27,7 @@ def confirm_hold(hold_id: int, reason: str, *, by: Actor, now: datetime) -> None
 
 
 def release_hold(hold_id: int, reason: str, *, by: Actor, now: datetime) -> None:
-    """End the hold after a first enrolment, as an operator. Raises CaseMissing, ReasonMissing, what the gate raises."""
+    """End the hold after a first enrolment, as an operator or the host. Raises CaseMissing, ReasonMissing, what the gate raises."""
     _end(hold_id, reason, RELEASE, by=by, now=now)
 
 
@@ -48,7 +48,8 @@ def _end_locked(hold_id: int, reason: str, action: str, by: Actor, now: datetime
     hold = find_hold(hold_id, action, by, now)
     if user is None or user.pk == by.user_id:
         raise CaseMissing
-    holds.end_holds(user, hold.reason, by="co-owner" if action == CONFIRM else "operator", now=now)
+    word = "host" if by.kind == "host" else "co-owner" if action == CONFIRM else "operator"
+    holds.end_holds(user, hold.reason, by=word, now=now)
     details = {"hold": hold.reason, "reason": reason}
     record(action, by=by, about=Thing("hold", hold.pk, user.username), account_id=user.pk, details=details)
     telling.tell_all(user, letters.hold_ended(user.username, by.name), now)
@@ -60,7 +61,10 @@ def find_hold(hold_id: int, action: str, by: Actor, now: datetime) -> Hold:
     if action == CONFIRM:
         found = queries.find_hold_to_confirm(hold_id, user_id, now)
     else:
-        found = queries.holds_for_operators(now).filter(pk=hold_id).exclude(user_id=user_id).first()
+        theirs = queries.holds_for_operators(now).exclude(user_id=user_id)
+        if by.kind == "host":  # who may be any operator, and nobody's own word ends their hold
+            theirs = theirs.exclude(user__is_operator=True)
+        found = theirs.filter(pk=hold_id).first()
     if found is None:
         raise CaseMissing("There is no such hold, or your word doesn't end it.")
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from keyhouse.core.actor import named
 from keyhouse.core.clock import format_second
 from keyhouse.mail.letters import Facts, Letter, Link, Text
 
@@ -182,7 +183,7 @@ def hold_ended(username: str, by: str) -> Letter:
     return Letter(
         "hold.ended",
         f"The hold of {username} is over",
-        (Text(f"{by} confirmed that it was you, so the account {username} is no longer on hold."),),
+        (Text(f"{named(by)} confirmed that it was you, so the account {username} is no longer on hold."),),
     )
 
 

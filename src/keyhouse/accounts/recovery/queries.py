@@ -263,6 +263,13 @@ def _confirmable(now: datetime) -> QuerySet[Hold]:
     return live.select_related("user").order_by("placed_at", "pk")
 
 
+def live_holds(now: datetime) -> QuerySet[Hold]:
+    """Return the holds of everybody, the oldest first."""
+    return (
+        Hold.objects.filter(ended_at=None, until__gt=now).select_related("user").order_by("placed_at", "pk")
+    )
+
+
 def live_holds_of(user: User, now: datetime) -> list[Hold]:
     """Return the holds of a person, the longest first."""
     return list(holds.live_holds(user.pk, now).order_by("-until", "pk"))

@@ -13,6 +13,7 @@ from keyhouse.mandate.exits.stranding import MOST, blocked, stranded
 
 __all__ = [
     "MOST",
+    "all_requests",
     "answered_requests",
     "blocked",
     "find_open_request",
@@ -33,21 +34,25 @@ def open_request_rows() -> QuerySet[Request]:
     return Request.objects.filter(ended_at=None)
 
 
+def all_requests() -> QuerySet[Request]:
+    """Return what people ask and asked for, the oldest first."""
+    return Request.objects.select_related("user", "exemption").order_by("asked_at", "pk")
+
+
 def open_requests() -> list[Request]:
     """Return what waits for an answer, the oldest first."""
-    rows = open_request_rows().select_related("user", "exemption")
-    return list(rows.order_by("asked_at", "pk")[:MOST_SHOWN])
+    return list(all_requests().filter(ended_at=None)[:MOST_SHOWN])
 
 
 def answered_requests() -> list[Request]:
     """Return what was answered or taken back last."""
-    rows = Request.objects.exclude(ended_at=None).select_related("user", "exemption")
+    rows = all_requests().exclude(ended_at=None)
     return list(rows.order_by("-ended_at", "-pk")[:MOST_SHOWN])
 
 
 def get_request(request_id: int) -> Request:
     """Return a request, open or not; raises RequestMissing."""
-    row = Request.objects.filter(pk=request_id).select_related("user", "exemption").first()
+    row = all_requests().filter(pk=request_id).first()
     if row is None:
         raise RequestMissing
     return row
