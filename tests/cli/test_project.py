@@ -98,6 +98,26 @@ def test_yank_archive_deprecate_and_back() -> None:
     assert Record.objects.filter(action="project.deprecate", actor_kind="host").count() == 1
 
 
+def test_what_was_done_is_json_for_programs() -> None:
+    def told(*words: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(printed(*words, "--json"))
+        return found
+
+    row = told("yank", "Alpha", "1.0", "--reason", "broken")
+    assert (row["project"], row["version"], row["yanked"]) == ("alpha", "1.0", "broken")
+    assert told("unyank", "alpha", "1.0")["yanked"] is None
+    assert told("deprecate", "alpha", "--successor", "beta")["successor"] == "beta"
+    row = told("archive", "alpha", "--reason", "done")
+    assert (row["name"], row["status"], row["reason"], row["successor"]) == ("alpha", "archived", "done", "")
+    assert told("unarchive", "alpha")["status"] == "active"
+    removal = told("delete", "alpha", "1.0", "--yes")
+    assert (removal["kind"], removal["project"], removal["files"]) == ("release", "alpha", 2)
+    assert removal == json.loads(printed("list", "--deleted", "--json"))
+    assert told("restore", "alpha", "1.0") == {**removal, "left": 0}
+    asked = run("delete", "alpha", "--json", typed="y\n")
+    assert json.loads(asked.stdout)["kind"] == "project", "what is asked stands beside it"
+
+
 def test_limits_are_shown_set_one_by_one_and_taken_back() -> None:
     assert "as the settings say" in printed("limits", "alpha")
     printed("limits", "alpha", "--file", "500")

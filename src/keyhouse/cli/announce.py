@@ -108,7 +108,8 @@ def _as_dict(row: Announcement) -> dict[str, object]:
 
 @command.command()
 @click.argument("number", type=ID)
-def end(number: int) -> None:
+@JSON
+def end(number: int, *, as_json: bool) -> None:
     """End announcement NUMBER now; one that is over stays as it is.
 
     \b
@@ -116,4 +117,4 @@ def end(number: int) -> None:
       keyhouse announce end 3
     """  # noqa: D301 - \b is click's own mark
     end_announcement(number, by=host(), now=clock.now())
-    click.echo(f"Number {number} is over.")
+    tell({"number": number}, f"Number {number} is over.", as_json=as_json)

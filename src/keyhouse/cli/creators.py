@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.telling import JSON, LINES, tell, tell_row
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.safety.creators import queries, services
+from keyhouse.safety.creators.models import Creator
 
 
 @click.group("creators")
@@ -24,7 +26,8 @@ def command() -> None:
 
 @command.command()
 @click.argument("names", nargs=-1, required=True)
-def approve(names: tuple[str, ...]) -> None:
+@LINES
+def approve(names: tuple[str, ...], *, as_json: bool) -> None:
     """Let the people called NAMES make projects.
 
     \b
@@ -32,13 +35,14 @@ def approve(names: tuple[str, ...]) -> None:
       keyhouse creators approve ada bob
     """  # noqa: D301 - \b is click's own mark
     for name in names:
-        services.approve_creator(name, by=host())
-        click.echo(f"Approved: {name}.")
+        row = _as_dict(services.approve_creator(name, by=host()))
+        tell_row(row, f"Approved: {name}.", as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
-def revoke(name: str) -> None:
+@JSON
+def revoke(name: str, *, as_json: bool) -> None:
     """Take the approval of NAME back; their projects stay.
 
     \b
@@ -46,11 +50,11 @@ def revoke(name: str) -> None:
       keyhouse creators revoke ada
     """  # noqa: D301 - \b is click's own mark
     services.revoke_creator(name, by=host())
-    click.echo("Revoked.")
+    tell({"name": name}, "Revoked.", as_json=as_json)
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_(*, as_json: bool) -> None:
     """List who is approved.
 
@@ -58,16 +62,17 @@ def list_(*, as_json: bool) -> None:
     Example:
       keyhouse creators list
     """  # noqa: D301 - \b is click's own mark
-    rows = [
-        {
-            "name": row.user.username,
-            "approved_at": clock.format_instant(row.approved_at),
-            "approved_by": row.approved_by,
-        }
-        for row in queries.approved_people()
-    ]
+    rows = [_as_dict(row) for row in queries.approved_people()]
     if as_json:
         click.echo(document_of(rows))
         return
     for row in rows:
         click.echo(f"{row['name']}  {row['approved_at']}  by {row['approved_by']}")
+
+
+def _as_dict(row: Creator) -> dict[str, str]:
+    return {
+        "name": row.user.username,
+        "approved_at": clock.format_instant(row.approved_at),
+        "approved_by": row.approved_by,
+    }

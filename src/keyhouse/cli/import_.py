@@ -22,6 +22,7 @@ from rich.text import Text
 
 from keyhouse.audit.services import record
 from keyhouse.cli.progress import bar
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
@@ -162,14 +163,16 @@ def status(*, as_json: bool) -> None:
 
 
 @command.command("remind")
-def remind_() -> None:
+@JSON
+def remind_(*, as_json: bool) -> None:
     """Mail once more everybody whose roles in imported projects wait for them.
 
     \b
     Example:
       keyhouse import remind
     """  # noqa: D301 - \b is click's own mark
-    click.echo(f"{len(remind(by=host())):,} people were mailed.")
+    count = len(remind(by=host()))
+    tell({"mailed": count}, f"{count:,} people were mailed.", as_json=as_json)
 
 
 def _orders(given: dict[str, Any]) -> Orders:

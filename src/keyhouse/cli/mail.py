@@ -171,17 +171,17 @@ def retry(*, as_json: bool) -> None:
 
 @command.command()
 @click.argument("address")
-def clear(address: str) -> None:
+@JSON
+def clear(address: str, *, as_json: bool) -> None:
     """Let mails go to ADDRESS again, whatever came back from there.
 
     \b
     Example:
       keyhouse mail clear ada@example.org
     """  # noqa: D301 - \b is click's own mark
-    if clear_bounces(address, by=host()):
-        click.echo("Cleared: mails go there again.")
-    else:
-        click.echo("Nothing had come back from there.")
+    is_cleared = bool(clear_bounces(address, by=host()))
+    line = "Cleared: mails go there again." if is_cleared else "Nothing had come back from there."
+    tell({"address": address, "is_cleared": is_cleared}, line, as_json=as_json)
 
 
 @command.command()

@@ -214,7 +214,8 @@ def _version(name: str, version: int | None) -> MandateVersion:
 @command.command()
 @click.argument("name")
 @click.argument("version", type=VERSION)
-def withdraw(name: str, version: int) -> None:
+@_JSON
+def withdraw(name: str, version: int, *, is_json: bool) -> None:
     """Take back a version that is not yet in effect.
 
     \b
@@ -222,7 +223,8 @@ def withdraw(name: str, version: int) -> None:
       keyhouse mandate withdraw everyone-2023 2
     """  # noqa: D301 - \b is click's own mark
     row = services.withdraw_version(name, version, by=host())
-    click.echo(f"{row} is withdrawn.")
+    told = {"mandate": row.name, "version": row.version}
+    click.echo(as_json(told) if is_json else f"{row} is withdrawn.")
 
 
 # ---- what it does to whom
@@ -436,15 +438,16 @@ def exemptions(*, with_ended: bool, is_json: bool) -> None:
 
 @command.command("withdraw-exemption")
 @click.argument("exemption_id", metavar="ID", type=ID)
-def withdraw_exemption(exemption_id: int) -> None:
+@_JSON
+def withdraw_exemption(exemption_id: int, *, is_json: bool) -> None:
     """End an exemption, or a proposal of one, now.
 
     \b
     Example:
       keyhouse mandate withdraw-exemption 3
     """  # noqa: D301 - \b is click's own mark
-    services.withdraw_exemption(exemption_id, by=host())
-    click.echo("Withdrawn.")
+    row = services.withdraw_exemption(exemption_id, by=host())
+    click.echo(as_json(words.exemption_dict(row)) if is_json else "Withdrawn.")
 
 
 command.add_command(complete)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.safety.names import queries, services
@@ -27,7 +28,8 @@ def command() -> None:
 @click.argument("name")
 @click.option("--for", "people", multiple=True, help="Who may use it; may be given several times.")
 @click.option("--reason", default="", help="Why it is kept.")
-def reserve(name: str, people: tuple[str, ...], reason: str) -> None:
+@JSON
+def reserve(name: str, people: tuple[str, ...], reason: str, *, as_json: bool) -> None:
     """Keep NAME, or all names that begin with a prefix (acme-*); once more replaces people and reason.
 
     \b
@@ -35,12 +37,15 @@ def reserve(name: str, people: tuple[str, ...], reason: str) -> None:
       keyhouse names reserve 'acme-*' --for ada --reason "names of our products"
     """  # noqa: D301 - \b is click's own mark
     row = services.reserve_name(name, people, reason, by=host())
-    click.echo(f"Reserved: {row}, for {', '.join(people) or 'nobody'}.")
+    kept = f"{row.name}, and every name that begins with {row.name}-" if row.is_prefix else row.name
+    line = f"Reserved: {kept}; for {', '.join(people) or 'nobody'}."
+    tell(_as_dict(row), line, as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
-def release(name: str) -> None:
+@JSON
+def release(name: str, *, as_json: bool) -> None:
     """Let NAME go, so that everybody may use it.
 
     \b
@@ -48,11 +53,11 @@ def release(name: str) -> None:
       keyhouse names release acme-tools
     """  # noqa: D301 - \b is click's own mark
     services.release_name(name, by=host())
-    click.echo("Released.")
+    tell({"name": name}, "Released.", as_json=as_json)
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_(*, as_json: bool) -> None:
     """List reserved names with their people.
 

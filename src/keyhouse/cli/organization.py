@@ -42,7 +42,7 @@ command.add_command(organization_teams.command)
 
 @command.command()
 @click.option("--all", "is_all", is_flag=True, help="Those that were decided lately, too.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def applications(*, is_all: bool, as_json: bool) -> None:
     """List the applications that nobody has decided, the oldest first.
 
@@ -92,7 +92,8 @@ def approve(number: int, *, as_json: bool) -> None:
 @command.command()
 @click.argument("number", type=ID)
 @click.option("--reason", required=True, help="Whoever applied is mailed this.")
-def decline(number: int, *, reason: str) -> None:
+@JSON
+def decline(number: int, *, reason: str, as_json: bool) -> None:
     """Say no to application NUMBER.
 
     \b
@@ -100,28 +101,28 @@ def decline(number: int, *, reason: str) -> None:
       keyhouse organization decline 7 --reason "There is one of that name already."
     """  # noqa: D301 - \b is click's own mark
     applying.decline(number, reason, by=host())
-    click.echo("Declined.")
+    tell({"number": number}, "Declined.", as_json=as_json)
 
 
 @command.command()
 @click.argument("number", type=ID)
 @click.argument("question")
-def ask(number: int, question: str) -> None:
+@JSON
+def ask(number: int, question: str, *, as_json: bool) -> None:
     """Ask whoever made application NUMBER for more.
 
     \b
     Example:
       keyhouse organization ask 7 "Who else will own it?"
     """  # noqa: D301 - \b is click's own mark
-    applying.ask(number, question, by=host())
-    click.echo("Asked.")
+    tell(_row(applying.ask(number, question, by=host())), "Asked.", as_json=as_json)
 
 
 @command.command("new-owner")
 @click.argument("name")
 @click.argument("username", metavar="USER")
 @click.option("--reason", required=True, help="Why; everybody who belongs to it and all operators read it.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def new_owner(name: str, username: str, reason: str, *, as_json: bool) -> None:
     """Propose USER as owner of an organization that nobody looks after; two operators approve it, or it waits a day.
 

@@ -126,9 +126,11 @@ def _add_invitations(group: click.Group, place: Place) -> None:
     )
     @NAME
     @_NUMBER
-    def revoke(name: str, number: int) -> None:
+    @JSON
+    def revoke(name: str, number: int, *, as_json: bool) -> None:
         place.revoke(place.key(name), number, by=host())
-        click.echo(f"Invitation {number} is taken back.")
+        row = {place.word: place.key(name), "number": number}
+        tell(row, f"Invitation {number} is taken back.", as_json=as_json)
 
 
 def _add_ends(group: click.Group, place: Place) -> None:
@@ -149,9 +151,12 @@ def _add_ends(group: click.Group, place: Place) -> None:
     @group.command(help=place.help("Take back what waits for the role of USER.", "keep {name} ada"))
     @NAME
     @USER
-    def keep(name: str, username: str) -> None:
+    @JSON
+    def keep(name: str, username: str, *, as_json: bool) -> None:
         is_kept = place.keep(place.key(name), username, by=host())
-        click.echo(f"{username} stays what they are in {name}." if is_kept else "Nothing waited.")
+        row = {place.word: place.key(name), "username": username, "is_kept": is_kept}
+        stays = f"{username} stays what they are in {name}."
+        tell(row, stays if is_kept else "Nothing waited.", as_json=as_json)
 
 
 def _invitation(one: _Invitation) -> dict[str, Any]:

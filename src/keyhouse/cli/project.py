@@ -15,6 +15,7 @@ from keyhouse.cli import project_people, project_readers, project_teams
 from keyhouse.cli.numbers import ID
 from keyhouse.cli.project_people import people_of, project_of
 from keyhouse.cli.proposed import tell_proposed
+from keyhouse.cli.telling import JSON, LINES, tell, tell_row
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.distfiles.names import normalise
@@ -23,10 +24,9 @@ from keyhouse.projects.life_cycle import deleting, restoring, services
 from keyhouse.projects.life_cycle import queries as life_cycle
 from keyhouse.projects.life_cycle.errors import NothingToRestore
 from keyhouse.projects.limiting import MOST, set_limits
-from keyhouse.projects.models import Project, Removal
+from keyhouse.projects.models import Project, Release, Removal
 
 _AT_ONCE: Final = 500
-_JSON: Final = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _REASON: Final = click.option("--reason", default="", help="Everybody reads it, installers show it.")
 _YES: Final = click.option("--yes", is_flag=True, help="Don't ask.")
 _STATES: Final = [status.value for status in Project.Status]
@@ -47,7 +47,7 @@ command.add_command(project_teams.command)
 @click.option("--status", type=click.Choice(_STATES), help="Only those of this status.")
 @click.option("--without-owner", is_flag=True, help="Only those without an owner who could act.")
 @click.option("--deleted", is_flag=True, help="What was deleted and can be brought back, instead.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+@LINES
 def list_(text: str, *, status: str | None, without_owner: bool, deleted: bool, as_json: bool) -> None:
     """List projects by name; TEXT: only those whose name or summary holds it.
 
@@ -64,7 +64,7 @@ def list_(text: str, *, status: str | None, without_owner: bool, deleted: bool, 
         else map(_brief, _chosen(text, status, without_owner=without_owner))
     )
     for row in rows:
-        click.echo(json.dumps(row) if as_json else _line(row))
+        tell_row(row, _line(row), as_json=as_json)
 
 
 def _chosen(text: str, status: str | None, *, without_owner: bool) -> Any:
@@ -92,6 +92,10 @@ def _brief(project: Project) -> dict[str, Any]:
     }
 
 
+def _said_of(project: Project) -> dict[str, Any]:
+    return {"reason": project.status_reason, "successor": project.successor}
+
+
 def _removal(removal: Removal) -> dict[str, Any]:
     return {
         "id": removal.pk,
@@ -112,7 +116,7 @@ def _line(row: dict[str, Any]) -> str:
 
 @command.command()
 @click.argument("name")
-@_JSON
+@JSON
 def show(name: str, *, as_json: bool) -> None:
     """Show one project: status, people, limits, releases, and what of it can be brought back.
 
@@ -139,22 +143,22 @@ def _whole(project: Project) -> dict[str, Any]:
     releases = queries.releases_of(project)
     return {
         **_brief(project),
-        "reason": project.status_reason,
-        "successor": project.successor,
+        **_said_of(project),
         "file_limit": project.file_limit,
         "project_limit": project.project_limit,
         "people": people_of(project),
-        "releases": [
-            {
-                "version": release.version,
-                "created_at": clock.format_instant(release.created_at),
-                "yanked": (release.yanked_reason or "yanked") if release.yanked_at else None,
-            }
-            for release in releases
-        ],
+        "releases": [_release(release) for release in releases],
         "deleted": [
             _removal(removal) for removal in life_cycle.removals_named(project.normalized_name, clock.now())
         ],
+    }
+
+
+def _release(release: Release) -> dict[str, Any]:
+    return {
+        "version": release.version,
+        "created_at": clock.format_instant(release.created_at),
+        "yanked": (release.yanked_reason or "yanked") if release.yanked_at else None,
     }
 
 
@@ -162,7 +166,7 @@ def _whole(project: Project) -> dict[str, Any]:
 @click.argument("name")
 @click.argument("username", metavar="USER")
 @click.option("--reason", required=True, help="Why; everybody with a role in it and all operators read it.")
-@_JSON
+@JSON
 def new_owner(name: str, username: str, reason: str, *, as_json: bool) -> None:
     """Propose USER as owner of a project that nobody looks after; two operators approve it, or it waits a day.
 
@@ -192,7 +196,7 @@ class _Bytes(click.ParamType[int | None]):
 @click.argument("name")
 @click.option("--file", "file_limit", type=_Bytes(), help="Largest file.")
 @click.option("--project", "project_limit", type=_Bytes(), help="Largest sum of its files.")
-@_JSON
+@JSON
 def limits(name: str, file_limit: int | None, project_limit: int | None, *, as_json: bool) -> None:
     """Show the limits of a project, or set them.
 
@@ -219,7 +223,8 @@ def limits(name: str, file_limit: int | None, project_limit: int | None, *, as_j
 @click.argument("name")
 @click.argument("version")
 @_REASON
-def yank(name: str, version: str, reason: str) -> None:
+@JSON
+def yank(name: str, version: str, reason: str, *, as_json: bool) -> None:
     """Let installers pass a release by, or change the reason.
 
     \b
@@ -227,13 +232,14 @@ def yank(name: str, version: str, reason: str) -> None:
       keyhouse project yank alpha 1.0 --reason "leaks memory; take 1.1"
     """  # noqa: D301 - \b is click's own mark
     release = services.yank_release(normalise(name), version, reason, by=host())
-    click.echo(f"{name} {release.version} is yanked.")
+    _tell_release(name, release, f"{name} {release.version} is yanked.", as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
 @click.argument("version")
-def unyank(name: str, version: str) -> None:
+@JSON
+def unyank(name: str, version: str, *, as_json: bool) -> None:
     """Take back a yank.
 
     \b
@@ -241,7 +247,11 @@ def unyank(name: str, version: str) -> None:
       keyhouse project unyank alpha 1.0
     """  # noqa: D301 - \b is click's own mark
     release = services.unyank_release(normalise(name), version, by=host())
-    click.echo(f"{name} {release.version} is not yanked.")
+    _tell_release(name, release, f"{name} {release.version} is not yanked.", as_json=as_json)
+
+
+def _tell_release(name: str, release: Release, line: str, *, as_json: bool) -> None:
+    tell({"project": normalise(name), **_release(release)}, line, as_json=as_json)
 
 
 @command.command()
@@ -249,7 +259,8 @@ def unyank(name: str, version: str) -> None:
 @click.argument("version", default="")
 @click.option("--file", "filename", default="", help="Only this file.")
 @_YES
-def delete(name: str, version: str, filename: str, *, yes: bool) -> None:
+@JSON
+def delete(name: str, version: str, filename: str, *, yes: bool, as_json: bool) -> None:
     """Delete a project, a release (VERSION) or a file (--file), after asking.
 
     For some days (`undo_days`) it can be brought back. Trusted publishers, robot tokens, staged releases and invitations of
@@ -266,12 +277,12 @@ def delete(name: str, version: str, filename: str, *, yes: bool) -> None:
     project = project_of(name)
     what = filename or (f"{project.name} {version}" if version else f"the whole project {project.name}")
     if not yes:
-        click.confirm(f"Delete {what}? Nobody can install it from then on.", abort=True)
+        click.confirm(f"Delete {what}? Nobody can install it from then on.", abort=True, err=as_json)
     removal = _delete(project.normalized_name, version, filename)
     back = f"keyhouse project restore {project.normalized_name} --id {removal.pk}"
     can_return = removal.until_at > removal.removed_at
     until = f" Until {clock.format_second(removal.until_at)} it comes back by: {back}" if can_return else ""
-    click.echo(f"Deleted {what}.{until}")
+    tell(_removal(removal), f"Deleted {what}.{until}", as_json=as_json)
 
 
 def _delete(name: str, version: str, filename: str) -> Removal:
@@ -292,7 +303,8 @@ def _delete(name: str, version: str, filename: str) -> Removal:
     type=ID,
     help="This deletion, of `project list --deleted`.",
 )
-def restore(name: str, version: str, filename: str, removal_id: int | None) -> None:
+@JSON
+def restore(name: str, version: str, filename: str, removal_id: int | None, *, as_json: bool) -> None:
     """Bring back a project, a release (VERSION) or a file (--file) that was deleted.
 
     Of several deletions the last one is undone, unless --id names another.
@@ -307,7 +319,8 @@ def restore(name: str, version: str, filename: str, removal_id: int | None) -> N
     _RESTORES[removal.kind](removal)
     left = life_cycle.count_left(removal.pk)
     away = f" {left} of its files stay away: others have taken their place. Once those are deleted, do this once more."
-    click.echo(f"{removal} is back.{away if left else ''}")
+    told = {**_removal(removal), "left": left}
+    tell(told, f"{removal} is back.{away if left else ''}", as_json=as_json)
 
 
 def _wanted(name: str, version: str, filename: str, removal_id: int | None) -> Removal:
@@ -336,7 +349,8 @@ _RESTORES: Final[dict[str, Callable[[Removal], object]]] = {
 @command.command()
 @click.argument("name")
 @_REASON
-def archive(name: str, reason: str) -> None:
+@JSON
+def archive(name: str, reason: str, *, as_json: bool) -> None:
     """Mark a project as finished: it takes no new files, and installers say so.
 
     One that is deprecated is so no longer and names no successor, also once it is out of the archive again.
@@ -345,19 +359,20 @@ def archive(name: str, reason: str) -> None:
     Example:
       keyhouse project archive alpha --reason "no longer needed since 3.13"
     """  # noqa: D301 - \b is click's own mark
-    _tell(services.archive_project(normalise(name), reason, by=host()))
+    _tell(services.archive_project(normalise(name), reason, by=host()), as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
-def unarchive(name: str) -> None:
+@JSON
+def unarchive(name: str, *, as_json: bool) -> None:
     """Take a project out of the archive.
 
     \b
     Example:
       keyhouse project unarchive alpha
     """  # noqa: D301 - \b is click's own mark
-    _tell(services.unarchive_project(normalise(name), by=host()))
+    _tell(services.unarchive_project(normalise(name), by=host()), as_json=as_json)
 
 
 @command.command()
@@ -365,7 +380,8 @@ def unarchive(name: str) -> None:
 @_REASON
 @click.option("--successor", default="", help="The project that people should take instead.")
 @click.option("--undo", is_flag=True, help="Take it back.")
-def deprecate(name: str, reason: str, successor: str, *, undo: bool) -> None:
+@JSON
+def deprecate(name: str, reason: str, successor: str, *, undo: bool, as_json: bool) -> None:
     """Tell people to leave a project, and what to take instead; it still takes files.
 
     \b
@@ -376,10 +392,11 @@ def deprecate(name: str, reason: str, successor: str, *, undo: bool) -> None:
     if undo and (reason or successor):
         raise click.UsageError("Taking it back has neither reason nor successor.")
     if undo:
-        _tell(services.undeprecate_project(normalise(name), by=host()))
+        changed = services.undeprecate_project(normalise(name), by=host())
     else:
-        _tell(services.deprecate_project(normalise(name), reason, successor, by=host()))
+        changed = services.deprecate_project(normalise(name), reason, successor, by=host())
+    _tell(changed, as_json=as_json)
 
 
-def _tell(project: Project) -> None:
-    click.echo(f"{project.name} is {project.status}.")
+def _tell(project: Project, *, as_json: bool) -> None:
+    tell({**_brief(project), **_said_of(project)}, f"{project.name} is {project.status}.", as_json=as_json)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.credentials.trusted_publishers import issuers as services
@@ -61,7 +62,10 @@ def issuers() -> None:
     help="Of a custom one: a claim that each of its publishers must fix. Can be given again.",
 )
 @click.option("--private", is_flag=True, help="It may be at an address in a private network.")
-def add(provider: str, url: str, label: str, claims: tuple[str, ...], *, private: bool) -> None:
+@JSON
+def add(  # noqa: PLR0913 - an option each
+    provider: str, url: str, label: str, claims: tuple[str, ...], *, private: bool, as_json: bool
+) -> None:
     """Believe the issuer at URL: exactly what its tokens have as `iss`.
 
     PROVIDER says how its tokens are read: as those of GitHub or GitLab, or by the claims that you name (custom).
@@ -76,8 +80,8 @@ def add(provider: str, url: str, label: str, claims: tuple[str, ...], *, private
     row = services.add_issuer(
         url, provider, label=label, required_claims=claims, may_be_private=private, by=host()
     )
-    click.echo(f"Added: {row.url}.")
-    click.echo(f"Try it: keyhouse publisher issuers test {row.url}")
+    lines = (f"Added: {row.url}.", f"Try it: keyhouse publisher issuers test {row.url}")
+    tell(_as_dict(row), *lines, as_json=as_json)
 
 
 @issuers.command("list")
@@ -103,7 +107,8 @@ def list_(*, as_json: bool) -> None:
 
 @issuers.command()
 @click.argument("url")
-def remove(url: str) -> None:
+@JSON
+def remove(url: str, *, as_json: bool) -> None:
     """Stop believing the issuer at URL. Tokens that were made for its identities end at once; its publishers stay.
 
     \b
@@ -111,7 +116,7 @@ def remove(url: str) -> None:
       keyhouse publisher issuers remove https://gitlab.example.org
     """  # noqa: D301 - \b is click's own mark
     services.remove_issuer(url, by=host())
-    click.echo("Removed.")
+    tell({"url": url}, "Removed.", as_json=as_json)
 
 
 @issuers.command()

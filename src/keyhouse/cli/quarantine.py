@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from keyhouse.cli.defaults import WithDefault
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.distfiles.names import normalise
@@ -56,7 +57,8 @@ def command() -> None:
 @_RELEASE
 @_FILE
 @click.option("--reason", required=True, help="Why; everybody who asks for it reads it.")
-def set_(name: str, version: str | None, filename: str, reason: str) -> None:
+@JSON
+def set_(name: str, version: str | None, filename: str, reason: str, *, as_json: bool) -> None:
     """Take the project NAME, or a part of it, out of the index.
 
     \b
@@ -64,14 +66,15 @@ def set_(name: str, version: str | None, filename: str, reason: str) -> None:
       keyhouse quarantine set alpha --release 1.2 --reason "looks like malware"
     """  # noqa: D301 - \b is click's own mark
     row = services.quarantine(normalise(name), reason, version=version or "", filename=filename, by=host())
-    click.echo(f"In quarantine: {row}.")
+    tell(_as_dict(row), f"In quarantine: {row}.", as_json=as_json)
 
 
 @command.command()
 @click.argument("name")
 @_RELEASE
 @_FILE
-def lift(name: str, version: str | None, filename: str) -> None:
+@JSON
+def lift(name: str, version: str | None, filename: str, *, as_json: bool) -> None:
     """Put the project NAME, or a part of it, back as it was.
 
     \b
@@ -79,11 +82,11 @@ def lift(name: str, version: str | None, filename: str) -> None:
       keyhouse quarantine lift alpha --release 1.2
     """  # noqa: D301 - \b is click's own mark
     row = services.lift(normalise(name), version=version or "", filename=filename, by=host())
-    click.echo(f"Back: {row}.")
+    tell(_as_dict(row), f"Back: {row}.", as_json=as_json)
 
 
 @command.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 def list_(*, as_json: bool) -> None:
     """List what is in quarantine, the newest first.
 

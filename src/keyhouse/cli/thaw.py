@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.core.switches import NAMES
@@ -13,18 +14,21 @@ from keyhouse.safety.switches.queries import thrown_switches
 
 @click.command("thaw")
 @click.argument("name", type=click.Choice(list(NAMES)))
-def command(name: str) -> None:
+@JSON
+def command(name: str, *, as_json: bool) -> None:
     """Lift the switch NAME.
 
     \b
     Example:
       keyhouse thaw uploads
     """  # noqa: D301 - \b is click's own mark
-    if not services.thaw(name, by=host()):
-        click.echo("It was off already.")
-    elif still := thrown_switches(clock.now()):
-        click.echo(f"Lifted {name}. Still on, each stops what it names:")
-        for one in still:
-            click.echo(f"  {one.name}: {one.stops} ({one.reason})")
+    was_on, still = services.thaw(name, by=host()), thrown_switches(clock.now())
+    if not was_on:
+        lines = ["It was off already."]
+    elif still:
+        told = [f"  {one.name}: {one.stops} ({one.reason})" for one in still]
+        lines = [f"Lifted {name}. Still on, each stops what it names:", *told]
     else:
-        click.echo(f"Open again: {NAMES[name]}.")
+        lines = [f"Open again: {NAMES[name]}."]
+    row = {"name": name, "was_on": was_on, "still_on": [one.name for one in still]}
+    tell(row, *lines, as_json=as_json)

@@ -54,7 +54,8 @@ def list_(username: str, *, with_ended: bool, as_json: bool) -> None:
 @click.command()
 @click.argument("token_id", metavar="ID", type=click.UUID)
 @click.option("--reason", default="revoked at the host", show_default=True, help="Kept with the token.")
-def revoke(token_id: uuid.UUID, reason: str) -> None:
+@JSON
+def revoke(token_id: uuid.UUID, reason: str, *, as_json: bool) -> None:
     """End a token for good, at once and everywhere.
 
     \b
@@ -64,11 +65,11 @@ def revoke(token_id: uuid.UUID, reason: str) -> None:
     token = Token.objects.filter(pk=token_id).first()
     if token is None:
         raise NotFound("There is no such token.", fix="`keyhouse token list --all` shows them.")
-    if token.revoked_at is not None:
-        click.echo(f"It was revoked at {clock.format_instant(token.revoked_at)} already.")
-        return
-    revoke_token(token, by=host(), reason=reason)
-    click.echo("Revoked.")
+    was_revoked_at = clock.format_instant(token.revoked_at) if token.revoked_at else None
+    if was_revoked_at is None:
+        revoke_token(token, by=host(), reason=reason)
+    line = f"It was revoked at {was_revoked_at} already." if was_revoked_at else "Revoked."
+    tell({"id": token.pk.hex, "was_revoked_at": was_revoked_at}, line, as_json=as_json)
 
 
 @click.command()
