@@ -19,7 +19,7 @@ from tests.cli.test_examples import every
 from tests.distfiles.builders import build_wheel
 
 from keyhouse.accounts.models import User
-from keyhouse.cli import audit, main
+from keyhouse.cli import audit, main, names
 from keyhouse.cli.dev_document import read_document
 from keyhouse.cli.dev_sowing import sow
 from keyhouse.core import configuration
@@ -222,6 +222,10 @@ def test_a_switch_and_a_line_are_json(sown: None) -> None:
 def test_what_is_kept_taken_out_and_ended_is_json(sown: None) -> None:
     kept = printed("names", "reserve", "acme-*", "--for", "ada")
     assert [kept] == printed("names", "list")
+    line = CliRunner().invoke(names.command, ["reserve", "acme-*", "--for", "ada"]).stdout
+    assert line == "Reserved: acme, and every name that begins with acme-; for ada.\n"
+    assert CliRunner().invoke(names.command, ["reserve", "own"]).stdout == "Reserved: own; for nobody.\n"
+    printed("names", "release", "own")
     assert printed("names", "release", "acme-*") == {"name": "acme-*"}
     taken = printed("quarantine", "set", "alpha", "--reason", "looks like malware")
     assert [taken] == printed("quarantine", "list")

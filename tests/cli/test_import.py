@@ -7,7 +7,9 @@ import json
 import signal
 import subprocess
 import sys
+import tarfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -50,6 +52,32 @@ def test_a_folder_is_tried_imported_and_passed_over(filled: Place, packages: Pat
         "failed": 0,
     }
     assert filled.run("storage", "verify").returncode == 0
+
+
+def test_a_second_source_distribution_is_named_and_no_failure(filled: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    sdist = build_sdist(folder, "beta", "3.0")
+    zipped = folder / "beta-3.0.zip"
+    with tarfile.open(sdist) as source, zipfile.ZipFile(zipped, "w") as target:
+        for member in source.getmembers():
+            content = source.extractfile(member)
+            if content is not None:
+                target.writestr(member.name, content.read())
+    report = tmp_path / "report.json"
+    for imported in (1, 0):
+        done = filled.run("import", folder, "--owner", "ada", "--report", report)
+        assert (done.returncode, done.stderr) == (0, "")
+        told = "Left out, since their release has a source distribution already: beta-3.0.zip"
+        assert told in done.stdout.splitlines()
+        found = json.loads(report.read_text())
+        assert (found["totals"]["files"]["imported"], found["totals"]["files"]["left-out"]) == (imported, 1)
+        rows = {row["filename"]: (row["outcome"], row["code"]) for row in found["files"]}
+        assert rows[zipped.name] == ("left-out", "second-sdist")
+    sdist.unlink()  # alone it is judged against what is here
+    done = filled.run("import", folder, "--owner", "ada", "--lenient")
+    assert done.returncode == 0, done.stdout
+    assert told in done.stdout
 
 
 def test_a_file_that_was_yanked_alone_is_named_and_no_failure(filled: Place, tmp_path: Path) -> None:

@@ -124,6 +124,11 @@ def test_limits_are_shown_set_one_by_one_and_taken_back() -> None:
     assert lines("limits", "alpha", "--project", "9000") == [{"file_limit": 500, "project_limit": 9000}]
     assert lines("limits", "alpha", "--file", "default") == [{"file_limit": None, "project_limit": 9000}]
     assert Record.objects.filter(action="project.set-limits", actor_kind="host").count() == 3
+    sizes = {"file_limit": 500_000_000, "project_limit": 2 * 2**30}
+    assert lines("limits", "alpha", "--file", "500MB", "--project", "2GiB") == [sizes]
+    assert (
+        "write bytes or a size, for example 500000, 500MB" in run("limits", "alpha", "--file", "5Mb/s").output
+    )
     assert run("limits", "alpha", "--file", "-1").exit_code == 2
     assert run("limits", "alpha", "--project", "much").exit_code == 2
 

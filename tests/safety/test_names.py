@@ -99,6 +99,23 @@ def test_each_change_has_a_record_and_replaces_who_may(ada: Actor, mod: Actor) -
     assert [row.details["people"] for row in Record.objects.order_by("pk")] == [["ada"], ["mod"]]
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("a*", "a-*"), ("Acme.*", "acme-*"), ("acme_tools*", "acme-tools-*")]
+)
+def test_whoever_types_a_prefix_without_a_hyphen_is_told_what_to_write(
+    typed: str, meant: str, mod: Actor
+) -> None:
+    with pytest.raises(ReservationRefused) as refused:
+        reserve_name(typed, by=mod)
+    assert refused.value.fix.startswith(
+        f"A prefix ends at a hyphen: {meant} keeps {meant[:-2]} and every name"
+    )
+    with pytest.raises(ReservationRefused) as refused:
+        reserve_name("a*b*", by=mod)
+    assert refused.value.fix == ReservationRefused.fix
+    assert not ReservedName.objects.exists()
+
+
 def test_what_makes_no_sense_and_who_may_not_is_refused(ada: Actor, mod: Actor) -> None:
     for pattern, people in (("*", []), ("", []), ("-*", []), ("ä", []), ("acme", ["nobody"]), ("a*b", [])):
         with pytest.raises(ReservationRefused):
@@ -114,7 +131,7 @@ def test_commands_reserve_list_and_release(ada: Actor) -> None:
     run = CliRunner()
     assert (
         run.invoke(command.command, ["reserve", "acme-*", "--for", "ada"]).output
-        == "Reserved: acme-*, for ada.\n"
+        == "Reserved: acme, and every name that begins with acme-; for ada.\n"
     )
     assert run.invoke(command.command, ["list"]).output == "acme-*  for ada\n"
     assert '"people": [' in run.invoke(command.command, ["list", "--json"]).output

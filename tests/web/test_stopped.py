@@ -94,6 +94,21 @@ def test_where_all_is_stopped_pages_say_that_once_and_of_uploads_nothing() -> No
         assert (browser.text.count(READ_ONLY), NO_UPLOADS in browser.text) == (1, False), path
 
 
+def test_what_is_refused_says_once_that_the_index_can_only_be_read() -> None:
+    _, browser = owner()
+    stop(EVERYTHING, clock.now() + timedelta(hours=1))
+    refused = browser.post("/manage/project/alpha/archive/", {"reason": "done"})
+    assert refused.status_code == 403
+    page = refused.content.decode()
+    assert "everything-frozen" in page
+    body = page.partition("<body")[2]
+    assert body.count(READ_ONLY) == 1
+    assert "Reason: a &lt;b&gt;break-in&lt;/b&gt;" in body
+    assert "Try again after" in body
+    stop(UPLOADS)  # a refusal for another reason keeps what every page says
+    assert READ_ONLY in browser.get("/nothing/here/").content.decode()
+
+
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {EVERYTHING}))
 def test_other_switches_are_told_on_no_page_of_everybody(client: Client, name: str) -> None:
     stop(name, reason="only-for-those-refused")

@@ -26,7 +26,8 @@ from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
-from keyhouse.publishing.importing.errors import ImportStopped, OwnersInvalid
+from keyhouse.projects.errors import SecondSourceDistribution
+from keyhouse.publishing.importing.errors import ImportStopped, OwnersInvalid, YankedAlone
 from keyhouse.publishing.importing.names import Wanted
 from keyhouse.publishing.importing.owners import Line, Owners, read_owners
 from keyhouse.publishing.importing.pending import ownerless_projects, remind, who_has_not_come
@@ -103,8 +104,8 @@ def run(source: str, **given: Any) -> None:
     """Import what FOLDER or URL holds: distributions, a bandersnatch tree, devpi, any index for pip.
 
     Every file is judged by the rules of an upload. What is here already is passed over, so that the same command goes
-    on where it was stopped. Exit code 1 where a file was refused or did not come; what the source has yanked alone is
-    left out, and said.
+    on where it was stopped. Exit code 1 where a file was refused or did not come; what the source has yanked alone, and a
+    second source distribution of a release, is left out, and said.
 
     \b
     Examples:
@@ -257,12 +258,18 @@ def _teller(shown: _Shown, report: Report | None) -> Callable[[Row], None]:
     return tell
 
 
+_WHY_LEFT_OUT: Final = {
+    YankedAlone.code: "the source has yanked them and not the rest of their release",
+    SecondSourceDistribution.code: "their release has a source distribution already",
+}
+
+
 class _Shown:
     """What people see: how far it is while it runs, then what was refused and why, and the sums."""
 
     def __init__(self, *, is_dry: bool) -> None:
         self._is_dry, self._refused, self._surplus = is_dry, list[Row](), 0
-        self._left_out: list[str] = []
+        self._left_out: dict[str, list[str]] = {}  # by code
         self._done, self._told_at = 0, time.monotonic()
         self._update: Callable[[Row], None] = self._line
 
@@ -291,7 +298,7 @@ class _Shown:
             else:
                 self._surplus += 1
         elif row.outcome == LEFT_OUT:
-            self._left_out.append(row.filename)
+            self._left_out.setdefault(row.code, []).append(row.filename)
         self._update(row)
 
     def tell(self, work: Import, stopped: Refusal | None) -> None:
@@ -306,10 +313,8 @@ class _Shown:
         )
         for code, count in work.totals.forgiven.most_common():
             click.echo(f"forgiven: {code} ({count:,} files)")
-        if self._left_out:
-            click.echo(
-                f"Left out, since the source has yanked them and not the rest of their release: {_named(self._left_out)}"
-            )
+        for code, names in self._left_out.items():
+            click.echo(f"Left out, since {_WHY_LEFT_OUT[code]}: {_named(names)}")
         if work.ownerless:
             click.echo(f"Without an owner: {_named(work.ownerless)}")
         if work.yanked:

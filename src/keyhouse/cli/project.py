@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
 from keyhouse.cli import project_people, project_readers, project_teams
-from keyhouse.cli.numbers import ID
+from keyhouse.cli.numbers import ID, Size
 from keyhouse.cli.project_people import people_of, project_of
 from keyhouse.cli.proposed import tell_proposed
 from keyhouse.cli.telling import JSON, LINES, tell, tell_row
@@ -180,22 +180,20 @@ def new_owner(name: str, username: str, reason: str, *, as_json: bool) -> None:
     tell_proposed(ownership.propose_owner(project, user, reason, by=host(), now=clock.now()), as_json=as_json)
 
 
-class _Bytes(click.ParamType[int | None]):
+class _Limit(Size):
     """A number of bytes, or `default`: what the settings say."""
 
-    name = "BYTES|default"
+    name = "SIZE|default"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the number; 0 stands for the settings'."""
-        if value == "default":
-            return 0
-        return click.IntRange(1, MOST).convert(value, param, ctx)
+        return 0 if value == "default" else super().convert(value, param, ctx)
 
 
 @command.command()
 @click.argument("name")
-@click.option("--file", "file_limit", type=_Bytes(), help="Largest file.")
-@click.option("--project", "project_limit", type=_Bytes(), help="Largest sum of its files.")
+@click.option("--file", "file_limit", type=_Limit(MOST), help="Largest file: 500MB, 2GiB.")
+@click.option("--project", "project_limit", type=_Limit(MOST), help="Largest sum of its files.")
 @JSON
 def limits(name: str, file_limit: int | None, project_limit: int | None, *, as_json: bool) -> None:
     """Show the limits of a project, or set them.
@@ -203,8 +201,8 @@ def limits(name: str, file_limit: int | None, project_limit: int | None, *, as_j
     \b
     Examples:
       keyhouse project limits alpha
-      keyhouse project limits alpha --file 500000000
-      keyhouse project limits alpha --file default --project 50000000000
+      keyhouse project limits alpha --file 500MB
+      keyhouse project limits alpha --file default --project 50GB
     """  # noqa: D301 - \b is click's own mark
     project = project_of(name)
     if file_limit is not None or project_limit is not None:

@@ -11,12 +11,16 @@ from typing import Any, Final
 from keyhouse.core import clock
 from keyhouse.core.errors import Refusal, Situation
 from keyhouse.distfiles.findings import Finding, UnacceptableError, shown
+from keyhouse.projects.errors import SecondSourceDistribution
 from keyhouse.publishing.importing.errors import YankedAlone
 
 IMPORTED: Final = "imported"  # in a dry run: it would be
 HERE: Final = "here"  # the very same file is in the index already
 REFUSED: Final = "refused"  # it won't be taken however often it is tried
-LEFT_OUT: Final = "left-out"  # it was yanked alone: nobody can mend that, and a run is complete without it
+LEFT_OUT: Final = (
+    "left-out"  # what no release here can hold: nobody can mend that, and a run is complete without it
+)
+_LEFT_OUT: Final = (YankedAlone, SecondSourceDistribution)
 _LONGEST: Final = 250
 FAILED: Final = "failed"  # it didn't come; trying again may help
 
@@ -60,7 +64,7 @@ def _readable(text: str) -> str:
 
 def refused(project: str, filename: str, refusal: Refusal, **told: Any) -> Row:
     """Return the row of something that was refused, that failed for now, or that is left out."""
-    outcome = LEFT_OUT if isinstance(refusal, YankedAlone) else REFUSED
+    outcome = LEFT_OUT if isinstance(refusal, _LEFT_OUT) else REFUSED
     if refusal.situation is Situation.UNAVAILABLE:
         outcome = FAILED
     found = refusal.finding if isinstance(refusal, UnacceptableError) else None

@@ -27,6 +27,14 @@ def read_pattern(text: str) -> Pattern | None:
     return Pattern(name, fold(name), is_prefix=bare != text)
 
 
+def meant_by(text: str) -> str | None:
+    """Return what whoever typed `acme*` may write instead, or None where no prefix is meant."""
+    kept = read_pattern(text.removesuffix("*").rstrip("-_.")) if text.endswith("*") else None
+    if kept is None:
+        return None
+    return f"A prefix ends at a hyphen: {kept.name}-* keeps {kept.name} and every name that begins with {kept.name}-."
+
+
 def beginnings(name: str) -> list[str]:
     """Return the folded beginnings of a name up to each of its hyphens, and the whole: what a prefix is compared with.
 

@@ -65,7 +65,7 @@ def release_name(pattern: str, *, by: Actor) -> None:
 def _read(pattern: str) -> Pattern:
     kept = rules.read_pattern(pattern.strip())
     if kept is None:
-        raise ReservationRefused
+        raise ReservationRefused(fix=rules.meant_by(pattern.strip()))
     return kept
 
 
