@@ -6,7 +6,7 @@ All of it comes from the rules that the gate asks, so that a page promises nothi
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -17,10 +17,11 @@ from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import Actor
 from keyhouse.mandate import places, queries, shown, snoozing, words
+from keyhouse.mandate.condensing import condensed, is_condensed
 from keyhouse.mandate.declarations import Place
 from keyhouse.mandate.defaults import BEGINNING
 from keyhouse.mandate.documents import METHODS, Mandate, read_mandate
-from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Facts, Object
+from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Object, held_since
 from keyhouse.mandate.places import There
 from keyhouse.mandate.rules import (
     FLOOR,
@@ -180,14 +181,13 @@ def _written(instant: datetime | None) -> str | None:
 
 def read_standing(actor: Actor, now: datetime) -> Standing:
     """Return what is asked of whoever is signed in; raises DatabaseError."""
-    facts, policies = queries.gather(actor, "", None, now)
-    return standing_of(facts, policies, now, asked_there(actor.user_id, facts, now))
+    facts, policies, mine = _read(actor, now)
+    return standing_of(facts, policies, now, asked_in(mine, facts, now))
 
 
 def shown_standing(request: HttpRequest, actor: Actor, now: datetime) -> Standing:
     """Return what is asked of somebody for a page that shows it: what is still open counts as told from here on."""
-    facts, policies = queries.gather(actor, "", None, now)
-    mine = _places_of(actor.user_id)
+    facts, policies, mine = _read(actor, now)
     standing = standing_of(facts, policies, now, asked_in(mine, facts, now))
     names = [one.policy.notice_name for one in standing.open]
     if not shown.is_page(request) or not names:
@@ -197,12 +197,22 @@ def shown_standing(request: HttpRequest, actor: Actor, now: datetime) -> Standin
     return standing_of(told, policies, now, asked_in(mine, told, now))
 
 
+def _read(actor: Actor, now: datetime) -> tuple[Facts, tuple[Policy, ...], list[There]]:
+    """Return what a standing is made of; of rights of which there are very many, each only where it can tell anything."""
+    basis, mine = queries.basis_of(actor, None, now), _places_of(actor.user_id)
+    if is_condensed(basis.standing.authority):
+        asking = [*basis.policies, *(one for place, _ in mine for one in place.policies(now))]
+        if not all(is_compliant(one.mandate, basis.person) for one in asking):
+            basis = queries.basis_of(actor, None, now, is_whole=True)
+    return basis.facts(""), basis.policies, mine
+
+
 def standing_of(
     facts: Facts, policies: Iterable[Policy], now: datetime, there: Sequence[Asked] = ()
 ) -> Standing:
     """Return what live mandates ask of the person of these facts, in the session that asks.
 
-    `there`: what organizations ask of them beside that, as `asked_there` found it.
+    `there`: what organizations ask of them beside that, as `asked_in` found it.
     """
     known = tuple(policies)
     mine = [one for one in known if one.mandate.announced_at <= now and covers(one, facts)]
@@ -262,17 +272,12 @@ def _asked(policy: Policy, facts: Facts, now: datetime) -> Asked:
     )
 
 
-def asked_there(user_id: int | None, facts: Facts, now: datetime) -> list[Asked]:
-    """Return what organizations ask of somebody who may act on them or on their projects."""
-    return asked_in(_places_of(user_id), facts, now)
-
-
 def _places_of(user_id: int | None) -> list[There]:
     return [] if user_id is None else places.places_of(user_id)
 
 
 def asked_in(mine: Iterable[There], facts: Facts, now: datetime) -> list[Asked]:
-    """Return the same of these organizations, with what the person of these facts may act on there."""
+    """Return what these organizations ask of the person of these facts, with what they may act on there."""
     return [one for place, things in mine for one in asked_within(place, facts, things, now)]
 
 
@@ -280,8 +285,15 @@ def asked_within(place: Place, facts: Facts, things: Sequence[Object], now: date
     """Return what one organization asks of the person of these facts; `things`: itself and its projects, as theirs."""
     if not things:
         return []
-    mine = _with_authority_over(facts, things)
-    return [_asked_there(one, mine, things, now) for one in place.policies(now)]
+    return [_asked_there(one, facts, things, now) for one in place.policies(now)]
+
+
+def entries_by_thing(facts: Facts) -> dict[tuple[str, str], tuple[Authority, ...]]:
+    """Return authority by kind and name of the project or organization that it is over, as `entries_of_object` finds it."""
+    found: dict[tuple[str, str], list[Authority]] = defaultdict(list)
+    for one in facts.authority:
+        found["organization" if one.kind == "organization" else "project", one.name].append(one)
+    return {key: tuple(entries) for key, entries in found.items()}
 
 
 def _with_authority_over(facts: Facts, things: Sequence[Object]) -> Facts:
@@ -290,10 +302,22 @@ def _with_authority_over(facts: Facts, things: Sequence[Object]) -> Facts:
     return replace(facts, authority=mine)
 
 
-def asked_by(facts: Facts, things: Sequence[Object], thing: Object) -> Facts:
-    """Return the facts of somebody who would act on one of the things of an organization by a password alone."""
-    action = _CHANGING if thing.kind == "organization" else _PUBLISHING
-    return replace(_with_authority_over(facts, things), object=thing, action=action)
+def acting_there(facts: Facts, things: Sequence[Object]) -> Iterator[Facts]:
+    """Yield the facts of somebody who would act on each of the things of an organization, with what they hold that by.
+
+    That is their authority over the thing, and over the organization: nothing else there tells things apart.
+    """
+    mine = _with_authority_over(facts, things)
+    held = entries_by_thing(mine)
+    own = tuple(one for one in mine.authority if one.kind == "organization")
+    for thing in things:
+        action = _CHANGING if thing.kind == "organization" else _PUBLISHING
+        entries = held.get((thing.kind, thing.name))
+        if entries is None:
+            authority = mine.authority
+        else:
+            authority = own if thing.kind == "organization" else (*own, *entries)
+        yield replace(mine, object=thing, action=action, authority=authority)
 
 
 def _asked_there(policy: Policy, facts: Facts, things: Sequence[Object], now: datetime) -> Asked:
@@ -307,8 +331,7 @@ def _asked_there(policy: Policy, facts: Facts, things: Sequence[Object], now: da
 def _effects_there(policy: Policy, facts: Facts, things: Sequence[Object], now: datetime) -> Iterable[Effect]:
     """Yield since when, or from when on, they can't act on the organization and on which of its projects."""
     found: dict[tuple[bool, datetime | None], list[Object]] = defaultdict(list)
-    for thing in things:
-        about = asked_by(facts, things, thing)
+    for thing, about in zip(things, acting_there(facts, things), strict=True):
         against = _objection(policy, about, about.action, now)
         if against is not None:
             found[against.is_denial, against.at].append(thing)
@@ -340,9 +363,11 @@ def _exempt_until(policy: Policy, facts: Facts, now: datetime) -> datetime | Non
 def _effects(policy: Policy, facts: Facts, now: datetime) -> Iterable[Effect]:
     """Yield what becomes of the acts of a session that proved a password only, by instant and by project."""
     found: dict[_Fate, list[str]] = defaultdict(list)
-    alike = _projects_alike(facts)
+    alike = _projects_alike(policy, facts)
+    told = {*policy.mandate.projects, *(names[0] for names in alike)}
+    few = replace(facts, authority=condensed(facts.authority, facts.person.joined_at, told))
     for action in _acts_of(facts):
-        for fate in _fates(policy, facts, action.name, alike, now):
+        for fate in _fates(policy, few, action.name, alike, now):
             found[fate].append(action.summary)
     for (is_refused, at, projects), acts in sorted(found.items(), key=_place_of):
         yield Effect(is_refused, at, tuple(sorted(acts)), projects)
@@ -372,15 +397,13 @@ def _fates(
 _ON_PROJECTS: Final = frozenset({*ROLE_ACTIONS[OWNER], *ROLE_ACTIONS[MAINTAINER]})
 
 
-def _projects_alike(facts: Facts) -> list[tuple[str, ...]]:
-    """Return the projects of somebody, together those that they have held, and that are covered, since the same instants."""
-    held: dict[str, set[tuple[datetime | None, datetime | None]]] = defaultdict(set)
-    for one in facts.authority:
-        if one.kind == "project":
-            held[one.name].add((one.since, one.covered_since))
-    found: dict[frozenset[tuple[datetime | None, datetime | None]], list[str]] = defaultdict(list)
-    for name, since in sorted(held.items()):
-        found[frozenset(since)].append(name)
+def _projects_alike(policy: Policy, facts: Facts) -> list[tuple[str, ...]]:
+    """Return the projects of somebody, together those of which a mandate gives the same grace: that tells them apart alone."""
+    held, projects = entries_by_thing(facts), {one.name for one in facts.authority if one.kind == "project"}
+    found: dict[tuple[bool, bool], list[str]] = defaultdict(list)
+    for name in sorted(projects):
+        since, is_late = held_since(held["project", name], facts.person.joined_at)
+        found[since is not None and since < policy.mandate.announced_at, is_late].append(name)
     return [tuple(names) for names in found.values()]
 
 

@@ -37,6 +37,7 @@ from keyhouse.mandate.selectors import (
     OfProjects,
     Selector,
     criteria_of,
+    projects_of,
 )
 
 Path = tuple[str | int, ...]
@@ -278,8 +279,16 @@ class Mandate:
     @cached_property
     def criteria(self) -> frozenset[Criterion]:
         """Return the criteria for critical projects that it asks about."""
-        parts = [self.who, *(stage.who for stage in (*self.shadows, *self.stages) if stage.who)]
-        return frozenset().union(*(criteria_of(part) for part in parts))
+        return frozenset().union(*map(criteria_of, self._selectors))
+
+    @cached_property
+    def projects(self) -> frozenset[str]:
+        """Return the normalised names of projects that it asks about."""
+        return frozenset().union(*map(projects_of, self._selectors))
+
+    @property
+    def _selectors(self) -> list[Selector]:
+        return [self.who, *(stage.who for stage in (*self.shadows, *self.stages) if stage.who)]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the document, complete, in one order: what is kept, compared and digested."""

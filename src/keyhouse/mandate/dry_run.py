@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from packaging.version import InvalidVersion, Version
@@ -27,6 +28,7 @@ from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import gates
 from keyhouse.mandate.errors import QuestionMalformed
 from keyhouse.mandate.homes import home_to_be
+from keyhouse.mandate.queries import Basis, basis_of
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
 from keyhouse.projects.models import Project
 from keyhouse.projects.reading import is_hidden
@@ -104,8 +106,8 @@ def _decisions(actor: Actor, question: Question, names: Sequence[str]) -> dict[s
     try:
         if not question.is_now and not works_at(actor, question.at):
             return dict.fromkeys(names, _OVER)
-        then = _at(actor, question.at)
-        return {name: _decide(then, replace(question, action=name)) for name in names}
+        answers = _Answers(_at(actor, question.at), question)
+        return {name: answers.to(name) for name in names}
     except gates.UNREADABLE as error:
         raise GateUnavailable from error
 
@@ -131,23 +133,60 @@ def _at(actor: Actor, at: datetime) -> Actor:
     return replace(actor, strength=replace(actor.strength, at=at))
 
 
-def _decide(actor: Actor, question: Question) -> Decision:
-    if question.version and question.action != READ_PRIVATE:  # reading is never about one release
-        actor = at_release(actor, question.version)
-    project_id = tokens.find_project_id(question.project) if question.project else None
-    if question.project:
-        actor = at_project(actor, project_id, question.project)
-    asked, thing = _asked_of(question, _seen_by(actor, question, project_id))
-    refusal = _find_refusal(actor, asked[0], thing, question.project)
-    if refusal is not None:
-        return _denial(refusal, asked[0])
-    found = [gates.weigh(actor, name, thing, question.at)[1] for name in asked]
-    home = home_to_be(actor, question.project) if len(asked) > 1 else None
-    if home is not None:
-        found.append(gates.weigh(actor, UPLOAD, home, question.at)[1])
-    if actor.kind == "token" and question.action == UPLOAD and thing is not None:
-        found += _of_switch(thing)
-    return min(found, key=_severity, default=ALLOWED)
+class _Answers:
+    """Answers about several acts: what they rest on is read once for each thing, and for each way of asking."""
+
+    def __init__(self, actor: Actor, question: Question) -> None:
+        self._actor, self._question = actor, question
+        self._project_id = tokens.find_project_id(question.project) if question.project else None
+        self._bases: dict[tuple[bool, Thing | None], Basis] = {}
+        self._hidden_from: dict[int | None, bool] = {}
+
+    def to(self, action: str) -> Decision:
+        """Return what the doors would answer to one act."""
+        question = self._question
+        actor = self._reading if action == READ_PRIVATE else self._acting
+        asked, thing = _asked_of(question, action, self._seen_by(actor, action))
+        refusal = _find_refusal(actor, asked[0], thing, question.project)
+        if refusal is not None:
+            return _denial(refusal, asked[0])
+        found = [self._weigh(actor, name, thing) for name in asked]
+        home = home_to_be(actor, question.project) if len(asked) > 1 else None
+        if home is not None:
+            found.append(self._weigh(actor, UPLOAD, home))
+        if actor.kind == "token" and action == UPLOAD and thing is not None:
+            found += _of_switch(thing)
+        return min(found, key=_severity, default=ALLOWED)
+
+    def _weigh(self, actor: Actor, action: str, thing: Thing | None) -> Decision:
+        key = action == READ_PRIVATE, thing
+        if key not in self._bases:
+            self._bases[key] = basis_of(actor, thing, self._question.at)
+        return gates.weigh_by(self._bases[key], action)[1]
+
+    def _seen_by(self, actor: Actor, action: str) -> int | None:
+        """Return the number of the project, or None of one that isn't there for whoever asks: only who takes its name is told that it is taken."""
+        return self._project_id if action in {UPLOAD, CREATION} or not self._is_hidden_from(actor) else None
+
+    def _is_hidden_from(self, actor: Actor) -> bool:
+        who = actor.user_id
+        if who not in self._hidden_from:
+            self._hidden_from[who] = is_hidden(who, self._question.project)
+        return self._hidden_from[who]
+
+    @cached_property
+    def _acting(self) -> Actor:
+        version = self._question.version
+        return self._turned(at_release(self._actor, version) if version else self._actor)
+
+    @cached_property
+    def _reading(self) -> Actor:
+        """Return who asks to read, which is never about one release."""
+        return self._turned(self._actor)
+
+    def _turned(self, actor: Actor) -> Actor:
+        name = self._question.project
+        return at_project(actor, self._project_id, name) if name else actor
 
 
 def _of_switch(thing: Thing) -> list[Decision]:
@@ -159,19 +198,15 @@ def _of_switch(thing: Thing) -> list[Decision]:
     return [Decision("deny", refusal.code, reason=refusal.sentence, fix=fix)]
 
 
-def _seen_by(actor: Actor, question: Question, project_id: int | None) -> int | None:
-    """Return the number of a project, or None of one that isn't there for whoever asks: only who takes its name is told that it is taken."""
-    takes_name = question.action in {UPLOAD, CREATION}
-    return project_id if takes_name or not is_hidden(actor.user_id, question.project) else None
-
-
-def _asked_of(question: Question, project_id: int | None) -> tuple[tuple[str, ...], Thing | None]:
+def _asked_of(
+    question: Question, action: str, project_id: int | None
+) -> tuple[tuple[str, ...], Thing | None]:
     """Return the acts that doors ask about, and the thing: an upload to a new name makes a project, too."""
-    if not question.project or question.action not in _ABOUT_PROJECTS:
-        return (question.action,), None
+    if not question.project or action not in _ABOUT_PROJECTS:
+        return (action,), None
     thing = Thing("project", project_id, question.project)
-    is_new = question.action == UPLOAD and project_id is None
-    return ((CREATION, UPLOAD) if is_new else (question.action,)), thing
+    is_new = action == UPLOAD and project_id is None
+    return ((CREATION, UPLOAD) if is_new else (action,)), thing
 
 
 def _find_refusal(actor: Actor, action: str, thing: Thing | None, project: str) -> Refusal | None:

@@ -178,16 +178,8 @@ class Facts:
 
         Authority over the thing that is asked about counts, or, where there is none, all of it, or the account.
         """
-        joined, first, is_late = self.person.joined_at, None, False
         entries = self.entries_of_object or self.authority
-        if not entries:
-            return joined, False
-        for one in entries:
-            since, covered = one.since or joined, one.covered_since
-            if since is not None:
-                first = since if first is None or since < first else first
-                is_late = is_late or (covered is not None and since < covered)
-        return first, is_late
+        return held_since(entries, self.person.joined_at) if entries else (self.person.joined_at, False)
 
     @Once
     def told_at(self) -> dict[str, list[datetime]]:
@@ -233,6 +225,17 @@ class Facts:
     def digest(self) -> str:
         """Return SHA-256 of the canonical JSON, hex."""
         return hashlib.sha256(self.as_text().encode()).hexdigest()
+
+
+def held_since(entries: Iterable[Authority], joined_at: datetime | None) -> tuple[datetime | None, bool]:
+    """Return since when any of this authority was held, and whether any was before a criterion covered it."""
+    first, is_late = None, False
+    for one in entries:
+        since, covered = one.since or joined_at, one.covered_since
+        if since is not None:
+            first = since if first is None or since < first else first
+            is_late = is_late or (covered is not None and since < covered)
+    return first, is_late
 
 
 def _written(instant: datetime | None) -> str | None:

@@ -106,7 +106,8 @@ class MandateGate:
         Whoever revokes a token must see the list, also while the ledger can't be read.
         """
         try:
-            now, owner = clock.now(), queries.facts_of_person(user_id)
+            now, told = clock.now(), {name for one in credentials for name in one.projects}
+            owner = queries.facts_of_person(user_id, told=told)
             found = dispositions.ends_of(owner, credentials, queries.ledger(), now)
             there = places.places_of(user_id)
             return [
@@ -144,10 +145,15 @@ def weigh(
 ) -> tuple[Facts, Decision]:
     """Return what an act rests on, and the decision at `now`, which may lie ahead; keeps nothing.
 
-    Gates and dry runs both ask this, so that they agree. `ledger`: mandates to decide by instead of those that hold.
-    Raises DatabaseError.
+    `ledger`: mandates to decide by instead of those that hold. Raises DatabaseError.
     """
-    facts, policies = queries.gather(actor, action, thing, now, ledger)
+    return weigh_by(queries.basis_of(actor, thing, now, ledger), action)
+
+
+def weigh_by(basis: queries.Basis, action: str) -> tuple[Facts, Decision]:
+    """Return the same of one act, by what was read for several; gates and dry runs both ask this, so that they agree."""
+    actor, thing, now = basis.actor, basis.thing, basis.now
+    facts, policies = basis.facts(action), basis.policies
     if facts.person.state == "held" and facts.object is not None and queries.is_of_ci(actor):
         shared = queries.has_other_owner(thing, actor, now)
         facts = replace(facts, object=replace(facts.object, shared=shared))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
-from keyhouse.core.foresight import Outlook
+from keyhouse.core.foresight import Credential, Outlook
 from keyhouse.credentials.tokens.homes import find_home
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import credential_of, tokens_of
@@ -17,6 +18,7 @@ from keyhouse.credentials.trusted_publishers.models import Publisher
 from keyhouse.credentials.trusted_publishers.queries import all_live
 from keyhouse.mandate import queries
 from keyhouse.mandate.dispositions import ends_of
+from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.models import Exemption
 
 
@@ -113,13 +115,18 @@ def weak_tokens_of(actor: Actor, now: datetime) -> list[WeakToken]:
     if actor.user_id is None:
         return []
     tokens = tokens_of(actor.user_id, now)
-    owner = queries.facts_of_person(actor.user_id)
-    outlooks = ends_of(owner, [credential_of(token) for token in tokens], queries.ledger(), now)
+    credentials = [credential_of(token) for token in tokens]
+    outlooks = ends_of(_owner(actor.user_id, credentials), credentials, queries.ledger(), now)
     return [
         WeakToken(token, outlook, outlook.is_refused(now))
         for token, outlook in zip(tokens, outlooks, strict=True)
         if outlook.is_weak
     ]
+
+
+def _owner(user_id: int, credentials: Iterable[Credential]) -> Facts:
+    """Return the facts of a person with what they hold over the projects that these are for."""
+    return queries.facts_of_person(user_id, told={name for one in credentials for name in one.projects})
 
 
 def weak_publishers_of(actor: Actor, now: datetime) -> list[WeakPublisher]:
@@ -128,8 +135,8 @@ def weak_publishers_of(actor: Actor, now: datetime) -> list[WeakPublisher]:
         return []
     mine = all_live(now).filter(configured_by_id=actor.user_id).select_related("project", "organization")
     publishers = list(mine.order_by("pk"))
-    owner = queries.facts_of_person(actor.user_id)
-    outlooks = ends_of(owner, [listing.credential_of(one) for one in publishers], queries.ledger(), now)
+    credentials = [listing.credential_of(one) for one in publishers]
+    outlooks = ends_of(_owner(actor.user_id, credentials), credentials, queries.ledger(), now)
     return [
         WeakPublisher(one, outlook, outlook.is_refused(now))
         for one, outlook in zip(publishers, outlooks, strict=True)

@@ -20,6 +20,7 @@ from keyhouse.credentials.tokens.caveats import Scope
 from keyhouse.credentials.tokens.models import ROBOT
 from keyhouse.mandate import declarations
 from keyhouse.mandate.brownouts import Ended, cut, held_after
+from keyhouse.mandate.condensing import SEVERAL
 from keyhouse.mandate.declarations import DECLARED, NOWHERE, Place
 from keyhouse.mandate.defaults import DEFAULT, NAME
 from keyhouse.mandate.documents import Mandate, read_mandate
@@ -31,11 +32,15 @@ from keyhouse.mandate.rules import ACCEPT, HELD_ACTIONS, JOIN, Policy, covers_th
 from keyhouse.mandate.shadowing import Shadowed, holds_from, shadows_of, versions_of
 from keyhouse.projects import rights, sql
 from keyhouse.projects.rights import BRANCHES, NAMED, OWN, selection
+from keyhouse.projects.rules import MAINTAINER, OWNER
 
 _FACTORS: Final = ("authenticator-app", "security-key", "passkey")
 THE_CHANGE: Final = 1  # key of the one row of `Change`
 _KEPT: Final = 512  # people, as they are made of rows
 _MOST_ROWS_KEPT: Final = 200  # of one person
+MUCH: Final = (
+    200  # rights in projects, or publishers: of whoever has more, decisions are given no more than they see
+)
 
 
 Entry = tuple[datetime, Policy]
@@ -92,6 +97,12 @@ class Ledger:
         for entry in self.versions:
             seen.setdefault(entry[1].label, entry)
         return tuple(seen.values())
+
+    @Once
+    def projects(self) -> frozenset[str]:
+        """Return the normalised names of projects that any of them asks about."""
+        told = (*(policy for _, policy in self.versions), *(one.judge for one in self.shadows))
+        return frozenset().union(*(policy.mandate.projects for policy in told))
 
     def live_at(self, now: datetime) -> tuple[Policy, ...]:
         """Return of each name the version that holds at `now`; what is replaced or retired is left out.
@@ -262,21 +273,63 @@ def gather(
 
     `among`: the mandates to decide by are taken from these, which somebody thinks of, and not from those that hold.
     """
-    person, change, has_declared = _read_person(actor, now)
-    policies = (among or ledger(change)).live_at(now)
+    basis = basis_of(actor, thing, now, among)
+    return basis.facts(action), basis.policies
+
+
+class Basis(NamedTuple):
+    """What decisions about one asker and one thing rest on, whatever the act."""
+
+    actor: Actor
+    thing: Thing | None
+    now: datetime
+    person: Person
+    standing: Standing
+    there: Place
+    live: tuple[Policy, ...]  # of the index
+
+    @property
+    def policies(self) -> tuple[Policy, ...]:
+        """Return what holds there: the mandates of the index, and those of the organization."""
+        return (*self.live, *self.there.policies(self.now)) if self.there.rows else self.live
+
+    def facts(self, action: str) -> Facts:
+        """Return the facts of one act; a deletion or an invitation takes a question more."""
+        found = _object(action, self.thing, self.live, self.now, self.actor.user_id)
+        return Facts(
+            self.person,
+            _asking(self.actor),
+            action,
+            self.standing.authority,
+            _within(found, self.there) if self.there.rows else found,
+            self.standing.notices,
+            self.standing.exemptions,
+            self.standing.snoozes,
+        )
+
+
+def basis_of(
+    actor: Actor, thing: Thing | None, now: datetime, among: Ledger | None = None, *, is_whole: bool = False
+) -> Basis:
+    """Read what decisions rest on, in two questions; raises DatabaseError. `among`: as for `gather`.
+
+    `is_whole`: each right is told by its name, also of whoever has so many that decisions need no more than a few entries.
+    """
+    person, change, has_declared, has_much = _read_person(actor, now)
+    mandates = among or ledger(change)
     asked = thing if has_declared else None
-    standing, there = _NOTHING_READ if actor.user_id is None else _read_standing(actor.user_id, now, asked)
-    found = _object(action, thing, policies, now, actor.user_id)
-    return Facts(
-        person,
-        _asking(actor),
-        action,
-        standing.authority,
-        _within(found, there) if there.rows else found,
-        standing.notices,
-        standing.exemptions,
-        standing.snoozes,
-    ), (*policies, *there.policies(now)) if there.rows else policies
+    # of mandates that somebody thinks of, it is told by name what they would make critical
+    is_condensed = has_much and among is None and not is_whole
+    names = _names_told(mandates, thing) if is_condensed else None
+    standing, there = (
+        _NOTHING_READ if actor.user_id is None else _read_standing(actor.user_id, now, asked, names)
+    )
+    return Basis(actor, thing, now, person, standing, there, mandates.live_at(now))
+
+
+def _names_told(mandates: Ledger, thing: Thing | None, *more: str) -> list[str]:
+    """Return the names by which a decision tells projects apart, in one order."""
+    return sorted({*mandates.projects, *more, *([thing.name] if thing is not None and thing.name else [])})
 
 
 def _within(thing: Object | None, there: Place) -> Object | None:
@@ -286,11 +339,22 @@ def _within(thing: Object | None, there: Place) -> Object | None:
     return replace(thing, organization=there.organization, organization_since=there.since)
 
 
-def facts_of_person(user_id: int, action: str = "", asking: Asking | None = None) -> Facts:
-    """Return the facts of somebody who isn't asking now; the asking is a session that proved nothing."""
+def person_of(user_id: int) -> Person:
+    """Return an account as it is now."""
+    return _read_person(Actor("session", user_id), clock.now()).person
+
+
+def facts_of_person(
+    user_id: int, action: str = "", asking: Asking | None = None, *, told: Iterable[str] | None = None
+) -> Facts:
+    """Return the facts of somebody who isn't asking now; the asking is a session that proved nothing.
+
+    `told`: of somebody with very many rights only what decisions about these projects rest on; None: each right.
+    """
     now = clock.now()
-    person, _, _ = _read_person(Actor("session", user_id), now)
-    standing, _ = _read_standing(user_id, now)
+    person, change, _, has_much = _read_person(Actor("session", user_id), now)
+    names = None if told is None or not has_much else _names_told(ledger(change), None, *told)
+    standing, _ = _read_standing(user_id, now, names=names)
     return Facts(
         person,
         asking or Asking("session"),
@@ -396,16 +460,25 @@ def _people_of(
     ]
 
 
-def _read_person(actor: Actor, now: datetime) -> tuple[Person, int | None, bool]:
-    """Return who it is, what the change row says, and whether any organization has ever declared a mandate of its own."""
+class _Asker(NamedTuple):
+    """Who it is, what the change row says, whether any organization ever declared a mandate, and whether rights are many."""
+
+    person: Person
+    change: int | None = None
+    has_declared: bool = False
+    has_much: bool = False
+
+
+def _read_person(actor: Actor, now: datetime) -> _Asker:
     if actor.user_id is None:
-        return Person(""), None, False
+        return _Asker(Person(""))
     name = configuration.current().key_name
     rows = sql.select(_PERSON, name, name, actor.user_id)
     if not rows:
-        return Person(f"u{actor.user_id}", state="deleted"), None, False
-    change, declared, *columns = rows[0]
-    return _person(actor.user_id, columns, now), int(change or 0), bool(declared)
+        return _Asker(Person(f"u{actor.user_id}", state="deleted"))
+    change, declared, has_much, *columns = rows[0]
+    person = _person(actor.user_id, columns, now)
+    return _Asker(person, int(change or 0), bool(declared), bool(has_much))
 
 
 def _person(user_id: int, columns: Sequence[Any], now: datetime) -> Person:
@@ -454,19 +527,27 @@ class Standing(NamedTuple):
 _NOTHING_READ: Final = Standing(), NOWHERE
 
 
-def _read_standing(user_id: int, now: datetime, thing: Thing | None = None) -> tuple[Standing, Place]:
+def _read_standing(
+    user_id: int, now: datetime, thing: Thing | None = None, names: Sequence[str] | None = None
+) -> tuple[Standing, Place]:
     """Read roles, publishers, notices, exemptions and snoozes, in one question.
 
-    `thing`: what the organization that it belongs to has declared is read by the same question.
+    `thing`: what the organization that it belongs to has declared is read by the same question. `names`: rights in
+    other projects than these are read as `condensed` has them, which the database works out.
     """
-    values: list[Any] = [user_id] * (2 * BRANCHES + 5)
     asked, more = declarations.question_about(thing)
-    found = sql.select(_STANDING + asked, *values, *more)
+    if names is None:
+        found = sql.select(_STANDING + asked, *[user_id] * (2 * BRANCHES + 5), *more)
+    else:
+        statement, named = sql.among(_CONDENSED, names)
+        found = sql.select(statement + asked, *[user_id] * BRANCHES, named, *[user_id] * 6, *more)
     there = declarations.place_of(found) if asked else NOWHERE
     rows = tuple(
         row
         for row in found
-        if row[0] not in declarations.KINDS and (row[0] != "publisher" or _is_live(row, now))
+        if row[0] not in declarations.KINDS
+        and (row[0] != "publisher" or _is_live(row, now))
+        and (row[5] != SEVERAL or row[3] is not None)  # nobody stands for nothing
     )
     return (_kept_standing(rows) if len(rows) <= _MOST_ROWS_KEPT else _standing(rows)), there
 
@@ -489,7 +570,13 @@ def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
         Authority("organization", name, kind, sql.read_instant(since))
         for name, kind, since, _, _ in found["organization"]
     ]
-    roles += configured((name, sql.read_instant(since)) for name, _, since, _, _ in found["publisher"])
+    roles += [
+        Authority(
+            "project", "", kind, sql.read_instant(since), SEVERAL, frozenset({criterion}), _instant(covered)
+        )
+        for criterion, kind, since, covered, _ in found["covered"]
+    ]
+    roles += _configured(found["publisher"])
     notices = [Notice(name, kind, sql.read_instant(at)) for name, kind, at, _, _ in found["notice"]]
     exemptions = [
         Exempted(name, int(version), sql.read_instant(until), _instant(since))
@@ -533,6 +620,15 @@ def _role(
         frozenset(criteria),
         min(criteria.values(), default=None),
     )
+
+
+def _configured(rows: Iterable[Sequence[Any]]) -> list[Authority]:
+    """Return the same of rows of a standing, one of which may stand for several publishers."""
+    found = [(name, sql.read_instant(since), via) for name, _, since, _, via in rows]
+    told = configured((name, since) for name, since, via in found if via != SEVERAL)
+    return told + [
+        Authority("publisher", name, "configurer", since, via) for name, since, via in found if via == SEVERAL
+    ]
 
 
 def configured(publishers: Iterable[tuple[str, datetime]]) -> list[Authority]:
@@ -597,24 +693,28 @@ _PERSON_COLUMNS: Final = (
     " (SELECT COUNT(*) FROM accounts_recoverycode code JOIN accounts_recoverycodeset kept ON kept.id = code.code_set_id"
     " WHERE kept.user_id = owner.id AND code.used_at IS NULL)"
 )
+_HAS_MUCH: Final = (
+    rights.has_more_than(MUCH, "owner.id")
+    + " OR EXISTS (SELECT 1 FROM publishers_publisher publisher WHERE publisher.configured_by_id = owner.id"
+    f" LIMIT 1 OFFSET {MUCH})"
+)
 _PERSON: Final = (
     f"SELECT (SELECT value FROM mandate_change WHERE id = {THE_CHANGE}),"
-    f" (SELECT value FROM mandate_change WHERE id = {DECLARED}), {_PERSON_COLUMNS}"
+    f" (SELECT value FROM mandate_change WHERE id = {DECLARED}), {_HAS_MUCH}, {_PERSON_COLUMNS}"
     " FROM accounts_user owner WHERE owner.id = %s"
 )
 _RIGHTS: Final = selection("{user} = %s")
-_STANDING: Final = (
-    "SELECT 'role', project.normalized_name, held.kind, held.since_at, CAST(NULL AS timestamptz), held.via"
-    f" FROM ({_RIGHTS}) held JOIN projects_project project ON project.id = held.project_id"
-    " UNION ALL SELECT 'critical', critical.normalized_name, critical.criterion, critical.since_at, NULL, NULL"
-    f" FROM ({_RIGHTS}) held JOIN projects_project project ON project.id = held.project_id"
-    " JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
+_ORGANIZATIONS: Final = (
     " UNION ALL SELECT 'organization', organization.normalized_name, member.kind, member.since_at, NULL, NULL"
     " FROM organizations_membership member JOIN organizations_organization organization"
     " ON organization.id = member.organization_id WHERE member.user_id = %s"
+)
+_PUBLISHERS: Final = (
     " UNION ALL SELECT 'publisher', COALESCE(project.normalized_name, publisher.pending_normalized_name), 'configurer',"
     " publisher.added_at, publisher.expires_at, NULL FROM publishers_publisher publisher"
     " LEFT JOIN projects_project project ON project.id = publisher.project_id WHERE publisher.configured_by_id = %s"
+)
+_LEDGERS: Final = (
     " UNION ALL SELECT 'notice', notice.mandate, notice.kind, notice.delivered_at, NULL, NULL"
     " FROM mandate_notice notice WHERE notice.user_id = %s"
     " UNION ALL SELECT 'exemption', version.name, CAST(version.version AS varchar), exemption.until,"
@@ -623,6 +723,42 @@ _STANDING: Final = (
     " AND exemption.effective_at IS NOT NULL AND exemption.withdrawn_at IS NULL"
     " UNION ALL SELECT 'snooze', snooze.mandate, '', snooze.made_at, snooze.until_at, NULL FROM shadow_snooze snooze"
     " WHERE snooze.user_id = %s"
+)
+_STANDING: Final = (
+    "SELECT 'role', project.normalized_name, held.kind, held.since_at, CAST(NULL AS timestamptz), held.via"
+    f" FROM ({_RIGHTS}) held JOIN projects_project project ON project.id = held.project_id"
+    " UNION ALL SELECT 'critical', critical.normalized_name, critical.criterion, critical.since_at, NULL, NULL"
+    f" FROM ({_RIGHTS}) held JOIN projects_project project ON project.id = held.project_id"
+    " JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
+    f"{_ORGANIZATIONS}{_PUBLISHERS}{_LEDGERS}"
+)
+# The same as `condensed` has it, worked out where the rows are. A publisher that waits for a project stays: they are few.
+_COVERED: Final = (
+    "(SELECT MIN(any_of.since_at) FROM mandate_criticalproject any_of"
+    " WHERE any_of.normalized_name = critical.normalized_name)"
+)
+_CONDENSED: Final = (
+    f"WITH held AS ({_RIGHTS}), asked AS (SELECT project.id, project.normalized_name FROM projects_project project"
+    " WHERE project.normalized_name {})"
+    " SELECT 'role', asked.normalized_name, held.kind, held.since_at, CAST(NULL AS timestamptz), held.via"
+    " FROM held JOIN asked ON asked.id = held.project_id"
+    " UNION ALL SELECT 'critical', critical.normalized_name, critical.criterion, critical.since_at, NULL, NULL"
+    " FROM asked JOIN mandate_criticalproject critical ON critical.normalized_name = asked.normalized_name"
+    + "".join(
+        f" UNION ALL SELECT 'role', '', '{kind}', MIN(held.since_at), NULL, '{SEVERAL}'"
+        f" FROM held WHERE held.kind = '{kind}'"
+        for kind in (OWNER, MAINTAINER)
+    )
+    + " UNION ALL SELECT 'covered', found.criterion, found.kind, MIN(found.since_at), MIN(found.covered_at), NULL"
+    f" FROM (SELECT critical.criterion, held.kind, held.since_at, {_COVERED} AS covered_at FROM held"
+    " JOIN projects_project project ON project.id = held.project_id"
+    " JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
+    " WHERE EXISTS (SELECT 1 FROM mandate_criticalproject)) found"
+    " GROUP BY found.criterion, found.kind, CASE WHEN found.since_at < found.covered_at THEN 1 ELSE 0 END"
+    f"{_ORGANIZATIONS}{_PUBLISHERS} AND (publisher.project_id IS NULL OR publisher.project_id IN (SELECT id FROM asked))"
+    f" UNION ALL SELECT 'publisher', '', 'configurer', MIN(publisher.added_at), NULL, '{SEVERAL}'"
+    " FROM publishers_publisher publisher WHERE publisher.configured_by_id = %s AND publisher.project_id IS NOT NULL"
+    f"{_LEDGERS}"
 )
 _RIGHTS_IN: Final = selection("{project} = " + NAMED)
 _TO_DELETE: Final = (

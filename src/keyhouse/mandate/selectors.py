@@ -347,6 +347,11 @@ def leaves(selector: Selector) -> Iterator[Selector]:
         yield selector
 
 
+def projects_of(selector: Selector) -> frozenset[str]:
+    """Return the normalised names of projects that a selector asks about."""
+    return frozenset().union(*(leaf.names for leaf in leaves(selector) if isinstance(leaf, OfProjects)))
+
+
 def criteria_of(selector: Selector) -> frozenset[Criterion]:
     """Return the criteria that a selector asks about."""
     return frozenset(leaf.criterion for leaf in leaves(selector) if isinstance(leaf, OfCriticalProjects))

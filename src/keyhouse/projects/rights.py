@@ -87,6 +87,28 @@ def selection(condition: str) -> str:
     )
 
 
+# Each way to a right by itself, counted from indexes alone.
+_MORE: Final = (
+    "SELECT 1 FROM projects_role role WHERE role.user_id = {user}",
+    (
+        "SELECT 1 FROM organizations_membership member JOIN projects_project project"
+        " ON project.organization_id = member.organization_id WHERE member.user_id = {user} AND member.kind = 'owner'"
+    ),
+    (
+        "SELECT 1 FROM organizations_membership member JOIN organizations_teammember joined ON joined.member_id = member.id"
+        " JOIN projects_teamrole given ON given.team_id = joined.team_id WHERE member.user_id = {user}"
+    ),
+)
+
+
+def has_more_than(count: int, user: str) -> str:
+    """Return the condition that somebody (a column) has more than so many rights of one way, or may have them.
+
+    A right that has outlived its project's place in the organization counts, too: it is about how much there is to read.
+    """
+    return " OR ".join(f"EXISTS ({one.format(user=user)} LIMIT 1 OFFSET {count})" for one in _MORE)
+
+
 def find_role_kind(user_id: int | None, thing: Thing) -> str | None:
     """Return the higher role that somebody has, `owner` or `maintainer`, or None: no role, or no such project.
 

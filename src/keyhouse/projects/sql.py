@@ -5,6 +5,7 @@ Statements are constants that SQLite and PostgreSQL both understand; values are 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from keyhouse.audit.statements import change, find_value, select, select_planned
 
 __all__ = [
     "Value",
+    "among",
     "change",
     "find_value",
     "locking",
@@ -32,6 +34,13 @@ Value = str | int | bytes | None
 def placeholders(values: Sequence[object]) -> str:
     """Return `%s, %s, …` for an `IN (…)` with these values."""
     return ", ".join(["%s"] * len(values))
+
+
+def among(statement: str, texts: Sequence[str]) -> tuple[str, object]:
+    """Say "one of these texts" at the `{}` of a statement, and return what is given there: one value for however many."""
+    if connection.vendor == "sqlite":
+        return statement.replace("{}", "IN (SELECT value FROM json_each(%s))"), json.dumps(texts)
+    return statement.replace("{}", "= ANY(%s)"), [*texts]
 
 
 def locking(statement: str) -> str:

@@ -459,7 +459,7 @@ def covering_through(
     measures: Iterable[Yardstick], user_id: int, entry: Authority, until: datetime
 ) -> list[str]:
     """Return which mandates, announced by then, cover somebody through a role that ended."""
-    person = queries.facts_of_person(user_id).person
+    person = queries.person_of(user_id)
     return [
         one.key
         for one in measures

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from keyhouse.mandate import places
-from keyhouse.mandate.asked import asked_by
-from keyhouse.mandate.facts import Facts, Object
+from keyhouse.mandate.asked import acting_there
+from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.notices import queries
 from keyhouse.mandate.notices.rules import There
-from keyhouse.mandate.rules import Policy, deadline, for_this_act
+from keyhouse.mandate.rules import deadline, for_this_act
 
 
 def asked_of(chunk: Sequence[Facts], now: datetime) -> dict[int, list[There]]:
@@ -23,14 +23,9 @@ def asked_of(chunk: Sequence[Facts], now: datetime) -> dict[int, list[There]]:
 def _of(facts: Facts, mine: Sequence[places.There], now: datetime) -> Iterator[There]:
     for place, things in mine:
         for policy in place.policies(now):
-            cases = [_case(policy, facts, things, one) for one in things]
+            # about each thing there: whoever gained that after it was declared has no days
+            cases = [There(for_this_act(policy, about), about) for about in acting_there(facts, things)]
             yield min(cases, key=lambda case: _date_of(case, now))
-
-
-def _case(policy: Policy, facts: Facts, things: Sequence[Object], thing: Object) -> There:
-    """Return it about one thing there: whoever gained that after it was declared has no days."""
-    about = asked_by(facts, things, thing)
-    return There(for_this_act(policy, about), about)
 
 
 def _date_of(case: There, now: datetime) -> datetime:

@@ -87,11 +87,11 @@ def snooze(mandate_name: str, *, by: Actor) -> Snooze:
 
 def find_offer(mandate_name: str, by: Actor, now: datetime) -> tuple[Policy, Offer | None]:
     """Return a live mandate, and what of it whoever is signed in may put off now; raises MandateMissing."""
-    facts, policies = queries.gather(by, "", None, now)
-    policy = next((one for one in policies if one.name == mandate_name), None)
+    basis = queries.basis_of(by, None, now, is_whole=True)
+    policy = next((one for one in basis.live if one.name == mandate_name), None)
     if policy is None or now < policy.mandate.announced_at:
         raise MandateMissing
-    asked = standing_of(facts, [policy], now).asked
+    asked = standing_of(basis.facts(""), [policy], now).asked
     return policy, next((one.snooze for one in asked if one.policy is policy), None)
 
 

@@ -11,7 +11,7 @@ from django.db.models import Q
 from keyhouse.accounts.models import User
 from keyhouse.mandate.campaigns.guards.guard import Guard, Missing, listed
 from keyhouse.mandate.documents import Mandate
-from keyhouse.mandate.queries import facts_of_person
+from keyhouse.mandate.queries import person_of
 from keyhouse.mandate.rules import is_compliant
 
 _GONE: Final = (User.State.DELETED, User.State.SUSPENDED)  # they can do nothing
@@ -35,7 +35,7 @@ def _look(mandate: Mandate, now: datetime) -> Iterator[Missing]:
 
 
 def _complies(mandate: Mandate, user_id: int) -> bool:
-    return is_compliant(mandate, facts_of_person(user_id).person)
+    return is_compliant(mandate, person_of(user_id))
 
 
 OPERATORS: Final = Guard(
