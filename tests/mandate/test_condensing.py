@@ -103,7 +103,7 @@ def narrowed(facts: Facts, names: Collection[str]) -> Facts:
     return replace(facts, authority=condensed(facts.authority, facts.person.joined_at, names))
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(
     any_facts() | telling_facts(),
     several_policies(),
@@ -129,7 +129,7 @@ def test_a_few_entries_are_decided_about_as_all_that_they_stand_for(
     assert read_facts(few.as_dict()) == few
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(telling_facts(), policies(), instants(), st.randoms(use_true_random=False))
 def test_effects_are_told_as_if_each_project_were_looked_at_alone(
     facts: Facts, policy: Policy, now: datetime, chance: Random
@@ -145,7 +145,7 @@ def test_effects_are_told_as_if_each_project_were_looked_at_alone(
     } == {fate: tuple(sorted(acts)) for fate, acts in found.items()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(telling_facts(), instants(), st.randoms(use_true_random=False))
 def test_things_of_an_organization_are_told_apart_as_if_all_were_looked_at(
     facts: Facts, now: datetime, chance: Random

@@ -231,7 +231,7 @@ def test_people_with_much_are_read_as_all_others(ada: User) -> None:
     for number in range(queries._MOST_ROWS_KEPT):
         make_project(f"p{number}", ada)
     kept = queries._kept_standing.cache_info().currsize
-    many = gathered(ada)
+    many = queries.facts_of_person(ada.pk)
     assert len(many.authority) == queries._MOST_ROWS_KEPT + 1
     assert set(few.authority) < set(many.authority)
     assert queries._kept_standing.cache_info().currsize == kept
