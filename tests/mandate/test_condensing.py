@@ -217,6 +217,8 @@ def furnish(user: User, chance: Random) -> None:
             trust(user, chance.choice(since), project=project)
     if chance.random() < 0.5:
         trust(user, chance.choice(since), pending="p9")
+    over = chance.choice([-DAY, DAY])
+    Publisher.objects.filter(project__name="p4").update(expires_at=clock.now() + over)
 
 
 def trust(user: User, at: datetime, *, project: Project | None = None, pending: str = "") -> Publisher:
@@ -299,6 +301,11 @@ def gathered(user: User, action: str = "release.upload", thing: Thing | None = A
 
 def names_of(facts: Facts) -> set[str]:
     return {one.name for one in facts.authority}
+
+
+def test_every_kind_of_role_is_condensed() -> None:
+    for kind in Role.Kind.values:
+        assert f"held.kind = '{kind}'" in queries._CONDENSED
 
 
 def test_one_right_more_and_decisions_are_given_what_they_see(ada: User) -> None:

@@ -242,7 +242,7 @@ def fail(*args: Any, **kwargs: Any) -> Any:
 def test_facts_that_cannot_be_gathered_close_the_gate_loudly(
     ada: User, action: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(queries, "gather", fail)
+    monkeypatch.setattr(queries, "basis_of", fail)
     with caplog.at_level(logging.ERROR, logger="keyhouse.mandate"):
         assert isinstance(refusal(session_of(ada), action, ALPHA), GateUnavailable)
     assert f"the gate can't gather facts, so {action} is refused" in caplog.text

@@ -69,7 +69,7 @@ def token(ada: User) -> str:
 def outage(request: pytest.FixtureRequest, token: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Let one of the gate's questions fail, and that one only."""
 
-    def fail(*given: Any) -> Any:
+    def fail(*given: Any, **more: Any) -> Any:
         if request.param == "the connection":
             raise InterfaceError("the database is away")  # what Django has beside DatabaseError
         raise OperationalError("the database is away")

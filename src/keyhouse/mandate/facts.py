@@ -49,7 +49,9 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """One thing that a person may do something to: `via` is `own`, or the team that gives it.
+    """One thing that a person may do something to: `via` is `own`, `organization`, or the team that gives it.
+
+    Without a name, and with `several` as `via`, it stands for all that are alike in the rest (`condensing`).
 
     `critical`: under which criteria (`Criterion.key`) the project is critical; `*` stands for all.
     `covered_since`: from when on a criterion covers it, where that was later than the mandate.

@@ -38,9 +38,7 @@ _FACTORS: Final = ("authenticator-app", "security-key", "passkey")
 THE_CHANGE: Final = 1  # key of the one row of `Change`
 _KEPT: Final = 512  # people, as they are made of rows
 _MOST_ROWS_KEPT: Final = 200  # of one person
-MUCH: Final = (
-    200  # rights in projects, or publishers: of whoever has more, decisions are given no more than they see
-)
+MUCH: Final = 200  # rights in projects, or publishers: of whoever has more, decisions are given what they see
 
 
 Entry = tuple[datetime, Policy]
@@ -101,7 +99,7 @@ class Ledger:
     @Once
     def projects(self) -> frozenset[str]:
         """Return the normalised names of projects that any of them asks about."""
-        told = (*(policy for _, policy in self.versions), *(one.judge for one in self.shadows))
+        told = (DEFAULT, *(policy for _, policy in self.versions), *(one.judge for one in self.shadows))
         return frozenset().union(*(policy.mandate.projects for policy in told))
 
     def live_at(self, now: datetime) -> tuple[Policy, ...]:
@@ -732,7 +730,7 @@ _STANDING: Final = (
     " JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
     f"{_ORGANIZATIONS}{_PUBLISHERS}{_LEDGERS}"
 )
-# The same as `condensed` has it, worked out where the rows are. A publisher that waits for a project stays: they are few.
+# The same as `condensed` has it, worked out where the rows are. A publisher that ends by itself stays: they are few.
 _COVERED: Final = (
     "(SELECT MIN(any_of.since_at) FROM mandate_criticalproject any_of"
     " WHERE any_of.normalized_name = critical.normalized_name)"
@@ -755,9 +753,11 @@ _CONDENSED: Final = (
     " JOIN mandate_criticalproject critical ON critical.normalized_name = project.normalized_name"
     " WHERE EXISTS (SELECT 1 FROM mandate_criticalproject)) found"
     " GROUP BY found.criterion, found.kind, CASE WHEN found.since_at < found.covered_at THEN 1 ELSE 0 END"
-    f"{_ORGANIZATIONS}{_PUBLISHERS} AND (publisher.project_id IS NULL OR publisher.project_id IN (SELECT id FROM asked))"
+    f"{_ORGANIZATIONS}{_PUBLISHERS} AND (publisher.project_id IS NULL OR publisher.expires_at IS NOT NULL"
+    " OR publisher.project_id IN (SELECT id FROM asked))"
     f" UNION ALL SELECT 'publisher', '', 'configurer', MIN(publisher.added_at), NULL, '{SEVERAL}'"
     " FROM publishers_publisher publisher WHERE publisher.configured_by_id = %s AND publisher.project_id IS NOT NULL"
+    " AND publisher.expires_at IS NULL"
     f"{_LEDGERS}"
 )
 _RIGHTS_IN: Final = selection("{project} = " + NAMED)
