@@ -135,6 +135,7 @@ def test_effects_are_told_as_if_each_project_were_looked_at_alone(
     facts: Facts, policy: Policy, now: datetime, chance: Random
 ) -> None:
     facts = replace(facts, authority=(*facts.authority, *much(chance)), object=None)
+    policy = replace(policy, is_floor_exempt=False)
     alone = [(name,) for name in sorted({one.name for one in facts.authority if one.kind == "project"})]
     found: dict[Any, list[str]] = defaultdict(list)
     for action in asked._acts_of(facts):
