@@ -324,6 +324,8 @@ def test_numbers_and_classifiers_leave_out_what_is_hidden(world: World, index: I
         assert b"Topic ::" not in unseen.body
         assert unseen.status == (404 if "=Topic" in address else 200)
     assert world.browse("out", "/browse/?classifier=Topic+%3A%3A+Secret").status == 404
+    for who in ("eve", "out"):  # whatever somebody may read, the first page has no numbers
+        assert b'class="figures"' not in world.browse(who, "/").body
     stats = world.read(world.cookie_of("out"), READ_PLANE["stats"][0]).body
     assert b'"projects":1,' in stats.replace(b" ", b"")
 

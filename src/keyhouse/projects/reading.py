@@ -8,10 +8,10 @@ public index everybody reads all, whatever rows say.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
-from django.db.models import Q
-from django.db.models.expressions import RawSQL
+from django.db.models import F, Func, IntegerField, Q
+from django.db.models.lookups import Exact
 
 from keyhouse.core import configuration
 from keyhouse.core.actor import Actor
@@ -20,13 +20,19 @@ from keyhouse.projects import rights, sql
 from keyhouse.projects.models import Project
 from keyhouse.projects.rules import AS_ORGANIZATION, ROLES, Neighbours
 
-# Both parts are found from an index. `own` is what the project says, `reads` what holds for it.
+_KEPT: Final = f"IN ('{MEMBERS}', '{TEAMS}', '{ROLES}')"
+# both parts are found from an index
 _RESTRICTED: Final = (
-    "SELECT p.id, p.normalized_name, p.organization_id, p.reads AS own, p.reads AS reads FROM projects_project p"
-    f" WHERE p.reads IN ('{MEMBERS}', '{TEAMS}', '{ROLES}')"
-    " UNION ALL SELECT p.id, p.normalized_name, p.organization_id, p.reads, place.reads"
-    " FROM organizations_organization place JOIN projects_project p ON p.organization_id = place.id"
-    f" WHERE place.reads IN ('{MEMBERS}', '{TEAMS}') AND p.reads = ''"
+    f"SELECT p.id FROM projects_project p WHERE p.reads {_KEPT}"
+    " UNION ALL SELECT p.id FROM organizations_organization place"
+    " JOIN projects_project p ON p.organization_id = place.id"
+    f" WHERE place.reads {_KEPT} AND p.reads = '{AS_ORGANIZATION}'"
+)
+# `own` is what the project says, `reads` what holds for it
+_READ_BY: Final = (
+    "SELECT p.id, p.normalized_name, p.organization_id, p.reads AS own, CASE WHEN p.reads <> '"
+    f"{AS_ORGANIZATION}' THEN p.reads ELSE COALESCE(place.reads, '{EVERYBODY}') END AS reads"
+    " FROM projects_project p LEFT JOIN organizations_organization place ON place.id = p.organization_id"
 )
 _BY_MEMBERSHIP: Final = (
     "SELECT 1 FROM organizations_membership member WHERE member.user_id = %s"
@@ -42,14 +48,17 @@ _BY_TEAM: Final = (
 )
 _BY_RIGHT: Final = rights.selection("{user} = %s AND {project} = kept.id")
 _PEOPLE: Final = rights.BRANCHES + 2  # so often stands the person in the condition
-_HIDDEN: Final = (
-    f" FROM ({_RESTRICTED}) kept WHERE NOT EXISTS ({_BY_RIGHT}) AND NOT EXISTS ({_BY_MEMBERSHIP})"
-    f" AND NOT EXISTS ({_BY_TEAM})"
+# 1 for a project that is hidden, else 0; a value, and no condition that the database might work out for all projects first
+_IS_HIDDEN: Final = (
+    f"SELECT CASE WHEN kept.reads {_KEPT} AND NOT EXISTS ({_BY_RIGHT}) AND NOT EXISTS ({_BY_MEMBERSHIP})"
+    f" AND NOT EXISTS ({_BY_TEAM}) THEN 1 ELSE 0 END FROM ({_READ_BY}) kept"
 )
-_NAMES: Final = f"SELECT kept.normalized_name{_HIDDEN}"
-_KEYS: Final = f"SELECT kept.id{_HIDDEN}"
-_ONE: Final = f"SELECT 1{_HIDDEN} AND kept.normalized_name = %s"
+_NAMES: Final = (
+    f"SELECT p.normalized_name FROM projects_project p WHERE p.id IN ({_RESTRICTED})"
+    f" AND ({_IS_HIDDEN} WHERE kept.id = p.id) = 1"
+)
 _ANY: Final = f"SELECT 1 FROM ({_RESTRICTED}) kept LIMIT 1"
+_ONE: Final = f"{_IS_HIDDEN} WHERE kept.normalized_name = %s"
 
 
 def is_any_restricted() -> bool:
@@ -65,25 +74,39 @@ def hidden_names(user_id: int | None) -> frozenset[str]:
 def is_hidden(user_id: int | None, normalized_name: str) -> bool:
     """Tell whether a project is there that somebody may not read."""
     is_private = configuration.current().is_private
-    return is_private and sql.find_value(_ONE, *[user_id] * _PEOPLE, normalized_name) is not None
+    return is_private and sql.find_value(_ONE, *[user_id] * _PEOPLE, normalized_name) == 1
 
 
-def hidden_keys(user_id: int | None) -> tuple[str, list[int | None]]:
-    """Return the statement that selects the keys of what somebody may not read, and its values; nothing on a public index."""
-    return (_KEYS, [user_id] * _PEOPLE) if configuration.current().is_private else ("", [])
+def readable(column: str, user_id: int | None) -> tuple[str, list[int | None]]:
+    """Return ` AND …`, which is true of a row whose project (a column) somebody may read, and its values.
 
-
-def hidden_from(user_id: int | None, column: str = "pk") -> Q:
-    """Return the condition of a row whose project (a column) somebody may not read."""
+    Empty on a public index. Each row is looked at by itself, so that what is found soon costs nothing for all the others.
+    """
     if not configuration.current().is_private:
-        return Q(pk__in=())
-    hidden = RawSQL(_KEYS, [user_id] * _PEOPLE)  # noqa: S611 - a constant, whose values are parameters
-    return Q(**{f"{column}__in": hidden})
+        return "", []
+    # by "not 1" PostgreSQL expects that most are readable, by "0" that hardly any is
+    return f" AND ({_IS_HIDDEN} WHERE kept.id = {column}) <> 1", [user_id] * _PEOPLE
 
 
 def readable_by(user_id: int | None, column: str = "pk") -> Q:
-    """Return the condition of a row whose project (a column) somebody may read."""
-    return ~hidden_from(user_id, column) if configuration.current().is_private else Q()
+    """Return the same as a condition of Django's."""
+    if not configuration.current().is_private:
+        return Q()
+    return ~Q(Exact(_IsHidden(F(column), user_id), 1))
+
+
+class _IsHidden(Func):
+    output_field = IntegerField()
+
+    def __init__(self, project: F, user_id: int | None) -> None:
+        super().__init__(project)
+        self._user_id = user_id
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override] # a template can't hold the values
+        """Return the question about the row's project."""
+        del connection
+        column, values = compiler.compile(self.get_source_expressions()[0])
+        return f"({_IS_HIDDEN} WHERE kept.id = {column})", [*[self._user_id] * _PEOPLE, *values]
 
 
 def told_to(by: Actor, beside: Neighbours) -> Neighbours:

@@ -55,7 +55,7 @@ _BRANCHES: Final = (
         "member.user_id",
         "project.id",
         (
-            f"SELECT project.id, member.user_id, 'owner', {_SINCE_MEMBER}, '{BY_ORGANIZATION}'"
+            f"SELECT project.id AS project_id, member.user_id, 'owner', {_SINCE_MEMBER}, '{BY_ORGANIZATION}'"
             " FROM projects_project project JOIN organizations_membership member"
             " ON member.organization_id = project.organization_id AND member.kind = 'owner' WHERE {}"
         ),
@@ -64,7 +64,7 @@ _BRANCHES: Final = (
         "member.user_id",
         "project.id",
         (
-            f"SELECT project.id, member.user_id, given.kind, {_SINCE_TEAM}, team.name"
+            f"SELECT project.id AS project_id, member.user_id, given.kind, {_SINCE_TEAM}, team.name"
             " FROM projects_teamrole given JOIN projects_project project ON project.id = given.project_id"
             " JOIN organizations_team team ON team.id = given.team_id AND team.organization_id = project.organization_id"
             " JOIN organizations_teammember joined ON joined.team_id = team.id"
@@ -74,6 +74,7 @@ _BRANCHES: Final = (
     ),
 )
 BRANCHES: Final = len(_BRANCHES)  # so often stand the values of a condition
+BRANCHES_BY_MEMBERSHIP: Final = BRANCHES - 1  # the first is of a person's own
 
 
 def selection(condition: str) -> str:
@@ -81,9 +82,21 @@ def selection(condition: str) -> str:
 
     The values of the condition are given once for each of its `BRANCHES`.
     """
+    return _selection(condition, 0)
+
+
+def selection_by_membership(condition: str) -> str:
+    """Return the same of rights that somebody has as a member of an organization; `{organization}` may be in the condition.
+
+    The values are given once for each of `BRANCHES_BY_MEMBERSHIP`.
+    """
+    return _selection(condition, BRANCHES - BRANCHES_BY_MEMBERSHIP)
+
+
+def _selection(condition: str, first: int) -> str:
     return " UNION ALL ".join(
-        statement.format(condition.format(user=user, project=project))
-        for user, project, statement in _BRANCHES
+        statement.format(condition.format(user=user, project=project, organization="member.organization_id"))
+        for user, project, statement in _BRANCHES[first:]
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
@@ -16,7 +16,6 @@ from keyhouse.core.errors import NotFound
 from keyhouse.index.model import version_key
 from keyhouse.projects.models import File, IndexPage, Project, Release
 from keyhouse.projects.queries import files_of, in_their_order, visible_projects
-from keyhouse.projects.reading import hidden_from
 from keyhouse.publishing.attestations.continuity import Break, attested_before, find_break
 from keyhouse.web.versions import ReleaseLine, newest_first
 
@@ -43,18 +42,20 @@ class ChosenRelease:
     provenance_break: Break | None  # where less, or something else, is vouched for than before
 
 
-def totals(reader_id: int | None) -> Totals:
-    """Return the counts of what somebody may read: from the statistics that the index keeps, counted where there are none yet."""
+def find_totals() -> Totals | None:
+    """Return the counts of what is here: from the statistics that the index keeps, counted where there are none yet.
+
+    None on a private index: to count what each reader may read takes longer than all else on a page, and what is kept counts
+    the rest, too.
+    """
+    if configuration.current().is_private:
+        return None
     bodies = IndexPage.objects.filter(kind="stats", form="json", is_gone=False).values_list("body", flat=True)
-    kept = _kept_totals(bytes(bodies.first() or b"")) or _counted_totals(Q())
-    if not configuration.current().is_private:
-        return kept
-    less = _counted_totals(hidden_from(reader_id))
-    return Totals(*(max(one - other, 0) for one, other in zip(astuple(kept), astuple(less), strict=True)))
+    return _kept_totals(bytes(bodies.first() or b"")) or _counted_totals()
 
 
-def _counted_totals(which: Q) -> Totals:
-    offered, is_open = visible_projects().filter(which), {"is_quarantined": False}
+def _counted_totals() -> Totals:
+    offered, is_open = visible_projects(), {"is_quarantined": False}
     return Totals(
         offered.count(),
         Release.objects.filter(project__in=offered, **is_open).count(),

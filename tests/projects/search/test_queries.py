@@ -259,3 +259,63 @@ def test_no_more_is_found_than_anybody_reads(shelf: Actor, monkeypatch: pytest.M
     hits = queries.find_projects(Wanted("wsgi"))
     assert (len(hits.keys), hits.is_complete) == (3, False)
     assert hits.projects(0, 1)[0].name == "wsgi"
+
+
+def test_what_somebody_with_many_roles_has_is_found_as_that_of_others(
+    ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eve, olga = (with_address(make_person(name)) for name in ("Eve", "olga"))
+    acme = services_of_organizations.create_organization("Acme", by=olga)
+    populating.add_members(acme, {User.objects.get(username="Eve"): "owner"}, by=actor.host())
+    create_project_in("acme", "rotor-works", by=olga)
+    for name in ("rotor-one", "rotor-two", "wheel"):
+        create_project(name, [User.objects.get(username="Eve")], by=eve)
+    create_project("rotor-of-ada", [User.objects.get(username="ada")], by=ada)
+    own = ["rotor-one", "rotor-two"]
+    readers = (olga.user_id, [*own, "rotor-works"]), (ada.user_id, own), (None, own)
+    for reads in ("public", "private"):
+        changed = dataclasses.replace(configuration.current(), reads=reads)
+        monkeypatch.setattr(configuration, "_current", changed)
+        for least in (queries.MOST_FOUND, 2, 3):
+            monkeypatch.setattr(queries, "_MANY", f"{queries._ROLES} LIMIT 1 OFFSET {least}")
+            for reader_id, names in readers:
+                assert sorted(found("rotor", maintainer="eve", reader_id=reader_id)) == names, least
+                assert found("rotor", maintainer="ADA", reader_id=reader_id) == ["rotor-of-ada"]
+            assert sorted(found(maintainer="eve")) == [*own, "wheel"]
+
+
+def test_classifiers_of_a_private_index_are_those_of_what_somebody_may_read(
+    ada: Actor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    olga = with_address(make_person("olga"))
+    services_of_organizations.create_organization("Acme", by=olga)
+    create_project_in("acme", "rotor", by=olga)
+    publish("rotor", by=olga, classifiers=["Topic :: Games", "Topic :: Secret :: Very"])
+    publish("first", by=ada, classifiers=["Topic :: Games", "Topic"])
+    publish("latest", by=ada, classifiers=["Topic :: Games :: Board", "Topic :: Text"])
+
+    def told(reader_id: int | None) -> list[tuple[str, int | None]]:
+        found = (queries.classifiers_below(one, reader_id) for one in ("", "Topic", "Topic :: Secret"))
+        return [(one.name, one.projects) for some in found for one in some]
+
+    everything = [("Topic", 3), ("Topic :: Games", 3), ("Topic :: Secret", 1), ("Topic :: Text", 1)]
+    everything.append(("Topic :: Secret :: Very", 1))
+    assert told(None) == everything
+    monkeypatch.setattr(
+        configuration, "_current", dataclasses.replace(configuration.current(), reads="private")
+    )
+    assert told(None) == everything  # nothing is kept from anybody so far
+    Organization.objects.update(reads="members")
+    few = [("Topic", 2), ("Topic :: Games", 2), ("Topic :: Text", 1)]
+    assert told(olga.user_id) == everything
+    assert told(ada.user_id) == told(None) == few
+    common = queries.common_classifiers(3, ada.user_id)
+    assert common == ["Topic :: Games", "Topic :: Games :: Board", "Topic :: Text"]
+    assert queries.common_classifiers(9, ada.user_id) == common
+    assert "Topic :: Secret" in queries.common_classifiers(9, olga.user_id)
+    for most in (0, 1):  # where there are more than are counted, what is stated is the same
+        monkeypatch.setattr(queries, "MOST_COUNTED", most)
+        assert told(ada.user_id) == [(name, None) for name, _ in few]
+        assert told(olga.user_id) == [(name, None) for name, _ in everything]
+    Project.objects.filter(name="rotor").update(reads="everybody")
+    assert told(ada.user_id) == [(name, None) for name, _ in everything]

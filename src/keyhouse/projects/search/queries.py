@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
 from keyhouse.audit.compiled import Compiled, asked_number
+from keyhouse.core import configuration
 from keyhouse.organizations.rules import key_of
-from keyhouse.projects import rights, sql
-from keyhouse.projects.models import ClassifierCount, Project, SearchRow
+from keyhouse.projects import reading, rights, sql
+from keyhouse.projects.models import ClassifierCount, Project
 from keyhouse.projects.queries import visible_projects
-from keyhouse.projects.reading import hidden_from, hidden_keys
 from keyhouse.projects.search.engines import SINCE, Part, Step, engine
 from keyhouse.projects.search.rules import MOST_FOUND, SEPARATOR, Wanted, nodes_in
 
@@ -109,7 +109,9 @@ _BY_NAME: Final = (
 _AFTER_ALL_LETTERS: Final = "{"  # in ASCII, by which letters are compared
 
 
-def _keys(hits: Part, wanted: Wanted, order: Part, *, first: str = "") -> list[int]:
+def _keys(
+    hits: Part, wanted: Wanted, order: Part, *, first: str = "", most: int = MOST_FOUND + 1
+) -> list[int]:
     """Return the keys of what was hit and is as wanted, in order.
 
     Where too many are hit the rest is cut off before that order is made; `first` says which stay of rows.
@@ -118,17 +120,23 @@ def _keys(hits: Part, wanted: Wanted, order: Part, *, first: str = "") -> list[i
     place = engine()
     key, since, stay = (_ROW_KEY, SINCE, first) if by_row else (place.key, place.since, place.first)
     conditions = _conditions(wanted, key, since)
-    found = (
-        f"SELECT s.project_id, s.letters, s.released_at{hits.statement}{conditions.statement}{stay} LIMIT %s"
-    )
+    found = f"SELECT s.project_id, s.letters, s.released_at{hits.statement}{conditions.statement}"
+    readable, people = reading.readable(key, wanted.reader_id)
+    if readable and (wanted.maintainer or stay == _SHORTEST_OF_ROWS):
+        # asked last: to find theirs, or to put names in order, costs less than to ask of each whether it may be read
+        readable, people = reading.readable(_ROW_KEY, wanted.reader_id)
+        found, stay = f"SELECT s.* FROM ({found}{stay} LIMIT {_NO_LIMIT}) s WHERE true", ""
+    found = f"{found}{readable}{stay} LIMIT %s"
     # materialized, since SQLite would otherwise put all that is hit in order before it cuts off
     statement = f"WITH h AS MATERIALIZED ({found}) SELECT h.project_id FROM h ORDER BY {order.statement}"
-    values = (*hits.values, *conditions.values, MOST_FOUND + 1, *order.values)
+    values = (*hits.values, *conditions.values, *people, most, *order.values)
     return [number for (number,) in sql.select_planned(statement, *values)]
 
 
 _ROWS: Final = " FROM projects_searchrow s"
 _ROW_KEY: Final = "s.project_id"
+# nothing reaches it, but with a limit the databases look at later conditions afterwards
+_NO_LIMIT: Final = 2**62
 
 
 # from the index alone, which holds all that is asked for: the best of them are found however many there are
@@ -156,30 +164,38 @@ def _listed(wanted: Wanted) -> list[int]:
 def _conditions(wanted: Wanted, key: str, since: str) -> Part:
     statement, values = "", list[Any]()
     if wanted.maintainer:
-        statement += f" AND {key} IN ({_THEIRS})"
         name = wanted.maintainer.lower()
-        values += [name, key_of(name), *[name] * rights.BRANCHES, wanted.reader_id]
+        has_many = bool(wanted.text) and sql.find_value(_MANY, name) is not None
+        statement += f" AND {_theirs(key, has_many=has_many)}"
+        values += [name, key_of(name), *[name, wanted.reader_id] * rights.BRANCHES_BY_MEMBERSHIP]
     if wanted.released_since:
         statement += f" AND {since}"
         values.append(_instant(wanted.released_since))
-    hidden, people = hidden_keys(wanted.reader_id)
-    if hidden:
-        statement += f" AND {key} NOT IN ({hidden})"
-        values += people
     return Part(statement, tuple(values))
 
 
 # Roles of a person's own, and what stands in an organization, are on public pages. Who belongs to an organization only its
 # members see, so that what somebody may do by one is found by them alone.
 _PERSON: Final = "(SELECT person.id FROM accounts_user person WHERE LOWER(person.username) = %s)"
-_THEIRS: Final = (
-    f"SELECT role.project_id FROM projects_role role WHERE role.user_id = {_PERSON}"
-    " UNION ALL SELECT project.id FROM projects_project project JOIN organizations_organization named"
-    " ON named.id = project.organization_id WHERE named.normalized_name = %s"
-    f" UNION ALL SELECT held.project_id FROM ({rights.selection(f'{{user}} = {_PERSON}')}) held"
-    " JOIN projects_project project ON project.id = held.project_id JOIN organizations_membership reader"
-    " ON reader.organization_id = project.organization_id AND reader.user_id = %s"
+_SEEN_BY_READER: Final = (
+    f"{{user}} = {_PERSON} AND {{organization}} IN"
+    " (SELECT reader.organization_id FROM organizations_membership reader WHERE reader.user_id = %s)"
 )
+_ROLES: Final = f"SELECT role.project_id FROM projects_role role WHERE role.user_id = {_PERSON}"
+_HAS_ROLE: Final = f"EXISTS ({_ROLES} AND role.project_id = {{key}})"
+_MANY: Final = f"{_ROLES} LIMIT 1 OFFSET {MOST_FOUND}"
+_BY_ORGANIZATION: Final = (
+    "SELECT project.id FROM projects_project project JOIN organizations_organization named"
+    " ON named.id = project.organization_id WHERE named.normalized_name = %s"
+    f" UNION ALL SELECT held.project_id FROM ({rights.selection_by_membership(_SEEN_BY_READER)}) held"
+)
+
+
+def _theirs(key: str, *, has_many: bool) -> str:
+    """Return the condition of what is theirs; of somebody with many roles, each hit is asked about, so that these aren't listed."""
+    if has_many:
+        return f"({_HAS_ROLE.format(key=key)} OR {key} IN ({_BY_ORGANIZATION}))"
+    return f"{key} IN ({_ROLES} UNION ALL {_BY_ORGANIZATION})"
 
 
 def _instant(at: datetime) -> Any:
@@ -187,13 +203,23 @@ def _instant(at: datetime) -> Any:
 
 
 MOST_SHOWN: Final = 500  # classifiers below one
+MOST_COUNTED: Final = 1000  # projects of a private index
+
+
+class Stated(NamedTuple):
+    """A classifier, and how many projects state it; None where that isn't counted."""
+
+    name: str
+    projects: int | None
 
 
 def common_classifiers(most: int, reader_id: int | None) -> list[str]:
-    """Return the classifiers that most projects state, of those that somebody may read."""
-    less = _stated_by_hidden(reader_id)
-    found = _STATED.rows(shape=(most + len(less),))
-    return [one.name for one in sorted(_without(found, less), key=lambda one: -one.projects)][:most]
+    """Return the classifiers that most projects state; on a private index, of the newest ones that somebody may read."""
+    if not configuration.current().is_private:
+        return [one.name for one in _STATED.rows(shape=(most,))]
+    counted, _ = _newest(reader_id)
+    parted = (name for name in counted if SEPARATOR in name)
+    return sorted(parted, key=lambda name: (-counted[name], name))[:most]
 
 
 _STATED: Final = Compiled(
@@ -203,31 +229,50 @@ _STATED: Final = Compiled(
 )
 
 
-def is_stated(classifier: str, reader_id: int | None) -> bool:
-    """Tell whether a project that can be found states this classifier, or one below it."""
-    found = ClassifierCount.objects.filter(name=classifier, projects__gt=0)
-    return any(_without(found, _stated_by_hidden(reader_id)))
+def classifiers_below(classifier: str, reader_id: int | None) -> list[Stated]:
+    """Return those directly below one (empty: the topmost) that projects state, by name.
+
+    On a private index, of projects that somebody may read. The numbers that are kept count the others, too, so that of these
+    at most `MOST_COUNTED` are counted when it is asked, and where there are more, none.
+    """
+    if not configuration.current().is_private:
+        found = (Stated(one.name, one.projects) for one in _kept_below(classifier))
+    else:
+        counted, is_all = _newest(reader_id)
+        if is_all:
+            found = (Stated(name, counted[name]) for name in sorted(counted) if _is_below(name, classifier))
+        else:
+            kept = (one.name for one in _kept_below(classifier))
+            found = (Stated(name, None) for name in kept if name in counted or _is_stated(name, reader_id))
+    return list(islice(found, MOST_SHOWN))
 
 
-def classifiers_below(classifier: str, reader_id: int | None) -> list[ClassifierCount]:
-    """Return those directly below one (empty: the topmost) that projects state, by name."""
+def _kept_below(classifier: str) -> Iterator[ClassifierCount]:
     start = f"{classifier}{SEPARATOR}" if classifier else ""
     below = ClassifierCount.objects.filter(projects__gt=0, name__startswith=start).order_by("name")
     # SQLite compares beginnings without case, so that it is looked at again
-    direct = (one for one in below if one.name.startswith(start) and SEPARATOR not in one.name[len(start) :])
-    return list(islice(_without(direct, _stated_by_hidden(reader_id)), MOST_SHOWN))
+    return (one for one in below if _is_below(one.name, classifier))
 
 
-def _stated_by_hidden(reader_id: int | None) -> Counter[str]:
-    """Return how many of the projects that somebody may not read state each classifier: they are counted with the others."""
-    hidden = SearchRow.objects.filter(hidden_from(reader_id, "project"))
-    rows = hidden.values_list("classifiers", flat=True)
-    return Counter(node for lines in rows for node in set(nodes_in(lines)))
+def _is_below(name: str, classifier: str) -> bool:
+    """Tell whether a classifier stands directly below another one."""
+    return name.rpartition(SEPARATOR)[:2] == (classifier, SEPARATOR if classifier else "")
 
 
-def _without(found: Iterable[ClassifierCount], less: Counter[str]) -> Iterator[ClassifierCount]:
-    """Yield what others state, too, with their numbers."""
-    for one in found:
-        one.projects -= less[one.name]
-        if one.projects > 0:
-            yield one
+def _newest(reader_id: int | None) -> tuple[Counter[str], bool]:
+    """Count the classifiers of the newest projects that somebody may read; and whether these are all."""
+    readable, people = reading.readable(_ROW_KEY, reader_id)
+    rows = sql.select_planned(_LINES.format(readable), *people, MOST_COUNTED + 1)
+    counted = Counter(node for (lines,) in rows[:MOST_COUNTED] for node in nodes_in(lines))
+    return counted, len(rows) <= MOST_COUNTED
+
+
+_LINES: Final = (
+    f"SELECT s.classifiers{_ROWS} WHERE s.released_at IS NOT NULL{{}} ORDER BY s.released_at DESC LIMIT %s"
+)
+
+
+def _is_stated(classifier: str, reader_id: int | None) -> bool:
+    """Tell whether a project states a classifier that somebody may read."""
+    wanted = Wanted(classifier=classifier, reader_id=reader_id)
+    return bool(_keys(engine().hits(Step.MARKS, wanted), wanted, _NEWEST, most=1))

@@ -22,7 +22,7 @@ def home(request: HttpRequest) -> HttpResponse:
     reader = actor_of(request).user_id
     context = {
         "host": configuration.current().host,
-        "totals": queries.totals(reader),
+        "totals": queries.find_totals(),
         "releases": newest_releases().filter(readable_by(reader, "project"))[:NEWEST],
         "projects": newest_projects().filter(readable_by(reader))[:NEWEST],
     }

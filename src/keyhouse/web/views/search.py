@@ -24,7 +24,6 @@ from keyhouse.projects.search.queries import (
     classifiers_below,
     common_classifiers,
     find_projects,
-    is_stated,
 )
 from keyhouse.projects.search.rules import MOST_FOUND, SEPARATOR, Wanted
 from keyhouse.projects.visiting import actor_of
@@ -142,9 +141,9 @@ def _organization_as_json(organization: Organization) -> dict[str, Any]:
 def browse(request: HttpRequest) -> HttpResponse:
     """Show the classifiers below `?classifier=` with their numbers of projects, and the projects that state it."""
     classifier, reader_id = request.GET.get("classifier", ""), actor_of(request).user_id
-    if classifier and not (classifier.isprintable() and is_stated(classifier, reader_id)):
-        raise NotFound("No project here states that classifier.", fix="Begin at the top: /browse/")
     results = _results(request, Wanted(classifier=classifier, reader_id=reader_id))
+    if classifier and not (classifier.isprintable() and results.pages.total):
+        raise NotFound("No project here states that classifier.", fix="Begin at the top: /browse/")
     context = {
         "classifier": classifier,
         "last": classifier.rpartition(SEPARATOR)[2],
