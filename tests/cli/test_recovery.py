@@ -8,6 +8,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
 from tests.accounts.conftest import Clock, configure, mailed, make_person, signed_in, time, wired
 from tests.projects.conftest import everything
 
@@ -104,6 +107,29 @@ def test_a_case_is_refused_once_and_everybody_told(case: RecoveryCase, operators
         words.approve(case.pk, REASON, by=operators[1], now=clock.now())
     assert told("list") == []
     assert [one["number"] for one in told("list", "--all")] == [case.pk]
+
+
+def test_a_case_that_is_over_is_told_as_it_was_refused_and_asks_nothing_more(
+    case: RecoveryCase, operators: list[Actor], django_assert_num_queries: DjangoAssertNumQueries, time: Clock
+) -> None:
+    refusing = told("refuse", str(case.pk), *WHY)
+    assert told("list", "--all") == [refusing]
+    with CaptureQueriesContext(connection) as asked:
+        told("list", "--all")
+    for number in range(3):
+        words.propose(
+            make_person(f"late-{number}").username, REASON, hands_over=True, by=operators[0], now=clock.now()
+        )
+    time.go(days=60)
+    with django_assert_num_queries(len(asked)):
+        rows = told("list", "--all")
+    assert [(row["user"], row["stage"], row["ended_as"], row["can_approve"]) for row in rows] == [
+        ("late-2", "over", None, []),
+        ("late-1", "over", None, []),
+        ("late-0", "over", None, []),
+        ("ada", "over", "refused", []),
+    ]
+    assert [[one["by"] for one in row["said"]] for row in rows] == [["one"]] * 4
 
 
 def test_the_link_that_was_made_at_the_host_dies_with_its_case(ada: User, operators: list[Actor]) -> None:

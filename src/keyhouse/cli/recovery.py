@@ -7,14 +7,17 @@ as that: `keyhouse user recover`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 import click
 
 from keyhouse.accounts import holds
-from keyhouse.accounts.models import Hold
+from keyhouse.accounts.models import Hold, RecoveryCase, RecoveryWord
 from keyhouse.accounts.recovery import confirming, queries, words
+from keyhouse.accounts.recovery.letters import BASIS_WORDS
+from keyhouse.accounts.recovery.rules import Stage
 from keyhouse.accounts.recovery.showing import ShownCase, shown_case, shown_cases
 from keyhouse.cli.main import as_json as document_of
 from keyhouse.cli.numbers import ID
@@ -52,25 +55,42 @@ def list_(*, is_all: bool, as_json: bool) -> None:
       keyhouse recovery list --all --json
     """  # noqa: D301 - \b is click's own mark
     now = clock.now()
-    cases = [*queries.open_cases(now), *(queries.closed_cases(now) if is_all else ())]
-    rows = [_row(shown) for shown in shown_cases(cases, host(), now)]
+    rows = [_row(shown) for shown in shown_cases(queries.open_cases(now), host(), now)]
+    rows += _rows_of_closed(now) if is_all else []
     click.echo(document_of(rows) if as_json else "\n".join(_lines(rows)))
 
 
+def _rows_of_closed(now: datetime) -> list[dict[str, Any]]:
+    """Return what is over: nothing that hangs on its people is asked, since nobody can say a word in it any more."""
+    cases = queries.closed_cases(now)
+    said = queries.words_in(cases)
+    return [_row_of(case, said.get(case.pk, []), "over") for case in cases]
+
+
 def _row(shown: ShownCase) -> dict[str, Any]:
-    case = shown.case
-    waits = case.closed_at is None and shown.stage not in {"ready", "over"}
+    waits = shown.case.closed_at is None and shown.stage not in {"ready", "over"}
+    who = (shown.vouchers, shown.operators) if waits else ([], [])
+    return _row_of(shown.case, shown.words, shown.stage, *who)
+
+
+def _row_of(
+    case: RecoveryCase,
+    said: list[RecoveryWord],
+    stage: Stage,
+    can_vouch: Sequence[str] = (),
+    can_approve: Sequence[str] = (),
+) -> dict[str, Any]:
     return {
         "number": case.pk,
         "user": case.user.username,
         "begun_by": case.path,
-        "stage": shown.stage,
-        "rests_on": shown.rests_on or None,
+        "stage": stage,
+        "rests_on": BASIS_WORDS.get(case.basis),
         "opened_at": clock.format_instant(case.opened_at),
         "ready_at": clock.format_instant(case.ready_at) if case.ready_at else None,
-        "said": [{"by": word.by.username, "what": word.kind, "why": word.reason} for word in shown.words],
-        "can_vouch": shown.vouchers if waits else [],
-        "can_approve": shown.operators if waits else [],
+        "said": [{"by": word.by.username, "what": word.kind, "why": word.reason} for word in said],
+        "can_vouch": list(can_vouch),
+        "can_approve": list(can_approve),
         "ended_as": case.state if case.closed_at else None,
         "closed_at": clock.format_instant(case.closed_at) if case.closed_at else None,
         "closed_by": case.closed_by or None,

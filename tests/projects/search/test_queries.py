@@ -23,7 +23,7 @@ from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import Project
 from keyhouse.projects.organizing import create_project_in, set_team_role
 from keyhouse.projects.search import queries
-from keyhouse.projects.search.rules import Wanted
+from keyhouse.projects.search.rules import MOST_FOUND, Wanted
 from keyhouse.projects.services import create_project
 
 pytestmark = pytest.mark.django_db
@@ -276,7 +276,7 @@ def test_what_somebody_with_many_roles_has_is_found_as_that_of_others(
     for reads in ("public", "private"):
         changed = dataclasses.replace(configuration.current(), reads=reads)
         monkeypatch.setattr(configuration, "_current", changed)
-        for least in (queries.MOST_FOUND, 2, 3):
+        for least in (MOST_FOUND, 2, 3):
             monkeypatch.setattr(queries, "_MANY", f"{queries._ROLES} LIMIT 1 OFFSET {least}")
             for reader_id, names in readers:
                 assert sorted(found("rotor", maintainer="eve", reader_id=reader_id)) == names, least

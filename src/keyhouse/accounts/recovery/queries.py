@@ -89,6 +89,14 @@ def words_of(case: RecoveryCase) -> list[RecoveryWord]:
     return list(RecoveryWord.objects.filter(case=case).select_related("by").order_by("pk"))
 
 
+def words_in(cases: QuerySet[RecoveryCase]) -> dict[int, list[RecoveryWord]]:
+    """Return what was said in these cases, in its order, by the number of the case."""
+    found: dict[int, list[RecoveryWord]] = {}
+    for word in RecoveryWord.objects.filter(case__in=cases).select_related("by").order_by("pk"):
+        found.setdefault(word.case_id, []).append(word)
+    return found
+
+
 def speakers_in(cases: Iterable[RecoveryCase]) -> set[tuple[int, int]]:
     """Return who spoke in which of these cases, by the numbers of case and account."""
     said = RecoveryWord.objects.filter(case__in=[case.pk for case in cases])
