@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import urlencode
@@ -31,7 +32,9 @@ from tests import ready
 from tests.cli.started import NEW, SECONDS, Started, environment, keyhouse, serving, start
 from tests.conftest import skip_or_fail
 
+from keyhouse.cli import announcement
 from keyhouse.cli.serve import WORKER_SECONDS
+from keyhouse.core import configuration
 
 pytestmark = pytest.mark.usefixtures("anew")
 
@@ -209,6 +212,31 @@ def test_plain_http_beyond_this_machine_is_warned_of(tmp_path: Path) -> None:
     with serving(tmp_path / "data", KEYHOUSE_BASE_URL="http://index.example.org") as server:
         pass
     assert any("plain http" in line["message"] and line["level"] == "warning" for line in server.lines)
+
+
+def test_an_ip_address_as_the_address_people_use_is_warned_of(tmp_path: Path) -> None:
+    with serving(tmp_path / "data", KEYHOUSE_BASE_URL="https://192.0.2.7") as server:
+        pass
+    told = [line["message"] for line in server.lines if line["level"] == "warning"]
+    said = "https://192.0.2.7 is an IP address: browsers allow no security keys there. Set KEYHOUSE_BASE_URL to a name."
+    assert said in told
+
+
+@pytest.mark.parametrize(
+    ("url", "is_warned"),
+    [
+        ("https://192.0.2.7", True),
+        ("http://192.0.2.7:8400", True),
+        ("https://[2001:db8::7]", True),
+        ("http://127.0.0.1:8400", True),
+        ("https://index.example.org", False),
+        ("https://192.0.2.7.example.org", False),
+        ("http://localhost:8400", False),
+    ],
+)
+def test_of_an_ip_address_alone(url: str, *, is_warned: bool) -> None:
+    found = announcement.warnings(replace(configuration.current(), base_url=url), "localhost")
+    assert any(f"{url} is an IP address" in one for one in found) is is_warned
 
 
 def test_a_running_request_is_finished_before_the_end(tmp_path: Path) -> None:
