@@ -84,6 +84,9 @@ def test_the_reasons_of_a_yank_are_all_told_and_each_once() -> None:
 
 def test_what_is_offered_twice_comes_once() -> None:
     assert codes(Offer(SDIST), Offer(ZIP)) == {SDIST: None, ZIP: "second-sdist"}
+    early, late = (datetime(year, 1, 1, tzinfo=UTC) for year in (2010, 2011))
+    offers = (Offer(ZIP, uploaded_at=early), Offer(SDIST, uploaded_at=late))
+    assert codes(*offers) == {SDIST: None, ZIP: "second-sdist"}, "whichever came earlier"
     again = "Alpha-1.0-py3-none-any.whl"
     assert codes(Offer(WHEEL), Offer(again)) == {again: None, WHEEL: "file-exists"}
     placed = place(Offered("alpha", (Offer(WHEEL), Offer(WHEEL))))

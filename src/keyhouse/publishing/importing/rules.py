@@ -105,7 +105,7 @@ def _named(offer: Offer, project: str) -> Placed:
 def _order(placed: Placed) -> tuple[bool, float, bool, str]:
     at = placed.offer.uploaded_at
     name = placed.offer.filename
-    return at is None, at.timestamp() if at else 0.0, name.endswith(ZIP_SDIST), name
+    return at is None, at.timestamp() if at else 0.0, _is_zip(placed), name
 
 
 def _release_yanks(named: Sequence[Placed]) -> dict[str, str]:
@@ -144,16 +144,20 @@ def _yanked_alone(reason: str) -> Refusal:
 
 def _once(placed: Sequence[Placed]) -> Iterator[Placed]:
     """Refuse what is offered a second time: the same name, the same file in another spelling, a second sdist."""
-    seen: dict[str, str] = {}
+    first: dict[str | None, Placed] = {}
+    for one in sorted(placed, key=_is_zip):  # whichever came earlier: installers want the .tar.gz
+        if one.refusal is None:
+            first.setdefault(_place_of(one), one)
     for one in placed:
         key = _place_of(one)
-        if key is None or one.refusal is not None:
+        if key is None or one.refusal is not None or first[key] is one:
             yield one
-        elif key in seen:
-            yield Placed(one.offer, one.name, _refusal_of_second(one, seen[key]))
         else:
-            seen[key] = one.offer.filename
-            yield one
+            yield Placed(one.offer, one.name, _refusal_of_second(one, first[key].offer.filename))
+
+
+def _is_zip(placed: Placed) -> bool:
+    return placed.offer.filename.endswith(ZIP_SDIST)
 
 
 def _place_of(placed: Placed) -> str | None:
