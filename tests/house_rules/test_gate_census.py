@@ -6,7 +6,8 @@ import ast
 import importlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,13 @@ IMPLICIT = {
     "organization.set-readers", "project.set-readers", "team.add-member", "team-role.set", "project.move", "team.keep-member", "team-role.keep",
 }  # fmt: skip
 
+# What the consoles let be done without a fresh proof by the strongest factor of the account; of each, why.
+WITHOUT_PROOF = {
+    "switch.set": "what stops abuse can't wait; it ends by itself within a day, and to lift it takes the proof",
+    "quarantine.set": "what stops abuse can't wait; nothing is lost by it, and to lift it takes the proof",
+    "issuer.test": "it asks for the public keys of an issuer that is believed already, and changes nothing",
+}
+
 View = Callable[..., HttpResponseBase]
 
 
@@ -126,6 +134,12 @@ ROUTES = list(walk(get_resolver().url_patterns))
 WAYS = [(route, method, name) for route in ROUTES for method, name in route.actions.items()]
 GATED_WAYS = [way for way in WAYS if actions.CATALOGUE[way[2]].gated]
 OPERATORS_WAYS = [way for way in WAYS if actions.CATALOGUE[way[2]].offices]
+# Whatever the consoles do: below their address, and elsewhere for whoever holds an office.
+CONSOLES_POSTS = [
+    way
+    for way in WAYS
+    if way[1] != "GET" and (way[0].path.startswith("/operator/") or actions.CATALOGUE[way[2]].offices)
+]
 
 
 def named(value: object) -> str | None:
@@ -264,6 +278,27 @@ def test_ways_of_an_office_open_by_it_and_by_no_other(
         else:
             assert answer is not None, office
             assert (answer.status_code, answer.headers["X-Refusal"]) == (403, "role-required"), office
+
+
+def test_what_the_consoles_do_without_a_fresh_proof_is_exactly_this() -> None:
+    asked = {name for _, _, name in CONSOLES_POSTS}
+    assert len(asked) > 40
+    proven = {name for name in asked if actions.CATALOGUE[name].step_up}
+    assert asked - proven == set(WITHOUT_PROOF)
+    assert not any(actions.CATALOGUE[name].takes_any_proof for name in proven)
+    assert all(actions.CATALOGUE[name].offices for name in asked)
+
+
+@pytest.mark.parametrize(("route", "method", "name"), CONSOLES_POSTS, ids=named)
+def test_what_the_consoles_do_takes_a_fresh_proof_by_the_strongest_factor(
+    route: Route, method: str, name: str, operator: User
+) -> None:
+    fresh = session_of(operator, "password", "totp")
+    old = replace(fresh.strength, at=clock.now() - actions.STEP_UP_AGE - timedelta(seconds=1))
+    for actor in (replace(fresh, strength=old), replace(fresh, needs_key=True)):
+        answer = knock(route, method, actor)
+        told = "" if answer is None else answer.headers["X-Refusal"]
+        assert told == ("" if name in WITHOUT_PROOF else "step-up-required")
 
 
 @pytest.mark.parametrize(("route", "method", "name"), GATED_WAYS, ids=named)

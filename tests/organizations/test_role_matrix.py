@@ -1,7 +1,8 @@
 """Who may do what, by the real doors: every action of an organization, by everybody, by GET and POST alike.
 
 One world with one of each kind of person in it, each with a session of their own; whatever a request does is undone. A door
-or an action that stands in no table here fails the test.
+or an action that stands in no table here fails the test. The doors of a project for whoever has a right by an organization
+or a team: `tests/projects/test_rights_matrix.py`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ from keyhouse.credentials.trusted_publishers.of_organizations import add_organiz
 from keyhouse.credentials.trusted_publishers.services import Told
 from keyhouse.organizations import inviting, membership, populating, rules, services
 from keyhouse.organizations.models import Membership, OrganizationInvitation
-from keyhouse.projects import rules as project_rules
 from keyhouse.projects import services as projects
 from keyhouse.projects.organizing import create_project_in, set_team_role
 
@@ -462,51 +462,3 @@ def test_a_form_sent_twice_does_it_once_and_never_fails(world: World) -> None:
             assert second.status_code in again, door
             assert rows == (Membership.objects.count(), OrganizationInvitation.objects.count()), door
             transaction.set_rollback(True)
-
-
-# ---- the doors of a project, for people whose right comes by an organization or a team only
-
-PROJECT = "/manage/project/<str:name>/"
-BY_RIGHT = {
-    "owner": project_rules.OWNER,  # as all owners of the organization
-    "member": project_rules.MAINTAINER,  # by the team keel
-    "member by team": project_rules.OWNER,  # by the team mast
-    "manager": "",
-    "invited": "",
-    "ex-member": "",
-    "owner of another": "",
-    "outsider": "",
-}
-PROJECT_VALUES = {
-    "token_id": "00000000-0000-4000-8000-000000000000",
-    "name": "alpha",
-    "version": "1.0",
-    "filename": "alpha-1.0-py3-none-any.whl",
-    "username": "mo",
-    "team_name": "keel",
-}
-# Asked of an owner of the organization in which the project stands, too: owners by a team are refused.
-NEEDS_MORE = {
-    ("member by team", "POST", "project.move"),
-    ("member by team", "GET", "project.set-readers"),
-    ("member by team", "POST", "project.set-readers"),
-}
-
-
-def test_every_door_of_a_project_by_whoever_has_a_right_by_organization_or_team(world: World) -> None:
-    wrong, seen = [], set()
-    for door in (one for one in all_doors() if one.path.startswith(PROJECT)):
-        for who, role in BY_RIGHT.items():
-            answer = world.ask(who, door.method, door.at(**PROJECT_VALUES))
-            is_allowed = project_rules.allows_role(role or None, door.action)
-            cell = f"{door.action} {door.method} {door.path} by {who}: {answer.told}"
-            seen.add((door.action, who))
-            if is_allowed and (who, door.method, door.action) not in NEEDS_MORE:
-                wrong.extend([cell] if answer.code == "role-required" or answer.status >= 500 else [])
-            elif answer.told != (403, "role-required") or answer.written - ALWAYS:
-                wrong.append(f"{cell} {answer.written}")
-            elif who == "outsider":
-                unknown = world.ask(who, door.method, door.at(**PROJECT_VALUES | {"name": "nothing-here"}))
-                wrong.extend([f"{cell}, unknown: {unknown.told}"] if unknown.told != answer.told else [])
-    assert not wrong, "\n".join(wrong)
-    assert len(seen) > 200, "a walk that finds nothing proves nothing"

@@ -7,7 +7,7 @@ nothing. All is asked in the index in which there is one of everything, of its p
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -222,10 +222,16 @@ def ready(index: Everything, door: Door) -> Iterator[dict[str, str]]:
 
 
 def enter(
-    index: Everything, door: Door, who: str, named: dict[str, str], method: str = ""
+    index: Everything,
+    door: Door,
+    who: str,
+    named: dict[str, str],
+    *,
+    method: str = "",
+    form: Mapping[str, str] | None = None,
 ) -> tuple[Answer, list[str]]:
     """Come by a door with a whole form, and undo what it did; returns the answer, and what was done by the audit log."""
-    fields = dict(FORMS.get(door.action, {}))
+    fields = dict(FORMS.get(door.action, {}) if form is None else form)
     if (door.route, "field:seen") in index.named:
         fields["seen"] = index.value(door.route, "field:seen")
     body, query = form_of(fields), f"issuer={GITHUB}" if door.action == "publisher.add" else ""
@@ -289,5 +295,5 @@ def refusal(door: Door, who: str) -> tuple[int, str]:
 def test_the_other_method_of_a_lone_door_is_none(door: Door, index: Everything) -> None:
     other = "POST" if door.method == "GET" else "GET"
     for name in PEOPLE.values():
-        answer, done = enter(index, door, name, VALUES, other)
+        answer, done = enter(index, door, name, VALUES, method=other)
         assert (answer.status, done) == (405, []), (name, answer.told)

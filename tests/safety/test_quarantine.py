@@ -20,7 +20,7 @@ from keyhouse.core.errors import Refusal, RoleRequired
 from keyhouse.mail.models import Mail
 from keyhouse.projects import verification
 from keyhouse.projects.errors import FileHeld, ProjectNotFound, ProjectQuarantined, ReleaseQuarantined
-from keyhouse.projects.life_cycle.restoring import restore_file
+from keyhouse.projects.life_cycle.restoring import restore_file, restore_release
 from keyhouse.projects.life_cycle.services import (
     archive_project,
     delete_file,
@@ -228,6 +228,46 @@ def test_a_file_that_comes_back_is_held_by_what_still_lasts_only(
     lift("alpha", version="1.0", by=mod)
     restore_file("alpha", removal.pk, by=ada)
     assert files_shown() == [WHEEL, SDIST, LATEST]
+
+
+@pytest.mark.parametrize("target", ["release", "file"])
+def test_what_the_host_deleted_is_told_as_held_no_more_and_can_be_lifted(
+    target: str, alpha: Project, ada: Actor, mod: Actor
+) -> None:
+    quarantine("alpha", "steals keys", by=mod, **TARGETS[target])
+    delete_release("alpha", "2.0", by=host())
+    visit = Visit(User.objects.get(username="mod"))
+    assert "holds nothing" in visit.get("/operator/quarantine/").content.decode()
+    assert "holds nothing" in CliRunner().invoke(command.command, ["list"]).output
+    assert json.loads(CliRunner().invoke(command.command, ["list", "--json"]).output)[0]["holding"] is False
+    publish_file(make_file("alpha", "2.0", filename="alpha-2.0-1-py3-none-any.whl"), by=ada)
+    assert "holds nothing" in visit.get("/operator/quarantine/").content.decode()
+    mails = Mail.objects.count()
+    path = f"/operator/quarantine/{Quarantine.objects.get().pk}/lift/"
+    assert "puts nothing back" in visit.get(path).content.decode()
+    assert visit.post(path).status_code == 303
+    assert Quarantine.objects.get().lifted_at is not None
+    assert Mail.objects.count() == mails, "nothing is back"
+    with pytest.raises(QuarantineMissing):
+        lift("alpha", by=mod, **TARGETS[target])
+
+
+@pytest.mark.parametrize("target", ["release", "file"])
+@pytest.mark.parametrize("is_lifted", [False, True])
+def test_a_release_that_comes_back_is_held_by_what_still_lasts_only(
+    target: str, is_lifted: bool, alpha: Project, ada: Actor, mod: Actor
+) -> None:
+    temp, file = blobs().incoming(), File.objects.get(filename=LATEST)
+    temp.write_bytes(LATEST.encode())
+    blobs().keep_all([(temp, key_of(file.blake2, LATEST))])
+    quarantine("alpha", "steals keys", by=mod, **TARGETS[target])
+    removal = delete_release("alpha", "2.0", by=host())
+    if is_lifted:
+        lift("alpha", by=mod, **TARGETS[target])
+    restore_release("alpha", removal.pk, by=ada)
+    assert (LATEST in files_shown()) is is_lifted
+    assert Release.objects.get(version="2.0").is_quarantined is (target == "release" and not is_lifted)
+    assert list(verification.verify_pages()) == []
 
 
 @pytest.mark.django_db(transaction=True)

@@ -96,10 +96,11 @@ def list_(*, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark
     rows = queries.lasting()
     if as_json:
-        click.echo(document_of([_as_dict(row) for row in rows]))
+        click.echo(document_of([_as_dict(row) | {"holding": row.is_holding} for row in rows]))
         return
     for row in rows.iterator(chunk_size=1000):
-        click.echo(f"{clock.format_second(row.set_at)}  {row}  by {row.set_by}: {row.reason}")
+        gone = "" if row.is_holding else "  (holds nothing: deleted since)"
+        click.echo(f"{clock.format_second(row.set_at)}  {row}  by {row.set_by}: {row.reason}{gone}")
 
 
 def _as_dict(row: Quarantine) -> dict[str, Any]:

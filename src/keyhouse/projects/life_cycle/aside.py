@@ -302,7 +302,12 @@ def were_yanked(removal: Removal, files: Sequence[File]) -> bool:
 
 
 def let_go_lifted(project: Project, version: str, files: Iterable[File]) -> None:
-    """Let files that came back into a release no longer be held by quarantines that were lifted while they were away."""
+    """Let what came back, files and their release, no longer be held by quarantines that were lifted while it was away."""
+    of_release = _quarantines().filter(project_id=project.pk, version=version, filename="")
+    states = of_release.values_list("lifted_at", flat=True)
+    if states and None not in states:
+        there = Release.objects.filter(project=project, version=version, is_quarantined=True)
+        there.update(is_quarantined=False, quarantine_reason="")
     for file in files:
         if file.is_quarantined and not is_held(project, version, file):
             File.objects.filter(pk=file.pk).update(is_quarantined=False, quarantine_reason="")

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from typing import Any, Final
 
-from keyhouse.projects.models import Project
+from django.db.models import BooleanField, Case, Exists, OuterRef, QuerySet, Value, When
+
+from keyhouse.projects.models import File, Project, Release
 from keyhouse.safety.quarantine.models import Quarantine
 
 
-def lasting() -> QuerySet[Quarantine]:
-    """Return the quarantines that last, the newest first."""
+def lasting() -> QuerySet[Any]:
+    """Return the quarantines that last, the newest first; each says whether it holds something (`is_holding`)."""
     found = Quarantine.objects.filter(lifted_at__isnull=True).select_related("project")
-    return found.order_by("-set_at", "-pk")
+    return found.annotate(is_holding=_HOLDING).order_by("-set_at", "-pk")
+
+
+_HELD_RELEASES: Final = Release.objects.filter(
+    project=OuterRef("project"), version=OuterRef("version"), is_quarantined=True
+)
+_HELD_FILES: Final = File.objects.filter(
+    project=OuterRef("project"), filename=OuterRef("filename"), is_quarantined=True
+)
+# What the host deletes goes from under its quarantine, and what is made anew by its name isn't held.
+_HOLDING: Final = Case(
+    When(version="", then=Value(value=True)),
+    When(filename="", then=Exists(_HELD_RELEASES)),
+    default=Exists(_HELD_FILES),
+    output_field=BooleanField(),
+)
+
+
+def holds_something(row: Quarantine) -> bool:
+    """Tell whether what a lasting quarantine names is there, and held."""
+    return lasting().filter(pk=row.pk, is_holding=True).exists()
 
 
 def lifted() -> QuerySet[Quarantine]:
@@ -23,6 +45,11 @@ def lifted() -> QuerySet[Quarantine]:
 def find_lasting(project: Project, version: str, filename: str) -> Quarantine | None:
     """Return the quarantine of exactly this thing, or None."""
     return project.quarantines.filter(version=version, filename=filename, lifted_at__isnull=True).first()
+
+
+def find_lasting_file(project: Project, filename: str) -> Quarantine | None:
+    """Return the quarantine of a file, which may be deleted by now, or None."""
+    return project.quarantines.filter(filename=filename, lifted_at__isnull=True).first()
 
 
 def is_in_force(row: Quarantine) -> bool:

@@ -55,18 +55,23 @@ def quarantine(name: str, reason: str, *, version: str = "", filename: str = "",
 def lift(name: str, *, version: str = "", filename: str = "", by: Actor) -> Quarantine:
     """Put back what was taken out, as it was; what is held by another quarantine, too, stays out.
 
-    Raises ProjectNotFound, QuarantineMissing, RoleRequired and what the gate raises.
+    What the host has deleted meanwhile can be lifted, too, and isn't held any more if it comes back; nobody is mailed of
+    that. Raises ProjectNotFound, QuarantineMissing, RoleRequired and what the gate raises.
     """
     with transaction.atomic():
         project = _lock(name, "quarantine.lift", by)
-        version = _version_of(project, version, filename)
-        row = queries.find_lasting(project, version, filename)
+        row = (
+            queries.find_lasting_file(project, filename)
+            if filename
+            else queries.find_lasting(project, version, "")
+        )
         if row is None:
             raise QuarantineMissing
+        is_back = queries.holds_something(row)
         row.lifted_at, row.lifted_by = clock.now(), by.name[:150]
         row.save()
         _apply(row)
-        _finish(row, "quarantine.lift", letters.lifted(str(row), name), by)
+        _finish(row, "quarantine.lift", letters.lifted(str(row), name) if is_back else None, by)
     faults.reach("quarantine.committed")
     return row
 
@@ -153,10 +158,11 @@ def _apply_to_file(file: File, row: Quarantine) -> None:
     file.save(update_fields=["is_quarantined", "quarantine_reason"])
 
 
-def _finish(row: Quarantine, action: str, letter: Letter, by: Actor) -> None:
+def _finish(row: Quarantine, action: str, letter: Letter | None, by: Actor) -> None:
     details = {"version": row.version, "filename": row.filename, "reason": row.reason}
     record(action, by=by, about=thing_of(row.project), details=details)
-    tell_others(people_of(row.project.pk), letter, clock.now())
+    if letter is not None:
+        tell_others(people_of(row.project.pk), letter, clock.now())
     _render(row)
     faults.reach("quarantine.rows-written")
 
