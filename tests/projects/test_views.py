@@ -435,7 +435,10 @@ def test_what_is_not_there_and_what_is_somebody_elses_look_the_same(
 
 def test_the_public_page_links_a_successor_that_is_here(alpha: Actor, bob: Actor) -> None:
     life_cycle.deprecate_project("alpha-beta", "old", "Gamma", by=alpha)
-    assert "/project/gamma/" not in text_of(get("/project/alpha-beta/", bob))
+    page = text_of(get("/project/alpha-beta/", bob))
+    assert "/project/gamma/" not in page
+    assert "no page on this index that you may read" in page
     services.publish_file(make_file("gamma"), by=bob)
     page = text_of(get("/project/alpha-beta/", bob))
     assert '<a class="name" href="/project/gamma/">Gamma</a>' in page
+    assert "no page on this index" not in page

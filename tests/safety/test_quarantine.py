@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from tests.mandate.visiting import Visit, code_of
 from tests.projects.conftest import everything, give_role, make_file
 from tests.safety.conftest import person
@@ -87,6 +88,21 @@ def test_what_two_quarantines_hold_comes_back_with_the_second(alpha: Project, mo
     assert files_shown() == [LATEST]
     lift("alpha", version="1.0", by=mod)
     assert files_shown() == [WHEEL, SDIST, LATEST]
+
+
+def test_of_many_files_a_release_is_taken_out_in_as_few_statements_as_of_one(
+    alpha: Project, ada: Actor, mod: Actor
+) -> None:
+    counts = []
+    for version, files in (("3.0", 1), ("4.0", 30)):
+        for number in range(files):
+            filename = f"alpha-{version}-{number + 1}-py3-none-any.whl"
+            publish_file(make_file("alpha", version, filename=filename, content=filename), by=ada)
+        with CaptureQueriesContext(connection) as asked:
+            quarantine("alpha", "steals keys", version=version, by=mod)
+            lift("alpha", version=version, by=mod)
+        counts.append(len(asked))
+    assert counts[1] == counts[0]
 
 
 ACTS: dict[str, Callable[[Actor], object]] = {
@@ -290,6 +306,20 @@ def test_of_many_at_once_one_quarantine_comes(alpha: Project) -> None:
     assert failed == []
     assert Quarantine.objects.count() == Record.objects.filter(action="quarantine.set").count() == 1
     assert Release.objects.get(version="1.0").is_quarantined
+
+
+def test_owners_read_on_each_page_why_they_can_change_nothing(alpha: Project, ada: Actor) -> None:
+    visit, release = Visit(User.objects.get(username="ada")), "/manage/project/alpha/release/2.0/"
+    for page in (release, f"{release}yank/", f"{release}delete/"):
+        assert "quarantine" not in visit.get(page).content.decode()
+    quarantine("alpha", "one <file>", filename=LATEST, by=host())
+    assert "one &lt;file&gt;" in visit.get(release).content.decode()
+    quarantine("alpha", "the <release>", version="2.0", by=host())
+    for page in (release, f"{release}yank/", f"{release}delete/"):
+        assert "Reason: the &lt;release&gt;" in visit.get(page).content.decode()
+    quarantine("alpha", "it <all>", by=host())
+    for page in (release, f"{release}yank/", "/manage/project/alpha/", "/manage/project/alpha/delete/"):
+        assert visit.get(page).content.decode().count("Reason: it &lt;all&gt;") == 1
 
 
 def test_pages_take_out_and_put_back(alpha: Project, mod: Actor) -> None:

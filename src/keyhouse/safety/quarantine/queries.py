@@ -63,6 +63,14 @@ def is_in_force(row: Quarantine) -> bool:
     return not releases.exists() and not files.exists()
 
 
+def held_by_themselves(row: Quarantine) -> QuerySet[Any, Any]:
+    """Return the names of the files of a release that lasting quarantines of their own hold."""
+    of_files = row.project.quarantines.filter(version=row.version, lifted_at__isnull=True).exclude(
+        filename=""
+    )
+    return of_files.values("filename")
+
+
 def reason_for_file(project: Project, version: str, filename: str) -> str | None:
     """Return why a file of a release is in quarantine, for itself or with its release; None where it isn't."""
     held = project.quarantines.filter(version=version, filename__in=("", filename), lifted_at__isnull=True)

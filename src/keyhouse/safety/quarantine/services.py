@@ -133,14 +133,26 @@ def _apply(row: Quarantine) -> None:
     if not row.version:
         _apply_to_project(row)
         return
-    if not row.filename:
-        held = row.lifted_at is None
-        Release.objects.filter(project=row.project, version=row.version).update(
-            is_quarantined=held, quarantine_reason=row.reason if held else ""
-        )
     files = row.project.files.filter(release__version=row.version)
-    for file in files.filter(filename=row.filename) if row.filename else files:
+    if row.filename:
+        files = files.filter(filename=row.filename)
+    else:
+        _apply_to_release(row)
+        files = files.filter(filename__in=queries.held_by_themselves(row))
+    for file in files:
         _apply_to_file(file, row)
+
+
+def _apply_to_release(row: Quarantine) -> None:
+    """Hold a release, or let it go, with all files that no quarantine of their own holds: of however many, in two statements."""
+    held, reason = row.lifted_at is None, "" if row.lifted_at else row.reason
+    Release.objects.filter(project=row.project, version=row.version).update(
+        is_quarantined=held, quarantine_reason=reason
+    )
+    files = row.project.files.filter(release__version=row.version)
+    files.exclude(filename__in=queries.held_by_themselves(row)).update(
+        is_quarantined=held, quarantine_reason=reason
+    )
 
 
 def _apply_to_project(row: Quarantine) -> None:
