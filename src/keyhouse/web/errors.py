@@ -61,7 +61,7 @@ class FormRefused(Refusal):
     code = "form-refused"
     situation = Situation.FORBIDDEN
     sentence = "This form didn't come from this site, or its page is too old."
-    fix = "Open the page again and send it from there."
+    fix = "Open the page again and send it from there. If you were signed out meanwhile, sign in first."
 
 
 class Forbidden(Refusal):

@@ -166,8 +166,9 @@ _OF_THE_WEB: Final = (
         "form-refused",
         "This form didn't come from this site, or is too old.",
         "Every form carries a mark that only this site can make for your browser. Without it another site could act "
-        "in your name.",
-        "Go back, load the page again and send the form once more. Cookies must be allowed for this site.",
+        "in your name. The mark of a session ends with it.",
+        "Sign in if you were signed out meanwhile, load the page again and send the form once more. Cookies must be "
+        "allowed for this site.",
         403,
     ),
     _of_the_web(
