@@ -17,7 +17,6 @@ from tests.cli.started import environment
 HIDDEN, SHOWN = "\x1b[?25l", "\x1b[?25h"  # DECTCEM: what a terminal does with its cursor
 SECONDS = 60
 WORK = """
-import signal
 import time
 from keyhouse.cli import main, settings
 from keyhouse.cli.progress import bar, follow
@@ -33,7 +32,6 @@ def by_a_bar(steps):
             time.sleep(0.02)
             shown.advance(task)
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # also where whoever started the tests ignores it
 settings.configure = lambda *_: {way}({steps}) or raise_exit()
 
 def raise_exit():

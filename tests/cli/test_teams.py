@@ -13,7 +13,7 @@ from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight.new_owners import SILENCE
 from keyhouse.accounts.oversight.suspending import suspend_user
 from keyhouse.audit.models import Record
-from keyhouse.cli import organization_teams, project_teams
+from keyhouse.cli import organization_people, organization_teams, project_teams
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 from keyhouse.mail.models import Mail
@@ -27,6 +27,7 @@ __all__ = ["configure", "time", "wired"]
 pytestmark = pytest.mark.django_db
 teams = Commands(organization_teams.command)
 roles = Commands(project_teams.command)
+members = Commands(organization_people.command)
 
 
 @pytest.fixture
@@ -247,9 +248,20 @@ def test_nor_where_all_owners_have_been_silent_for_long(time: Clock) -> None:
     roles.printed("give", "alpha", "core", "owner")
     time.go(days=SILENCE.days + 1)
     assert teams.refused("add", "acme", "core", "ada") == "organization-left"
-    assert roles.told("give", "alpha", "core", "maintainer")["waits_until"] is None, (
-        "lowering gives nobody anything"
-    )
+    # eve and mia, who own it by the team, could come back, and object to whoever operators would have own it
+    takes_away = [
+        (roles, "give", "alpha", "core", "maintainer"),
+        (roles, "end", "alpha", "core"),
+        (teams, "remove", "acme", "core", "mia"),
+        (teams, "delete", "acme", "core", "--yes"),
+        (members, "remove", "acme", "mia"),
+    ]
+    for group, *words in takes_away:
+        assert group.refused(*words) == "organization-left", words
+    for gone in User.objects.filter(username__in=("eve", "mia")):
+        suspend_user(gone, "left the company", by=host(), now=clock.now())
+    teams.printed("remove", "acme", "core", "mia")
+    assert roles.told("give", "alpha", "core", "maintainer")["waits_until"] is None, "nobody owns it by that"
     assert roles.refused("give", "alpha", "core", "owner") == "organization-left"
 
 

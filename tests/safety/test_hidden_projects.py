@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 
@@ -34,10 +36,14 @@ from keyhouse.credentials.tokens.reader import TokenReader
 from keyhouse.credentials.trusted_publishers import minting
 from keyhouse.credentials.trusted_publishers.minting import Wish
 from keyhouse.index.keeper import Keeper
+from keyhouse.mandate.by_organizations.models import Declaration
+from keyhouse.mandate.declarations import DECLARED
+from keyhouse.mandate.models import Change
 from keyhouse.organizations import populating
 from keyhouse.organizations import services as organizations
-from keyhouse.organizations.models import Membership
+from keyhouse.organizations.models import Membership, Organization
 from keyhouse.organizations.readers import set_readers
+from keyhouse.projects.collaborators.models import ProjectInvitation
 from keyhouse.projects.models import File, Project, Provenance, Role
 from keyhouse.projects.readers import set_project_readers
 from keyhouse.projects.search.rows import remove_row
@@ -47,6 +53,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FACES: Final = [face for faces in READ_PLANE.values() for face in faces]
 PEOPLE: Final = ("ada", "eve", "tim", "rol", "out", "ope", "aud")
 _CSRF: Final = re.compile(rb'name="csrfmiddlewaretoken" value="[^"]+"')
+DAY: Final = timedelta(days=1)
 _OFFICES: Final = {"ope": {"is_operator": True}, "aud": {"is_auditor": True}}
 
 
@@ -340,6 +347,28 @@ def test_asking_beforehand_tells_no_more_than_the_doors(world: World) -> None:
                 for name in ("alpha", "omega")
             )
             assert (found, b"verdict" in found) == (nothing, True), (who, act)
+
+
+def test_asking_beforehand_does_not_tell_what_an_organization_asks_in_what_is_hidden(world: World) -> None:
+    set_readers("acme", "members", by=by(world.users["ada"]))
+    now, acme = clock.now(), Organization.objects.get(normalized_name="acme")
+    Declaration.objects.create(
+        organization=acme, version=1, demand="phishing-resistant", declared_at=now - 30 * DAY,
+        declared_by="ada", announced_at=now - 30 * DAY, from_at=now - 10 * DAY, begins_at=now - 30 * DAY,
+    )  # fmt: skip
+    Change.objects.update_or_create(pk=DECLARED, defaults={"value": 1})
+
+    def asked(name: str) -> dict[str, Any]:
+        answer: dict[str, Any] = json.loads(world.browse("out", f"/mandate/check?project={name}").body)
+        return answer["decisions"]
+
+    found, nothing = asked("alpha"), asked("omega")
+    assert {act for act in found if found[act] != nothing[act]} == {"release.upload"}, "the name is taken"
+    ProjectInvitation.objects.create(
+        project=Project.objects.get(normalized_name="alpha"), kind="maintainer", user=world.users["out"],
+        invited_by_name="ada", invited_at=now, sent_at=now, expires_at=now + DAY,
+    )  # fmt: skip
+    assert asked("alpha")["collaborator.accept"]["mandate"] == "organization:acme", "who is invited is told"
 
 
 ODD: Final[tuple[tuple[str, dict[str, str]], ...]] = (

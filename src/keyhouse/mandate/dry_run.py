@@ -26,14 +26,17 @@ from keyhouse.distfiles.filenames import LONGEST_VERSION
 from keyhouse.distfiles.metadata_rules import LONGEST_NAME, is_valid_name
 from keyhouse.distfiles.names import normalise
 from keyhouse.mandate import gates
+from keyhouse.mandate.declarations import NOWHERE
 from keyhouse.mandate.errors import QuestionMalformed
 from keyhouse.mandate.homes import home_to_be
 from keyhouse.mandate.queries import Basis, basis_of
 from keyhouse.mandate.rules import ALLOWED, Decision, Fix
+from keyhouse.projects.collaborators.queries import invitations_of_person
 from keyhouse.projects.models import Project
 from keyhouse.projects.reading import is_hidden
 from keyhouse.projects.rules import (
     FORMER_OWNERS_ACTION,
+    INVITED,
     MAINTAINER,
     OWNER,
     ROLE_ACTIONS,
@@ -161,12 +164,26 @@ class _Answers:
     def _weigh(self, actor: Actor, action: str, thing: Thing | None) -> Decision:
         key = action == READ_PRIVATE, thing
         if key not in self._bases:
-            self._bases[key] = basis_of(actor, thing, self._question.at)
+            basis = basis_of(actor, thing, self._question.at)
+            # what isn't there for whoever asks stands in no organization either
+            is_there = thing is None or thing.kind != "project" or thing.id is not None
+            self._bases[key] = basis if is_there else basis._replace(there=NOWHERE)
         return gates.weigh_by(self._bases[key], action)[1]
 
     def _seen_by(self, actor: Actor, action: str) -> int | None:
-        """Return the number of the project, or None of one that isn't there for whoever asks: only who takes its name is told that it is taken."""
-        return self._project_id if action in {UPLOAD, CREATION} or not self._is_hidden_from(actor) else None
+        """Return the number of the project, or None of one that isn't there for whoever asks.
+
+        Only who takes its name is told that it is taken, and who is invited there may ask about accepting that.
+        """
+        if action in {UPLOAD, CREATION} or not self._is_hidden_from(actor):
+            return self._project_id
+        return self._project_id if action in ROLE_ACTIONS[INVITED] and self._is_invited(actor) else None
+
+    def _is_invited(self, actor: Actor) -> bool:
+        if actor.user_id is None:
+            return False
+        mine = invitations_of_person(actor.user_id, self._question.at)
+        return mine.filter(project_id=self._project_id).exists()
 
     def _is_hidden_from(self, actor: Actor) -> bool:
         who = actor.user_id

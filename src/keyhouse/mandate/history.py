@@ -290,8 +290,9 @@ def replayed(
 ) -> Iterator[tuple[GatedAttempt, Decision]]:
     """Decide kept attempts anew, oldest first, by whichever mandates are given for each instant.
 
-    With the mandates that were live then the answers are those that were given. `since` belongs to the span, `until`
-    doesn't.
+    With the mandates that were live then the answers are those that were given. Of whoever had very many rights the facts
+    name only the projects that these asked about, so that mandates of others can be told nothing of them. `since` belongs to
+    the span, `until` doesn't.
     """
     for attempts in _batches(since, until):
         facts = _facts_of(attempts)

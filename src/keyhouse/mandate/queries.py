@@ -572,7 +572,8 @@ def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
         Authority(
             "project", "", kind, sql.read_instant(since), SEVERAL, frozenset({criterion}), _instant(covered)
         )
-        for criterion, kind, since, covered, _ in found["covered"]
+        # in one order, whichever a database groups them in: the same facts have the same digest
+        for criterion, kind, since, covered, _ in sorted(found["covered"], key=repr)
     ]
     roles += _configured(found["publisher"])
     notices = [Notice(name, kind, sql.read_instant(at)) for name, kind, at, _, _ in found["notice"]]

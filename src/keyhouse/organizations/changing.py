@@ -56,7 +56,10 @@ def count(by: Actor, limit: Limit) -> None:
 
 
 def require_answerable(organization: Organization, by: Actor, now: datetime) -> None:
-    """Raise OrganizationLeft where the host alone would decide who looks after it: no owner is there to object."""
+    """Raise OrganizationLeft where the host alone would decide who may do what there: no owner is there to object.
+
+    What takes away whom a team makes an owner counts, too: for as long as they are, they may object to a new owner.
+    """
     if by.kind == "host" and ownership.may_have_new_owner(organization, now):
         raise OrganizationLeft
 

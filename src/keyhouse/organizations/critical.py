@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db.models import QuerySet
+
 from keyhouse.accounts import holds
 from keyhouse.accounts.models import User
+from keyhouse.accounts.oversight.new_owners import GONE
 from keyhouse.core import configuration, standing
-from keyhouse.organizations.models import Membership, Team
+from keyhouse.organizations.models import Membership, Team, TeamMember
 from keyhouse.organizations.rules import OWNER
 
 _DOUBTFUL = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
@@ -25,6 +28,13 @@ def is_owner_by_team(member: Membership) -> bool:
     if member.kind == OWNER:
         return False
     return any(owns_critical(one.team) for one in member.teams.select_related("team"))
+
+
+def living_owners(team: Team) -> QuerySet[TeamMember]:
+    """Return the members whose account is there, of a team that owns a project of its organization; else nobody."""
+    owned = team.project_roles.filter(kind=OWNER, project__organization=team.organization_id)
+    members = TeamMember.objects.filter(team=team).exclude(member__user__state__in=GONE)
+    return members if owned.exists() else members.none()
 
 
 def due_at(now: datetime) -> datetime:

@@ -124,7 +124,7 @@ class OrganizationOwnerLast(OrganizationsRefusal):
 
 
 class OrganizationLeft(OrganizationsRefusal):
-    """The host gives nobody rights in an organization whose owners are gone: operators decide together who owns it."""
+    """The host makes and unmakes no owners where those of an organization are gone: operators decide together who owns it."""
 
     code = "organization-left"
     situation = Situation.CONFLICT

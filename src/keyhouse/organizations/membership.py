@@ -34,7 +34,7 @@ from keyhouse.organizations.errors import (
     OrganizationMissing,
     OrganizationOwnerLast,
 )
-from keyhouse.organizations.models import Membership, Organization, OrganizationInvitation
+from keyhouse.organizations.models import Membership, Organization, OrganizationInvitation, TeamMember
 
 CHANGE: Final = "organization.change-role"
 REMOVE: Final = "organization.remove-member"
@@ -89,10 +89,12 @@ def _change(organization: Organization, member: Membership, kind: str, now: date
 def remove_member(name: str, username: str, *, by: Actor) -> Membership | None:
     """End somebody's membership, and with it all rights by the organization and its teams; returns what waits, or None.
 
-    Raises MemberMissing, OrganizationOwnerLast, OrganizationMissing, RoleRequired and what the gate raises.
+    Raises MemberMissing, OrganizationLeft, OrganizationOwnerLast, OrganizationMissing, RoleRequired and what the gate raises.
     """
     with transaction.atomic():
         organization, member = _member_to_change(name, username, REMOVE, by)
+        if any(_is_living_owner_by(one, member) for one in member.teams.select_related("team")):
+            require_answerable(organization, by, clock.now())
         require_other_owner(organization, member)
         if _waits(organization, member, NOTHING, REMOVE, by, clock.now()):
             return member
@@ -103,6 +105,10 @@ def remove_member(name: str, username: str, *, by: Actor) -> Membership | None:
         _record(REMOVE, organization, member, by, before=member.kind, after="")
         faults.reach("membership.ended")
     return None
+
+
+def _is_living_owner_by(found: TeamMember, member: Membership) -> bool:
+    return critical.living_owners(found.team).filter(member=member).exists()
 
 
 def keep_member(name: str, username: str, *, by: Actor) -> bool:

@@ -70,7 +70,10 @@ def rename_team(name: str, team_name: str, new_name: str, *, by: Actor) -> Team:
 
 
 def delete_team(name: str, team_name: str, *, by: Actor) -> None:
-    """Delete a team, and with it what its members may do by it. Raises TeamMissing and as `create_team`."""
+    """Delete a team, and with it what its members may do by it.
+
+    Raises OrganizationLeft, TeamMissing and as `create_team`.
+    """
     with transaction.atomic():
         # held like those of whoever is taken out of a team: what they give out now is there to be ended, or refused
         members = TeamMember.objects.filter(
@@ -81,6 +84,8 @@ def delete_team(name: str, team_name: str, *, by: Actor) -> None:
             name, team_name, DELETE, by, *members.values_list("member__user_id", flat=True)
         )
         people = frozenset(team.members.values_list("member__user_id", flat=True))
+        if critical.living_owners(team).exists():
+            require_answerable(team.organization, by, clock.now())
         _require_nobody_unseen(team, by)
         _record(DELETE, team, by, members=len(people))
         now, organization = clock.now(), team.organization
@@ -113,7 +118,7 @@ def remove_from_team(name: str, team_name: str, username: str, *, by: Actor) -> 
     """Take somebody out of a team; returns what waits, or None where it is done.
 
     Whoever owns a critical project by the team goes after a wait (A15), unless it is their own act. Raises MemberMissing,
-    TeamMissing and as `create_team`.
+    OrganizationLeft, TeamMissing and as `create_team`.
     """
     with transaction.atomic():
         team = _team_to_change(name, team_name, REMOVE, by, *_ids_of(username))
@@ -121,6 +126,8 @@ def remove_from_team(name: str, team_name: str, username: str, *, by: Actor) -> 
         found = TeamMember.objects.filter(team=team, member=member).first()
         if found is None:
             raise MemberMissing("Nobody of that name is in this team.")
+        if critical.living_owners(team).filter(member=member).exists():
+            require_answerable(team.organization, by, now)
         if _waits(found, member, by, now):
             return found
         _take_out(team, member, now)

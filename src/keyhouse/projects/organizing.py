@@ -23,6 +23,7 @@ from keyhouse.core import actions, belongings, clock, faults, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.distfiles.names import normalise
+from keyhouse.organizations import critical
 from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.changing import count, lock_people, owner_ids, require_answerable, thing_named
 from keyhouse.organizations.changing import thing_of as organization_thing
@@ -170,12 +171,12 @@ def set_team_role(name: str, team_name: str, kind: str, *, by: Actor) -> TeamRol
         project = lock_project(name, SET_TEAM, by)
         team = team_roles.team_of(project, team_name)
         present = TeamRole.objects.filter(project=project, team=team).first()
-        if present is not None and (
-            present.kind == kind or team_roles.waits(present, kind, SET_TEAM, by, now)
-        ):
+        if present is not None and present.kind == kind:
             return present
-        if present is None or kind == OWNER:
+        if present is None or kind == OWNER or critical.living_owners(team).exists():
             require_answerable(team.organization, by, now)
+        if present is not None and team_roles.waits(present, kind, SET_TEAM, by, now):
+            return present
         before = rights.rights_in(project.pk)
         # what a team is given more counts from now on, for the grace of mandates
         role, _ = TeamRole.objects.update_or_create(
@@ -199,6 +200,8 @@ def end_team_role(name: str, team_name: str, *, by: Actor) -> TeamRole | None:
         present = TeamRole.objects.filter(project=project, team=team).first()
         if present is None:
             raise TeamElsewhere("This team has no role in the project.")
+        if present.kind == OWNER and critical.living_owners(team).exists():
+            require_answerable(team.organization, by, now)
         if team_roles.waits(present, "", END_TEAM, by, now):
             return present
         team_roles.end(present, "", END_TEAM, by, now, by.name)

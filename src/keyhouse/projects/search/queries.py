@@ -256,7 +256,8 @@ def _kept_below(classifier: str) -> Iterator[ClassifierCount]:
 
 def _is_below(name: str, classifier: str) -> bool:
     """Tell whether a classifier stands directly below another one."""
-    return name.rpartition(SEPARATOR)[:2] == (classifier, SEPARATOR if classifier else "")
+    start = f"{classifier}{SEPARATOR}" if classifier else ""
+    return name.startswith(start) and SEPARATOR not in name[len(start) :]
 
 
 def _newest(reader_id: int | None) -> tuple[Counter[str], bool]:
