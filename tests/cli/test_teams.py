@@ -249,14 +249,14 @@ def test_nor_where_all_owners_have_been_silent_for_long(time: Clock) -> None:
     time.go(days=SILENCE.days + 1)
     assert teams.refused("add", "acme", "core", "ada") == "organization-left"
     # eve and mia, who own it by the team, could come back, and object to whoever operators would have own it
-    takes_away = [
-        (roles, "give", "alpha", "core", "maintainer"),
-        (roles, "end", "alpha", "core"),
-        (teams, "remove", "acme", "core", "mia"),
-        (teams, "delete", "acme", "core", "--yes"),
-        (members, "remove", "acme", "mia"),
+    takes_away: list[tuple[Commands, tuple[str, ...]]] = [
+        (roles, ("give", "alpha", "core", "maintainer")),
+        (roles, ("end", "alpha", "core")),
+        (teams, ("remove", "acme", "core", "mia")),
+        (teams, ("delete", "acme", "core", "--yes")),
+        (members, ("remove", "acme", "mia")),
     ]
-    for group, *words in takes_away:
+    for group, words in takes_away:
         assert group.refused(*words) == "organization-left", words
     for gone in User.objects.filter(username__in=("eve", "mia")):
         suspend_user(gone, "left the company", by=host(), now=clock.now())

@@ -359,7 +359,9 @@ def test_asking_beforehand_does_not_tell_what_an_organization_asks_in_what_is_hi
     Change.objects.update_or_create(pk=DECLARED, defaults={"value": 1})
 
     def asked(name: str) -> dict[str, Any]:
-        answer: dict[str, Any] = json.loads(world.browse("out", f"/mandate/check?project={name}").body)
+        answer: dict[str, dict[str, Any]] = json.loads(
+            world.browse("out", f"/mandate/check?project={name}").body
+        )
         return answer["decisions"]
 
     found, nothing = asked("alpha"), asked("omega")

@@ -180,7 +180,7 @@ class _Answers:
         return self._project_id if action in ROLE_ACTIONS[INVITED] and self._is_invited(actor) else None
 
     def _is_invited(self, actor: Actor) -> bool:
-        if actor.user_id is None:
+        if actor.user_id is None or self._project_id is None:
             return False
         mine = invitations_of_person(actor.user_id, self._question.at)
         return mine.filter(project_id=self._project_id).exists()
