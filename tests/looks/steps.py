@@ -45,6 +45,16 @@ def send(button: str, **entered: str) -> Step:
     return step
 
 
+def after(first: Step, then: Step) -> Step:
+    """Do one step and, on the page that comes, another."""
+
+    def step(page: Page) -> Response:
+        first(page)
+        return then(page)
+
+    return step
+
+
 def arrived(answer: Response | None) -> Response:
     """Return what a page came with; one that only scrolled has come with nothing."""
     assert answer is not None
