@@ -105,6 +105,11 @@ class Ground:
         """Return what holds at an instant after the change, and before it not in these terms."""
         return self._only(at)[1]
 
+    def is_held_before(self, policy: Policy, at: datetime) -> bool:
+        """Tell whether something holds at an instant before the change in the terms of this policy."""
+        terms = _terms(policy)
+        return any(_terms(one) == terms for one in self.live(at)[0])
+
     def is_seen_as_tightening(self) -> bool:
         """Tell whether the words alone prove that all that is lost is refused by something that holds after."""
         pairs = {(id(one), at): (one, at) for at in self.instants() for one in self.lost(at)}

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import chain
 from typing import Final
 
 from keyhouse.core.actions import REMOVE_LAST
 from keyhouse.core.actor import PHISHING_RESISTANT_METHODS
 from keyhouse.mandate import words
 from keyhouse.mandate.beginnings import bad_days
-from keyhouse.mandate.coming import denies
 from keyhouse.mandate.documents import USUAL_GUARDS, Mandate
+from keyhouse.mandate.forewarning import Forewarning
 from keyhouse.mandate.grounds import BY_TOKEN, Ground, Timeline, acts_asked, is_refused
-from keyhouse.mandate.plans import MOST_EXAMPLES, NOTICE_PATH, Remark
+from keyhouse.mandate.plans import Remark
 from keyhouse.mandate.populations import Group
-from keyhouse.mandate.rules import GAINING, TAKEN_NAMES, Policy, covers, satisfies
+from keyhouse.mandate.rules import TAKEN_NAMES, Policy, covers, satisfies
 from keyhouse.mandate.selectors import Selector, View
 from keyhouse.mandate.shadowing import shadow_of
 
@@ -114,7 +113,8 @@ def refusals(before: Timeline, ground: Ground, policy: Policy, groups: Sequence[
     yield from _outlives_enforcement(policy.mandate)
     yield from _dated_before_a_pause(before, policy, ground.now)
     yield from _on_bad_days(before, policy, ground.now)
-    yield from _too_soon(before, ground, policy, groups)
+    forewarning = Forewarning(before, ground, policy)
+    yield from forewarning.remarks(groups, sum(group.count for group in groups))
     yield from _locked_out(ground, groups)
 
 
@@ -181,54 +181,6 @@ def _enforced_at(mandate: Mandate) -> datetime | None:
     lasting = [one for one in mandate.stages if one.state != "brownout" and one.deny - {REMOVE_LAST}]
     general = [one.at for one in lasting if one.who is None]
     return min(general or [one.at for one in lasting], default=None)
-
-
-def _floor_kept(before: Timeline, policy: Policy, now: datetime) -> tuple[datetime, int]:
-    """Return before when nobody may be gated anew, and by a floor of how many days.
-
-    A version that lowers the floor is itself one that people must be told of: the floors of former versions, and of what
-    is replaced, hold for as long as they are after the last instant of that version.
-    """
-    floors = [(now + policy.mandate.floor, policy.mandate.floor.days)]
-    names = {policy.name, *policy.mandate.replaces}
-    past = [(at, one) for at, one in before.versions if one.name in names and at <= now]
-    for number, (_, one) in enumerate(past):
-        ends = [at for at, later in past[number + 1 :] if later.name == one.name]
-        floors.append((min(ends, default=now) + one.mandate.floor, one.mandate.floor.days))
-    return max(floors)
-
-
-def _too_soon(before: Timeline, ground: Ground, policy: Policy, groups: Sequence[Group]) -> Iterator[Remark]:
-    """Refuse what would gate somebody who is covered now sooner than the notice floor after they were told of it."""
-    if policy.is_floor_exempt:
-        return
-    earliest, days = _floor_kept(before, policy, ground.now)
-    found = ((group, _gated_before(ground, policy, group, earliest)) for group in groups)
-    gated = [(group, at) for group, at in found if at is not None]
-    if gated:
-        count = sum(group.count for group, _ in gated)
-        people = sum(group.count for group in groups)
-        names = [name for group, _ in gated for name in group.names][:MOST_EXAMPLES]
-        first = min(at for _, at in gated)
-        yield Remark(
-            NOTICE_PATH,
-            f"{count:,} of {people:,} people would be refused from {words.moment(first)} on, less than"
-            f" {days} days after their notice: {', '.join(names)}",
-        )
-
-
-def _gated_before(ground: Ground, policy: Policy, group: Group, earliest: datetime) -> datetime | None:
-    # notices that were delivered told of what held until now; of these terms nobody can have been told before (C2)
-    names = [name for name in ground.actions if name not in GAINING]
-    for at in ground.instants(group):
-        if at >= earliest:
-            return None
-        (before, _), terms = ground.live(at), ground.terms_of(policy, at)
-        in_session = acts_asked(ground, group, [group.best], names, at)
-        for facts in chain(in_session, acts_asked(ground, group, group.tokens, BY_TOKEN, at)):
-            if denies(terms, facts, at) and not is_refused(facts, before, at):
-                return at
-    return None
 
 
 def _locked_out(ground: Ground, groups: Sequence[Group]) -> Iterator[Remark]:

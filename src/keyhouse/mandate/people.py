@@ -25,7 +25,8 @@ from keyhouse.projects.models import ProjectInvitation
 from keyhouse.projects.rights import BRANCHES, selection
 
 # columns of the factors somebody holds; a key that can't leave its device is a security key, a synced one a passkey
-_HELD: Final = {"has_app": "authenticator-app", "has_bound": "security-key", "has_synced": "passkey"}
+_HELD: Final = ("has_app", "has_bound", "has_synced")
+_FACTORS: Final = ("authenticator-app", "security-key", "passkey")  # what each of them is called
 _OFFICES: Final = tuple(f"is_{office}" for office in OFFICES)
 _INVITED: Final = ("by_name", "by_address", "into_by_name", "into_by_address")
 _AT_ONCE: Final = 2000  # people of one question
@@ -55,36 +56,57 @@ class _Some(NamedTuple):
         return "BETWEEN %s AND %s" if self.is_stretch else f"IN ({sql.placeholders(self.numbers)})"
 
 
-def facts_of(user_ids: Collection[int]) -> Iterator[Facts]:
-    """Yield the facts of these people, by id, in a fixed number of questions for each 500; who is gone is left out."""
-    wanted, critical = sorted(set(user_ids)), _criticals()
+_Foreseen = Mapping[str, Mapping[str, datetime]]
+
+
+def facts_of(user_ids: Collection[int], foreseen: _Foreseen | None = None) -> Iterator[Facts]:
+    """Yield the facts of these people, by id, in a fixed number of questions for each 500; who is gone is left out.
+
+    `foreseen`: as for `all_facts`.
+    """
+    wanted, critical = sorted(set(user_ids)), _criticals(foreseen)
     for start in range(0, len(wanted), _LISTED_AT_ONCE):
         some = _Some(tuple(wanted[start : start + _LISTED_AT_ONCE]), is_stretch=False)
-        rows = list(_rows_of(User.objects.filter(pk__in=some.numbers)))
+        rows = _told(_rows_of(User.objects.filter(pk__in=some.numbers)))
         yield from _with_standing(rows, some, critical)
 
 
-def all_facts(
-    foreseen: Mapping[str, Mapping[str, datetime]] | None = None, after: int = 0
-) -> Iterator[Facts]:
+def all_facts(foreseen: _Foreseen | None = None, after: int = 0) -> Iterator[Facts]:
     """Yield the facts of everybody whose account isn't deleted, by id; the asking is a session that proved nothing.
 
     `foreseen` tells of names that would be critical, by criterion and since when, beside those that are. `after`: only
     of people whose id is greater.
     """
-    last, critical = after, _criticals()
-    for name, criteria in (foreseen or {}).items():
-        critical[name].update(criteria)
-    while rows := _people_after(last):
-        last = rows[-1]["pk"]
-        yield from _with_standing(rows, _Some((rows[0]["pk"], last)), critical)
+    last, critical = after, _criticals(foreseen)
+    while rows := _told(_rows_of(User.objects.filter(pk__gt=last))[:_AT_ONCE]):
+        last = rows[-1][0]
+        yield from _with_standing(rows, _Some((rows[0][0], last)), critical)
 
 
-def _people_after(last: int) -> list[dict[str, Any]]:
-    return list(_rows_of(User.objects.filter(pk__gt=last))[:_AT_ONCE])
+def count_all() -> int:
+    """Return of how many people `all_facts` tells."""
+    return User.objects.exclude(state=User.State.DELETED).count()
 
 
-def _rows_of(people: QuerySet[User]) -> QuerySet[User, dict[str, Any]]:
+def exempt_from(mandate: str) -> list[int]:
+    """Return who is exempt from any version of a mandate, was, or will be, unless it was withdrawn."""
+    rows = _exemptions_kept().filter(version__name=mandate)
+    return list(rows.values_list("user_id", flat=True).distinct())
+
+
+_Row = tuple[Any, ...]
+
+
+def _told(rows: QuerySet[Any, _Row]) -> list[_Row]:
+    """Return rows as the driver gives them: of everybody's, Django's own reading takes longer than all the rest.
+
+    What is read from them is read by `sql.read_instant` or `bool`: SQLite knows neither.
+    """
+    statement, values = rows.query.sql_with_params()
+    return sql.select_planned(statement, *values)
+
+
+def _rows_of(people: QuerySet[User]) -> QuerySet[User, _Row]:
     email = Email.objects.filter(user=OuterRef("pk"), is_primary=True, verified_at__isnull=False)
     # one that was disabled by wrong codes still makes the account one with a factor
     app = Authenticator.objects.filter(user=OuterRef("pk"))
@@ -107,38 +129,63 @@ def _rows_of(people: QuerySet[User]) -> QuerySet[User, dict[str, Any]]:
             into_by_address=Exists(verified.filter(Exists(into.filter(address=OuterRef("folded"))))),
         )
     )
-    columns = ("pk", "username", "joined_at", "state", "held_until", *_OFFICES, "is_verified", *_HELD)
-    found: QuerySet[User, dict[str, Any]] = rows.values(*columns, *_INVITED)
+    columns = ("pk", "username", "joined_at", "state", "held_until", "is_verified")
+    found: QuerySet[User, _Row] = rows.values_list(*columns, *_HELD, *_OFFICES, *_INVITED)
     return found
 
 
-def _criticals() -> dict[str, dict[str, datetime]]:
+def _criticals(foreseen: _Foreseen | None) -> dict[str, dict[str, datetime]]:
     found: dict[str, dict[str, datetime]] = defaultdict(dict)
     rows = CriticalProject.objects.values_list("normalized_name", "criterion", "since_at")
     for name, criterion, since in rows.iterator(chunk_size=_AT_ONCE):
         found[name][criterion] = since
+    for name, criteria in (foreseen or {}).items():
+        found[name].update(criteria)
     return found
 
 
 def _with_standing(
-    rows: Sequence[dict[str, Any]], some: _Some, critical: dict[str, dict[str, datetime]]
+    rows: Sequence[_Row], some: _Some, critical: dict[str, dict[str, datetime]]
 ) -> Iterator[Facts]:
     authority = _authority(some, critical)
-    notices = _by_person(NoticeRow.objects.all(), some, "mandate", "kind", "delivered_at")
-    live = Exemption.objects.filter(effective_at__isnull=False, withdrawn_at__isnull=True)
-    snoozes = _snoozes(some)
-    exemptions = _by_person(live, some, "version__name", "version__version", "until", "effective_at")
+    notices, exemptions, snoozes = _notices(some), _exemptions(some), _snoozes(some)
+    now, always = clock.now(), ("reader",) if configuration.current().is_private else ()
     for row in rows:
-        key = row["pk"]
+        key = row[0]
         yield Facts(
-            _person(row),
-            Asking("session"),
+            _person(row, always, now),
+            _ASKING,
             "",
-            authority=tuple(authority[key]),
-            notices=tuple(Notice(*one) for one in notices[key]),
-            exemptions=tuple(Exempted(*one) for one in exemptions[key]),
-            snoozes=tuple(snoozes[key]),
+            authority=tuple(authority.get(key, ())),
+            notices=tuple(notices.get(key, ())),
+            exemptions=tuple(exemptions.get(key, ())),
+            snoozes=tuple(snoozes.get(key, ())),
         )
+
+
+_ASKING: Final = Asking("session")
+
+
+def _notices(some: _Some) -> dict[int, list[Notice]]:
+    found: dict[int, list[Notice]] = defaultdict(list)
+    for key, mandate, kind, at in _by_person(
+        NoticeRow.objects.all(), some, "mandate", "kind", "delivered_at"
+    ):
+        found[key].append(Notice(mandate, kind, sql.read_instant(at)))
+    return found
+
+
+def _exemptions_kept() -> QuerySet[Exemption]:
+    return Exemption.objects.filter(effective_at__isnull=False, withdrawn_at__isnull=True)
+
+
+def _exemptions(some: _Some) -> dict[int, list[Exempted]]:
+    found: dict[int, list[Exempted]] = defaultdict(list)
+    columns = ("version__name", "version__version", "until", "effective_at")
+    for key, mandate, version, until, since in _by_person(_exemptions_kept(), some, *columns):
+        exempted = Exempted(mandate, version, sql.read_instant(until), sql.read_instant(since))
+        found[key].append(exempted)
+    return found
 
 
 def _snoozes(some: _Some) -> dict[int, list[Snoozed]]:
@@ -157,9 +204,9 @@ _SNOOZES: Final = (
 def _authority(some: _Some, critical: dict[str, dict[str, datetime]]) -> dict[int, list[Authority]]:
     """Return what each of these people may do: in organizations, then in projects, then by publishers, by name."""
     found: dict[int, list[Authority]] = defaultdict(list)
-    members = _by_person(Membership.objects.all(), some, "organization__normalized_name", "kind", "since_at")
-    for key, several in members.items():
-        found[key] += [Authority("organization", *one) for one in several]
+    columns = ("organization__normalized_name", "kind", "since_at")
+    for key, name, kind, at in _by_person(Membership.objects.all(), some, *columns):
+        found[key].append(Authority("organization", name, kind, sql.read_instant(at)))
     for key, *role in sql.select(some.rights, *some.numbers * BRANCHES):
         found[key].append(_role(tuple(role), critical))
     for key, publishers in _publishers_by_person(some).items():
@@ -184,27 +231,30 @@ def _publishers_by_person(some: _Some) -> dict[int, list[tuple[str, datetime]]]:
     return found
 
 
-def _by_person(rows: QuerySet[Any, Any], some: _Some, *fields: str) -> dict[int, list[tuple[Any, ...]]]:
-    found: dict[int, list[tuple[Any, ...]]] = defaultdict(list)
-    chosen = some.of(rows).order_by("user_id", *fields)
-    for key, *values in chosen.values_list("user_id", *fields).iterator(chunk_size=_AT_ONCE):
-        found[key].append(tuple(values))
-    return found
+def _by_person(rows: QuerySet[Any, Any], some: _Some, *fields: str) -> list[_Row]:
+    """Return these fields of rows about some people, each with whom it is about, in one order."""
+    return _told(some.of(rows).order_by("user_id", *fields).values_list("user_id", *fields))
 
 
-def _person(row: dict[str, Any]) -> Person:
-    invited = ("invited",) if any(row[column] for column in _INVITED) else ()
-    reader = ("reader",) if configuration.current().is_private else ()
+def _person(row: _Row, always: tuple[str, ...], now: datetime) -> Person:
+    """Return the person of a row; `always`: the roles that everybody has."""
+    key, name, joined_at, state, held_until, is_verified, *more = row
+    held, offices, invited = more[:_OF_HELD], more[_OF_HELD:_OF_OFFICES], more[_OF_OFFICES:]
+    until = None if held_until is None else sql.read_instant(held_until)
     return Person(
-        id=f"u{row['pk']}",
-        joined_at=row["joined_at"],
-        state=holds.stated(row["state"], row["held_until"], clock.now()),
-        verified_email=row["is_verified"],
-        factors=tuple(factor for column, factor in _HELD.items() if row[column]),
-        has_device_bound=row["has_bound"],
-        roles=named_offices([row[column] for column in _OFFICES]) + invited + reader,
-        name=row["username"],
+        id=f"u{key}",
+        joined_at=sql.read_instant(joined_at),
+        state=holds.stated(state, until, now),
+        verified_email=bool(is_verified),
+        factors=tuple(factor for factor, has in zip(_FACTORS, held, strict=True) if has),
+        has_device_bound=bool(held[1]),
+        roles=named_offices(offices) + (("invited",) if any(invited) else ()) + always,
+        name=name,
     )
+
+
+_OF_HELD: Final = len(_HELD)
+_OF_OFFICES: Final = _OF_HELD + len(_OFFICES)
 
 
 def _role(row: tuple[Any, ...], critical: dict[str, dict[str, datetime]]) -> Authority:

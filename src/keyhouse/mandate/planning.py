@@ -11,10 +11,11 @@ from keyhouse.mandate import populations
 from keyhouse.mandate.coming import forecasts
 from keyhouse.mandate.documents import DocumentInvalid, Path, read_mandate
 from keyhouse.mandate.facts import Facts
+from keyhouse.mandate.forewarning import Forewarning
 from keyhouse.mandate.grounds import Add, Ground, Timeline
 from keyhouse.mandate.loosening import Change, compare, loosenings
 from keyhouse.mandate.objections import refusals, warnings
-from keyhouse.mandate.plans import Difference, Plan, Touch
+from keyhouse.mandate.plans import Difference, Plan, Remark, Touch
 from keyhouse.mandate.populations import Group, Tokens
 from keyhouse.mandate.rules import Policy
 
@@ -79,6 +80,25 @@ def plan_change(  # noqa: PLR0913 - both sides, who is here, with what in hand, 
         warnings=tuple(warnings(proposed, groups, now)),
         refusals=tuple(refusals(before, ground, proposed, groups)),
     )
+
+
+class NoticeLook:
+    """What is looked at to tell whom a version would refuse too soon after their notice, without the rest of its plan."""
+
+    def __init__(self, before: Timeline, add: Add, proposed: Policy, now: datetime) -> None:
+        """Take what `plan_change` takes."""
+        sides = Sides(before, add, proposed, now)
+        self._ground = Ground(before, add(proposed), now)
+        self._apart = [policy for _, policy in _parts(sides.former, proposed) if policy]
+        self._forewarning = Forewarning(before, self._ground, proposed)
+        self.is_at_everybody = self._forewarning.may_concern_anybody()  # else only at those who are exempt
+
+    def remarks(self, people: Iterable[Facts], tokens: Tokens, count: int) -> list[Remark]:
+        """Return what the plan would say of it; `people`: everybody, or those who are exempt; `count`: how many are here."""
+        concerned = self._forewarning.concerned(people, tokens)
+        # told apart as in a plan, so that the same people are named
+        groups = populations.group_people(concerned, (*self._ground.policies, *self._apart), tokens)
+        return list(self._forewarning.remarks(groups, count))
 
 
 def _count(found: Found, is_meant: Callable[[Change], bool]) -> int:

@@ -104,8 +104,13 @@ class Group:
     @property
     def best(self) -> Asking:
         """Return a session that proved everything the person has enrolled."""
-        proofs = {"password"} | {PROOF_OF_FACTOR[factor] for factor in self.facts.person.factors}
-        return Asking("session", frozenset(proofs), device_bound=self.facts.person.has_device_bound)
+        return best_session(self.facts.person)
+
+
+def best_session(person: Person) -> Asking:
+    """Return a session that proved everything somebody has enrolled."""
+    proofs = {"password"} | {PROOF_OF_FACTOR[factor] for factor in person.factors}
+    return Asking("session", frozenset(proofs), device_bound=person.has_device_bound)
 
 
 def group_people(

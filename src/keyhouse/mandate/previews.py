@@ -14,12 +14,11 @@ from django.db.models import Max
 
 from keyhouse.credentials.tokens.queries import live_tokens
 from keyhouse.credentials.trusted_publishers.queries import all_live
-from keyhouse.mandate import criticality, foregone
+from keyhouse.mandate import criticality, foregone, people
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import Asking
 from keyhouse.mandate.models import MandateVersion
-from keyhouse.mandate.people import all_facts
-from keyhouse.mandate.planning import plan_change
+from keyhouse.mandate.planning import NoticeLook, plan_change
 from keyhouse.mandate.plans import MOST_EXAMPLES, NOTICE_PATH, Plan, Remark
 from keyhouse.mandate.queries import Ledger, as_it_runs, ledger
 from keyhouse.mandate.rules import Policy
@@ -54,6 +53,25 @@ def preview(mandate: Mandate, now: datetime) -> Plan:
     return kept[key]
 
 
+def notice_remarks(mandate: Mandate, now: datetime) -> list[Remark]:
+    """Return what the plan for a mandate says against its notice, and nothing else of it.
+
+    Alone it takes a small part of the plan's time; within an act that needs the plan anyway, it is taken from that.
+    """
+    if _kept.get() is not None:
+        return [one for one in preview(mandate, now).refusals if one.path == NOTICE_PATH]
+    before = ledger()
+    policy = as_it_runs(Policy(mandate, next_version(mandate, before, now)))
+    firm = before.firm(now)  # what is still on its way may be withdrawn
+    look = NoticeLook(firm, lambda one: with_version(firm, one, now), policy, now)
+    exempt = () if look.is_at_everybody else people.exempt_from(mandate.name)
+    if not (look.is_at_everybody or exempt):
+        return []
+    foreseen = criticality.foresee(policy.mandate.criteria, now)
+    who = people.all_facts(foreseen) if look.is_at_everybody else people.facts_of(exempt, foreseen)
+    return look.remarks(who, _live_tokens(now), people.count_all())
+
+
 def _worked_out(mandate: Mandate, before: Ledger, now: datetime) -> Plan:
     policy = as_it_runs(Policy(mandate, next_version(mandate, before, now)))
     plan = _with_completion(_compare(before, policy, now), before, policy, now)
@@ -80,7 +98,7 @@ def _compare(before: Ledger, policy: Policy, now: datetime) -> Plan:
         before,
         lambda one: with_version(before, one, now),
         policy,
-        all_facts(criticality.foresee(policy.mandate.criteria, now)),
+        people.all_facts(criticality.foresee(policy.mandate.criteria, now)),
         now,
         tokens=_live_tokens(now),
     )

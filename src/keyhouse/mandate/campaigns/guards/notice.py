@@ -8,18 +8,16 @@ from typing import Final
 
 from keyhouse.mandate.campaigns.guards.guard import Guard, Missing
 from keyhouse.mandate.documents import Mandate
-from keyhouse.mandate.plans import NOTICE_PATH
-from keyhouse.mandate.previews import preview
+from keyhouse.mandate.previews import notice_remarks
 
 
 def _look(mandate: Mandate, now: datetime) -> Iterator[Missing]:
-    for one in preview(mandate, now).refusals:
-        if one.path == NOTICE_PATH:
-            yield Missing(
-                "notice",
-                f"{one.reason[:1].upper()}{one.reason[1:]}.",
-                "Let the stage begin later, or announce it earlier.",
-            )
+    for one in notice_remarks(mandate, now):
+        yield Missing(
+            "notice",
+            f"{one.reason[:1].upper()}{one.reason[1:]}.",
+            "Let the stage begin later, or announce it earlier.",
+        )
 
 
 NOTICE: Final = Guard(
