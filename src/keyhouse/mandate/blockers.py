@@ -115,11 +115,14 @@ def unmet_of(
     What is refused to people whom no mandate tells apart is worked out once. `within`: what an organization asks counts, too.
     """
     policies, alike = queries.live_policies(now), dict[Any, tuple[Asked, ...]]()
+    there = within.place.policies(now) if within is not None and within.place.rows else ()
+    mandates = [one.mandate for one in (*policies, *there)]
     found: dict[int, tuple[Asked, ...]] = {}
-    if not policies and (within is None or not within.place.rows):
+    if not mandates:
         return found  # nobody is asked for anything
-    for facts in facts_of(user_ids):
-        unmet = within.unmet(facts, now) if within is not None and within.place.rows else ()
+    lacking = facts_of(user_ids, wanted=lambda person: not all(is_compliant(one, person) for one in mandates))
+    for facts in lacking:
+        unmet = within.unmet(facts, now) if within is not None and there else ()
         if not all(is_compliant(one.mandate, facts.person) for one in policies):
             key = likeness(facts, policies)
             if key not in alike:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -59,16 +59,22 @@ class _Some(NamedTuple):
 _Foreseen = Mapping[str, Mapping[str, datetime]]
 
 
-def facts_of(user_ids: Collection[int], foreseen: _Foreseen | None = None) -> Iterator[Facts]:
+def facts_of(
+    user_ids: Collection[int],
+    foreseen: _Foreseen | None = None,
+    wanted: Callable[[Person], bool] = lambda _person: True,
+) -> Iterator[Facts]:
     """Yield the facts of these people, by id, in a fixed number of questions for each 500; who is gone is left out.
 
-    `foreseen`: as for `all_facts`.
+    `foreseen`: as for `all_facts`. `wanted`: who is left out before it is read what they may do and were told.
     """
-    wanted, critical = sorted(set(user_ids)), _criticals(foreseen)
-    for start in range(0, len(wanted), _LISTED_AT_ONCE):
-        some = _Some(tuple(wanted[start : start + _LISTED_AT_ONCE]), is_stretch=False)
-        rows = _told(_rows_of(User.objects.filter(pk__in=some.numbers)))
-        yield from _with_standing(rows, some, critical)
+    asked, critical = sorted(set(user_ids)), _criticals(foreseen)
+    for start in range(0, len(asked), _LISTED_AT_ONCE):
+        numbers = asked[start : start + _LISTED_AT_ONCE]
+        persons = _persons(_told(_rows_of(User.objects.filter(pk__in=numbers))))
+        chosen = {key: one for key, one in persons.items() if wanted(one)}
+        if chosen:
+            yield from _with_standing(chosen, _Some(tuple(chosen), is_stretch=False), critical)
 
 
 def all_facts(foreseen: _Foreseen | None = None, after: int = 0) -> Iterator[Facts]:
@@ -80,7 +86,7 @@ def all_facts(foreseen: _Foreseen | None = None, after: int = 0) -> Iterator[Fac
     last, critical = after, _criticals(foreseen)
     while rows := _told(_rows_of(User.objects.filter(pk__gt=last))[:_AT_ONCE]):
         last = rows[-1][0]
-        yield from _with_standing(rows, _Some((rows[0][0], last)), critical)
+        yield from _with_standing(_persons(rows), _Some((rows[0][0], last)), critical)
 
 
 def count_all() -> int:
@@ -145,15 +151,13 @@ def _criticals(foreseen: _Foreseen | None) -> dict[str, dict[str, datetime]]:
 
 
 def _with_standing(
-    rows: Sequence[_Row], some: _Some, critical: dict[str, dict[str, datetime]]
+    persons: Mapping[int, Person], some: _Some, critical: dict[str, dict[str, datetime]]
 ) -> Iterator[Facts]:
     authority = _authority(some, critical)
     notices, exemptions, snoozes = _notices(some), _exemptions(some), _snoozes(some)
-    now, always = clock.now(), ("reader",) if configuration.current().is_private else ()
-    for row in rows:
-        key = row[0]
+    for key, person in persons.items():
         yield Facts(
-            _person(row, always, now),
+            person,
             _ASKING,
             "",
             authority=tuple(authority.get(key, ())),
@@ -207,8 +211,13 @@ def _authority(some: _Some, critical: dict[str, dict[str, datetime]]) -> dict[in
     columns = ("organization__normalized_name", "kind", "since_at")
     for key, name, kind, at in _by_person(Membership.objects.all(), some, *columns):
         found[key].append(Authority("organization", name, kind, sql.read_instant(at)))
+    made: dict[_Row, Authority] = {}  # in a team many have the very same
     for key, *role in sql.select(some.rights, *some.numbers * BRANCHES):
-        found[key].append(_role(tuple(role), critical))
+        row = tuple(role)
+        one = made.get(row)
+        if one is None:
+            one = made[row] = _role(row, critical)
+        found[key].append(one)
     for key, publishers in _publishers_by_person(some).items():
         found[key] += sorted(configured(publishers), key=lambda one: one.name)
     return found
@@ -234,6 +243,12 @@ def _publishers_by_person(some: _Some) -> dict[int, list[tuple[str, datetime]]]:
 def _by_person(rows: QuerySet[Any, Any], some: _Some, *fields: str) -> list[_Row]:
     """Return these fields of rows about some people, each with whom it is about, in one order."""
     return _told(some.of(rows).order_by("user_id", *fields).values_list("user_id", *fields))
+
+
+def _persons(rows: Iterable[_Row]) -> dict[int, Person]:
+    """Return the people of rows by their number, in the order of the rows."""
+    now, always = clock.now(), ("reader",) if configuration.current().is_private else ()
+    return {row[0]: _person(row, always, now) for row in rows}
 
 
 def _person(row: _Row, always: tuple[str, ...], now: datetime) -> Person:

@@ -6,7 +6,8 @@ is. People alike in all of that get the same decisions, so one of them is asked 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations, product
@@ -238,7 +239,7 @@ def _things_apart(facts: Facts, policies: Sequence[Policy]) -> Iterator[tuple[Ob
 
     A name tells apart where a policy has it. Whoever is in a team of an organization may have the same right in thousands.
     """
-    told_apart = _names_in(policies)
+    told_apart, seen_in = _names_in(policies), _seen_in(policies)
     held: dict[tuple[str, str], list[Authority]] = {}
     for one in facts.authority:
         if one.name:
@@ -246,13 +247,27 @@ def _things_apart(facts: Facts, policies: Sequence[Policy]) -> Iterator[tuple[Ob
             held.setdefault((kind, one.name), []).append(one)
     seen = set()
     for (kind, name), entries in held.items():
-        rights = tuple(
-            [(one.kind, one.role, one.since, one.via, one.critical, one.covered_since) for one in entries]
-        )
-        alike = (kind, name if name in told_apart else "", rights)
+        alike = (kind, name if name in told_apart else "", *map(seen_in, entries))
         if alike not in seen:
             seen.add(alike)
             yield Object(kind, name), tuple(entries)
+
+
+def _seen_in(policies: Sequence[Policy]) -> Callable[[Authority], tuple[Any, ...]]:
+    """Return what tells these policies one entry of authority from another, but for its name.
+
+    Of since when it is held they see which of them were announced by then, and whether a criterion covered it already.
+    """
+    announced = sorted({policy.mandate.announced_at for policy in policies})
+    sees_instants = any(policy.organization for policy in policies)  # there the floor counts from then on
+
+    def seen_in(one: Authority) -> tuple[Any, ...]:
+        since: datetime | int | None = one.since
+        if one.since is not None and one.covered_since is None and not sees_instants:
+            since = bisect_right(announced, one.since)
+        return one.kind, one.role, since, one.via, one.critical, one.covered_since
+
+    return seen_in
 
 
 def _names_in(policies: Iterable[Policy]) -> frozenset[str]:

@@ -27,7 +27,7 @@ from keyhouse.mandate.completion.probes import Probe, probes_of, refused_to_all
 from keyhouse.mandate.dispositions import is_below
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import Asking, Facts, Object, Person
-from keyhouse.mandate.rules import Decision, Policy, covers, decide, is_compliant, is_exempt
+from keyhouse.mandate.rules import Decision, Policy, covers, decide, holds_accepted, is_compliant, is_exempt
 
 MOST_NAMED: Final = 20
 IN_FORCE: Final = frozenset({"enforced", "completed"})
@@ -182,7 +182,7 @@ class _Standing:
     def _lack_of(self, facts: Facts) -> str:
         if is_exempt(self._policy, facts, self._now):
             return "people-exempt"
-        has_factor = is_compliant(self._policy.mandate, replace(facts.person, verified_email=True))
+        has_factor = holds_accepted(self._policy.mandate, facts.person)
         return "people-unverified" if has_factor else "people-without-factor"
 
     def _works(self, facts: Facts) -> bool:
