@@ -219,7 +219,7 @@ def test_backups_that_do_not_fit_are_refused(filled: Place, elsewhere: Place, tm
     wrong = {
         "newer than this": {"version": "99.0"},
         "is of the environment": {"environment": "production"},
-        "names another kind": {"database": "sqlite" if filled.database_url else "postgresql"},
+        "and this would be a": {"database": "sqlite" if filled.database_url else "postgresql"},
         "not the one that its manifest": {"database_sha256": "0" * 64},
         "holds no complete backup": {"database_file": "gone"},
         "lacks keys": {"key_ids": ["0123456789abcdef"]},

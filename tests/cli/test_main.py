@@ -63,6 +63,16 @@ def test_an_older_versions_index_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["instance.json"]
 
 
+@pytest.mark.parametrize("words", [("backup", "backups"), ("serve", "--port", "0"), ("user", "list")])
+def test_a_command_without_its_servers_database_makes_no_second_one(tmp_path: Path, words: tuple[str, ...]) -> None:
+    mark = {"id": "00", "environment": "test", "version": __version__, "database": "postgresql"}
+    (tmp_path / "instance.json").write_text(json.dumps(mark))
+    done = keyhouse(*words, KEYHOUSE_DATA=str(tmp_path))
+    assert done.returncode == 2
+    assert "is on PostgreSQL, and KEYHOUSE_DATABASE_URL is not set" in done.stderr
+    assert [path.name for path in tmp_path.iterdir() if "lock" not in path.name] == ["instance.json"]
+
+
 def test_commands_work_beside_a_running_server_and_give_its_address(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with serving(data) as server:

@@ -16,8 +16,17 @@ from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.data_folder import DataFolderBusyError, Holder
 
 
-def settings_of(data: Path, environment: str = "test") -> Configuration:
-    return configuration.read({"KEYHOUSE_DATA": str(data), "KEYHOUSE_ENVIRONMENT": environment})
+POSTGRESQL = "postgresql://localhost/keyhouse"
+
+
+def settings_of(data: Path, environment: str = "test", *, database_url: str = "") -> Configuration:
+    return configuration.read(
+        {
+            "KEYHOUSE_DATA": str(data),
+            "KEYHOUSE_ENVIRONMENT": environment,
+            "KEYHOUSE_DATABASE_URL": database_url,
+        }
+    )
 
 
 def test_the_folder_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -114,6 +123,33 @@ def test_the_other_environment_is_refused(tmp_path: Path) -> None:
     assert (tmp_path / "instance.json").read_bytes() == before
 
 
+def test_an_index_on_the_other_kind_of_database_is_refused(tmp_path: Path) -> None:
+    for first, other, sentence in (
+        ("", POSTGRESQL, "on SQLite, and KEYHOUSE_DATABASE_URL names PostgreSQL; moving an index"),
+        (POSTGRESQL, "", "on PostgreSQL, and KEYHOUSE_DATABASE_URL is not set"),
+    ):
+        data = tmp_path / (first[:4] or "sqlite")
+        data.mkdir()
+        instance.ensure_instance(settings_of(data, database_url=first))
+        before = (data / "instance.json").read_bytes()
+        with pytest.raises(ConfigurationError, match=sentence):
+            instance.ensure_instance(settings_of(data, database_url=other))
+        with pytest.raises(ConfigurationError, match=sentence):
+            instance.mark_version(settings_of(data, database_url=other))
+        assert [path.name for path in data.iterdir()] == ["instance.json"]
+        assert (data / "instance.json").read_bytes() == before
+
+
+def test_a_mark_without_a_kind_of_database_gets_one_when_it_has_been_migrated(tmp_path: Path) -> None:
+    write_mark(tmp_path, __version__)
+    settings = settings_of(tmp_path, database_url=POSTGRESQL)
+    assert instance.ensure_instance(settings).database == ""
+    instance.mark_version(settings)
+    assert instance.ensure_instance(settings).database == "postgresql"
+    with pytest.raises(ConfigurationError, match="on PostgreSQL"):
+        instance.ensure_instance(settings_of(tmp_path))
+
+
 def test_a_newer_versions_folder_is_refused(tmp_path: Path) -> None:
     write_mark(tmp_path, "999.0")
     with pytest.raises(ConfigurationError, match=r"Keyhouse 999\.0, which is newer"):
@@ -125,7 +161,7 @@ def test_an_older_versions_folder_is_taken_over_when_it_has_been_migrated(tmp_pa
     settings = settings_of(tmp_path)
     assert instance.ensure_instance(settings).version == "0.0.1"
     instance.mark_version(settings)
-    assert instance.ensure_instance(settings) == instance.Instance("ab" * 16, "test", __version__)
+    assert instance.ensure_instance(settings) == instance.Instance("ab" * 16, "test", __version__, "sqlite")
 
 
 @pytest.mark.parametrize(

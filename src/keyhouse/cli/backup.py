@@ -105,7 +105,7 @@ def _manifest(settings: Configuration, database: Path, *, files: int, copied: in
         "version": __version__,
         "environment": settings.environment,
         "made_at": clock.format_instant(clock.now()),
-        "database": "sqlite" if settings.sqlite_path else "postgresql",
+        "database": settings.database_kind,
         "database_file": database.name,
         "database_sha256": digest_of(database),
         "files": files,

@@ -42,6 +42,10 @@ from keyhouse.storage import blobs
 from keyhouse.storage.local import LocalBlobs
 
 KEYS_LOST: Final = "its key was lost at a restore"
+_FIT: Final = {
+    "sqlite": "Leave KEYHOUSE_DATABASE_URL out; moving an index from SQLite to PostgreSQL is not built.",
+    "postgresql": "Name an empty PostgreSQL database by KEYHOUSE_DATABASE_URL; moving an index to SQLite is not built.",
+}
 
 
 class RestoreRefused(Refusal):
@@ -127,8 +131,11 @@ def _refuse_unfit(manifest: dict[str, Any], settings: Configuration) -> None:
         raise RestoreRefused(
             f"The backup is of the environment {environment}; this is {settings.environment}."
         )
-    if kind != ("sqlite" if settings.sqlite_path else "postgresql"):
-        raise RestoreRefused(f"The backup is of a {kind} database; KEYHOUSE_DATABASE_URL names another kind.")
+    if kind != settings.database_kind:
+        raise RestoreRefused(
+            f"The backup is of a {kind} database, and this would be a {settings.database_kind} one.",
+            fix=_FIT[kind],
+        )
 
 
 def _read_keys(path: Path, backup: Backup) -> bytes:

@@ -717,6 +717,11 @@ class Configuration:
         """Return the SQLite file, or None on PostgreSQL."""
         return None if self.database_url else self.data / "keyhouse.sqlite3"
 
+    @property
+    def database_kind(self) -> str:
+        """Return `sqlite` or `postgresql`."""
+        return "postgresql" if self.database_url else "sqlite"
+
 
 def read(environ: Mapping[str, str], options: Mapping[str, str] | None = None) -> Configuration:
     """Read all settings; `options` (by field) come from the command line and win.

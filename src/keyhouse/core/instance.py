@@ -1,11 +1,11 @@
-"""Which instance a data folder belongs to: its random id, its environment, the version that last used it."""
+"""Which instance a data folder belongs to: its random id, environment, kind of database, the version that last used it."""
 
 from __future__ import annotations
 
 import json
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ class Instance:
     id: str
     environment: str
     version: str
+    database: str = ""  # its kind, as `Configuration.database_kind`; empty in marks of before it was kept
 
     @property
     def shown_id(self) -> str:
@@ -46,7 +47,9 @@ def find_instance(data: Path) -> Instance | None:
     path = data / FILE_NAME
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        instance = Instance(str(body["id"]), str(body["environment"]), str(body["version"]))
+        instance = Instance(
+            str(body["id"]), str(body["environment"]), str(body["version"]), str(body.get("database", ""))
+        )
         Version(instance.version)
     except FileNotFoundError:
         return None
@@ -58,11 +61,12 @@ def find_instance(data: Path) -> Instance | None:
 def ensure_instance(settings: Configuration) -> Instance:
     """Return the mark of the configured data folder, making it where there is none; two at once end up with one.
 
-    Raises ConfigurationError when the folder belongs to the other environment or to a newer version, and as
-    `find_instance` does.
+    Raises ConfigurationError when the folder belongs to the other environment, to an index on the other kind of database or
+    to a newer version, and as `find_instance` does.
     """
     found = find_instance(settings.data) or _make(settings)
     _refuse_other_environment(found, settings)
+    _refuse_other_database(found, settings)
     _refuse_newer(found, settings)
     return found
 
@@ -70,8 +74,9 @@ def ensure_instance(settings: Configuration) -> Instance:
 def mark_version(settings: Configuration) -> None:
     """Write down that this version has brought the folder up to date (after its migrations)."""
     found = ensure_instance(settings)
-    if found.version != __version__:
-        _replace(settings.data / FILE_NAME, Instance(found.id, found.environment, __version__))
+    marked = replace(found, version=__version__, database=settings.database_kind)
+    if found != marked:
+        _replace(settings.data / FILE_NAME, marked)
 
 
 def read_instance_id() -> str:
@@ -87,17 +92,18 @@ def _shown_id(data: Path) -> str:
 def _make(settings: Configuration) -> Instance:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = settings.data / FILE_NAME
-    draft = _write_draft(path, Instance(secrets.token_hex(ID_BYTES), settings.environment, __version__))
+    made = Instance(secrets.token_hex(ID_BYTES), settings.environment, __version__, settings.database_kind)
+    draft = _write_draft(path, made)
     try:
         path.hardlink_to(draft)
     except FileExistsError:
         pass  # somebody else was first; theirs holds
     finally:
         draft.unlink()
-    made = find_instance(settings.data)
-    if made is None:
+    found = find_instance(settings.data)
+    if found is None:
         raise ConfigurationError(f"{path} was taken away while it was made.")
-    return made
+    return found
 
 
 def _replace(path: Path, instance: Instance) -> None:
@@ -127,6 +133,21 @@ def _refuse_other_environment(found: Instance, settings: Configuration) -> None:
             f"The data folder {settings.data} belongs to the environment {found.environment}, "
             f"and this is {settings.environment}; use another folder (KEYHOUSE_DATA)."
         )
+
+
+def _refuse_other_database(found: Instance, settings: Configuration) -> None:
+    """Refuse what would begin an empty index beside the one that is there: its files, keys and backups are of that one."""
+    if found.database in {"", settings.database_kind}:
+        return
+    if settings.database_kind == "sqlite":
+        raise ConfigurationError(
+            f"The index in {settings.data} is on PostgreSQL, and KEYHOUSE_DATABASE_URL is not set; "
+            f"give this command the settings that its server has."
+        )
+    raise ConfigurationError(
+        f"The index in {settings.data} is on SQLite, and KEYHOUSE_DATABASE_URL names PostgreSQL; moving an index from one to "
+        f"the other is not built. Leave KEYHOUSE_DATABASE_URL out, or begin a new index in another folder (KEYHOUSE_DATA)."
+    )
 
 
 def _refuse_newer(found: Instance, settings: Configuration) -> None:
