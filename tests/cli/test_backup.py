@@ -76,6 +76,21 @@ def test_the_second_backup_copies_only_what_is_new(filled: Place, elsewhere: Pla
     assert len(files_of(elsewhere)) == 3
 
 
+def test_a_restored_postgresql_knows_at_once_what_its_tables_hold(
+    filled: Place, elsewhere: Place, tmp_path: Path
+) -> None:
+    if not elsewhere.database_url:
+        pytest.skip("SQLite's copy has what it knew")
+    filled.keyhouse("backup", "backup")
+    restore(tmp_path / "backup", elsewhere, "--keys", filled.data / "keys.json")
+    with psycopg.connect(elsewhere.database_url) as connection:
+        known = connection.execute(
+            "SELECT relname FROM pg_class WHERE reltuples >= 0 AND relname = ANY(%s)",
+            [["projects_project", "projects_file", "audit_record"]],
+        ).fetchall()
+    assert len(known) == 3
+
+
 @pytest.mark.parametrize("point", ["backup.database-copied", "backup.blobs-copied"])
 def test_a_killed_backup_leaves_the_one_before_it_whole(
     point: str, filled: Place, elsewhere: Place, tmp_path: Path

@@ -48,8 +48,19 @@ def test_a_working_index_has_no_problem_and_is_reached_through_its_address(serve
     assert told["Reason phrases arrive, so twine can say why an upload is refused."] == "ok"
     assert told["There is no operator yet."] == "hint"
     assert {one["about"] for one in found} == {
-        "data folder", "disk", "database", "key file", "clock", "mail", "operators", "base URL", "proxy", "service",
+        "data folder", "disk", "settings", "database", "key file", "clock", "mail", "operators", "base URL", "proxy", "service",
     }  # fmt: skip
+
+
+def test_settings_that_the_running_server_does_not_have_are_named(served: Path) -> None:
+    code, found = examine(
+        served, KEYHOUSE_TRUSTED_PROXIES="10.0.0.1", KEYHOUSE_READS="private", KEYHOUSE_METRICS_TOKEN="a-secret-of-16-or-more"
+    )  # fmt: skip
+    told = next(one for one in found if one["about"] == "settings")
+    assert (code, told["grade"]) == (0, "hint")
+    names = "KEYHOUSE_READS, KEYHOUSE_TRUSTED_PROXIES, KEYHOUSE_METRICS_TOKEN"
+    assert f"has other values of {names}." in told["sentence"]
+    assert "a-secret" not in (served / "serve.lock").read_text()
 
 
 def test_what_is_wrong_on_the_machine_is_found(served: Path) -> None:

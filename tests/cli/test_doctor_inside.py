@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from tests.mail.smtp_server import make_certificate, running
 
 from keyhouse.accounts.models import User
@@ -20,7 +20,13 @@ from keyhouse.accounts.sessions import start_session
 from keyhouse.audit.models import Record, WorkRound
 from keyhouse.audit.services import record
 from keyhouse.cli import doctor_inside
-from keyhouse.cli.doctor_inside import check_cdn, check_clock, check_mail, check_operator_networks
+from keyhouse.cli.doctor_inside import (
+    check_cdn,
+    check_clock,
+    check_compiling,
+    check_mail,
+    check_operator_networks,
+)
 from keyhouse.cli.doctor_outside import check_name
 from keyhouse.core import clock, configuration, keys
 from keyhouse.core.actor import host
@@ -68,6 +74,22 @@ def test_a_wide_network_of_trusted_proxies_can_forge_where_operators_come_from()
 
 
 # ---- the clock
+
+
+def test_it_says_how_to_keep_postgresql_from_compiling_what_takes_milliseconds() -> None:
+    if connection.vendor != "postgresql":
+        assert list(check_compiling(configuration.current())) == []
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_jit_available()")
+        can_compile = cursor.fetchone()[0]
+        found = {}
+        for state in ("on", "off"):
+            cursor.execute(f"SET LOCAL jit = {state}")
+            found[state] = list(check_compiling(configuration.current()))
+    assert found["off"] == []
+    assert [one.grade for one in found["on"]] == (["hint"] if can_compile else [])
+    assert all("ALTER DATABASE" in (one.fix or "") for one in found["on"])
 
 
 def test_a_clock_that_stands_by_a_file_is_told(tmp_path: Path) -> None:

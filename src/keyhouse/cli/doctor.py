@@ -23,6 +23,7 @@ from keyhouse.core import instance
 from keyhouse.core.configuration import Configuration, ConfigurationError
 
 ON_THE_MACHINE: Final[tuple[Check, ...]] = (
+    doctor_machine.check_settings,
     doctor_machine.check_drive,
     doctor_machine.check_key_file,
     doctor_holdings.check_holdings,
@@ -30,6 +31,7 @@ ON_THE_MACHINE: Final[tuple[Check, ...]] = (
 )
 INSIDE: Final[tuple[Check, ...]] = (
     doctor_inside.check_database,
+    doctor_inside.check_compiling,
     doctor_inside.check_clock,
     doctor_inside.check_mail,
     doctor_inside.check_cdn,

@@ -37,6 +37,23 @@ def check_database(settings: Configuration) -> Iterator[Finding]:
         )
 
 
+def check_compiling(settings: Configuration) -> Iterator[Finding]:
+    """Look whether PostgreSQL compiles statements: for what takes milliseconds that costs more than it gains."""
+    from django.db import connection  # noqa: PLC0415 - Django is set up by now
+
+    if settings.sqlite_path is not None:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('jit')::bool AND pg_jit_available(), current_database()")
+        compiles, name = cursor.fetchone()
+        fix = f"As its owner: ALTER DATABASE {connection.ops.quote_name(name)} SET jit = off; then start the server anew."
+    if compiles:
+        sentence = (
+            "PostgreSQL may compile statements (`jit`), which can take ten times as long as what they ask."
+        )
+        yield hint("database", sentence, fix)
+
+
 def check_clock(settings: Configuration) -> Iterator[Finding]:
     """Compare this machine's clock with that of the database's and with what is written there already."""
     if settings.clock_file is not None:

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Final
 
 from keyhouse.cli.doctor_findings import Finding, hint, ok, problem
-from keyhouse.core import instance, keys
+from keyhouse.core import data_folder, instance, keys
 from keyhouse.core.configuration import Configuration, ConfigurationError
+from keyhouse.core.keys import KeyFileError
+from keyhouse.core.settings_told import differing
 
 _LEAST_FREE: Final = (
     2 * 2**30
 )  # bytes: some uploads of the largest size, and room for the database to tidy up
 _LEAST_SHARE: Final = 0.05
 _UNSYNCHRONISED: Final = 0x40  # STA_UNSYNC
+_MOST_NAMED: Final = 8  # settings
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 # shared memory of SQLite's write-ahead log doesn't reach over these
 _NETWORK_DRIVES: Final = frozenset(
@@ -163,4 +166,25 @@ class _Timex(ctypes.Structure):
         ("esterror", ctypes.c_long),
         ("status", ctypes.c_int),
         ("rest", ctypes.c_char * 512),
+    )
+
+
+def check_settings(settings: Configuration) -> Iterator[Finding]:
+    """Look whether a running server has the settings that this command has: all else is judged by these."""
+    holder = data_folder.find_holder(settings.data)
+    if holder is None or not holder.settings:
+        return
+    try:
+        names = differing(settings, holder.settings)
+    except KeyFileError:
+        return  # told by another check
+    if not names:
+        yield ok("settings", "The running server has the same.")
+        return
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    yield hint(
+        "settings",
+        f"The running server (process {holder.pid}) has other values of {', '.join(names[:_MOST_NAMED])}{more}.",
+        "What follows is judged by those of this command: give it the service's environment, as docs/operate/install.md"
+        " tells, or start the server anew where the settings are.",
     )

@@ -256,6 +256,7 @@ def _bring_up_to_date(backup: Backup, settings: Configuration, *, are_keys_lost:
     from keyhouse.core.actor import host  # noqa: PLC0415 - the same
 
     call_command("migrate", verbosity=0, interactive=False)
+    _count_rows()
     made_at = str(backup.manifest["made_at"])
     with transaction.atomic():
         ended = end_all_sessions()
@@ -267,6 +268,15 @@ def _bring_up_to_date(backup: Backup, settings: Configuration, *, are_keys_lost:
         }
         record("host.command", by=host(), details=details)
     return {"made_at": made_at, "files": backup.manifest["files"], "sessions_ended": ended, **lost}
+
+
+def _count_rows() -> None:
+    """Let PostgreSQL learn what its tables hold: a dump tells it nothing, and until autovacuum comes by it plans as if blind."""
+    from django.db import connection  # noqa: PLC0415 - Django is set up only now
+
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
 
 
 def _end_what_died(settings: Configuration) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from keyhouse.cli.listening import CannotListenError, listen
 from keyhouse.core import configuration, data_folder, logs
 from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.data_folder import DataFolderBusyError, Hold, Holder
+from keyhouse.core.settings_told import digests_of
 from keyhouse.publishing.attestations.errors import TrustedRootDamaged
 from keyhouse.publishing.attestations.verifying import require_roots
 
@@ -89,7 +90,7 @@ def serve(wishes: Wishes, data: str | None) -> None:
         preparation.prepare(settings)
         announcement.former_keys(settings)  # which may stop the start
         if hold is not None:
-            hold.tell(Holder(os.getpid(), settings.base_url))
+            hold.tell(Holder(os.getpid(), settings.base_url, digests_of(settings)))
         _run(wishes, settings, sockets)
 
 

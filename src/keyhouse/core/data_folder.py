@@ -7,9 +7,9 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Final
 
@@ -27,10 +27,11 @@ class DataFolderBusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The server that holds a data folder: its process and the address people use."""
+    """The server that holds a data folder: its process, the address people use, digests of its settings (`settings_told`)."""
 
     pid: int
     base_url: str
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def make(data: Path) -> None:
@@ -110,6 +111,6 @@ def _read_holder(file: IO[str]) -> Holder | None:
     file.seek(0)
     try:
         body = json.load(file)
-        return Holder(int(body["pid"]), str(body["base_url"]))
+        return Holder(int(body["pid"]), str(body["base_url"]), dict(body.get("settings") or {}))
     except (ValueError, KeyError, TypeError):
         return None

@@ -67,6 +67,13 @@ def test_names_are_read_from_both_forms() -> None:
     ) == ["alpha"]
 
 
+def test_a_list_of_another_major_version_is_refused() -> None:
+    with pytest.raises(SourcePageInvalid, match=r"version '2\.0' of the API"):
+        pages.read_names(
+            b'{"meta": {"api-version": "2.0"}, "projects": [{"name": "alpha"}]}', "application/json", URL
+        )
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"[]", b"{", b'{"files": {}}', b"\xff\xfe", b"[" * 200_000, b'{"files": ' + b"9" * 10_000 + b"}",

@@ -35,9 +35,10 @@ from keyhouse.projects.models import File, IndexPage, Project, Release, Role
 from keyhouse.projects.services import publish_file
 from keyhouse.publishing.importing import running, services
 from keyhouse.publishing.importing.client import Patience
-from keyhouse.publishing.importing.errors import ImportStopped
+from keyhouse.publishing.importing.errors import ImportStopped, SourceEmpty
 from keyhouse.publishing.importing.fetching import Bench, fetch_together
 from keyhouse.publishing.importing.judging import Came, Errand, Job, take_all
+from keyhouse.publishing.importing.names import Wanted
 from keyhouse.publishing.importing.offers import Offer, Offered
 from keyhouse.publishing.importing.owners import Line, Owners
 from keyhouse.publishing.importing.rows import Row
@@ -201,6 +202,16 @@ def test_what_harms_is_refused_with_leniency_too(folder: Path, bring_in: Run) ->
         "ee": "metadata-direct-url", "ff": "sdist-top-folder", "json": "name-refused", "keyh0use": "name-refused",
     }  # fmt: skip
     assert (Project.objects.count(), File.objects.count(), stored()) == (0, 0, [])
+
+
+def test_a_folder_with_nothing_in_it_is_hardly_the_one_that_was_meant(folder: Path, bring_in: Run) -> None:
+    (folder / "README.txt").write_text("not mounted")
+    with pytest.raises(SourceEmpty, match="No project is there"):
+        bring_in(folder)
+    build_wheel(folder)
+    with pytest.raises(SourceEmpty, match="None of the 1 projects there is wanted"):
+        bring_in(folder, wanted=Wanted(include=["alphabet-*"]))
+    assert Project.objects.count() == 0
 
 
 def test_a_project_needs_an_owner_unless_it_is_said_that_it_has_none(folder: Path, bring_in: Run) -> None:
@@ -716,6 +727,12 @@ def test_an_index_in_html_behind_its_front_page_comes_too(site: Site, bring_in: 
     site.page(f"/packages/{wheel.name}", wheel.read_bytes())
     assert outcomes(bring_in(site.url, QUICK)[1]) == {wheel.name: "imported"}
     assert outcomes(bring_in(site.url, QUICK)[1]) == {wheel.name: "here"}
+
+
+def test_a_page_to_sign_in_at_is_no_index(site: Site, bring_in: Run) -> None:
+    site.page("/simple/", "<title>Sign in</title><form action='/login'><input name='password'></form>")
+    with pytest.raises(SourceEmpty, match="No project is there"):
+        bring_in(f"{site.url}/simple/", QUICK)
 
 
 def test_an_index_that_lies_is_not_believed(site: Site, bring_in: Run, tmp_path: Path) -> None:

@@ -17,6 +17,14 @@ class SourceUnusable(ImportRefused):
     fix = "Name a folder of distribution files, a bandersnatch tree, or the address of an index."
 
 
+class SourceEmpty(ImportRefused):
+    """The source can be read, and lists no project, or none that is wanted: it is hardly the one that was meant."""
+
+    code = "source-empty"
+    sentence = "No project is there."
+    fix = "Look at the folder or address, which may be a page to sign in at, and at --include and --exclude."
+
+
 class SourceUnanswered(ImportRefused):
     """The source doesn't answer, answers too slowly, or breaks off."""
 

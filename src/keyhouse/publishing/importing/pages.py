@@ -35,10 +35,11 @@ def is_json(content_type: str) -> bool:
 def read_names(body: bytes, content_type: str, url: str) -> list[str]:
     """Return the names of the projects on a root list; raises SourcePageInvalid."""
     if is_json(content_type):
-        projects = _list(_document(body), "projects")
+        document = _document(body)
+        _check_version(document)
         return [
             entry["name"]
-            for entry in projects
+            for entry in _list(document, "projects")
             if isinstance(entry, dict) and isinstance(entry.get("name"), str)
         ]
     page = read_html(body, url)

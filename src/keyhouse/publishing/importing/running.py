@@ -25,7 +25,7 @@ from keyhouse.core.errors import Refusal
 from keyhouse.distfiles.names import normalise
 from keyhouse.distfiles.rules import Rules
 from keyhouse.publishing.importing import services, standing
-from keyhouse.publishing.importing.errors import ImportStopped, SourcePageInvalid
+from keyhouse.publishing.importing.errors import ImportStopped, SourceEmpty, SourcePageInvalid
 from keyhouse.publishing.importing.fetching import (
     Bench,
     Fetched,
@@ -155,9 +155,16 @@ class Import:
         return self.totals
 
     def _wanted(self) -> list[str]:
-        """Return the names that are wanted, each project once."""
+        """Return the names that are wanted, each project once; raises SourceEmpty where there is none.
+
+        An empty folder is rather a volume that isn't there, an empty page one to sign in at; nobody means to import nothing.
+        """
         named = {normalise(name) if is_project_name(name) else name: name for name in self._source.names()}
         wanted = [name for key, name in named.items() if self._orders.wanted.has(key)]
+        if not wanted:
+            raise SourceEmpty(
+                f"None of the {len(named)} projects there is wanted." if named else "No project is there."
+            )
         self.expected = len(wanted)
         return wanted
 

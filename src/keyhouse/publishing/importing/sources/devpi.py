@@ -23,6 +23,7 @@ VERSION_HEADER: Final = "x-devpi-api-version"
 _JSON: Final = "application/json"
 _FILE: Final = "releasefile"
 _LONGEST_NAME: Final = 50
+_FIX: Final = "Name one index of it: https://HOST/USER/INDEX."
 
 
 class DevpiIndex:
@@ -73,7 +74,7 @@ class DevpiIndex:
             raise SourceUnusable(f"There is no {shown(url, 120)}.")
         document = pages.read_document(page.body)
         if document.get("type") != kind or not isinstance(document.get("result"), dict):
-            raise SourcePageInvalid(f"{shown(url, 120)} is no page of devpi.")
+            raise SourcePageInvalid(f"{shown(url, 120)} is no page of devpi.", fix=_FIX)
         result: dict[str, Any] = document["result"]
         return result
 
