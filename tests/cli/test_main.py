@@ -64,7 +64,9 @@ def test_an_older_versions_index_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [("backup", "backups"), ("serve", "--port", "0"), ("user", "list")])
-def test_a_command_without_its_servers_database_makes_no_second_one(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_command_without_its_servers_database_makes_no_second_one(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
     mark = {"id": "00", "environment": "test", "version": __version__, "database": "postgresql"}
     (tmp_path / "instance.json").write_text(json.dumps(mark))
     done = keyhouse(*words, KEYHOUSE_DATA=str(tmp_path))

@@ -15,7 +15,6 @@ from keyhouse.core import configuration, data_folder, instance
 from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.data_folder import DataFolderBusyError, Holder
 
-
 POSTGRESQL = "postgresql://localhost/keyhouse"
 
 

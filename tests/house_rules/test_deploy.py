@@ -24,9 +24,7 @@ def test_settings_in_it_exist(path: Path) -> None:
 
 
 def test_what_the_image_copies_is_in_the_repository_and_let_in() -> None:
-    let_in = {
-        line[1:] for line in (ROOT / ".containerignore").read_text().splitlines() if line.startswith("!")
-    }
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
     copied = re.findall(r"^COPY (?!--from)(.+) \S+$", (ROOT / "Containerfile").read_text(), re.MULTILINE)
     named = {name for line in copied for name in line.split()}
     assert named == let_in

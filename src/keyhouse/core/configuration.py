@@ -191,7 +191,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "database_url",
         "",
-        "`postgresql://…`; empty: SQLite in the data folder",
+        "`postgresql://…`; empty: SQLite in the data folder; an index that is there can't change it",
         _url("postgresql", "postgres"),
         is_secret=True,
     ),
