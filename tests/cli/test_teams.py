@@ -214,6 +214,13 @@ def test_a_team_that_owns_a_critical_project_does_so_until_a_wait_is_over(
     at, after = until(), words[3] if words[3:] else "none"
     for _ in range(2):
         assert roles.told(*words)["waits_until"] == at
+    again = {"project": "alpha", "team": "Core", "role": "owner", "becomes": after, "waits_until": at}
+    assert roles.told("give", "alpha", "core", "owner") == again, "which takes nothing back"
+    what = f"{after} of alpha" if words[3:] else "without a role in alpha"
+    assert roles.printed("give", "alpha", "core", "owner") == (
+        f"The team Core is owner of alpha already, and what waits goes on: it is {what} from {at} on."
+        " `keyhouse project teams keep alpha core` takes that back.\n"
+    )
     (row,) = roles.lines("alpha")
     assert (row["role"], row["changes_at"], row["becomes"]) == ("owner", at, after)
     assert f"{after} from {at}" in roles.printed("alpha")

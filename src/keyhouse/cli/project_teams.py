@@ -73,9 +73,27 @@ def give(name: str, team: str, role: str, *, as_json: bool) -> None:
       keyhouse project teams give alpha core owner
     """  # noqa: D301 - \b is click's own mark
     given = organizing.set_team_role(normalise(name), team, role, by=host())
-    waits_until = given.ends_at if given.kind != role else None
     row = {"project": normalise(name), "team": given.team.name, "role": role}
-    tell_ended(row, f"The team {given.team.name} is {role} of {name}", waits_until, as_json=as_json)
+    if given.kind == role and given.ends_at is not None:
+        tell(row | _waiting(given), _waits_on(given, name), as_json=as_json)
+        return
+    tell_ended(row, f"The team {given.team.name} is {role} of {name}", given.ends_at, as_json=as_json)
+
+
+def _waiting(role: TeamRole) -> dict[str, object]:
+    """Return what waits for a team's role, and until when, as the list has it and as other answers have it."""
+    line = role_row(role)
+    return {"becomes": line["becomes"], "waits_until": line["changes_at"]}
+
+
+def _waits_on(role: TeamRole, name: str) -> str:
+    """Say that a team has that role already, and that what waits for it isn't taken back by saying so again."""
+    team, waiting = role.team.name, _waiting(role)
+    what = f"{role.ends_as} of {name}" if role.ends_as else f"without a role in {name}"
+    return (
+        f"The team {team} is {role.kind} of {name} already, and what waits goes on: it is {what} from"
+        f" {waiting['waits_until']} on. `keyhouse project teams keep {name} {role.team.normalized_name}` takes that back."
+    )
 
 
 @command.command()

@@ -27,6 +27,8 @@ from keyhouse.audit.models import Record
 from keyhouse.core import belongings, clock, faults
 from keyhouse.core.actor import NOBODY, Actor, host
 from keyhouse.core.errors import Refusal, RoleRequired, SignInRequired
+from keyhouse.mail.contents import unseal
+from keyhouse.mail.letters import render_text
 from keyhouse.mail.models import Mail
 from keyhouse.mandate import queries, services
 from keyhouse.mandate.adoption import read_adoption
@@ -90,6 +92,11 @@ def weak(user: User) -> Actor:
 
 def mailed(kind: str) -> list[str]:
     return sorted(Mail.objects.filter(kind=kind).values_list("address", flat=True))
+
+
+def texts(kind: str) -> list[str]:
+    rows = Mail.objects.filter(kind=kind)
+    return [" ".join(render_text(unseal(one.content_sealed, one.address)).split()) for one in rows]
 
 
 def records(action: str) -> int:
@@ -183,6 +190,31 @@ def test_s6_who_owns_it_with_others_by_then_leaves_it_as_it_is(ada: User, clocke
     assert Project.objects.get().status == "active"
     assert Role.objects.get().user == bob
     assert mailed("laid-down") == ["bob@example.org"]
+
+
+def test_s6_whoever_lays_down_what_is_deprecated_is_told_that_this_ends_it(
+    ada: User, clocked: SetClock
+) -> None:
+    acme = organizations.create_organization("acme", by=host(), owners=[ada])
+    populating.add_members(acme, {make_user("bob"): "member"}, by=host())
+    create_project_in("acme", "beta", by=host())
+    create_project_in("acme", "gamma", by=host())
+    Project.objects.filter(name="beta").update(status="deprecated", successor="gamma")
+    visit = Visit(ada, "password")
+    visit.get(PAGE)
+    assert visit.text.count("where it is deprecated, that ends, with the successor that it names") == 2
+    visit.post(f"{PAGE}organization/acme/lay-down/")
+    said = "Where it is deprecated, that ends, with the successor that it names."
+    assert [said in text for text in texts("laying-down")] == [True, True]
+    clocked(NOW + laying_down.WAIT)
+    assert laying_down.carry_out_due(clock.now()) == 1
+    beta = Project.objects.get(name="beta")
+    assert (beta.status, beta.successor) == ("archived", "")
+    (mail,) = texts("laid-down")
+    assert "Archived, since nobody owns it: beta, gamma." in mail
+    assert "Deprecated no longer, and without a successor from now on: beta." in mail
+    details = Record.objects.filter(action=laying_down.LAY_DOWN_ORGANIZATION).order_by("-id")[0].details
+    assert (details["archived"], details["undeprecated"]) == ("beta, gamma", "beta")
 
 
 @pytest.mark.parametrize("state", ["frozen", "suspended"])

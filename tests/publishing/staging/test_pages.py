@@ -78,6 +78,27 @@ def test_what_can_not_be_published_says_why_and_has_no_button(
     assert answer.status_code == 403
 
 
+def test_a_release_in_quarantine_takes_no_staged_files_and_offers_none(
+    stage: Stage, project: Project, ada: Actor
+) -> None:
+    stage()
+    Release.objects.create(
+        project=project, version="2", created_at=clock.now(), is_quarantined=True, quarantine_reason="Odd <b>"
+    )
+    for path in (LIST, PUBLISH):
+        page = text_of(get(path, ada))
+        assert "It can't be published now" in page
+        assert "Reason: Odd &lt;b&gt;" in page
+        assert DISCARD in page
+        assert ">Publish</button>" not in page
+        assert "Look and publish" not in page
+    refused = post(PUBLISH, ada, {"version": "2.0", "seen": seen(project)})
+    assert text_of(refused).startswith("release-quarantined: ")
+    Release.objects.update(is_quarantined=False)
+    assert "Look and publish" in text_of(get(LIST, ada))
+    assert ">Publish</button>" in text_of(get(PUBLISH, ada))
+
+
 def test_discard(stage: Stage, project: Project, ada: Actor) -> None:
     stage()
     assert WHEEL in text_of(get(DISCARD, ada))

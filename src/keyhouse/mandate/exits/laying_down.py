@@ -6,6 +6,7 @@ what has no owner is archived. Nobody becomes an owner by it; operators can look
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -21,6 +22,7 @@ from keyhouse.core.actor import Actor, job
 from keyhouse.mail.letters import Letter
 from keyhouse.mandate.exits import letters
 from keyhouse.mandate.exits.errors import LaidDownOver, OwnedByOthers
+from keyhouse.mandate.exits.letters import Archived
 from keyhouse.mandate.exits.models import LayingDown
 from keyhouse.mandate.exits.scope import tell_after
 from keyhouse.organizations import membership
@@ -36,7 +38,7 @@ from keyhouse.projects.collaborators.models import FormerRole
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.life_cycle.services import archive_in
 from keyhouse.projects.models import Project, Role
-from keyhouse.projects.rules import OWNER, QUARANTINED
+from keyhouse.projects.rules import DEPRECATED, OWNER, QUARANTINED
 
 LAY_DOWN: Final = "collaborator.lay-down"
 LAY_DOWN_ORGANIZATION: Final = "organization.lay-down"
@@ -217,9 +219,9 @@ def _end_project(row: LayingDown, now: datetime) -> bool:
         return True
     is_alone = not ending.has_other_owner(project, role)
     by = job(JOB)
-    is_archived = is_alone and archive_in(project, REASON)
+    archived = _archive([project] if is_alone else [])
     ending.end_role(project, role, ending.NOTHING, FormerRole.How.LEFT, found.user_id, now)
-    _finish(found, told, (project.name,) if is_archived else (), by, now)
+    _finish(found, told, archived, by, now)
     return True
 
 
@@ -243,9 +245,17 @@ def _end_membership(row: LayingDown, now: datetime) -> bool:
     if member is None:
         return True
     membership.end_membership(organization, member)
-    archived = tuple(one.name for one in held if not _has_owner(one) and archive_in(one, REASON))
+    archived = _archive(one for one in held if not _has_owner(one))
     _finish(found, told, archived, job(JOB), now)
     return True
+
+
+def _archive(held: Iterable[Project]) -> tuple[Archived, ...]:
+    """Archive these locked projects, and return those that were not archived."""
+    before = [(one, one.status == DEPRECATED) for one in held]
+    return tuple(
+        Archived(one.name, was_deprecated) for one, was_deprecated in before if archive_in(one, REASON)
+    )
 
 
 def _has_owner(project: Project) -> bool:
@@ -261,8 +271,12 @@ def _find_due(row: LayingDown, now: datetime) -> LayingDown | None:
     return found
 
 
-def _finish(row: LayingDown, told: set[int], archived: tuple[str, ...], by: Actor, now: datetime) -> None:
-    _record(row, by, is_done=True, archived=", ".join(archived))
+def _finish(
+    row: LayingDown, told: set[int], archived: tuple[Archived, ...], by: Actor, now: datetime
+) -> None:
+    undeprecated = ", ".join(one.name for one in archived if one.was_deprecated)
+    more = {"undeprecated": undeprecated} if undeprecated else {}
+    _record(row, by, is_done=True, archived=", ".join(one.name for one in archived), **more)
     tell_others(told, letters.laid_down(row, archived), now)
     tell_after(row.user, f"the {row.kind} {row.normalized_name}", now)
     faults.reach("exit.laid-down")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import NamedTuple
 
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock
@@ -64,7 +65,8 @@ def will_be_laid_down(row: LayingDown) -> Letter:
         (
             Text(
                 f"{row.user.username} is the only owner of the {row.kind} {row.normalized_name} and gives it up. What then "
-                "has no owner is archived: it can be installed as before, and takes no new files."
+                "has no owner is archived: it can be installed as before, and takes no new files. Where it is deprecated, "
+                "that ends, with the successor that it names."
             ),
             Facts((("Takes effect at", clock.format_second(row.due_at)),)),
             Text("Until then the owner can take it back, or hand it over, on the page about ways out:"),
@@ -82,11 +84,21 @@ def taken_up(row: LayingDown) -> Letter:
     )
 
 
-def laid_down(row: LayingDown, archived: tuple[str, ...]) -> Letter:
+class Archived(NamedTuple):
+    """A project that was archived for want of an owner, and whether that ended its deprecation."""
+
+    name: str
+    was_deprecated: bool
+
+
+def laid_down(row: LayingDown, archived: tuple[Archived, ...]) -> Letter:
     """Return the notice to the others that it has happened."""
     text = f"{row.user.username} owns the {row.kind} {row.normalized_name} no more."
     if archived:
-        text += f" Archived, since nobody owns it: {', '.join(archived)}."
+        text += f" Archived, since nobody owns it: {', '.join(one.name for one in archived)}."
+    ended = [one.name for one in archived if one.was_deprecated]
+    if ended:
+        text += f" Deprecated no longer, and without a successor from now on: {', '.join(ended)}."
     return Letter("laid-down", f"{row.user.username} has laid down {row.normalized_name}", (Text(text),))
 
 

@@ -10,6 +10,8 @@ from django.shortcuts import render
 
 from keyhouse.core import actions, clock
 from keyhouse.projects.models import Project, Release
+from keyhouse.projects.queries import held_releases
+from keyhouse.projects.rules import KnownRelease, find_equal_release
 from keyhouse.projects.visiting import actor_of, context_of, project_of, readable, sent
 from keyhouse.publishing.staging import origin, queries, services
 from keyhouse.publishing.staging.errors import StagedMissing
@@ -38,6 +40,7 @@ class Shown:
 
     release: StagedRelease
     files: list[ShownFile]
+    quarantined: KnownRelease | None  # what it would be published into, which takes no files now
 
     @property
     def is_blocked(self) -> bool:
@@ -47,7 +50,8 @@ class Shown:
 
 def _shown(project: Project, release: StagedRelease) -> Shown:
     files = queries.files_of(release)
-    return Shown(release, [ShownFile(one, origin.find_objection(project, one)) for one in files])
+    held = find_equal_release(held_releases(project.pk), release.version)
+    return Shown(release, [ShownFile(one, origin.find_objection(project, one)) for one in files], held)
 
 
 @actions.classified(GET="project.manage")
