@@ -18,6 +18,7 @@ from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, Action
 from keyhouse.core.actor import SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import Mandate
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Notice, Object, Person
+from keyhouse.mandate.once import Once
 from keyhouse.mandate.pauses import elapsed
 from keyhouse.mandate.rules import (
     FOUNDING,
@@ -31,6 +32,7 @@ from keyhouse.mandate.rules import (
 )
 from keyhouse.mandate.selectors import (
     Cohort,
+    Everyone,
     HasRole,
     JoinedFrom,
     Named,
@@ -122,13 +124,13 @@ def group_people(
     Notices count as delivered at the next full hour, so that those delivered in one hour stay together.
     """
     groups: dict[Any, Group] = {}
-    announced = {policy.mandate.announced_at for policy in policies}
+    announced, sets = {policy.mandate.announced_at for policy in policies}, _Sets(policies)
     for one in people:
         facts = _rounded(one, announced)
         names = _classes_of_names(facts, policies)
         times = tuple(_deadlines(facts, policy) for policy in policies)
         held = _classes_of_tokens((tokens or {}).get(facts.person.id, ()), policies)
-        key = (_about_person(facts, policies), times, frozenset(names), frozenset(held))
+        key = (_about_person(facts, sets), times, frozenset(names), frozenset(held))
         group = groups.get(key)
         if group is None:
             objects = (None, *names.values())
@@ -151,7 +153,7 @@ def _rounded(facts: Facts, announced: Iterable[datetime]) -> Facts:
 def likeness(facts: Facts, policies: Sequence[Policy]) -> Any:
     """Return what these policies see in somebody; people of whom that is equal get the same decisions and deadlines."""
     times = tuple(_deadlines(facts, policy) for policy in policies)
-    return _about_person(facts, policies), times, frozenset(_classes_of_names(facts, policies))
+    return _about_person(facts, _Sets(policies)), times, frozenset(_classes_of_names(facts, policies))
 
 
 def _next_hour(at: datetime, announced: Iterable[datetime]) -> datetime:
@@ -161,26 +163,67 @@ def _next_hour(at: datetime, announced: Iterable[datetime]) -> datetime:
     return at if any(at < one <= later for one in announced) else later
 
 
-def _about_person(facts: Facts, policies: Sequence[Policy]) -> tuple[Any, ...]:
-    person, view = facts.person, View(facts.person, facts.authority)
-    gained = [
-        View(
-            person,
-            (*facts.authority, *(Authority(kind, "", role, None, "prospective") for role in roles)),
-        )
-        for kind, roles in _GAINED
-    ]
+def _about_person(facts: Facts, sets: _Sets) -> tuple[Any, ...]:
+    person = facts.person
     return (
         person.state,
         person.verified_email,
         person.factors,
         person.has_device_bound,
         not NEEDING_FACTOR.isdisjoint(person.roles),
-        tuple(tuple(_memberships(one.mandate, seen) for seen in (view, *gained)) for one in policies),
+        sets.of(facts),
         frozenset(facts.exemptions) if facts.exemptions else frozenset(),
     )
 
 
+class _Sets:
+    """In which of the sets that some policies name people are, now and by what an act can give them.
+
+    Worked out once for all who look alike to the sets; where one tells people apart by themselves, for each.
+    """
+
+    def __init__(self, policies: Sequence[Policy]) -> None:
+        self._policies = policies
+        self._known: dict[Any, tuple[Any, ...]] = {}
+
+    @Once
+    def _leaves(self) -> list[Selector]:
+        named = (one for policy in self._policies for one in _selectors(policy.mandate))
+        return [leaf for one in named for leaf in leaves(one)]
+
+    @Once
+    def _is_by_roles(self) -> bool:
+        """Tell whether these sets see nothing in somebody but the roles they have, and where."""
+        return all(isinstance(leaf, _BY_ROLES) for leaf in self._leaves)
+
+    @Once
+    def _names(self) -> frozenset[str]:
+        named = (leaf.names for leaf in self._leaves if isinstance(leaf, OfProjects | OfOrganizations))
+        return frozenset().union(*named)
+
+    def of(self, facts: Facts) -> tuple[Any, ...]:
+        """Return of each policy in which sets somebody is."""
+        if not self._is_by_roles:
+            return self._work_out(facts)
+        view, names = View(facts.person, facts.authority), self._names
+        where = (view.projects & names, view.organizations & names) if names else ()
+        key = view.roles, view.criteria, where
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._work_out(facts)
+        return found
+
+    def _work_out(self, facts: Facts) -> tuple[Any, ...]:
+        person, authority = facts.person, facts.authority
+        gained = [
+            View(person, (*authority, *(Authority(kind, "", role, None, "prospective") for role in roles)))
+            for kind, roles in _GAINED
+        ]
+        views = (View(person, authority), *gained)
+        return tuple(tuple(_memberships(one.mandate, seen) for seen in views) for one in self._policies)
+
+
+_BY_ROLES: Final = (Everyone, HasRole, OfProjects, OfOrganizations, OfCriticalProjects)
 # What an act can give before it is done: a first upload, an invitation into a project, an organization, one into that.
 _GAINED: Final = (
     ("project", ("owner",)),
@@ -464,7 +507,7 @@ _Standing = tuple[Person, tuple[Authority, ...]]
 
 def _standings(policies: Sequence[Policy], cuts: Sequence[datetime], effort: Effort) -> Iterator[_Standing]:
     """Yield persons with what they may do, one of all those that no selector and no rule tells apart."""
-    named, seen = _named(policies), set[Any]()
+    named, seen, sets = _named(policies), set[Any](), _Sets(policies)
     ids = _ids_by_cohort([leaf for leaf in named if isinstance(leaf, Cohort)])
     users = ["", *_one_of_each([leaf.names for leaf in named if isinstance(leaf, Named)])]
     for traits, id_, user, joined in product(_mixes(_traits(named)), ids, users, cuts):
@@ -473,7 +516,7 @@ def _standings(policies: Sequence[Policy], cuts: Sequence[datetime], effort: Eff
         roles = tuple(trait for trait in traits if isinstance(trait, str))
         authority = tuple(trait for trait in traits if isinstance(trait, Authority))
         facts = Facts(Person(id_, joined, roles=roles, name=user), Asking("session"), "", authority)
-        key = (joined, _about_person(facts, policies), frozenset(_classes_of_names(facts, policies)))
+        key = (joined, _about_person(facts, sets), frozenset(_classes_of_names(facts, policies)))
         if key not in seen:
             seen.add(key)
             yield facts.person, authority
