@@ -37,6 +37,7 @@ PLATFORMS = ("manylinux_2_17_x86_64", "macosx_11_0_arm64", "win_amd64")
 REQUIREMENTS = 40
 PARAGRAPHS = 50  # of the description, 17 kB in all
 ROUNDS = 200
+SETTLING = 20  # seconds until the lists of all projects are rendered anew after what was published last
 GOAL_FOUND = 50  # milliseconds until the first results
 GOAL_PAGE = (20, 60)  # milliseconds, p50 and p99
 POSTGRESQL = "postgresql://postgres@127.0.0.1:5432"
@@ -110,6 +111,7 @@ def _measure(title: str, environment: Mapping[str, str]) -> str:
         cookie, token = _prepare(folder, environment)
         with keyhouse(folder, token, **environment) as server:
             _publish(server, Path(name))
+            time.sleep(SETTLING)
             scan = _scanner(folder, environment)
             found = [Case(name, _search_of(ask), ask) for name, ask in QUERIES.items()]
             found += [

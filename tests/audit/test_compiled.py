@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from keyhouse.accounts.models import Email, Session, User
 from keyhouse.accounts.sessions import start_session
 from keyhouse.audit.compiled import Asked, Compiled, HowMany, asked_number
+from keyhouse.audit.statements import run_planned
 from keyhouse.core import clock
 
 pytestmark = [pytest.mark.database, pytest.mark.django_db]
@@ -156,5 +157,5 @@ def test_what_is_planned_anew_finds_the_same() -> None:
 
     keys = [*User.objects.values_list("pk", flat=True)]
     for some in (keys, keys[:1], [*keys[1:], 2**40]):
-        found = Compiled(build, keeps_plan=False).rows(*some, shape=(len(some),))
+        found = Compiled(build, run=run_planned).rows(*some, shape=(len(some),))
         assert {one.pk for one in found} == {*some} & {*keys}

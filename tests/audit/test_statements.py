@@ -66,6 +66,39 @@ def test_nothing_is_asked_inside_a_transaction_that_is_to_be_rolled_back() -> No
             statements.select("SELECT id FROM accounts_user")
 
 
+def test_by_one_plan_everything_is_as_it_is_else() -> None:
+    User.objects.create(username="ada", joined_at=clock.now())
+    asked = "SELECT username FROM accounts_user WHERE username = %s"
+    for _ in range(8):
+        assert statements.select_by_one_plan(asked, "ada") == [("ada",)]
+        assert statements.select_by_one_plan(asked, "bob") == []
+    with pytest.raises((OperationalError, ProgrammingError)), transaction.atomic():
+        statements.select_by_one_plan("SELECT 1 FROM no_such_table WHERE 1 = %s", 1)
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(TransactionManagementError):
+            statements.select_by_one_plan(asked, "ada")
+    with CaptureQueriesContext(connection) as captured:
+        statements.select_by_one_plan(asked, "ada")
+    assert len(captured) == 1
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="PostgreSQL only keeps plans")
+def test_one_plan_is_made_for_what_asks_for_it_and_for_nothing_else() -> None:
+    told = "SELECT generic_plans, custom_plans FROM pg_prepared_statements WHERE statement LIKE %s"
+    for turn in range(8):
+        statements.select_by_one_plan("SELECT 1 FROM accounts_user WHERE id = %s AND id <> -1", 1000 + turn)
+        statements.select("SELECT 1 FROM accounts_user WHERE id = %s AND id <> -2", 1000 + turn)
+    ((generic, custom),) = statements.select(told, "%-1")
+    assert generic >= 5
+    assert custom == 0
+    ((_, custom),) = statements.select(told, "%-2")
+    assert custom == 5  # as PostgreSQL tries each before it keeps one
+    with pytest.raises(ProgrammingError), transaction.atomic():
+        statements.select_by_one_plan("SELECT 1 FROM no_such_table WHERE 1 = %s", 1)
+    assert statements.find_value("SELECT current_setting('plan_cache_mode')") == "auto"
+
+
 def test_what_is_rolled_back_is_gone() -> None:
     User.objects.create(username="ada", joined_at=clock.now())
     with transaction.atomic():

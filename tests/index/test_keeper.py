@@ -3,11 +3,13 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import zstandard
+from django.db import connection, transaction
 
 from keyhouse.core import configuration
 from keyhouse.index import keeper as keeper_module
@@ -96,6 +98,31 @@ def test_an_older_rendering_never_replaces_a_newer_one(keeper: Keeper, index: An
     with keeper._database.transaction() as ask:
         ask(keeper_module._STORE, keeper_module._row(ROOT, "json", old.forms["json"], old))
     assert b"beta" in bytes(_page("root", "", "json").body)
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="there transactions that write take turns")
+def test_who_changes_several_pages_never_waits_in_a_circle(keeper: Keeper, index: Any) -> None:
+    """An upload changes a project's pages in an order of its own, and of two who wait for each other one is refused."""
+    index.publish()
+    keeper.settle()
+    IndexPage.objects.update(gzip=None, zstd=None)
+    keeper._seen = None
+    first, second = IndexPage.objects.filter(kind="simple").order_by("pk")
+    working = threading.Thread(target=keeper.settle)
+    with transaction.atomic():
+        IndexPage.objects.filter(pk=second.pk).update(etag="changed")
+        working.start()
+        deadline = time.monotonic() + 60
+        while not (is_free := _has_forms(first)) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        IndexPage.objects.filter(pk=first.pk).update(etag="changed")
+    working.join()
+    assert is_free
+    assert _has_forms(second)
+
+
+def _has_forms(page: IndexPage) -> bool:
+    return IndexPage.objects.filter(pk=page.pk, gzip__isnull=False, zstd__isnull=False).exists()
 
 
 def test_two_keepers_take_turns(keeper: Keeper, index: Any) -> None:

@@ -18,6 +18,7 @@ from keyhouse.core.actions import Action, Thing
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal, RoleRequired
 from keyhouse.projects import pages, services, verification
+from keyhouse.projects.changing import settled
 from keyhouse.projects.errors import ContentExists, FileExists, NameRefused, ProjectNotFound
 from keyhouse.projects.life_cycle import deleting, restoring, sweeping
 from keyhouse.projects.life_cycle import services as life_cycle
@@ -154,6 +155,26 @@ def test_a_project_made_meanwhile_takes_the_file(ada: Actor, bob: Actor) -> None
     with pytest.raises(NameRefused):
         services.publish_file(make_file("l0l"), by=ada)
     assert list(verification.verify_pages()) == []
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="there transactions that write take turns")
+def test_whoever_gives_way_in_a_deadlock_does_it_again(ada: Actor) -> None:
+    both = [services.publish_file(make_file(name), by=ada).release.project_id for name in ("gamma", "delta")]
+    tries, have_one = list[int](), threading.Barrier(2)
+
+    def touching(first: int, second: int) -> Act:
+        def act() -> bool:
+            tries.append(first)
+            with transaction.atomic():
+                Project.objects.filter(pk=first).update(summary="touched")
+                if tries.count(first) == 1:
+                    have_one.wait()
+                return bool(Project.objects.filter(pk=second).update(summary="touched"))
+
+        return lambda: settled(act)
+
+    assert at_once(touching(*both), touching(*reversed(both))) == [True, True]
+    assert len(tries) == 3
 
 
 def test_the_same_bytes_in_two_projects_at_once_are_taken_once(ada: Actor, bob: Actor) -> None:

@@ -26,6 +26,7 @@ from django.db.models.query import get_related_populators
 from keyhouse.audit import statements
 
 M = TypeVar("M", bound=Model)
+Run = Callable[[str, Sequence[Any]], statements.Outcome]
 KEPT = 8  # shapes: kinds of database by what else the words depend on
 
 
@@ -83,13 +84,14 @@ class Compiled(Generic[M]):
     It must be one that finds something for some values: Django has no words for what never does.
     """
 
-    def __init__(self, build: Callable[..., QuerySet[M]], *, keeps_plan: bool = True) -> None:
+    def __init__(self, build: Callable[..., QuerySet[M]], *, run: Run = statements.run) -> None:
         """Keep how the query is built: `build(*shape)`, with `Asked` where values come in.
 
-        PostgreSQL keeps a plan for each combination of kinds of numbers, small and large: of many there would be too many.
+        `run`: `run_planned` where values come in many shapes, since PostgreSQL keeps a plan for each combination of kinds of
+        numbers, small and large; `run_by_one_plan` where to plan takes longer than to answer.
         """
         self._build = build
-        self._run = statements.run if keeps_plan else statements.run_planned
+        self._run = run
         self._words: dict[tuple[Any, ...], _Words] = {}
 
     def rows(self, *values: Any, shape: tuple[Hashable, ...] = ()) -> list[M]:

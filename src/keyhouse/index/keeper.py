@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any, Final
 
 from keyhouse.core import rounds
@@ -143,9 +144,9 @@ class Keeper:
         if built is None:
             return 0
         rows = [_row(place, form, body, built) for form, body in built.forms.items()]
+        for row in rows:
+            self._write(_STORE, row)
         with self._database.transaction() as ask:
-            for row in rows:
-                ask(_STORE, row)
             self._wake(ask)
         self._rest(place, time.monotonic() - began)
         return len(rows)
@@ -183,11 +184,14 @@ class Keeper:
             (id_, serial, bytes(body)) for id_, serial, body in lacking if not holds_address(bytes(body))
         ]
         forms = [(*_compressed(body), id_, serial) for id_, serial, body in plain]
-        if forms:
-            with self._database.transaction() as ask:
-                for form in forms:
-                    ask(_ADD_FORMS, form)
+        for form in forms:
+            self._write(_ADD_FORMS, form)
         return len(forms)
+
+    def _write(self, statement: str, page: Sequence[Any]) -> None:
+        """Write one page and let go of it: whoever waits for several in an order of their own never waits in a circle."""
+        with self._database.transaction() as ask:
+            ask(statement, page)
 
 
 def _is_due(ask: Ask, place: Place, *, is_early: bool) -> bool:
@@ -217,6 +221,6 @@ _FOLLOWING: Final = (
 )
 _LACKING: Final = (
     "SELECT id, serial, body FROM projects_indexpage WHERE id IN ({}) AND kind = 'simple' AND NOT is_gone "
-    "AND (gzip IS NULL OR zstd IS NULL)"
+    "AND (gzip IS NULL OR zstd IS NULL) ORDER BY id"
 )
 _ADD_FORMS: Final = "UPDATE projects_indexpage SET gzip = ?, zstd = ? WHERE id = ? AND serial = ?"

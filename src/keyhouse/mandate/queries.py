@@ -535,7 +535,7 @@ def _read_standing(
     """
     asked, more = declarations.question_about(thing)
     if names is None:
-        found = sql.select(_STANDING + asked, *[user_id] * (2 * BRANCHES + 5), *more)
+        found = sql.select_by_one_plan(_STANDING + asked, *[user_id] * (2 * BRANCHES + 5), *more)
     else:
         statement, named = sql.among(_CONDENSED, names)
         found = sql.select(statement + asked, *[user_id] * BRANCHES, named, *[user_id] * 6, *more)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django.db.models import QuerySet
 
 from keyhouse.accounts.models import User
@@ -18,16 +18,23 @@ from keyhouse.projects.errors import OwnerMissing, ProjectNotFound
 from keyhouse.projects.models import File, Project, Release
 
 _TRIES: Final = 4
+_DEADLOCK: Final = "40P01"  # as PostgreSQL numbers it
 _Result = TypeVar("_Result")
 
 
 def settled(act: Callable[[], _Result]) -> _Result:
-    """Do it again after somebody else won a race for a unique name, so that it is judged by what is there now."""
+    """Do it again after somebody else won a race for a unique name, so that it is judged by what is there now.
+
+    So too where the database let this one give way, since several waited for each other (a deadlock).
+    """
     for _ in range(_TRIES - 1):
         try:
             return act()
         except IntegrityError:
             continue
+        except OperationalError as error:
+            if getattr(error.__cause__, "sqlstate", None) != _DEADLOCK:
+                raise
     return act()
 
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from django.db import connection
 
-from keyhouse.audit.statements import change, find_value, select, select_planned
+from keyhouse.audit.statements import change, find_value, select, select_by_one_plan, select_planned
 
 __all__ = [
     "Value",
@@ -24,6 +24,7 @@ __all__ = [
     "placeholders",
     "read_instant",
     "select",
+    "select_by_one_plan",
     "select_planned",
     "with_text_of",
 ]

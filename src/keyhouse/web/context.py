@@ -17,6 +17,7 @@ from keyhouse import __version__
 from keyhouse.accounts.models import Announcement, User
 from keyhouse.accounts.oversight.announcing import live_announcements
 from keyhouse.audit.compiled import Compiled, HowMany, asked_instant, asked_number
+from keyhouse.audit.statements import run_by_one_plan
 from keyhouse.core import clock, configuration
 from keyhouse.core.actions import Caution
 from keyhouse.core.actor import NOBODY, Actor
@@ -177,7 +178,7 @@ def _there() -> QuerySet[User]:
     return mine.only("pk")
 
 
-_THERE: Final = Compiled(_there)  # every account page asks it
+_THERE: Final = Compiled(_there, run=run_by_one_plan)  # every account page asks it
 
 
 def _show_standing(request: HttpRequest) -> Standing | None:

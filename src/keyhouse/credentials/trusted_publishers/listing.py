@@ -14,6 +14,7 @@ from keyhouse.accounts import strength
 from keyhouse.accounts.models import User
 from keyhouse.audit.compiled import Compiled, asked_number
 from keyhouse.audit.queries import records
+from keyhouse.audit.statements import run_by_one_plan
 from keyhouse.core.foresight import Credential, Outlook, find_foresight
 from keyhouse.credentials.tokens.homes import Home, find_home
 from keyhouse.credentials.tokens.ledger import PROOFS
@@ -238,7 +239,7 @@ def few_projects_without(user_id: int) -> list[Project]:
     return _FEW_WITHOUT.rows(user_id)
 
 
-_FEW_WITHOUT: Final = Compiled(lambda: projects_without(asked_number(0))[:FEW])
+_FEW_WITHOUT: Final = Compiled(lambda: projects_without(asked_number(0))[:FEW], run=run_by_one_plan)
 
 
 def owned_among(lines: Iterable[Line], user_id: int) -> set[str]:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from django.db import connection
 
 from keyhouse.audit.compiled import Compiled, asked_number
+from keyhouse.audit.statements import run_planned
 from keyhouse.core import configuration
 from keyhouse.organizations.rules import key_of
 from keyhouse.projects import reading, rights, sql
@@ -42,7 +43,7 @@ _SHOWN: Final = Compiled(
         .select_related("search_row")
         .filter(pk__in=[asked_number(number) for number in range(count)])
     ),
-    keeps_plan=False,
+    run=run_planned,
 )
 
 
