@@ -41,6 +41,11 @@ def main(words: list[str]) -> int:
     parser.add_argument("--folder", type=Path, default=ROOT / "demo-data", help="where it lives")
     parser.add_argument("--port", type=int, default=8400)
     parser.add_argument("--reset", action="store_true", help="throw away what was done in it, and begin anew")
+    parser.add_argument(
+        CALENDAR,
+        action="store_true",
+        help=f"live through the mandates of 2022 to 2024 instead; see {CALENDAR} --help",
+    )
     asked = parser.parse_args(words)
     folder = asked.folder.resolve()
     if not is_ours(folder):
@@ -53,11 +58,14 @@ def main(words: list[str]) -> int:
             print(error, "Stop it first.", file=sys.stderr)
             return REFUSED
     tell(json.loads((folder / MARK).read_text()), asked.port)
-    return subprocess.run(
-        [sys.executable, "-m", "keyhouse", "serve", "--port", str(asked.port)],
-        env=_surroundings(folder),
-        check=False,
-    ).returncode
+    return _serve(folder, asked.port)
+
+
+def _serve(folder: Path, port: int) -> int:
+    """Become the server, so that Ctrl-C and SIGTERM are its own and it ends as it always does; its exit code is this one's."""
+    sys.stdout.flush()
+    words = [sys.executable, "-m", "keyhouse", "serve", "--port", str(port)]
+    os.execve(sys.executable, words, _surroundings(folder))  # noqa: S606 - it never comes back; no shell is meant
 
 
 def is_ours(folder: Path) -> bool:

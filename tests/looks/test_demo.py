@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -58,6 +59,25 @@ def test_a_folder_that_is_served_is_not_thrown_away(
         server.release()
     assert (data / "kept").exists()
     assert "held by process 17 (http://localhost:8400). Stop it first." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_as_the_server_does(tmp_path: Path, sign: signal.Signals) -> None:
+    (tmp_path / demo.MARK).write_text('{"people": []}')
+    words = [sys.executable, "-m", "demo", "--folder", str(tmp_path), "--port", "0"]
+    served = subprocess.Popen(
+        words, cwd=demo.ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    assert served.stdout is not None
+    said = ""
+    for line in served.stdout:
+        said += line
+        if "Keyhouse is at" in line:
+            break
+    served.send_signal(sign)
+    rest, _ = served.communicate(timeout=60)
+    assert served.returncode == 0, said + rest
+    assert "Traceback" not in rest
 
 
 def test_what_is_emptied_is_ours_to_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
