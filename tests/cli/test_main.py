@@ -154,3 +154,16 @@ def test_what_needs_no_database_loads_no_django() -> None:
         [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False
     )
     assert done.stderr.endswith("False\n")
+
+
+def test_a_worker_on_sqlite_loads_nothing_large_before_it_is_needed() -> None:
+    """The driver of PostgreSQL and the lists of common passwords, which are ten megabytes each."""
+    program = (
+        "import sys, django; django.setup(); import keyhouse.web.asgi, keyhouse.web.urls, keyhouse.web.server\n"
+        "print(sorted({'django', 'psycopg', 'zxcvbn'} & sys.modules.keys()))"
+    )
+    settings = environment(DJANGO_SETTINGS_MODULE="keyhouse.settings.base")
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=settings, capture_output=True, text=True, check=False
+    )
+    assert (done.stdout, done.stderr) == ("['django']\n", "")

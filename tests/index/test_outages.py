@@ -6,7 +6,8 @@ import psycopg
 import pytest
 
 from keyhouse.core import configuration
-from keyhouse.index.database import PostgresDatabase, UnavailableError
+from keyhouse.index.database import UnavailableError
+from keyhouse.index.postgresql import PostgresDatabase
 from keyhouse.projects.models import IndexPage
 
 

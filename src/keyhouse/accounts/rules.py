@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
-from zxcvbn import zxcvbn
 
 from keyhouse.accounts.errors import (
     AddressRefused,
@@ -168,6 +167,8 @@ def common_passwords() -> frozenset[str]:
 
 
 def _score(password: str, words: list[str]) -> int:
+    from zxcvbn import zxcvbn  # noqa: PLC0415 - large; loaded at the first password
+
     with _scoring:
         result = zxcvbn(_scored_text(password), user_inputs=[word[:SCORED_LENGTH] for word in words])
     return int(result["score"])

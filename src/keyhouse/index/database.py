@@ -16,9 +16,6 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
-from zlib import crc32
-
-import psycopg
 
 from keyhouse.core.configuration import Configuration
 
@@ -27,7 +24,6 @@ Ask = Callable[..., list[Row]]
 
 _READ_SECONDS: Final = 2.0
 _WRITE_SECONDS: Final = 10.0
-_ANSWER_MILLISECONDS: Final = 30_000
 
 
 sqlite3.register_adapter(date, date.isoformat)  # as Django writes them
@@ -62,6 +58,8 @@ def open_database(configuration: Configuration) -> Database:
     """Return the database that the configuration names; nothing is opened before the first question."""
     if configuration.sqlite_path:
         return SqliteDatabase(configuration.sqlite_path)
+    from keyhouse.index.postgresql import PostgresDatabase  # noqa: PLC0415 - an index on SQLite needs no driver of PostgreSQL
+
     return PostgresDatabase(configuration.database_url)
 
 
@@ -184,111 +182,3 @@ def _bracketed(connection: sqlite3.Connection, begin: str) -> Iterator[Ask]:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
-
-
-class PostgresDatabase:
-    """PostgreSQL, by one connection a thread, which is opened anew when it broke."""
-
-    is_postgresql = True
-
-    def __init__(self, url: str) -> None:
-        """Take the address, with name and password in it."""
-        self._url = url
-        self._own = threading.local()
-        self._opened: list[psycopg.Connection[Row]] = []
-
-    def rows(self, question: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        """Ask one question, a second time where the connection had died in the meantime."""
-        with _postgres_trouble():
-            try:
-                return asker(self._connection())(question, parameters)
-            except psycopg.OperationalError:
-                self._drop()
-                return asker(self._connection())(question, parameters)
-            except psycopg.errors.FeatureNotSupported:
-                # a migration made another column of one that a kept plan shows: this connection keeps none any more
-                self._connection().prepare_threshold = None
-                return asker(self._connection())(question, parameters)
-
-    @contextmanager
-    def snapshot(self) -> Iterator[Ask]:
-        """Ask inside one repeatable read."""
-        with _postgres_trouble(), self._fresh().transaction():
-            ask = asker(self._connection())
-            ask("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            yield ask
-
-    @contextmanager
-    def transaction(self) -> Iterator[Ask]:
-        """Write inside one transaction; it isn't waited until it is on the disk (see `SqliteDatabase`)."""
-        with _postgres_trouble(), self._fresh().transaction():
-            ask = asker(self._connection())
-            ask("SET LOCAL synchronous_commit = off")
-            yield ask
-
-    @contextmanager
-    def alone(self, name: str) -> Iterator[bool]:
-        """Hold an advisory lock of the session; it ends with the connection, however that ends."""
-        key = crc32(f"keyhouse:{name}".encode())
-        with _postgres_trouble():
-            self._fresh()
-            is_mine = bool(self.rows("SELECT pg_try_advisory_lock(?)", [key])[0][0])
-            try:
-                yield is_mine
-            finally:
-                if is_mine:
-                    with contextlib.suppress(psycopg.Error):
-                        asker(self._connection())("SELECT pg_advisory_unlock(?)", [key])
-
-    def connect(self) -> psycopg.Connection[Row]:
-        """Open one more connection, the caller's to close; it gives up soon where nobody answers."""
-        with _postgres_trouble():
-            connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=3, keepalives_idle=10, tcp_user_timeout=5000
-            )
-            connection.execute(f"SET statement_timeout = {_ANSWER_MILLISECONDS}")
-            connection.execute("SET TIME ZONE 'UTC'")
-            return connection
-
-    def close(self) -> None:
-        """Close every connection of every thread; threads that go on open new ones."""
-        self._own = threading.local()
-        while self._opened:
-            self._opened.pop().close()
-
-    def _connection(self) -> psycopg.Connection[Row]:
-        if not hasattr(self._own, "connection"):
-            self._own.connection = self.connect()
-            self._opened.append(self._own.connection)
-        connection: psycopg.Connection[Row] = self._own.connection
-        return connection
-
-    def _fresh(self) -> psycopg.Connection[Row]:
-        """Return the thread's connection after making sure that it lives: a transaction can't be tried twice."""
-        self.rows("SELECT 1")
-        return self._connection()
-
-    def _drop(self) -> None:
-        broken: psycopg.Connection[Row] = self._own.connection
-        del self._own.connection
-        with contextlib.suppress(ValueError):
-            self._opened.remove(broken)
-        broken.close()
-
-
-@contextmanager
-def _postgres_trouble() -> Iterator[None]:
-    try:
-        yield
-    except psycopg.Error as error:
-        raise UnavailableError(str(error)) from error
-
-
-def asker(connection: psycopg.Connection[Row]) -> Ask:
-    """Return how to ask on a connection of one's own."""
-
-    def ask(question: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        cursor = connection.execute(question.replace("?", "%s").encode(), parameters or None)
-        return cursor.fetchall() if cursor.description else []
-
-    return ask

@@ -6,32 +6,17 @@ is polled in case a notice got lost. Either way the changed pages are those with
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-import psycopg
-
-from keyhouse.index.database import (
-    Ask,
-    Database,
-    PostgresDatabase,
-    Row,
-    SqliteDatabase,
-    UnavailableError,
-    asker,
-)
+from keyhouse.index.database import Ask, Database, Row, SqliteDatabase, UnavailableError
 from keyhouse.index.listings import BUILDERS, Place, read_serials
-from keyhouse.index.model import CHANNEL
 
 LOOK_SECONDS: Final = 0.001
-POLL_SECONDS: Final = 0.4
 _RETRY_SECONDS: Final = 0.5
 _MOST: Final = 2000  # more changes than that at once: forgetting everything costs less
 
@@ -105,6 +90,8 @@ def make_follower(database: Database) -> Follower:
     """Return the follower for a database."""
     if isinstance(database, SqliteDatabase):
         return SqliteFollower(database)
+    from keyhouse.index.postgresql import PostgresDatabase, PostgresFollower  # noqa: PLC0415 - an index on SQLite needs no driver of PostgreSQL
+
     if isinstance(database, PostgresDatabase):
         return PostgresFollower(database)
     message = f"nobody knows how to follow a {type(database).__name__}"
@@ -160,61 +147,3 @@ class SqliteFollower:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
-
-
-class PostgresFollower:
-    """Listens on a thread of its own, and polls."""
-
-    def __init__(self, database: PostgresDatabase) -> None:
-        """Take the database; nothing is opened yet."""
-        self._database = database
-        self._position = Position()
-        self._is_stopping = threading.Event()
-        self._is_troubled = False
-        self._thread = threading.Thread(target=self._follow, name="index-follower", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._tell: Callable[[Changes], None] | None = None
-
-    def start(self, tell: Callable[[Changes], None]) -> None:
-        """Start the thread; must be called on the event loop."""
-        self._loop, self._tell = asyncio.get_running_loop(), tell
-        self._thread.start()
-
-    def look(self) -> Changes:
-        """Return nothing: the thread tells."""
-        return NONE
-
-    def stop(self) -> None:
-        """Let the thread end, and wait for it."""
-        self._is_stopping.set()
-        if self._thread.is_alive():
-            self._thread.join(2 * POLL_SECONDS)
-
-    def _follow(self) -> None:
-        while not self._is_stopping.is_set():
-            try:
-                self._listen()
-            except (UnavailableError, psycopg.Error) as error:
-                self._note_trouble(error)
-                self._is_stopping.wait(_RETRY_SECONDS)
-
-    def _note_trouble(self, error: Exception) -> None:
-        """Tell of an outage once, not at every attempt."""
-        if not self._is_troubled:
-            _log.warning("changes can't be followed right now: %s", error)
-        self._is_troubled = True
-
-    def _listen(self) -> None:
-        with contextlib.closing(self._database.connect()) as connection:
-            connection.execute(f"LISTEN {CHANNEL}")
-            ask = asker(connection)
-            while not self._is_stopping.is_set():
-                self._report(self._position.advance(ask))
-                self._is_troubled = False
-                for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-                    pass
-
-    def _report(self, changes: Changes) -> None:
-        if changes and self._loop is not None and self._tell is not None:
-            with contextlib.suppress(RuntimeError):  # the loop may be closed already
-                self._loop.call_soon_threadsafe(self._tell, changes)
