@@ -6,11 +6,14 @@ With `--calendar` it is another one: `demo.calendar` lives through the days of t
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -51,12 +54,14 @@ def main(words: list[str]) -> int:
     if not is_ours(folder):
         print(f"{folder} was not made by ./run demo, so nothing in it is touched.", file=sys.stderr)
         return REFUSED
-    if asked.reset or not _is_made(folder):
-        try:
-            fill(folder)
-        except data_folder.DataFolderBusyError as error:
-            print(error, "Stop it first.", file=sys.stderr)
-            return REFUSED
+    try:
+        with _alone(folder):
+            if asked.reset or not _is_made(folder):
+                fill(folder)
+            _require_free(folder / "data")
+    except data_folder.DataFolderBusyError as error:
+        print(error, file=sys.stderr)
+        return REFUSED
     tell(json.loads((folder / MARK).read_text()), asked.port)
     return _serve(folder, asked.port)
 
@@ -66,6 +71,29 @@ def _serve(folder: Path, port: int) -> int:
     sys.stdout.flush()
     words = [sys.executable, "-m", "keyhouse", "serve", "--port", str(port)]
     os.execve(sys.executable, words, _surroundings(folder))  # noqa: S606 - it never comes back; no shell is meant
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let one demo at a time look at the folder and fill it; raises DataFolderBusyError where another one does."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / MARK).open("a") as mark:
+        try:
+            fcntl.flock(mark, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise data_folder.DataFolderBusyError(
+                f"Another ./run demo is filling {folder}. Wait for it, or name another folder with --folder."
+            ) from error
+        yield
+
+
+def _require_free(data: Path) -> None:
+    """Raise DataFolderBusyError where a server serves it."""
+    if data.is_dir():
+        try:
+            data_folder.hold(data).release()
+        except data_folder.DataFolderBusyError as error:
+            raise data_folder.DataFolderBusyError(f"{error} Stop it first.") from error
 
 
 def is_ours(folder: Path) -> bool:
@@ -86,6 +114,7 @@ def fill(folder: Path) -> None:
 
     Raises DataFolderBusyError while a server serves it.
     """
+    _require_free(folder / "data")
     _empty(folder)
     print(
         "Making a made-up index, which takes about half a minute:\n  people, projects and their files …",

@@ -84,9 +84,12 @@ def test_who_has_not_come_is_listed(made: None) -> None:
         ("name,address\nbob,bob@example.org\neve,Bob@Example.org\n", "Lines 2 and 3 have the same address"),
         ("name,address\nbob,nonsense\n", "Line 2: "),
         ("name,address\n../x,b@example.org\n", "Line 2: "),
-        ("name,address,office\nbob,b@example.org,operator\n", "must name name, address"),
+        ("name,address,office\nbob,b@example.org,operator\n", "must name the columns name and address"),
         ("name,address,projects\nbob,b@example.org,beta\n", "no such project"),
-        ("name,address,projects\nbob,b@example.org,alpha:king\n", "no such role"),
+        (
+            "name,address,projects\nbob,b@example.org,alpha:king\n",
+            "bob is to have alpha:king: there is no role king",
+        ),
     ],
 )
 def test_a_list_that_is_wrong_invites_nobody(made: None, tmp_path: Path, text: str, told: str) -> None:

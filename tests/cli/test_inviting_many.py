@@ -48,9 +48,9 @@ def stored(place: Place) -> tuple[Counter[str], Counter[str], Counter[str]]:
     )
 
 
-def interrupted(place: Place, people: Path, number: int, after: int) -> tuple[int, str]:
-    """Invite, and send that signal once so many were."""
-    command = [sys.executable, "-m", "keyhouse", "user", "invite", "--from", str(people), "--mail"]
+def interrupted(place: Place, people: Path, number: int, after: int, *words: str) -> tuple[int, str, str]:
+    """Invite, and send that signal once so many were; return exit code, output and errors."""
+    command = [sys.executable, "-m", "keyhouse", "user", "invite", "--from", str(people), *words]
     with subprocess.Popen(
         command, env=environment(**place.environment), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, start_new_session=True,
@@ -61,8 +61,8 @@ def interrupted(place: Place, people: Path, number: int, after: int) -> tuple[in
             assert running.poll() is None
             time.sleep(0.01)
         running.send_signal(number)
-        _, err = running.communicate(timeout=60)
-    return running.returncode, err
+        out, err = running.communicate(timeout=60)
+    return running.returncode, out, err
 
 
 def test_nobody_is_mailed_twice_and_nobody_missed(filled: Place, people: Path) -> None:
@@ -72,11 +72,11 @@ def test_nobody_is_mailed_twice_and_nobody_missed(filled: Place, people: Path) -
     assert stored(filled) == (Counter(), Counter(), Counter())
     assert not list((filled.data / "mail").glob("*"))
 
-    code, _ = interrupted(filled, people, signal.SIGKILL, after=150)
+    code, _, _ = interrupted(filled, people, signal.SIGKILL, 150, "--mail")
     assert code == -signal.SIGKILL
     done = require_once(filled, at_least=150)
-    code, err = interrupted(
-        filled, people, signal.SIGINT, after=done + 1
+    code, _, err = interrupted(
+        filled, people, signal.SIGINT, done + 1, "--mail"
     )  # early: the rest takes a second or two
     assert (code != 0, "Traceback" in err) == (True, False), err
     require_once(filled, at_least=done + 1)
@@ -90,6 +90,16 @@ def test_nobody_is_mailed_twice_and_nobody_missed(filled: Place, people: Path) -
     again = filled.run("user", "invite", "--from", people, "--mail")
     assert (again.returncode, again.stdout) == (0, "")
     assert require_once(filled) == COUNT
+
+
+def test_every_link_that_was_made_is_printed_also_where_it_is_stopped(filled: Place, people: Path) -> None:
+    said = []
+    for after in (20, 60, 110):
+        code, out, err = interrupted(filled, people, signal.SIGINT, after)
+        assert (code != 0, "Traceback" in err) == (True, False), err
+        said += out.splitlines()
+    assert Counter(line.split(",")[1] for line in said) == stored(filled)[1]
+    assert len(said) < COUNT  # else it was not the middle
 
 
 def require_once(place: Place, at_least: int = 0) -> int:

@@ -19,9 +19,30 @@ def test_rows_come_with_their_lines_and_without_blanks(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "data",
+    [
+        b"name;address;role\r\nada;a@x;\r\n;;\r\n",
+        b"name\taddress\nada\ta@x\n",
+        b'"name","address"\r\n"ada","a@x",,\r\n,,,\r\n',
+        b"name,address\rada,a@x\r",
+    ],
+)
+def test_what_spreadsheets_write_is_read(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(data)
+    rows = list(read_table(path, ("name", "address"), ("role",)))
+    assert rows == [(2, {"name": "ada", "address": "a@x", "role": ""})]
+
+
+@pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"", "must name name, address"),
+        (b"", "'t.csv' is empty"),
+        (b"\xef\xbb\xbf\r\n", "'t.csv' is empty"),
+        (
+            b"joe,j@example.org\n",
+            "must name the columns name and address, and may name role; it is 'joe, j@example.org'",
+        ),
         (b"name\nx\n", "must name"),
         (b"name,address,colour\nx,y,z\n", "and may name role"),
         (b"name,address,name\nx,y,z\n", "must name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import signal
 import subprocess
@@ -59,6 +60,35 @@ def test_a_folder_that_is_served_is_not_thrown_away(
         server.release()
     assert (data / "kept").exists()
     assert "held by process 17 (http://localhost:8400). Stop it first." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["--reset"]])
+def test_two_at_once_do_not_fill_one_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    (tmp_path / demo.MARK).write_text("{}")
+    (tmp_path / "data").mkdir()
+    with (tmp_path / demo.MARK).open() as mark:
+        fcntl.flock(mark, fcntl.LOCK_EX)
+        assert demo.main(["--folder", str(tmp_path), *words]) == demo.REFUSED
+    assert list((tmp_path / "data").iterdir()) == []
+    said = capsys.readouterr()
+    assert (said.out, "Another ./run demo is filling" in said.err) == ("", True)
+
+
+def test_one_that_runs_already_is_named_and_nobody_is_told_to_sign_in_at_the_other_port(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / demo.MARK).write_text('{"people": []}')
+    (tmp_path / "data").mkdir()
+    server = data_folder.hold(tmp_path / "data")
+    server.tell(data_folder.Holder(17, "http://localhost:8400"))
+    try:
+        assert demo.main(["--folder", str(tmp_path), "--port", "8401"]) == demo.REFUSED
+    finally:
+        server.release()
+    said = capsys.readouterr()
+    assert (said.out, "held by process 17 (http://localhost:8400). Stop it first." in said.err) == ("", True)
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 from django.db import transaction
 from rich.console import Console
 from rich.markup import escape
@@ -53,6 +54,22 @@ class _Commands(click.Group):
         is_named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
         return super().parse_args(ctx, args if is_named or not args else ["run", *args])
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete its words, and behind the one that may be left out: a source, or options."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            inner = click.Context(self.commands["run"], parent=ctx, resilient_parsing=True)
+            own = {item.value for item in found}
+            more = self.commands["run"].shell_complete(inner, incomplete)
+            return [*found, *(item for item in more if item.value not in own)]
+        return found or _folders(ctx, None, incomplete)
+
+
+def _folders(ctx: click.Context, argument: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
+    """Leave it to the shell to complete a folder."""
+    del ctx, argument
+    return [CompletionItem(incomplete, type="dir")]
+
 
 @click.group("import", cls=_Commands)
 def command() -> None:
@@ -68,7 +85,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("source", metavar="FOLDER|URL")
+@click.argument("source", metavar="FOLDER|URL", shell_complete=_folders)
 @click.option("--kind", type=click.Choice(KINDS), default="auto", show_default=True, help="What it is.")
 @click.option("--include", multiple=True, metavar="PATTERN", help="Only projects of such names (*, ?).")
 @click.option("--exclude", multiple=True, metavar="PATTERN", help="No projects of such names.")
@@ -159,6 +176,12 @@ def status(*, as_json: bool) -> None:
         )
     for name in ownerless:
         click.echo(f"{name}  has no owner")
+    if any(one.is_over for one in waited):
+        click.echo(
+            "What is over lives anew by `keyhouse project people resend PROJECT NUMBER`; "
+            "`keyhouse project people invitations PROJECT` tells the number.",
+            err=True,
+        )
     if not waited and not ownerless:
         click.echo("Everybody has come, and every project has an owner.")
 
@@ -173,7 +196,8 @@ def remind_(*, as_json: bool) -> None:
       keyhouse import remind
     """  # noqa: D301 - \b is click's own mark
     count = len(remind(by=host()))
-    tell({"mailed": count}, f"{count:,} people were mailed.", as_json=as_json)
+    said = "1 person was mailed." if count == 1 else f"{count:,} people were mailed."
+    tell({"mailed": count}, said, as_json=as_json)
 
 
 def _orders(given: dict[str, Any]) -> Orders:
@@ -320,11 +344,16 @@ class _Shown:
         if work.yanked:
             click.echo(f"Yanked, as the source has done since: {_named(work.yanked)}")
         if work.offered_to:
-            click.echo(
-                f"{len(work.offered_to):,} people are offered roles; `keyhouse import status` shows who hasn't come."
-            )
+            click.echo(self._offers(len(work.offered_to)))
         if stopped is not None:
             click.echo(f"{stopped.sentence} {stopped.fix}", err=True)
+
+    def _offers(self, count: int) -> str:
+        people = "1 person" if count == 1 else f"{count:,} people"
+        if self._is_dry:
+            return f"{people} without an account here would be offered roles."
+        verb = "is" if count == 1 else "are"
+        return f"{people} {verb} offered roles; `keyhouse import status` shows who hasn't come."
 
     def _line(self, row: Row) -> None:
         if time.monotonic() - self._told_at >= LINE_SECONDS:

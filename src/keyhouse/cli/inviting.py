@@ -18,6 +18,7 @@ from keyhouse.accounts.inviting.people import Invitee, read_people
 from keyhouse.accounts.inviting.queries import find_invitation
 from keyhouse.accounts.queries import find_user, find_verified_email
 from keyhouse.accounts.services import invite_user
+from keyhouse.cli.interrupts import put_off
 from keyhouse.cli.progress import follow
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
@@ -49,7 +50,8 @@ def invite_many(path: Path, wish: Wish) -> None:
     _require_projects(people)
     done: Counter[str] = Counter()
     for person in follow(people, "Inviting"):
-        done[_invite(person, wish)] += 1
+        with put_off():  # a link that is made and not printed would be lost: only its digest is kept
+            done[_invite(person, wish)] += 1
     verb = "would be invited" if wish.is_dry else "invited"
     click.echo(
         f"{done['invited']:,} {verb}, {done['here']:,} have an account, {done['waiting']:,} were invited before, "
@@ -60,15 +62,16 @@ def invite_many(path: Path, wish: Wish) -> None:
 
 
 def _require_projects(people: list[Invitee]) -> None:
-    for wanted in sorted({wanted for person in people for wanted in person.projects}):
+    first = {wanted: person for person in reversed(people) for wanted in person.projects}
+    for wanted, person in sorted(first.items(), key=lambda item: item[0]):
         name, role = _project_and_role(wanted)
-        project = find_project(name)
-        if project is None or role not in {OWNER, MAINTAINER}:
-            raise click.UsageError(
-                f"{wanted}: there is no such project here, or no such role (owner, maintainer)."
-            )
+        project, told = find_project(name), f"{person.username} is to have {wanted}"
+        if role not in {OWNER, MAINTAINER}:
+            raise click.UsageError(f"{told}: there is no role {role}. It is owner or maintainer.")
+        if project is None:
+            raise click.UsageError(f"{told}: there is no such project here. Make it first, or leave it out.")
         if is_left(project, clock.now()):
-            raise click.UsageError(f"{wanted}: {ProjectLeft.sentence} {ProjectLeft.fix}")
+            raise click.UsageError(f"{told}: {ProjectLeft.sentence} {ProjectLeft.fix}")
 
 
 def _project_and_role(wanted: str) -> tuple[str, str]:

@@ -303,7 +303,7 @@ def _find_missing() -> list[str]:
 def _as_text(told: dict[str, Any]) -> str:
     lines = [
         f"Restored {told['files']} files, as of {told['made_at']}.",
-        "All sessions were ended; everybody signs in anew.",
+        "All sessions were ended; everybody signs in anew. One-time links died, too: invite once more who has not come.",
     ]
     if "ways_back" in told:
         lines.append(

@@ -94,7 +94,7 @@ def test_somebody_invited_by_name_is_offered_roles_by_address() -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("project,person,role\n*,ada,king\n", "Line 2: 'king' is no role"), ("a,b\n", "must name project, person"),
+    [("project,person,role\n*,ada,king\n", "Line 2: 'king' is no role"), ("a,b\n", "must name the columns project and person"),
      ("project,person\n*,\n", "Line 2 needs")],
 )  # fmt: skip
 def test_a_file_of_owners_that_is_wrong_names_the_line(tmp_path: Path, text: str, told: str) -> None:

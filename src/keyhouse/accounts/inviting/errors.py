@@ -10,4 +10,4 @@ class PeopleInvalid(AccountRefused):
 
     code = "people-invalid"
     sentence = "The list of people can't be used."
-    fix = "It is a CSV file whose first line is name,address."
+    fix = "The list is a CSV file whose first line is name,address or name,address,projects."

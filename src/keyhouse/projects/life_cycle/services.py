@@ -51,10 +51,10 @@ _NEWS: Final = {
 }
 
 
-def yank_release(name: str, version: str, reason: str = "", *, by: Actor) -> Release:
+def yank_release(name: str, version: str, reason: str = "", *, by: Actor, is_told: bool = True) -> Release:
     """Mark a release as one that installers pass by (PEP 592); once more with another reason changes the reason.
 
-    `name` is normalised, `version` canonical. Raises ProjectNotFound, ProjectQuarantined, ReasonRefused, RoleRequired
+    Its people are mailed, but where it came here yanked (`is_told`). `name` is normalised, `version` canonical. Raises ProjectNotFound, ProjectQuarantined, ReasonRefused, RoleRequired
     and what the gate raises.
     """
     reason = cleaned(reason)
@@ -66,7 +66,8 @@ def yank_release(name: str, version: str, reason: str = "", *, by: Actor) -> Rel
         release.save(update_fields=["yanked_at", "yanked_reason"])
         details: dict[str, Detail] = {"version": version, "reason": reason}
         record("release.yank", by=by, about=thing_of(project), details=details)
-        tell_people(project, letters.yanked(version), by=by, reason=reason)
+        if is_told:
+            tell_people(project, letters.yanked(version), by=by, reason=reason)
         pages.refresh_pages(project, versions=[version])
         faults.reach("yank.rows-written")
     faults.reach("yank.committed")

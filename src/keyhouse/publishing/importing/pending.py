@@ -54,12 +54,15 @@ class Waited:
 
 
 def who_has_not_come(now: datetime) -> list[Waited]:
-    """Return everybody to whom the host offered roles by address and who has not answered, by address."""
-    found: dict[str, list[ProjectInvitation]] = {}
+    """Return everybody to whom the host offered roles by address and who has not answered, by address.
+
+    Whose offers are over for some projects and not for others stands there twice.
+    """
+    found: dict[tuple[str, bool], list[ProjectInvitation]] = {}
     offered = ProjectInvitation.objects.filter(ended_at=None, invited_by=None).exclude(address="")
     for invitation in offered.select_related("project").order_by("address", "project__normalized_name"):
-        found.setdefault(invitation.address, []).append(invitation)
-    return [_waited(address, invitations, now) for address, invitations in found.items()]
+        found.setdefault((invitation.address, invitation.expires_at <= now), []).append(invitation)
+    return [_waited(address, invitations, now) for (address, _), invitations in found.items()]
 
 
 def _waited(address: str, invitations: list[ProjectInvitation], now: datetime) -> Waited:

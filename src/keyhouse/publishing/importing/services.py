@@ -163,7 +163,7 @@ def publish(batch: Sequence[Fetched], plan: ProjectPlan, source: str, *, by: Act
             for file in files:
                 reason = yanks[file.filename]
                 if reason is not None:
-                    yank_release(plan.name, file.release.version, reason, by=by)
+                    yank_release(plan.name, file.release.version, reason, by=by, is_told=False)
         if files and held is not None:
             standing.hold(plan.name, held, by=by)
     faults.reach("upload.committed")
