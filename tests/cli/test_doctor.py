@@ -17,8 +17,9 @@ from tests.cli.started import keyhouse, serving
 from keyhouse.cli import doctor_machine, doctor_outside
 from keyhouse.cli.doctor_holdings import check_holdings
 from keyhouse.cli.doctor_trust import check_trust
-from keyhouse.core import clock, configuration, keys, probes
+from keyhouse.core import clock, configuration, instance, keys, probes
 from keyhouse.core.configuration import Configuration
+from keyhouse.core.keys import ensure_ring, rotate_ring
 
 Findings = list[dict[str, str]]
 
@@ -61,6 +62,34 @@ def test_settings_that_the_running_server_does_not_have_are_named(served: Path) 
     names = "KEYHOUSE_READS, KEYHOUSE_TRUSTED_PROXIES, KEYHOUSE_METRICS_TOKEN"
     assert f"has other values of {names}." in told["sentence"]
     assert "a-secret" not in (served / "serve.lock").read_text()
+
+
+def test_settings_are_compared_by_the_key_that_the_server_had_or_the_other_key_is_told(
+    served: Path, tmp_path: Path
+) -> None:
+    rotate_ring(served / "keys.json")
+    _, found = examine(served, "--offline")
+    assert "The running server has the same." in {one["sentence"] for one in found}
+    ensure_ring(tmp_path / "keys.json")
+    _, found = examine(served, "--offline", KEYHOUSE_KEY_FILE=str(tmp_path / "keys.json"))
+    told = next(one["sentence"] for one in found if one["about"] == "settings")
+    assert "has other values of KEYHOUSE_KEY_FILE." in told
+
+
+def test_beside_an_index_on_another_database_nothing_is_asked_or_made(tmp_path: Path) -> None:
+    """Nor is anything but help told there."""
+    on_postgresql = {
+        "KEYHOUSE_DATA": str(tmp_path),
+        "KEYHOUSE_DATABASE_URL": "postgresql://localhost/keyhouse",
+    }
+    instance.mark_version(configuration.read({"KEYHOUSE_ENVIRONMENT": "test", **on_postgresql}))
+    code, found = examine(tmp_path, "--offline")
+    assert (code, [one["about"] for one in found if one["grade"] == "problem"]) == (1, ["data folder"])
+    assert "is on PostgreSQL" in problems(found)["data folder"]
+    assert [path.name for path in tmp_path.iterdir()] == ["instance.json"]
+    helped = keyhouse("user", "list", "--help", cwd=None, KEYHOUSE_DATA=str(tmp_path))
+    assert (helped.returncode, helped.stdout.partition(" ")[0]) == (0, "Usage:")
+    assert keyhouse("user", "list", cwd=None, KEYHOUSE_DATA=str(tmp_path)).returncode == 2
 
 
 def test_what_is_wrong_on_the_machine_is_found(served: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -129,7 +131,7 @@ def test_an_index_on_the_other_kind_of_database_is_refused(tmp_path: Path) -> No
     ):
         data = tmp_path / (first[:4] or "sqlite")
         data.mkdir()
-        instance.ensure_instance(settings_of(data, database_url=first))
+        instance.mark_version(settings_of(data, database_url=first))
         before = (data / "instance.json").read_bytes()
         with pytest.raises(ConfigurationError, match=sentence):
             instance.ensure_instance(settings_of(data, database_url=other))
@@ -142,11 +144,22 @@ def test_an_index_on_the_other_kind_of_database_is_refused(tmp_path: Path) -> No
 def test_a_mark_without_a_kind_of_database_gets_one_when_it_has_been_migrated(tmp_path: Path) -> None:
     write_mark(tmp_path, __version__)
     settings = settings_of(tmp_path, database_url=POSTGRESQL)
-    assert instance.ensure_instance(settings).database == ""
+    assert instance.ensure_instance(settings).database is None
+    for stray in (False, True):  # one that somebody asked by mistake is no index
+        if stray:
+            (tmp_path / "keyhouse.sqlite3").touch()
+        with pytest.raises(ConfigurationError, match="on PostgreSQL"):
+            instance.mark_version(settings_of(tmp_path))
     instance.mark_version(settings)
     assert instance.ensure_instance(settings).database == "postgresql"
     with pytest.raises(ConfigurationError, match="on PostgreSQL"):
         instance.ensure_instance(settings_of(tmp_path))
+
+
+def test_a_folder_without_an_index_yet_takes_either_kind_of_database(tmp_path: Path) -> None:
+    assert instance.ensure_instance(settings_of(tmp_path, database_url=POSTGRESQL)).database == ""
+    instance.mark_version(settings_of(tmp_path))
+    assert instance.ensure_instance(settings_of(tmp_path)).database == "sqlite"
 
 
 def test_a_newer_versions_folder_is_refused(tmp_path: Path) -> None:
@@ -157,6 +170,8 @@ def test_a_newer_versions_folder_is_refused(tmp_path: Path) -> None:
 
 def test_an_older_versions_folder_is_taken_over_when_it_has_been_migrated(tmp_path: Path) -> None:
     write_mark(tmp_path, "0.0.1")
+    with closing(sqlite3.connect(tmp_path / "keyhouse.sqlite3")) as database:
+        database.execute("CREATE TABLE django_migrations (id INTEGER)")
     settings = settings_of(tmp_path)
     assert instance.ensure_instance(settings).version == "0.0.1"
     instance.mark_version(settings)

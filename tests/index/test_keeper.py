@@ -39,6 +39,14 @@ def test_settling_writes_what_is_due_and_then_nothing(keeper: Keeper, index: Any
     assert keeper.settle() == {"root": 2, "rss": 2, "stats": 1, "forms": 2}
 
 
+def test_a_page_of_which_one_form_is_missing_is_made_anew(keeper: Keeper, index: Any) -> None:
+    """As a keeper leaves it that is cut off between the two."""
+    index.publish()
+    keeper.settle()
+    IndexPage.objects.get(kind="root", form="html").delete()
+    assert keeper.settle() == {"root": 2, "rss": 0, "stats": 0, "forms": 0}
+
+
 def test_an_empty_index_gets_its_pages_too(keeper: Keeper) -> None:
     assert keeper.settle() == {"root": 2, "rss": 2, "stats": 1, "forms": 0}
     assert keeper.settle()["root"] == 0

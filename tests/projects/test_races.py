@@ -176,6 +176,18 @@ def test_whoever_gives_way_in_a_deadlock_does_it_again(ada: Actor) -> None:
     assert at_once(touching(*both), touching(*reversed(both))) == [True, True]
     assert len(tries) == 3
 
+    def within(act: Act) -> Act:
+        def whole() -> bool:
+            with transaction.atomic():
+                return bool(act())
+
+        return lambda: settled(whole)
+
+    tries.clear()
+    have_one.reset()
+    assert at_once(within(touching(*both)), within(touching(*reversed(both)))) == [True, True]
+    assert len(tries) == 3  # not time and again inside, where it still holds what the other one waits for
+
 
 def test_the_same_bytes_in_two_projects_at_once_are_taken_once(ada: Actor, bob: Actor) -> None:
     services.publish_file(make_file("gamma"), by=ada)

@@ -95,9 +95,12 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
 
 def _is_started(settings: Configuration) -> bool:
     try:
-        return instance.find_instance(settings.data) is not None and os.access(settings.data, os.W_OK)
+        if instance.find_instance(settings.data) is None or not os.access(settings.data, os.W_OK):
+            return False
+        instance.ensure_instance(settings)
     except ConfigurationError:
         return False
+    return True
 
 
 def _unless_broken(check: Check, settings: Configuration) -> Iterator[Finding]:

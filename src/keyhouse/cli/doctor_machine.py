@@ -13,7 +13,7 @@ from typing import Final
 from keyhouse.cli.doctor_findings import Finding, hint, ok, problem
 from keyhouse.core import data_folder, instance, keys
 from keyhouse.core.configuration import Configuration, ConfigurationError
-from keyhouse.core.keys import KeyFileError
+from keyhouse.core.keys import KeyFileError, SealBrokenError
 from keyhouse.core.settings_told import differing
 
 _LEAST_FREE: Final = (
@@ -175,9 +175,11 @@ def check_settings(settings: Configuration) -> Iterator[Finding]:
     if holder is None or not holder.settings:
         return
     try:
-        names = differing(settings, holder.settings)
+        names = differing(settings, holder.settings, holder.key_id)
     except KeyFileError:
         return  # told by another check
+    except SealBrokenError:
+        names = ["KEYHOUSE_KEY_FILE"]
     if not names:
         yield ok("settings", "The running server has the same.")
         return

@@ -24,7 +24,7 @@ from uvicorn.supervisors import Multiprocess
 from keyhouse.accounts.second_factors.webauthn.key_models import require_models
 from keyhouse.cli import announcement, preparation
 from keyhouse.cli.listening import CannotListenError, listen
-from keyhouse.core import configuration, data_folder, logs
+from keyhouse.core import configuration, data_folder, keys, logs
 from keyhouse.core.configuration import Configuration, ConfigurationError
 from keyhouse.core.data_folder import DataFolderBusyError, Hold, Holder
 from keyhouse.core.settings_told import digests_of
@@ -90,7 +90,8 @@ def serve(wishes: Wishes, data: str | None) -> None:
         preparation.prepare(settings)
         announcement.former_keys(settings)  # which may stop the start
         if hold is not None:
-            hold.tell(Holder(os.getpid(), settings.base_url, digests_of(settings)))
+            key_id = keys.ring().newest.id
+            hold.tell(Holder(os.getpid(), settings.base_url, digests_of(settings, key_id), key_id))
         _run(wishes, settings, sockets)
 
 

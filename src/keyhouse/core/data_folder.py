@@ -27,11 +27,15 @@ class DataFolderBusyError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The server that holds a data folder: its process, the address people use, digests of its settings (`settings_told`)."""
+    """The server that holds a data folder: its process, the address people use.
+
+    `settings`: digests of its settings, made with the key of that id (`settings_told`).
+    """
 
     pid: int
     base_url: str
     settings: Mapping[str, str] = field(default_factory=dict)
+    key_id: str = ""
 
 
 def make(data: Path) -> None:
@@ -111,6 +115,7 @@ def _read_holder(file: IO[str]) -> Holder | None:
     file.seek(0)
     try:
         body = json.load(file)
-        return Holder(int(body["pid"]), str(body["base_url"]), dict(body.get("settings") or {}))
+        told = dict(body.get("settings") or {})
+        return Holder(int(body["pid"]), str(body["base_url"]), told, str(body.get("key_id", "")))
     except (ValueError, KeyError, TypeError):
         return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sqlite3
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +31,8 @@ class Instance:
     id: str
     environment: str
     version: str
-    database: str = ""  # its kind, as `Configuration.database_kind`; empty in marks of before it was kept
+    # its kind, as `Configuration.database_kind`; empty until an index is there, None in marks of before it was kept
+    database: str | None = ""
 
     @property
     def shown_id(self) -> str:
@@ -48,7 +51,7 @@ def find_instance(data: Path) -> Instance | None:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
         instance = Instance(
-            str(body["id"]), str(body["environment"]), str(body["version"]), str(body.get("database", ""))
+            str(body["id"]), str(body["environment"]), str(body["version"]), body.get("database")
         )
         Version(instance.version)
     except FileNotFoundError:
@@ -66,8 +69,8 @@ def ensure_instance(settings: Configuration) -> Instance:
     """
     found = find_instance(settings.data) or _make(settings)
     _refuse_other_environment(found, settings)
-    _refuse_other_database(found, settings)
     _refuse_newer(found, settings)
+    _refuse_other_database(found, settings)
     return found
 
 
@@ -92,7 +95,7 @@ def _shown_id(data: Path) -> str:
 def _make(settings: Configuration) -> Instance:
     settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = settings.data / FILE_NAME
-    made = Instance(secrets.token_hex(ID_BYTES), settings.environment, __version__, settings.database_kind)
+    made = Instance(secrets.token_hex(ID_BYTES), settings.environment, __version__)
     draft = _write_draft(path, made)
     try:
         path.hardlink_to(draft)
@@ -137,17 +140,34 @@ def _refuse_other_environment(found: Instance, settings: Configuration) -> None:
 
 def _refuse_other_database(found: Instance, settings: Configuration) -> None:
     """Refuse what would begin an empty index beside the one that is there: its files, keys and backups are of that one."""
-    if found.database in {"", settings.database_kind}:
+    kind = found.database
+    if kind is None and settings.sqlite_path is not None and not _holds_index(settings.sqlite_path):
+        kind = "postgresql"  # where else, as the folder was used before
+    if kind in {None, "", settings.database_kind}:
         return
     if settings.database_kind == "sqlite":
         raise ConfigurationError(
             f"The index in {settings.data} is on PostgreSQL, and KEYHOUSE_DATABASE_URL is not set; "
-            f"give this command the settings that its server has."
+            f"give this command the settings that its server has, or begin a new index in another folder (KEYHOUSE_DATA)."
         )
     raise ConfigurationError(
         f"The index in {settings.data} is on SQLite, and KEYHOUSE_DATABASE_URL names PostgreSQL; moving an index from one to "
         f"the other is not built. Leave KEYHOUSE_DATABASE_URL out, or begin a new index in another folder (KEYHOUSE_DATA)."
     )
+
+
+def _holds_index(path: Path) -> bool:
+    """Tell whether that is a file of SQLite with an index in it; whatever was asked there by mistake left an empty one."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            return database.execute(_TABLES).fetchone() is not None
+    except sqlite3.Error:
+        return True  # it can't be asked now
+
+
+_TABLES: Final = "SELECT 1 FROM sqlite_master WHERE name = 'django_migrations'"
 
 
 def _refuse_newer(found: Instance, settings: Configuration) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from keyhouse.core import keys
-from keyhouse.core.configuration import SETTINGS, Configuration
+from keyhouse.core.configuration import SETTINGS, Configuration, Setting
 
 _OWN: Final = frozenset(
     {
@@ -25,17 +25,25 @@ _OWN: Final = frozenset(
 _LENGTH: Final = 16
 
 
-def digests_of(settings: Configuration) -> dict[str, str]:
-    """Return a digest of each setting, by name; it can't be guessed at without the key file. Raises KeyFileError."""
-    key = keys.ring().derive("settings-told")
+def digests_of(settings: Configuration, key_id: str) -> dict[str, str]:
+    """Return a digest of each setting by name, of a secret one only of whether it is set.
+
+    They can't be guessed at without the key of that id. Raises KeyFileError, and SealBrokenError where there is no such key.
+    """
+    key = keys.ring().derive("settings-told", key_id=key_id)
     return {
-        setting.name: hmac.new(key, repr(getattr(settings, setting.field)).encode(), hashlib.sha256).hexdigest()[:_LENGTH]
+        setting.name: hmac.new(key, repr(_told(settings, setting)).encode(), hashlib.sha256).hexdigest()[:_LENGTH]
         for setting in SETTINGS
         if setting.name not in _OWN
     }  # fmt: skip
 
 
-def differing(settings: Configuration, told: Mapping[str, str]) -> list[str]:
-    """Return the names of the settings that are not as told, in the order of the settings; raises KeyFileError."""
-    own = digests_of(settings)
+def _told(settings: Configuration, setting: Setting) -> object:
+    value = getattr(settings, setting.field)
+    return bool(value) if setting.is_secret else value
+
+
+def differing(settings: Configuration, told: Mapping[str, str], key_id: str) -> list[str]:
+    """Return the names of the settings that are not as told, in their order; raises as `digests_of` does."""
+    own = digests_of(settings, key_id)
     return [name for name, digest in own.items() if name in told and told[name] != digest]

@@ -40,6 +40,7 @@ _SERIALS: Final[Place] = ("root", "serials")
 _PAUSE: Final[dict[Place, float]] = {ROOT: 0.1, _SERIALS: 1.0, UPDATES: 1.0, PACKAGES: 1.0, STATS: 1.0}
 _SERIALS_SHARE: Final = 10  # at most a tenth of the time is spent on that
 _STATS_SHARE: Final = 50  # at most a fiftieth on the totals
+_FORMS: Final[dict[Place, int]] = {ROOT: 2}  # of other pages there is one
 _QUICK: Final = (
     1.0  # what takes longer to render rests as long as it took, at most the next number of seconds
 )
@@ -195,9 +196,9 @@ class Keeper:
 
 
 def _is_due(ask: Ask, place: Place, *, is_early: bool) -> bool:
-    stored = ask("SELECT MIN(serial) FROM projects_indexpage WHERE kind = ? AND name = ?", list(place))[0][0]
+    stored, forms = ask(_STORED, list(place))[0]
     value, listing = read_serials(ask)
-    return stored is None or int(stored) < (listing if is_early else value)
+    return forms < _FORMS.get(place, 1) or int(stored) < (listing if is_early else value)
 
 
 def _row(place: Place, form: str, body: bytes, built: Built) -> list[Any]:
@@ -211,6 +212,7 @@ def _compressed(body: bytes) -> tuple[bytes, bytes]:
 
 
 _COLUMNS: Final = ("serial", "is_gone", "body", "etag", "gzip", "zstd")
+_STORED: Final = "SELECT MIN(serial), COUNT(*) FROM projects_indexpage WHERE kind = ? AND name = ?"
 _STORE: Final = (
     f"INSERT INTO projects_indexpage (kind, name, form, {', '.join(_COLUMNS)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
     f"ON CONFLICT (kind, name, form) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _COLUMNS)} "

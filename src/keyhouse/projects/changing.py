@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
-from django.db import IntegrityError, OperationalError
+from django.db import IntegrityError, OperationalError, connection
 from django.db.models import QuerySet
 
 from keyhouse.accounts.models import User
@@ -33,7 +33,9 @@ def settled(act: Callable[[], _Result]) -> _Result:
         except IntegrityError:
             continue
         except OperationalError as error:
-            if getattr(error.__cause__, "sqlstate", None) != _DEADLOCK:
+            # inside of another's transaction it would hold on to what somebody else waits for, and so all of it is done again
+            is_deadlock = getattr(error.__cause__, "sqlstate", None) == _DEADLOCK
+            if not is_deadlock or connection.in_atomic_block:
                 raise
     return act()
 

@@ -74,6 +74,11 @@ def test_what_can_not_be_published_says_why_and_has_no_button(
         assert "the API token that uploaded it was revoked since" in page
         assert ">Publish</button>" not in page
         assert "Look and publish" not in page
+    Release.objects.create(project=project, version="2", created_at=clock.now(), is_quarantined=True)
+    assert "is in quarantine" in text_of(get(LIST, ada))
+    page = text_of(get(PUBLISH, ada))
+    assert "is in quarantine" in page
+    assert "upload its files again once the quarantine is lifted" in page
     answer = post(PUBLISH, ada, {"version": "2.0", "seen": seen(project)})
     assert answer.status_code == 403
 
