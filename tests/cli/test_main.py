@@ -55,7 +55,7 @@ def test_an_unknown_command_is_wrong_use() -> None:
 
 
 def test_an_older_versions_index_is_left_alone(tmp_path: Path) -> None:
-    mark = '{"id": "00", "environment": "test", "version": "0.0.1"}'
+    mark = '{"id": "00", "environment": "test", "version": "0.0.1", "database": "sqlite"}'
     (tmp_path / "instance.json").write_text(mark)
     done = keyhouse("audit", KEYHOUSE_DATA=str(tmp_path))
     assert done.returncode == 2
