@@ -11,6 +11,7 @@ import pytest
 from tests.cli.started import environment, keyhouse, serving
 
 from keyhouse import __version__
+from keyhouse.core import configuration, instance
 
 pytestmark = pytest.mark.usefixtures("anew")
 
@@ -60,6 +61,16 @@ def test_an_older_versions_index_is_left_alone(tmp_path: Path) -> None:
     done = keyhouse("audit", KEYHOUSE_DATA=str(tmp_path))
     assert done.returncode == 2
     assert "was last used by version 0.0.1; start `keyhouse serve` once" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["instance.json"]
+
+
+def test_an_index_that_is_just_being_made_is_left_alone(tmp_path: Path) -> None:
+    instance.ensure_instance(
+        configuration.read({"KEYHOUSE_ENVIRONMENT": "test", "KEYHOUSE_DATA": str(tmp_path)})
+    )
+    done = keyhouse("audit", KEYHOUSE_DATA=str(tmp_path))
+    assert done.returncode == 2
+    assert "isn't set up yet: its first `keyhouse serve` is still at it" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["instance.json"]
 
 

@@ -102,7 +102,7 @@ def command(folder: Path, *, keys_file: Path | None, without_keys: bool, as_json
         _put_database(backup, settings)
         load_features()
         told = _bring_up_to_date(backup, settings, are_keys_lost=ring is None)
-    instance.ensure_instance(settings)
+    instance.mark_version(settings)
     told["differences"] = _find_missing()
     click.echo(json.dumps(told) if as_json else _as_text(told))
     sys.exit(1 if told["differences"] else 0)

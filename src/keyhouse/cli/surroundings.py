@@ -59,7 +59,13 @@ def _refuse_unready(settings: Configuration) -> None:
             f"There is no index in {settings.data}; start `keyhouse serve` there first, or name its folder "
             f"(--data before the command, or KEYHOUSE_DATA)."
         )
-    if instance.ensure_instance(settings).version != __version__:
+    marked = instance.ensure_instance(settings)
+    if marked.database == "":
+        raise ConfigurationError(
+            f"The index in {settings.data} isn't set up yet: its first `keyhouse serve` is still at it, or was cut off; "
+            f"try again in a minute, or start it once more."
+        )
+    if marked.version != __version__:
         raise ConfigurationError(
             f"The index in {settings.data} was last used by version {found.version}; "
             f"start `keyhouse serve` once to bring it up to date."
