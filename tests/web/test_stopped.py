@@ -23,6 +23,7 @@ NO_UPLOADS = "Uploads are switched off on this index at present."
 UPLOADING = (
     "/account/tokens/",
     "/account/tokens/new/",
+    "/manage/projects/",
     "/manage/project/alpha/",
     "/manage/project/alpha/publishing/",
     "/manage/project/alpha/staged/",
