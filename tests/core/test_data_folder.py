@@ -156,6 +156,15 @@ def test_a_mark_without_a_kind_of_database_gets_one_when_it_has_been_migrated(tm
         instance.ensure_instance(settings_of(tmp_path))
 
 
+def test_a_mark_with_a_kind_that_is_none_is_refused_as_another(tmp_path: Path) -> None:
+    for kind in ("oracle", ["sqlite"], 7):
+        mark = {"id": "ab" * 16, "environment": "test", "version": __version__, "database": kind}
+        (tmp_path / "instance.json").write_text(json.dumps(mark))
+        assert not instance.is_at_hand(settings_of(tmp_path))
+        with pytest.raises(ConfigurationError):
+            instance.ensure_instance(settings_of(tmp_path))
+
+
 def test_a_folder_without_an_index_yet_takes_either_kind_of_database(tmp_path: Path) -> None:
     assert instance.ensure_instance(settings_of(tmp_path, database_url=POSTGRESQL)).database == ""
     instance.mark_version(settings_of(tmp_path))

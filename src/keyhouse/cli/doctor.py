@@ -82,7 +82,7 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
         )
         return
     yield from doctor_machine.check_folder(settings)
-    if not _is_started(settings):
+    if not (instance.is_at_hand(settings) and os.access(settings.data, os.W_OK)):
         return
     for check in ON_THE_MACHINE:
         yield from check(settings)
@@ -91,16 +91,6 @@ def examine(*, is_offline: bool) -> Iterator[Finding]:
         yield from _unless_broken(check, settings)
     for check in SAID if is_offline else (*SAID, *OUTSIDE):
         yield from check(settings)
-
-
-def _is_started(settings: Configuration) -> bool:
-    try:
-        if instance.find_instance(settings.data) is None or not os.access(settings.data, os.W_OK):
-            return False
-        instance.ensure_instance(settings)
-    except ConfigurationError:
-        return False
-    return True
 
 
 def _unless_broken(check: Check, settings: Configuration) -> Iterator[Finding]:

@@ -36,20 +36,12 @@ def open_index(*, for_help: bool = False) -> Configuration:
     Somebody who only asks for help gets it without one.
     """
     settings = configure()
-    if for_help and not _has_index(settings):
+    if for_help and not instance.is_at_hand(settings):
         settings = configure({"data": _throw_away_folder()})
     else:
         _refuse_unready(settings)
     load_features()
     return settings
-
-
-def _has_index(settings: Configuration) -> bool:
-    """Tell whether an index is there that these settings are for."""
-    try:
-        return instance.find_instance(settings.data) is not None and bool(instance.ensure_instance(settings))
-    except ConfigurationError:
-        return False
 
 
 def _refuse_unready(settings: Configuration) -> None:

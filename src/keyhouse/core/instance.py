@@ -50,15 +50,25 @@ def find_instance(data: Path) -> Instance | None:
     path = data / FILE_NAME
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
-        instance = Instance(
-            str(body["id"]), str(body["environment"]), str(body["version"]), body.get("database")
-        )
+        database = str(body["database"]) if "database" in body else None
+        instance = Instance(str(body["id"]), str(body["environment"]), str(body["version"]), database)
         Version(instance.version)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError, InvalidVersion) as error:
         raise ConfigurationError(f"{path} can't be read ({error}); take it from a backup.") from error
     return instance
+
+
+def is_at_hand(settings: Configuration) -> bool:
+    """Tell whether the configured data folder is marked, and by what these settings are for; makes nothing."""
+    try:
+        found = find_instance(settings.data)
+        if found is not None:
+            ensure_instance(settings)
+    except ConfigurationError:
+        return False
+    return found is not None
 
 
 def ensure_instance(settings: Configuration) -> Instance:
