@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response
+from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, Request
 from tests.looks import keyboard, media
 from tests.looks.harbour import Harbour
 from tests.looks.indexes import Indexes, open_indexes
@@ -58,17 +58,26 @@ class Heard:
     def __init__(self, page: Page, home: str) -> None:
         self.page = page
         self.home = home
-        self.answers: list[Response] = []
+        self.asked: list[Request] = []
         self.complaints: list[str] = []
+        self._is_leaving = False
         page.on("request", self._begin)
-        page.on("response", lambda answer: self.answers.append(answer))  # noqa: PLW0108 - it hangs something on what it is given
+        page.on("framenavigated", self._arrive)
         page.on("console", self._listen)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _begin(self, asked: Request) -> None:
         """Count anew with each page that is asked for: a form is a page, and what comes when it is sent is another."""
         if asked.is_navigation_request() and asked.redirected_from is None:
-            self.answers.clear()
+            self.asked.clear()
+            self._is_leaving = True
+        self.asked.append(asked)
+
+    def _arrive(self, frame: Frame) -> None:
+        """Leave out what the page before still asked for while the next one was on its way."""
+        if self._is_leaving and frame == self.page.main_frame:
+            self.asked = [one for one in self.asked if one.is_navigation_request()]
+            self._is_leaving = False
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -76,8 +85,11 @@ class Heard:
 
     def problems(self, status: int) -> Iterator[str]:
         """Tell what is over the budget; that a page came with the status it was to come with is no complaint."""
-        loaded = [answer for answer in self.answers if not answer.url.startswith("data:")]
+        answers = [one.response() for one in self.asked if not one.url.startswith("data:")]
+        loaded = [answer for answer in answers if answer]
         total = sum(len(answer.body()) for answer in loaded if answer.status < 300 or answer.status >= 400)
+        if not loaded:
+            yield "nothing was heard of it"
         if total > MOST_BYTES:
             yield f"{total} bytes"
         if len(loaded) > MOST_REQUESTS:
@@ -115,7 +127,7 @@ def open_page(harbour: Harbour, heard: dict[str, Heard], who: str) -> Heard:
         page = harbour.enter(who).new_page()
         page.set_viewport_size({"width": WIDTH, "height": 740})
         heard[name] = Heard(page, harbour.server.url)
-    heard[name].answers.clear()
+    heard[name].asked.clear()
     heard[name].complaints.clear()
     heard[name].page.emulate_media(color_scheme="light", reduced_motion="reduce")
     return heard[name]

@@ -83,7 +83,7 @@ MIDDLEWARE = [
 ]
 TEMPLATES = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "BACKEND": "keyhouse.web.rendering.Templates",
         "APP_DIRS": True,
         "OPTIONS": {"context_processors": ["keyhouse.web.context.site"]},
     }

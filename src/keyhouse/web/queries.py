@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from django.db.models import Case, Exists, F, OuterRef, Q, QuerySet, TextField, Value, When
+from django.db.models.fields.json import KeyTransform
 from django.db.models.functions import Length
 
 from keyhouse.audit.compiled import Compiled, asked_number
@@ -82,9 +83,8 @@ def means_of_releases(release_ids: Collection[int]) -> dict[int, set[tuple[str, 
     """Return by which means, and by which class of token, the files of each of these releases came that may be shown."""
     asked = File.objects.filter(release_id__in=release_ids, is_quarantined=False).order_by()
     found: dict[int, set[tuple[str, object]]] = {}
-    for key, means, token_class in asked.values_list(
-        "release_id", "uploaded_via", "publication__class"
-    ).distinct():
+    rows = asked.values_list("release_id", "uploaded_via", KeyTransform("class", "publication"))
+    for key, means, token_class in rows.distinct():
         found.setdefault(key, set()).add((means, token_class))
     return found
 
@@ -156,9 +156,13 @@ def origins_of(release_id: int) -> list[tuple[str, dict[str, Any]]]:
 
     More than one says that they came from different places, which is all that is asked.
     """
-    parts = ("provider", "issuer", "claims__repository")
+    parts = (
+        KeyTransform("provider", "publication"),
+        KeyTransform("issuer", "publication"),
+        KeyTransform("repository", KeyTransform("claims", "publication")),
+    )
     asked = File.objects.filter(release_id=release_id).order_by()
-    rows = asked.values_list("uploaded_via", *(f"publication__{part}" for part in parts)).distinct()[:2]
+    rows = asked.values_list("uploaded_via", *parts).distinct()[:2]
     return [
         (means, {"provider": provider, "issuer": issuer, "claims": {"repository": name}})
         for means, provider, issuer, name in rows
