@@ -1,21 +1,31 @@
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
+from django.db import transaction
 from tests.accounts.conftest import PASSWORD, Browser, Clock, code, make_person, refused, signed_in
 from tests.accounts.test_newcomers import codes_on, secret_on
 
-from keyhouse.accounts import strength
+from keyhouse.accounts import emails, strength
 from keyhouse.accounts.errors import LinkUnknown
 from keyhouse.accounts.hashing import compare_password
+from keyhouse.accounts.inviting.queries import not_yet_here
 from keyhouse.accounts.models import Authenticator, Email, OneTimeLink, RecoveryCodeSet, Session, User
 from keyhouse.accounts.recovering import WayBack, end_all_sessions, end_lost_factors, make_enrolment_link
 from keyhouse.accounts.second_factors.recovery_codes.rules import new_codes, shown_code
 from keyhouse.accounts.second_factors.recovery_codes.services import give_recovery_codes
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
-from keyhouse.accounts.sessions import actor_of
+from keyhouse.accounts.services import invite_user
+from keyhouse.accounts.sessions import actor_of, digest_of
 from keyhouse.audit.models import Record
+from keyhouse.core import clock
 from keyhouse.core.actor import NOBODY, host
 from keyhouse.core.errors import Refusal
+from keyhouse.mail.contents import unseal
+from keyhouse.mail.letters import Letter, Link
+from keyhouse.mail.models import Mail
+from keyhouse.mail.services import queue
 
 pytestmark = pytest.mark.django_db
 
@@ -104,6 +114,75 @@ def test_a_link_works_for_somebody_without_an_address(browser: Browser) -> None:
     go_through(browser, make_enrolment_link(user, by=host()))
     assert not Email.objects.exists()
     assert Authenticator.objects.get().user == user
+
+
+# ---- when a backup is restored
+
+
+def test_links_in_mails_that_wait_are_other_ones_and_all_others_die(ada: User) -> None:
+    cleo = invite_user("cleo", "cleo@example.org", by=host())
+    OneTimeLink.objects.update(expires_at=clock.now())
+    enrolling, carl = (
+        make_enrolment_link(ada, by=host()),
+        invite_user("carl", "carl@example.org", by=host()),
+    )
+    bob = invite_user("bob", "bob@example.org", by=host(), is_mailed=True)
+    with transaction.atomic():
+        emails.tell(
+            ada, Letter("test", "Twice", (Link("To see", "http://localhost:8400/account/"),)), now=clock.now()
+        )
+        for address in ("one@example.org", "two@example.org"):  # one link in two mails stays one
+            letter = Letter("both", "Both", (Link("Here", emails.site_address(bob)),))
+            queue(letter, to=address, now=clock.now())
+    signed_in(ada)
+    before = {mail.pk: links_in(mail) for mail in Mail.objects.all()}
+    with transaction.atomic():
+        ended = end_all_sessions()
+    assert (ended.sessions, ended.enrolling) == (1, ["ada"])
+    assert [link.username for link in ended.invited] == ["carl"]
+    after = {mail.pk: links_in(mail) for mail in Mail.objects.all()}
+    for path in {cleo, enrolling, carl, bob, *(one for told in before.values() for one in told)}:
+        assert not works(path) or path == "/account/", path
+    assert not [path for told in after.values() for path in told if not works(path)]
+    assert "/account/" in {path for told in after.values() for path in told}
+    invited = {path for told in after.values() for path in told if path.startswith("/invitation/")}
+    assert len(invited) == 1
+    assert refused(Browser().get(carl)) == "link-expired"
+    assert {link.username for link in not_yet_here()} == {"bob", "carl", "cleo"}
+    with transaction.atomic():
+        assert end_all_sessions().invited == []  # once more does no harm
+    assert not [path for mail in Mail.objects.all() for path in links_in(mail) if not works(path)]
+
+
+def test_a_mail_whose_key_is_lost_keeps_no_link_alive(ada: User) -> None:
+    invite_user("bob", "bob@example.org", by=host(), is_mailed=True)
+    sealed = Mail.objects.get().content_sealed
+    Mail.objects.update(address="eve@example.org")  # it was sealed for another one
+    with transaction.atomic():
+        assert [link.username for link in end_all_sessions().invited] == ["bob"]
+    assert Mail.objects.get().content_sealed == sealed
+    assert not OneTimeLink.objects.filter(expires_at__gt=clock.now()).exists()
+
+
+def test_a_link_that_was_used_stays_used(ada: User, browser: Browser) -> None:
+    path = make_enrolment_link(ada, by=host())
+    go_through(browser, path)
+    with transaction.atomic():
+        end_all_sessions()
+    assert refused(Browser().get(path)) == "link-used"
+
+
+def links_in(mail: Mail) -> list[str]:
+    letter = unseal(mail.content_sealed, mail.address)
+    urls = [block.url for block in (*letter.blocks, *letter.footer) if isinstance(block, Link)]
+    return [urlsplit(url).path for url in urls]
+
+
+def works(path: str) -> bool:
+    """Whether an address is a page, or a one-time link that can be used."""
+    purpose, _, secret = path.strip("/").partition("/")
+    link = OneTimeLink.objects.filter(purpose=purpose, digest=digest_of(secret), used_at=None).first()
+    return path == "/account/" or (link is not None and link.expires_at > clock.now())
 
 
 # ---- when the keys are lost

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,22 @@ def place(data: Path, like: Place | None = None, *, is_new: bool = False) -> Ite
             yield Place(data, urlunsplit(urlsplit(url)._replace(path=f"/{name}")))
         finally:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+def ask(place: Place, question: str) -> list[Any]:
+    """Return the first column of what its database answers."""
+    with closing(_connect(place)) as connection:
+        return [row[0] for row in connection.execute(question).fetchall()]
+
+
+def execute(place: Place, statement: str) -> None:
+    """Change its rows behind its back."""
+    with closing(_connect(place)) as connection:
+        connection.execute(statement)
+        connection.commit()
+
+
+def _connect(place: Place) -> Any:
+    if place.database_url:
+        return psycopg.connect(place.database_url)
+    return sqlite3.connect(place.data / "keyhouse.sqlite3", timeout=30)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import stat
 import threading
@@ -8,9 +9,10 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from tests.cli.places import Place
+from tests.cli.places import Place, ask, execute
 from tests.distfiles.builders import build_wheel
 
+from keyhouse.accounts.sessions import digest_of
 from keyhouse.cli.copies import copy_blob, without_password
 from keyhouse.storage.local import LocalBlobs
 
@@ -281,6 +283,65 @@ def test_all_sessions_end_at_a_restore(filled: Place, elsewhere: Place, tmp_path
     told = restore(tmp_path / "backup", elsewhere, "--keys", filled.data / "keys.json")
     assert told["sessions_ended"] == 1
     assert "are_keys_lost=False" in elsewhere.keyhouse("audit", "--action", "host.command")
+
+
+def test_a_mail_that_waited_goes_out_with_a_link_that_works_and_who_needs_one_is_told(
+    filled: Place, elsewhere: Place, tmp_path: Path
+) -> None:
+    def invite(*words: str) -> None:
+        filled.keyhouse("user", "invite", *words)
+
+    invite("bob", "bob@example.org", "--mail")
+    invite("carl", "carl@example.org")
+    for name in ("dora", "eve"):  # a role in a project, by mails of which only eve's has left
+        filled.keyhouse("project", "people", "invite", "alpha", f"{name}@example.org")
+    filled.seed({"organizations": [{"name": "acme", "owners": ["ada"]}]})
+    filled.keyhouse("organization", "people", "invite", "acme", "fay@example.org")
+    filled.keyhouse("user", "recover", "ada")
+    execute(
+        filled,
+        "UPDATE mail_mail SET state = 'sent', content_sealed = '' WHERE address LIKE 'eve%' OR address LIKE 'fay%'",
+    )
+    filled.keyhouse("backup", "backup")
+    done = elsewhere.keyhouse("restore", tmp_path / "backup", "--keys", filled.data / "keys.json")
+    needed = [line for line in done.splitlines() if line.startswith("Without their link now: 1 ")]
+    commands = (
+        "user invite --from people.csv --mail",
+        "import remind",
+        "organization people resend NAME NUMBER",
+    )
+    for line, told in zip(needed, (*commands, "user recover NAME"), strict=True):
+        assert f"`keyhouse {told}`" in line
+    assert needed[-1].endswith("prints a new one: ada.")
+    rows = [json.loads(line) for line in elsewhere.keyhouse("user", "invited", "--json").splitlines()]
+    over = {row["address"].partition("@")[0]: row["is_over"] for row in rows}
+    assert over == {"bob": False, "carl": True, "dora": False, "eve": True, "fay": True}
+    elsewhere.keyhouse("dev", "settle")
+    sent = {path: path.read_text().replace("=\n", "") for path in (elsewhere.data / "mail").glob("*.eml")}
+    links = {secret for text in sent.values() for secret in re.findall(r"/invitation/([\w-]{43})/", text)}
+    alive = ask(elsewhere, "SELECT digest FROM accounts_onetimelink WHERE purpose = 'invitation'")
+    assert len(links) == 2
+    assert {digest_of(secret) for secret in links} <= set(alive)
+    (tmp_path / "people.csv").write_text("name,address\nbob,bob@example.org\ncarl,carl@example.org\n")
+    again = elsewhere.run("user", "invite", "--from", tmp_path / "people.csv", "--mail")
+    assert again.stdout == "carl,carl@example.org\n"
+
+
+def test_without_the_keys_no_mail_that_waited_goes_out_and_its_person_needs_a_link(
+    filled: Place, elsewhere: Place, tmp_path: Path
+) -> None:
+    filled.keyhouse("user", "invite", "bob", "bob@example.org", "--mail")
+    filled.seed({"users": [{"username": "eve", "second_factors": ["totp"]}, {"username": "zoe"}]})
+    for name in ("eve", "zoe"):
+        filled.keyhouse("user", "recover", name)
+    filled.keyhouse("backup", "backup")
+    told = restore(tmp_path / "backup", elsewhere, "--without-keys")
+    assert told["mails_lost"] == 1
+    assert told["new_links_needed"] == {
+        "invited": 1, "offered_projects": 0, "offered_organizations": 0, "enrolling": ["zoe"]
+    }  # fmt: skip
+    elsewhere.keyhouse("dev", "settle")
+    assert not list((elsewhere.data / "mail").glob("*.eml"))
 
 
 def test_without_the_keys_tokens_and_apps_die_and_everybody_has_a_way_back(

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.cli.test_host_commands import ADA
 
+from keyhouse.accounts.forgetting import forget_old
 from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.oversight.suspending import suspend_user
 from keyhouse.cli import import_, user
@@ -19,6 +20,7 @@ from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.mail.models import Mail
 from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.collaborators.services import invite
 from keyhouse.web.wiring import wire_all
 
 
@@ -133,3 +135,55 @@ def test_the_state_of_an_import_is_shown_also_where_there_is_nothing(made: None)
     assert run(import_.command, "status").stdout.startswith("Everybody has come")
     assert json.loads(run(import_.command, "status", "--json").stdout) == {"waiting": [], "ownerless": []}
     assert run(import_.command, "remind").stdout == "0 people were mailed.\n"
+
+
+def test_what_is_over_is_offered_anew_at_the_command_line(made: None) -> None:
+    for name in ("bob", "eve"):
+        invite("alpha", f"{name}@example.org", "maintainer", by=host(), is_told=False)
+    ProjectInvitation.objects.update(expires_at=clock.now() - timedelta(days=1))
+    assert "import remind --again" in run(import_.command, "status").stderr
+    assert run(import_.command, "remind").stdout == "0 people were mailed.\n"
+    tried = run(import_.command, "remind", "--again", "--dry-run")
+    assert tried.stdout == "bob@example.org\neve@example.org\n2 people would be mailed.\n"
+    assert ProjectInvitation.objects.filter(expires_at__gt=clock.now()).count() == 0
+    done = json.loads(run(import_.command, "remind", "--again", "--owner-days", "3", "--json").stdout)
+    people = ["bob@example.org", "eve@example.org"]
+    assert done == {"mailed": 2, "dry_run": False, "people": people, "left": []}
+    [until] = set(ProjectInvitation.objects.values_list("expires_at", flat=True))
+    assert until - clock.now() <= timedelta(days=3)
+    assert run(import_.command, "remind", "--again").stdout == "0 people were mailed.\n"
+    tried = run(import_.command, "remind", "--dry-run", "--json")
+    assert json.loads(tried.stdout) == {"mailed": 2, "dry_run": True, "people": people, "left": []}
+    assert Mail.objects.filter(kind="import-projects-wait").count() == 2
+
+
+def test_what_the_host_may_not_offer_anew_is_told(made: None) -> None:
+    invite("alpha", "bob@example.org", "maintainer", by=host(), is_told=False)
+    ProjectInvitation.objects.update(expires_at=clock.now() - timedelta(days=1))
+    suspend_user(User.objects.get(username="ada"), "left the company", by=host(), now=clock.now())
+    done = run(import_.command, "remind", "--again")
+    assert (done.exit_code, done.stdout) == (1, "0 people were mailed.\n")
+    assert done.stderr.startswith("Not for alpha. Nobody looks after this project any more")
+
+
+@pytest.mark.parametrize("words", [["--owner-days", "3"], ["--again", "--owner-days", "0"]])
+def test_a_deadline_goes_with_offering_anew_only(made: None, words: list[str]) -> None:
+    assert run(import_.command, "remind", *words).exit_code == 2
+
+
+def test_of_forgotten_invitations_the_number_is_told(made: None) -> None:
+    for name in ("bob", "BOB", "eve", "zoe"):
+        run(user.command, "invite", name, f"{name}@example.org")
+    assert "forgotten" not in run(user.command, "invited").stderr
+    OneTimeLink.objects.filter(username__in=["BOB", "eve"]).update(
+        expires_at=clock.now() - timedelta(days=31)
+    )
+    forget_old(clock.now())
+    for words in ([], ["--json"]):
+        done = run(user.command, "invited", *words)
+        assert len(done.stdout.splitlines()) == 1
+        assert done.stderr.startswith("2 more names were invited and have no account")
+    User.objects.create(username="Eve", joined_at=clock.now())
+    assert run(user.command, "invited").stderr.startswith("1 more names")
+    run(user.command, "invite", "bob", "bob@example.org")
+    assert run(user.command, "invited").stderr == ""

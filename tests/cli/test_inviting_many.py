@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import psycopg
 import pytest
-from tests.cli.places import Place
+from tests.cli.places import Place, ask, execute
 from tests.cli.started import environment
 
 pytestmark = pytest.mark.database
@@ -27,16 +24,6 @@ def people(tmp_path: Path) -> Path:
     rows = [f"n{one},n{one}@example.org,{'alpha' if one % 5 == 0 else ''}" for one in range(COUNT)]
     path.write_text("name,address,projects\n" + "\n".join(rows) + "\n")
     return path
-
-
-def ask(place: Place, question: str) -> list[Any]:
-    connection: Any = (
-        psycopg.connect(place.database_url)
-        if place.database_url
-        else sqlite3.connect(place.data / "keyhouse.sqlite3", timeout=30)
-    )
-    with closing(connection):
-        return [row[0] for row in connection.execute(question).fetchall()]
 
 
 def stored(place: Place) -> tuple[Counter[str], Counter[str], Counter[str]]:
@@ -110,3 +97,18 @@ def require_once(place: Place, at_least: int = 0) -> int:
     assert offered == {address: 1 for address in links if int(address[1:].partition("@")[0]) % 5 == 0}
     assert len(links) >= at_least
     return len(links)
+
+
+def test_offers_are_sent_anew_once_also_killed_and_by_two_at_once(filled: Place) -> None:
+    people = [f"n{one}@example.org" for one in range(5)]
+    for one in people:
+        filled.keyhouse("project", "people", "invite", "alpha", one)
+    execute(filled, "UPDATE projects_projectinvitation SET expires_at = '2020-01-01 00:00:00'")
+    mailed = "SELECT address FROM mail_mail WHERE kind = 'import-projects-wait'"
+    killed = filled.run("import", "remind", "--again", KEYHOUSE_FAULT="invitation.rows-written")
+    assert (killed.returncode, ask(filled, mailed)) == (-signal.SIGKILL, [])
+    with ThreadPoolExecutor(2) as pool:
+        tries = [pool.submit(filled.json, "import", "remind", "--again", "--json") for _ in range(2)]
+    assert sum(one.result()["mailed"] for one in tries) == len(people)
+    assert sorted(ask(filled, mailed)) == people
+    assert filled.json("import", "remind", "--again", "--json")["mailed"] == 0

@@ -261,7 +261,12 @@ def test_an_invitation_of_another_place_is_none_of_this_one(place: Place, bob: U
     place.make("other", bob)
     number = str(place.told("invite", "other", "zoe@example.org")["number"])
     for act in ("resend", "revoke"):
-        assert place.refused(act, place.name, number) == place.codes["no-invitation"]
+        for unknown in (number, "999"):
+            assert place.refused(act, place.name, unknown) == place.codes["no-invitation"]
+            refusal = place.run(act, place.name, unknown).exception
+            assert isinstance(refusal, Refusal)
+            assert "your account" not in refusal.sentence + refusal.fix
+            assert " people invitations` " in refusal.fix
 
 
 def test_the_only_owner_stays(place: Place, bob: User) -> None:

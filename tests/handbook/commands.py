@@ -12,11 +12,11 @@ from tests.handbook import known
 from tests.handbook.reading import ROOT, Page
 
 from keyhouse.cli import main as command_line
+from keyhouse.cli.defaults import WithDefault
 from keyhouse.cli.main import HELP_OPTIONS
 
 _LINE: Final = re.compile(r"(?:\$ )?(?:[A-Z_]+=\S* )*(\./run|keyhouse)((?: .*)?)")
 _NO_SHELL: Final = frozenset({"json", "toml", "python", "html"})
-_MEANT: Final = "run"  # of `keyhouse import`
 _PARTS: Final = re.compile(r"&&|\|\||[;|>]")
 _PLACEHOLDER: Final = re.compile(r"[A-Z…<\[]|\.\.\.")
 
@@ -88,11 +88,10 @@ def _problem_of_product(words: list[str]) -> str | None:
 
 def _below(group: click.Group, words: list[str]) -> tuple[click.Command | None, list[str]]:
     """Return the command that the words begin with, or the one that is meant where none is named, and the other words."""
-    try:
-        _, found, rest = group.resolve_command(click.Context(group), words)
-    except click.UsageError:
-        return group.commands.get(_MEANT), words
-    return found, rest
+    found = group.get_command(click.Context(group), words[0])
+    if found is not None:
+        return found, words[1:]
+    return group.commands[group.default] if isinstance(group, WithDefault) else None, words
 
 
 def _take_options(command: click.Command, waiting: list[str]) -> str | None:

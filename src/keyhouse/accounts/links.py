@@ -23,6 +23,8 @@ from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.queries import is_set_up
 from keyhouse.accounts.sessions import digest_of as digest_of  # noqa: PLC0414 - links are kept by the same
 from keyhouse.core import configuration
+from keyhouse.mail.forgetting import rewrite_waiting
+from keyhouse.mail.letters import with_links
 
 SETUP: Final = "setup"
 INVITATION: Final = "invitation"
@@ -127,6 +129,28 @@ def make_invitation_link(address: str, *, now: datetime, expires_at: datetime) -
 def new_secret() -> str:
     """Return the secret part of a link: 256 random bits."""
     return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def renew_mailed_links() -> list[OneTimeLink]:
+    """Give the links in mails that still wait other secrets, and return their rows, which the caller has to save.
+
+    Nobody has read them yet, so nobody loses anything. One that is in several mails stays one.
+    """
+    secrets_of: dict[str, str] = {}
+    renewed: list[OneTimeLink] = []
+
+    def renew(url: str) -> str:
+        former = url.rstrip("/").rpartition("/")[2]
+        if former not in secrets_of:
+            link = OneTimeLink.objects.filter(digest=digest_of(former), used_at=None).first()
+            secrets_of[former] = new_secret() if link else former
+            if link:
+                link.digest = digest_of(secrets_of[former])
+                renewed.append(link)
+        return url.replace(former, secrets_of[former])
+
+    rewrite_waiting(lambda letter: with_links(letter, renew))
+    return renewed
 
 
 def end_links(user_id: int, *purposes: str) -> int:

@@ -9,7 +9,8 @@ from typing import Final
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from keyhouse.accounts import links
+from keyhouse.accounts import links, queries
+from keyhouse.accounts.inviting.queries import not_yet_here
 from keyhouse.accounts.models import (
     Authenticator,
     Email,
@@ -50,13 +51,31 @@ def _thing(user: User) -> Thing:
     return Thing("account", user.pk, user.username)
 
 
-def end_all_sessions() -> int:
-    """End every session and every unused link in the caller's transaction; returns how many sessions.
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How many sessions ended, and who needs a new link since: whoever has no account yet, and whoever set one up anew."""
 
-    For a restored index: who holds the backup may hold their cookies.
+    sessions: int
+    invited: list[OneTimeLink]
+    enrolling: list[str]  # user names
+
+
+def end_all_sessions() -> Ended:
+    """End every session and every unused link in the caller's transaction.
+
+    For a restored index: who holds the backup may hold them. The links in mails that still wait become other ones, and
+    invitations stay as if they were too old, so that it is known who has not come.
     """
-    OneTimeLink.objects.filter(used_at__isnull=True).delete()
-    return Session.objects.all().delete()[0]
+    now, renewed = clock.now(), links.renew_mailed_links()
+    kept = {link.pk for link in renewed}
+    unused = OneTimeLink.objects.filter(used_at__isnull=True)
+    invited = [link for link in not_yet_here() if link.expires_at > now and link.pk not in kept]
+    enrolling = [link.username for link in queries.live_links(links.ENROLMENT, now) if link.pk not in kept]
+    unused.exclude(purpose=links.INVITATION).delete()
+    unused.filter(expires_at__gt=now).update(expires_at=now, draft_sealed="")
+    for link in renewed:
+        link.save()
+    return Ended(Session.objects.all().delete()[0], invited, sorted(set(enrolling)))
 
 
 def end_lost_factors(*, by: Actor) -> list[WayBack]:

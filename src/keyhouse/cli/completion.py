@@ -18,6 +18,7 @@ def command(shell: str) -> None:
 
     \b
     Examples:
+      mkdir -p ~/.local/share/bash-completion/completions ~/.zfunc ~/.config/fish/completions
       keyhouse completion bash > ~/.local/share/bash-completion/completions/keyhouse
       keyhouse completion zsh > ~/.zfunc/_keyhouse
       keyhouse completion fish > ~/.config/fish/completions/keyhouse.fish

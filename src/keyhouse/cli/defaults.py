@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 DEFAULT: Final = "set"
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
@@ -18,12 +19,23 @@ class WithDefault(click.Group):
 
     default = DEFAULT
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Name the default command where the first word is none of the group's."""
-        words = args if args[0] in self.commands else [self.default, *args]
-        return super().resolve_command(ctx, words)
+        is_named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
+        return super().parse_args(ctx, args if is_named or not args else [self.default, *args])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete its words, and what the default command takes first: an argument, or options."""
+        found, usual = super().shell_complete(ctx, incomplete), self.commands[self.default]
+        inner = click.Context(usual, parent=ctx, resilient_parsing=True)
+        if incomplete.startswith("-"):
+            more = usual.shell_complete(inner, incomplete)
+        else:
+            first = next(one for one in usual.get_params(inner) if isinstance(one, click.Argument))
+            more = first.shell_complete(inner, incomplete)
+        own = {item.value for item in found}
+        # a file or a folder is left to the shell, which then offers nothing else
+        return [*found, *(one for one in more if one.value not in own and (one.type == "plain" or not found))]
 
 
 class Span(click.ParamType[timedelta]):

@@ -22,16 +22,24 @@ from rich.table import Table
 from rich.text import Text
 
 from keyhouse.audit.services import record
+from keyhouse.cli.defaults import WithDefault
 from keyhouse.cli.progress import bar
 from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
 from keyhouse.core.errors import Refusal
+from keyhouse.projects.collaborators.errors import ProjectLeft
 from keyhouse.projects.errors import SecondSourceDistribution
 from keyhouse.publishing.importing.errors import ImportStopped, OwnersInvalid, YankedAlone
 from keyhouse.publishing.importing.names import Wanted
 from keyhouse.publishing.importing.owners import Line, Owners, read_owners
-from keyhouse.publishing.importing.pending import ownerless_projects, remind, who_has_not_come
+from keyhouse.publishing.importing.pending import (
+    OfferedAgain,
+    offer_again,
+    ownerless_projects,
+    remind,
+    who_has_not_come,
+)
 from keyhouse.publishing.importing.report import Report, writing
 from keyhouse.publishing.importing.rows import FAILED, HERE, IMPORTED, LEFT_OUT, REFUSED, Row
 from keyhouse.publishing.importing.running import Import, Orders
@@ -41,31 +49,20 @@ from keyhouse.publishing.upload.submission import rules_in_use
 LINE_SECONDS: Final = 5.0
 MOST_SHOWN: Final = 200  # refusals in the table; the report has all
 MOST_WORKERS: Final = 64
+OWNER_DAYS: Final = 30
+_DAYS: Final = click.IntRange(1, 365)
 # Seconds after which one thread lets another go on. While one writes rows, the others bring bytes to their place and
 # give the processes work, by hundreds of short calls of the system; after each they would wait for 5 ms.
 _TURN: Final = 0.0002
 
 
-class _Commands(click.Group):
+class _Commands(WithDefault):
     """Takes `keyhouse import SOURCE` for `keyhouse import run SOURCE`."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the word in that may be left out."""
-        is_named = args and (args[0] in self.commands or args[0] in ctx.help_option_names)
-        return super().parse_args(ctx, args if is_named or not args else ["run", *args])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Complete its words, and behind the one that may be left out: a source, or options."""
-        found = super().shell_complete(ctx, incomplete)
-        if incomplete.startswith("-"):
-            inner = click.Context(self.commands["run"], parent=ctx, resilient_parsing=True)
-            own = {item.value for item in found}
-            more = self.commands["run"].shell_complete(inner, incomplete)
-            return [*found, *(item for item in more if item.value not in own)]
-        return found or _folders(ctx, None, incomplete)
+    default = "run"
 
 
-def _folders(ctx: click.Context, argument: click.Parameter | None, incomplete: str) -> list[CompletionItem]:
+def _folders(ctx: click.Context, argument: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """Leave it to the shell to complete a folder."""
     del ctx, argument
     return [CompletionItem(incomplete, type="dir")]
@@ -95,8 +92,8 @@ def command() -> None:
 @click.option("--owners", type=click.Path(path_type=Path), metavar="FILE", help="CSV: project,person,role.")
 @click.option(
     "--owner-days",
-    type=click.IntRange(1, 365),
-    default=30,
+    type=_DAYS,
+    default=OWNER_DAYS,
     show_default=True,
     help="Within so many days people without an account must accept.",
 )
@@ -178,8 +175,8 @@ def status(*, as_json: bool) -> None:
         click.echo(f"{name}  has no owner")
     if any(one.is_over for one in waited):
         click.echo(
-            "What is over lives anew by `keyhouse project people resend PROJECT NUMBER`; "
-            "`keyhouse project people invitations PROJECT` tells the number.",
+            "`keyhouse import remind --again` offers anew what is over, all of it; "
+            "`keyhouse project people resend PROJECT NUMBER` one.",
             err=True,
         )
     if not waited and not ownerless:
@@ -187,17 +184,46 @@ def status(*, as_json: bool) -> None:
 
 
 @command.command("remind")
+@click.option("--again", is_flag=True, help="Instead, offer anew what is over, and mail whom it is for.")
+@click.option(
+    "--owner-days",
+    type=_DAYS,
+    help=f"With --again: within so many days they must accept; {OWNER_DAYS} if not given.",
+)
+@click.option("--dry-run", is_flag=True, help="Say who would be mailed; do nothing.")
 @JSON
-def remind_(*, as_json: bool) -> None:
+def remind_(*, again: bool, owner_days: int | None, dry_run: bool, as_json: bool) -> None:
     """Mail once more everybody whose roles in imported projects wait for them.
 
+    With --again it is those whose roles wait no more, since they didn't come in time. What is offered anew isn't over, so
+    that the same command goes on where it was stopped and mails nobody twice.
+
     \b
-    Example:
+    Examples:
       keyhouse import remind
+      keyhouse import remind --again --owner-days 14 --dry-run
     """  # noqa: D301 - \b is click's own mark
-    count = len(remind(by=host()))
-    said = "1 person was mailed." if count == 1 else f"{count:,} people were mailed."
-    tell({"mailed": count}, said, as_json=as_json)
+    if owner_days is not None and not again:
+        raise click.UsageError("--owner-days goes with --again: what still waits keeps its deadline.")
+    if again:
+        done = offer_again(owner_days or OWNER_DAYS, by=host(), is_dry=dry_run)
+    else:
+        done = OfferedAgain(remind(by=host(), is_dry=dry_run), [])
+    count = len(done.addresses)
+    verb = "would be" if dry_run else "was" if count == 1 else "were"
+    lines = [*(done.addresses if dry_run else ()), f"{_people(count)} {verb} mailed."]
+    tell(
+        {"mailed": count, "dry_run": dry_run, "people": done.addresses, "left": done.left},
+        *lines,
+        as_json=as_json,
+    )
+    if done.left:
+        click.echo(f"Not for {', '.join(done.left)}. {ProjectLeft.sentence} {ProjectLeft.fix}", err=True)
+        sys.exit(1)
+
+
+def _people(count: int) -> str:
+    return "1 person" if count == 1 else f"{count:,} people"
 
 
 def _orders(given: dict[str, Any]) -> Orders:
@@ -349,7 +375,7 @@ class _Shown:
             click.echo(f"{stopped.sentence} {stopped.fix}", err=True)
 
     def _offers(self, count: int) -> str:
-        people = "1 person" if count == 1 else f"{count:,} people"
+        people = _people(count)
         if self._is_dry:
             return f"{people} without an account here would be offered roles."
         verb = "is" if count == 1 else "are"

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import psycopg
@@ -40,6 +40,9 @@ from keyhouse.core.errors import Refusal, Situation
 from keyhouse.core.keys import KeyFileError
 from keyhouse.storage import blobs
 from keyhouse.storage.local import LocalBlobs
+
+if TYPE_CHECKING:
+    from keyhouse.accounts.recovering import Ended
 
 KEYS_LOST: Final = "its key was lost at a restore"
 _FIT: Final = {
@@ -267,7 +270,26 @@ def _bring_up_to_date(backup: Backup, settings: Configuration, *, are_keys_lost:
             "are_keys_lost": are_keys_lost,
         }
         record("host.command", by=host(), details=details)
-    return {"made_at": made_at, "files": backup.manifest["files"], "sessions_ended": ended, **lost}
+    told = {"made_at": made_at, "files": backup.manifest["files"], "sessions_ended": ended.sessions}
+    return {**told, "new_links_needed": _who_needs_a_link(ended, lost.get("ways_back", [])), **lost}
+
+
+def _who_needs_a_link(ended: Ended, ways_back: list[dict[str, Any]]) -> dict[str, Any]:
+    """Tell who lost a link that they may have had, and has got no other one, by what it was for."""
+    from keyhouse.organizations.models import OrganizationInvitation  # noqa: PLC0415 - Django is set up only now
+    from keyhouse.publishing.importing.pending import who_has_not_come  # noqa: PLC0415 - the same
+
+    now, has_one = clock.now(), {way["username"] for way in ways_back if way["link"]}
+    addresses = {link.address.lower() for link in ended.invited if not link.username}
+    of_projects = {one.address for one in who_has_not_come(now) if not one.is_over}
+    offered = OrganizationInvitation.objects.filter(ended_at=None, expires_at__gt=now, invited_by=None)
+    of_organizations = set(offered.values_list("address", flat=True)) - of_projects
+    return {
+        "invited": sum(bool(link.username) for link in ended.invited),
+        "offered_projects": len(addresses & of_projects),
+        "offered_organizations": len(addresses & of_organizations),
+        "enrolling": [name for name in ended.enrolling if name not in has_one],
+    }
 
 
 def _count_rows() -> None:
@@ -301,9 +323,11 @@ def _find_missing() -> list[str]:
 
 
 def _as_text(told: dict[str, Any]) -> str:
+    are_keys_here = "ways_back" not in told
     lines = [
         f"Restored {told['files']} files, as of {told['made_at']}.",
-        "All sessions were ended; everybody signs in anew. One-time links died, too: invite once more who has not come.",
+        f"All sessions were ended; everybody signs in anew. One-time links died, too{_MAILS_MENDED if are_keys_here else ''}.",
+        *_needed_as_text(told["new_links_needed"]),
     ]
     if "ways_back" in told:
         lines.append(
@@ -314,6 +338,25 @@ def _as_text(told: dict[str, Any]) -> str:
     if told["differences"]:
         lines += ["The backup did not hold all that its database names:", *told["differences"]]
     return "\n".join(lines)
+
+
+_MAILS_MENDED: Final = "; mails that still wait have new ones"
+_SENDS_LINKS: Final = {
+    "invited": "invited by name (`keyhouse user invited`); `keyhouse user invite --from people.csv --mail` sends new ones",
+    "offered_projects": "offered roles in projects; `keyhouse import remind` sends new ones",
+    "offered_organizations": "offered roles in organizations; `keyhouse organization people resend NAME NUMBER` sends a new one",
+    "enrolling": "setting an account up anew; `keyhouse user recover NAME` prints a new one",
+}
+
+
+def _needed_as_text(needed: dict[str, Any]) -> list[str]:
+    counts = {**needed, "enrolling": len(needed["enrolling"])}
+    names = f": {', '.join(needed['enrolling'])}"
+    return [
+        f"Without their link now: {counts[kind]} {how}{names if kind == 'enrolling' else ''}."
+        for kind, how in _SENDS_LINKS.items()
+        if counts[kind]
+    ]
 
 
 def _way_as_text(way: dict[str, str | None]) -> str:

@@ -1,14 +1,16 @@
-"""Forgetting mails that are over, and failing those that nobody can read any more."""
+"""Forgetting mails that are over, failing those that nobody can read any more, and mending what the others say."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import Q, QuerySet
 
 from keyhouse.core import configuration
-from keyhouse.mail.contents import UnreadableError, unseal
+from keyhouse.mail.contents import UnreadableError, seal, unseal
+from keyhouse.mail.letters import Letter
 from keyhouse.mail.models import FAILED, OVER, WAITING, Bounce, Mail
 
 _AT_ONCE: Final = 1000  # rows of one short transaction
@@ -28,6 +30,21 @@ def _delete(rows: QuerySet[Any]) -> int:
     while found := list(rows.values_list("pk", flat=True)[:_AT_ONCE]):
         total += rows.model._default_manager.filter(pk__in=found).delete()[0]  # noqa: SLF001 - documented name
     return total
+
+
+def rewrite_waiting(change: Callable[[Letter], Letter]) -> None:
+    """Let the waiting mails say what `change` makes of them; those that no key opens stay as they are.
+
+    In the caller's transaction, and only while nothing delivers.
+    """
+    waiting = Mail.objects.filter(state=WAITING).only("pk", "content_sealed", "address")
+    for mail in waiting.iterator(chunk_size=_AT_ONCE):
+        try:
+            letter = unseal(mail.content_sealed, mail.address)
+        except UnreadableError:
+            continue
+        if (changed := change(letter)) != letter:
+            Mail.objects.filter(pk=mail.pk).update(content_sealed=seal(changed, mail.address))
 
 
 def fail_unreadable(now: datetime) -> int:

@@ -7,8 +7,8 @@ text around are taken out of them, so that nobody can write a line of their own 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Any, Final, TypeAlias
 
@@ -187,6 +187,15 @@ def _block_from_json(told: list[Any]) -> Block:
 
 
 _BLOCKS: Final[dict[str, type[Text | Link | Code]]] = {"text": Text, "link": Link, "code": Code}
+
+
+def with_links(letter: Letter, change: Callable[[str], str]) -> Letter:
+    """Return the letter with what `change` makes of each address that it links to."""
+
+    def changed(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+        return tuple(Link(one.label, change(one.url)) if isinstance(one, Link) else one for one in blocks)
+
+    return replace(letter, blocks=changed(letter.blocks), footer=changed(letter.footer))
 
 
 def secrets_of(letter: Letter) -> list[str]:

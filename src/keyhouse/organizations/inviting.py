@@ -124,7 +124,7 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> OrganizationInvitatio
     require_role(name, RESEND, by)
     here = OrganizationInvitation.objects.filter(organization__normalized_name=rules.key_of(name))
     if not here.filter(pk=invitation_id).exists():
-        raise OfferMissing
+        raise _none_waits()
     count(by, limits.INVITATION)
     limits.count_attempt(now=now, limit=limits.MAIL, subject=f"organization-invitation:{invitation_id}")
     with transaction.atomic():
@@ -224,8 +224,15 @@ def _require_new(
 def _open_one(organization: Organization, invitation_id: int) -> OrganizationInvitation:
     found = queries.open_invitations_of(organization).filter(pk=invitation_id).select_related("user").first()
     if found is None:
-        raise OfferMissing("This organization has no such invitation that waits.")
+        raise _none_waits()
     return found
+
+
+def _none_waits() -> OfferMissing:
+    return OfferMissing(
+        "This organization has no such invitation that waits.",
+        fix="The page of its people lists those that wait, as does `keyhouse organization people invitations` at the host.",
+    )
 
 
 def _mine(invitation_id: int, by: Actor) -> OrganizationInvitation:

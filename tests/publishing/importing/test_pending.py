@@ -4,22 +4,35 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.distfiles.builders import build_wheel
 from tests.publishing.importing.conftest import Run
 
 from keyhouse.accounts.models import Email, OneTimeLink, User
+from keyhouse.accounts.oversight.suspending import suspend_user
 from keyhouse.accounts.services import invite_user
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
-from keyhouse.core.actor import host
+from keyhouse.core.actor import NOBODY, host
+from keyhouse.core.errors import Refusal
+from keyhouse.mail.letters import Letter
 from keyhouse.mail.models import Mail
+from keyhouse.mail.services import queue
 from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.collaborators.services import invite
 from keyhouse.projects.models import Project, Role
+from keyhouse.publishing.importing import pending
 from keyhouse.publishing.importing.errors import OwnersInvalid
 from keyhouse.publishing.importing.owners import Line, Owners, read_owners
-from keyhouse.publishing.importing.pending import ownerless_projects, remind, who_has_not_come
+from keyhouse.publishing.importing.pending import (
+    OfferedAgain,
+    offer_again,
+    ownerless_projects,
+    remind,
+    who_has_not_come,
+)
 
 pytestmark = pytest.mark.usefixtures("here")
 BOB = "bob@example.org"
@@ -27,6 +40,7 @@ BOB = "bob@example.org"
 
 @pytest.fixture
 def imported(folder: Path, bring_in: Run) -> None:
+    User.objects.update(last_seen_at=clock.now())
     build_wheel(folder), build_wheel(folder, "beta"), build_wheel(folder, "gamma")
     lines = [Line("alpha", BOB), Line("beta", "Bob@Example.org", "maintainer"), Line("beta", "ada")]
     work, _ = bring_in(folder, owners=Owners(lines, ownerless=True, days=45))
@@ -102,3 +116,88 @@ def test_a_file_of_owners_that_is_wrong_names_the_line(tmp_path: Path, text: str
     path.write_text(text)
     with pytest.raises(OwnersInvalid, match=told):
         read_owners(path)
+
+
+# ---- what is over, offered anew
+
+
+def let_expire(*projects: str) -> None:
+    over = ProjectInvitation.objects.filter(project__name__in=projects)
+    over.update(expires_at=clock.now() - timedelta(days=1))
+
+
+def test_what_is_over_is_offered_anew_by_one_mail_once(imported: None) -> None:
+    assert offer_again(14, by=host()) == OfferedAgain([], [])
+    let_expire("alpha", "beta")
+    before = list(ProjectInvitation.objects.order_by("pk").values())
+    records = Record.objects.count()
+    assert offer_again(14, by=host(), is_dry=True) == OfferedAgain([BOB], [])
+    assert (list(ProjectInvitation.objects.order_by("pk").values()), Record.objects.count()) == (
+        before,
+        records,
+    )
+    assert not Mail.objects.filter(kind="import-projects-wait").exists()
+    assert not OneTimeLink.objects.exists()
+
+    assert offer_again(14, by=host()) == OfferedAgain([BOB], [])
+    [waited] = who_has_not_come(clock.now())
+    assert (waited.projects, waited.is_over) == (("alpha", "beta"), False)
+    assert timedelta(days=13) < waited.until - clock.now() <= timedelta(days=14)
+    [mail] = Mail.objects.filter(kind="import-projects-wait")
+    [link] = OneTimeLink.objects.all()
+    assert (mail.address, mail.expires_at, link.expires_at) == (BOB, waited.until, waited.until)
+    assert Record.objects.filter(action="collaborator.resend", actor_kind="host").count() == 2
+    assert offer_again(14, by=host()) == OfferedAgain([], [])
+    assert Mail.objects.filter(kind="import-projects-wait").count() == 1
+
+
+def test_only_what_is_over_is_offered_anew(imported: None) -> None:
+    let_expire("beta")
+    until = ProjectInvitation.objects.get(project__name="alpha").expires_at
+    assert offer_again(5, by=host()).addresses == [BOB]
+    assert ProjectInvitation.objects.get(project__name="alpha").expires_at == until
+    [record] = Record.objects.filter(action="user.invite")
+    assert record.details == {"projects": ["beta"]}
+    let_expire("alpha", "beta")
+    ProjectInvitation.objects.filter(project__name="alpha").update(ended_at=clock.now(), outcome="revoked")
+    ProjectInvitation.objects.filter(project__name="beta").update(invited_by=User.objects.get())
+    assert offer_again(5, by=host()) == OfferedAgain([], [])  # taken back, and not the host's
+
+
+def test_nobody_but_the_host_or_an_operator_offers_anew(imported: None) -> None:
+    let_expire("alpha", "beta")
+    with pytest.raises(Refusal):
+        offer_again(5, by=NOBODY)
+    assert not ProjectInvitation.objects.filter(expires_at__gt=clock.now()).exists()
+    assert not Mail.objects.filter(kind="import-projects-wait").exists()
+
+
+def test_a_project_whose_owners_are_gone_is_named_and_the_others_are_offered(imported: None) -> None:
+    Role.objects.update(kind="owner")
+    suspend_user(User.objects.get(), "left the company", by=host(), now=clock.now())
+    let_expire("alpha", "beta")
+    for told in (OfferedAgain([BOB], ["beta"]), OfferedAgain([], ["beta"])):
+        assert offer_again(5, by=host()) == told
+    assert ProjectInvitation.objects.get(project__name="beta").expires_at <= clock.now()
+    assert Mail.objects.filter(kind="import-projects-wait").count() == 1
+
+
+def test_it_goes_on_where_it_was_stopped(imported: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    invite("alpha", "zoe@example.org", "owner", by=host(), is_told=False)
+    let_expire("alpha", "beta")
+    told = []
+
+    def stop(letter: Letter, **given: Any) -> None:
+        told.append(given["to"])
+        if len(told) == 2:
+            raise KeyboardInterrupt
+        queue(letter, **given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pending, "queue", stop)
+        with pytest.raises(KeyboardInterrupt):
+            offer_again(5, by=host())
+    assert told == [BOB, "zoe@example.org"]
+    assert offer_again(5, by=host()).addresses == ["zoe@example.org"]
+    mails = Mail.objects.filter(kind="import-projects-wait")
+    assert sorted(mails.values_list("address", flat=True)) == told

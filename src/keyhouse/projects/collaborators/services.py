@@ -137,7 +137,7 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> ProjectInvitation:
     now = clock.now()
     _require_role(name, RESEND, by)
     if not ProjectInvitation.objects.filter(pk=invitation_id, project__normalized_name=name).exists():
-        raise InvitationMissing
+        raise _none_waits()
     _count(by, now)
     limits.count_attempt(now=now, limit=limits.MAIL, subject=f"invitation:{invitation_id}")
     with transaction.atomic():
@@ -151,6 +151,23 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> ProjectInvitation:
         if may_mail(str(invitation), now):
             mail_offer(invitation, partial(letters.invited, invitation, project), by, now)
     return invitation
+
+
+def renew(invitation: ProjectInvitation, until: datetime, *, by: Actor) -> bool:
+    """Let an invitation that is over wait anew until then, in the caller's transaction, which tells whom it is for.
+
+    False where somebody was faster, or it has ended. Raises ProjectLeft (the host) and what the gate raises.
+    """
+    now, project = clock.now(), invitation.project
+    actions.require(by, RESEND, thing_of(project))
+    _require_answerable(project, by, now)
+    # its row alone is locked: with several projects' locks held, two who wait for each other would be possible
+    over = ProjectInvitation.objects.filter(pk=invitation.pk, ended_at=None, expires_at__lte=now)
+    if not over.update(sent_at=now, expires_at=until):
+        return False
+    invitation.sent_at, invitation.expires_at = now, until
+    record(RESEND, by=by, about=thing_of(project), details=_told(invitation))
+    return True
 
 
 def revoke(name: str, invitation_id: int, *, by: Actor) -> None:
@@ -259,8 +276,15 @@ def _require_new(  # noqa: PLR0913, PLR0917 - what an invitation is made of
 def _open_one(project: Project, invitation_id: int) -> ProjectInvitation:
     found = queries.open_invitations_of(project).filter(pk=invitation_id).select_related("user").first()
     if found is None:
-        raise InvitationMissing("This project has no such invitation that waits.")
+        raise _none_waits()
     return found
+
+
+def _none_waits() -> InvitationMissing:
+    return InvitationMissing(
+        "This project has no such invitation that waits.",
+        fix="The page of its people lists those that wait, as does `keyhouse project people invitations` at the host.",
+    )
 
 
 def _mine(invitation_id: int, by: Actor) -> ProjectInvitation:

@@ -8,17 +8,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from keyhouse.accounts import links
 from keyhouse.accounts.queries import find_verified_email
 from keyhouse.audit.services import record
-from keyhouse.core import actions, clock, configuration
+from keyhouse.core import actions, clock, configuration, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.mail.services import queue
+from keyhouse.projects.collaborators.errors import ProjectLeft
 from keyhouse.projects.collaborators.models import ProjectInvitation
-from keyhouse.projects.collaborators.services import invite
+from keyhouse.projects.collaborators.services import invite, renew
 from keyhouse.projects.models import Project, Role
 from keyhouse.projects.rules import OWNER
 from keyhouse.publishing.importing.letters import projects_wait
@@ -59,10 +60,15 @@ def who_has_not_come(now: datetime) -> list[Waited]:
     Whose offers are over for some projects and not for others stands there twice.
     """
     found: dict[tuple[str, bool], list[ProjectInvitation]] = {}
-    offered = ProjectInvitation.objects.filter(ended_at=None, invited_by=None).exclude(address="")
-    for invitation in offered.select_related("project").order_by("address", "project__normalized_name"):
+    for invitation in _offered().order_by("address", "project__normalized_name"):
         found.setdefault((invitation.address, invitation.expires_at <= now), []).append(invitation)
     return [_waited(address, invitations, now) for (address, _), invitations in found.items()]
+
+
+def _offered() -> QuerySet[ProjectInvitation]:
+    """Return what the host offered by address and nobody answered."""
+    offered = ProjectInvitation.objects.filter(ended_at=None, invited_by=None).exclude(address="")
+    return offered.select_related("project")
 
 
 def _waited(address: str, invitations: list[ProjectInvitation], now: datetime) -> Waited:
@@ -83,11 +89,11 @@ def ownerless_projects() -> list[str]:
     return list(found.values_list("normalized_name", flat=True))
 
 
-def remind(addresses: Iterable[str] | None = None, *, by: Actor) -> list[str]:
+def remind(addresses: Iterable[str] | None = None, *, by: Actor, is_dry: bool = False) -> list[str]:
     """Mail everybody whose roles wait (or those of `addresses`) once, and return whom.
 
-    One transaction for each person. Whoever has no account gets a one-time link to one, where the index lets people in
-    by invitation.
+    One transaction for each person; `is_dry` takes each back. Whoever has no account gets a one-time link to one, where
+    the index lets people in by invitation.
     """
     now = clock.now()
     wanted = None if addresses is None else set(addresses)
@@ -95,16 +101,55 @@ def remind(addresses: Iterable[str] | None = None, *, by: Actor) -> list[str]:
     told = [one for one in waiting if wanted is None or one.address in wanted]
     for one in told:
         with transaction.atomic():
-            actions.require(by, "user.invite")
-            letter = projects_wait(one.projects, one.until, _way_in(one, now))
-            queue(letter, to=one.address, now=now, expires_at=one.until)
-            record(
-                "user.invite",
-                by=by,
-                about=Thing("invitation", None, ""),
-                details={"projects": list(one.projects)},
-            )
+            _mail(one, now, by)
+            transaction.set_rollback(is_dry)
     return [one.address for one in told]
+
+
+def _mail(one: Waited, now: datetime, by: Actor) -> None:
+    actions.require(by, "user.invite")
+    letter = projects_wait(one.projects, one.until, _way_in(one, now))
+    queue(letter, to=one.address, now=now, expires_at=one.until)
+    details = {"projects": list(one.projects)}
+    record("user.invite", by=by, about=Thing("invitation", None, ""), details=details)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferedAgain:
+    """Whom roles were offered anew, and the projects for which the host alone may not do that any more."""
+
+    addresses: list[str]
+    left: list[str]
+
+
+def offer_again(days: int, *, by: Actor, is_dry: bool = False) -> OfferedAgain:
+    """Offer everybody anew what they were offered and is over, for so many days, by one mail for all of it.
+
+    One transaction for each person, so that it goes on where it was stopped; `is_dry` takes each back.
+    """
+    now = clock.now()
+    told, left = list[str](), set[str]()
+    for address in [one.address for one in who_has_not_come(now) if one.is_over]:
+        with transaction.atomic():
+            renewed = _renew(address, now + timedelta(days=days), left, by)
+            if renewed:
+                _mail(_waited(address, renewed, now), now, by)
+                told.append(address)
+                faults.reach("invitation.rows-written")
+            transaction.set_rollback(is_dry)
+    return OfferedAgain(told, sorted(left))
+
+
+def _renew(address: str, until: datetime, left: set[str], by: Actor) -> list[ProjectInvitation]:
+    """Let what is over for somebody wait anew; returns it, and adds to `left` the projects of what it can't."""
+    renewed = []
+    for one in _offered().filter(address=address, expires_at__lte=clock.now()).order_by("pk"):
+        try:
+            if renew(one, until, by=by):
+                renewed.append(one)
+        except ProjectLeft:
+            left.add(one.project.normalized_name)
+    return renewed
 
 
 def _way_in(one: Waited, now: datetime) -> str | None:
