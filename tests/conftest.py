@@ -64,8 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = getattr(item, "fixturenames", ())
         if item.get_closest_marker("django_db") or {"db", "transactional_db"}.intersection(names):
             item.add_marker("database")
-    if connection.vendor == "postgresql":  # an ordinary run has tried all of it on SQLite before
-        sampled.mark_the_spared(items)
+    sampled.mark_the_spared(items, are_due_here=connection.vendor == "postgresql")
 
 
 def is_required(what: str) -> bool:

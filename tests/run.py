@@ -1,13 +1,13 @@
 """Run the tests: on SQLite, then those that use the database on PostgreSQL, then the journeys.
 
     ./run test                 all of it, without what takes long, and by turns what is tried more than once
-    ./run test --turn 2        that, with the second third of what is taken by turns (else the commit says which one)
+    ./run test --turn 2        that, with the second sixth of what is taken by turns (else the commit says which one)
     ./run test --fast          without PostgreSQL and journeys
     ./run test --all           also what takes long
     ./run test tests/index -k negotiate    anything else goes to pytest
 
-By turns: of the tests that use a database, all are tried on SQLite, and on PostgreSQL a third and what is about the database
-itself. Where tests are named, all of them are tried.
+By turns: of the tests that use a database, a sixth is tried on PostgreSQL and the others on SQLite, and on both what is about
+the database itself. Where there is no PostgreSQL, all are tried on SQLite; where tests are named, all of them on both.
 What tests write into their folders stays in memory where there is enough of it, unless TMPDIR names another place.
 PostgreSQL is looked for at KEYHOUSE_TEST_POSTGRES (default postgresql://postgres@127.0.0.1:5432/postgres).
 What is missing is said at the end; where KEYHOUSE_REQUIRE names it, its absence is a failure.
@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+TURNS = 6  # of what is tried on one database only
 MEMORY = Path("/dev/shm")
 ENOUGH = 4 * 2**30  # bytes of it; a whole run takes less than half
 POSTGRES = os.environ.pop("KEYHOUSE_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres")
@@ -118,27 +119,28 @@ def roomy_memory() -> Path | None:
 
 
 def turn_of_commit() -> str:
-    """Return which third the commit takes, 1 to 3; 1 where there is none."""
+    """Return which sixth the commit takes, 1 to 6; 1 where there is none."""
     asked = ["git", "rev-parse", "HEAD"]
     try:
         commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
         return "1"
-    return str(int(commit, 16) % 3 + 1)
+    return str(int(commit, 16) % TURNS + 1)
 
 
 def main(arguments: list[str]) -> int:
     """Run all phases, also after one failed, and say how each ended."""
     parser = argparse.ArgumentParser(prog="./run test", add_help=False, allow_abbrev=False)
-    parser.add_argument("--turn", choices=("1", "2", "3"))
+    parser.add_argument("--turn", choices=[str(turn + 1) for turn in range(TURNS)])
     known, others = parser.parse_known_args(arguments)
     options = {argument for argument in others if argument in {"--fast", "--all"}}
     rest = [argument for argument in others if argument not in options]
-    if not rest and "--all" not in options:
+    if not rest and options == set() and postgres_answers():
         turn = known.turn or turn_of_commit()
-        os.environ["TESTS_TURN"] = str(int(turn) - 1)
+        os.environ["TESTS_TURN"] = f"{int(turn) - 1}/{TURNS}"
         print(
-            f"By turns: part {turn} of 3 of what is tried more than once; --turn names another, --all takes all."
+            f"By turns: part {turn} of {TURNS} of what uses a database is tried on PostgreSQL, the others on SQLite;"
+            " --turn names another, --all takes all."
         )
     missing: set[str] = set()
     with surroundings():
