@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
 from tests.cli.started import keyhouse, serving
+from tests.oidc_issuer import make_certificate
 
 from keyhouse.cli import doctor_machine, doctor_outside
 from keyhouse.cli.doctor_holdings import check_holdings
@@ -187,6 +192,31 @@ def stranger() -> Iterator[str]:
     yield f"http://localhost:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize("is_polite", [True, False])
+def test_an_address_that_says_http_where_tls_is_spoken_is_found(
+    served: Path, tmp_path: Path, is_polite: bool
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*make_certificate(tmp_path, "elsewhere.example"))
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            if is_polite and self.request.recv(1, socket.MSG_PEEK) != b"\x16":  # as nginx does
+                self.request.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+            else:
+                with suppress(OSError), context.wrap_socket(self.request, server_side=True) as private:
+                    private.recv(1)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        place = f"localhost:{server.server_address[1]}"
+        _, found = examine(served, KEYHOUSE_BASE_URL=f"http://{place}")
+        server.shutdown()
+    [told] = [one for one in found if one["about"] == "base URL" and one["grade"] == "problem"]
+    assert told["sentence"] == f"What answers at http://{place} speaks TLS, and not plain http."
+    assert told["fix"] == f"Set KEYHOUSE_BASE_URL=https://{place}"
 
 
 def test_nothing_there_and_bad_settings_end_in_a_sentence(tmp_path: Path) -> None:

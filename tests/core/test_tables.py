@@ -25,6 +25,8 @@ def test_rows_come_with_their_lines_and_without_blanks(tmp_path: Path) -> None:
         b"name\taddress\nada\ta@x\n",
         b'"name","address"\r\n"ada","a@x",,\r\n,,,\r\n',
         b"name,address\rada,a@x\r",
+        b"\xff\xfe" + "name\taddress\r\nada\ta@x\r\n".encode("utf-16-le"),
+        b"\xfe\xff" + "name;address\nada;a@x\n".encode("utf-16-be"),
     ],
 )
 def test_what_spreadsheets_write_is_read(tmp_path: Path, data: bytes) -> None:
@@ -54,6 +56,14 @@ def test_what_spreadsheets_write_is_read(tmp_path: Path, data: bytes) -> None:
         (b"name,address\n\xff,y\n", "not UTF-8"),
         (b'name,address\n"' + b"x" * 200_000, "no CSV"),
         (b"x" * (8 * 2**20 + 1), "more than"),
+        ("name,address\nx,y\n".encode("utf-16-le"), "must name"),  # without a mark
+        (b"\xff\xfen\0a", "not UTF-16"),
+        (b"\xff\xfe\x00\xd8\n\0", "not UTF-16"),
+        (b"\xff\xfe\r\0\n\0", "'t.csv' is empty"),
+        (b"\xff\xfe\0\0" + "name,address\nx,y\n".encode("utf-32-le"), "must name"),
+        (b"\xff\xfe" + "name,address\nx,\x1b\n".encode("utf-16-le"), "Line 2 holds"),
+        (b"\xff\xfe" + f"name,address\nx,{'y' * 1001}\n".encode("utf-16-le"), "Line 2 holds"),
+        (b"\xff\xfe" + b"x" * (8 * 2**20 - 1), "more than"),
     ],
 )
 def test_what_is_no_such_table_is_one_sentence(tmp_path: Path, data: bytes, told: str) -> None:

@@ -7,12 +7,12 @@ import pytest
 from django.template.loader import render_to_string
 from django.test import Client, RequestFactory
 
-from keyhouse.core import configuration
+from keyhouse.core import clock, configuration
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import all_refusals
 from keyhouse.distfiles.findings import CODES
 from keyhouse.web import explanations
-from keyhouse.web.templatetags.shown import with_code
+from keyhouse.web.templatetags.shown import when, with_code, with_instants
 from keyhouse.web.views.help import clients
 
 Configure = Callable[..., None]
@@ -152,6 +152,15 @@ def test_the_page_of_a_defect_needs_nothing() -> None:
 def test_commands_in_a_refusal_are_shown_as_code_and_nothing_gets_out_of_it() -> None:
     assert with_code("`a <b>` & `c`") == "<code>a &lt;b&gt;</code> &amp; <code>c</code>"
     assert with_code("one ` alone") == "one ` alone"
+
+
+@pytest.mark.parametrize("written", ["2026-03-01T12:30:00Z", "2026-03-01T12:30:00.123456Z"])
+def test_an_instant_in_a_sentence_is_shown_as_any_other_and_the_rest_escaped(written: str) -> None:
+    shown = when(clock.parse_instant(written))
+    assert 'datetime="2026-03-01T12:30:00Z"' in shown
+    assert with_instants(f"<b> until {written}.") == f"&lt;b&gt; until {shown}."
+    for other in ("2026-13-01T12:30:00Z", f"x{written}", "2026-03-01", "0000-01-01T00:00:00Z"):
+        assert with_instants(other) == other
 
 
 def test_the_page_of_a_code_shows_commands_as_code(client: Client) -> None:

@@ -1,4 +1,4 @@
-"""What a switch stops stands on the pages: a stop of everything on each, a stop of uploads where people prepare them."""
+"""What a switch stops stands on the pages: a stop of everything on each, of others where people prepare what they stop."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 import pytest
 from django.test import Client
 from tests.accounts.conftest import Browser, make_person, signed_in
-from tests.web.rows import make_project
+from tests.web.rows import make_file, make_project, make_release
 
 from keyhouse.accounts.models import User
 from keyhouse.core import clock
 from keyhouse.core.actor import host
-from keyhouse.core.switches import EVERYTHING, NAMES, UPLOADS
+from keyhouse.core.switches import DELETIONS, EVERYTHING, NAMES, NEW_PROJECTS, UPLOADS
+from keyhouse.organizations import services as organizations
 from keyhouse.projects.models import Role
 from keyhouse.safety.models import Switch
 from keyhouse.safety.switches import services
@@ -27,6 +28,27 @@ UPLOADING = (
     "/manage/project/alpha/",
     "/manage/project/alpha/publishing/",
     "/manage/project/alpha/staged/",
+    "/account/publishers/",
+)
+NO_NEW_PROJECTS = "New projects are not taken on this index at present."
+FOR_NEW = "add/?issuer=https%3A%2F%2Ftoken.actions.githubusercontent.com"
+BEGINNING = (
+    "/account/tokens/new/",
+    "/account/publishers/",
+    f"/account/publishers/{FOR_NEW}",
+    "/manage/organization/acme/projects/",
+    "/manage/organization/acme/publishing/",
+    f"/manage/organization/acme/publishing/new/{FOR_NEW}",
+    "/manage/project/alpha/organization/",
+)
+NO_DELETIONS = "Nothing can be deleted on this index at present."
+DELETING = (
+    "/account/delete/",
+    "/mandate/deletion/alpha/",
+    "/manage/organization/acme/delete/",
+    "/manage/project/alpha/delete/",
+    "/manage/project/alpha/release/1.0/delete/",
+    "/manage/project/alpha/release/1.0/file/alpha-1.0.tar.gz/delete/",
 )
 
 READABLE = [path for path in UPLOADING if not path.endswith("/new/")]  # also while everything is stopped
@@ -84,6 +106,55 @@ def test_a_stop_of_uploads_stands_where_people_prepare_them_alone() -> None:
     for path in ("/", "/account/", "/project/alpha/"):
         browser.get(path)
         assert NO_UPLOADS not in browser.text, path
+
+
+def share_all(ada: User) -> None:
+    """Give her a file and an organization, and a co-owner of all: who owns something alone can't delete their account."""
+    bob, project = make_person("bob"), ada.project_roles.get().project
+    make_file(make_release(project))
+    Role.objects.create(project=project, user=bob, kind="owner", since_at=clock.now())
+    organizations.create_organization("acme", owners=[ada, bob], by=host())
+
+
+def test_a_stop_of_new_projects_stands_where_people_begin_one_alone() -> None:
+    ada, browser = owner()
+    share_all(ada)
+    for times in (0, 1):
+        for path in BEGINNING:
+            assert browser.get(path).status_code == 200, path
+            assert browser.text.count(NO_NEW_PROJECTS) == times, path
+            assert browser.text.count("Reason: a <b>break-in</b>") == times, path
+        stop(NEW_PROJECTS, clock.now() + timedelta(hours=1))
+    others = ("publishing/", f"publishing/{FOR_NEW}", "staged/", "")
+    for path in ("/", "/account/", *(f"/manage/project/alpha/{page}" for page in others)):
+        assert browser.get(path).status_code == 200, path
+        assert NO_NEW_PROJECTS not in browser.text, path
+    stop(EVERYTHING)
+    for path in BEGINNING:
+        page = browser.get(path).content.decode()
+        assert (page.count(READ_ONLY) > 0, NO_NEW_PROJECTS in page) == (True, False), path
+
+
+def test_a_page_of_a_deletion_does_not_open_while_they_are_stopped_and_says_until_when() -> None:
+    ada, browser = owner()
+    share_all(ada)
+    for path in DELETING:
+        assert browser.get(path).status_code == 200, path
+    until = clock.format_second(clock.now() + timedelta(hours=2, minutes=1))
+    stop(DELETIONS, clock.parse_instant(until))
+    for path in DELETING:
+        refused = browser.get(path)
+        assert (refused.status_code, refused["X-Refusal"]) == (403, "deletions-frozen"), path
+        page = refused.content.decode()
+        title, _, body = page.partition("</title>")
+        shown = f"{until[:10]} {until[11:16]} UTC"
+        assert f"Until {shown} (in 2 hours). Reason: a &lt;b&gt;break-in&lt;/b&gt;" in title
+        assert (
+            f'Until <time datetime="{until}">{shown}</time> <span class="soft">(in 2 hours)</span>. R' in body
+        )
+        assert until not in page.replace(f'datetime="{until}"', "")
+    told = browser.client.get("/account/delete/", headers={"accept": "application/json"}).json()
+    assert f"Until {until}." in told["detail"]
 
 
 def test_where_all_is_stopped_pages_say_that_once_and_of_uploads_nothing() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTP_PORT, HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -69,12 +70,12 @@ def check_way(settings: Configuration) -> Iterator[Finding]:
         return
     except (OSError, HTTPException) as error:
         fix = "Start the server, or mend name, proxy or port; from inside a container the name may lead elsewhere (--offline)."
-        yield problem(_ABOUT, f"Nobody answers at {settings.base_url}: {error}.", fix)
+        yield _find_tls(settings) or problem(_ABOUT, f"Nobody answers at {settings.base_url}: {error}.", fix)
         return
     told = _read(found)
     if told is None:
         fix = "The name leads to something else, or to a server with another key file."
-        yield problem(
+        yield _find_tls(settings) or problem(
             _ABOUT, f"What answers at {settings.base_url} isn't this index (status {found.status}).", fix
         )
         return
@@ -82,6 +83,24 @@ def check_way(settings: Configuration) -> Iterator[Finding]:
     yield from _judge(settings, told, found)
     yield from _check_size(settings)
     yield from _check_ready(settings)
+
+
+def _find_tls(settings: Configuration) -> Finding | None:
+    """Tell where TLS is spoken at an address that says plain http; servers answer http there in many ways, or not at all."""
+    parts = urlsplit(settings.base_url)
+    if parts.scheme != "http":
+        return None
+    host, port = parts.hostname or "", parts.port or HTTP_PORT
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # nothing is said there
+    try:
+        with socket.create_connection((host, port), _SECONDS) as plain:
+            context.wrap_socket(plain, server_hostname=host).close()
+    except (OSError, ValueError):
+        return None
+    place = parts.netloc if parts.port else f"{parts.netloc}:{port}"
+    fix = f"Set KEYHOUSE_BASE_URL=https://{place.removesuffix(':443')}{parts.path}"
+    return problem(_ABOUT, f"What answers at {settings.base_url} speaks TLS, and not plain http.", fix)
 
 
 def _judge(settings: Configuration, told: dict[str, Any], found: Answered) -> Iterator[Finding]:

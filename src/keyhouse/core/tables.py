@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
@@ -11,6 +12,10 @@ from typing import Final
 _LARGEST: Final = 8 * 2**20
 _LONGEST: Final = 1000  # characters of one field
 _SHOWN: Final = 80  # characters of a first line that names no columns
+_WIDE_MARKS: Final = (
+    codecs.BOM_UTF16_LE,
+    codecs.BOM_UTF16_BE,
+)  # what spreadsheets call Unicode text begins so
 _SEPARATORS: Final = ",;\t"  # spreadsheets write semicolons where the comma is for decimals
 
 
@@ -55,15 +60,17 @@ def _read(path: Path) -> str:
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST + 1)
-        text = data.decode("utf-8-sig")
     except OSError as error:
         raise TableError(f"{path.name!r} can't be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise TableError(f"{path.name!r} is not UTF-8.") from error
-    if not text.strip():
-        raise TableError(f"{path.name!r} is empty.")
     if len(data) > _LARGEST:
         raise TableError(f"{path.name!r} has more than {_LARGEST:,} bytes.")
+    is_wide = data.startswith(_WIDE_MARKS)
+    try:
+        text = data.decode("utf-16" if is_wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise TableError(f"{path.name!r} is not UTF-{'16' if is_wide else '8'}.") from error
+    if not text.strip():
+        raise TableError(f"{path.name!r} is empty.")
     return text
 
 

@@ -54,7 +54,9 @@ class Site:
     actor: Actor
     tabs: tuple[Tab, ...]  # of the console, as far as the actor may open it
     announcements: list[Announcement]
-    stops: dict[str, Switch]  # the switches that are on
+    stops: dict[
+        str, Switch
+    ]  # the switches that are on, `new_projects` for `new-projects`: templates read no hyphens
     warning: Warned | None
     find_standing: Callable[[], Standing | None]
     find_own: Callable[[], Own | None]
@@ -126,7 +128,7 @@ def _announced(now: datetime) -> list[Announcement]:
 def _stops(now: datetime) -> dict[str, Switch]:
     """Return what is stopped, asked anew for each page, so that none tells it late; without a database, nothing."""
     try:
-        return rows_on(now)
+        return {name.replace("-", "_"): row for name, row in rows_on(now).items()}
     except (DatabaseError, InterfaceError):
         return {}
 

@@ -87,6 +87,7 @@ def test_what_is_offered_twice_comes_once() -> None:
     early, late = (datetime(year, 1, 1, tzinfo=UTC) for year in (2010, 2011))
     offers = (Offer(ZIP, uploaded_at=early), Offer(SDIST, uploaded_at=late))
     assert codes(*offers) == {SDIST: None, ZIP: "second-sdist"}, "whichever came earlier"
+    assert [one.behind for one in place(Offered("alpha", offers))] == [SDIST, ""]
     again = "Alpha-1.0-py3-none-any.whl"
     assert codes(Offer(WHEEL), Offer(again)) == {again: None, WHEEL: "file-exists"}
     placed = place(Offered("alpha", (Offer(WHEEL), Offer(WHEEL))))

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from tests.distfiles.builders import build_sdist, build_wheel, metadata_bytes
+from tests.distfiles.builders import build_sdist, build_wheel, metadata_bytes, zip_bytes
 from tests.projects.conftest import make_file
 from tests.publishing.importing.conftest import Run
 from tests.publishing.importing.site import JSON, Site, breaking_off
@@ -172,8 +172,6 @@ def test_history_is_forgiven_when_asked_and_written_down(folder: Path, bring_in:
 def test_a_source_distribution_in_a_zip_archive_is_old_enough_to_be_forgiven(
     folder: Path, bring_in: Run
 ) -> None:
-    from tests.distfiles.builders import zip_bytes  # noqa: PLC0415 - here only
-
     path = folder / "alpha-1.0.zip"
     path.write_bytes(zip_bytes([("alpha-1.0/PKG-INFO", metadata_bytes()), ("alpha-1.0/setup.py", b"pass")]))
     evil = folder / "beta-1.0.zip"
@@ -185,6 +183,87 @@ def test_a_source_distribution_in_a_zip_archive_is_old_enough_to_be_forgiven(
     }
     file = File.objects.get()
     assert (file.kind, file.python_tag, file.metadata_sha256) == ("sdist", "source", "")
+
+
+def zip_sdist(folder: Path, version: str = "1.0", member: str = "setup.py") -> Path:
+    path, top = folder / f"alpha-{version}.zip", f"alpha-{version}/"
+    path.write_bytes(
+        zip_bytes([(f"{top}PKG-INFO", metadata_bytes("alpha", version)), (f"{top}{member}", b"pass")])
+    )
+    return path
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("is_dry", [False, True])
+def test_where_a_tar_is_broken_the_zip_of_its_version_is_taken(
+    folder: Path, bring_in: Run, workers: int, is_dry: bool
+) -> None:
+    for version in ("1.0", "2.0", "3.0", "4.0", "5.0", "6.0", "7.0"):
+        build_sdist(folder, version=version)
+        zip_sdist(folder, version, "../setup.py" if version == "2.0" else "setup.py")
+    for version in ("1.0", "2.0", "4.0", "5.0", "6.0", "7.0"):
+        path = folder / f"alpha-{version}.tar.gz"
+        path.write_bytes(path.read_bytes()[:-20])
+    work, rows = bring_in(folder, is_lenient=True, workers=workers, is_dry=is_dry)
+    found = outcomes(rows)
+    assert len(rows) == len(found) == 14, "each file has one row"
+    broken = {found.pop(f"alpha-{version}.0.tar.gz") for version in (1, 2, 4, 5, 6, 7)}
+    assert broken == {"archive-truncated"}
+    taken = {f"alpha-{version}.0.zip": "imported" for version in (1, 4, 5, 6, 7)}
+    others = {
+        "alpha-2.0.zip": "archive-path",
+        "alpha-3.0.tar.gz": "imported",
+        "alpha-3.0.zip": "second-sdist",
+    }
+    assert found == taken | others
+    assert (work.totals.files["left-out"], work.totals.files["refused"]) == (1, 7)
+    if is_dry:
+        assert (File.objects.count(), stored()) == (0, [])
+        return
+    assert set(File.objects.values_list("filename", flat=True)) == {"alpha-3.0.tar.gz", *taken}
+    again = outcomes(bring_in(folder, is_lenient=True, workers=workers)[1])
+    assert {again[name] for name in (*taken, "alpha-3.0.tar.gz")} == {"here"}
+    build_sdist(folder)  # mended there, and too late
+    assert outcomes(bring_in(folder, is_lenient=True)[1])["alpha-1.0.tar.gz"] == "second-sdist"
+
+
+def test_a_zip_does_not_come_for_a_tar_that_did_not_come_or_was_deleted_here(
+    folder: Path, bring_in: Run, site: Site
+) -> None:
+    sdist, archive = build_sdist(folder), zip_sdist(folder)
+    url = serve_index(site, {"alpha": [offer_json(site, "alpha", one) for one in (archive, sdist)]})
+    site.answers[f"/files/{sdist.name}"] = breaking_off
+    found = outcomes(bring_in(url, QUICK, is_lenient=True)[1])
+    assert found == {sdist.name: "source-unanswered", archive.name: "second-sdist"}
+    assert f"/files/{archive.name}" not in [path for path, _ in site.asked]
+    bring_in(folder, is_lenient=True)
+    delete_file("alpha", sdist.name, by=host())
+    found = outcomes(bring_in(folder, is_lenient=True)[1])
+    assert found == {sdist.name: "file-name-used", archive.name: "second-sdist"}
+
+
+def test_a_run_that_is_stopped_over_zips_leaves_nothing_and_goes_on(
+    folder: Path, bring_in: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "_TOGETHER", 1)
+    for number in range(9):
+        build_sdist(folder, version=f"{number}.0").write_bytes(b"broken")
+        zip_sdist(folder, f"{number}.0")
+    orders = bring_in(folder, is_lenient=True, is_dry=True)[0]._orders
+    rows = list[Row]()
+
+    def tell(row: Row) -> None:
+        rows.append(row)
+        if row.outcome == "imported":
+            work.stop()
+
+    work = Import(Folder(folder), replace(orders, is_dry=False), by=host(), tell=tell)
+    with pytest.raises(ImportStopped):
+        work.run()
+    assert 0 < File.objects.count() < 9
+    assert incoming() == []
+    bring_in(folder, is_lenient=True)
+    assert File.objects.filter(filename__endswith=".zip").count() == 9
 
 
 def test_what_harms_is_refused_with_leniency_too(folder: Path, bring_in: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -61,7 +61,7 @@ def plan_project(offered: Offered, owners: Owners) -> tuple[ProjectPlan, list[Pl
         offered=offered,
     )
     refusal = _judge_existing(project) if project else _judge_new(offered.name, people, owners)
-    return plan, [Placed(one.offer, one.name, one.refusal or refusal, one.yanked) for one in placed]
+    return plan, [replace(one, refusal=one.refusal or refusal) for one in placed]
 
 
 def _judge_existing(project: Project) -> Refusal | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -68,13 +68,15 @@ def _is_forgivable(finding: Finding, filename: str, metadata_version: str) -> bo
 class Placed:
     """One offer with what its name says, and why it can't be taken whatever it holds (None: nothing so far).
 
-    `yanked`: the reason for which its whole release is yanked, None: it isn't.
+    `yanked`: the reason for which its whole release is yanked, None: it isn't. `behind`: the source distribution that is
+    taken in its place; it comes where that one turns out to be broken.
     """
 
     offer: Offer
     name: DistributionName | None
     refusal: Refusal | None
     yanked: str | None = None
+    behind: str = ""
 
 
 def place(offered: Offered) -> list[Placed]:
@@ -153,7 +155,7 @@ def _once(placed: Sequence[Placed]) -> Iterator[Placed]:
         if key is None or one.refusal is not None or first[key] is one:
             yield one
         else:
-            yield Placed(one.offer, one.name, _refusal_of_second(one, first[key].offer.filename))
+            yield _second(one, first[key].offer.filename)
 
 
 def _is_zip(placed: Placed) -> bool:
@@ -168,12 +170,14 @@ def _place_of(placed: Placed) -> str | None:
     return f"sdist {placed.name.version}" if is_sdist else placed.name.canonical
 
 
-def _refusal_of_second(placed: Placed, first: str) -> Refusal:
+def _second(placed: Placed, first: str) -> Placed:
     if placed.offer.filename == first:
-        return SourceEntryInvalid(f"{shown(first)} is offered more than once.")
+        return replace(placed, refusal=SourceEntryInvalid(f"{shown(first)} is offered more than once."))
     if placed.name is not None and placed.name.kind == "sdist":
-        return SecondSourceDistribution(f"This release has a source distribution already: {shown(first)}.")
-    return FileExists(f"File already exists in another spelling: {shown(first)}.")
+        sentence = f"This release has a source distribution already: {shown(first)}."
+        return replace(placed, refusal=SecondSourceDistribution(sentence), behind=first)
+    sentence = f"File already exists in another spelling: {shown(first)}."
+    return replace(placed, refusal=FileExists(sentence))
 
 
 def uploaded_at(told: datetime | None, now: datetime) -> datetime | None:

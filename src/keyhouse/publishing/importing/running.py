@@ -15,13 +15,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Final
 
 from keyhouse.core import clock
 from keyhouse.core.actor import Actor
 from keyhouse.core.errors import Refusal
+from keyhouse.distfiles.findings import UnacceptableError
 from keyhouse.distfiles.names import normalise
 from keyhouse.distfiles.rules import Rules
 from keyhouse.publishing.importing import services, standing
@@ -97,6 +98,8 @@ class _End:
     imported: int = 0
     here: int = 0
     on_their_way: int = 0  # bytes that were taken and are not written yet
+    behind: list[Placed] = field(default_factory=list)  # other source distributions
+    broken: set[str] = field(default_factory=set)  # files that can't be taken as they are
 
 
 _Item = Row | _File | _End
@@ -208,12 +211,15 @@ class Import:
 
     def _items_of(self, offered: Offered) -> Iterator[_Item]:
         plan, placed = plan_project(offered, self._orders.owners)
-        end = self._ends[plan.name] = _End(plan)
+        end = self._ends[plan.name] = _End(plan, behind=[one for one in placed if one.behind])
+        yield from self._files_of(plan, [one for one in placed if not one.behind])
+        yield end
+
+    def _files_of(self, plan: ProjectPlan, placed: list[Placed]) -> Iterator[_Item]:
         for some in self._jobs(part(plan, placed, self._source)):
             if self._stopped.is_set():
                 raise ImportStopped
             yield from self._begin(plan, some)
-        yield end
 
     def _jobs(self, items: Iterator[Row | Placed]) -> Iterator[list[Row | Placed]]:
         """Give together what is begun together, in the order of the source."""
@@ -259,7 +265,9 @@ class Import:
 
     def _gather(self, item: _Item) -> None:
         """Put what came beside the files of its project that are written together."""
-        if isinstance(item, _End):
+        if isinstance(item, _End) and item.behind:
+            self._begin_behind(item)
+        elif isinstance(item, _End):
             self._close()
             self._under_way.append(item)
         else:
@@ -273,6 +281,18 @@ class Import:
         ):
             self._settle(self._under_way.popleft())
 
+    def _begin_behind(self, end: _End) -> None:
+        """Begin some of what stands behind files that turned out to be broken, and put the end after it."""
+        few = self._orders.workers * _FILES_A_WORKER
+        some, end.behind = end.behind[:few], end.behind[few:]
+        wanted = [replace(one, refusal=None) if one.behind in end.broken else one for one in some]
+        items = list[_Item]()
+        try:
+            items.extend(self._files_of(end.plan, wanted))
+        finally:  # where it is stopped, those that were begun are let go of from there
+            self._fetched.extendleft(reversed([*items, end]))
+            self._bytes_ahead += sum(map(_size_of, items))
+
     def _came(self, item: _File) -> Row | None:
         """Wait for a file; return the row of one that didn't come or can't be taken, whatever is here."""
         try:
@@ -282,6 +302,8 @@ class Import:
         except Refusal as refusal:
             if self._stopped.is_set():
                 raise ImportStopped from refusal
+            if isinstance(refusal, UnacceptableError):
+                self._ends[item.plan.name].broken.add(item.placed.offer.filename)
             return self._row(item, refusal)
         return None
 

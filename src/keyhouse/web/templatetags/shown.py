@@ -19,6 +19,9 @@ register = template.Library()
 _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
 _STEP: Final = 1000
 _BACKTICKED: Final = re.compile("`([^`]+)`")
+_INSTANT: Final = re.compile(
+    r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
+)  # as `clock.format_instant` writes it
 _ONE_DIGIT_BELOW: Final = 10
 _AGES: Final = (
     (365 * 86400, "year"),
@@ -92,6 +95,19 @@ def visibly(value: str, longest: int = 100) -> str:
 def with_code(value: str) -> SafeString:
     """Show what stands between backticks as code; everything is escaped first."""
     return mark_safe(_BACKTICKED.sub(r"<code>\1</code>", escape(value)))  # noqa: S308 - escaped just here
+
+
+@register.filter
+def with_instants(value: str) -> SafeString:
+    """Show each instant in a sentence as `when` does; everything is escaped first."""
+    return mark_safe(_INSTANT.sub(_when_found, escape(value)))  # noqa: S308 - escaped just here
+
+
+def _when_found(found: re.Match[str]) -> str:
+    try:
+        return when(clock.parse_instant(found[0]))
+    except ValueError:  # digits that are no day
+        return found[0]
 
 
 @register.filter
