@@ -442,3 +442,11 @@ def test_the_public_page_links_a_successor_that_is_here(alpha: Actor, bob: Actor
     page = text_of(get("/project/alpha-beta/", bob))
     assert '<a class="name" href="/project/gamma/">Gamma</a>' in page
     assert "no page on this index" not in page
+    address = "/manage/project/alpha-beta/deprecate/"
+    assert 'value="Gamma"' in text_of(get(address, alpha))
+    life_cycle.delete_project("gamma", by=bob)
+    services.publish_file(make_file("gamma", "2.0"), by=bob)  # as anybody might
+    for path in ("/project/alpha-beta/", "/manage/project/alpha-beta/", address):
+        page = text_of(get(path, alpha))
+        assert "Gamma" not in page, path
+        assert "/project/gamma/" not in page, path

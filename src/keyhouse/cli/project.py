@@ -93,7 +93,7 @@ def _brief(project: Project) -> dict[str, Any]:
 
 
 def _said_of(project: Project) -> dict[str, Any]:
-    return {"reason": project.status_reason, "successor": project.successor}
+    return {"reason": project.status_reason, "successor": project.told_successor}
 
 
 def _removal(removal: Removal) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class Project(models.Model):
     status_reason = models.CharField(max_length=500, default="", blank=True)
     # the project that takes the place of a deprecated one, as spelt
     successor = models.CharField(max_length=200, default="", db_default="", blank=True)
+    # the number of that one, once it was deleted: its name is no longer told
+    successor_key = models.BigIntegerField(null=True)
     created_at = models.DateTimeField()
     restored_at = models.DateTimeField(null=True)  # when its deletion was undone last
     last_serial = models.BigIntegerField(default=0)
@@ -75,16 +77,27 @@ class Project(models.Model):
     reads = models.CharField(max_length=16, default="", db_default="", blank=True)
 
     class Meta:
-        """Newest first is asked by the home page and feeds; whose reading is restricted, by every private read."""
+        """Newest first is asked by the home page and feeds; whose reading is restricted, by every private read.
+
+        Who names a successor is asked where one is deleted or comes back.
+        """
 
         indexes: ClassVar = [
             models.Index(fields=["-created_at"]),
             models.Index(fields=["reads"], name="projects_by_readers"),
+            models.Index(
+                fields=["successor"], condition=models.Q(successor__gt=""), name="projects_by_successor"
+            ),
         ]
 
     def __str__(self) -> str:
         """Return the name as its owner spells it."""
         return self.name
+
+    @property
+    def told_successor(self) -> str:
+        """The successor that people are sent to, or nothing."""
+        return self.successor if self.successor_key is None else ""
 
 
 class Tombstone(models.Model):

@@ -288,7 +288,7 @@ def page_of(project: Project, contents: Contents, serial: int) -> ProjectPage:
         status=project.status,
         status_reason=project.status_reason
         if project.status == QUARANTINED
-        else told_reason(project.status_reason, project.successor),
+        else told_reason(project.status_reason, project.told_successor),
         files=contents.files,
     )
 

@@ -15,9 +15,15 @@ from keyhouse.audit.services import Detail, record
 from keyhouse.core import clock, configuration, faults
 from keyhouse.core.actor import Actor
 from keyhouse.projects import pages
-from keyhouse.projects.changing import project_to_change, release_to_change, require_no_quarantine, thing_of
+from keyhouse.projects.changing import (
+    project_to_change,
+    release_to_change,
+    require_no_quarantine,
+    settled,
+    thing_of,
+)
 from keyhouse.projects.errors import ProjectNotFound
-from keyhouse.projects.life_cycle import aside, letters
+from keyhouse.projects.life_cycle import aside, letters, successors
 from keyhouse.projects.life_cycle.emails import tell_people
 from keyhouse.projects.life_cycle.models import Removal
 from keyhouse.projects.models import File, Project, Tombstone, UsedFileName
@@ -75,6 +81,12 @@ def delete_project(name: str, *, by: Actor) -> Removal:
 
     What stays is a tombstone with the project's lineage, which a new project of that name takes on.
     """
+    removal = settled(lambda: _delete_project(name, by))
+    faults.reach("deletion.committed")
+    return removal
+
+
+def _delete_project(name: str, by: Actor) -> Removal:
     with transaction.atomic():
         project = project_to_change(name, "project.delete", by)
         require_no_quarantine(project.files.all(), by, project.releases.all())
@@ -90,10 +102,10 @@ def delete_project(name: str, *, by: Actor) -> Removal:
         )
         details: dict[str, Detail] = {"versions": versions, "files": filenames}
         record("project.delete", by=by, about=thing, details=details)
+        successors.tell_no_more(project)
         pages.remove_pages(project, versions, lost)
         project.delete()
         faults.reach("deletion.rows-written")
-    faults.reach("deletion.committed")
     return removal
 
 

@@ -30,7 +30,7 @@ from keyhouse.projects.changing import (
     thing_of,
 )
 from keyhouse.projects.errors import OwnerMissing
-from keyhouse.projects.life_cycle import aside, letters, queries, rules
+from keyhouse.projects.life_cycle import aside, letters, queries, rules, successors
 from keyhouse.projects.life_cycle.emails import tell_people
 from keyhouse.projects.life_cycle.errors import NothingToRestore, RestoreImpossible
 from keyhouse.projects.life_cycle.letters import News
@@ -145,9 +145,11 @@ def restore_project(removal_id: int, *, by: Actor) -> Project:
         # with the roles back the gate sees what mandates ask of this project's people
         actions.require(by, _action_of(removal), _thing_of(removal))
         project.restored_at = clock.now()
-        project.save(update_fields=["restored_at"])
+        project.successor_key = successors.key_after(project, removal)
+        project.save(update_fields=["restored_at", "successor_key"])
         _tell(project, removal, letters.PROJECT_RESTORED, by, files=len(files))
         removal.delete()
+        successors.tell_again(project)
         pages.refresh_pages(project, versions=None, touches_listing=True)
         faults.reach("restore.rows-written")
         return project

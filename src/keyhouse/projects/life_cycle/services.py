@@ -124,12 +124,11 @@ def _set_standing(name: str, wanted: Standing, action: str, by: Actor, *, ends: 
         project = project_to_change(name, action, by)
         # for the host, too: a quarantine ends by being lifted, and not by the way
         raise_refusal(project_rules.judge_change(project.status, project.status_reason))
-        before = Standing(project.status, project.status_reason, project.successor)
+        before = Standing(project.status, project.status_reason, project.told_successor)
         after = rules.next_standing(before, wanted, ends)
         if after is None:
             return project
-        project.status, project.status_reason, project.successor = after.status, after.reason, after.successor
-        project.save(update_fields=["status", "status_reason", "successor"])
+        _stand(project, after)
         record(action, by=by, about=thing_of(project), details=_told(before, after))
         news = letters.ARCHIVED_INSTEAD if _is_instead(before, after) else _NEWS[action]
         tell_people(project, news, by=by, reason=_why(after))
@@ -139,6 +138,12 @@ def _set_standing(name: str, wanted: Standing, action: str, by: Actor, *, ends: 
     return project
 
 
+def _stand(project: Project, after: Standing) -> None:
+    project.status, project.status_reason, project.successor = after.status, after.reason, after.successor
+    project.successor_key = None
+    project.save(update_fields=["status", "status_reason", "successor", "successor_key"])
+
+
 def _is_instead(before: Standing, after: Standing) -> bool:
     """Tell whether the archive ends a deprecation: a project has one status, and comes out of the archive with none."""
     return (before.status, after.status) == (DEPRECATED, ARCHIVED)
@@ -146,12 +151,11 @@ def _is_instead(before: Standing, after: Standing) -> bool:
 
 def archive_in(project: Project, reason: str) -> bool:
     """Archive a locked project in the caller's transaction, which records and tells it; returns whether it was not archived."""
-    before = Standing(project.status, project.status_reason, project.successor)
+    before = Standing(project.status, project.status_reason, project.told_successor)
     after = rules.next_standing(before, Standing(ARCHIVED, reason), "")
     if after is None or before.status == ARCHIVED:
         return False
-    project.status, project.status_reason, project.successor = after.status, after.reason, after.successor
-    project.save(update_fields=["status", "status_reason", "successor"])
+    _stand(project, after)
     pages.refresh_pages(project)
     return True
 

@@ -54,7 +54,7 @@ def deprecate(request: HttpRequest, name: str) -> HttpResponse:
     """Mark a project as one to leave, name what takes its place, or change what was said."""
     found = project_of(request, "project.deprecate", name)
     form = DeprecationForm(
-        sent(request), initial={"reason": found.status_reason, "successor": found.successor}
+        sent(request), initial={"reason": found.status_reason, "successor": found.told_successor}
     )
     if form.is_valid():
         services.deprecate_project(found.normalized_name, **form.cleaned_data, by=actor_of(request))
