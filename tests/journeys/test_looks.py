@@ -1,4 +1,4 @@
-"""Every page: what axe-core finds, how much is loaded and from where, and whether it fits a phone.
+"""Every page: what axe-core finds, how much is loaded and from where, and whether it fits a phone, a tablet and a desk.
 
 Each route is looked at once in both schemes, as the first who is named; what others see at it is `slow`.
 The walk by the Tab key, paper, and who wants nothing to move: a page of each kind, and all of them where it may take long.
@@ -20,6 +20,7 @@ from tests.looks.looks import LOOKS, OPERATOR, OTHER, PERSON, RIGHTLY_EMPTY, Loo
 
 AXE: Final = files("axe_playwright_python").joinpath("axe.min.js").read_text()
 WIDTH: Final = 360
+WIDER: Final = (820, 1280)  # a tablet and a desk: tables are tables there, and not lists of cards
 MOST_BYTES: Final = 100_000
 MOST_REQUESTS: Final = 9
 SERIOUS: Final = ("serious", "critical")
@@ -146,6 +147,8 @@ def look_at(
     wide = page.evaluate("document.documentElement.scrollWidth")
     if wide > WIDTH:
         yield f"is {wide} px wide"
+    for width in WIDER:
+        yield from media.beyond(page, width)
     page.evaluate(AXE)
     yield from findings(page, EVERYTHING)
     page.emulate_media(color_scheme="dark", reduced_motion="reduce")

@@ -27,6 +27,12 @@ _UNFRAMED: Final = """
     return parseFloat(style.borderInlineStartWidth) < 1 || style.borderInlineStartColor === ground;
   }).map((one) => one.outerHTML.slice(0, 80))
 """
+_BEYOND: Final = """
+() => [...document.querySelectorAll("main table.table")].filter((one) => {
+  const room = one.parentElement.getBoundingClientRect();
+  return one.getBoundingClientRect().right > room.right + 1;
+}).map((one) => one.innerText.slice(0, 80))
+"""
 SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 PAPER: Final = 680  # pixels of a page of A4 between its margins
 
@@ -46,6 +52,16 @@ def on_paper(page: Page) -> Iterator[str]:
     wide = page.evaluate("document.documentElement.scrollWidth")
     if wide > PAPER:
         yield f"is {wide} px wide on paper"
+
+
+def beyond(page: Page, width: int) -> Iterator[str]:
+    """Tell which tables of the open page reach beyond its column at a width, and leave it as it was."""
+    before = page.viewport_size
+    page.set_viewport_size({"width": width, "height": 800})
+    found: list[str] = page.evaluate(_BEYOND)
+    yield from (f"reaches beyond its column at {width} px: {one}" for one in found)
+    if before:
+        page.set_viewport_size(before)
 
 
 def unframed(page: Page) -> list[str]:

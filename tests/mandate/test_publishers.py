@@ -127,6 +127,7 @@ def test_a27_a_weak_publisher_is_flagged_warned_of_and_refused_until_a_compliant
     assert answer(one) == "warn:credential-weak"
     (weak,) = weak_publishers_of(session_of(ada), clock.now())
     assert (weak.publisher.pk, weak.is_refused, weak.outlook.ends_at) == (one.pk, False, CAP)
+    assert weak.place == f"/manage/project/alpha/publishing/{one.pk}/"
     foresight = find_foresight()
     assert foresight is not None
     assert foresight.outlooks(ada.pk, [credential_of(one)])[0] == weak.outlook

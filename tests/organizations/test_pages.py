@@ -248,6 +248,8 @@ def test_what_happened_is_narrowed_and_taken_away_as_lines_or_as_a_table(
     assert [row["about"] for row in everything_told if row["action"] == "robot-token.mint"] == ["'@nightly"]
     lines = get(f"{BASE}activity.jsonl?action=robot-token.mint", ada).streaming_content
     assert [json.loads(line)["token"] for line in b"".join(lines).splitlines()] == ["@nightly"]
+    page = text_of(get(f"{BASE}activity/?action=robot-token.mint", ada))
+    assert "projects: alpha; actions: upload;" in page
     today = f"{clock.now():%Y-%m-%d}"
     for asked, count in (
         ("?action=organization.describe", 1),

@@ -34,7 +34,7 @@ MANY: Final = 130  # several pages of each
 ROBOTS: Final = 70
 AGENT: Final = 'Mozilla/5.0 "<odd>" ' * 15  # 300 characters, the longest that is kept
 WORDS: Final = '"Quoted" & <kept> for a long reason. ' * 8
-NEXT: Final = re.compile(r'<a class="button quiet" rel="next" href="\?([^"]*)">')
+NEXT: Final = re.compile(r'<a class="button quiet" rel="next" href="\?([^"#]*)(?:#[a-z]+)?">')
 MANAGED: Final = "/manage/organization/acme/"
 
 
@@ -363,6 +363,15 @@ def test_of_several_lists_on_a_page_each_stays_where_it_is_while_another_goes_on
             assert dict.fromkeys(keys, "2") in links, (path, key)
         page = visit.get(f"{path}?page=%22%3E%3Cb&{keys[1]}=1").content.decode()
         assert set(NEXT.findall(page)) == {f"{key}=2" for key in keys}, path  # no number isn't carried on
+
+
+def test_a_link_to_more_of_a_list_below_another_leads_to_where_it_stands(ada: User) -> None:
+    visit = Visit(ada)
+    for path, lists in LISTS.items():
+        page = visit.get(path).content.decode()
+        for key, _, _ in lists[1:]:
+            assert re.search(rf'rel="next" href="\?[^"]*{key}=2#{key}"', page), (path, key)
+            assert page.count(f' id="{key}"') == 1, (path, key)
 
 
 def test_what_stands_on_a_later_page_can_be_acted_on(ada: User) -> None:

@@ -85,6 +85,13 @@ class WeakPublisher:
         name = one.pending_name if one.is_pending or home is None else home.words
         return f"{name}: {providers.get(one.provider).label(one)}"
 
+    @property
+    def place(self) -> str:
+        """Return the address of its own page, where it is confirmed."""
+        home = find_home(self.publisher)
+        begins = f"{home.path}publishing/" if home else "/account/publishers/"
+        return f"{begins}{self.publisher.pk}/"
+
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
         ends_at = self.outlook.ends_at

@@ -258,7 +258,7 @@ def test_the_environment_that_was_seen_can_be_made_the_only_one(browser: Browser
 
 def test_removing_asks_first_and_twice_changes_nothing(browser: Browser, ada: User) -> None:
     address = f"{SETTINGS}{trust(ada).pk}/remove/"
-    assert "Trust it no more" in body(browser.get(address))
+    assert "Remove the publisher" in body(browser.get(address))
     assert Publisher.objects.exists()
     assert browser.post(address).status_code == 303
     assert browser.post(address).status_code == 404

@@ -227,6 +227,23 @@ def test_one_click_pauses_and_another_resumes(in_office: InOffice) -> None:
     assert Pause.objects.count() == 1
 
 
+def test_only_what_is_live_can_be_paused_from_the_list(in_office: InOffice) -> None:
+    campaign()
+    now = clock.now()
+    stages = [
+        {"state": "shadow", "at": now - DAY, "deny": ["all"]},
+        {"state": "announced", "at": now + 30 * DAY, "warn": ["all"]},
+    ]
+    store(document(name="in-its-shadow", stages=stages))
+    browser = in_office("operator")
+    page = browser.get("/operator/mandates/").content.decode()
+    assert "/operator/mandates/in-its-shadow/" in page
+    assert re.findall(r'action="/operator/mandates/([a-z-]+)/pause/"', page) == ["campaign"]
+    refused = browser.post("/operator/mandates/in-its-shadow/pause/", {"reason": "because"})
+    assert refused.status_code in {400, 404}
+    assert not Pause.objects.exists()
+
+
 def test_pausing_asks_why_and_for_a_fresh_proof(in_office: InOffice, time: Clock) -> None:
     campaign()
     browser = in_office("operator")

@@ -53,7 +53,7 @@ def _page(request: HttpRequest, found: Organization, form: ActivityForm) -> Http
     kept = {name: value for name, value in request.GET.items() if name in form.fields and value}
     context = {
         "form": form,
-        "lines": [(row, _summary_of(row.action)) for row in page],
+        "lines": [(row, _summary_of(row.action), _details_of(row)) for row in page],
         "pages": pager(page),
         "kept": urlencode(kept),
     }
@@ -116,6 +116,17 @@ def _acts_of(found: Organization) -> list[tuple[str, str]]:
 def _summary_of(action: str) -> str:
     known = actions.CATALOGUE.get(action)
     return known.summary if known else action
+
+
+def _details_of(row: Record) -> str:
+    """Return in words what a record says beside what was done."""
+    return "; ".join(f"{key}: {_in_words(value)}" for key, value in row.details.items() if value != "")
+
+
+def _in_words(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _narrowed(found: Organization, asked: Mapping[str, Any]) -> QuerySet[Record]:
