@@ -15,7 +15,19 @@ import pytest
 
 TURN: Final = os.environ.get("TESTS_TURN", "")  # as in 2/6, from 0 on; empty: all is asked for
 # what depends on which database it is: what happens at once, is killed, or is put into words for each kind of it
-APART: Final = ("/faults/", "/audit/", "/search", "at_once", "race", "parallel", "killed", "migrat", "kept")
+APART: Final = (
+    "/faults/",
+    "/audit/",
+    "/search",
+    "at_once",
+    "race",
+    "parallel",
+    "killed",
+    "migrat",
+    "kept",
+    "postgresql",
+    "backup",
+)
 
 
 def seeds(few: int, most: int) -> list[Any]:
@@ -26,7 +38,7 @@ def seeds(few: int, most: int) -> list[Any]:
 def mark_the_spared(tests: Iterable[pytest.Item], *, are_due_here: bool) -> None:
     """Mark `slow` what the other database tries: whose turn it is are due on PostgreSQL, and the others on SQLite."""
     for test in tests if TURN else ():
-        shared = test.get_closest_marker("database") and not is_apart(test.nodeid)
+        shared = test.get_closest_marker("database") and not is_apart(test)
         if shared and is_due(test.nodeid) != are_due_here:
             test.add_marker("slow")
 
@@ -37,6 +49,7 @@ def is_due(name: str) -> bool:
     return zlib.crc32(name.encode()) % turns == turn
 
 
-def is_apart(name: str) -> bool:
-    """Whether a test is about the database itself: it is tried on each, every time."""
-    return any(word in name for word in APART)
+def is_apart(test: pytest.Item) -> bool:
+    """Whether a test is about the database itself, or asks which it is: it is tried on each, every time."""
+    asks = test.get_closest_marker("skipif") or "is_sqlite" in getattr(test, "fixturenames", ())
+    return bool(asks) or any(word in test.nodeid for word in APART)

@@ -7,7 +7,7 @@ from django.db import transaction
 from tests.accounts.conftest import PASSWORD, Browser, Clock, code, make_person, refused, signed_in
 from tests.accounts.test_newcomers import codes_on, secret_on
 
-from keyhouse.accounts import emails, strength
+from keyhouse.accounts import emails, links, strength
 from keyhouse.accounts.errors import LinkUnknown
 from keyhouse.accounts.hashing import compare_password
 from keyhouse.accounts.inviting.queries import not_yet_here
@@ -152,6 +152,32 @@ def test_links_in_mails_that_wait_are_other_ones_and_all_others_die(ada: User) -
     with transaction.atomic():
         assert end_all_sessions().invited == []  # once more does no harm
     assert not [path for mail in Mail.objects.all() for path in links_in(mail) if not works(path)]
+
+
+def test_a_mail_with_another_link_is_another_mail(ada: User) -> None:
+    """A mailbox that drops what it has had, by its Message-ID, must not drop the link that works."""
+    invite_user("bob", "bob@example.org", by=host(), is_mailed=True)
+    with transaction.atomic():
+        emails.tell(ada, Letter("test", "Nothing to open", ()), now=clock.now())
+    plain = Mail.objects.get(kind="test")
+    assert not links_in(plain) or all("/not-me/" in path for path in links_in(plain))
+    before = dict(Mail.objects.values_list("kind", "token"))
+    with transaction.atomic():
+        end_all_sessions()
+    after = dict(Mail.objects.values_list("kind", "token"))
+    assert after.keys() == before.keys()
+    assert set(after.values()).isdisjoint(before.values())
+
+
+@pytest.mark.parametrize("purpose", links.OF_A_SESSION)
+def test_links_of_sessions_die_also_in_mails_that_wait(ada: User, purpose: str) -> None:
+    with transaction.atomic():
+        path = links.make_link_for(ada, purpose, now=clock.now(), address="ada@example.org")
+        letter = Letter("test", "To prove", (Link("Here", emails.site_address(path)),))
+        queue(letter, to="ada@example.org", now=clock.now())
+    with transaction.atomic():
+        end_all_sessions()
+    assert not OneTimeLink.objects.exists()
 
 
 def test_a_mail_whose_key_is_lost_keeps_no_link_alive(ada: User) -> None:

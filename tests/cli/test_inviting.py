@@ -10,7 +10,6 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.cli.test_host_commands import ADA
 
-from keyhouse.accounts.forgetting import forget_old
 from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.oversight.suspending import suspend_user
 from keyhouse.cli import import_, user
@@ -169,21 +168,3 @@ def test_what_the_host_may_not_offer_anew_is_told(made: None) -> None:
 @pytest.mark.parametrize("words", [["--owner-days", "3"], ["--again", "--owner-days", "0"]])
 def test_a_deadline_goes_with_offering_anew_only(made: None, words: list[str]) -> None:
     assert run(import_.command, "remind", *words).exit_code == 2
-
-
-def test_of_forgotten_invitations_the_number_is_told(made: None) -> None:
-    for name in ("bob", "BOB", "eve", "zoe"):
-        run(user.command, "invite", name, f"{name}@example.org")
-    assert "forgotten" not in run(user.command, "invited").stderr
-    OneTimeLink.objects.filter(username__in=["BOB", "eve"]).update(
-        expires_at=clock.now() - timedelta(days=31)
-    )
-    forget_old(clock.now())
-    for words in ([], ["--json"]):
-        done = run(user.command, "invited", *words)
-        assert len(done.stdout.splitlines()) == 1
-        assert done.stderr.startswith("2 more names were invited and have no account")
-    User.objects.create(username="Eve", joined_at=clock.now())
-    assert run(user.command, "invited").stderr.startswith("1 more names")
-    run(user.command, "invite", "bob", "bob@example.org")
-    assert run(user.command, "invited").stderr == ""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from tests.projects.test_restoring import publish
 
 from keyhouse.cli.project import _said_of
@@ -150,6 +151,40 @@ def test_two_that_name_each_other_are_deleted_at_once(both: tuple[Actor, Actor])
         restoring.restore_project(removal.pk, by=ada if removal.normalized_name == "alpha" else bob)
     assert told() == SENT
     assert Project.objects.get(normalized_name="gamma-one").told_successor == "alpha"
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="there transactions that write take turns")
+def test_who_locks_both_in_their_order_meanwhile_never_waits_in_a_circle(
+    both: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the end of an account does, or a search that is filled."""
+    has_begun, has_first, errors = threading.Event(), threading.Event(), list[Exception]()
+    tell_no_more = successors.tell_no_more
+
+    def slowly(project: Project) -> None:
+        has_begun.set()
+        if has_first.wait(0.5):
+            time.sleep(0.3)  # the other waits first, and so would be the one that is given up
+        tell_no_more(project)
+
+    def lock_both() -> None:
+        has_begun.wait(5)
+        try:
+            with transaction.atomic():
+                for name in ("alpha", "gamma-one"):
+                    Project.objects.select_for_update().filter(normalized_name=name).first()
+                    has_first.set()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is told
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    monkeypatch.setattr(successors, "tell_no_more", slowly)
+    thread = threading.Thread(target=lock_both)
+    thread.start()
+    delete(both[1])
+    thread.join()
+    assert errors == []
 
 
 def test_of_all_projects_only_those_that_name_one_are_looked_at(both: tuple[Actor, Actor]) -> None:

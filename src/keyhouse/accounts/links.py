@@ -54,6 +54,8 @@ LIFE: Final = {
 }
 # What a change of the addresses makes worthless: it may have been mailed to whoever had the former ones
 DEAD_AFTER_CHANGE: Final = (PASSWORD_RESET, RECOVERY, ENROLMENT_PROOF)
+# What is of use only in a session, or beside a code in the same mail that stays as it was
+OF_A_SESSION: Final = (ENROLMENT_PROOF, VERIFY_ADDRESS, CONFIRM)
 SECRET_BYTES: Final = 32
 LONGEST_SECRET: Final = 100
 DRAFT_PURPOSE: Final = "link-draft"
@@ -134,15 +136,16 @@ def new_secret() -> str:
 def renew_mailed_links() -> list[OneTimeLink]:
     """Give the links in mails that still wait other secrets, and return their rows, which the caller has to save.
 
-    Nobody has read them yet, so nobody loses anything. One that is in several mails stays one.
+    Those of sessions stay as they are. One that is in several mails stays one.
     """
+    renewable = OneTimeLink.objects.filter(used_at=None).exclude(purpose__in=OF_A_SESSION)
     secrets_of: dict[str, str] = {}
     renewed: list[OneTimeLink] = []
 
     def renew(url: str) -> str:
         former = url.rstrip("/").rpartition("/")[2]
         if former not in secrets_of:
-            link = OneTimeLink.objects.filter(digest=digest_of(former), used_at=None).first()
+            link = renewable.filter(digest=digest_of(former)).first()
             secrets_of[former] = new_secret() if link else former
             if link:
                 link.digest = digest_of(secrets_of[former])

@@ -11,7 +11,7 @@ from django.db.models import Count
 
 from keyhouse.accounts import holds
 from keyhouse.accounts.addresses.by_hand import verify_by_hand
-from keyhouse.accounts.inviting.queries import count_forgotten, not_yet_here
+from keyhouse.accounts.inviting.queries import not_yet_here
 from keyhouse.accounts.models import Suspension, User
 from keyhouse.accounts.oversight import offices, suspending
 from keyhouse.accounts.queries import emails_of, find_user
@@ -73,7 +73,8 @@ def invite(name: str | None, address: str | None, people: Path | None, **given: 
 def invited(*, as_json: bool) -> None:
     """List who was invited and has no account yet.
 
-    An invitation is forgotten 30 days after its end, with the address; of how many that holds is said at the end.
+    An invitation is forgotten 30 days after its end, with the address; `keyhouse audit --action user.invite` goes on telling
+    who was invited by name.
 
     \b
     Example:
@@ -91,12 +92,6 @@ def invited(*, as_json: bool) -> None:
         over = "over since" if row["is_over"] else "until"
         click.echo(
             json.dumps(row) if as_json else f"{link.username or '-'}  {link.address}  {over} {row['until']}"
-        )
-    if forgotten := count_forgotten():
-        click.echo(
-            f"{forgotten:,} more names were invited and have no account; their invitations are forgotten. "
-            "`keyhouse audit --action user.invite` tells all names.",
-            err=True,
         )
 
 

@@ -12,6 +12,7 @@ from keyhouse.core import configuration
 from keyhouse.mail.contents import UnreadableError, seal, unseal
 from keyhouse.mail.letters import Letter
 from keyhouse.mail.models import FAILED, OVER, WAITING, Bounce, Mail
+from keyhouse.mail.services import new_token
 
 _AT_ONCE: Final = 1000  # rows of one short transaction
 
@@ -35,7 +36,7 @@ def _delete(rows: QuerySet[Any]) -> int:
 def rewrite_waiting(change: Callable[[Letter], Letter]) -> None:
     """Let the waiting mails say what `change` makes of them; those that no key opens stay as they are.
 
-    In the caller's transaction, and only while nothing delivers.
+    In the caller's transaction. Each that changes is a new mail for who reads it: the former one may have left.
     """
     waiting = Mail.objects.filter(state=WAITING).only("pk", "content_sealed", "address")
     for mail in waiting.iterator(chunk_size=_AT_ONCE):
@@ -44,7 +45,8 @@ def rewrite_waiting(change: Callable[[Letter], Letter]) -> None:
         except UnreadableError:
             continue
         if (changed := change(letter)) != letter:
-            Mail.objects.filter(pk=mail.pk).update(content_sealed=seal(changed, mail.address))
+            still_waits = Mail.objects.filter(pk=mail.pk, state=WAITING)
+            still_waits.update(content_sealed=seal(changed, mail.address), token=new_token())
 
 
 def fail_unreadable(now: datetime) -> int:

@@ -76,11 +76,16 @@ def _row(posting: Posting, now: datetime, lane: Lane) -> Mail:
         key=posting.key or None,
         even_if_bounced=posting.even_if_bounced,
         content_sealed=seal(posting.letter, posting.to),
-        token=secrets.token_hex(16),
+        token=new_token(),
         queued_at=now,
         due_at=now,
         expires_at=posting.expires_at,
     )
+
+
+def new_token() -> str:
+    """Return what makes a mail one of its own to whoever reads it (RFC 5322 3.6.4)."""
+    return secrets.token_hex(16)
 
 
 def hasten(now: datetime) -> int:

@@ -84,6 +84,7 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "keyhouse.web.rendering.Templates",
+        "NAME": "django",  # by which others ask for it; else it had that of its module
         "APP_DIRS": True,
         "OPTIONS": {"context_processors": ["keyhouse.web.context.site"]},
     }

@@ -20,7 +20,7 @@ from keyhouse.core.errors import Refusal
 from keyhouse.mail.letters import Letter
 from keyhouse.mail.models import Mail
 from keyhouse.mail.services import queue
-from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
 from keyhouse.projects.collaborators.services import invite
 from keyhouse.projects.models import Project, Role
 from keyhouse.publishing.importing import pending
@@ -162,6 +162,21 @@ def test_only_what_is_over_is_offered_anew(imported: None) -> None:
     ProjectInvitation.objects.filter(project__name="alpha").update(ended_at=clock.now(), outcome="revoked")
     ProjectInvitation.objects.filter(project__name="beta").update(invited_by=User.objects.get())
     assert offer_again(5, by=host()) == OfferedAgain([], [])  # taken back, and not the host's
+
+
+def test_who_came_another_way_is_offered_nothing_again(imported: None) -> None:
+    bob = User.objects.create(username="bob", joined_at=clock.now())
+    Email.objects.create(
+        user=bob, address=BOB, is_primary=True, verified_at=clock.now(), added_at=clock.now()
+    )
+    alpha, beta = Project.objects.get(name="alpha"), Project.objects.get(name="beta")
+    Role.objects.create(project=alpha, user=bob, kind="maintainer", since_at=clock.now())
+    FormerRole.objects.create(
+        lineage=beta.lineage, normalized_name="beta", user=bob, kind="owner", how="removed", since_at=clock.now(), ended_at=clock.now(),
+    )  # fmt: skip
+    let_expire("alpha", "beta")
+    assert offer_again(5, by=host()) == OfferedAgain([], [])
+    assert not Mail.objects.filter(kind="import-projects-wait").exists()
 
 
 def test_nobody_but_the_host_or_an_operator_offers_anew(imported: None) -> None:

@@ -9,7 +9,6 @@ from django.db.models.functions import Lower
 
 from keyhouse.accounts import links
 from keyhouse.accounts.models import Email, OneTimeLink, User
-from keyhouse.audit.models import Record
 
 
 def unused_invitations() -> QuerySet[OneTimeLink]:
@@ -35,23 +34,9 @@ def not_yet_here() -> list[OneTimeLink]:
     last = {link.address.lower() or link.username.lower(): link for link in unused_invitations()}
     verified = Email.objects.filter(verified_at__isnull=False)
     here = set(verified.annotate(folded=Lower("address")).values_list("folded", flat=True).iterator())
-    names = _names_here()
+    names = set(User.objects.annotate(folded=Lower("username")).values_list("folded", flat=True).iterator())
     return [
         link
         for link in last.values()
         if link.address.lower() not in here and (not link.username or link.username.lower() not in names)
     ]
-
-
-def count_forgotten() -> int:
-    """Return how many names were invited and have no account, of whose invitation only the audit log knows."""
-    log = Record.objects.filter(about_kind="invitation", action="user.invite", outcome="done")
-    named = {
-        name.lower() for name in log.exclude(about_name="").values_list("about_name", flat=True).iterator()
-    }
-    known = unused_invitations().values_list("username", flat=True)
-    return len(named - _names_here() - {name.lower() for name in known})
-
-
-def _names_here() -> set[str]:
-    return set(User.objects.annotate(folded=Lower("username")).values_list("folded", flat=True).iterator())

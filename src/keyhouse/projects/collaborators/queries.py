@@ -9,7 +9,7 @@ from django.db.models.functions import Lower
 
 from keyhouse.accounts.models import Email
 from keyhouse.projects import rights
-from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
 from keyhouse.projects.models import Project, Role
 
 
@@ -54,3 +54,9 @@ def owners_of(project: Project) -> list[int]:
 def find_role(project: Project, username: str) -> Role | None:
     """Return the role of their own that somebody has in a project, by user name in whatever case, or None."""
     return project.roles.select_related("user").filter(user__username__iexact=username).first()
+
+
+def had_role(project: Project, user_id: int) -> bool:
+    """Whether somebody has a role of their own in a project, or had one there."""
+    has = Role.objects.filter(project=project, user_id=user_id)
+    return has.exists() or FormerRole.objects.filter(lineage=project.lineage, user_id=user_id).exists()

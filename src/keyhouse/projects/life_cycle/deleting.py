@@ -88,6 +88,7 @@ def delete_project(name: str, *, by: Actor) -> Removal:
 
 def _delete_project(name: str, by: Actor) -> Removal:
     with transaction.atomic():
+        successors.lock_with_those_naming(name)
         project = project_to_change(name, "project.delete", by)
         require_no_quarantine(project.files.all(), by, project.releases.all())
         thing, versions = thing_of(project), list(project.releases.values_list("version", flat=True))

@@ -17,6 +17,14 @@ from keyhouse.projects.models import Project
 _NAMING: Final = "SELECT id, successor FROM projects_project WHERE successor > ''"
 
 
+def lock_with_those_naming(name: str) -> None:
+    """Lock a project and those that name it, by their numbers, as whoever locks several does; before anything else."""
+    naming = [pk for pk, successor in sql.select(_NAMING) if normalise(successor) == name]
+    if naming:
+        own = Project.objects.filter(normalized_name=name).values_list("pk", flat=True)
+        _locked([*naming, *own])
+
+
 def tell_no_more(project: Project) -> None:
     """Let those that name a project send nobody there any more, in the transaction that deletes it.
 

@@ -19,6 +19,7 @@ from keyhouse.core.actor import Actor
 from keyhouse.mail.services import queue
 from keyhouse.projects.collaborators.errors import ProjectLeft
 from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.collaborators.queries import had_role
 from keyhouse.projects.collaborators.services import invite, renew
 from keyhouse.projects.models import Project, Role
 from keyhouse.projects.rules import OWNER
@@ -143,7 +144,10 @@ def offer_again(days: int, *, by: Actor, is_dry: bool = False) -> OfferedAgain:
 def _renew(address: str, until: datetime, left: set[str], by: Actor) -> list[ProjectInvitation]:
     """Let what is over for somebody wait anew; returns it, and adds to `left` the projects of what it can't."""
     renewed = []
+    person = find_verified_email(address)
     for one in _offered().filter(address=address, expires_at__lte=clock.now()).order_by("pk"):
+        if person and had_role(one.project, person.user_id):
+            continue  # they came another way; what the owners made of that since stays
         try:
             if renew(one, until, by=by):
                 renewed.append(one)
