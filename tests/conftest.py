@@ -64,7 +64,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = getattr(item, "fixturenames", ())
         if item.get_closest_marker("django_db") or {"db", "transactional_db"}.intersection(names):
             item.add_marker("database")
-    sampled.mark_the_spared(items, are_due_here=connection.vendor == "postgresql")
+    sampled.mark_the_spared(items, is_postgresql=connection.vendor == "postgresql")
 
 
 def is_required(what: str) -> bool:

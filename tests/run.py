@@ -1,13 +1,13 @@
 """Run the tests: on SQLite, then those that use the database on PostgreSQL, then the journeys.
 
     ./run test                 all of it, without what takes long, and by turns what is tried more than once
-    ./run test --turn 2        that, with the second sixth of what is taken by turns (else the commit says which one)
+    ./run test --turn 2        that, with the second of six parts of what is taken by turns (else the commit says which)
     ./run test --fast          without PostgreSQL and journeys
     ./run test --all           also what takes long
     ./run test tests/index -k negotiate    anything else goes to pytest
 
-By turns: of the tests that use a database, a sixth is tried on PostgreSQL and the others on SQLite, and on both what is about
-the database itself. Where there is no PostgreSQL, all are tried on SQLite; where tests are named, all of them on both.
+By turns: of the tests that use a database, a sixth is tried on PostgreSQL, of those that are about the database itself a
+half, and the others on SQLite. Where there is no PostgreSQL, all are tried on SQLite; where tests are named, all on both.
 What tests write into their folders stays in memory where there is enough of it, unless TMPDIR names another place.
 PostgreSQL is looked for at KEYHOUSE_TEST_POSTGRES (default postgresql://postgres@127.0.0.1:5432/postgres).
 What is missing is said at the end; where KEYHOUSE_REQUIRE names it, its absence is a failure.
@@ -119,7 +119,7 @@ def roomy_memory() -> Path | None:
 
 
 def turn_of_commit() -> str:
-    """Return which sixth the commit takes, 1 to 6; 1 where there is none."""
+    """Return which part the commit takes, 1 to 6; 1 where there is none."""
     asked = ["git", "rev-parse", "HEAD"]
     try:
         commit = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True).stdout
