@@ -318,7 +318,7 @@ def test_without_scripts_a_second_press_breaks_nothing(harbour: Harbour) -> None
     page.on("response", lambda answer: statuses.append(answer.status))
     for path in ("/manage/project/hull-testing/unarchive/", "/manage/project/hull-testing/archive/"):
         page.goto(path)
-        with page.expect_navigation():
+        with page.expect_event("load"):  # the first press may be cut off by the second
             page.locator("main form button").last.dblclick()
     assert max(statuses) < 500, statuses
     page.goto("/project/hull-testing/")
