@@ -282,10 +282,18 @@ def asked_in(mine: Iterable[There], facts: Facts, now: datetime) -> list[Asked]:
 
 
 def asked_within(place: Place, facts: Facts, things: Sequence[Object], now: datetime) -> list[Asked]:
-    """Return what one organization asks of the person of these facts; `things`: itself and its projects, as theirs."""
+    """Return what one organization asks of the person of these facts; `things`: itself and its projects, as theirs.
+
+    While the newest version still gives them days, what a former one refuses them is told, too.
+    """
     if not things:
         return []
-    return [_asked_there(one, facts, things, now) for one in place.policies(now)]
+    asking = place.asking(now)
+    found = [_asked_there(one, facts, things, now) for one in asking]
+    if any(not effect.is_refused for one in found[:1] for effect in one.effects):
+        former = [one for one in place.policies(now) if one not in asking]
+        found += [one for one in (_asked_there(each, facts, things, now) for each in former) if one.since]
+    return found
 
 
 def entries_by_thing(facts: Facts) -> dict[tuple[str, str], tuple[Authority, ...]]:

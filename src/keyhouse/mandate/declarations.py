@@ -110,8 +110,8 @@ def demand_of(mandate: Mandate) -> Demand:
 class Declared(NamedTuple):
     """One version of what an organization declared. `demand` is empty where it asks for nothing any more.
 
-    It holds from `begins_at` on: a tightening from the moment it was declared, beside what held before until `from_at`; a
-    loosening in the place of everything before it.
+    It holds from `begins_at` on: a tightening from the moment it was declared, beside what held before; a loosening in the
+    place of everything before it that asks for more.
     """
 
     version: int
@@ -129,7 +129,10 @@ class Declared(NamedTuple):
 
 
 def holding(rows: Iterable[Declared], now: datetime) -> tuple[Declared, ...]:
-    """Return the versions that hold at `now`, the oldest first."""
+    """Return the versions that hold at `now`, the oldest first; of several in force each asks for more than the one before.
+
+    None goes as the next comes into force: whom that gives days of grace, this one goes on to refuse.
+    """
     found: list[Declared] = []
     ordered = sorted(rows)
     for one in ordered:
@@ -141,9 +144,19 @@ def holding(rows: Iterable[Declared], now: datetime) -> tuple[Declared, ...]:
             continue
         if one.is_loosening:  # what asks for no more than it does stays beside it until its day
             one = _known_by_notices_of_former(one, ordered)  # noqa: PLW2901 - the same, as people know it
-            found = [each for each in found if demand.is_at_least(Demand.needed(each.demand))]
-        found = [one] if now >= one.from_at else [*found, one]
+            found = [each for each in found if _is_more(demand, each)]
+        found.append(one)
     return tuple(found)
+
+
+def _is_more(demand: Demand, than: Declared) -> bool:
+    return demand.text != than.demand and demand.is_at_least(Demand.needed(than.demand))
+
+
+def without_superseded(held: Sequence[Declared], now: datetime) -> tuple[Declared, ...]:
+    """Return of versions that hold what says all that is asked: the last one in force, and those that come."""
+    last = max((at for at, one in enumerate(held) if one.from_at <= now), default=0)
+    return tuple(held[last:])
 
 
 def _known_by_notices_of_former(one: Declared, rows: Sequence[Declared]) -> Declared:
@@ -239,8 +252,13 @@ class Place(NamedTuple):
     rows: tuple[Declared, ...] = ()
 
     def policies(self, now: datetime) -> tuple[Policy, ...]:
-        """Return what holds there at `now`."""
+        """Return what refuses there at `now`."""
         return tuple(policy_of(one, self.organization) for one in holding(self.rows, now))
+
+    def asking(self, now: datetime) -> tuple[Policy, ...]:
+        """Return the same without what another one asks for as well."""
+        held = without_superseded(holding(self.rows, now), now)
+        return tuple(policy_of(one, self.organization) for one in held)
 
 
 NOWHERE: Final = Place()

@@ -92,8 +92,9 @@ def ended_there(
     at, decision = min(ends, key=_instant_of)
     if outlook.uses_end_at is not None and outlook.uses_end_at <= at:
         return outlook
-    titles = {one.name: one.mandate.title for place, _ in places for one in place.policies(at)}
-    return Outlook(True, at, label_of(decision), titles.get(decision.mandate or "", ""), at)
+    titles = {(one.name, one.version): one.mandate.title for place, _ in places for one in place.policies(at)}
+    title = titles.get((decision.mandate or "", decision.version or 0), "")
+    return Outlook(True, at, label_of(decision), title, at)
 
 
 def _first_refusal_there(facts: Facts, place: Place, now: datetime) -> Iterator[End]:

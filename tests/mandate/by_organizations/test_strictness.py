@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from tests.mandate import strategies as made
 
 from keyhouse.core.actions import CATALOGUE
-from keyhouse.mandate.declarations import ACTS, LEVELS, Declared, Demand, change_to, holding, policy_of
-from keyhouse.mandate.facts import Facts, Object, read_facts
+from keyhouse.mandate.asked import asked_within
+from keyhouse.mandate.declarations import ACTS, LEVELS, Declared, Demand, Place, change_to, holding, policy_of
+from keyhouse.mandate.facts import Asking, Authority, Facts, Object, Person, read_facts
 from keyhouse.mandate.rules import Policy, decide
 
 ORDER = {"allow": 0, "warn": 1, "deny": 2}
@@ -64,7 +65,7 @@ def test_whoever_asks_about_nothing_is_asked_nothing(
 def test_a_change_that_is_no_loosening_refuses_all_that_was_refused_at_every_instant(
     facts: Facts, first: Demand, second: Demand, declared_at: datetime, days: int
 ) -> None:
-    """Tightening: what held before holds until the day of what is new, and that asks for at least as much."""
+    """Tightening: what held before goes on to refuse, whatever days of grace what is new gives."""
     old = Declared(1, first.text, False, declared_at, declared_at + timedelta(days=14), declared_at)
     again = declared_at + timedelta(days=20)
     change = change_to(second, again + timedelta(days=days), [old], again)
@@ -77,10 +78,58 @@ def test_a_change_that_is_no_loosening_refuses_all_that_was_refused_at_every_ins
         change.from_at - timedelta(seconds=1),
         change.from_at,
         change.from_at + timedelta(days=1),
+        change.from_at + timedelta(days=29),
     ):
         before = decide(facts, [policy_of(one, "acme") for one in holding([old], at)], at)
         after = decide(facts, [policy_of(one, "acme") for one in holding([old, new], at)], at)
         assert ORDER[after.verdict] >= ORDER[before.verdict]
+
+
+def test_a_tightening_gives_a_token_no_days_that_was_refused_before() -> None:
+    begun, day = datetime(2024, 6, 14, tzinfo=UTC), timedelta(days=1)
+    first = Declared(1, "any-factor", False, begun, begun + 14 * day, begun)
+    again = begun + 20 * day
+    second = Declared(2, "any-factor+trusted-publishers", False, again, again + 14 * day, again)
+    facts = Facts(
+        Person("u1", begun - 400 * day, verified_email=True, factors=("security-key",)),
+        Asking("token", frozenset({"password"}), at=begun - 300 * day),
+        "collaborator.change-role",
+        (Authority("project", "alpha", "owner", begun - 400 * day),),
+        Object("project", "alpha", organization="acme"),
+    )
+    place = Place("acme", None, (first, second))
+    on_day = second.from_at
+    alone = decide(facts, [policy_of(second, "acme")], on_day)
+    assert (alone.verdict, alone.until) == ("warn", on_day + 14 * day)  # by itself it would give them
+    for at in (on_day - day, on_day, on_day + 13 * day, on_day + 30 * day):
+        found = decide(facts, place.policies(at), at)
+        assert (found.verdict, found.version, found.since) == ("deny", 1, first.from_at + 14 * day), at
+    assert [one.version for one in place.asking(on_day - day)] == [1, 2]
+    assert [one.version for one in place.asking(on_day)] == [2]
+
+
+def test_a_page_tells_what_the_version_before_refuses_while_the_newest_gives_days() -> None:
+    begun, day = datetime(2024, 6, 14, tzinfo=UTC), timedelta(days=1)
+    first = Declared(1, "any-factor", False, begun, begun + 14 * day, begun)
+    second = Declared(2, "phishing-resistant", False, begun + 20 * day, begun + 34 * day, begun + 20 * day)
+    project = Object("project", "alpha", organization="acme")
+    facts = Facts(
+        Person("u1", begun - 400 * day, verified_email=True),
+        Asking("session", frozenset({"password"}), at=begun),
+        "release.publish",
+        (Authority("project", "alpha", "owner", begun - 400 * day),),
+    )
+    place = Place("acme", None, (first, second))
+
+    def told(at: datetime) -> list[tuple[int, bool]]:
+        found = asked_within(place, facts, [project], at)
+        return [(one.policy.version, one.since is not None) for one in found]
+
+    assert told(second.from_at - day) == [(1, True), (2, False)]
+    assert told(second.from_at) == [(2, False), (1, True)]  # of the second they weren't told: it comes late
+    assert told(second.from_at + 14 * day) == [(2, True)]
+    facts = replace(facts, person=replace(facts.person, factors=("authenticator-app",)))
+    assert told(second.from_at) == [(2, False)]
 
 
 def test_a_loosening_leaves_no_day_on_which_less_is_asked_than_before_and_after_it() -> None:

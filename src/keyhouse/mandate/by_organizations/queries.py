@@ -15,7 +15,7 @@ from keyhouse.mandate import people
 from keyhouse.mandate.asked import Asked
 from keyhouse.mandate.blockers import Within
 from keyhouse.mandate.by_organizations.models import Declaration
-from keyhouse.mandate.declarations import Declared, Demand, Place, holding, policy_of
+from keyhouse.mandate.declarations import Declared, Demand, Place, holding, policy_of, without_superseded
 from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.rules import is_compliant
 from keyhouse.organizations.models import Membership, Organization
@@ -186,7 +186,7 @@ def summaries(now: datetime) -> Iterator[Summary]:
     """Yield the organizations that ask for something, by name."""
     declared = Declaration.objects.filter(withdrawn_at=None).values("organization_id")
     for organization in Organization.objects.filter(pk__in=declared).order_by("normalized_name"):
-        holds = holding(declared_by(organization), now)
+        holds = without_superseded(holding(declared_by(organization), now), now)
         if holds:
             waiting = find_waiting(organization, now)
             progress = progress_of(organization, now)

@@ -22,7 +22,7 @@ def asked_of(chunk: Sequence[Facts], now: datetime) -> dict[int, list[There]]:
 
 def _of(facts: Facts, mine: Sequence[places.There], now: datetime) -> Iterator[There]:
     for place, things in mine:
-        for policy in place.policies(now):
+        for policy in place.asking(now):
             # about each thing there: whoever gained that after it was declared has no days
             cases = [There(for_this_act(policy, about), about) for about in acting_there(facts, things)]
             yield min(cases, key=lambda case: _date_of(case, now))

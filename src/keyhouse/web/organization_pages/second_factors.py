@@ -16,7 +16,16 @@ from keyhouse.accounts.views.answers import show_form
 from keyhouse.core import actions, clock
 from keyhouse.mandate.by_organizations import lately, queries, services
 from keyhouse.mandate.calendars import Calendar
-from keyhouse.mandate.declarations import ANY_FACTOR, LEVELS, LOOSEN_AFTER, NOTICE, Demand, holding, told
+from keyhouse.mandate.declarations import (
+    ANY_FACTOR,
+    LEVELS,
+    LOOSEN_AFTER,
+    NOTICE,
+    Demand,
+    holding,
+    told,
+    without_superseded,
+)
 from keyhouse.organizations.models import Organization
 from keyhouse.web.organization_pages.visiting import (
     actor_of,
@@ -98,7 +107,7 @@ def _first_day(now: datetime) -> date:
 
 
 def _shown(found: Organization, now: datetime) -> dict[str, Any]:
-    holds = holding(queries.declared_by(found), now)
+    holds = without_superseded(holding(queries.declared_by(found), now), now)
     waiting = queries.find_waiting(found, now)
     return {
         "holds": [
