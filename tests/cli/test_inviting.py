@@ -12,14 +12,20 @@ from tests.cli.test_host_commands import ADA
 
 from keyhouse.accounts.models import OneTimeLink, User
 from keyhouse.accounts.oversight.suspending import suspend_user
-from keyhouse.cli import import_, user
+from keyhouse.cli import import_, project_people, user
 from keyhouse.cli.dev_document import read_document
 from keyhouse.cli.dev_sowing import sow
 from keyhouse.core import clock
 from keyhouse.core.actor import host
 from keyhouse.mail.models import Mail
-from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.arriving import receive_project
+from keyhouse.projects.collaborators.errors import ProjectLeft
+from keyhouse.projects.collaborators.keeping import forget_invitations
+from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
+from keyhouse.projects.collaborators.rules import KEPT_FOR
 from keyhouse.projects.collaborators.services import invite
+from keyhouse.projects.models import Project
+from keyhouse.publishing.importing.pending import offered_to_nobody
 from keyhouse.web.wiring import wire_all
 
 
@@ -147,12 +153,12 @@ def test_what_is_over_is_offered_anew_at_the_command_line(made: None) -> None:
     assert ProjectInvitation.objects.filter(expires_at__gt=clock.now()).count() == 0
     done = json.loads(run(import_.command, "remind", "--again", "--owner-days", "3", "--json").stdout)
     people = ["bob@example.org", "eve@example.org"]
-    assert done == {"mailed": 2, "dry_run": False, "people": people, "left": []}
+    assert done == {"mailed": 2, "dry_run": False, "people": people, "left": [], "offered_to_nobody": []}
     [until] = set(ProjectInvitation.objects.values_list("expires_at", flat=True))
     assert until - clock.now() <= timedelta(days=3)
     assert run(import_.command, "remind", "--again").stdout == "0 people were mailed.\n"
     tried = run(import_.command, "remind", "--dry-run", "--json")
-    assert json.loads(tried.stdout) == {"mailed": 2, "dry_run": True, "people": people, "left": []}
+    assert json.loads(tried.stdout) == done | {"dry_run": True}
     assert Mail.objects.filter(kind="import-projects-wait").count() == 2
 
 
@@ -168,3 +174,65 @@ def test_what_the_host_may_not_offer_anew_is_told(made: None) -> None:
 @pytest.mark.parametrize("words", [["--owner-days", "3"], ["--again", "--owner-days", "0"]])
 def test_a_deadline_goes_with_offering_anew_only(made: None, words: list[str]) -> None:
     assert run(import_.command, "remind", *words).exit_code == 2
+
+
+# ---- what was forgotten
+
+
+@pytest.fixture
+def forgotten(made: None) -> None:
+    """Projects that came without an owner, whose offers were over for 30 days; ada had owned one of them."""
+    for name in ("beta", "gamma", "delta", "had"):
+        receive_project(name, (), (), by=host(), created_at=clock.now(), may_lack_owner=True)
+    for name in ("beta", "gamma", "delta"):
+        invite(name, "bob@example.org", "owner", by=host(), is_told=False)
+    had = Project.objects.get(name="had")
+    FormerRole.objects.create(
+        lineage=had.lineage, normalized_name="had", user=User.objects.get(), kind="owner", how="left", since_at=clock.now(), ended_at=clock.now(),
+    )  # fmt: skip
+    over = ProjectInvitation.objects.exclude(project__name="delta")
+    over.update(expires_at=clock.now() - KEPT_FOR)
+    assert forget_invitations(clock.now()) == 2
+
+
+def test_what_was_forgotten_is_named_with_the_command_that_offers_it(forgotten: None) -> None:
+    ProjectInvitation.objects.update(expires_at=clock.now() - timedelta(days=1))
+    tried = run(import_.command, "remind", "--again", "--dry-run")
+    assert (tried.exit_code, tried.stdout) == (0, "bob@example.org\n1 person would be mailed.\n")
+    assert tried.stderr.startswith("Without an owner, and offered to nobody: beta, gamma. `keyhouse project")
+    done = json.loads(run(import_.command, "remind", "--again", "--json").stdout)
+    assert (done["people"], done["left"], done["offered_to_nobody"]) == (
+        ["bob@example.org"],
+        [],
+        ["beta", "gamma"],
+    )
+    assert run(import_.command, "remind").stderr == ""
+    status = run(import_.command, "status")
+    assert [line for line in status.stdout.splitlines() if line.endswith("has no owner")] == [
+        f"{name}  has no owner" for name in ("beta", "delta", "gamma", "had")
+    ]
+    assert "project people invite PROJECT WHOM --role owner" in status.stderr
+
+
+def test_what_was_forgotten_is_offered_by_the_commands_that_are_named(
+    forgotten: None, tmp_path: Path
+) -> None:
+    done = run(project_people.command, "invite", "beta", "bob@example.org", "--role", "owner")
+    assert (done.exit_code, done.exception) == (0, None)
+    path = tmp_path / "people.csv"
+    path.write_text("name,address,projects\nbob,bob@example.org,beta:owner gamma:owner\n")
+    assert run(user.command, "invite", "--from", path, "--mail").exit_code == 0
+    offered = ProjectInvitation.objects.filter(kind="owner", expires_at__gt=clock.now())
+    assert set(offered.values_list("project__name", flat=True)) == {"beta", "gamma", "delta"}
+    assert offered_to_nobody() == []
+
+
+def test_what_had_an_owner_is_no_ones_to_offer_alone(forgotten: None, tmp_path: Path) -> None:
+    done = run(project_people.command, "invite", "had", "bob@example.org", "--role", "owner")
+    assert isinstance(done.exception, ProjectLeft)
+    path = tmp_path / "people.csv"
+    path.write_text("name,address,projects\nbob,bob@example.org,had:owner\n")
+    refused = run(user.command, "invite", "--from", path, "--mail")
+    assert (refused.exit_code, "keyhouse project new-owner" in refused.stderr) == (2, True)
+    assert not ProjectInvitation.objects.filter(project__name="had").exists()
+    assert not OneTimeLink.objects.exists()

@@ -36,6 +36,7 @@ from keyhouse.publishing.importing.owners import Line, Owners, read_owners
 from keyhouse.publishing.importing.pending import (
     OfferedAgain,
     offer_again,
+    offered_to_nobody,
     ownerless_projects,
     remind,
     who_has_not_come,
@@ -50,6 +51,11 @@ LINE_SECONDS: Final = 5.0
 MOST_SHOWN: Final = 200  # refusals in the table; the report has all
 MOST_WORKERS: Final = 64
 OWNER_DAYS: Final = 30
+_TO_NEW_OWNERS: Final = (
+    "`keyhouse project people invite PROJECT WHOM --role owner` offers a project to somebody, "
+    "`keyhouse user invite --from FILE --mail` many to many who have no account; "
+    "`keyhouse project new-owner` is for one that had an owner before."
+)
 _DAYS: Final = click.IntRange(1, 365)
 # Seconds after which one thread lets another go on. While one writes rows, the others bring bytes to their place and
 # give the processes work, by hundreds of short calls of the system; after each they would wait for 5 ms.
@@ -156,6 +162,9 @@ def run(source: str, **given: Any) -> None:
 def status(*, as_json: bool) -> None:
     """Show who was offered a role in imported projects and has not come, and which projects nobody owns.
 
+    An offer stands there until 30 days after its end. Then it is forgotten with the address, and the project stands there
+    without an owner: `keyhouse project people invite PROJECT WHOM --role owner` offers it to somebody.
+
     \b
     Example:
       keyhouse import status --json
@@ -179,6 +188,8 @@ def status(*, as_json: bool) -> None:
             "`keyhouse project people resend PROJECT NUMBER` one.",
             err=True,
         )
+    if ownerless:
+        click.echo(_TO_NEW_OWNERS, err=True)
     if not waited and not ownerless:
         click.echo("Everybody has come, and every project has an owner.")
 
@@ -196,7 +207,8 @@ def remind_(*, again: bool, owner_days: int | None, dry_run: bool, as_json: bool
     """Mail once more everybody whose roles in imported projects wait for them.
 
     With --again it is those whose roles wait no more, since they didn't come in time. What is offered anew isn't over, so
-    that the same command goes on where it was stopped and mails nobody twice.
+    that the same command goes on where it was stopped and mails nobody twice. Offers are forgotten 30 days after their end.
+    The projects that are offered to nobody since are named, with the command that offers them to somebody.
 
     \b
     Examples:
@@ -206,17 +218,20 @@ def remind_(*, again: bool, owner_days: int | None, dry_run: bool, as_json: bool
     if owner_days is not None and not again:
         raise click.UsageError("--owner-days goes with --again: what still waits keeps its deadline.")
     if again:
-        done = offer_again(owner_days or OWNER_DAYS, by=host(), is_dry=dry_run)
+        done, unoffered = (
+            offer_again(owner_days or OWNER_DAYS, by=host(), is_dry=dry_run),
+            offered_to_nobody(),
+        )
     else:
-        done = OfferedAgain(remind(by=host(), is_dry=dry_run), [])
+        done, unoffered = OfferedAgain(remind(by=host(), is_dry=dry_run), []), []
     count = len(done.addresses)
     verb = "would be" if dry_run else "was" if count == 1 else "were"
     lines = [*(done.addresses if dry_run else ()), f"{_people(count)} {verb} mailed."]
-    tell(
-        {"mailed": count, "dry_run": dry_run, "people": done.addresses, "left": done.left},
-        *lines,
-        as_json=as_json,
-    )
+    told = {"mailed": count, "dry_run": dry_run, "people": done.addresses, "left": done.left}
+    tell({**told, "offered_to_nobody": unoffered}, *lines, as_json=as_json)
+    if unoffered:
+        names = _named(unoffered, "`keyhouse import status` has all")
+        click.echo(f"Without an owner, and offered to nobody: {names}. {_TO_NEW_OWNERS}", err=True)
     if done.left:
         click.echo(f"Not for {', '.join(done.left)}. {ProjectLeft.sentence} {ProjectLeft.fix}", err=True)
         sys.exit(1)
@@ -398,9 +413,9 @@ class _Shown:
             click.echo(f"and {self._surplus:,} more; --report FILE tells all.")
 
 
-def _named(some: Sequence[str]) -> str:
+def _named(some: Sequence[str], where: str = "the report has all") -> str:
     more = len(some) - MOST_SHOWN
-    return ", ".join(some[:MOST_SHOWN]) + (f" and {more:,} more; the report has all" if more > 0 else "")
+    return ", ".join(some[:MOST_SHOWN]) + (f" and {more:,} more; {where}" if more > 0 else "")
 
 
 def _table(rows: Sequence[Row]) -> Table:

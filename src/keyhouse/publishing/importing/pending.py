@@ -18,7 +18,7 @@ from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
 from keyhouse.mail.services import queue
 from keyhouse.projects.collaborators.errors import ProjectLeft
-from keyhouse.projects.collaborators.models import ProjectInvitation
+from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
 from keyhouse.projects.collaborators.queries import had_role
 from keyhouse.projects.collaborators.services import invite, renew
 from keyhouse.projects.models import Project, Role
@@ -85,8 +85,22 @@ def _waited(address: str, invitations: list[ProjectInvitation], now: datetime) -
 
 def ownerless_projects() -> list[str]:
     """Return the projects that nobody owns, by name."""
+    return list(_ownerless().values_list("normalized_name", flat=True))
+
+
+def _ownerless() -> QuerySet[Project]:
     owned = Role.objects.filter(project=OuterRef("pk"), kind=OWNER)
-    found = Project.objects.filter(~Exists(owned), organization=None).order_by("normalized_name")
+    return Project.objects.filter(~Exists(owned), organization=None).order_by("normalized_name")
+
+
+def offered_to_nobody() -> list[str]:
+    """Return the projects that nobody has owned so far and that are offered to nobody, by name.
+
+    So are those whose offers were forgotten, and with them whom they were for. The host invites an owner into those.
+    """
+    open_offers = ProjectInvitation.objects.filter(project=OuterRef("pk"), kind=OWNER, ended_at=None)
+    had = FormerRole.objects.filter(lineage=OuterRef("lineage"), kind=OWNER)
+    found = _ownerless().filter(~Exists(open_offers), ~Exists(had))
     return list(found.values_list("normalized_name", flat=True))
 
 
