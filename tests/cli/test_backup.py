@@ -308,7 +308,7 @@ def test_a_mail_that_waited_goes_out_with_a_link_that_works_and_who_needs_one_is
     commands = (
         "user invite --from people.csv --mail",
         "import remind",
-        "organization people resend NAME NUMBER",
+        "organization people remind NAME",
     )
     for line, told in zip(needed, (*commands, "user recover NAME"), strict=True):
         assert f"`keyhouse {told}`" in line

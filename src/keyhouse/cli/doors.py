@@ -140,6 +140,7 @@ COMMANDS: Final[dict[str, str]] = {
     "organization people invitations": HOST,
     "organization people invite": "organization.invite",
     "organization people resend": "organization.resend",
+    "organization people remind": "organization.resend",
     "organization people revoke": "organization.revoke",
     "organization people change-role": "organization.change-role",
     "organization people remove": "organization.remove-member",

@@ -8,10 +8,10 @@ from typing import Any, Final
 import click
 
 from keyhouse.cli.people import NAME, USER, People, Place, add_commands, tell_ended
-from keyhouse.cli.telling import JSON, LINES, tell_row
+from keyhouse.cli.telling import JSON, LINES, tell, tell_row
 from keyhouse.core import clock
 from keyhouse.core.actor import host
-from keyhouse.organizations import inviting, membership, queries, rules
+from keyhouse.organizations import inviting, membership, queries, reminding, rules
 from keyhouse.organizations.errors import OrganizationMissing
 from keyhouse.organizations.models import Membership, Organization
 
@@ -84,6 +84,32 @@ def change_role(name: str, username: str, role: str, *, as_json: bool) -> None:
     waits_until = member.ends_at if member.kind != role else None
     row = {"organization": rules.key_of(name), "username": username}
     tell_ended(row, f"{username} is {role} of {name}", waits_until, as_json=as_json)
+
+
+@command.command()
+@NAME
+@click.option("--again", is_flag=True, help="Instead, invite anew whose invitation is over, and mail them.")
+@click.option("--dry-run", is_flag=True, help="Say who would be mailed; do nothing.")
+@JSON
+def remind(name: str, *, again: bool, dry_run: bool, as_json: bool) -> None:
+    """Mail once more everybody whose invitation into an organization waits for them, by whomever they were invited.
+
+    With --again it is those whose invitation waits no more, since they didn't come in time: it lives anew for
+    KEYHOUSE_PROJECT_INVITATION_DAYS. It isn't over then, so that the same command goes on where it was stopped and mails nobody
+    twice. Whoever has the role by now is passed over. Invitations are forgotten 30 days after their end; `invite` makes new ones.
+
+    \b
+    Examples:
+      keyhouse organization people remind acme
+      keyhouse organization people remind acme --again --dry-run
+    """  # noqa: D301 - \b is click's own mark
+    key = rules.key_of(name)
+    people = reminding.remind(key, by=host(), is_over=again, is_dry=dry_run)
+    count = len(people)
+    verb = "would be" if dry_run else "was" if count == 1 else "were"
+    line = f"{count:,} {'person' if count == 1 else 'people'} {verb} mailed."
+    row = {"organization": key, "mailed": count, "dry_run": dry_run, "people": people}
+    tell(row, *(people if dry_run else ()), line, as_json=as_json)
 
 
 def _remove(name: str, username: str) -> datetime | None:

@@ -344,7 +344,7 @@ _MAILS_MENDED: Final = "; mails that still wait have new ones"
 _SENDS_LINKS: Final = {
     "invited": "invited by name (`keyhouse user invited`); `keyhouse user invite --from people.csv --mail` sends new ones",
     "offered_projects": "offered roles in projects; `keyhouse import remind` sends new ones",
-    "offered_organizations": "offered roles in organizations; `keyhouse organization people resend NAME NUMBER` sends a new one",
+    "offered_organizations": "offered roles in organizations; `keyhouse organization people remind NAME` sends new ones",
     "enrolling": "setting an account up anew; `keyhouse user recover NAME` prints a new one",
 }
 

@@ -131,13 +131,26 @@ def resend(name: str, invitation_id: int, *, by: Actor) -> OrganizationInvitatio
         organization = organization_to_change(name, RESEND, by)
         require_answerable(organization, by, now)
         invitation = _open_one(organization, invitation_id)
-        invitation.sent_at = now
-        invitation.expires_at = max(invitation.expires_at, now + life_of_offers())
-        invitation.save(update_fields=["sent_at", "expires_at"])
-        record(RESEND, by=by, about=thing_of(organization), details=_told(invitation))
-        if may_mail(str(invitation), now):
-            mail_offer(invitation, partial(letters.invited, invitation, organization), by, now)
+        until = max(invitation.expires_at, now + life_of_offers())
+        send_once_more(invitation, organization, until, by, now, is_mailed=may_mail(str(invitation), now))
     return invitation
+
+
+def send_once_more(  # noqa: PLR0913 - what is sent, and by whom
+    invitation: OrganizationInvitation,
+    organization: Organization,
+    until: datetime,
+    by: Actor,
+    now: datetime,
+    *,
+    is_mailed: bool = True,
+) -> None:
+    """Let an invitation live until then and mail it, in the caller's transaction, which holds the lock of the organization."""
+    invitation.sent_at, invitation.expires_at = now, until
+    invitation.save(update_fields=["sent_at", "expires_at"])
+    record(RESEND, by=by, about=thing_of(organization), details=_told(invitation))
+    if is_mailed:
+        mail_offer(invitation, partial(letters.invited, invitation, organization), by, now)
 
 
 def revoke(name: str, invitation_id: int, *, by: Actor) -> None:
