@@ -1,7 +1,8 @@
 """What is tried over and over: a few times in an ordinary run, and as often as is named with `--all`.
 
 An ordinary run of everything tries what uses a database on one of them: a sixth on PostgreSQL, and of what is about the
-database itself a half, the others on SQLite. Which, the commit says (`tests/run.py`), so that each has its turn soon.
+database itself a third, the others on SQLite. And of what takes seconds each (marked `by_turns`), it tries a half. Which,
+the commit says (`tests/run.py`), so that each has its turn soon.
 """
 
 from __future__ import annotations
@@ -25,18 +26,23 @@ def seeds(few: int, most: int) -> list[Any]:
 
 
 def mark_the_spared(tests: Iterable[pytest.Item], *, is_postgresql: bool) -> None:
-    """Mark `slow` what the other database tries."""
+    """Mark `slow` what the other database tries, and what another turn does."""
     for test in tests if TURN else ():
         shared = test.get_closest_marker("database") and not asks_which_it_is(test)
         if shared and is_for_postgresql(test.nodeid) != is_postgresql:
             test.add_marker("slow")
+        elif test.get_closest_marker("by_turns") and not is_postgresql and not has_its_turn(test.nodeid, 2):
+            test.add_marker("slow")
 
 
 def is_for_postgresql(name: str) -> bool:
-    """Whether a test has its turn there; by its name, so that two runs that find other tests agree on it."""
-    turn, turns = map(int, TURN.split("/"))
-    among = 2 if any(word in name for word in APART) else turns
-    return zlib.crc32(name.encode()) % among == turn % among
+    """Whether a test has its turn there."""
+    return has_its_turn(name, 3 if any(word in name for word in APART) else int(TURN.partition("/")[2]))
+
+
+def has_its_turn(name: str, among: int) -> bool:
+    """Whether this turn tries it, one of so many; by its name, so that two runs that find other tests agree on it."""
+    return not TURN or zlib.crc32(name.encode()) % among == int(TURN.partition("/")[0]) % among
 
 
 def asks_which_it_is(test: pytest.Item) -> bool:

@@ -1,6 +1,7 @@
 """Every page: what axe-core finds, how much is loaded and from where, and whether it fits a phone, a tablet and a desk.
 
-Each route is looked at once in both schemes, as the first who is named; what others see at it is `slow`.
+Each route is looked at once in both schemes, as the first who is named; what others see at it is `slow`. An ordinary run
+of everything asks axe-core, which takes half of the time, about every second of them (`tests/sampled.py`).
 The walk by the Tab key, paper, and who wants nothing to move: a page of each kind, and all of them where it may take long.
 """
 
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Frame, Page, Request
+from tests import sampled
 from tests.looks import keyboard, media
 from tests.looks.harbour import Harbour
 from tests.looks.indexes import Indexes, open_indexes
@@ -149,10 +151,11 @@ def look_at(
         yield f"is {wide} px wide"
     for width in WIDER:
         yield from media.beyond(page, width)
-    page.evaluate(AXE)
-    yield from findings(page, EVERYTHING)
-    page.emulate_media(color_scheme="dark", reduced_motion="reduce")
-    yield from (f"in the dark, {one}" for one in findings(page, in_the_dark))
+    if sampled.has_its_turn(route, 2):
+        page.evaluate(AXE)
+        yield from findings(page, EVERYTHING)
+        page.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        yield from (f"in the dark, {one}" for one in findings(page, in_the_dark))
     yield from heard.problems(look.status)
 
 

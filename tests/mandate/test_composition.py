@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tests.mandate.building import at, document, facts, policy, stage
 from tests.mandate.strategies import NAMES, any_facts, instants, policies, several_policies, telling_facts
 
-from keyhouse.core.actions import CATALOGUE
+from keyhouse.core.actions import CATALOGUE, REMOVE_LAST
 from keyhouse.mandate import rules as rules_of_mandates
 from keyhouse.mandate.defaults import DEFAULT
 from keyhouse.mandate.documents import Mandate, Stage, read_mandate
@@ -292,7 +292,9 @@ def test_being_told_earlier_never_brings_the_deadline_under_the_floor_of_the_not
 def causes(given_facts: Facts, rule: Policy, earlier: datetime, later: datetime) -> list[str]:
     """Name what lets a mandate stop refusing while time goes on; nothing else may."""
     mandate, action, found = rule.mandate, given_facts.action, []
-    acts, view = acts_of(given_facts), view_of(given_facts, mandate)
+    # no token removes a factor, so that act is no use of one
+    acts = frozenset({action}) if action == REMOVE_LAST else acts_of(given_facts)
+    view = view_of(given_facts, mandate)
     between = [one for one in mandate.stages if earlier < one.at <= later]
     last = begun(mandate, earlier)[-1:]
     for number, one in enumerate(between):
