@@ -7,7 +7,8 @@
     ./run test tests/index -k negotiate    anything else goes to pytest
 
 By turns: of the tests that use a database, a sixth is tried on PostgreSQL, of those that are about the database itself a
-half, and the others on SQLite. Where there is no PostgreSQL, all are tried on SQLite; where tests are named, all on both.
+third, and the others on SQLite; and of what takes seconds each, a half. Where there is no PostgreSQL, or tests are named,
+all are tried, on what there is.
 What tests write into their folders stays in memory where there is enough of it, unless TMPDIR names another place.
 PostgreSQL is looked for at KEYHOUSE_TEST_POSTGRES (default postgresql://postgres@127.0.0.1:5432/postgres).
 What is missing is said at the end; where KEYHOUSE_REQUIRE names it, its absence is a failure.
@@ -139,8 +140,8 @@ def main(arguments: list[str]) -> int:
         turn = known.turn or turn_of_commit()
         os.environ["TESTS_TURN"] = f"{int(turn) - 1}/{TURNS}"
         print(
-            f"By turns: part {turn} of {TURNS} of what uses a database is tried on PostgreSQL, the others on SQLite;"
-            " --turn names another, --all takes all."
+            f"By turns: part {turn} of {TURNS} of what uses a database is tried on PostgreSQL, the others on SQLite, and"
+            " a half of what takes seconds each; --turn names another, --all takes all."
         )
     missing: set[str] = set()
     with surroundings():

@@ -29,9 +29,10 @@ def mark_the_spared(tests: Iterable[pytest.Item], *, is_postgresql: bool) -> Non
     """Mark `slow` what the other database tries, and what another turn does."""
     for test in tests if TURN else ():
         shared = test.get_closest_marker("database") and not asks_which_it_is(test)
-        if shared and is_for_postgresql(test.nodeid) != is_postgresql:
-            test.add_marker("slow")
-        elif test.get_closest_marker("by_turns") and not is_postgresql and not has_its_turn(test.nodeid, 2):
+        is_for_the_other = shared and is_for_postgresql(test.nodeid) != is_postgresql
+        # on PostgreSQL each has its turns anyway
+        is_heavy = test.get_closest_marker("by_turns") and not is_postgresql
+        if is_for_the_other or (is_heavy and not has_its_turn(test.nodeid, 2)):
             test.add_marker("slow")
 
 

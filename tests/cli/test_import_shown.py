@@ -21,6 +21,8 @@ from tests.distfiles.builders import build_sdist, build_wheel, metadata_bytes
 from keyhouse.cli import import_
 from keyhouse.publishing.importing.rows import IMPORTED, REFUSED, Row
 
+pytestmark = pytest.mark.by_turns
+
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 FEW, MANY = 200, 1000
 ROOM = 12 * 1024  # KiB: 15 for each file more would be too much, and what is held of all is a fifth of that

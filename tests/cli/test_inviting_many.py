@@ -14,7 +14,7 @@ import pytest
 from tests.cli.places import Place, ask, execute
 from tests.cli.started import environment
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 COUNT = 500
 
 

@@ -23,6 +23,8 @@ from tests.cli.places import Place
 from tests.cli.started import serving
 from tests.kept.make import unpack
 
+pytestmark = pytest.mark.by_turns
+
 KEPT = sorted((Path(__file__).parents[1] / "kept").glob("*.json.gz"))
 LATER = "2024-01-10T12:30:00Z"  # half an hour after they were kept
 

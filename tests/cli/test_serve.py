@@ -36,7 +36,7 @@ from keyhouse.cli import announcement
 from keyhouse.cli.serve import WORKER_SECONDS
 from keyhouse.core import configuration
 
-pytestmark = pytest.mark.usefixtures("anew")
+pytestmark = [pytest.mark.usefixtures("anew"), pytest.mark.by_turns]
 
 
 def test_one_command_serves_from_nothing_and_stops_with_zero(tmp_path: Path) -> None:

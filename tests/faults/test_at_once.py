@@ -10,7 +10,7 @@ import requests
 from tests.distfiles.builders import build_sdist, build_wheel
 from tests.faults.conftest import Index
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 
 
 def upload_at_once(index: Index, paths: list[Path]) -> list[requests.Response]:

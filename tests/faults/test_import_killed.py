@@ -11,7 +11,7 @@ import pytest
 from tests.distfiles.builders import build_wheel
 from tests.faults.conftest import FORMS, Index
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import requests
 from tests.distfiles.builders import build_wheel
 from tests.faults.conftest import Index
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 
 V1, V2, V3 = (f"alpha-{version}-py3-none-any.whl" for version in ("1.0", "2.0", "3.0"))
 YANK = "/manage/project/alpha/release/1.0/yank/"

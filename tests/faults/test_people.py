@@ -15,7 +15,7 @@ from tests.cli.places import Place, place
 from tests.distfiles.builders import build_wheel
 from tests.faults.conftest import SECONDS, Index
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 OPERATORS: Final = ("iris", "otto")
 PEOPLE: Final = ("bob", "carl", "luis")
 PROJECT: Final = "/manage/project/alpha"

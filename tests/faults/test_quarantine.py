@@ -10,7 +10,7 @@ from tests.distfiles.builders import build_wheel
 from tests.faults.conftest import Index
 from tests.safety.faces import ANSWERS, FILE, PAGES, READ_PLANE, Face
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 FACES = [*(face for faces in READ_PLANE.values() for face in faces), *PAGES.values()]
 WORDS = {"project": (), "release": ("--release", "2.0"), "file": ("--file", FILE)}
 ASKED = 4  # times, so that each worker answers

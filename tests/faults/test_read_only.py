@@ -18,6 +18,8 @@ from tests.faults.conftest import Index
 
 from keyhouse.core import configuration
 
+pytestmark = pytest.mark.by_turns
+
 FILES = {f"alpha-{version}-py3-none-any.whl" for version in ("1.0", "2.0")}
 # root may write everywhere unless its programs lose these
 ABOVE_MODES = "-dac_override,-dac_read_search"

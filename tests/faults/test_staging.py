@@ -16,7 +16,7 @@ from tests.faults.test_quarantine import FACES, ask, tells
 from tests.publishing.world import form_of
 from tests.safety.faces import Face
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 V3 = "alpha-3.0-py3-none-any.whl"
 WORD = "quixotic"  # stands in nothing else
 

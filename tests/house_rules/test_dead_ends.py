@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from keyhouse.accounts.dead_ends import KINDS, kind_of, proofs, way_with_operators
 from keyhouse.accounts.reachability import STEPS, is_compliant, way_from
 from keyhouse.cli import dev_dead_ends
+
+pytestmark = pytest.mark.by_turns
 
 ROOT = Path(__file__).parents[2]
 LEAST_SITUATIONS = 50_000

@@ -21,6 +21,8 @@ from tests.looks import pictures
 from keyhouse.cli.dev_document import read_document
 from keyhouse.core import data_folder
 
+pytestmark = pytest.mark.by_turns
+
 NOW = datetime(2026, 11, 26, 9, 30, tzinfo=UTC)
 
 

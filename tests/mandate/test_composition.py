@@ -37,6 +37,8 @@ from keyhouse.mandate.rules import (
 from keyhouse.mandate.selectors import View
 from keyhouse.mandate.timetables import timetable_of
 
+pytestmark = pytest.mark.by_turns
+
 UNFREED = {"deletion-held", "second-factor-last"}  # an exemption is from having a factor, not from these
 RANK = {"allow": 0, "warn": 1, "deny": 2}
 thorough = settings(max_examples=300, deadline=None)

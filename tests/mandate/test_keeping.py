@@ -16,6 +16,8 @@ from keyhouse.index.database import UnavailableError, open_database
 from keyhouse.mandate import keeping
 from keyhouse.mandate.models import CriterionRun
 
+pytestmark = pytest.mark.by_turns
+
 Works = dict[str, object]
 
 

@@ -46,7 +46,11 @@ from keyhouse.mandate.rules import Decision, Policy, decide
 from keyhouse.organizations.models import Membership, Organization
 from keyhouse.projects.models import KeptRole, Project, Removal, Role
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wired", "set_clock")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("wired", "set_clock"),
+    pytest.mark.by_turns,
+]
 
 TICK, DAY = timedelta(microseconds=1), timedelta(days=1)
 KEYS_FROM = ENFORCED + 30 * DAY

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.mandate.building import ANNOUNCED, ENFORCED, answer, at, facts, policy, short, stage, told_on
@@ -14,6 +15,8 @@ from keyhouse.mandate.facts import Facts
 from keyhouse.mandate.pauses import HELD, Span, elapsed
 from keyhouse.mandate.queries import Entry, Ledger, entries
 from keyhouse.mandate.rules import Policy, deadline, decide
+
+pytestmark = pytest.mark.by_turns
 
 DAY = timedelta(days=1)
 

@@ -18,7 +18,7 @@ from keyhouse.accounts.sessions import start_session
 from keyhouse.core import clock
 from keyhouse.core.actions import get_action
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_turns]
 
 HOSTILE = (
     "..",

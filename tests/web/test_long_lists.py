@@ -27,7 +27,7 @@ from keyhouse.projects.life_cycle.models import Removal
 from keyhouse.projects.models import Project, Release, Role, TeamRole
 from keyhouse.safety.models import Creator, ReservedName
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired"), pytest.mark.by_turns]
 
 MOST_BYTES: Final = 100_000
 MANY: Final = 130  # several pages of each

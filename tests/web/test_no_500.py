@@ -30,7 +30,7 @@ from tests.web.everything import (
 
 from keyhouse.cli import dev_routes
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_turns]
 PEOPLE = (NOBODY, "eve", "bob", "ada", "mod", "aud", "root")
 A_FEW, MANY = 20, 4000
 # The catalogue's addresses beside the pages, and where they are tried by the same means.

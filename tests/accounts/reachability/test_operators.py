@@ -13,7 +13,7 @@ from keyhouse.accounts.dead_ends import KINDS, kind_of, way_with_operators
 from keyhouse.accounts.reachability import WITH_OPERATORS, Situation
 from keyhouse.cli.dev_dead_ends import all_ways
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_turns]
 Names = tuple[str, ...]
 OF_EACH_WAY = 4
 # written down, so that tests are found without searching the model for them, in every process anew

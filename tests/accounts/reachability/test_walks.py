@@ -15,7 +15,7 @@ from tests.accounts.reachability.person import ADDRESS, SECRETS, Person
 from keyhouse.accounts.reachability import STEPS, Account, App, Situation, Way, way_from
 from keyhouse.cli.dev_dead_ends import all_ways
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_turns]
 Names = tuple[str, ...]
 # These are never on a shortest way, since another step leads on as soon.
 DETOURS: list[tuple[Situation, Names]] = [

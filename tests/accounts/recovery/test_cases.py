@@ -53,7 +53,7 @@ from keyhouse.mail.models import Mail
 from keyhouse.mail.services import Bounced, record_bounces
 from keyhouse.projects.models import Project, Role
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_turns]
 
 
 def state_of(case: RecoveryCase) -> str:

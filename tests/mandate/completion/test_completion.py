@@ -38,7 +38,11 @@ from keyhouse.mandate.gates import MandateGate
 from keyhouse.mandate.models import Exemption, MandateVersion
 from keyhouse.mandate.rules import Decision, Policy
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("wired", "set_clock")]
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("wired", "set_clock"),
+    pytest.mark.by_turns,
+]
 
 DAY = timedelta(days=1)
 LATE = ENFORCED + 200 * DAY

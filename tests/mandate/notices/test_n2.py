@@ -24,7 +24,7 @@ from tests.mandate.notices.telling import (
 from keyhouse.mail.models import Mail
 from keyhouse.mandate.notices.models import Delivery
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_turns]
 
 
 def test_n2_one_mail_tells_of_all_projects_and_all_mandates() -> None:

@@ -49,7 +49,7 @@ from keyhouse.mandate.simulation.running import Found, question_of
 from keyhouse.organizations.models import Membership, Organization, Team, TeamMember
 from keyhouse.projects.models import ClientSketch, Project, Release, Role
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired", "set_clock")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired", "set_clock"), pytest.mark.by_turns]
 OWN_TABLES = {"simulation.Simulation", "simulation.Wanted", "audit.Record", "audit.Personal"}
 
 

@@ -26,7 +26,7 @@ from keyhouse.mandate.simulation.lenses import Shape
 from keyhouse.mandate.simulation.running import Stage, question_of
 from keyhouse.mandate.simulation.snapshot import Everybody, Held, Role, Somebody
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("set_clock")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("set_clock"), pytest.mark.by_turns]
 SEEDS = seeds(4, 12)
 ACTS = [name for name, action in CATALOGUE.items() if action.gated and name not in {*GAINING, REMOVE_LAST}]
 
