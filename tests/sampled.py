@@ -16,8 +16,9 @@ import pytest
 
 TURN: Final = os.environ.get("TESTS_TURN", "")  # as in 2/6, from 0 on; empty: all is asked for
 # what depends on which database it is: what happens at once, is killed, or is put into words for each kind of it
-APART: Final = ("/faults/", "/audit/", "/search", "at_once", "race", "parallel", "killed", "migrat", "kept")
-ASKING: Final = ("postgresql", "backup", "outages")  # what does nothing on one of them
+APART: Final = ("/faults/", "/audit/", "/search", "at_once", "race", "parallel", "killed", "migrat", "kept", "backup")
+ASKING: Final = ("postgresql", "outages")  # what does nothing on one of them
+TOGETHER: Final = ("/reachability/test_operators",)  # files whose tests share what takes longer than any of them
 
 
 def seeds(few: int, most: int) -> list[Any]:
@@ -43,7 +44,8 @@ def is_for_postgresql(name: str) -> bool:
 
 def has_its_turn(name: str, among: int) -> bool:
     """Whether this turn tries it, one of so many; by its name, so that two runs that find other tests agree on it."""
-    return not TURN or zlib.crc32(name.encode()) % among == int(TURN.partition("/")[0]) % among
+    shared = name.partition("::")[0] if any(word in name for word in TOGETHER) else name
+    return not TURN or zlib.crc32(shared.encode()) % among == int(TURN.partition("/")[0]) % among
 
 
 def asks_which_it_is(test: pytest.Item) -> bool:
