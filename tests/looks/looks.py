@@ -112,6 +112,7 @@ PROPOSALS: Final = "/operator/proposals/"
 TOOLS: Final = "/manage/organization/harbour-works"
 ORGANIZATION: Final = "/manage/organization/{name}"
 TEAM: Final = f"{ORGANIZATION}/teams/{{team_name}}"
+EXITS: Final = "/account/mandate/exits/"
 OFFERS: Final = "/account/invitations/organization/{invitation_id}"
 PUBLISHING: Final = f"{LANTERN}/publishing"
 ONE: Final = "/manage/project/{name}/publishing/{publisher_id}/"
@@ -201,6 +202,12 @@ LOOKS: Final[dict[str, tuple[Look, ...]]] = {
     "/account/mandate/exits/": seen(PERSON, "priya"),
     "/account/mandate/exits/exemption/": seen(PERSON),
     "/account/mandate/exits/key/": seen(PERSON),
+    f"{EXITS}project/{{name}}/step-down/": seen(OTHER, PERSON, at=f"{EXITS}project/lantern/step-down/"),
+    f"{EXITS}project/{{name}}/lay-down/": seen("priya", at=f"{EXITS}project/quill/lay-down/"),
+    **{
+        f"{EXITS}organization/{{name}}/{act}/": seen(PERSON, at=f"{EXITS}organization/harbour-works/{act}/")
+        for act in ("leave", "lay-down")
+    },
     "/help/without-a-phone/": seen(),
     "/operator/mandates/requests/": seen(OPERATOR),
     "/operator/mandates/stranded/": seen(OPERATOR),

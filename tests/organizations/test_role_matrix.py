@@ -139,7 +139,7 @@ DONE = (303, "")
 OTHERWISE = {
     "organization.delete": (400, "organization-not-empty"),
     "organization.set-readers": (400, "readers-public"),
-    "organization.lay-down": (409, "owned-by-others"),
+    "organization.lay-down": (400, "owned-by-others"),
     "organization.nudge": (409, "nothing-lacking"),
     "organization.add-project": (302, ""),
     "robot-token.mint": (200, ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
 from django.db.models import Case, CharField, Exists, OuterRef, Q, QuerySet, Value, When
 from django.db.models.functions import Length, Lower, Replace, StrIndex
@@ -119,6 +119,30 @@ def find_account(username: str) -> User | None:
 def owners_of(organization: Organization) -> list[int]:
     """Return the account numbers of an organization's owners."""
     return list(organization.members.filter(kind=OWNER).values_list("user_id", flat=True).order_by("user_id"))
+
+
+class Leaving(NamedTuple):
+    """What somebody gives up who leaves an organization, and who else owns it and could act."""
+
+    own: Membership | None
+    teams: list[str]
+    others: list[str]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else owns it who could act, so that it is handed over or laid down instead."""
+        return self.own is not None and self.own.kind == OWNER and not self.others
+
+
+def leaving_of(organization: Organization, user_id: int) -> Leaving:
+    """Return what leaving would mean for somebody: their teams, and the others by user name."""
+    members = members_of(organization)
+    able = members.filter(kind=OWNER).exclude(user_id=user_id).exclude(user__state=User.State.SUSPENDED)
+    return Leaving(
+        members.filter(user_id=user_id).first(),
+        list(teams_of(organization).filter(members__member__user_id=user_id).values_list("name", flat=True)),
+        list(able.values_list("user__username", flat=True)),
+    )
 
 
 def owner_ids(organization_id: int) -> list[int]:

@@ -52,7 +52,7 @@ from keyhouse.organizations import populating
 from keyhouse.organizations import services as organizations
 from keyhouse.organizations.models import Membership
 from keyhouse.projects.errors import ProjectNotFound
-from keyhouse.projects.models import FormerRole, Project, Role
+from keyhouse.projects.models import FormerRole, Project, Role, TeamRole
 from keyhouse.projects.organizing import create_project_in
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
@@ -111,7 +111,9 @@ def is_covered(user: User) -> bool:
 # ---- stepping down
 
 
-def test_s6_from_the_page_that_says_no_two_clicks_step_down(ada: User) -> None:
+def test_s6_from_the_page_that_says_no_two_clicks_lead_to_what_stepping_down_means_and_a_third_does_it(
+    ada: User,
+) -> None:
     eve = make_user("eve")
     Role.objects.create(project=Project.objects.get(), user=eve, kind="maintainer", since_at=ANNOUNCED)
     visit = Visit(eve, "password")
@@ -119,7 +121,11 @@ def test_s6_from_the_page_that_says_no_two_clicks_step_down(ada: User) -> None:
     assert f'href="{PAGE}"' in visit.page, "the first click"
     visit.get(PAGE)
     step_down = f"{PAGE}project/alpha/step-down/"
-    assert f'action="{step_down}"' in visit.page, "the second one"
+    assert f'href="{step_down}"' in visit.page, "the second one"
+    visit.get(step_down)
+    assert "Your role as maintainer ends at once, and your tokens reach the project no more." in visit.text
+    assert "Who stays as owner: ada. They are told." in visit.text
+    assert Role.objects.filter(user=eve).exists(), "asking does nothing"
     assert visit.post(step_down).status_code == 303
     visit.get(PAGE)
     assert "You are out of scope: nothing is asked of you." in visit.text
@@ -136,6 +142,10 @@ def test_s6_an_owner_among_others_leaves_at_once_and_the_only_one_is_told_the_ot
     assert "project/alpha/step-down/" in visit.page
     with pytest.raises(OwnedByOthers):
         laying_down.lay_down("alpha", by=weak(bob))
+    visit.get(f"{PAGE}project/alpha/lay-down/")
+    assert "Somebody else owns it, too" in visit.text
+    assert code_of(visit.post(f"{PAGE}project/alpha/lay-down/")) == OwnedByOthers.code
+    visit.get(PAGE)
     visit.post(f"{PAGE}project/alpha/step-down/")
     assert [role.user for role in project.roles.all()] == [ada]
     visit = Visit(ada, "password")
@@ -143,6 +153,51 @@ def test_s6_an_owner_among_others_leaves_at_once_and_the_only_one_is_told_the_ot
     assert "project/alpha/step-down/" not in visit.page
     assert "Archive it and step down" in visit.text
     assert code_of(visit.post(f"{PAGE}project/alpha/step-down/")) == "owner-last"
+    for path in (f"{PAGE}project/alpha/step-down/", "/manage/project/alpha/people/leave/"):
+        visit.get(path)
+        assert "You are the only owner." in visit.text
+        assert ">Step down</button>" not in visit.page, "what can only be refused is not offered"
+
+
+def test_s6_what_is_lost_and_who_stays_is_said_before_an_organization_is_left(ada: User) -> None:
+    bob, eve = make_user("bob"), make_user("eve")
+    acme = organizations.create_organization("acme", by=host(), owners=[ada, bob])
+    populating.add_members(acme, {eve: "member"}, by=host())
+    populating.add_team(acme, "keel", [eve], by=host())
+    visit = Visit(eve, "password")
+    for path in (f"{PAGE}organization/acme/leave/", "/manage/organization/acme/leave/"):
+        visit.get(path)
+        assert "with your team keel and what you may do in projects by the organization" in visit.text
+        assert "Who stays as owner: ada, bob. They are told." in visit.text
+    assert f'href="{PAGE}organization/acme/leave/"' in visit.get(PAGE).content.decode()
+    assert Membership.objects.filter(user=eve).exists(), "asking does nothing"
+    assert visit.post(f"{PAGE}organization/acme/leave/").status_code == 303
+    assert not Membership.objects.filter(user=eve).exists()
+    User.objects.filter(pk=bob.pk).update(state="suspended")
+    visit = Visit(ada, "password")
+    for path in (f"{PAGE}organization/acme/leave/", "/manage/organization/acme/leave/"):
+        visit.get(path)
+        assert "You are the only owner." in visit.text
+        assert ">Leave</button>" not in visit.page
+        assert code_of(visit.post(path)) == "organization-owner-last"
+
+
+def test_s6_who_keeps_a_right_otherwise_is_told_so(ada: User) -> None:
+    bob = make_user("bob")
+    acme = organizations.create_organization("acme", by=host(), owners=[ada])
+    populating.add_members(acme, {bob: "member"}, by=host())
+    keel = populating.add_team(acme, "keel", [bob], by=host())
+    beta = create_project_in("acme", "beta", by=host())
+    TeamRole.objects.create(project=beta, team=keel, kind="maintainer", since_at=ANNOUNCED)
+    path = f"{PAGE}project/beta/step-down/"
+    visit = Visit(bob, "password")
+    visit.get(path)
+    assert "You have no role of your own here, and are maintainer by the team keel" in visit.text
+    Role.objects.create(project=beta, user=bob, kind="owner", since_at=ANNOUNCED)
+    visit.get(path)
+    assert "Your role as owner ends at once. What you published stays." in visit.text
+    assert "You are still maintainer by the team keel" in visit.text
+    assert "Who stays as owner: ada." in visit.text
 
 
 # ---- laying down
@@ -150,6 +205,10 @@ def test_s6_an_owner_among_others_leaves_at_once_and_the_only_one_is_told_the_ot
 
 def test_s6_the_only_owner_lays_a_project_down_without_a_factor(ada: User, clocked: SetClock) -> None:
     visit = Visit(ada, "password")
+    assert f'href="{PAGE}project/alpha/lay-down/"' in visit.get(PAGE).content.decode()
+    visit.get(f"{PAGE}project/alpha/lay-down/")
+    assert "it waits for 7 days, in which you can take it back" in visit.text
+    assert not LayingDown.objects.exists(), "asking does nothing"
     for _ in range(2):
         assert visit.post(f"{PAGE}project/alpha/lay-down/").status_code == 303
     assert LayingDown.objects.count() == records(laying_down.LAY_DOWN) == 1
@@ -251,6 +310,9 @@ def test_s6_an_organization_is_laid_down_with_what_nobody_else_owns(ada: User, c
     alone, shared = (create_project_in("acme", name, by=host()) for name in ("beta", "gamma"))
     Role.objects.create(project=shared, user=bob, kind="owner", since_at=NOW)
     visit = Visit(ada, "password")
+    visit.get(f"{PAGE}organization/acme/lay-down/")
+    assert "It has 2 projects: what nobody else owns is archived then" in visit.text
+    assert not LayingDown.objects.exists(), "asking does nothing"
     for _ in range(2):
         visit.post(f"{PAGE}organization/acme/lay-down/")
     assert records(laying_down.LAY_DOWN_ORGANIZATION) == 1

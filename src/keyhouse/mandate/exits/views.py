@@ -8,13 +8,13 @@ from typing import Final
 from django.http import HttpResponse
 from django.shortcuts import render
 
+from keyhouse.accounts.forms import PageForm
 from keyhouse.accounts.middleware import AskedRequest
 from keyhouse.accounts.models import Proposal
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.views.answers import SeeOther, session_of, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
-from keyhouse.distfiles.names import normalise
 from keyhouse.mandate.asked import Standing, read_standing
 from keyhouse.mandate.exits import asking, laying_down
 from keyhouse.mandate.exits import queries as exits
@@ -23,11 +23,13 @@ from keyhouse.mandate.exits.forms import AnswerForm, ExemptionForm, KeyForm, New
 from keyhouse.mandate.exits.ways import ways_of
 from keyhouse.mandate.queries import live_policies
 from keyhouse.organizations import membership, ownership
+from keyhouse.organizations import queries as organizations
+from keyhouse.organizations.changing import thing_named
 from keyhouse.organizations.errors import OrganizationMissing
 from keyhouse.organizations.models import Organization
-from keyhouse.organizations.queries import find_account, find_organization
 from keyhouse.projects.collaborators import ending
-from keyhouse.projects.visiting import readable, sent
+from keyhouse.projects.collaborators.queries import leaving_of
+from keyhouse.projects.visiting import project_of, readable, sent
 
 PAGE: Final = "/account/mandate/exits/"
 REQUESTS: Final = "/operator/mandates/requests/"
@@ -52,42 +54,77 @@ def page(request: AskedRequest) -> HttpResponse:
 
 
 @actions.takes()
-@actions.classified(POST="collaborator.leave")
+@actions.classified(GET="collaborator.leave", POST="collaborator.leave")
 def leave_project(request: AskedRequest, name: str) -> HttpResponse:
-    """Give up one's own role in a project."""
-    ending.leave(_name(name), by=request.actor)
-    return SeeOther(PAGE)
+    """Say what stepping down means; then give up one's own role in a project."""
+    found, form = project_of(request, ending.LEAVE, name), PageForm(sent(request))
+    if request.method == "POST":
+        form.carry_out(lambda: ending.leave(found.normalized_name, by=request.actor))
+        if not form.errors:
+            return SeeOther(PAGE)
+    context = {"project": found, "leaving": leaving_of(found, session_of(request).user_id)}
+    return show_form(request, "exits/step_down.html", form, context)
 
 
 @actions.takes("act")
-@actions.classified(POST="collaborator.lay-down")
+@actions.classified(GET="collaborator.lay-down", POST="collaborator.lay-down")
 def lay_down_project(request: AskedRequest, name: str) -> HttpResponse:
-    """Give a project up that one owns alone; `act` may be `keep`."""
-    act = laying_down.take_up if request.POST.get("act") == KEEP else laying_down.lay_down
-    act(_name(name), by=request.actor)
-    return SeeOther(PAGE)
+    """Say what it means to give a project up that one owns alone; then do it. `act` may be `keep`: that is taken back."""
+    found, form = project_of(request, laying_down.LAY_DOWN, name), PageForm(sent(request))
+    if request.POST.get("act") == KEEP:
+        laying_down.take_up(found.normalized_name, by=request.actor)
+        return SeeOther(PAGE)
+    if request.method == "POST":
+        form.carry_out(lambda: laying_down.lay_down(found.normalized_name, by=request.actor))
+        if not form.errors:
+            return SeeOther(PAGE)
+    leaving, days = leaving_of(found, session_of(request).user_id), laying_down.WAIT.days
+    context = {"project": found, "leaving": leaving, "days": days}
+    return show_form(request, "exits/lay_down_project.html", form, context)
 
 
 @actions.takes()
-@actions.classified(POST="organization.leave")
+@actions.classified(GET="organization.leave", POST="organization.leave")
 def leave_organization(request: AskedRequest, name: str) -> HttpResponse:
-    """Leave an organization."""
-    membership.leave(readable(name), by=request.actor)
-    return SeeOther(PAGE)
+    """Say what leaving an organization means; then leave it."""
+    found, form = _organization_of(request, membership.LEAVE, name), PageForm(sent(request))
+    if request.method == "POST":
+        form.carry_out(lambda: membership.leave(found.name, by=request.actor))
+        if not form.errors:
+            return SeeOther(PAGE)
+    context = {"organization": found, "leaving": organizations.leaving_of(found, session_of(request).user_id)}
+    return show_form(request, "exits/leave.html", form, context)
 
 
 @actions.takes("act")
-@actions.classified(POST="organization.lay-down")
+@actions.classified(GET="organization.lay-down", POST="organization.lay-down")
 def lay_down_organization(request: AskedRequest, name: str) -> HttpResponse:
-    """Give an organization up that one owns alone; `act` may be `keep`."""
-    is_kept = request.POST.get("act") == KEEP
-    act = laying_down.take_up_organization if is_kept else laying_down.lay_down_organization
-    act(readable(name), by=request.actor)
-    return SeeOther(PAGE)
+    """Say what it means to give an organization up that one owns alone; then do it. `act` may be `keep`, as above."""
+    found, form = (
+        _organization_of(request, laying_down.LAY_DOWN_ORGANIZATION, name),
+        PageForm(sent(request)),
+    )
+    if request.POST.get("act") == KEEP:
+        laying_down.take_up_organization(found.name, by=request.actor)
+        return SeeOther(PAGE)
+    if request.method == "POST":
+        form.carry_out(lambda: laying_down.lay_down_organization(found.name, by=request.actor))
+        if not form.errors:
+            return SeeOther(PAGE)
+    leaving, days = organizations.leaving_of(found, session_of(request).user_id), laying_down.WAIT.days
+    held = found.projects.count()
+    context = {"organization": found, "leaving": leaving, "days": days, "held": held}
+    return show_form(request, "exits/lay_down_organization.html", form, context)
 
 
-def _name(name: str) -> str:
-    return normalise(readable(name))
+def _organization_of(request: AskedRequest, action: str, name: str) -> Organization:
+    """Return the organization; whoever has no role gets one answer, be it here or not."""
+    thing = thing_named(readable(name))
+    actions.require(request.actor, action, thing)
+    found = organizations.find_organization(thing.name)
+    if found is None:
+        raise OrganizationMissing
+    return found
 
 
 @actions.takes(*ExemptionForm.base_fields)
@@ -185,7 +222,7 @@ def stranded(request: AskedRequest) -> HttpResponse:
 @actions.classified(GET="ownership.propose", POST="ownership.propose")
 def new_organization_owner(request: AskedRequest, name: str) -> HttpResponse:
     """Propose a new owner for an organization that nobody looks after."""
-    found, form = find_organization(readable(name)), NewOwnerForm(sent(request))
+    found, form = organizations.find_organization(readable(name)), NewOwnerForm(sent(request))
     if found is None:
         raise OrganizationMissing
     now = clock.now()
@@ -198,7 +235,7 @@ def new_organization_owner(request: AskedRequest, name: str) -> HttpResponse:
 
 
 def _propose_owner(found: Organization, form: NewOwnerForm, by: Actor, now: datetime) -> Proposal:
-    user = find_account(form.cleaned_data["username"].strip())
+    user = organizations.find_account(form.cleaned_data["username"].strip())
     if user is None:
         raise PersonMissing
     return ownership.propose_owner(found, user, form.cleaned_data["reason"], by=by, now=now)

@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final, NamedTuple
 
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
-from keyhouse.accounts.models import Email
+from keyhouse.accounts.models import Email, User
 from keyhouse.projects import rights
 from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
 from keyhouse.projects.models import Project, Role
+from keyhouse.projects.rights import Right
+from keyhouse.projects.rules import OWNER
+
+_CLOSED: Final = (User.State.SUSPENDED, User.State.DELETED)
+
+
+class Leaving(NamedTuple):
+    """What somebody gives up who steps down in a project, what they keep there, and who else owns it and could act."""
+
+    own: Role | None
+    kept: Right | None
+    others: list[str]
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else owns it who could act, so that it is laid down instead of stepped down from."""
+        return self.own is not None and self.own.kind == OWNER and not self.others
 
 
 def waiting_invitations(now: datetime) -> QuerySet[ProjectInvitation]:
@@ -49,6 +67,22 @@ def find_invitation_of_person(invitation_id: int, user_id: int) -> ProjectInvita
 def owners_of(project: Project) -> list[int]:
     """Return the account numbers of a project's owners: by a role, of its organization, by a team."""
     return rights.owners_of(project.pk)
+
+
+def leaving_of(project: Project, user_id: int) -> Leaving:
+    """Return what stepping down would mean for somebody: others by user name, and what is kept by a team or organization."""
+    held = rights.rights_in(project.pk)
+    owners = {one.user_id for one in held if one.kind == OWNER and one.user_id != user_id}
+    able = User.objects.filter(pk__in=owners).exclude(state__in=_CLOSED).order_by("username")
+    return Leaving(
+        project.roles.filter(user_id=user_id).first(),
+        max(
+            (one for one in held if one.user_id == user_id and one.via != rights.OWN),
+            key=lambda one: one.kind,
+            default=None,
+        ),
+        list(able.values_list("username", flat=True)),
+    )
 
 
 def find_role(project: Project, username: str) -> Role | None:

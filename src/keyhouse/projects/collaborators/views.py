@@ -113,7 +113,7 @@ def keep(request: HttpRequest, name: str, username: str) -> HttpResponse:
 @actions.takes(*LeaveForm.base_fields)
 @actions.classified(GET="collaborator.leave", POST="collaborator.leave")
 def leave(request: HttpRequest, name: str) -> HttpResponse:
-    """Give one's own role up, whatever one lacks."""
+    """Say what stepping down means; then give one's own role up, whatever one lacks."""
     found = project_of(request, ending.LEAVE, name)
     form = LeaveForm(sent(request))
     if request.method == "POST":
@@ -123,7 +123,10 @@ def leave(request: HttpRequest, name: str) -> HttpResponse:
         )
         if not form.errors:
             return _to_people(found) if stays else SeeOther("/manage/projects/")
-    return show_form(request, "projects/leave.html", form, context_of(request, found))
+    context = context_of(request, found) | {
+        "leaving": queries.leaving_of(found, actor_of(request).user_id or 0)
+    }
+    return show_form(request, "projects/leave.html", form, context)
 
 
 @actions.takes(*HandOverForm.base_fields)

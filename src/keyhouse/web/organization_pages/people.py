@@ -132,20 +132,16 @@ def hand_over(request: HttpRequest, name: str) -> HttpResponse:
 @actions.takes()
 @actions.classified(GET="organization.leave", POST="organization.leave")
 def leave(request: HttpRequest, name: str) -> HttpResponse:
-    """Leave an organization, whatever one lacks."""
+    """Say what leaving an organization means; then leave it, whatever one lacks."""
     found = organization_of(request, membership.LEAVE, name)
     form = confirm_form(request)
     if request.method == "POST":
         form.carry_out(lambda: membership.leave(found.name, by=actor_of(request)))
         if not form.errors:
             return SeeOther("/manage/organizations/")
-    context = context_of(request, found, "people") | {"is_last": _is_last(request, found)}
+    leaving = queries.leaving_of(found, actor_of(request).user_id or 0)
+    context = context_of(request, found, "people") | {"leaving": leaving}
     return show_form(request, "organizations/leave.html", form, context)
-
-
-def _is_last(request: HttpRequest, found: Organization) -> bool:
-    """Tell whether whoever looks is the only owner who could act, and so can hand over, but not leave."""
-    return queries.owned_alone(actor_of(request).user_id or 0).filter(pk=found.pk).exists()
 
 
 def _after_removal(request: HttpRequest, found: Organization) -> HttpResponse:
