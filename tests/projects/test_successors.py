@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 import time
-from typing import Any
+from datetime import datetime
+from typing import Any, Literal
 
 import pytest
 from django.db import connection, connections, transaction
+from tests.accounts.conftest import mailed
+from tests.projects.conftest import give_role, id_of, make_person
 from tests.projects.test_restoring import publish
 
+from keyhouse.accounts.models import Email, User
 from keyhouse.cli.project import _said_of
-from keyhouse.core import actor
+from keyhouse.core import actor, clock, configuration
 from keyhouse.core.actor import Actor
-from keyhouse.projects import pages, verification
+from keyhouse.mail.models import Mail
+from keyhouse.projects import pages, services, verification
 from keyhouse.projects.life_cycle import deleting, restoring, successors
 from keyhouse.projects.life_cycle import services as life_cycle
 from keyhouse.projects.models import IndexPage, Project, Removal
@@ -26,10 +32,23 @@ SENT = "old. Use Gamma.One instead."
 @pytest.fixture
 def both(ada: Actor, bob: Actor) -> tuple[Actor, Actor]:
     """Publish alpha, which names a successor that somebody else owns; return both owners."""
-    publish(ada, project="alpha")
-    publish(bob, project="gamma-one")
+    publish(reached(ada), project="alpha")
+    publish(reached(bob), project="gamma-one")
     life_cycle.deprecate_project("alpha", "old", "Gamma.One", by=ada)
     return ada, bob
+
+
+def reached(by: Actor) -> Actor:
+    """Give somebody a verified address."""
+    now = clock.now()
+    Email.objects.create(
+        user_id=id_of(by),
+        address=f"{by.name}@example.org",
+        verified_at=now,
+        verified_by="link",
+        added_at=now,
+    )
+    return by
 
 
 def told() -> str:
@@ -161,11 +180,11 @@ def test_who_locks_both_in_their_order_meanwhile_never_waits_in_a_circle(
     has_begun, has_first, errors = threading.Event(), threading.Event(), list[Exception]()
     tell_no_more = successors.tell_no_more
 
-    def slowly(project: Project) -> None:
+    def slowly(project: Project, until: datetime | None) -> None:
         has_begun.set()
         if has_first.wait(0.5):
             time.sleep(0.3)  # the other waits first, and so would be the one that is given up
-        tell_no_more(project)
+        tell_no_more(project, until)
 
     def lock_both() -> None:
         has_begun.wait(5)
@@ -196,3 +215,121 @@ def test_of_all_projects_only_those_that_name_one_are_looked_at(both: tuple[Acto
         assert "projects_by_successor" in str(cursor.fetchall())
         if connection.vendor == "postgresql":
             cursor.execute("RESET enable_seqscan")
+
+
+# ---- who is told by mail
+
+DELETED, RESTORED = "project-successor-deleted", "project-successor-restored"
+
+
+def to(kind: str) -> list[str]:
+    """Return to whom mails of a kind went."""
+    return sorted(Mail.objects.filter(kind=kind).values_list("address", flat=True))
+
+
+@pytest.fixture
+def named_by_three(both: tuple[Actor, Actor]) -> tuple[Actor, Actor]:
+    """Let beta, also ada's, and delta, which eve owns and mia maintains, name it too; zeta names another one."""
+    ada, bob = both
+    eve, mia = reached(make_person("eve")), reached(make_person("mia"))
+    publish(ada, project="beta")
+    publish(eve, project="delta")
+    publish(eve, project="zeta")
+    give_role("delta", mia, "maintainer")
+    for by, name, successor in (
+        (ada, "beta", "gamma-one"),
+        (eve, "delta", "GAMMA_one"),
+        (eve, "zeta", "alpha"),
+    ):
+        life_cycle.deprecate_project(name, "old", successor, by=by)
+    return ada, bob
+
+
+def test_owners_of_those_that_named_it_are_told_by_one_mail_each_and_again_once_it_is_back(
+    named_by_three: tuple[Actor, Actor],
+) -> None:
+    _, bob = named_by_three
+    assert (to(DELETED), to(RESTORED)) == ([], [])
+    removal = delete(bob)
+    assert (to(DELETED), to(RESTORED)) == (["ada@example.org", "eve@example.org"], [])
+    to_ada, to_eve = mailed(DELETED)
+    assert "Projects: alpha, beta\n" in to_ada
+    assert to_ada.count("/manage/projects/") == 1
+    assert "Project: delta\n" in to_eve
+    assert "/manage/project/delta/" in to_eve
+    for text in (to_ada, to_eve):
+        assert f"until {clock.format_second(removal.until_at)}" in text
+        assert "Name another successor" in text
+        assert "bob" not in text, "who did it is its own people's matter"
+    restoring.restore_project(removal.pk, by=bob)
+    assert to(DELETED) == to(RESTORED) == ["ada@example.org", "eve@example.org"]
+    assert all("was brought back" in text for text in mailed(RESTORED))
+
+
+def test_nobody_is_told_who_named_something_else_since_or_of_another_that_had_the_name(
+    both: tuple[Actor, Actor],
+) -> None:
+    ada, bob = both
+    delete(bob)
+    Mail.objects.all().delete()
+    publish(bob, project="gamma-one", version="2.0")
+    removal = delete(bob)
+    restoring.restore_project(removal.pk, by=bob)
+    assert (to(DELETED), to(RESTORED)) == ([], [])
+    life_cycle.deprecate_project("alpha", "old", "beta", by=ada)
+    delete(bob)
+    assert to(DELETED) == []
+
+
+def test_a_deletion_for_good_promises_nothing(
+    both: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = dataclasses.replace(configuration.current(), undo_days=0)
+    monkeypatch.setattr(configuration, "_current", changed)
+    delete(both[1])
+    [text] = mailed(DELETED)
+    assert "bring it back" not in text
+
+
+@pytest.mark.parametrize("reads", ["private", "public"])
+def test_on_a_private_index_nobody_learns_of_what_they_may_not_read(
+    named_by_three: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch, reads: Literal["private", "public"]
+) -> None:
+    _, bob = named_by_three
+    monkeypatch.setattr(configuration, "_current", dataclasses.replace(configuration.current(), reads=reads))
+    Project.objects.filter(normalized_name="gamma-one").update(reads="roles")
+    give_role("gamma-one", Actor("session", User.objects.get(username="eve").pk), "maintainer")
+    told_ones = ["eve@example.org"] if reads == "private" else ["ada@example.org", "eve@example.org"]
+    removal = delete(bob)
+    assert to(DELETED) == told_ones
+    assert told() == "old", "its page tells of it no more all the same"
+    restoring.restore_project(removal.pk, by=bob)
+    assert to(RESTORED) == told_ones
+    Project.objects.filter(normalized_name="gamma-one").update(reads="")
+    Mail.objects.all().delete()
+    delete(bob)
+    assert to(DELETED) == ["ada@example.org", "eve@example.org"]
+
+
+def test_what_breaks_off_mails_nobody(both: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaking(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pages, "remove_pages", breaking)
+        with pytest.raises(KeyboardInterrupt):
+            delete(both[1])
+    assert to(DELETED) == []
+
+
+def test_who_owns_very_many_gets_one_mail_that_names_some(ada: Actor, bob: Actor) -> None:
+    publish(bob, project="gamma-one")
+    reached(ada)
+    for number in range(53):
+        services.create_project(f"p{number:02}", [User.objects.get(username="ada")], by=ada)
+    Project.objects.filter(normalized_name__startswith="p").update(status="deprecated", successor="gamma-one")
+    delete(bob)
+    [text] = mailed(DELETED)
+    assert "p00, p01," in text
+    assert "p49 and 3 more\n" in text
+    assert not Project.objects.filter(successor="gamma-one", successor_key=None).exists()

@@ -86,6 +86,11 @@ def send_to_all(addresses: Iterable[Email], letter: Letter, *, now: datetime, ke
 
     With a `key` it is sent once to each address.
     """
+    send_to_each(((one, letter) for one in addresses), now=now, key=key)
+
+
+def send_to_each(mails: Iterable[tuple[Email, Letter]], *, now: datetime, key: str = "") -> None:
+    """Do the same with mails that differ."""
     queue_all(
         [
             Posting(
@@ -94,7 +99,7 @@ def send_to_all(addresses: Iterable[Email], letter: Letter, *, now: datetime, ke
                 one.user_id,
                 key and f"{key}:{one.address}",
             )
-            for one in addresses
+            for one, letter in mails
         ],
         now=now,
         lane="security",

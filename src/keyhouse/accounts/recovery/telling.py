@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+
+from django.db.models import QuerySet
 
 from keyhouse.accounts import emails
 from keyhouse.accounts.models import Email, User
@@ -32,9 +34,17 @@ def tell_others(user_ids: Iterable[int], letter: Letter, now: datetime, *, key: 
 
     With a `key` the same is told once, however often this is called.
     """
+    emails.send_to_all(_addresses_of(user_ids), letter, now=now, key=key)
+
+
+def tell_each(letters: Mapping[int, Letter], now: datetime) -> None:
+    """Tell people, by their numbers, what differs for each of them, as `tell_others` does."""
+    emails.send_to_each(((one, letters[one.user_id]) for one in _addresses_of(letters)), now=now)
+
+
+def _addresses_of(user_ids: Iterable[int]) -> QuerySet[Email]:
     rows = Email.objects.filter(user_id__in=list(user_ids), verified_at__isnull=False)
-    rows = rows.exclude(user__state=User.State.DELETED).select_related("user").order_by("pk")
-    emails.send_to_all(rows, letter, now=now, key=key)
+    return rows.exclude(user__state=User.State.DELETED).select_related("user").order_by("pk")
 
 
 def tell_all(user: User, letter: Letter, now: datetime, *, to_others: Letter | None = None) -> None:

@@ -103,7 +103,7 @@ def _delete_project(name: str, by: Actor) -> Removal:
         )
         details: dict[str, Detail] = {"versions": versions, "files": filenames}
         record("project.delete", by=by, about=thing, details=details)
-        successors.tell_no_more(project)
+        successors.tell_no_more(project, _until(removal))
         pages.remove_pages(project, versions, lost)
         project.delete()
         faults.reach("deletion.rows-written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -20,6 +21,7 @@ class News:
     text: str
 
 
+_MOST_NAMED: Final = 50  # projects in one mail
 NOT_BACK: Final = (
     "Trusted publishers, robot tokens, staged releases, and invitations that nobody has accepted don't come back: whatever"
     " can publish or lets somebody in ends with a deletion for good. Owners can make it anew."
@@ -105,6 +107,53 @@ def _gone(what: str, until: datetime | None) -> str:
         else "It can't be brought back."
     )
     return f"{what} can no longer be installed by anybody. {back}"
+
+
+def successor_deleted(names: Sequence[str], successor: str, until: datetime | None) -> Letter:
+    """Return the mail to whoever owns projects (in order of their names) whose successor is gone."""
+    back = (
+        f" Its owners can bring it back until {clock.format_second(until)}; then it is named again by itself."
+        if until
+        else ""
+    )
+    return _about_successor(
+        ("project-successor-deleted", "was deleted"),
+        names,
+        successor,
+        f"Nobody is sent there any more, since anybody may take its name: whoever does isn't named before you name it anew.{back}",
+        "Name another successor, or say in the reason what people should take now.",
+    )
+
+
+def successor_restored(names: Sequence[str], successor: str) -> Letter:
+    """Return the mail to the same people that it is back."""
+    return _about_successor(
+        ("project-successor-restored", "was brought back"),
+        names,
+        successor,
+        "People are sent there again, as you said when you deprecated what is yours.",
+        "If they shouldn't be, name another successor or none.",
+    )
+
+
+def _about_successor(
+    what: tuple[str, str], names: Sequence[str], successor: str, told: str, to_do: str
+) -> Letter:
+    (kind, happened), is_one = what, len(names) == 1
+    shown = ", ".join(names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    path = f"/manage/project/{names[0]}/" if is_one else "/manage/projects/"
+    return Letter(
+        kind,
+        f"{successor}, the successor of {names[0] if is_one else 'projects of yours'}, {happened}",
+        (
+            Text(f"{successor} {happened}. You named it as what to take instead of what is deprecated."),
+            Facts((("Project" if is_one else "Projects", shown + more), ("Successor", successor))),
+            Text(told),
+            Text(to_do),
+            Link("See your project" if is_one else "See your projects", site_address(path)),
+        ),
+    )
 
 
 def letter(project: str, news: News, who: str, reason: str, path: str) -> Letter:

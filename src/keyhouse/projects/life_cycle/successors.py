@@ -1,17 +1,28 @@
 """Nobody is sent to a successor that was deleted, since somebody else may take its name. Once it is back it is told again.
 
+Who owns those that named it is mailed both, in the same transaction. On a private index nobody learns so of a project that they
+may not read.
+
 In quarantine it is told on: its name stays taken, and its page says what is the matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
 from typing import Final
 
+from keyhouse.accounts.recovery.telling import tell_each
+from keyhouse.core import clock, configuration
 from keyhouse.distfiles.names import normalise
-from keyhouse.projects import pages, sql
+from keyhouse.mail.letters import Letter
+from keyhouse.organizations.rules import EVERYBODY
+from keyhouse.projects import pages, reading, rights, sql
+from keyhouse.projects.life_cycle import letters
 from keyhouse.projects.life_cycle.models import Removal
 from keyhouse.projects.models import Project
+from keyhouse.projects.rules import OWNER
 
 # as literals: so the index of the few that name one is used
 _NAMING: Final = "SELECT id, successor FROM projects_project WHERE successor > ''"
@@ -25,22 +36,28 @@ def lock_with_those_naming(name: str) -> None:
         _locked([*naming, *own])
 
 
-def tell_no_more(project: Project) -> None:
-    """Let those that name a project send nobody there any more, in the transaction that deletes it.
+def tell_no_more(project: Project, until: datetime | None) -> None:
+    """Let those that name a project send nobody there any more, in the transaction that deletes it, before its rows go.
 
-    Their rows are locked, and so none of them may have been rendered before.
+    Their rows are locked, and so none of them may have been rendered before. They are rendered here and not later, since the
+    name is free for anybody from the commit on. `until`: so long it can be brought back.
     """
     name = project.normalized_name
-    for one in _locked(pk for pk, successor in sql.select(_NAMING) if normalise(successor) == name):
-        if one.successor_key is None and normalise(one.successor) == name:
-            _set(one, project.pk)
+    naming = [
+        one
+        for one in _locked(pk for pk, successor in sql.select(_NAMING) if normalise(successor) == name)
+        if one.successor_key is None and normalise(one.successor) == name
+    ]
+    _set(naming, project.pk)
+    _tell_owners(naming, project, partial(letters.successor_deleted, until=until))
 
 
 def tell_again(project: Project) -> None:
-    """Let those that named a project send people there again, in the transaction that brings it back."""
-    for one in _locked(pk for pk, _ in sql.select(f"{_NAMING} AND successor_key = %s", project.pk)):
-        if one.successor_key == project.pk:
-            _set(one, None)
+    """Let those that named a project send people there again, in the transaction that brings it back, after its rows came."""
+    found = _locked(pk for pk, _ in sql.select(f"{_NAMING} AND successor_key = %s", project.pk))
+    naming = [one for one in found if one.successor_key == project.pk]
+    _set(naming, None)
+    _tell_owners(naming, project, letters.successor_restored)
 
 
 def key_after(project: Project, removal: Removal) -> int | None:
@@ -61,7 +78,28 @@ def _locked(keys: Iterable[int]) -> list[Project]:
     return list(Project.objects.select_for_update().filter(pk__in=wanted).order_by("pk")) if wanted else []
 
 
-def _set(project: Project, key: int | None) -> None:
-    project.successor_key = key
-    project.save(update_fields=["successor_key"])
-    pages.refresh_pages(project)
+def _set(naming: Sequence[Project], key: int | None) -> None:
+    Project.objects.filter(pk__in=[one.pk for one in naming]).update(successor_key=key)
+    for one in naming:
+        one.successor_key = key
+        pages.refresh_pages(one)
+
+
+def _tell_owners(
+    naming: Sequence[Project], successor: Project, write: Callable[[Sequence[str], str], Letter]
+) -> None:
+    """Mail the owners of those that named a project; one mail to each of them, whatever many they own."""
+    names = {one.pk: one.normalized_name for one in naming}
+    owned: dict[int, set[str]] = {}
+    for right in rights.rights_in_several(names):
+        if right.kind == OWNER:
+            owned.setdefault(right.user_id, set()).add(names[right.project_id])
+    people = _who_may_read(successor, owned)
+    tell_each({one: write(sorted(owned[one]), successor.name) for one in people}, clock.now())
+
+
+def _who_may_read(project: Project, people: Iterable[int]) -> list[int]:
+    """Return those who may read a project; each is asked about where it is kept to somebody."""
+    if not configuration.current().is_private or reading.readers_of(project) == EVERYBODY:
+        return sorted(people)
+    return [one for one in sorted(people) if not reading.is_hidden(one, project.normalized_name)]
