@@ -16,9 +16,21 @@ import pytest
 
 TURN: Final = os.environ.get("TESTS_TURN", "")  # as in 2/6, from 0 on; empty: all is asked for
 # what depends on which database it is: what happens at once, is killed, or is put into words for each kind of it
-APART: Final = ("/faults/", "/audit/", "/search", "at_once", "race", "parallel", "killed", "migrat", "kept", "backup")
+APART: Final = (
+    "/faults/",
+    "/audit/",
+    "/search",
+    "at_once",
+    "race",
+    "parallel",
+    "killed",
+    "migrat",
+    "kept",
+    "backup",
+)
 ASKING: Final = ("postgresql", "outages")  # what does nothing on one of them
-TOGETHER: Final = ("/reachability/test_operators",)  # files whose tests share what takes longer than any of them
+# files whose tests share what takes longer than any of them
+TOGETHER: Final = ("/reachability/test_operators",)
 
 
 def seeds(few: int, most: int) -> list[Any]:

@@ -13,6 +13,8 @@ import pytest
 from tests.conftest import skip_or_fail
 from tests.journeys.conftest import CHROMIUM, ROOT
 
+pytestmark = pytest.mark.by_turns
+
 ENFORCED = ("2024-01-01", "2024-03-02", "2024-08-02", "2024-08-05", "2024-10-02")
 ANNOUNCED = ("2023-05-25", "2023-06-01", "2023-08-08", "2023-09-08", "2023-12-06")
 BEFORE = ("2022-07-08", "2022-10-03", "2023-05-20")

@@ -9,6 +9,8 @@ from bench import first_day
 from bench.servers import Server as Listening
 from tests.journeys.conftest import Server, start_server
 
+pytestmark = pytest.mark.by_turns
+
 PEOPLE = 12
 
 

@@ -13,6 +13,8 @@ from tests.journeys.conftest import Server
 from tests.journeys.test_clients import listed, run, succeeded, twine
 from tests.journeys.test_first_hour import code_of
 
+pytestmark = pytest.mark.by_turns
+
 SENTENCE = "This token was made without a second factor. Sign in with your second factor and make a new one."
 PASSWORD = "seven otters counted the slow green trains"
 

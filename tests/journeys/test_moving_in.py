@@ -16,6 +16,8 @@ from tests.conftest import skip_or_fail
 from tests.distfiles.builders import build_sdist, build_wheel
 from tests.journeys.conftest import ROOT, Server, bare_environment
 
+pytestmark = pytest.mark.by_turns
+
 ADA = {"username": "ada", "email": "ada@example.org", "second_factors": ["totp"]}
 
 

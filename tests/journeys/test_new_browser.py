@@ -13,6 +13,8 @@ from playwright.sync_api import Browser, Page, expect
 from tests.journeys.conftest import Server, start_server
 from tests.journeys.test_first_hour import PASSWORD, next_code_of, set_up
 
+pytestmark = pytest.mark.by_turns
+
 CONFIRM = re.compile(r"^(http://\S+/confirm-sign-in/\S+/)\s*$", re.MULTILINE)
 
 

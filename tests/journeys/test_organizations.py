@@ -14,6 +14,8 @@ from tests.journeys.test_clients import listed, succeeded, twine
 from tests.journeys.test_roles import Town, box, confirm_it_was_them, enrol, follow, mint, press
 from tests.journeys.test_ways_back import person, refused
 
+pytestmark = pytest.mark.by_turns
+
 
 @pytest.fixture
 def town(browser: Browser, tmp_path: Path) -> Iterator[Town]:

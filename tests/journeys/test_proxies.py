@@ -23,6 +23,8 @@ from tests.journeys.test_surroundings import mint, write_certificate
 from keyhouse.core import keys, probes
 from keyhouse.safety.switches.rules import LONGEST_REASON
 
+pytestmark = pytest.mark.by_turns
+
 DEPLOY = ROOT / "deploy"
 MADE_UP = "203.0.113.9"  # an address for documentation
 

@@ -23,6 +23,8 @@ from tests.journeys.test_trusted_publishing import Place, open_place
 
 from keyhouse.credentials.trusted_publishers.snippets import Where, snippet_of, variable_of
 
+pytestmark = pytest.mark.by_turns
+
 PUBLISH: Final = ROOT / "docs" / "publish"
 BLOCK: Final = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 SCHEMAS: Final = {"github": "github-workflows", "forgejo": "github-workflows", "gitlab": "gitlab-ci"}

@@ -22,6 +22,8 @@ from tests.journeys.test_ways_back import House, person, refused, shown_secret
 
 from keyhouse.core import clock
 
+pytestmark = pytest.mark.by_turns
+
 JSON: Final = "application/vnd.pypi.simple.v1+json"
 FACTORS: Final = {"nina": ["password"], "olga": ["password", "totp"], "gerd": ["password", "totp"]}
 OFFICES: Final = {"otto": "operator", "oda": "operator", "mo": "moderator", "audrey": "auditor"}

@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, expect
 from tests.journeys.conftest import Server
 
+pytestmark = pytest.mark.by_turns
+
 NAMES = ["lantern", "lantern-metrics", "my-lantern", *(f"lantern-{number}x" for number in range(12))]
 
 

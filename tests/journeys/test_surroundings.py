@@ -18,6 +18,8 @@ from tests.distfiles.builders import build_wheel
 from tests.journeys.conftest import Server, start_server
 from tests.journeys.test_clients import ADA, listed, run, succeeded, twine
 
+pytestmark = pytest.mark.by_turns
+
 JSON = "application/vnd.pypi.simple.v1+json"
 
 

@@ -21,6 +21,8 @@ from tests.journeys.test_clients import listed, succeeded
 from tests.journeys.test_surroundings import write_certificate
 from tests.oidc_issuer import DISCOVERY, KEYS, ServedIssuer
 
+pytestmark = pytest.mark.by_turns
+
 REF, SHA = "refs/tags/v1.0", "ab" * 20
 ASKED = "the-runner-may-ask"
 # what the server's own process is told to do, since no page is needed for it here

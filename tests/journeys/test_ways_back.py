@@ -20,6 +20,8 @@ from tests.journeys.test_clients import listed, succeeded, twine
 from tests.journeys.test_first_hour import code_of, next_code_of
 from tests.journeys.test_security_keys import Desk, desk
 
+pytestmark = pytest.mark.by_turns
+
 __all__ = ["desk"]
 
 PASSWORD = "seven otters counted the slow green trains"
