@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 from tests.organizations.conftest import everything, id_of, person, user_of, with_people
 
 from keyhouse.audit.models import Record
@@ -28,11 +29,14 @@ from keyhouse.projects.reading_reasons import by_everybody, readers_by_right, wh
 from keyhouse.projects.services import create_project
 
 pytestmark = pytest.mark.django_db
+READS_FEW = reading._reads_few
 PEOPLE = ("ada", "eve", "mia", "tim", "out")
 
 
-@pytest.fixture(autouse=True)
-def private(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, params=[True, False], ids=["few", "many"])
+def private(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+    """Ask as of whoever may read few projects, and as of whoever may read many."""
+    monkeypatch.setattr(reading, "_reads_few", lambda _: request.param)
     monkeypatch.setattr(
         configuration, "_current", dataclasses.replace(configuration.current(), reads="private")
     )
@@ -282,3 +286,31 @@ def test_killed_in_the_middle_nothing_was_said(
         with pytest.raises(Killed):
             act()
         assert everything() == before
+
+
+def test_few_and_many_are_told_apart_by_what_somebody_may_read(
+    people: dict[str, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, eve = id_of(people["out"]), id_of(people["eve"])
+    monkeypatch.setattr(reading, "_MORE_THAN_FEW", reading._MORE_THAN_FEW.replace(str(reading._FEW), "2"))
+    for name in ("beta", "gamma"):
+        create_project_in("acme", name, by=people["ada"])
+    assert not READS_FEW(out), "all three are everybody's"
+    set_readers("acme", "members", by=people["ada"])
+    assert (READS_FEW(out), READS_FEW(eve), READS_FEW(None)) == (True, False, True)
+    set_project_readers("beta", "roles", by=people["ada"])
+    assert (READS_FEW(eve), READS_FEW(id_of(people["ada"]))) == (True, False)
+
+
+def test_what_few_may_read_is_found_from_indexes() -> None:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET enable_seqscan = off")
+        explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+        cursor.execute(f"{explain} {reading._MORE_THAN_FEW}", [1] * reading._ASKED_IN_WAYS)
+        plan = "\n".join(str(row) for row in cursor.fetchall())
+        if connection.vendor == "postgresql":
+            cursor.execute("RESET enable_seqscan")
+    assert "projects_by_reading" in plan
+    assert "SCAN p" not in plan
+    assert "Seq Scan on projects_project" not in plan

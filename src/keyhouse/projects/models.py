@@ -84,7 +84,7 @@ class Project(models.Model):
 
         indexes: ClassVar = [
             models.Index(fields=["-created_at"]),
-            models.Index(fields=["reads"], name="projects_by_readers"),
+            models.Index(fields=["reads", "organization"], name="projects_by_reading"),
             models.Index(
                 fields=["successor"], condition=models.Q(successor__gt=""), name="projects_by_successor"
             ),

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from django.db.models import F, Func, IntegerField, Q
+from django.db.models.expressions import RawSQL
 from django.db.models.lookups import Exact
 
 from keyhouse.core import configuration
@@ -59,6 +60,29 @@ _NAMES: Final = (
 )
 _ANY: Final = f"SELECT 1 FROM ({_RESTRICTED}) kept LIMIT 1"
 _ONE: Final = f"{_IS_HIDDEN} WHERE kept.normalized_name = %s"
+# Numbers of all projects that somebody may read, and maybe of some that they may not: each way to read one by itself, from an
+# index. Whether one of them may be read is still asked, so that a mistake here could hide something, but show nothing.
+_WAYS: Final = (
+    f"SELECT p.id FROM projects_project p WHERE p.reads = '{EVERYBODY}'"
+    f" UNION ALL SELECT p.id FROM projects_project p WHERE p.reads = '{AS_ORGANIZATION}' AND p.organization_id IS NULL"
+    " UNION ALL SELECT p.id FROM organizations_organization place JOIN projects_project p"
+    f" ON p.organization_id = place.id AND p.reads = '{AS_ORGANIZATION}' WHERE place.reads = '{EVERYBODY}'"
+    f" UNION ALL SELECT held.project_id FROM ({rights.selection('{user} = %s')}) held"
+    " UNION ALL SELECT p.id FROM organizations_membership member JOIN projects_project p"
+    f" ON p.organization_id = member.organization_id AND p.reads = '{MEMBERS}' WHERE member.user_id = %s"
+    " UNION ALL SELECT p.id FROM organizations_membership member"
+    " JOIN organizations_organization place ON place.id = member.organization_id"
+    f" JOIN projects_project p ON p.organization_id = place.id AND p.reads = '{AS_ORGANIZATION}'"
+    f" WHERE member.user_id = %s AND (place.reads = '{MEMBERS}' OR (place.reads = '{TEAMS}' AND EXISTS"
+    " (SELECT 1 FROM organizations_teammember joined JOIN organizations_team team ON team.id = joined.team_id"
+    " WHERE joined.member_id = member.id AND team.reads)))"
+    " UNION ALL SELECT chosen.project_id FROM organizations_membership member"
+    " JOIN organizations_teammember joined ON joined.member_id = member.id"
+    " JOIN projects_readingteam chosen ON chosen.team_id = joined.team_id WHERE member.user_id = %s"
+)
+_ASKED_IN_WAYS: Final = rights.BRANCHES + 3
+_FEW: Final = 2000
+_MORE_THAN_FEW: Final = f"SELECT 1 FROM ({_WAYS}) way LIMIT 1 OFFSET {_FEW}"
 
 
 def is_any_restricted() -> bool:
@@ -80,19 +104,31 @@ def is_hidden(user_id: int | None, normalized_name: str) -> bool:
 def readable(column: str, user_id: int | None) -> tuple[str, list[int | None]]:
     """Return ` AND …`, which is true of a row whose project (a column) somebody may read, and its values.
 
-    Empty on a public index. Each row is looked at by itself, so that what is found soon costs nothing for all the others.
+    Empty on a public index. Each row is looked at by itself, so that what is found soon costs nothing for all the others. Of
+    whoever may read few projects, only the rows of these are.
     """
     if not configuration.current().is_private:
         return "", []
+    few, people = (
+        (f" AND {column} IN ({_WAYS})", [user_id] * _ASKED_IN_WAYS) if _reads_few(user_id) else ("", [])
+    )
     # by "not 1" PostgreSQL expects that most are readable, by "0" that hardly any is
-    return f" AND ({_IS_HIDDEN} WHERE kept.id = {column}) <> 1", [user_id] * _PEOPLE
+    return f"{few} AND ({_IS_HIDDEN} WHERE kept.id = {column}) <> 1", [*people, *[user_id] * _PEOPLE]
 
 
 def readable_by(user_id: int | None, column: str = "pk") -> Q:
     """Return the same as a condition of Django's."""
     if not configuration.current().is_private:
         return Q()
-    return ~Q(Exact(_IsHidden(F(column), user_id), 1))
+    may_be_read = ~Q(Exact(_IsHidden(F(column), user_id), 1))
+    if not _reads_few(user_id):
+        return may_be_read
+    return Q(**{f"{column}__in": RawSQL(_WAYS, [user_id] * _ASKED_IN_WAYS)}) & may_be_read  # noqa: S611 - no word of it is anybody's
+
+
+def _reads_few(user_id: int | None) -> bool:
+    """Tell whether somebody may read so few projects that it costs less to list these; finding that out is bounded, too."""
+    return sql.find_value(_MORE_THAN_FEW, *[user_id] * _ASKED_IN_WAYS) is None
 
 
 class _IsHidden(Func):
