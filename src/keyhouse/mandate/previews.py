@@ -60,16 +60,25 @@ def notice_remarks(mandate: Mandate, now: datetime) -> list[Remark]:
     """
     if _kept.get() is not None:
         return [one for one in preview(mandate, now).refusals if one.path == NOTICE_PATH]
-    before = ledger()
-    policy = as_it_runs(Policy(mandate, next_version(mandate, before, now)))
-    firm = before.firm(now)  # what is still on its way may be withdrawn
-    look = NoticeLook(firm, lambda one: with_version(firm, one, now), policy, now)
+    look = _notice_look(mandate, now)
     exempt = () if look.is_at_everybody else people.exempt_from(mandate.name)
     if not (look.is_at_everybody or exempt):
         return []
-    foreseen = criticality.foresee(policy.mandate.criteria, now)
+    foreseen = criticality.foresee(mandate.criteria, now)
     who = people.all_facts(foreseen) if look.is_at_everybody else people.facts_of(exempt, foreseen)
     return look.remarks(who, _live_tokens(now), people.count_all())
+
+
+def notice_looks_at_everybody(mandate: Mandate, now: datetime) -> bool:
+    """Tell whether `notice_remarks` has to look at everybody who is here, which takes long on a large index."""
+    return _notice_look(mandate, now).is_at_everybody
+
+
+def _notice_look(mandate: Mandate, now: datetime) -> NoticeLook:
+    before = ledger()
+    policy = as_it_runs(Policy(mandate, next_version(mandate, before, now)))
+    firm = before.firm(now)  # what is still on its way may be withdrawn
+    return NoticeLook(firm, lambda one: with_version(firm, one, now), policy, now)
 
 
 def _worked_out(mandate: Mandate, before: Ledger, now: datetime) -> Plan:

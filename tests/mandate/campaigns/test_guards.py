@@ -210,6 +210,22 @@ def test_l1_nobody_is_refused_sooner_than_the_floor_after_their_notice() -> None
     assert "would be refused from 2026-06-02 00:00 UTC on, less than 30 days after their notice: ada." in told
 
 
+def test_on_a_large_index_only_what_refuses_somebody_too_soon_is_left_to_the_launch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    retire_default()
+    make_operator("ops")
+    make_project("alpha", make_person("ada", has_app=False))
+    monkeypatch.setattr(guards, "SHOWN_AT_ONCE_UP_TO", 0)
+    announced, requires = {"state": "announced", "at": NOW - 200 * DAY}, {"requires": ["notice"]}
+    for days, is_later in ((91, False), (-100, True)):
+        one = mandate("keys", stages=[announced, enforced(NOW + days * DAY)], launch=requires)
+        found = {answer.guard.name: answer for answer in guards.quick_answers(one, NOW)}
+        assert (found["notice"].is_later, found["notice"].is_met) == (is_later, not is_later)
+        assert not any(answer.is_later for name, answer in found.items() if name != "notice")
+        assert bool(guards.missing(one, NOW)) is is_later
+
+
 # ---- simulation, rehearsal
 
 
@@ -335,6 +351,11 @@ def test_on_a_large_index_pages_plan_for_nobody_and_say_so_while_the_launch_does
     assert "Nothing is missing." in visit.get("/operator/mandates/keys/guards/").content.decode()
     assert not planned  # whom it would refuse too soon is found without the rest of the plan
     monkeypatch.setattr(guards, "SHOWN_AT_ONCE_UP_TO", 0)
+    visit.get("/operator/mandates/keys/guards/")
+    assert "Nothing is missing." in visit.text  # it leaves people their time, so that nobody is looked at
+    assert visit.get("/operator/mandates/keys/guards.json").json()["may_launch"] is True
+    looking = dataclasses.replace(guards.GUARDS["notice"], plans=lambda *_: True)
+    monkeypatch.setitem(guards.GUARDS, "notice", looking)
     visit.get("/operator/mandates/keys/guards/")
     assert "The launch looks at it" in visit.text
     assert "Nothing is missing of what was looked at" in visit.text

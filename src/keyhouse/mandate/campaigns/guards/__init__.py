@@ -59,13 +59,13 @@ def answers(mandate: Mandate, now: datetime) -> tuple[Answer, ...]:
 
 
 def quick_answers(mandate: Mandate, now: datetime) -> tuple[Answer, ...]:
-    """Ask the same for a page: on a large index without those who plan for everybody, since nobody waits so long for it."""
+    """Ask the same for a page: on a large index without what looks at everybody, since nobody waits so long for it."""
     if not User.objects.exclude(state=User.State.DELETED)[SHOWN_AT_ONCE_UP_TO:].exists():
         return answers(mandate, now)
     requires = (mandate.launch or _USUAL).requires
     return tuple(
-        Answer(GUARDS[name], name in requires, (), is_later=name in requires)
-        if GUARDS[name].plans
+        Answer(GUARDS[name], is_asked=True, missing=(), is_later=True)
+        if name in requires and GUARDS[name].plans(mandate, now)
         else _answer(GUARDS[name], name in requires, mandate, now)
         for name in NAMES
     )

@@ -33,7 +33,8 @@ class Guard:
     name: str
     sentence: str  # what is so where it is met
     look: Callable[[Mandate, datetime], Iterator[Missing]]
-    plans: bool = False  # it looks at everybody who is here, which takes long on a large index
+    # whether it looks at everybody who is here, which takes long on a large index
+    plans: Callable[[Mandate, datetime], bool] = lambda _, __: False
 
 
 def listed(names: Sequence[str]) -> str:

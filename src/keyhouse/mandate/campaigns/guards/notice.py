@@ -8,7 +8,7 @@ from typing import Final
 
 from keyhouse.mandate.campaigns.guards.guard import Guard, Missing
 from keyhouse.mandate.documents import Mandate
-from keyhouse.mandate.previews import notice_remarks
+from keyhouse.mandate.previews import notice_looks_at_everybody, notice_remarks
 
 
 def _look(mandate: Mandate, now: datetime) -> Iterator[Missing]:
@@ -21,5 +21,8 @@ def _look(mandate: Mandate, now: datetime) -> Iterator[Missing]:
 
 
 NOTICE: Final = Guard(
-    "notice", "Nobody covered now is refused sooner than the floor after their notice.", _look, plans=True
+    "notice",
+    "Nobody covered now is refused sooner than the floor after their notice.",
+    _look,
+    plans=notice_looks_at_everybody,
 )
