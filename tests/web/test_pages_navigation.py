@@ -5,7 +5,9 @@ from django.http import HttpResponse
 from django.shortcuts import render
 from django.test import RequestFactory
 
+from keyhouse.cli import dev_routes
 from keyhouse.core.actor import NOBODY, Actor
+from keyhouse.web.operating import GROUPS, TABS
 
 
 def page_for(actor: Actor, path: str = "/") -> str:
@@ -49,14 +51,31 @@ OPERATOR_PAGES = (
 )
 
 
-def test_operators_find_all_their_pages_from_each_of_them() -> None:
+def test_operators_find_each_page_beside_those_of_its_group_and_the_first_of_every_other_group() -> None:
     operator = Actor(kind="session", name="ada", is_operator=True)
     assert 'href="/operator/"' in page_for(operator)
-    for here in OPERATOR_PAGES:
-        page = page_for(operator, here)
-        assert all(f'href="{address}"' in page for address in OPERATOR_PAGES)
-        assert f'<a href="{here}" aria-current="page">' in page
-        assert '<a href="/operator/" aria-current="true">Operate</a>' in page
+    assert {tab.address for tab in TABS} >= set(OPERATOR_PAGES)
+    for group in GROUPS:
+        for tab in group.tabs:
+            page = page_for(operator, tab.address)
+            assert all(f'href="{one.tabs[0].address}"' in page for one in GROUPS)
+            assert all(f'href="{one.address}"' in page for one in group.tabs)
+            assert page.count(f'<a href="{tab.address}" aria-current="page">') == 1
+            assert ('<ul aria-label="' in page) == (tab.address != "/operator/")
+            assert '<a href="/operator/" aria-current="true">Operate</a>' in page
+
+
+def test_every_page_of_the_console_is_in_one_group() -> None:
+    paths = {line["path"] for line in dev_routes.routes() if line["path"].startswith("/operator/")}
+    paths.discard("/operator/mandates.json")  # for programs
+    assert [path for path in sorted(paths) if sum(tab.holds(path) for tab in TABS) != 1] == []
+
+
+def test_an_office_sees_the_groups_that_it_opens_and_their_pages_alone() -> None:
+    page = page_for(Actor(kind="session", name="ada", is_moderator=True), "/operator/switches/")
+    assert '<ul aria-label="Index">' in page
+    assert 'href="/operator/announcements/"' in page
+    assert not any(f'href="{one}"' in page for one in ("/operator/jobs/", "/operator/mandates/"))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +90,7 @@ def test_a_page_shows_which_of_them_it_belongs_to(path: str, tab: str) -> None:
     page = page_for(Actor(kind="session", name="ada", is_operator=True), path).partition(
         'aria-label="Operators"'
     )[2]
-    assert page.count("aria-current") == 1
+    assert page.count("aria-current") == 2, "the group and the page"
     assert f'<a href="{tab}" aria-current="true">' in page
 
 

@@ -35,7 +35,7 @@ from keyhouse.projects.models import Project
 from keyhouse.safety.models import Switch
 from keyhouse.safety.switches.queries import rows_on
 from keyhouse.web import notices, ways_on
-from keyhouse.web.operating import Tab, tabs_of
+from keyhouse.web.operating import Group, groups_of, tabs_of
 
 _MANY: Final = 20  # applications
 _log = logging.getLogger("keyhouse.web")
@@ -52,7 +52,7 @@ class Site:
     is_private: bool
     version: str
     actor: Actor
-    tabs: tuple[Tab, ...]  # of the console, as far as the actor may open it
+    groups: tuple[Group, ...]  # of pages of the console, as far as the actor may open it
     announcements: list[Announcement]
     stops: dict[
         str, Switch
@@ -107,7 +107,7 @@ def site(request: HttpRequest) -> dict[str, Site]:
             is_private=settings.is_private,
             version=__version__,
             actor=(actor := getattr(request, "actor", NOBODY)),
-            tabs=tabs_of(actor),
+            groups=groups_of(tabs_of(actor), request.path),
             announcements=_announced(now),
             stops=_stops(now),
             warning=_warning_on(request),
