@@ -44,6 +44,7 @@ class Setting:
     meaning: str
     read: Callable[[str], Any]
     is_secret: bool = False
+    is_size: bool = False  # in bytes, so that people are shown it in bigger units, too
 
     @property
     def name(self) -> str:
@@ -336,8 +337,14 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         "each `key_identifier`, `key` in PEM and `is_current`); empty: reports of scanners are not taken",
         _path,
     ),
-    Setting("file_limit", str(100 * 2**20), "largest file in bytes", _number(1, 2**40)),
-    Setting("project_limit", str(10 * 2**30), "largest sum of a project's files in bytes", _number(1, 2**50)),
+    Setting("file_limit", str(100 * 2**20), "largest file in bytes", _number(1, 2**40), is_size=True),
+    Setting(
+        "project_limit",
+        str(10 * 2**30),
+        "largest sum of a project's files in bytes",
+        _number(1, 2**50),
+        is_size=True,
+    ),
     Setting(
         "release_open_days",
         "14",
@@ -418,6 +425,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
         str(64 * 2**20),
         "memory of each worker for ready index pages",
         _number(2**20, 2**40),
+        is_size=True,
     ),
     Setting(
         "fast_lane",

@@ -218,6 +218,7 @@ def test_settings_are_shown_with_their_source_and_no_secret(
     assert all(setting.name in page for setting in SETTINGS)
     assert "very-secret-token" not in page
     assert "hidden-word" not in page
+    assert '105 MB<br><span class="small soft name">104857600</span>' in page, "and as it is written there"
 
 
 def test_works_say_how_they_are_doing(in_office: InOffice, time: Clock) -> None:
@@ -315,6 +316,8 @@ def test_an_announcement_is_made_and_ended_in_the_pages(in_office: InOffice) -> 
     for _ in range(2):
         assert browser.post("/operator/announcements/new/", fields).status_code == 303
     row = Announcement.objects.get()
+    told = browser.get("/operator/announcements/").content.decode()
+    assert '<span class="badge warn">something will not work</span> Down tonight' in told
     for _ in range(2):
         browser.get(f"/operator/announcements/{row.pk}/end/")
         assert browser.post(f"/operator/announcements/{row.pk}/end/").status_code == 303

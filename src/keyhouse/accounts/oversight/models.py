@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from django.conf import settings
@@ -107,6 +108,12 @@ class Announcement(models.Model):
     ends_at = models.DateTimeField()
     made_by = models.CharField(max_length=150)  # a snapshot, for display
     ended_by = models.CharField(max_length=150, default="", blank=True)  # who ended it before its time
+    # what people read of it; as labels of the choices it would be a migration
+    WORDS: ClassVar[Mapping[str, str]] = {
+        Severity.INFO: "good to know",
+        Severity.WARN: "something will not work",
+        Severity.DANGER: "act now",
+    }
 
     class Meta:
         """Asked for by every page."""
@@ -116,3 +123,8 @@ class Announcement(models.Model):
     def __str__(self) -> str:
         """Return the line."""
         return self.text
+
+    @property
+    def word(self) -> str:
+        """How urgent it is, as people read it."""
+        return self.WORDS[self.severity]

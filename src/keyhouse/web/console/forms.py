@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 from django import forms
 
 from keyhouse.accounts.forms import PageForm
-from keyhouse.accounts.models import User
+from keyhouse.accounts.models import Announcement, User
 from keyhouse.accounts.oversight.suspending import LONGEST_REASON
 from keyhouse.core.actor import OFFICES
 from keyhouse.organizations.rules import LONGEST_TEXT
@@ -93,7 +93,7 @@ class AnnouncementForm(PageForm):
     text = forms.CharField(label="What everybody shall know", max_length=300)
     severity = forms.ChoiceField(
         label="How urgent",
-        choices=(("info", "good to know"), ("warn", "something will not work"), ("danger", "act now")),
+        choices=[(name, word) for name, word in Announcement.WORDS.items()],
     )
     begins_at = forms.DateTimeField(
         label="From (UTC)",

@@ -24,6 +24,7 @@ def settings(request: AskedRequest) -> HttpResponse:
         {
             "name": setting.name,
             "value": shown_value(current, setting),
+            "size": getattr(current, setting.field) if setting.is_size else None,
             "source": current.sources.get(setting.field, "default"),
             "meaning": setting.meaning,
         }
