@@ -136,7 +136,7 @@ def test_a_release_is_yanked_in_the_page(server: Server, page: Page, clients: Pa
     token = mint(page, server)
     succeeded(twine(clients, server, token, build_wheel(tmp_path)))
     page.goto(f"{server.url}/manage/project/alpha/release/1.0/")
-    page.get_by_role("link", name="Yank…").click()
+    page.get_by_role("link", name="Yank").click()
     page.get_by_label("Reason").fill("forgot a file")
     page.get_by_role("button", name="Yank").click()
     html = server.get("/simple/alpha/", Accept="text/html")[1].decode()

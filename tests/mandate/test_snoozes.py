@@ -219,7 +219,7 @@ def test_n7_the_page_that_refuses_leads_to_putting_it_off_while_that_may_be_done
     visit = Visit(ada, "password")
     assert code_of(visit.get(where)) == "second-factor-required"
     assert 'href="/account/mandate/snooze/keys/"' in visit.page
-    assert "Put it off by 7 days…" in visit.text
+    assert "Put it off by 7 days" in visit.text
     visit.get("/account/mandate/snooze/keys/")
     assert visit.post("/account/mandate/snooze/keys/").status_code == 303
     set_clock(EARLY + WEEK)

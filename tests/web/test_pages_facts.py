@@ -29,6 +29,11 @@ def test_sizes_are_shown_in_decimal_units(count: int, text: str) -> None:
     assert shown.size(count) == text
 
 
+def test_a_long_host_breaks_behind_dots_and_slashes_and_stays_text() -> None:
+    told = shown.breakable("https://ci.example.org/a<b>")
+    assert told == "https://<wbr>ci.<wbr>example.<wbr>org/<wbr>a&lt;b&gt;"
+
+
 @pytest.mark.parametrize(
     ("age", "text"),
     [

@@ -14,6 +14,7 @@ _BUTTON: Final = re.compile(r"<button([^>]*)>(?:\{%[^%]*%\})?\s*([^<{]*)")
 _TAKING: Final = re.compile(
     r"Revoke|Remove|Delete|Discard|Suspend|Withdraw|Off-board|Freeze|Forget|End (it|all|sessions)|Step down"
 )
+_DOTS: Final = re.compile(r"<(?:a|button)\b[^>]*>[^<]*…")
 _HOUR: Final = re.compile(r"""date:(["'])[^"']*H:i[^"']*\1\s*\}\}(?! UTC)""")
 
 
@@ -28,6 +29,12 @@ def test_a_button_that_takes_something_away_looks_like_it() -> None:
     taking = [one for one in buttons if _TAKING.match(one[2])]
     assert len(taking) > 20
     assert [one for one in taking if "danger" not in one[1]] == []
+
+
+def test_no_label_ends_in_dots() -> None:
+    """A link leads to a page and a button acts; dots on some of the links would say that the others act at once."""
+    assert [(name, match.group()) for name, match in _found(_DOTS)] == []
+    assert _DOTS.search('<a class="button" href="/">Delete…</a>')
 
 
 def test_no_hour_stands_without_its_zone() -> None:

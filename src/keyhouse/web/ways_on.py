@@ -81,7 +81,7 @@ def find_snooze(request: HttpRequest, refusal: Refusal) -> WayOn | None:
     if offer is None:
         return None
     days = "a day" if offer.days == 1 else f"{offer.days} days"
-    return WayOn(f"/account/mandate/snooze/{name}/", f"Put it off by {days}…")
+    return WayOn(f"/account/mandate/snooze/{name}/", f"Put it off by {days}")
 
 
 def with_way_back(path: str, request: HttpRequest) -> str:

@@ -70,7 +70,7 @@ def test_an_owner_sees_what_it_would_take_then_trusts_it_and_gets_lines_to_copy(
     assert "Nothing yet." in body(browser.get(address[1]))
     told = browser.post(f"{SETTINGS}preview/", **TERMS)
     assert told.status_code == 200
-    for part in ("acme/lantern/.github/workflows/release.yml@…", "pull_request_target", "any, or none"):
+    for part in ("acme/lantern/.github/workflows/release.yml@", "pull_request_target", "any, or none"):
         assert part in body(told)
     assert not Publisher.objects.exists()
     made = browser.post(f"{SETTINGS}add/", **TERMS)
@@ -170,7 +170,7 @@ def test_maintainers_see_and_change_nothing_and_strangers_see_nothing(ada: User,
     maintainer, stranger = Browser(give("mo", "maintainer")), Browser(make_user("sam"))
     page = body(maintainer.get(SETTINGS))
     assert "acme/lantern" in page
-    assert "Remove…" not in page
+    assert ">Remove<" not in page
     assert 'id="add"' not in page
     for address in ("add/", f"{one.pk}/remove/", f"{one.pk}/confirm/", "only/", "tokens-too/"):
         assert maintainer.post(SETTINGS + address, **TERMS).status_code == 403
@@ -202,7 +202,7 @@ def test_what_was_typed_survives_the_proof_that_is_asked_for(ada: User, alpha: P
     way_back = f"{SETTINGS}add/?issuer={GITHUB}&owner=acme&repository=lantern&workflow=release.yml"
     page = body(Browser(ada).get(way_back))
     assert 'value="release.yml"' in page
-    assert "acme/lantern/.github/workflows/release.yml@…" in page
+    assert "acme/lantern/.github/workflows/release.yml@" in page
     assert not Publisher.objects.exists()
 
 

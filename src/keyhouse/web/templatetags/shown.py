@@ -18,6 +18,7 @@ register = template.Library()
 
 _UNITS: Final = ("bytes", "kB", "MB", "GB", "TB")
 _STEP: Final = 1000
+_JOINT: Final = re.compile(r"(?<=[./])(?=[^./])")
 _BACKTICKED: Final = re.compile("`([^`]+)`")
 _INSTANT: Final = re.compile(
     r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z"
@@ -89,6 +90,12 @@ def grouped(value: int) -> str:
 def visibly(value: str, longest: int = 100) -> str:
     """Show text out of a file: what can't be seen is written out, the middle left out where it is too long."""
     return shortened(str(value), longest)
+
+
+@register.filter
+def breakable(value: str) -> SafeString:
+    """Let a host or address break behind its dots and slashes before it breaks anywhere else."""
+    return mark_safe(_JOINT.sub("<wbr>", escape(value)))  # noqa: S308 - escaped just here
 
 
 @register.filter
