@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).parents[1]
 MARK: Final = "keyhouse-demo.json"  # what a folder holds that was made here, and nothing else may be touched
 REFUSED: Final = 1
 LATER: Final = ("demo.later", "demo.adoption")  # what goes on once the document is seeded
+LAST: Final = "demo.chronicle"  # where no server seals the audit log meanwhile
 SETTINGS: Final = {
     "KEYHOUSE_ORGANIZATIONS": "application",  # so that operators have something to decide
     "KEYHOUSE_MAIL_DOMAINS_TRUSTED": "harbour.example",  # which no name server knows
@@ -130,7 +131,7 @@ def fill(folder: Path) -> None:
             text=True,
             check=True,
         )
-    for later in LATER:
+    for later in (*LATER, LAST):
         subprocess.run([sys.executable, "-m", later], env=_surroundings(folder), cwd=ROOT, check=True)
     kept = [_kept(one) for one in json.loads(done.stdout)["users"] if one["password"]]
     (folder / MARK).write_text(json.dumps({"people": kept}))

@@ -7,19 +7,24 @@ import json
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from demo import __main__ as demo
-from demo import folders
+from demo import chronicle, folders
+from demo.ago import standing
 from demo.document import write_document
 from demo.people import CAST
 from demo.shelf import SHELF
 from tests.looks import pictures
 
+from keyhouse.audit import sealing
+from keyhouse.audit.models import Record
+from keyhouse.audit.services import record
 from keyhouse.cli.dev_document import read_document
 from keyhouse.core import data_folder
+from keyhouse.core.actor import host
 
 pytestmark = pytest.mark.by_turns
 
@@ -191,3 +196,20 @@ def test_what_happens_in_it_is_what_its_services_allow(tmp_path: Path) -> None:
         subprocess.run(
             [sys.executable, "-m", "keyhouse", *words], env=demo._surroundings(tmp_path / "made"), check=True
         )
+
+
+@pytest.mark.django_db
+def test_the_audit_log_is_put_in_the_order_of_time_before_it_is_sealed() -> None:
+    for days in (1, 3, 2):
+        with standing(NOW - timedelta(days=days)):
+            record("switch.set", by=host(), details={"days": days})
+    chronicle.put_in_order()
+    rows = Record.objects.order_by("pk").select_related("personal")
+    assert [(row.details["days"], row.personal.record_id == row.pk) for row in rows] == [
+        (3, True),
+        (2, True),
+        (1, True),
+    ]
+    assert sealing.seal(NOW) == len(rows)
+    with pytest.raises(RuntimeError, match="sealed already"):
+        chronicle.put_in_order()
