@@ -104,6 +104,15 @@ def test_whose_invitation_is_over_is_invited_anew_once() -> None:
     assert OrganizationInvitation.objects.latest("expires_at").expires_at <= clock.now() + life_of_offers()
 
 
+def test_a_hand_over_that_was_let_lapse_is_not_offered_anew_by_a_sweep() -> None:
+    invite("zoe@example.org")
+    OrganizationInvitation.objects.update(hands_over=True)
+    let_expire()
+    before = stored()
+    assert people.printed("remind", "acme", "--again") == "0 people were mailed.\n"
+    assert stored() == before
+
+
 def test_who_has_the_role_or_answered_and_another_organization_get_nothing() -> None:
     services.create_organization("Other", owners=[make_person("bob")], by=host())
     people.told("invite", "other", "zoe@example.org")

@@ -96,7 +96,7 @@ def remind(name: str, *, again: bool, dry_run: bool, as_json: bool) -> None:
 
     With --again it is those whose invitation waits no more, since they didn't come in time: it lives anew for
     KEYHOUSE_PROJECT_INVITATION_DAYS. It isn't over then, so that the same command goes on where it was stopped and mails nobody
-    twice. Whoever has the role by now is passed over. Invitations are forgotten 30 days after their end; `invite` makes new ones.
+    twice. Whoever has the role by now is passed over, and so is a hand-over that is over. Invitations are forgotten 30 days after their end; `invite` makes new ones.
 
     \b
     Examples:

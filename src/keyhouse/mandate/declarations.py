@@ -129,7 +129,7 @@ class Declared(NamedTuple):
 
 
 def holding(rows: Iterable[Declared], now: datetime) -> tuple[Declared, ...]:
-    """Return the versions that hold at `now`, the oldest first; of several in force each asks for more than the one before.
+    """Return the versions that hold at `now`, the oldest first; of several in force each asks for all that the one before does.
 
     None goes as the next comes into force: whom that gives days of grace, this one goes on to refuse.
     """
@@ -144,13 +144,14 @@ def holding(rows: Iterable[Declared], now: datetime) -> tuple[Declared, ...]:
             continue
         if one.is_loosening:  # what asks for no more than it does stays beside it until its day
             one = _known_by_notices_of_former(one, ordered)  # noqa: PLW2901 - the same, as people know it
-            found = [each for each in found if _is_more(demand, each)]
+            kept = (each for each in found if demand.is_at_least(Demand.needed(each.demand)))
+            found = [each for each in kept if _as_told(each) != _as_told(one)]
         found.append(one)
     return tuple(found)
 
 
-def _is_more(demand: Demand, than: Declared) -> bool:
-    return demand.text != than.demand and demand.is_at_least(Demand.needed(than.demand))
+def _as_told(one: Declared) -> tuple[object, ...]:
+    return one.demand, one.announced_at, one.from_at, one.key
 
 
 def without_superseded(held: Sequence[Declared], now: datetime) -> tuple[Declared, ...]:
@@ -178,7 +179,7 @@ class Change(NamedTuple):
 def change_to(
     demand: Demand | None, from_at: datetime, present: Sequence[Declared], now: datetime
 ) -> Change | None:
-    """Return what declaring this beside what holds would be, or None: it would tighten and loosen at once.
+    """Return what declaring this beside what is asked would be, or None: it would tighten and loosen at once.
 
     A tightening holds from its own day on. A loosening keeps the days of the first version that asked for at least as much.
     """

@@ -20,7 +20,7 @@ def remind(name: str, *, by: Actor, is_over: bool = False, is_dry: bool = False)
 
     One transaction for each, so that it goes on where it was stopped; `is_dry` takes each back. What waits keeps its
     deadline, and what is over gets a new one. Nobody is mailed twice by what is over, since it waits then. Whoever has the
-    role by now, or a higher one, is passed over, as is a user name that nobody has. Raises OrganizationLeft,
+    role by now, or a higher one, is passed over, as are a user name that nobody has, and a hand-over that is over. Raises OrganizationLeft,
     OrganizationMissing, RoleRequired and what the gate raises.
     """
     require_role(name, RESEND, by)
@@ -39,11 +39,15 @@ def remind(name: str, *, by: Actor, is_over: bool = False, is_dry: bool = False)
 
 
 def _offers(organization_id: int, *, is_over: bool) -> QuerySet[OrganizationInvitation]:
-    """Return the invitations that can be sent; one to a user name that nobody has reaches nobody, whoever takes it."""
+    """Return the invitations that can be sent; one to a user name that nobody has reaches nobody, whoever takes it.
+
+    What was handed over and is over isn't among them: whoever accepts it puts somebody out, who let it lapse.
+    """
     reach = OrganizationInvitation.objects.filter(Q(user__isnull=False) | ~Q(address=""))
     found = reach.filter(organization=organization_id, ended_at=None)
     now = clock.now()
-    return found.filter(expires_at__lte=now) if is_over else found.filter(expires_at__gt=now)
+    over = found.filter(expires_at__lte=now, hands_over=False)
+    return over if is_over else found.filter(expires_at__gt=now)
 
 
 def _send(name: str, key: int, by: Actor, *, is_over: bool) -> str | None:

@@ -12,8 +12,18 @@ from tests.mandate import strategies as made
 
 from keyhouse.core.actions import CATALOGUE
 from keyhouse.mandate.asked import asked_within
-from keyhouse.mandate.declarations import ACTS, LEVELS, Declared, Demand, Place, change_to, holding, policy_of
-from keyhouse.mandate.facts import Asking, Authority, Facts, Object, Person, read_facts
+from keyhouse.mandate.declarations import (
+    ACTS,
+    LEVELS,
+    Declared,
+    Demand,
+    Place,
+    change_to,
+    holding,
+    policy_of,
+    without_superseded,
+)
+from keyhouse.mandate.facts import Asking, Authority, Facts, Notice, Object, Person, read_facts
 from keyhouse.mandate.rules import Policy, decide
 
 ORDER = {"allow": 0, "warn": 1, "deny": 2}
@@ -106,6 +116,51 @@ def test_a_tightening_gives_a_token_no_days_that_was_refused_before() -> None:
         assert (found.verdict, found.version, found.since) == ("deny", 1, first.from_at + 14 * day), at
     assert [one.version for one in place.asking(on_day - day)] == [1, 2]
     assert [one.version for one in place.asking(on_day)] == [2]
+
+
+def test_a_loosening_back_to_a_former_demand_gives_nobody_new_days() -> None:
+    """Neither to whoever was told of the version between alone, nor to a token that the first one refused."""
+    begun, day = datetime(2024, 6, 14, tzinfo=UTC), timedelta(days=1)
+    first = Declared(1, "phishing-resistant", False, begun, begun + 14 * day, begun, key=1)
+    again = begun + 15 * day
+    second = Declared(2, "device-bound", False, again, again + 14 * day, again, key=2)
+    moved, now = again + 20 * day, again + 35 * day
+    asked = without_superseded(holding([first, second], now), now)
+    change = change_to(Demand("phishing-resistant"), now, asked, now)
+    assert change is not None
+    loose = Declared(3, "phishing-resistant", True, change.announced_at, change.from_at, now, key=3)
+    late = Facts(
+        Person("u1", begun - 400 * day, verified_email=True, factors=("authenticator-app",)),
+        Asking("session", frozenset({"password", "totp"}), at=now),
+        "release.publish",
+        (Authority("project", "alpha", "owner", begun - 400 * day),),
+        Object("project", "alpha", organization="acme", organization_since=moved),
+        (Notice(second.told_as, "mail", moved),),
+    )
+    token = replace(
+        late,
+        asking=Asking("token", frozenset({"password"}), at=begun - 300 * day),
+        object=replace(late.object or Object("project"), organization_since=None),
+        notices=(),
+    )
+    for facts in (late, token):
+        for rows in ([first, second], [first, second, loose]):
+            assert decide(facts, Place("acme", None, tuple(rows)).policies(now), now).verdict == "deny", rows
+
+
+def test_versions_that_are_known_by_the_same_notice_and_days_hold_once() -> None:
+    """However often owners ask for more and take it back before its day, the gate weighs no more than before."""
+    begun, day = datetime(2024, 6, 14, tzinfo=UTC), timedelta(days=1)
+    rows = [Declared(1, "any-factor", False, begun, begun + 14 * day, begun, key=1)]
+    for number in range(2, 12, 2):
+        now = begun + (20 + number) * day
+        rows.append(Declared(number, "device-bound", False, now, now + 14 * day, now, key=number))
+        change = change_to(Demand("any-factor"), now, without_superseded(holding(rows, now), now), now)
+        assert change is not None
+        rows.append(
+            Declared(number + 1, "any-factor", True, change.announced_at, change.from_at, now, key=number + 1)
+        )
+        assert [(one.demand, one.key) for one in holding(rows, now)] == [("any-factor", 1)]
 
 
 def test_a_page_tells_what_the_version_before_refuses_while_the_newest_gives_days() -> None:

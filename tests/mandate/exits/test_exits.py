@@ -200,6 +200,37 @@ def test_s6_who_keeps_a_right_otherwise_is_told_so(ada: User) -> None:
     assert "Who stays as owner: ada." in visit.text
 
 
+@pytest.mark.parametrize("is_able", [True, False])
+def test_s6_pages_offer_what_is_done_where_an_organization_owns_it_too(ada: User, *, is_able: bool) -> None:
+    """An organization owns its projects by whoever owns it and isn't suspended, be it the same person."""
+    bob = make_user("bob")
+    acme = organizations.create_organization("acme", by=host(), owners=[ada if is_able else bob])
+    populating.add_members(acme, {make_user("mo"): "member"}, by=host())
+    keel = populating.add_team(acme, "keel", [User.objects.get(username="mo")], by=host())
+    beta = create_project_in("acme", "beta", by=host())
+    TeamRole.objects.create(project=beta, team=keel, kind="owner", since_at=ANNOUNCED)
+    Role.objects.create(project=beta, user=ada, kind="owner", since_at=ANNOUNCED)
+    if not is_able:
+        User.objects.filter(pk=bob.pk).update(state="suspended")
+    visit = Visit(ada, "password")
+    page = visit.get(PAGE).content.decode()
+    assert f'href="{PAGE}project/beta/{"step-down" if is_able else "lay-down"}/"' in page
+    for path in (f"{PAGE}project/beta/step-down/", "/manage/project/beta/people/leave/"):
+        visit.get(path)
+        assert (">Step down</button>" in visit.page) == is_able
+    visit.get(f"{PAGE}project/beta/lay-down/")
+    assert (">Archive it and step down</button>" in visit.page) != is_able
+    refused, done = (
+        f"{PAGE}project/beta/{act}/" for act in ("lay-down", "step-down")[:: 1 if is_able else -1]
+    )
+    assert visit.post(refused).status_code == 400
+    assert visit.post(done).status_code == 303
+    if is_able:
+        visit.get(f"{PAGE}project/beta/lay-down/")
+        assert "You own it by an organization or a team, and not by a role of your own" in visit.text
+        assert "<button" not in visit.page.partition("<h1>")[2].partition("</main>")[0]
+
+
 # ---- laying down
 
 

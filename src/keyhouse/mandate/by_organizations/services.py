@@ -43,6 +43,7 @@ from keyhouse.mandate.declarations import (
     change_to,
     holding,
     policy_of,
+    without_superseded,
 )
 from keyhouse.mandate.facts import Asking
 from keyhouse.mandate.models import Change as ChangeRow
@@ -154,10 +155,10 @@ def _loosen(organization: Organization, demand: str, change: Change, by: Actor, 
 
 
 def _nothing_waiting(organization: Organization, now: datetime) -> Sequence[Declared]:
-    """Return what holds; raises DeclarationWaits."""
+    """Return what is asked; raises DeclarationWaits."""
     if queries.find_waiting(organization, now) is not None:
         raise DeclarationWaits
-    return holding(queries.declared_by(organization), now)
+    return without_superseded(holding(queries.declared_by(organization), now), now)
 
 
 def _waiting(organization: Organization, now: datetime) -> Declaration:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +11,7 @@ from keyhouse.mandate.exits.models import LayingDown
 from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.models import Membership
 from keyhouse.projects import rights
+from keyhouse.projects.collaborators.queries import owned_without
 from keyhouse.projects.models import Project
 from keyhouse.projects.rules import ARCHIVED, OWNER
 
@@ -61,7 +61,7 @@ def ways_of(user_id: int) -> Ways:
     laid = {row.key: row.due_at for row in LayingDown.objects.filter(user_id=user_id)}
     best = _best_rights(user_id)
     found = list(Project.objects.filter(pk__in=best).order_by("normalized_name")[:MOST_SHOWN])
-    shared = _owned_by_others({one.pk for one in found}, user_id)
+    shared = owned_without(user_id, found)
     projects = tuple(_project(one, best[one.pk], one.pk in shared, laid) for one in found)
     members = tuple(_organization(one, laid) for one in organizations.memberships_of(user_id))
     return Ways(projects, members, len(best) - len(found))
@@ -74,15 +74,6 @@ def _best_rights(user_id: int) -> dict[int, rights.Right]:
         if one.project_id not in found or one.via == rights.OWN:
             found[one.project_id] = one
     return found
-
-
-def _owned_by_others(project_ids: set[int], user_id: int) -> set[int]:
-    owners: dict[int, set[int]] = defaultdict(set)
-    for one in rights.rights_in_several(project_ids):
-        if one.kind == OWNER and one.user_id != user_id:
-            owners[one.user_id].add(one.project_id)
-    able = User.objects.filter(pk__in=owners).exclude(state__in=_CLOSED).values_list("pk", flat=True)
-    return {project for user in able for project in owners[user]}
 
 
 def _project(found: Project, right: rights.Right, is_shared: bool, laid: dict[str, datetime]) -> Way:  # noqa: FBT001 - a fact of the row

@@ -18,7 +18,6 @@ from keyhouse.audit.services import record
 from keyhouse.core import actions, clock, configuration, faults, standing
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor, job
-from keyhouse.organizations.models import Membership
 from keyhouse.projects import queries as projects
 from keyhouse.projects.changing import thing_of
 from keyhouse.projects.collaborators import ending_letters as letters
@@ -182,15 +181,7 @@ def require_other_owner(project: Project, role: Role) -> None:
 
 def has_other_owner(project: Project, role: Role) -> bool:
     """Tell whether somebody else owns the project who could act; also where the role is none of an owner."""
-    if project.organization_id is not None and _has_owner(project.organization_id):
-        return True  # an organization always has one, who owns its projects
-    others = Role.objects.filter(project=project, kind=OWNER).exclude(user_id=role.user_id)
-    return role.kind != OWNER or others.exclude(user__state=User.State.SUSPENDED).exists()
-
-
-def _has_owner(organization_id: int) -> bool:
-    owners = Membership.objects.filter(organization_id=organization_id, kind=OWNER)
-    return owners.exclude(user__state=User.State.SUSPENDED).exists()
+    return role.kind != OWNER or bool(queries.owned_without(role.user_id, [project]))
 
 
 def end_role(  # noqa: PLR0913, PLR0917 - what is remembered of it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -9,26 +10,27 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from keyhouse.accounts.models import Email, User
+from keyhouse.organizations.models import Membership
 from keyhouse.projects import rights
 from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
 from keyhouse.projects.models import Project, Role
 from keyhouse.projects.rights import Right
 from keyhouse.projects.rules import OWNER
 
-_CLOSED: Final = (User.State.SUSPENDED, User.State.DELETED)
+_SUSPENDED: Final = User.State.SUSPENDED
+_CLOSED: Final = (_SUSPENDED, User.State.DELETED)
 
 
 class Leaving(NamedTuple):
-    """What somebody gives up who steps down in a project, what they keep there, and who else owns it and could act."""
+    """What somebody gives up who steps down in a project, what they keep there, and who else owns it and could act.
+
+    `is_alone`: nobody would own it then who could act, so that it is laid down instead of stepped down from.
+    """
 
     own: Role | None
     kept: Right | None
     others: list[str]
-
-    @property
-    def is_alone(self) -> bool:
-        """Whether nobody else owns it who could act, so that it is laid down instead of stepped down from."""
-        return self.own is not None and self.own.kind == OWNER and not self.others
+    is_alone: bool
 
 
 def waiting_invitations(now: datetime) -> QuerySet[ProjectInvitation]:
@@ -74,15 +76,31 @@ def leaving_of(project: Project, user_id: int) -> Leaving:
     held = rights.rights_in(project.pk)
     owners = {one.user_id for one in held if one.kind == OWNER and one.user_id != user_id}
     able = User.objects.filter(pk__in=owners).exclude(state__in=_CLOSED).order_by("username")
+    own = project.roles.filter(user_id=user_id).first()
     return Leaving(
-        project.roles.filter(user_id=user_id).first(),
+        own,
         max(
             (one for one in held if one.user_id == user_id and one.via != rights.OWN),
             key=lambda one: one.kind,
             default=None,
         ),
         list(able.values_list("username", flat=True)),
+        own is not None and own.kind == OWNER and not owned_without(user_id, [project]),
     )
+
+
+def owned_without(user_id: int, projects: Iterable[Project]) -> set[int]:
+    """Return the numbers of those of these projects that have an owner who could act, also without somebody's own role there.
+
+    An organization always has one, who owns its projects; that may be the same person.
+    """
+    found = list(projects)
+    places = {one.organization_id for one in found if one.organization_id is not None}
+    owners = Membership.objects.filter(organization__in=places, kind=OWNER).exclude(user__state=_SUSPENDED)
+    able = set(owners.values_list("organization_id", flat=True))
+    others = Role.objects.filter(project__in=found, kind=OWNER).exclude(user_id=user_id)
+    shared = set(others.exclude(user__state=_SUSPENDED).values_list("project_id", flat=True))
+    return {one.pk for one in found if one.organization_id in able or one.pk in shared}
 
 
 def find_role(project: Project, username: str) -> Role | None:

@@ -12,8 +12,4 @@ class Migration(migrations.Migration):
             model_name='project',
             index=models.Index(fields=['reads', 'organization'], name='projects_by_reading'),
         ),
-        migrations.RemoveIndex(
-            model_name='project',
-            name='projects_by_readers',
-        ),
     ]
