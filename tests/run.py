@@ -7,7 +7,7 @@
     ./run test tests/index -k negotiate    anything else goes to pytest
 
 By turns: of the tests that use a database, a sixth is tried on PostgreSQL, of those that are about the database itself a
-third, and the others on SQLite; and of what takes seconds each, a half. Where there is no PostgreSQL, or tests are named,
+third, and the others on SQLite; and of what takes seconds each, a third. Where there is no PostgreSQL, or tests are named,
 all are tried, on what there is.
 What tests write into their folders stays in memory where there is enough of it, unless TMPDIR names another place.
 PostgreSQL is looked for at KEYHOUSE_TEST_POSTGRES (default postgresql://postgres@127.0.0.1:5432/postgres).
@@ -141,7 +141,7 @@ def main(arguments: list[str]) -> int:
         os.environ["TESTS_TURN"] = f"{int(turn) - 1}/{TURNS}"
         print(
             f"By turns: part {turn} of {TURNS} of what uses a database is tried on PostgreSQL, the others on SQLite, and"
-            " a half of what takes seconds each; --turn names another, --all takes all."
+            " a third of what takes seconds each; --turn names another, --all takes all."
         )
     missing: set[str] = set()
     with surroundings():

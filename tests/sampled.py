@@ -1,8 +1,8 @@
 """What is tried over and over: a few times in an ordinary run, and as often as is named with `--all`.
 
 An ordinary run of everything tries what uses a database on one of them: a sixth on PostgreSQL, and of what is about the
-database itself a third, the others on SQLite. And of what takes seconds each (marked `by_turns`), it tries a half. Which,
-the commit says (`tests/run.py`), so that each has its turn soon.
+database itself a third, the others on SQLite. And of what takes seconds each (marked `by_turns`), it tries a third, or a
+half where the database matters. Which, the commit says (`tests/run.py`), so that each has its turn soon.
 """
 
 from __future__ import annotations
@@ -45,13 +45,20 @@ def mark_the_spared(tests: Iterable[pytest.Item], *, is_postgresql: bool) -> Non
         is_for_the_other = shared and is_for_postgresql(test.nodeid) != is_postgresql
         # on PostgreSQL each has its turns anyway
         is_heavy = test.get_closest_marker("by_turns") and not is_postgresql
-        if is_for_the_other or (is_heavy and not has_its_turn(test.nodeid, 2)):
+        if is_for_the_other or (
+            is_heavy and not has_its_turn(test.nodeid, 2 if is_apart(test.nodeid) else 3)
+        ):
             test.add_marker("slow")
+
+
+def is_apart(name: str) -> bool:
+    """Whether it matters to a test on which database it is tried."""
+    return any(word in name for word in APART)
 
 
 def is_for_postgresql(name: str) -> bool:
     """Whether a test has its turn there."""
-    return has_its_turn(name, 3 if any(word in name for word in APART) else int(TURN.partition("/")[2]))
+    return has_its_turn(name, 3 if is_apart(name) else int(TURN.partition("/")[2]))
 
 
 def has_its_turn(name: str, among: int) -> bool:

@@ -53,7 +53,7 @@ from keyhouse.core.errors import Refusal
 from keyhouse.mail.delivery import deliver_due
 from keyhouse.mail.models import WAITING, Bounce, Mail
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_turns]
 
 HOME = "/account/"
 PAGE = "/account/new-browser/"

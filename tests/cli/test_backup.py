@@ -16,7 +16,7 @@ from keyhouse.accounts.sessions import digest_of
 from keyhouse.cli.copies import copy_blob, without_password
 from keyhouse.storage.local import LocalBlobs
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 
 
 def fill(index: Place, *versions: str, name: str = "alpha") -> None:

@@ -64,7 +64,7 @@ TABLES = (
     Exemption,
 )
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_turns]
 
 
 @pytest.fixture(autouse=True)

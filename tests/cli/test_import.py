@@ -17,7 +17,7 @@ from tests.cli.places import Place
 from tests.cli.started import environment
 from tests.distfiles.builders import build_sdist, build_wheel
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 
 MANY = 240  # files: several times what is written at once
 

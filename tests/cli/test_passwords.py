@@ -20,6 +20,8 @@ from tests.cli.started import serving as served
 
 from keyhouse.accounts.passwords.compromised_file import FILE_NAME, HEADER_BYTES
 
+pytestmark = pytest.mark.by_turns
+
 WORD = "velvet-anchor-93-tundra"
 SECONDS = 60
 

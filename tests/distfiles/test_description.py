@@ -15,6 +15,8 @@ from keyhouse.distfiles.description import (
 )
 from keyhouse.distfiles.rendering import render_apart
 
+pytestmark = pytest.mark.by_turns
+
 MARKDOWN = LONGEST_HERE["markdown"]
 
 

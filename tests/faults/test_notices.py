@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from tests.cli.places import Place, place
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 
 PEOPLE = 1000
 _TUESDAY = 1

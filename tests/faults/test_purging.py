@@ -10,7 +10,7 @@ import pytest
 from tests.cdn import Cdn
 from tests.faults.conftest import Index
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 ACTS = {
     "quarantine": ("quarantine", "alpha", "--reason", "steals keys"),
     "lifting": ("quarantine", "lift", "alpha"),

@@ -14,7 +14,7 @@ from tests.cli.places import ADA, Place, place
 from tests.distfiles.builders import build_wheel
 from tests.faults.conftest import Index
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 WITHIN_SECONDS = (
     1.0  # what is kept in memory of who reads what counts for a tenth of a second; the rest is a busy machine
 )

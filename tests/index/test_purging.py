@@ -27,6 +27,8 @@ from keyhouse.index.purging import Purger
 from keyhouse.projects.models import PurgeMark
 from keyhouse.projects.pages import remove_pages
 
+pytestmark = pytest.mark.by_turns
+
 Open = Callable[..., Purger]
 
 

@@ -14,7 +14,7 @@ from tests.cli.places import Place, place
 from tests.cli.started import environment, serving
 from tests.mail.smtp_server import SmtpServer, running
 
-pytestmark = pytest.mark.database
+pytestmark = [pytest.mark.database, pytest.mark.by_turns]
 
 QUEUE = """
 import sys

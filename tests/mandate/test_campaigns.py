@@ -49,7 +49,7 @@ from keyhouse.mandate.models import MandateVersion, Pause
 from keyhouse.mandate.pauses import LONGEST
 from keyhouse.mandate.rules import decide
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired"), pytest.mark.by_turns]
 ENFORCED = NOW + 90 * DAY
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from tests import ready
 from tests.cli.started import keyhouse, serving
 
 from keyhouse.core import clock, configuration
@@ -93,6 +94,7 @@ def test_a_server_keeps_what_the_gate_answered_until_its_last_moment(tmp_path: P
         "sessions": [{"user": "ada", "proved": ["password"]}],
     }
     (tmp_path / "seed.json").write_text(json.dumps(document))
+    ready.lay(data, {})
     seeded = keyhouse("dev", "seed", tmp_path / "seed.json", KEYHOUSE_DATA=str(data))
     assert seeded.returncode == 0, seeded.stderr
     cookie = json.loads(seeded.stdout)["sessions"][0]["cookie"]
@@ -106,8 +108,7 @@ def test_a_server_keeps_what_the_gate_answered_until_its_last_moment(tmp_path: P
 
 def test_dev_settle_does_it_until_nothing_is_left(tmp_path: Path) -> None:
     data = tmp_path / "index"
-    (tmp_path / "seed.json").write_text("{}")
-    assert keyhouse("dev", "seed", tmp_path / "seed.json", KEYHOUSE_DATA=str(data)).returncode == 0
+    ready.lay(data, {})
     first, second = (json.loads(keyhouse("dev", "settle", KEYHOUSE_DATA=str(data)).stdout) for _ in range(2))
     assert first["protection"] == 1
     assert set(second.values()) == {0}

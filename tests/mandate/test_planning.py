@@ -21,6 +21,8 @@ from keyhouse.mandate.populations import PROVEN, group_people
 from keyhouse.mandate.queries import Ledger
 from keyhouse.mandate.rules import Policy, decide
 
+pytestmark = pytest.mark.by_turns
+
 TICK = timedelta(microseconds=1)
 NOBODY = Ledger(0, ((LONG_AGO, Policy(read_mandate(defaults.DOCUMENT | {
     "stages": [{"state": "retired", "at": LONG_AGO}]}), 2, is_floor_exempt=True)),))  # fmt: skip

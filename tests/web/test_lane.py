@@ -26,6 +26,8 @@ from keyhouse.web import metrics
 from keyhouse.web.asgi import Application
 from keyhouse.web.asgi_types import Receive, Scope, Send, answer
 
+pytestmark = pytest.mark.by_turns
+
 Open = Callable[..., Served]
 PATH = "/simple/alpha/"
 

@@ -17,7 +17,7 @@ from keyhouse.accounts.models import Authenticator, Email, Hold, RecoveryCase, R
 from keyhouse.core import clock, standing
 from keyhouse.projects.models import Role
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("wired"), pytest.mark.by_turns]
 
 CONSOLE: Final = "/operator/recovery/"
 VOUCHING: Final = "/account/vouch/"

@@ -45,7 +45,7 @@ LIST = "/account/emails/"
 NEW = "ada@new.example.org"
 OLD = "ada@example.org"
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_turns]
 
 
 def page_of(email: Email, act: str = "") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 from tests import forked
 from tests.distfiles.builders import build_wheel
+
+pytestmark = pytest.mark.by_turns
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,15 +40,23 @@ class Process:
         return found
 
 
+@pytest.fixture(scope="module")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder to copy: to migrate it takes longer than all that is tried with it."""
+    data = tmp_path_factory.mktemp("migrated") / "data"
+    data.mkdir()
+    assert Process(data).look()["rows"] == 0
+    return data
+
+
 @pytest.mark.parametrize(
     ("fault", "blobs"),
     [("upload.received", 0), ("upload.blob-stored", 2), ("upload.rows-written", 2)],
 )
 def test_killed_before_the_commit_nothing_is_visible_and_a_retry_works(
-    tmp_path: Path, fault: str, blobs: int
+    tmp_path: Path, migrated: Path, fault: str, blobs: int
 ) -> None:
-    process = Process(tmp_path / "data")
-    (tmp_path / "data").mkdir()
+    process = Process(shutil.copytree(migrated, tmp_path / "data"))
     path = build_wheel(tmp_path)
     assert process.run(str(path), fault).returncode == -signal.SIGKILL
     found = process.look()
@@ -56,9 +67,10 @@ def test_killed_before_the_commit_nothing_is_visible_and_a_retry_works(
     assert (after["files"], after["whole"], after["blobs"]) == ([path.name], [True], 2)
 
 
-def test_killed_after_the_commit_it_is_published_and_a_retry_changes_nothing(tmp_path: Path) -> None:
-    process = Process(tmp_path / "data")
-    (tmp_path / "data").mkdir()
+def test_killed_after_the_commit_it_is_published_and_a_retry_changes_nothing(
+    tmp_path: Path, migrated: Path
+) -> None:
+    process = Process(shutil.copytree(migrated, tmp_path / "data"))
     path = build_wheel(tmp_path)
     assert process.run(str(path), "upload.committed").returncode == -signal.SIGKILL
     before = process.look()
