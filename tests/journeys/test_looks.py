@@ -1,7 +1,7 @@
 """Every page: what axe-core finds, how much is loaded and from where, and whether it fits a phone, a tablet and a desk.
 
 Each route is looked at once in both schemes, as the first who is named; what others see at it is `slow`. An ordinary run
-of everything asks axe-core, which takes half of the time, about every second of them (`tests/sampled.py`).
+of everything asks axe-core, which takes half of the time, about every third of them (`tests/sampled.py`).
 The walk by the Tab key, paper, and who wants nothing to move: a page of each kind, and all of them where it may take long.
 """
 
@@ -151,7 +151,7 @@ def look_at(
         yield f"is {wide} px wide"
     for width in WIDER:
         yield from media.beyond(page, width)
-    if sampled.has_its_turn(route, 2):
+    if sampled.has_its_turn(route, 3):
         page.evaluate(AXE)
         yield from findings(page, EVERYTHING)
         page.emulate_media(color_scheme="dark", reduced_motion="reduce")
