@@ -20,6 +20,7 @@ from django.test import TransactionTestCase
 from django.test.client import ClientHandler
 from hypothesis import HealthCheck, settings
 
+from keyhouse.core import rounds
 from tests import costs, ready, sampled
 
 # a busy machine is no fault of what is tried
@@ -137,6 +138,12 @@ def quick_hashing() -> Iterator[None]:
     """Hash passwords and recovery codes cheaply, as those processes do that tests fork."""
     with hashing_at(costs.QUICK):
         yield
+
+
+@pytest.fixture(autouse=True)
+def no_rounds_yet() -> None:
+    """Forget how works of an earlier test went, which said so by a clock of its own."""
+    rounds._last.clear()
 
 
 @pytest.fixture
