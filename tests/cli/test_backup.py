@@ -316,6 +316,11 @@ def test_a_mail_that_waited_goes_out_with_a_link_that_works_and_who_needs_one_is
     rows = [json.loads(line) for line in elsewhere.keyhouse("user", "invited", "--json").splitlines()]
     over = {row["address"].partition("@")[0]: row["is_over"] for row in rows}
     assert over == {"bob": False, "carl": True, "dora": False, "eve": True, "fay": True}
+    tried = json.loads(elsewhere.keyhouse("import", "remind", "--dry-run", "--json"))
+    left = {"told_lately": ["dora@example.org"], "resting": []}
+    assert (tried["people"], tried["left_out"]) == (["eve@example.org"], left)
+    tried = json.loads(elsewhere.keyhouse("organization", "people", "remind", "acme", "--dry-run", "--json"))
+    assert tried["people"] == ["fay@example.org"]
     elsewhere.keyhouse("dev", "settle")
     sent = {path: path.read_text().replace("=\n", "") for path in (elsewhere.data / "mail").glob("*.eml")}
     links = {secret for text in sent.values() for secret in re.findall(r"/invitation/([\w-]{43})/", text)}

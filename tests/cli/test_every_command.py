@@ -239,7 +239,8 @@ def test_what_is_kept_taken_out_and_ended_is_json(sown: None) -> None:
     url = "https://gitlab.example.com"
     assert printed("publisher", "issuers", "remove", url) == {"url": url}
     nobody: dict[str, list[str]] = {"people": [], "left": [], "offered_to_nobody": []}
-    assert printed("import", "remind") == {"mailed": 0, "dry_run": False, **nobody}
+    left_out: dict[str, list[str]] = {"told_lately": [], "resting": []}
+    assert printed("import", "remind") == {"mailed": 0, "dry_run": False, **nobody, "left_out": left_out}
     token = printed("token", "mint", "ada", "--project", "alpha", "--description", "x")["id"]
     assert printed("token", "revoke", token) == {"id": token, "was_revoked_at": None}
     assert printed("token", "revoke", token)["was_revoked_at"] is not None

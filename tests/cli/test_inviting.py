@@ -153,10 +153,17 @@ def test_what_is_over_is_offered_anew_at_the_command_line(made: None) -> None:
     assert ProjectInvitation.objects.filter(expires_at__gt=clock.now()).count() == 0
     done = json.loads(run(import_.command, "remind", "--again", "--owner-days", "3", "--json").stdout)
     people = ["bob@example.org", "eve@example.org"]
-    assert done == {"mailed": 2, "dry_run": False, "people": people, "left": [], "offered_to_nobody": []}
+    nobody = {"told_lately": list[str](), "resting": list[str]()}
+    told = {"mailed": 2, "dry_run": False, "people": people, "left": [], "left_out": nobody}
+    assert done == {**told, "offered_to_nobody": []}
     [until] = set(ProjectInvitation.objects.values_list("expires_at", flat=True))
     assert until - clock.now() <= timedelta(days=3)
     assert run(import_.command, "remind", "--again").stdout == "0 people were mailed.\n"
+    left = "0 people were mailed.\n2 people were left out: mailed about it less than a day ago.\n"
+    assert run(import_.command, "remind").stdout == left
+    tried = json.loads(run(import_.command, "remind", "--json").stdout)
+    assert (tried["people"], tried["left_out"]) == ([], {"told_lately": people, "resting": []})
+    ProjectInvitation.objects.update(sent_at=clock.now() - timedelta(days=1))
     tried = run(import_.command, "remind", "--dry-run", "--json")
     assert json.loads(tried.stdout) == done | {"dry_run": True}
     assert Mail.objects.filter(kind="import-projects-wait").count() == 2

@@ -6,11 +6,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.accounts.conftest import configure, make_person, time, wired
+from tests.accounts.conftest import Clock, configure, make_person, time, wired
 from tests.cli.peopled import Commands, actor, acts, mails, stored
 
 from keyhouse.accounts.models import Email, User
-from keyhouse.accounts.offers import life_of_offers
+from keyhouse.accounts.offers import REMINDED_EVERY, life_of_offers
 from keyhouse.accounts.oversight.suspending import suspend_user
 from keyhouse.cli import organization_people
 from keyhouse.core import clock
@@ -54,9 +54,14 @@ def test_nobodys_role_changes_where_no_organization_is() -> None:
 # ---- everybody who is invited, in one go
 
 
+NOBODY_LEFT_OUT = {"told_lately": list[str](), "resting": list[str]()}
+
+
 def invite(*names: str) -> None:
+    """Invite them, so long ago that they may be reminded."""
     for name in names:
         people.told("invite", "acme", name)
+    OrganizationInvitation.objects.update(sent_at=clock.now() - REMINDED_EVERY)
     Mail.objects.all().delete()
 
 
@@ -79,11 +84,48 @@ def test_everybody_whose_invitation_waits_is_mailed_and_deadlines_stay() -> None
         "mailed": 2,
         "dry_run": False,
         "people": ["bob", "zoe@example.org"],
+        "left_out": NOBODY_LEFT_OUT,
     }
     invited = "organization-invitation"
     assert mails() == [(invited, "bob@example.org"), (invited, "zoe@example.org")]
     assert list(OrganizationInvitation.objects.order_by("pk").values_list("expires_at", flat=True)) == until
     assert acts("organization.resend") == [("organization.resend", "host")] * 2
+
+
+def test_whoever_was_mailed_within_a_day_is_left_out_and_said(time: Clock) -> None:
+    make_person("bob")
+    invite("bob", "zoe@example.org")
+    assert people.told("remind", "acme")["mailed"] == 2
+    told = people.told("remind", "acme")
+    assert (told["people"], told["left_out"]["told_lately"]) == ([], ["bob", "zoe@example.org"])
+    people.told("invite", "acme", "new@example.org")
+    before = stored()
+    said = "0 people {} mailed.\n3 people were left out: mailed about it less than a day ago.\n"
+    assert people.printed("remind", "acme") == said.format("were")
+    assert people.printed("remind", "acme", "--dry-run") == said.format("would be")
+    assert stored() == before
+    time.go(hours=24)
+    assert people.told("remind", "acme")["mailed"] == 3
+
+
+@pytest.mark.parametrize("words", [(), ("--again",)])
+def test_whose_invitation_rests_is_left_out_and_said(words: tuple[str, ...]) -> None:
+    make_person("bob")
+    invite("zoe@example.org", "bob")
+    eve = User.objects.get(username="eve")
+    OrganizationInvitation.objects.filter(user__username="bob").update(invited_by=eve)
+    if words:
+        let_expire()
+    told = people.told("remind", "acme", *words, "--dry-run")
+    assert (told["people"], told["left_out"]["resting"]) == (["zoe@example.org"], ["bob"])
+    before = OrganizationInvitation.objects.get(invited_by=eve).expires_at
+    assert people.printed("remind", "acme", *words) == (
+        "1 person was mailed.\n"
+        "1 person was left out: unable to accept for now, since what is offered to them rests.\n"
+    )
+    assert OrganizationInvitation.objects.get(invited_by=eve).expires_at == before
+    Membership.objects.filter(user=eve).update(kind="owner")
+    assert people.told("remind", "acme", *words)["people"] == ["bob"]
 
 
 def test_whose_invitation_is_over_is_invited_anew_once() -> None:
@@ -134,6 +176,7 @@ def test_who_has_the_role_or_answered_and_another_organization_get_nothing() -> 
 
 def test_who_shall_be_more_than_they_are_is_told() -> None:
     people.told("invite", "acme", "eve", "--role", "owner")
+    OrganizationInvitation.objects.update(sent_at=None)
     assert people.told("remind", "acme")["people"] == ["eve"]
 
 

@@ -7,6 +7,7 @@ whether a mail went out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -22,8 +23,18 @@ from keyhouse.core.errors import Refusal
 from keyhouse.mail.letters import Letter, Link
 from keyhouse.mail.services import queue
 
+REMINDED_EVERY: Final = timedelta(days=1)
 _NOBODY: Final = "nobody@invalid.invalid"
 _GOOD_STATES: Final = frozenset({User.State.ACTIVE, User.State.PASSWORD_DISABLED})
+
+
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """Who was mailed once more what is offered to them, and who was left out: told lately, or what is offered rests now."""
+
+    told: list[str] = field(default_factory=list)
+    lately: list[str] = field(default_factory=list)
+    resting: list[str] = field(default_factory=list)
 
 
 class Offer(Protocol):
@@ -76,6 +87,11 @@ def mail_offer(offer: Offer, write: Callable[[Link | None], Letter], by: Actor, 
 def is_surely_themselves(person: User | None, now: datetime) -> bool:
     """Tell whether nobody has to find out first if it was this person who offered; None is the host."""
     return person is None or holds.effective_state(person, now) in _GOOD_STATES
+
+
+def was_told_lately(sent_at: datetime | None, now: datetime) -> bool:
+    """Tell whether whom something is offered to was mailed that too lately to be reminded of it."""
+    return sent_at is not None and now - sent_at < REMINDED_EVERY
 
 
 def life_of_offers() -> timedelta:

@@ -23,6 +23,7 @@ from rich.text import Text
 
 from keyhouse.audit.services import record
 from keyhouse.cli.defaults import WithDefault
+from keyhouse.cli.people import count_people, left_out
 from keyhouse.cli.progress import bar
 from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration
@@ -206,8 +207,8 @@ def status(*, as_json: bool) -> None:
 def remind_(*, again: bool, owner_days: int | None, dry_run: bool, as_json: bool) -> None:
     """Mail once more everybody whose roles in imported projects wait for them.
 
-    With --again it is those whose roles wait no more, since they didn't come in time. What is offered anew isn't over, so
-    that the same command goes on where it was stopped and mails nobody twice. Offers are forgotten 30 days after their end.
+    Whoever was mailed about all of them less than a day ago is left out, and so are projects in quarantine, in which nobody
+    accepts a role; it is said how many. With --again it is those whose roles wait no more, since they didn't come in time. Offers are forgotten 30 days after their end.
     The projects that are offered to nobody since are named, with the command that offers them to somebody.
 
     \b
@@ -217,17 +218,21 @@ def remind_(*, again: bool, owner_days: int | None, dry_run: bool, as_json: bool
     """  # noqa: D301 - \b is click's own mark
     if owner_days is not None and not again:
         raise click.UsageError("--owner-days goes with --again: what still waits keeps its deadline.")
+    lately = list[str]()
     if again:
         done, unoffered = (
             offer_again(owner_days or OWNER_DAYS, by=host(), is_dry=dry_run),
             offered_to_nobody(),
         )
     else:
-        done, unoffered = OfferedAgain(remind(by=host(), is_dry=dry_run), []), []
+        mailed = remind(by=host(), is_dry=dry_run)
+        lately = mailed.lately
+        done, unoffered = OfferedAgain(mailed.told, [], mailed.resting), []
+    others, more = left_out(lately, done.resting)
     count = len(done.addresses)
     verb = "would be" if dry_run else "was" if count == 1 else "were"
-    lines = [*(done.addresses if dry_run else ()), f"{_people(count)} {verb} mailed."]
-    told = {"mailed": count, "dry_run": dry_run, "people": done.addresses, "left": done.left}
+    lines = [*(done.addresses if dry_run else ()), f"{count_people(count)} {verb} mailed.", *more]
+    told = {"mailed": count, "dry_run": dry_run, "people": done.addresses, "left": done.left, **others}
     tell({**told, "offered_to_nobody": unoffered}, *lines, as_json=as_json)
     if unoffered:
         names = _named(unoffered, "`keyhouse import status` has all")
@@ -235,10 +240,6 @@ def remind_(*, again: bool, owner_days: int | None, dry_run: bool, as_json: bool
     if done.left:
         click.echo(f"Not for {', '.join(done.left)}. {ProjectLeft.sentence} {ProjectLeft.fix}", err=True)
         sys.exit(1)
-
-
-def _people(count: int) -> str:
-    return "1 person" if count == 1 else f"{count:,} people"
 
 
 def _orders(given: dict[str, Any]) -> Orders:
@@ -390,7 +391,7 @@ class _Shown:
             click.echo(f"{stopped.sentence} {stopped.fix}", err=True)
 
     def _offers(self, count: int) -> str:
-        people = _people(count)
+        people = count_people(count)
         if self._is_dry:
             return f"{people} without an account here would be offered roles."
         verb = "is" if count == 1 else "are"

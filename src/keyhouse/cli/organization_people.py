@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import click
 
-from keyhouse.cli.people import NAME, USER, People, Place, add_commands, tell_ended
+from keyhouse.cli.people import NAME, USER, People, Place, add_commands, count_people, left_out, tell_ended
 from keyhouse.cli.telling import JSON, LINES, tell, tell_row
 from keyhouse.core import clock
 from keyhouse.core.actor import host
@@ -94,9 +94,9 @@ def change_role(name: str, username: str, role: str, *, as_json: bool) -> None:
 def remind(name: str, *, again: bool, dry_run: bool, as_json: bool) -> None:
     """Mail once more everybody whose invitation into an organization waits for them, by whomever they were invited.
 
-    With --again it is those whose invitation waits no more, since they didn't come in time: it lives anew for
-    KEYHOUSE_PROJECT_INVITATION_DAYS. It isn't over then, so that the same command goes on where it was stopped and mails nobody
-    twice. Whoever has the role by now is passed over, and so is a hand-over that is over. Invitations are forgotten 30 days after their end; `invite` makes new ones.
+    Whoever was mailed about it less than a day ago is left out, and so is whose invitation rests, since whoever invited them may
+    not do that any more or may not be themselves; it is said how many. With --again it is those whose invitation waits no
+    more, since they didn't come in time: it lives anew for KEYHOUSE_PROJECT_INVITATION_DAYS. Whoever has the role by now is passed over, and so is a hand-over that is over. Invitations are forgotten 30 days after their end; `invite` makes new ones.
 
     \b
     Examples:
@@ -104,12 +104,13 @@ def remind(name: str, *, again: bool, dry_run: bool, as_json: bool) -> None:
       keyhouse organization people remind acme --again --dry-run
     """  # noqa: D301 - \b is click's own mark
     key = rules.key_of(name)
-    people = reminding.remind(key, by=host(), is_over=again, is_dry=dry_run)
-    count = len(people)
+    done = reminding.remind(key, by=host(), is_over=again, is_dry=dry_run)
+    count = len(done.told)
     verb = "would be" if dry_run else "was" if count == 1 else "were"
-    line = f"{count:,} {'person' if count == 1 else 'people'} {verb} mailed."
-    row = {"organization": key, "mailed": count, "dry_run": dry_run, "people": people}
-    tell(row, *(people if dry_run else ()), line, as_json=as_json)
+    others, lines = left_out(done.lately, done.resting)
+    row = {"organization": key, "mailed": count, "dry_run": dry_run, "people": done.told, **others}
+    line = f"{count_people(count)} {verb} mailed."
+    tell(row, *(done.told if dry_run else ()), line, *lines, as_json=as_json)
 
 
 def _remove(name: str, username: str) -> datetime | None:

@@ -166,7 +166,7 @@ def _invitation(one: _Invitation) -> dict[str, Any]:
         "role": one.kind,
         "hands_over": one.hands_over,
         "invited_by": one.invited_by_name,
-        "sent_at": clock.format_instant(one.sent_at),
+        "sent_at": clock.format_instant(one.sent_at) if one.sent_at else None,
         "until": clock.format_instant(one.expires_at),
         "is_over": one.expires_at <= clock.now(),
     }
@@ -177,6 +177,25 @@ def tell_invited(one: _Invitation, *, as_json: bool) -> None:
     row = _invitation(one)
     line = f"Invitation {row['number']}: {row['whom']} may become {row['role']} until {row['until']}."
     tell(row, line, as_json=as_json)
+
+
+def left_out(lately: Sequence[str], resting: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return whom a reminder left out and why: for programs, and as lines."""
+    found = [
+        (lately, "mailed about it less than a day ago"),
+        (resting, "unable to accept for now, since what is offered to them rests"),
+    ]
+    lines = [
+        f"{count_people(len(people))} {'was' if len(people) == 1 else 'were'} left out: {why}."
+        for people, why in found
+        if people
+    ]
+    return {"left_out": {"told_lately": list(lately), "resting": list(resting)}}, lines
+
+
+def count_people(count: int) -> str:
+    """Return so many people in words."""
+    return "1 person" if count == 1 else f"{count:,} people"
 
 
 def tell_ended(row: Mapping[str, object], ended: str, waits_until: datetime | None, *, as_json: bool) -> None:

@@ -277,10 +277,13 @@ def _bring_up_to_date(backup: Backup, settings: Configuration, *, are_keys_lost:
 def _who_needs_a_link(ended: Ended, ways_back: list[dict[str, Any]]) -> dict[str, Any]:
     """Tell who lost a link that they may have had, and has got no other one, by what it was for."""
     from keyhouse.organizations.models import OrganizationInvitation  # noqa: PLC0415 - Django is set up only now
+    from keyhouse.projects.collaborators.models import ProjectInvitation  # noqa: PLC0415 - the same
     from keyhouse.publishing.importing.pending import who_has_not_come  # noqa: PLC0415 - the same
 
     now, has_one = clock.now(), {way["username"] for way in ways_back if way["link"]}
     addresses = {link.address.lower() for link in ended.invited if not link.username}
+    for invitations in (ProjectInvitation, OrganizationInvitation):  # so that they can be reminded at once
+        invitations.objects.filter(address__in=addresses).update(sent_at=None)
     of_projects = {one.address for one in who_has_not_come(now) if not one.is_over}
     offered = OrganizationInvitation.objects.filter(ended_at=None, expires_at__gt=now, invited_by=None)
     of_organizations = set(offered.values_list("address", flat=True)) - of_projects

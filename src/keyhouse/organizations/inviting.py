@@ -153,6 +153,15 @@ def send_once_more(  # noqa: PLR0913 - what is sent, and by whom
         mail_offer(invitation, partial(letters.invited, invitation, organization), by, now)
 
 
+def is_resting(invitation: OrganizationInvitation, organization: Organization, now: datetime) -> bool:
+    """Tell whether nobody can accept it for now: whoever invited may not do that any more, or may not be themselves."""
+    inviter = invitation.invited_by
+    if inviter is None:
+        return False
+    is_owner = organization.members.filter(user_id=inviter.pk, kind=rules.OWNER).exists()
+    return not is_owner or not is_surely_themselves(inviter, now)
+
+
 def revoke(name: str, invitation_id: int, *, by: Actor) -> None:
     """Take an invitation back; a second time changes nothing. Raises as `resend`."""
     with transaction.atomic():
@@ -181,7 +190,8 @@ def accept(invitation_id: int, *, by: Actor) -> Membership:
             return present
         if not rules.is_waiting(invitation.ended_at, invitation.expires_at, now):
             raise OfferOver
-        _require_good_inviter(invitation, organization, now)
+        if is_resting(invitation, organization, now):
+            raise OfferRests
         member = _take_on(organization, present, invitation.kind, user_id, now)
         invitation.accepted_by_id = user_id
         _end(invitation, _Outcome.ACCEPTED, now)
@@ -253,18 +263,6 @@ def _mine(invitation_id: int, by: Actor) -> OrganizationInvitation:
     if found is None:
         raise OfferMissing
     return found
-
-
-def _require_good_inviter(
-    invitation: OrganizationInvitation, organization: Organization, now: datetime
-) -> None:
-    """Raise OfferRests unless whoever invited may still do that, and is surely themselves."""
-    inviter = invitation.invited_by
-    if inviter is None:
-        return
-    is_owner = organization.members.filter(user_id=inviter.pk, kind=rules.OWNER).exists()
-    if not is_owner or not is_surely_themselves(inviter, now):
-        raise OfferRests
 
 
 def _take_on(

@@ -5,37 +5,34 @@ from __future__ import annotations
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from keyhouse.accounts.offers import life_of_offers
+from keyhouse.accounts.offers import Reminded, life_of_offers, was_told_lately
 from keyhouse.accounts.queries import find_verified_email
 from keyhouse.core import clock, faults
 from keyhouse.core.actor import Actor
 from keyhouse.organizations import rules
 from keyhouse.organizations.changing import organization_to_change, require_answerable, require_role
-from keyhouse.organizations.inviting import RESEND, send_once_more
+from keyhouse.organizations.inviting import RESEND, is_resting, send_once_more
 from keyhouse.organizations.models import Membership, OrganizationInvitation
 
 
-def remind(name: str, *, by: Actor, is_over: bool = False, is_dry: bool = False) -> list[str]:
-    """Mail everybody whose invitation waits, or anew everybody whose invitation `is_over`, for the host; returns whom.
+def remind(name: str, *, by: Actor, is_over: bool = False, is_dry: bool = False) -> Reminded:
+    """Mail everybody whose invitation waits, or anew everybody whose invitation `is_over`, for the host.
 
     One transaction for each, so that it goes on where it was stopped; `is_dry` takes each back. What waits keeps its
-    deadline, and what is over gets a new one. Nobody is mailed twice by what is over, since it waits then. Whoever has the
-    role by now, or a higher one, is passed over, as are a user name that nobody has, and a hand-over that is over. Raises OrganizationLeft,
-    OrganizationMissing, RoleRequired and what the gate raises.
+    deadline, and what is over gets a new one. Whoever was mailed within a day is left out, and whoever couldn't accept now.
+    Whoever has the role by now, or a higher one, is passed over, as are a user name that nobody has, and a hand-over that is
+    over. Raises OrganizationLeft, OrganizationMissing, RoleRequired and what the gate raises.
     """
     require_role(name, RESEND, by)
     with transaction.atomic():
         organization = organization_to_change(name, RESEND, by)
         require_answerable(organization, by, clock.now())
-    told = []
+    done = Reminded()
     for key in list(_offers(organization.pk, is_over=is_over).order_by("pk").values_list("pk", flat=True)):
         with transaction.atomic():
-            whom = _send(name, key, by, is_over=is_over)
-            if whom is not None:
-                told.append(whom)
-                faults.reach("invitation.rows-written")
+            _send(name, key, done, by, is_over=is_over)
             transaction.set_rollback(is_dry)
-    return told
+    return done
 
 
 def _offers(organization_id: int, *, is_over: bool) -> QuerySet[OrganizationInvitation]:
@@ -50,16 +47,22 @@ def _offers(organization_id: int, *, is_over: bool) -> QuerySet[OrganizationInvi
     return over if is_over else found.filter(expires_at__gt=now)
 
 
-def _send(name: str, key: int, by: Actor, *, is_over: bool) -> str | None:
-    """Send one; returns to whom, or None where somebody was faster or there is nothing to offer."""
+def _send(name: str, key: int, done: Reminded, by: Actor, *, is_over: bool) -> None:
+    """Send one and add to `done` what became of it: nothing, where somebody was faster or there is nothing to offer."""
     organization, now = organization_to_change(name, RESEND, by), clock.now()
     require_answerable(organization, by, now)
     found = _offers(organization.pk, is_over=is_over).filter(pk=key).select_related("user").first()
     if found is None or _has_it(found):
-        return None
-    until = now + life_of_offers() if is_over else found.expires_at
-    send_once_more(found, organization, until, by, now)
-    return str(found)
+        return
+    if is_resting(found, organization, now):
+        done.resting.append(str(found))
+    elif was_told_lately(found.sent_at, now):
+        done.lately.append(str(found))
+    else:
+        until = now + life_of_offers() if is_over else found.expires_at
+        send_once_more(found, organization, until, by, now)
+        done.told.append(str(found))
+        faults.reach("invitation.rows-written")
 
 
 def _has_it(invitation: OrganizationInvitation) -> bool:

@@ -11,6 +11,7 @@ from tests.distfiles.builders import build_wheel
 from tests.publishing.importing.conftest import Run
 
 from keyhouse.accounts.models import Email, OneTimeLink, User
+from keyhouse.accounts.offers import Reminded
 from keyhouse.accounts.oversight.suspending import suspend_user
 from keyhouse.accounts.services import invite_user
 from keyhouse.audit.models import Record
@@ -60,13 +61,39 @@ def test_a_role_is_offered_and_gives_nothing_yet(imported: None) -> None:
 
 def test_whoever_waits_is_told_by_one_mail_for_all_projects(imported: None) -> None:
     before = Record.objects.count()
-    assert remind(["eve@example.org"], by=host()) == []
-    assert remind(by=host()) == [BOB]
+    assert remind(["eve@example.org"], by=host()) == Reminded()
+    assert remind(by=host()) == Reminded([BOB])
     [mail] = Mail.objects.filter(kind="import-projects-wait")
     assert mail.address == BOB
     [link] = OneTimeLink.objects.filter(purpose="invitation")
     assert (link.address, link.expires_at) == (BOB, mail.expires_at)
     assert Record.objects.count() == before + 1
+
+
+def test_whoever_was_told_all_of_it_within_a_day_is_left_out(imported: None) -> None:
+    assert remind(by=host(), is_dry=True) == remind(by=host()) == Reminded([BOB])
+    stored = [list(one.objects.values()) for one in (ProjectInvitation, Mail, OneTimeLink, Record)]
+    assert remind(by=host()) == remind([BOB], by=host()) == Reminded(lately=[BOB])
+    assert stored == [list(one.objects.values()) for one in (ProjectInvitation, Mail, OneTimeLink, Record)]
+    invite("gamma", BOB, "owner", by=host(), is_told=False)  # by another import within the day
+    assert remind(by=host()) == Reminded([BOB])
+    ProjectInvitation.objects.update(sent_at=clock.now() - timedelta(days=1))
+    assert remind(by=host()) == Reminded([BOB])
+    assert remind(by=host()) == Reminded(lately=[BOB])
+
+
+def test_nobody_is_told_of_what_is_in_quarantine_until_it_is_out(imported: None) -> None:
+    Project.objects.filter(name="alpha").update(status="quarantined")
+    assert remind(by=host()) == Reminded([BOB])
+    assert Record.objects.latest("pk").details == {"projects": ["beta"]}
+    Project.objects.update(status="quarantined")
+    assert remind(by=host()) == Reminded(resting=[BOB])
+    let_expire("alpha", "beta")
+    assert offer_again(5, by=host()) == OfferedAgain([], [], [BOB])
+    assert not ProjectInvitation.objects.filter(expires_at__gt=clock.now()).exists()
+    Project.objects.update(status="active")
+    assert offer_again(5, by=host()) == OfferedAgain([BOB], [])
+    assert Mail.objects.filter(kind="import-projects-wait").count() == 2
 
 
 def test_whoever_has_come_or_answered_or_is_too_late_is_not_told(imported: None) -> None:
@@ -80,7 +107,7 @@ def test_whoever_has_come_or_answered_or_is_too_late_is_not_told(imported: None)
     ProjectInvitation.objects.filter(project__name="beta").update(expires_at=clock.now())
     [waited] = who_has_not_come(clock.now())
     assert (waited.projects, waited.is_over) == (("beta",), True)
-    assert remind(by=host()) == []
+    assert remind(by=host()) == Reminded()
     assert OneTimeLink.objects.filter(purpose="invitation").count() == 0
 
 

@@ -35,7 +35,8 @@ class ProjectInvitation(models.Model):
     )  # null: the host
     invited_by_name = models.CharField(max_length=150)
     invited_at = models.DateTimeField()
-    sent_at = models.DateTimeField()  # of the last mail about it
+    # of the last mail about it; null: nobody was mailed, or the link in it died with a restore
+    sent_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     outcome = models.CharField(max_length=16, choices=Outcome, default="", blank=True)

@@ -108,7 +108,7 @@ def _offer(  # noqa: PLR0913 - the columns of the row
         invitation = ProjectInvitation(project=project, user=user, username=username, address=address)
         invitation.kind, invitation.hands_over = kind, hands_over
         invitation.invited_by_id, invitation.invited_by_name = by.user_id, by.name
-        invitation.invited_at = invitation.sent_at = now
+        invitation.invited_at, invitation.sent_at = now, now if is_told else None
         invitation.expires_at = until or now + life_of_offers()
         invitation.save(force_insert=True)
         record(action, by=by, about=thing_of(project), details=_told(invitation))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from keyhouse.accounts import links
+from keyhouse.accounts.offers import Reminded, was_told_lately
 from keyhouse.accounts.queries import find_verified_email
 from keyhouse.audit.services import record
 from keyhouse.core import actions, clock, configuration, faults
@@ -22,7 +23,7 @@ from keyhouse.projects.collaborators.models import FormerRole, ProjectInvitation
 from keyhouse.projects.collaborators.queries import had_role
 from keyhouse.projects.collaborators.services import invite, renew
 from keyhouse.projects.models import Project, Role
-from keyhouse.projects.rules import OWNER
+from keyhouse.projects.rules import OWNER, QUARANTINED
 from keyhouse.publishing.importing.letters import projects_wait
 from keyhouse.publishing.importing.owners import Pending
 
@@ -104,21 +105,35 @@ def offered_to_nobody() -> list[str]:
     return list(found.values_list("normalized_name", flat=True))
 
 
-def remind(addresses: Iterable[str] | None = None, *, by: Actor, is_dry: bool = False) -> list[str]:
-    """Mail everybody whose roles wait (or those of `addresses`) once, and return whom.
+def remind(addresses: Iterable[str] | None = None, *, by: Actor, is_dry: bool = False) -> Reminded:
+    """Mail everybody whose roles wait (or those of `addresses`) once.
 
-    One transaction for each person; `is_dry` takes each back. Whoever has no account gets a one-time link to one, where
-    the index lets people in by invitation.
+    Whoever was mailed within a day about all that waits for them is left out, and so are projects in quarantine, where nobody
+    could accept now. One transaction for each person; `is_dry` takes each back. Whoever has no account gets a one-time
+    link to one, where the index lets people in by invitation.
     """
-    now = clock.now()
+    now, done = clock.now(), Reminded()
     wanted = None if addresses is None else set(addresses)
-    waiting = [one for one in who_has_not_come(now) if not one.is_over]
-    told = [one for one in waiting if wanted is None or one.address in wanted]
-    for one in told:
-        with transaction.atomic():
-            _mail(one, now, by)
-            transaction.set_rollback(is_dry)
-    return [one.address for one in told]
+    for one in who_has_not_come(now):
+        if not one.is_over and (wanted is None or one.address in wanted):
+            with transaction.atomic():
+                _remind(one.address, done, now, by)
+                transaction.set_rollback(is_dry)
+    return done
+
+
+def _remind(address: str, done: Reminded, now: datetime, by: Actor) -> None:
+    """Mail one person, and add to `done` what became of it: nothing, where they answered meanwhile."""
+    # locked: two at once would mail both; a role that is accepted holds one of these rows alone
+    here = _offered().filter(address=address, expires_at__gt=now).select_for_update(of=("self",))
+    found = sorted(here.order_by("pk"), key=lambda one: one.project.normalized_name)
+    able = [one for one in found if one.project.status != QUARANTINED]
+    if able and not all(was_told_lately(one.sent_at, now) for one in able):
+        ProjectInvitation.objects.filter(pk__in=[one.pk for one in able]).update(sent_at=now)
+        _mail(_waited(address, able, now), now, by)
+        done.told.append(address)
+    elif found:
+        (done.lately if able else done.resting).append(address)
 
 
 def _mail(one: Waited, now: datetime, by: Actor) -> None:
@@ -131,19 +146,21 @@ def _mail(one: Waited, now: datetime, by: Actor) -> None:
 
 @dataclass(frozen=True, slots=True)
 class OfferedAgain:
-    """Whom roles were offered anew, and the projects for which the host alone may not do that any more."""
+    """Whom roles were offered anew, whom not, since the projects are in quarantine, and the projects that the host may not offer."""
 
     addresses: list[str]
     left: list[str]
+    resting: list[str] = field(default_factory=list)
 
 
 def offer_again(days: int, *, by: Actor, is_dry: bool = False) -> OfferedAgain:
     """Offer everybody anew what they were offered and is over, for so many days, by one mail for all of it.
 
-    One transaction for each person, so that it goes on where it was stopped; `is_dry` takes each back.
+    What rests in quarantine stays over. One transaction for each person, so that it goes on where it was stopped; `is_dry`
+    takes each back.
     """
     now = clock.now()
-    told, left = list[str](), set[str]()
+    told, left, resting = list[str](), set[str](), list[str]()
     for address in [one.address for one in who_has_not_come(now) if one.is_over]:
         with transaction.atomic():
             renewed = _renew(address, now + timedelta(days=days), left, by)
@@ -151,15 +168,21 @@ def offer_again(days: int, *, by: Actor, is_dry: bool = False) -> OfferedAgain:
                 _mail(_waited(address, renewed, now), now, by)
                 told.append(address)
                 faults.reach("invitation.rows-written")
+            elif _over(address).filter(project__status=QUARANTINED).exists():
+                resting.append(address)
             transaction.set_rollback(is_dry)
-    return OfferedAgain(told, sorted(left))
+    return OfferedAgain(told, sorted(left), resting)
+
+
+def _over(address: str) -> QuerySet[ProjectInvitation]:
+    return _offered().filter(address=address, expires_at__lte=clock.now())
 
 
 def _renew(address: str, until: datetime, left: set[str], by: Actor) -> list[ProjectInvitation]:
     """Let what is over for somebody wait anew; returns it, and adds to `left` the projects of what it can't."""
     renewed = []
     person = find_verified_email(address)
-    for one in _offered().filter(address=address, expires_at__lte=clock.now()).order_by("pk"):
+    for one in _over(address).exclude(project__status=QUARANTINED).order_by("pk"):
         if person and had_role(one.project, person.user_id):
             continue  # they came another way; what the owners made of that since stays
         try:
