@@ -6,7 +6,7 @@ import dataclasses
 import json
 import threading
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 import pytest
@@ -19,7 +19,7 @@ from keyhouse.accounts.models import Email, User
 from keyhouse.cli.project import _said_of
 from keyhouse.core import actor, clock, configuration
 from keyhouse.core.actor import Actor
-from keyhouse.mail.models import Mail
+from keyhouse.mail.models import LONGEST_KEY, Mail
 from keyhouse.projects import pages, services, verification
 from keyhouse.projects.life_cycle import deleting, restoring, successors
 from keyhouse.projects.life_cycle import services as life_cycle
@@ -320,6 +320,47 @@ def test_what_breaks_off_mails_nobody(both: tuple[Actor, Actor], monkeypatch: py
         with pytest.raises(KeyboardInterrupt):
             delete(both[1])
     assert to(DELETED) == []
+
+
+def test_over_and_over_is_told_once_a_day(
+    named_by_three: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, bob = named_by_three
+    today = clock.now()
+    for days, mails in ((0, 1), (1, 2)):
+        monkeypatch.setattr(clock, "now", lambda then=today + timedelta(days=days): then)
+        for _ in range(3):
+            restoring.restore_project(delete(bob).pk, by=bob)
+        people = sorted(["ada@example.org", "eve@example.org"] * mails)
+        assert to(DELETED) == to(RESTORED) == people
+    assert all("once a day at most" in text for text in mailed(DELETED))
+
+
+def test_what_comes_back_into_quarantine_is_not_said_to_be_back_for_people(
+    both: tuple[Actor, Actor],
+) -> None:
+    held = Project.objects.filter(normalized_name="gamma-one")
+    held.update(status="quarantined", status_reason="looked at")
+    removal = delete(actor.host())
+    restoring.restore_project(removal.pk, by=both[1])
+    assert held.get().status == "quarantined"
+    [text] = mailed(RESTORED)
+    assert "was brought back, into quarantine" in text
+    assert "nobody can install it until operators lift the quarantine" in text
+    assert "People are sent there again" not in text
+    [text] = mailed("project-restored")
+    assert "still in quarantine" in text
+    assert "can be installed again" not in text
+
+
+def test_an_address_of_any_length_is_told_and_stands_in_no_key(both: tuple[Actor, Actor]) -> None:
+    address = f"{'a' * 64}@{'.'.join(['b' * 60] * 3)}.org"
+    assert len(address) > LONGEST_KEY
+    Email.objects.filter(user__username="ada").update(address=address)
+    delete(both[1])
+    mail = Mail.objects.get(kind=DELETED)
+    assert mail.address == address
+    assert "@" not in (mail.key or "")
 
 
 def test_who_owns_very_many_gets_one_mail_that_names_some(ada: Actor, bob: Actor) -> None:

@@ -28,13 +28,10 @@ def tell(user: User, letter: Letter, *, now: datetime, key: str = "") -> int:
 
     With a `key` the same notice is sent once, however often this is called.
     """
-    addresses = list(
-        Email.objects.filter(user=user, verified_at__isnull=False)
-        .order_by("pk")
-        .values_list("address", flat=True)
-    )
-    for address in addresses:
-        send_notice(user, address, letter, now=now, key=key and f"{key}:{address}")
+    verified = Email.objects.filter(user=user, verified_at__isnull=False)
+    addresses = list(verified.order_by("pk").values_list("pk", "address"))
+    for pk, address in addresses:
+        send_notice(user, address, letter, now=now, key=key and f"{key}:{pk}")
     return len(addresses)
 
 
@@ -97,7 +94,7 @@ def send_to_each(mails: Iterable[tuple[Email, Letter]], *, now: datetime, key: s
                 phrased(letter, check_phrase_of(one.user)),
                 one.address,
                 one.user_id,
-                key and f"{key}:{one.address}",
+                key and f"{key}:{one.pk}",  # a number: the key stays where an account's addresses are erased
             )
             for one, letter in mails
         ],

@@ -37,9 +37,10 @@ def tell_others(user_ids: Iterable[int], letter: Letter, now: datetime, *, key: 
     emails.send_to_all(_addresses_of(user_ids), letter, now=now, key=key)
 
 
-def tell_each(letters: Mapping[int, Letter], now: datetime) -> None:
+def tell_each(letters: Mapping[int, Letter], now: datetime, *, key: str = "") -> None:
     """Tell people, by their numbers, what differs for each of them, as `tell_others` does."""
-    emails.send_to_each(((one, letters[one.user_id]) for one in _addresses_of(letters)), now=now)
+    mails = ((one, letters[one.user_id]) for one in _addresses_of(letters))
+    emails.send_to_each(mails, now=now, key=key)
 
 
 def _addresses_of(user_ids: Iterable[int]) -> QuerySet[Email]:

@@ -68,7 +68,7 @@ def _tell(user_id: int, lost: dict[str, datetime], wide: QuerySet[Token], now: d
 
 
 def _begin(user_id: int) -> str:
-    """Return how the keys of these mails to somebody begin; the instant follows, then the address."""
+    """Return how the keys of these mails to somebody begin; the instant follows, then the number of the address."""
     return f"token-reach:{user_id}:"
 
 

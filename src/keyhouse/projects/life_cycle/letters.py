@@ -45,12 +45,6 @@ DEPRECATED: Final = News(
 UNDEPRECATED: Final = News(
     "project-undeprecated", "is no longer deprecated", "Installers say nothing about it any more."
 )
-PROJECT_RESTORED: Final = News(
-    "project-restored",
-    "was brought back",
-    "Its releases and files can be installed again. Everybody who still has an account has the role they had, and so has"
-    f" every team that is still in its organization. {NOT_BACK}",
-)
 
 
 def yanked(version: str) -> News:
@@ -81,6 +75,23 @@ def project_deleted(until: datetime | None) -> News:
     """Return the news that a project is gone."""
     text = _gone("The project with all its releases", until) + " Its name is free for anybody from now on."
     return News("project-deleted", "was deleted", f"{text} {NOT_BACK}" if until else text)
+
+
+def project_restored(*, is_held: bool) -> News:
+    """Return the news that a project is back; `is_held`: in the quarantine that it was in."""
+    text = (
+        "It is still in quarantine, so nobody can install it until operators lift that."
+        if is_held
+        else "Its releases and files can be installed again."
+    )
+    people = (
+        " Everybody who still has an account has the role they had, and so has every team that is still in its organization. "
+    )
+    return News("project-restored", _restored(is_held=is_held), f"{text}{people}{NOT_BACK}")
+
+
+def _restored(*, is_held: bool) -> str:
+    return "was brought back, into quarantine" if is_held else "was brought back"
 
 
 def file_restored(filename: str, into: str = "") -> News:
@@ -125,13 +136,19 @@ def successor_deleted(names: Sequence[str], successor: str, until: datetime | No
     )
 
 
-def successor_restored(names: Sequence[str], successor: str) -> Letter:
-    """Return the mail to the same people that it is back."""
+def successor_restored(names: Sequence[str], successor: str, *, is_held: bool) -> Letter:
+    """Return the mail to the same people that it is back; `is_held`: in quarantine, where nobody can install it."""
+    told = (
+        "It is named again, as you said when you deprecated what is yours, but nobody can install it until operators lift the"
+        " quarantine."
+        if is_held
+        else "People are sent there again, as you said when you deprecated what is yours."
+    )
     return _about_successor(
-        ("project-successor-restored", "was brought back"),
+        ("project-successor-restored", _restored(is_held=is_held)),
         names,
         successor,
-        "People are sent there again, as you said when you deprecated what is yours.",
+        told,
         "If they shouldn't be, name another successor or none.",
     )
 
@@ -151,6 +168,7 @@ def _about_successor(
             Facts((("Project" if is_one else "Projects", shown + more), ("Successor", successor))),
             Text(told),
             Text(to_do),
+            Text("However often this changes, such a mail comes once a day at most; your page shows how it stands."),
             Link("See your project" if is_one else "See your projects", site_address(path)),
         ),
     )

@@ -1,6 +1,6 @@
 """Nobody is sent to a successor that was deleted, since somebody else may take its name. Once it is back it is told again.
 
-Who owns those that named it is mailed both, in the same transaction. On a private index nobody learns so of a project that they
+Who owns those that named it is mailed both, in the same transaction, each once a day at most. On a private index nobody learns so of a project that they
 may not read.
 
 In quarantine it is told on: its name stays taken, and its page says what is the matter.
@@ -22,7 +22,7 @@ from keyhouse.projects import pages, reading, rights, sql
 from keyhouse.projects.life_cycle import letters
 from keyhouse.projects.life_cycle.models import Removal
 from keyhouse.projects.models import Project
-from keyhouse.projects.rules import OWNER
+from keyhouse.projects.rules import OWNER, QUARANTINED
 
 # as literals: so the index of the few that name one is used
 _NAMING: Final = "SELECT id, successor FROM projects_project WHERE successor > ''"
@@ -49,7 +49,7 @@ def tell_no_more(project: Project, until: datetime | None) -> None:
         if one.successor_key is None and normalise(one.successor) == name
     ]
     _set(naming, project.pk)
-    _tell_owners(naming, project, partial(letters.successor_deleted, until=until))
+    _tell_owners(naming, project, "deleted", partial(letters.successor_deleted, until=until))
 
 
 def tell_again(project: Project) -> None:
@@ -57,7 +57,8 @@ def tell_again(project: Project) -> None:
     found = _locked(pk for pk, _ in sql.select(f"{_NAMING} AND successor_key = %s", project.pk))
     naming = [one for one in found if one.successor_key == project.pk]
     _set(naming, None)
-    _tell_owners(naming, project, letters.successor_restored)
+    is_held = project.status == QUARANTINED
+    _tell_owners(naming, project, "restored", partial(letters.successor_restored, is_held=is_held))
 
 
 def key_after(project: Project, removal: Removal) -> int | None:
@@ -86,16 +87,21 @@ def _set(naming: Sequence[Project], key: int | None) -> None:
 
 
 def _tell_owners(
-    naming: Sequence[Project], successor: Project, write: Callable[[Sequence[str], str], Letter]
+    naming: Sequence[Project], successor: Project, what: str, write: Callable[[Sequence[str], str], Letter]
 ) -> None:
-    """Mail the owners of those that named a project; one mail to each of them, whatever many they own."""
+    """Mail the owners of those that named a project; one mail to each of them, whatever many they own.
+
+    Of what happens over and over they are told once a day: who does that to it is somebody else.
+    """
     names = {one.pk: one.normalized_name for one in naming}
     owned: dict[int, set[str]] = {}
     for right in rights.rights_in_several(names):
         if right.kind == OWNER:
             owned.setdefault(right.user_id, set()).add(names[right.project_id])
     people = _who_may_read(successor, owned)
-    tell_each({one: write(sorted(owned[one]), successor.name) for one in people}, clock.now())
+    now = clock.now()
+    mails = {one: write(sorted(owned[one]), successor.name) for one in people}
+    tell_each(mails, now, key=f"successor-{what}:{successor.pk}:{now:%Y-%m-%d}")
 
 
 def _who_may_read(project: Project, people: Iterable[int]) -> list[int]:
