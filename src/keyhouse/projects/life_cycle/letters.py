@@ -84,9 +84,7 @@ def project_restored(*, is_held: bool) -> News:
         if is_held
         else "Its releases and files can be installed again."
     )
-    people = (
-        " Everybody who still has an account has the role they had, and so has every team that is still in its organization. "
-    )
+    people = " Everybody who still has an account has the role they had, and so has every team that is still in its organization. "
     return News("project-restored", _restored(is_held=is_held), f"{text}{people}{NOT_BACK}")
 
 
@@ -168,7 +166,9 @@ def _about_successor(
             Facts((("Project" if is_one else "Projects", shown + more), ("Successor", successor))),
             Text(told),
             Text(to_do),
-            Text("However often this changes, such a mail comes once a day at most; your page shows how it stands."),
+            Text(
+                "However often this changes, such a mail comes once a day at most; your page shows how it stands."
+            ),
             Link("See your project" if is_one else "See your projects", site_address(path)),
         ),
     )
