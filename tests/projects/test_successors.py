@@ -101,6 +101,57 @@ def test_a_name_that_was_told_before_anything_was_there_is_one_too(ada: Actor, b
     assert told() == "old"
 
 
+# ---- deleted by a version that told them on
+
+
+def delete_as_before(by: Actor, monkeypatch: pytest.MonkeyPatch, name: str = "gamma-one") -> Removal:
+    with monkeypatch.context() as patch:
+        patch.setattr(successors, "tell_no_more", lambda *_: None)
+        return delete(by, name)
+
+
+@pytest.mark.parametrize("is_taken", [True, False])
+def test_what_was_deleted_before_is_told_no_more_and_again_once_it_is_back(
+    both: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch, *, is_taken: bool
+) -> None:
+    ada, bob = both
+    removal = delete_as_before(bob, monkeypatch)
+    assert told() == SENT
+    if is_taken:
+        publish(ada, project="gamma-one", version="2.0")
+    mails = Mail.objects.count()
+    assert [successors.let_go_of_gone() for _ in range(2)] == [1, 0]
+    assert (told(), Mail.objects.count()) == ("old", mails)
+    if is_taken:
+        delete(ada)
+        assert told() == "old"
+    restoring.restore_project(removal.pk, by=bob)
+    assert (told(), successors.let_go_of_gone()) == (SENT, 0)
+
+
+def test_what_is_back_or_was_named_after_it_was_deleted_is_told_on(
+    both: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = both
+    removal = delete_as_before(bob, monkeypatch)
+    restoring.restore_project(removal.pk, by=bob)
+    assert (successors.let_go_of_gone(), told()) == (0, SENT)
+    delete(bob)
+    life_cycle.deprecate_project("alpha", "old", "Gamma.One", by=ada)  # as of another index
+    assert (successors.let_go_of_gone(), told()) == (0, SENT)
+
+
+def test_where_the_log_does_not_tell_when_it_was_named_it_is_told_on(
+    both: tuple[Actor, Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, bob = both
+    publish(ada, project="beta")
+    Project.objects.filter(name="beta").update(status="deprecated", successor="gamma-one")
+    delete_as_before(bob, monkeypatch)
+    assert successors.let_go_of_gone() == 1
+    assert Project.objects.get(name="beta").told_successor == "gamma-one"
+
+
 def test_one_in_quarantine_is_told_since_its_name_is_taken(both: tuple[Actor, Actor]) -> None:
     Project.objects.filter(normalized_name="gamma-one").update(
         status="quarantined", status_reason="looked at"

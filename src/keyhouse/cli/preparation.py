@@ -38,6 +38,7 @@ def prepare_database(settings: Configuration) -> bool:
             settings.sqlite_path.touch(mode=0o600)
         had_work = _migrate()
         _store_default_mandate()
+        _let_go_of_gone_successors()
     instance.mark_version(settings)
     return had_work
 
@@ -58,6 +59,13 @@ def _store_default_mandate() -> None:
     from keyhouse.mandate.services import store_default  # noqa: PLC0415 - Django is set up by now
 
     store_default()
+
+
+def _let_go_of_gone_successors() -> None:
+    """Do what a migration can't, since it renders pages: a version may have left some that name what was deleted."""
+    from keyhouse.projects.life_cycle.successors import let_go_of_gone  # noqa: PLC0415 - Django is set up by now
+
+    let_go_of_gone()
 
 
 @contextmanager

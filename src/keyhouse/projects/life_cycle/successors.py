@@ -13,7 +13,10 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+from django.db import transaction
+
 from keyhouse.accounts.recovery.telling import tell_each
+from keyhouse.audit.models import Record
 from keyhouse.core import clock, configuration
 from keyhouse.distfiles.names import normalise
 from keyhouse.mail.letters import Letter
@@ -21,11 +24,12 @@ from keyhouse.organizations.rules import EVERYBODY
 from keyhouse.projects import pages, reading, rights, sql
 from keyhouse.projects.life_cycle import letters
 from keyhouse.projects.life_cycle.models import Removal
-from keyhouse.projects.models import Project
+from keyhouse.projects.models import Project, Tombstone
 from keyhouse.projects.rules import OWNER, QUARANTINED
 
 # as literals: so the index of the few that name one is used
 _NAMING: Final = "SELECT id, successor FROM projects_project WHERE successor > ''"
+_TOLD: Final = f"{_NAMING} AND successor_key IS NULL"
 
 
 def lock_with_those_naming(name: str) -> None:
@@ -72,6 +76,47 @@ def key_after(project: Project, removal: Removal) -> int | None:
         removed_at__gte=removal.removed_at,
     )
     return gone.order_by("pk").values_list("project_key", flat=True).first() if project.successor else None
+
+
+def let_go_of_gone() -> int:
+    """Let nobody be sent any more to what a version deleted that told it on; returns how many projects named such a one.
+
+    The audit log knows: it was deleted after it had been named, and isn't back. Done whenever a server starts, and nobody is
+    mailed, since it is no news.
+    """
+    told = {pk: normalise(successor) for pk, successor in sql.select(_TOLD)}
+    deleted = set[str]()
+    for some in pages.batches(sorted(set(told.values()))):
+        buried = Tombstone.objects.filter(normalized_name__in=some)
+        deleted |= set(buried.values_list("normalized_name", flat=True))
+    return sum(_let_go(pk, name) for pk, name in told.items() if name in deleted)
+
+
+def _let_go(pk: int, name: str) -> bool:
+    with transaction.atomic():
+        key = _deleted_since_named(pk, name)
+        if key is None:
+            return False
+        # whoever brings it back holds this row until they are done
+        list(Removal.objects.select_for_update().filter(project_key=key, kind=Removal.Kind.PROJECT))
+        if Project.objects.filter(pk=key).exists():
+            return False
+        found = [
+            one for one in _locked([pk]) if one.successor_key is None and normalise(one.successor) == name
+        ]
+        _set(found, key)
+        return bool(found)
+
+
+def _deleted_since_named(pk: int, name: str) -> int | None:
+    """Return the number of the first project of a name that was deleted after a project had named it as its successor."""
+    named = Project.objects.filter(pk=pk).values_list("normalized_name", flat=True).first()
+    done = Record.objects.filter(about_kind="project", outcome="done")
+    said = done.filter(about_name=named, about_id=str(pk), action="project.deprecate").order_by("id").last()
+    if said is None:
+        return None
+    gone = done.filter(about_name=name, action="project.delete", id__gt=said.pk).order_by("id").first()
+    return int(gone.about_id) if gone else None
 
 
 def _locked(keys: Iterable[int]) -> list[Project]:
