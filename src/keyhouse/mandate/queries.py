@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -560,22 +560,6 @@ def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
     found: dict[str, list[Sequence[Any]]] = defaultdict(list)
     for kind, *row in rows:
         found[kind].append(row)
-    critical = _critical_by_name(found["critical"])
-    roles = [
-        _role(name, kind, since, critical.get(name, {}), via) for name, kind, since, _, via in found["role"]
-    ]
-    roles += [
-        Authority("organization", name, kind, sql.read_instant(since))
-        for name, kind, since, _, _ in found["organization"]
-    ]
-    roles += [
-        Authority(
-            "project", "", kind, sql.read_instant(since), SEVERAL, frozenset({criterion}), _instant(covered)
-        )
-        # in one order, whichever a database groups them in: the same facts have the same digest
-        for criterion, kind, since, covered, _ in sorted(found["covered"], key=repr)
-    ]
-    roles += _configured(found["publisher"])
     notices = [Notice(name, kind, sql.read_instant(at)) for name, kind, at, _, _ in found["notice"]]
     exemptions = [
         Exempted(name, int(version), sql.read_instant(until), _instant(since))
@@ -586,7 +570,7 @@ def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
         for name, _, since, until, _ in found["snooze"]
     ]
     return Standing(
-        tuple(sorted(roles, key=_place_of)),
+        tuple(sorted(_authorities(found), key=_place_of)),
         tuple(sorted(notices, key=lambda one: (one.mandate, one.kind))),
         tuple(sorted(exemptions, key=lambda one: (one.mandate, one.version or 0, one.until))),
         tuple(sorted(snoozes, key=lambda one: (one.mandate, one.since))),
@@ -594,6 +578,20 @@ def _standing(rows: Sequence[Sequence[Any]]) -> Standing:
 
 
 _kept_standing: Final = lru_cache(maxsize=_KEPT)(_standing)  # as with people: the rows are read each time
+
+
+def _authorities(found: Mapping[str, Sequence[Sequence[Any]]]) -> Iterator[Authority]:
+    """Yield what somebody may decide about, of the rows of a standing by their kinds."""
+    critical = _critical_by_name(found["critical"])
+    for name, kind, since, _, via in found["role"]:
+        yield _role(name, kind, since, critical.get(name, {}), via)
+    for name, kind, since, _, _ in found["organization"]:
+        yield Authority("organization", name, kind, sql.read_instant(since))
+    # in one order, whichever a database groups them in: the same facts have the same digest
+    for criterion, kind, since, covered, _ in sorted(found["covered"], key=repr):
+        criteria = frozenset({criterion})
+        yield Authority("project", "", kind, sql.read_instant(since), SEVERAL, criteria, _instant(covered))
+    yield from _configured(found["publisher"])
 
 
 def _place_of(one: Authority) -> tuple[str, str, str, str]:

@@ -110,21 +110,12 @@ def _publish(new: NewFile, by: Actor) -> File:
             return repeated
         release = joined or _add_release(new, project, at)
         file = _add_file(new, project, release, by, at)
-        record(
-            "release.upload",
-            by=by,
-            about=thing_of(project),
-            details=told_of(
-                new, release.version, is_new_project=is_new_project, is_new_release=joined is None
-            ),
-        )
-        pages.write_pages(
-            project,
-            contents.with_file(pages.shown_file(file, release), release),
-            [release.version],
-            touches_listing=is_new_project,
-            metadata={} if joined else {release.version: new.metadata},
-        )
+        details = told_of(new, release.version, is_new_project=is_new_project, is_new_release=joined is None)
+        record("release.upload", by=by, about=thing_of(project), details=details)
+        contents = contents.with_file(pages.shown_file(file, release), release)
+        metadata = {} if joined else {release.version: new.metadata}
+        versions = [release.version]
+        pages.write_pages(project, contents, versions, touches_listing=is_new_project, metadata=metadata)
         faults.reach("upload.rows-written")
     return file
 
