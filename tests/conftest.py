@@ -14,12 +14,14 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings as django_settings
+from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import connection, transaction
 from django.template import Template
 from django.test import TransactionTestCase
 from django.test.client import ClientHandler
 from hypothesis import HealthCheck, settings
 
+from keyhouse.cli import first_tables
 from keyhouse.core import rounds
 from tests import costs, ready, sampled
 
@@ -83,6 +85,22 @@ def skip_or_fail(what: str, reason: str) -> None:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings_xdist_suffix() -> None:
     """Leave the database's name alone: each worker has its own already."""
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings() -> Iterator[None]:
+    """Make the tables of the tests as those of a new index are made, which takes a thirtieth of the time."""
+    step_by_step = MigrateCommand.handle
+
+    def migrate(command: MigrateCommand, **options: object) -> None:
+        if first_tables.are_missing():
+            first_tables.make()
+        else:
+            step_by_step(command, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(MigrateCommand, "handle", migrate)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -48,6 +48,11 @@ def _migrate() -> bool:
     from django.db import connection  # noqa: PLC0415 - the same
     from django.db.migrations.executor import MigrationExecutor  # noqa: PLC0415 - the same
 
+    from keyhouse.cli import first_tables  # noqa: PLC0415 - the same
+
+    if first_tables.are_missing():
+        first_tables.make()
+        return True
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
     if missing:

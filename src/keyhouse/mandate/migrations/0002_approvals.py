@@ -29,7 +29,7 @@ class Migration(migrations.Migration):
             name='approvers',
             field=models.JSONField(default=list),
         ),
-        migrations.RunPython(to_list, to_text),
+        migrations.RunPython(to_list, to_text, elidable=True),
         migrations.RemoveField(
             model_name='exemption',
             name='approved_by',

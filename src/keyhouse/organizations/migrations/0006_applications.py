@@ -60,5 +60,5 @@ class Migration(migrations.Migration):
             name='outcome',
             field=models.CharField(blank=True, choices=[('approved', 'Approved'), ('declined', 'Declined'), ('withdrawn', 'Withdrawn')], default='', max_length=16),
         ),
-        migrations.RunPython(fold_names, migrations.RunPython.noop),
+        migrations.RunPython(fold_names, migrations.RunPython.noop, elidable=True),
     ]
