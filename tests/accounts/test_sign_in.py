@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable
-from urllib.parse import urlencode
+from datetime import timedelta
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.test import Client
@@ -22,7 +24,7 @@ from keyhouse.accounts import services, signing_in
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.hashers import Argon2
 from keyhouse.accounts.hashing import Compared, compare_password
-from keyhouse.accounts.models import Attempt, Authenticator, Session, User
+from keyhouse.accounts.models import Attempt, Authenticator, Email, Session, User
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
 from keyhouse.accounts.sessions import actor_of
 from keyhouse.audit.models import Record
@@ -415,6 +417,68 @@ def test_a_mark_of_another_session_is_refused(ada: User) -> None:
     other.get(HOME)
     page = browser.client.post("/account/sessions/", {"csrfmiddlewaretoken": other.mark()})
     assert refused(page) == "form-refused"
+
+
+FROM_HERE = {"origin": "http://localhost:8400", "accept": "text/html"}
+
+
+def test_a_session_that_ended_while_somebody_typed_leads_back_to_the_page_by_the_sign_in(ada: User) -> None:
+    session, browser = signed_in(ada)
+    browser.get("/account/emails/add/")
+    mark = browser.mark()
+    session.delete()
+    page = browser.client.post("/account/emails/add/", {"csrfmiddlewaretoken": mark}, headers=FROM_HERE)
+    text = page.content.decode()
+    assert (page.status_code, refused(page)) == (403, "form-refused")
+    assert "You were signed out after this page was opened" in text
+    assert 'href="/account/sign-in/?next=%2Faccount%2Femails%2Fadd%2F"' in text
+    assert Email.objects.count() == 1
+
+
+def test_a_form_from_before_the_sign_in_leads_to_its_page(ada: User) -> None:
+    _, browser = signed_in(ada)
+    page = browser.client.post("/account/sign-in/", {"csrfmiddlewaretoken": "x" * 32}, headers=FROM_HERE)
+    text = page.content.decode()
+    assert (page.status_code, refused(page)) == (403, "form-refused")
+    assert "This page was opened before you signed in or out" in text
+    assert '<a class="button" href="/account/sign-in/">Open the page again</a>' in text
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
+def test_a_form_of_another_site_is_called_that_and_led_nowhere(ada: User, origin: str) -> None:
+    headers = {"accept": "text/html", **({"origin": origin} if origin else {})}
+    page = Browser().client.post("/account/emails/add/", headers=headers)
+    text = page.content.decode()
+    assert (page.status_code, refused(page)) == (403, "form-refused")
+    assert "come from this site" in text
+    assert "next=" not in text
+    assert "Open the page again</a>" not in text
+
+
+@pytest.mark.parametrize(
+    ("before", "way_back"),
+    [
+        (
+            "http://localhost:8400/manage/project/alpha/robot-tokens/?page=2#end",
+            "/manage/project/alpha/robot-tokens/?page=2",
+        ),
+        ("http://localhost:8400/manage/project/alpha/robot-tokens/5/confirm/", "/account/"),
+        ("http://localhost:8400/nowhere/", "/account/"),
+        ("http://localhost:8400//evil.example/", "/account/"),
+        ("http://localhost:8400.evil.example/account/tokens/", "/account/"),
+        ("", "/account/"),
+    ],
+)
+def test_the_way_back_from_a_button_is_the_page_that_it_is_on(ada: User, before: str, way_back: str) -> None:
+    _, browser = signed_in(ada, at=clock.now() - timedelta(minutes=20))
+    browser.get("/account/")
+    page = browser.client.post(
+        f"/manage/project/alpha/robot-tokens/{uuid.uuid4()}/confirm/",
+        {"csrfmiddlewaretoken": browser.mark()},
+        headers={"accept": "text/html", **({"referer": before} if before else {})},
+    )
+    assert page.status_code == 302
+    assert parse_qs(urlsplit(page["Location"]).query)["next"] == [way_back]
 
 
 def test_a_mark_from_before_the_sign_in_is_worthless_after_it(ada: User, browser: Browser) -> None:

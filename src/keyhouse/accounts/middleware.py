@@ -102,6 +102,17 @@ class Csrf(CsrfViewMiddleware):
             super()._check_referer(request)  # type: ignore[misc]  # not in the stubs
 
 
+def comes_from_own_page(request: HttpRequest) -> bool:
+    """Whether the browser says that a form was on a page of this site; one that says nothing is not believed."""
+    return request.headers.get("Origin") == _own_origin()
+
+
+def own_path(address: str) -> str:
+    """Return the path, with its query, of an address of this site; nothing for any other."""
+    begin = _own_origin() + "/"
+    return "/" + address.removeprefix(begin).partition("#")[0] if address.startswith(begin) else ""
+
+
 def _own_origin() -> str:
     parts = urlsplit(configuration.current().base_url)
     return f"{parts.scheme}://{parts.netloc}"

@@ -707,11 +707,15 @@ def takes(*fields: str) -> Callable[[View], View]:
     return mark
 
 
-def returns(*fields: str) -> Callable[[View], View]:
-    """Name the fields of a form, none of them secret, that a way through another page brings back to it (`web.ways_on`)."""
+def returns(*fields: str, to: str = "") -> Callable[[View], View]:
+    """Name the fields of a form, none of them secret, that a way through another page brings back to it (`web.ways_on`).
+
+    `to` is the page of the form, as a link on the view's own address, where that address shows none.
+    """
 
     def mark(view: View) -> View:
         view.returned = fields  # type: ignore[attr-defined]  # functions take attributes; mypy doesn't know
+        view.returned_to = to  # type: ignore[attr-defined]  # the same
         return view
 
     return mark

@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 
+from keyhouse.accounts.middleware import comes_from_own_page
 from keyhouse.core import clock
 from keyhouse.core.actor import NOBODY
 from keyhouse.core.errors import GateUnavailable, NotFound, Refusal, RoleRequired, Situation
@@ -178,9 +179,24 @@ def _retry_at(seconds: int | None) -> datetime | None:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Answer a form that didn't come from our own page."""
+    """Answer a form that didn't come from our own page, or came from one of an earlier session."""
     del reason
-    return answer(request, FormRefused())
+    return answer(request, _form_refused(request))
+
+
+def _form_refused(request: HttpRequest) -> FormRefused:
+    """Return why a form isn't taken; most often a session ended while somebody was typing."""
+    if not comes_from_own_page(request):
+        return FormRefused()
+    if ways_on.lacks_session(request):
+        return FormRefused(
+            "You were signed out after this page was opened, so its form was not taken.",
+            fix="Sign in: that leads back to the page. Then send the form once more.",
+        )
+    return FormRefused(
+        "This page was opened before you signed in or out, so its form was not taken.",
+        fix="Open it again and send it from there. Cookies must be allowed for this site.",
+    )
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urljoin
 
 from django.http import HttpRequest
+from django.urls import Resolver404, resolve
 
 from keyhouse.accounts import strength
-from keyhouse.core import clock
+from keyhouse.accounts.middleware import comes_from_own_page, own_path
+from keyhouse.core import actions, clock
 from keyhouse.core.actions import STEP_UP_AGE
 from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.core.errors import Refusal, StepUpRequired
 from keyhouse.mandate import denials
 from keyhouse.mandate.shadow.services import find_own_offer
 
+ACCOUNT: Final = "/account/"
 SIGN_IN: Final = "/account/sign-in/"
 STEP_UP: Final = "/account/step-up/"
 FACTORS: Final = "/account/second-factors/"
@@ -62,6 +65,8 @@ class WayOn:
 
 def find_way_on(request: HttpRequest, refusal: Refusal) -> WayOn | None:
     """Return the next step after a refusal, or None where there is none to take."""
+    if refusal.code == "form-refused":
+        return _way_back(request)
     decision: Any = refusal.decision or {}
     path = (decision.get("fix") or {}).get("path") or _PAGES.get(refusal.code)
     if path is None or path == request.path:
@@ -70,6 +75,21 @@ def find_way_on(request: HttpRequest, refusal: Refusal) -> WayOn | None:
         path = ADD_FACTOR
     label = _LABELS.get(path, "Ask for the deletion" if refusal.code == "deletion-held" else "Go on")
     return WayOn(with_way_back(path, request), label)
+
+
+def _way_back(request: HttpRequest) -> WayOn | None:
+    """Return the way to the page of a form that wasn't taken; none where it may have stood on another site."""
+    if not comes_from_own_page(request):
+        return None
+    if lacks_session(request):
+        return WayOn(with_way_back(SIGN_IN, request), _LABELS[SIGN_IN])
+    return WayOn(place_of(request), "Open the page again")
+
+
+def lacks_session(request: HttpRequest) -> bool:
+    """Whether a form was for somebody who is signed in, and nobody is."""
+    name = getattr(_view_of(request), "actions", {}).get(request.method)
+    return name is not None and actions.get_action(name).needs_session and actor_of(request).kind == "nobody"
 
 
 def find_snooze(request: HttpRequest, refusal: Refusal) -> WayOn | None:
@@ -93,10 +113,28 @@ def place_of(request: HttpRequest) -> str:
     """Return the page somebody is on: of a form that was sent, the page that shows it, with what its view wants kept."""
     if request.method in {"GET", "HEAD"}:
         return request.get_full_path()
-    view = request.resolver_match.func if request.resolver_match else None
-    typed = {name: request.POST[name] for name in getattr(view, "returned", ()) if request.POST.get(name)}
+    view = _view_of(request)
+    path = urljoin(request.path, getattr(view, "returned_to", ""))
+    if path == request.path and "GET" not in getattr(view, "actions", {"GET": ""}):
+        return _page_before(request)
+    names = getattr(view, "returned", ())
+    typed = [(name, value) for name in names for value in request.POST.getlist(name) if value]
     query = urlencode(typed)
-    return f"{request.path}?{query}" if 0 < len(query) <= _LONGEST_QUERY else request.path
+    return f"{path}?{query}" if 0 < len(query) <= _LONGEST_QUERY else path
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Return the page with the button that was pressed, as the browser names it; one's account where that is no page."""
+    place = own_path(request.headers.get("Referer", ""))
+    try:
+        shown = resolve(place.partition("?")[0]) if place else None
+    except Resolver404:
+        return ACCOUNT
+    return place if shown is not None and "GET" in getattr(shown.func, "actions", {}) else ACCOUNT
+
+
+def _view_of(request: HttpRequest) -> Any:
+    return request.resolver_match.func if request.resolver_match else None
 
 
 def is_mended_by_proof(request: HttpRequest, refusal: Refusal) -> bool:

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.http import HttpResponse
@@ -173,9 +174,40 @@ def test_an_account_on_hold_mints_nothing(ada: User) -> None:
 
 def test_an_old_proof_is_asked_for_again(ada: User, alpha: Project) -> None:
     browser = Browser(ada, at=clock.now() - timedelta(minutes=16))
-    for response in (browser.get(NEW), browser.mint()):
-        assert response.status_code == 302
-        assert response["Location"] == "/account/step-up/?next=%2Faccount%2Ftokens%2Fnew%2F"
+    page, sent = browser.get(NEW), browser.mint()
+    assert page.status_code == sent.status_code == 302
+    assert page["Location"] == "/account/step-up/?next=%2Faccount%2Ftokens%2Fnew%2F"
+    assert sent["Location"].startswith("/account/step-up/?next=%2Faccount%2Ftokens%2Fnew%2F%3F")
+    assert not Token.objects.exists()
+
+
+def test_what_was_typed_survives_the_proof_that_is_asked_for(ada: User, alpha: Project) -> None:
+    late = Browser(ada, at=clock.now() - timedelta(minutes=16))
+    sent = late.mint(
+        description="job of a & b",
+        project=str(alpha.pk),
+        actions=["upload", "read"],
+        expires_in_days="7",
+        version="1.4",
+        networks="192.0.2.0/24",
+    )
+    way_back = parse_qs(urlsplit(sent["Location"]).query)["next"][0]
+    assert "form_id" not in way_back
+    assert "csrf" not in way_back
+    page = body(Browser(ada).get(way_back))
+    assert 'value="job of a &amp; b"' in page
+    assert re.search(rf'<option value="{alpha.pk}" selected', page)
+    assert page.count("checked") == 2
+    assert all(f'value="{typed}"' in page for typed in ("7", "1.4", "192.0.2.0/24"))
+
+
+def test_a_form_filled_by_a_link_is_still_only_a_form(browser: Browser) -> None:
+    page = body(
+        browser.get(f"{NEW}?expires_in_days=x&actions=everything&project=%00&description=%3Cb%3E&form_id=1")
+    )
+    assert "&lt;b&gt;" in page
+    assert "checked" not in page
+    assert 'name="form_id" value="1"' not in page
     assert not Token.objects.exists()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from tests.credentials.tokens.conftest import make_project, make_user
@@ -204,6 +205,20 @@ def test_what_was_typed_survives_the_proof_that_is_asked_for(ada: User, alpha: P
     assert 'value="release.yml"' in page
     assert "acme/lantern/.github/workflows/release.yml@" in page
     assert not Publisher.objects.exists()
+
+
+@pytest.mark.parametrize("place", [SETTINGS, MINE])
+def test_a_preview_that_asks_for_a_proof_first_leads_back_to_the_form(
+    ada: User, alpha: Project, place: str
+) -> None:
+    late = Browser(ada)
+    Session.objects.update(proved_at=clock.now() - timedelta(minutes=20))
+    answer = late.post(f"{place}preview/", **TERMS)
+    way_back = parse_qs(urlsplit(answer["Location"]).query)["next"][0]
+    assert way_back.startswith(f"{place}add/?issuer=")
+    page = Browser(ada).get(way_back)
+    assert page.status_code == 200
+    assert 'value="release.yml"' in body(page)
 
 
 # ---- resting, confirming, narrowing, removing

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Final, TypedDict
 
 from django import forms
+from django.http import QueryDict
 
 from keyhouse.accounts.forms import PageForm
 from keyhouse.core import clock
@@ -299,6 +300,22 @@ class LeakForm(PageForm):
         help_text="An address of the web, if there is one. The token's owner is told.",
         widget=forms.URLInput(attrs={"autocomplete": "off"}),
     )
+
+
+def kept_of(form: type[PageForm]) -> tuple[str, ...]:
+    """Return the fields that a step-up on the way brings back: all but the id, which is nobody else's to choose."""
+    return tuple(name for name in form.base_fields if name != "form_id")
+
+
+def typed_before(given: QueryDict, form: type[PageForm]) -> dict[str, object]:
+    """Return what somebody had typed into a form when they were asked to prove themselves first."""
+    if "expires_in_days" not in given:
+        return {}  # a link that names a project, or nothing
+    return {
+        name: given.getlist(name) if isinstance(field, forms.MultipleChoiceField) else given.get(name, "")
+        for name, field in form.base_fields.items()
+        if name != "form_id"
+    }
 
 
 def first_values(project_id: int | None = None) -> dict[str, object]:

@@ -19,7 +19,7 @@ from keyhouse.core import actions, clock
 from keyhouse.credentials.tokens import homes, letters, queries
 from keyhouse.credentials.tokens import robots as service
 from keyhouse.credentials.tokens.errors import RobotTokenNotFound
-from keyhouse.credentials.tokens.forms import NarrowForm, RobotForm
+from keyhouse.credentials.tokens.forms import NarrowForm, RobotForm, kept_of, typed_before
 from keyhouse.credentials.tokens.homes import Home
 from keyhouse.credentials.tokens.ledger import lines_of, outlook_of_new
 from keyhouse.credentials.tokens.models import Token
@@ -53,12 +53,13 @@ def robots(request: HttpRequest, name: str) -> HttpResponse:
     return show_robots(request, room, may_mint=may_mint)
 
 
+@actions.returns(*kept_of(RobotForm))
 @actions.takes(*RobotForm.base_fields)
 @actions.classified(GET=service.MINT, POST=service.MINT)
 def mint(request: HttpRequest, name: str) -> HttpResponse:
     """Ask what a new robot token shall be; make it and show it, this once."""
     found = project_of(request, service.MINT, name)
-    form = RobotForm(sent(request), initial=first_values())
+    form = RobotForm(sent(request), initial=first_values() | typed_before(request.GET, RobotForm))
     return mint_robot(
         request,
         _room(request, found),

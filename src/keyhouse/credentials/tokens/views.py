@@ -14,7 +14,7 @@ from keyhouse.accounts.views.paging import page_of, pager
 from keyhouse.core import actions, clock, configuration
 from keyhouse.credentials.tokens import leaks, queries, services
 from keyhouse.credentials.tokens.caveats import ACTS
-from keyhouse.credentials.tokens.forms import LeakForm, MintForm, first_values
+from keyhouse.credentials.tokens.forms import LeakForm, MintForm, first_values, kept_of, typed_before
 from keyhouse.credentials.tokens.ledger import lines_of, outlook_of_new
 from keyhouse.credentials.tokens.models import Token
 
@@ -47,12 +47,14 @@ def tokens(request: AskedRequest) -> HttpResponse:
     return render(request, "tokens/list.html", context)
 
 
+@actions.returns(*kept_of(MintForm))
 @actions.takes(*MintForm.base_fields)
 @actions.classified(GET="token.mint", POST="token.mint")
 def mint(request: AskedRequest) -> HttpResponse:
     """Ask what a new token shall be; make it and show it, this once."""
     if request.method != "POST":
-        form = MintForm(initial=first_values(_asked_project(request)), user_id=_user_id(request))
+        values = first_values(_asked_project(request)) | typed_before(request.GET, MintForm)
+        form = MintForm(initial=values, user_id=_user_id(request))
         return _asked(request, form)
     form = MintForm(request.POST, user_id=_user_id(request))
     if not form.is_valid():

@@ -72,6 +72,7 @@ def add(request: HttpRequest, name: str) -> HttpResponse:
     return ask(request, form, _room(request, found))
 
 
+@actions.returns(*FIELDS, to="../add/")
 @actions.takes(*FIELDS)
 @actions.classified(POST="publisher.add")
 def preview(request: HttpRequest, name: str) -> HttpResponse:
@@ -162,6 +163,7 @@ def add_pending(request: AskedRequest) -> HttpResponse:
     return ask(request, form, ROOM_OF_ACCOUNT)
 
 
+@actions.returns(*FIELDS, to="../add/")
 @actions.takes(*FIELDS)
 @actions.classified(POST="publisher.add-pending")
 def preview_pending(request: AskedRequest) -> HttpResponse:

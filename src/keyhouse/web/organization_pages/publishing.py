@@ -63,6 +63,7 @@ def add(request: HttpRequest, name: str) -> HttpResponse:
     return views.ask(request, form, _room(request, found))
 
 
+@actions.returns(*FIELDS, *REACH_FIELDS, to="../add/")
 @actions.takes(*FIELDS, *REACH_FIELDS)
 @actions.classified(POST="publisher.add")
 def preview(request: HttpRequest, name: str) -> HttpResponse:
@@ -85,6 +86,7 @@ def add_pending(request: HttpRequest, name: str) -> HttpResponse:
     return views.ask(request, form, _room(request, found, "new/"))
 
 
+@actions.returns(*FIELDS, to="../add/")
 @actions.takes(*FIELDS)
 @actions.classified(POST="publisher.add-pending")
 def preview_pending(request: HttpRequest, name: str) -> HttpResponse:

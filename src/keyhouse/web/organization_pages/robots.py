@@ -10,7 +10,7 @@ from keyhouse.accounts.views.answers import SeeOther
 from keyhouse.core import actions
 from keyhouse.credentials.tokens import homes, letters, robot_views
 from keyhouse.credentials.tokens import robots as service
-from keyhouse.credentials.tokens.forms import OrganizationRobotForm
+from keyhouse.credentials.tokens.forms import OrganizationRobotForm, kept_of, typed_before
 from keyhouse.credentials.tokens.robot_views import Room
 from keyhouse.organizations.models import Organization
 from keyhouse.web.organization_pages.visiting import actor_of, context_of, organization_of, sent
@@ -25,12 +25,14 @@ def robots(request: HttpRequest, name: str) -> HttpResponse:
     return robot_views.show_robots(request, _room(request, found), may_mint=True)
 
 
+@actions.returns(*kept_of(OrganizationRobotForm))
 @actions.takes(*OrganizationRobotForm.base_fields)
 @actions.classified(GET="robot-token.mint", POST="robot-token.mint")
 def mint(request: HttpRequest, name: str) -> HttpResponse:
     """Ask what a new robot token shall be; make it and show it, this once."""
     found = organization_of(request, service.MINT, name)
-    form = OrganizationRobotForm(sent(request), initial=robot_views.first_values())
+    values = robot_views.first_values() | typed_before(request.GET, OrganizationRobotForm)
+    form = OrganizationRobotForm(sent(request), initial=values)
     return robot_views.mint_robot(
         request,
         _room(request, found),
