@@ -284,6 +284,17 @@ def test_links_out_of_a_description_say_on_paper_where_they_lead(harbour: Harbou
     page.close()
 
 
+def test_piled_up_marks_of_a_description_paint_over_nothing_around_it(harbour: Harbour) -> None:
+    page = harbour.enter("").new_page()
+    page.goto("/project/lantern/")
+    page.set_viewport_size({"width": 360, "height": 800})
+    above = page.locator("h1")
+    before = above.screenshot()
+    page.locator(".prose").evaluate("one => { one.prepend('e' + '\\u0301'.repeat(2000)) }")
+    assert above.screenshot() == before
+    page.close()
+
+
 def test_one_sees_where_one_is_in_colours_of_ones_own(harbour: Harbour) -> None:
     """What is told by a colour alone is gone then: rings, frames of buttons and fields, and the open tab stay."""
     page = harbour.enter(OPERATOR).new_page()
