@@ -271,12 +271,18 @@ def _no_hold(facts: Facts, action: Action) -> Decision | None:
     if facts.person.state != "held" or action.name in OPEN_WHILE_HELD or _goes_on(facts):
         return None
     until = facts.person.held_until
+    is_there = facts.asking.kind == "session"
     return Decision(
         "deny",
         "account-held",
         until=until,
         reason=f"This account is on hold until {_written(until)}." if until else "This account is on hold.",
-        fix=Fix("Sign in to see why, and what ends it earlier.", "/account/"),
+        fix=Fix(
+            "Your account page says why, and what ends it earlier."
+            if is_there
+            else "Sign in to see why, and what ends it earlier.",
+            "/account/",
+        ),
     )
 
 

@@ -114,6 +114,18 @@ def test_a2_r1_a_thief_who_enrols_first_gains_nothing(eve: User, time: Clock) ->
     assert later.get("/manage/project/alpha/").status_code == 200
 
 
+def test_nobody_is_led_to_a_page_that_the_hold_has_just_closed(eve: User) -> None:
+    browser = by_password()
+    prove(browser)
+    add = "/account/second-factors/add/?next=%2Fmanage%2Fprojects%2F"
+    browser.get(add)
+    page = browser.post(add, {"code": code(secret=secret_on(browser))})
+    assert page["Location"] == "/account/recovery-codes/"
+    page = browser.get("/manage/projects/")
+    assert refused(page) == "account-held"
+    assert "Your account page says why, and what ends it earlier." in browser.text
+
+
 def test_a2_without_the_mailbox_nothing_is_enrolled(eve: User) -> None:
     thief = by_password()
     session, _ = signed_in(eve, "password")

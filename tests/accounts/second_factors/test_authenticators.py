@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from functools import partial
 
@@ -500,6 +501,37 @@ def test_a_second_click_enrols_nothing_twice(ada: User) -> None:
     page = browser.post(ADD, fields)
     assert refused(page) == "enrolment-missing"
     assert Authenticator.objects.count() == 2
+
+
+@pytest.mark.django_db
+def test_the_way_back_from_a_first_app_goes_by_recovery_codes() -> None:
+    ada = make_person(factors=0)
+    _, browser = signed_in(ada, "password")
+    way = "?next=%2Fmanage%2Fprojects%2F"
+    browser.get(ADD + way)
+    page = browser.post(ADD + way, {"code": code(secret=secret_on(browser))})
+    codes = f"/account/recovery-codes/{way}"
+    assert page["Location"] == codes
+    browser.get(codes)
+    assert '<a href="/manage/projects/">Not now</a>' in browser.text
+    page = browser.post(codes)
+    assert page["Location"] == f"/account/recovery-codes/new/{way}"
+    browser.get(page["Location"])
+    typed = re.findall(r"[a-z2-7]{4}(?:-[a-z2-7]{4}){3}", browser.text)[0]
+    page = browser.post(page["Location"], {"recovery_code": typed})
+    assert (page.status_code, page["Location"]) == (303, "/manage/projects/")
+    browser.get(ADD + way)
+    page = browser.post(ADD + way, {"code": code(secret=secret_on(browser)), "name": "second"})
+    assert page["Location"] == "/manage/projects/", "the codes are there"
+
+
+@pytest.mark.django_db
+def test_the_way_back_by_recovery_codes_leads_to_no_other_site(ada: User) -> None:
+    _, browser = signed_in(ada)
+    path = "/account/recovery-codes/?next=//evil.example/"
+    browser.get(path)
+    assert "evil.example" not in browser.text.replace(path, "")
+    assert browser.post(path)["Location"] == "/account/recovery-codes/new/"
 
 
 @pytest.mark.django_db

@@ -17,7 +17,7 @@ from keyhouse.accounts.second_factors.recovery_codes.services import (
     confirm_codes,
     waiting_codes,
 )
-from keyhouse.accounts.views.answers import SeeOther, session_of, show_form
+from keyhouse.accounts.views.answers import HOME, SeeOther, next_of, session_of, show_form, with_next
 from keyhouse.core import actions, clock
 
 STATUS: Final = "/account/recovery-codes/"
@@ -35,8 +35,9 @@ def recovery_codes(request: AskedRequest) -> HttpResponse:
         if needs_proof(session.user, by=request.actor, now=clock.now()):
             return SeeOther(PROOF)
         begin_codes(session)
-        return SeeOther(NEW)
+        return SeeOther(with_next(NEW, next_of(request)))
     context = {
+        "way_on": "" if next_of(request) == HOME else next_of(request),
         "code_set": queries.find_code_set(session.user),
         "codes_left": strength.codes_left(session.user_id),
     }
@@ -57,7 +58,7 @@ def new_recovery_codes(request: AskedRequest) -> HttpResponse:
             )
         )
         if not form.errors:
-            return SeeOther(STATUS)
+            return SeeOther(next_of(request, STATUS))
     return show_form(request, "accounts/new_recovery_codes.html", form, codes_context(codes))
 
 

@@ -12,7 +12,7 @@ from keyhouse.accounts import holds, queries, strength
 from keyhouse.accounts.errors import SecondFactorLast, SecondFactorMissing
 from keyhouse.accounts.forms import EnrolmentForm, RenameForm
 from keyhouse.accounts.middleware import AskedRequest
-from keyhouse.accounts.models import Authenticator, SecurityKey, Session
+from keyhouse.accounts.models import Authenticator, SecurityKey, Session, User
 from keyhouse.accounts.recovery.newness import needs_proof
 from keyhouse.accounts.recovery.queries import live_holds_of
 from keyhouse.accounts.second_factors.totp import rules
@@ -106,13 +106,21 @@ def add_authenticator(request: AskedRequest) -> HttpResponse:
             )
         )
         if done is not None:
-            usual = LIST if strength.codes_left(session.user_id) else CODES
-            return with_session(SeeOther(usual if way_on == HOME else way_on), done[1])
+            return with_session(SeeOther(after_enrolment(session.user_id, way_on)), done[1])
     context = enrolment_context(begin_enrolment(session), session.user.username) | {
         "next": way_on,
         "add_key_address": with_next(ADD_KEY, way_on),
     }
     return show_form(request, "accounts/add_authenticator.html", form, context)
+
+
+def after_enrolment(user_id: int, way_on: str) -> str:
+    """Return where to go on to: by recovery codes where there are none, and to no page that a hold has just closed."""
+    if holds.effective_state(User.objects.get(pk=user_id), clock.now()) == User.State.HELD:
+        way_on = HOME
+    if not strength.codes_left(user_id):
+        return with_next(CODES, way_on)
+    return LIST if way_on == HOME else way_on
 
 
 def enrolment_context(secret: bytes, username: str) -> dict[str, str]:

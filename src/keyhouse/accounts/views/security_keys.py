@@ -8,7 +8,7 @@ from typing import Any, Final
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 
-from keyhouse.accounts import queries, rules, signing_in, strength
+from keyhouse.accounts import queries, rules, signing_in
 from keyhouse.accounts.cookies import CEREMONY, cookie_name, put_cookie
 from keyhouse.accounts.errors import SecondFactorMissing, SignInExpired
 from keyhouse.accounts.middleware import AskedRequest
@@ -28,12 +28,12 @@ from keyhouse.accounts.views.answers import (
     text_in,
     with_session,
 )
+from keyhouse.accounts.views.second_factors import after_enrolment
 from keyhouse.accounts.visitor import remember_browser, visitor_of
 from keyhouse.core import actions, clock, configuration
 from keyhouse.core.errors import NotFound
 
 LIST: Final = "/account/second-factors/"
-CODES: Final = "/account/recovery-codes/"
 PROOF: Final = "/account/second-factors/proof/"
 
 
@@ -75,10 +75,9 @@ def add(request: AskedRequest) -> HttpResponse:
         }
         return render(request, "accounts/add_security_key.html", context)
     body = body_of(request)
-    usual = LIST if strength.codes_left(session.user_id) else CODES
-    name, way_on = text_in(body, "name"), _way_on(body, usual)  # read before anything is done
+    name, way_on = text_in(body, "name"), _way_on(body)  # read before anything is done
     _, cookie = finish_enrolment(session, response_in(body), name=name, by=request.actor, now=clock.now())
-    return with_session(_lead_to(way_on), cookie)
+    return with_session(_lead_to(after_enrolment(session.user_id, way_on)), cookie)
 
 
 @actions.takes()
