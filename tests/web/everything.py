@@ -58,6 +58,7 @@ from keyhouse.credentials.trusted_publishers.services import Told
 from keyhouse.index import sketches
 from keyhouse.mail.models import Bounce
 from keyhouse.mandate import services as mandates
+from keyhouse.mandate.calendars import NO_CALENDAR
 from keyhouse.mandate.campaigns.models import EmergencyAccount
 from keyhouse.mandate.completion.models import CompletionCheck
 from keyhouse.mandate.documents import read_mandate
@@ -333,10 +334,15 @@ def _like(now: datetime, name: str, who: dict[str, Any], **days: int) -> dict[st
     morning = now.replace(hour=9, minute=0, second=0, microsecond=0)
     acts = {"enforced": {"deny": ["management"]}, "announced": {"warn": ["all"]}, "shadow": {"deny": ["all"]}}
     stages = [
-        {"state": state, "at": (morning + timedelta(days=ahead)).isoformat(), **acts[state]}
+        {"state": state, "at": _workday(morning + timedelta(days=ahead)).isoformat(), **acts[state]}
         for state, ahead in days.items()
     ]
     return {**kept, "name": name, "title": f"A factor: {name}", "who": who, "stages": stages}
+
+
+def _workday(at: datetime) -> datetime:
+    """Return that instant, or the next of its kind on which something may begin, whatever day it is today."""
+    return NO_CALENDAR.next_allowed(at)
 
 
 # ---- what people did
@@ -435,7 +441,7 @@ def _campaign(index: Everything) -> None:
     draft = _like(now, DRAFT, {"everyone": True}, announced=3, enforced=40)
     for document in ({**draft, "launch": {}, "notice": {"floor_days": 30}}, _live(now, days=60)):
         mandates.propose_version(read_mandate(document), by=host())
-    from_on = (now + timedelta(days=60)).strftime("%Y-%m-%d")
+    from_on = _workday(now + timedelta(days=60)).strftime("%Y-%m-%d")
     index.do("ada", "/manage/organization/acme/second-factors/", level="any-factor", from_on=from_on)
     asked = Request.objects.get(kind=Request.Kind.EXEMPTION)
     index.do("root", f"/operator/mandates/requests/{asked.pk}/propose/", days="20")
