@@ -14,7 +14,7 @@ from tests.cli.places import ADA, Place
 from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight.errors import ProposalOver
 from keyhouse.audit.models import Record
-from keyhouse.cli import mandate
+from keyhouse.cli import mandate, mandate_words
 from keyhouse.cli.dev_document import read_document
 from keyhouse.cli.dev_sowing import sow
 from keyhouse.core import clock
@@ -331,6 +331,15 @@ def test_a_check_of_a_person_tells_what_is_asked_of_them(file: Path) -> None:
     told = data("check", "bob")
     assert (told["user"], told["is_met"]) == ("bob", True)
     assert isinstance(run("check", "nobody-here").exception, NotFound)
+
+
+def test_a_check_of_somebody_exempt_does_not_say_that_all_is_well() -> None:
+    asked = {"mandate": "keys", "version": 1, "title": "A key", "is_met": False, "effects": []}
+    told = {"user": "eve", "is_met": False, "next": None}
+    exempt = asked | {"exempt_until": "2026-10-31T00:00:00Z"}
+    assert mandate_words.standing(told | {"asked": [exempt]}).startswith("eve: exempt, and not complying")
+    both = [exempt, asked | {"exempt_until": None}]
+    assert mandate_words.standing(told | {"asked": both}).startswith("eve: something is to be done")
 
 
 def test_a_check_of_an_operator_tells_of_the_floor() -> None:

@@ -185,7 +185,14 @@ def test_an_exemption_is_shown_with_its_end_and_frees_from_the_banner(
     assert "exempt" in visit.text
     assert "Waits for a key by post" in visit.text
     assert "next step" not in visit.text
-    assert visit.get("/account/mandate.json").json()["asked"][0]["exempt_until"] == "2024-07-13T00:00:00Z"
+    assert "You are exempt until" in visit.text
+    assert "You have what is asked of you" not in visit.text, "E1: exempt is not compliant"
+    told = visit.get("/account/mandate.json").json()
+    assert told["asked"][0]["exempt_until"] == "2024-07-13T00:00:00Z"
+    assert told["is_met"] is False
+    visit.get("/account/")
+    assert "You have it." not in visit.text
+    assert "You don't have it, and are exempt until" in visit.text
 
 
 def test_weak_tokens_are_listed_and_strong_ones_are_not(ada: User) -> None:

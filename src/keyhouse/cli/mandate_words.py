@@ -248,7 +248,9 @@ def _adoption_lines(told: Data, most: int | None = None) -> Iterator[str]:
 
 def standing(told: Data) -> str:
     """Return what is asked of a person as lines."""
-    lines = [f"{told['user']}: " + ("nothing is left to do" if told["is_met"] else "something is to be done")]
+    is_open = any(not one["is_met"] and not one["exempt_until"] for one in told["asked"])
+    left = "something is to be done" if is_open else "nothing is left to do"
+    lines = [f"{told['user']}: {left if is_open or told['is_met'] else 'exempt, and not complying'}"]
     for one in told["asked"]:
         lines.append(f"  {one['mandate']}{_number(one)}: {one['title']} ({_state(one)})")
         lines += [f"    {_effect(effect)}" for effect in one["effects"]]

@@ -146,8 +146,15 @@ class Standing:
 
     @property
     def is_met(self) -> bool:
-        """Whether nothing is left to do."""
-        return not self.open
+        """Whether they have all that is asked of them; whoever is exempt has not (E1)."""
+        return all(one.is_met for one in self.asked)
+
+    @property
+    def exempt_until(self) -> datetime | None:
+        """Return when the first exemption from something that they don't have ends, or None."""
+        return min(
+            (one.exempt_until for one in self.asked if one.exempt_until and not one.is_met), default=None
+        )
 
     @property
     def open(self) -> tuple[Asked, ...]:
