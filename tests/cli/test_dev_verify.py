@@ -287,6 +287,10 @@ def test_operators_are_always_asked_for_a_factor() -> None:
         ({"facts": None}, "facts-malformed"),
         ({"facts": FACTS | {"surprise": 1}}, "facts-malformed"),
         ({"facts": FACTS | {"asking": {"kind": "ghost"}}}, "facts-malformed"),
+        (
+            {"facts": FACTS | {"person": FACTS["person"] | {"joined_at": "0001-01-01T00:00:00+23:59"}}},
+            "facts-malformed",
+        ),
         ({"mandates": None}, "fields-wrong"),
         ({"mandates": ["keys"]}, "mandate-invalid"),
         ({"mandates": [KEYS | {"who": {"role": ["boss"]}}]}, "mandate-invalid"),

@@ -120,6 +120,28 @@ def test_signatures_of_the_record_need_not_be_in_it(tmp_path: Path) -> None:
     assert codes(build_wheel(tmp_path, extra_members=members)) == []
 
 
+@pytest.mark.parametrize("own", ["RECORD", "RECORD.jws"])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(",", []), ("sha256=x,", ["record-wrong-hash"]), (",5", ["record-wrong-hash"])],
+)
+def test_the_record_gives_no_hash_of_itself_and_of_what_signs_it(
+    tmp_path: Path, own: str, given: str, expected: list[str]
+) -> None:
+    folder, data = "alpha-1.0.dist-info", b"x = 1\n"
+    members = {
+        "alpha.py": data,
+        f"{folder}/METADATA": metadata_bytes("alpha", "1.0"),
+        f"{folder}/WHEEL": wheel_bytes(),
+    }
+    listed = "".join(record_line(path, held) for path, held in members.items())
+    record = f"{listed}{folder}/{own},{given}\n".encode()
+    path = build_wheel(
+        tmp_path, files={"alpha.py": data}, record=record, extra_members=[(f"{folder}/RECORD.jws", b"{}")]
+    )
+    assert codes(path) == expected
+
+
 def test_folders_and_quoted_paths_are_fine(tmp_path: Path) -> None:
     path = build_wheel(tmp_path, files={"pkg/a, b.py": b"1", "pkg/ü.py": b"2"}, extra_members=[("pkg/", b"")])
     assert codes(path) == []

@@ -32,7 +32,7 @@ async def echo(scope: Scope, receive: Receive, send: Send) -> None:
             await answer(send, 200, b" ".join(name for name, _ in scope["headers"]))
         case "/big":
             await answer(send, 200, bytes(32 * 2**20))
-        case "/unmeasured" | "/injected" | "/short" | "/long" | "/unchanged":
+        case "/unmeasured" | "/injected" | "/short" | "/long" | "/unchanged" | "/closing":
             await start_oddly(scope["path"], send)
         case "/wait":
             started.set()
@@ -57,6 +57,7 @@ ODD_ANSWERS: dict[str, tuple[int, list[tuple[bytes, bytes]], list[bytes]]] = {
     "/short": (200, [(b"content-length", b"5")], [b"abc"]),
     "/long": (200, [(b"content-length", b"1")], [b"abc"]),
     "/unchanged": (304, [], []),
+    "/closing": (200, [(b"content-length", b"0"), (b"connection", b"close")], []),
 }
 REASON = b"file-exists: File already exists."
 started = threading.Event()
@@ -317,6 +318,14 @@ def test_an_old_client_gets_it_until_the_connection_ends(edge: Served) -> None:
     assert b"chunked" not in head
     assert b"connection: close" in head
     assert body == b"something"
+
+
+def test_the_end_of_a_connection_is_said_once(edge: Served) -> None:
+    with edge.connect() as raw:
+        raw.send(b"GET /closing HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, _, rest = everything(raw).partition(b"\r\n\r\n")
+    assert head.count(b"connection: close") == 1
+    assert rest == b""
 
 
 def everything(raw: Raw) -> bytes:

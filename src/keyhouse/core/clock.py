@@ -42,12 +42,16 @@ def now() -> datetime:
 
 
 def parse_instant(text: str) -> datetime:
-    """Read an RFC 3339 instant; one without a zone raises ValueError."""
+    """Read an RFC 3339 instant; one without a zone, or outside of the calendar in UTC, raises ValueError."""
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         message = "an instant needs a zone, for example 2024-01-01T00:00:00Z"
         raise ValueError(message)
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as error:
+        message = "an instant lies between the years 1 and 9999, also in UTC"
+        raise ValueError(message) from error
 
 
 def format_second(instant: datetime) -> str:

@@ -59,8 +59,13 @@ def compare_record(
 ) -> Iterator[Finding]:
     """Yield what differs between RECORD and the files of the wheel.
 
-    `exempt` are RECORD itself and its signatures, which cannot hold their own hashes.
+    `exempt` are RECORD itself and its signatures: nothing that is written before them can hold their hashes, so none may be given.
     """
+    for path in sorted(exempt & lines.keys()):
+        if lines[path] != RecordLine("", ""):
+            yield Finding(
+                "record-wrong-hash", f"RECORD gives a hash or a size for {shown(path)}, which can't be right."
+            )
     for path, digest in digests.items():
         line = lines.get(path)
         if path in exempt:

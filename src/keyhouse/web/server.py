@@ -400,11 +400,12 @@ class Cycle(RequestResponseCycle):
             self.keep_alive = False
         lines = [_status_line(status, message.get("reason"))]
         for name, value in (*self.default_headers, *message.get("headers", ())):
+            if name == b"connection" and value == b"close":  # said once, with what else frames the answer
+                self.keep_alive = False
+                continue
             lines.append(b"%b: %b" % (name, value))
             if name == b"content-length":
                 self.expected_content_length, self.chunked_encoding = int(value), False
-            elif name == b"connection" and value == b"close":
-                self.keep_alive = False
         lines += self._framing(status)
         if self.request is not None and self.keep_alive and not self.chunked_encoding:
             own = lines[1 + len(self.default_headers) :]
