@@ -83,6 +83,7 @@ def serve(wishes: Wishes, data: str | None) -> None:
     settings = _configure(wishes, data)
     require_models()
     _check_roots(settings)
+    _check_authority(settings)
     data_folder.make(settings.data)
     with _held(settings) as hold:
         sockets = _listen(wishes, settings)
@@ -103,6 +104,18 @@ def _check_roots(settings: Configuration) -> None:
         require_roots(settings.trusted_root)
     except TrustedRootDamaged as damaged:
         raise ConfigurationError(damaged.sentence) from damaged
+
+
+def _check_authority(settings: Configuration) -> None:
+    """Raise ConfigurationError where the extra authority can't be read: else each issuer and mail server seems out of order."""
+    if settings.ca_file is None:
+        return
+    try:
+        ssl.create_default_context().load_verify_locations(settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"KEYHOUSE_CA_FILE: {settings.ca_file} can't be used: {error}; it takes a file of certificates (PEM)."
+        ) from error
 
 
 def _check_tls(wishes: Wishes) -> None:

@@ -115,6 +115,23 @@ def _url(*schemes: str) -> Callable[[str], str]:
     return read
 
 
+def _site(text: str) -> str:
+    """Read the address of the site: scheme, host and port, since pages and links begin at the root of a host."""
+    allowed = "the root of a host, as people type it: http:// or https://, a host, and a port where it needs one"
+    if not text:
+        return ""
+    if not text.isprintable() or " " in text:
+        raise ValueError(allowed)
+    try:
+        parts = urlsplit(text.rstrip("/"))
+        is_root = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+    except ValueError as error:
+        raise ValueError(allowed) from error
+    if not is_root or parts.scheme not in {"http", "https"} or parts.path or "?" in text or "#" in text:
+        raise ValueError(allowed)
+    return text.rstrip("/")
+
+
 def _networks(text: str) -> tuple[Network, ...]:
     try:
         return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
@@ -186,8 +203,8 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "base_url",
         "",
-        "the address people use; links and origins derive from it; default `scheme://localhost:port`",
-        _url("http", "https"),
+        "the address people use, the root of a host; links and origins derive from it; default `scheme://localhost:port`",
+        _site,
     ),
     Setting(
         "database_url",
