@@ -37,5 +37,5 @@ def test_the_base_url_is_the_root_of_a_host(given: str, origin: str) -> None:
     ],
 )
 def test_whatever_else_stops_the_start(given: str) -> None:
-    with pytest.raises(ConfigurationError, match="KEYHOUSE_BASE_URL: .* it takes the root of a host"):
+    with pytest.raises(ConfigurationError, match=r"KEYHOUSE_BASE_URL: .* it takes the root of a host"):
         configuration.read({"KEYHOUSE_BASE_URL": given})

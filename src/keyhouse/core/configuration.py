@@ -117,7 +117,9 @@ def _url(*schemes: str) -> Callable[[str], str]:
 
 def _site(text: str) -> str:
     """Read the address of the site: scheme, host and port, since pages and links begin at the root of a host."""
-    allowed = "the root of a host, as people type it: http:// or https://, a host, and a port where it needs one"
+    allowed = (
+        "the root of a host, as people type it: http:// or https://, a host, and a port where it needs one"
+    )
     if not text:
         return ""
     if not text.isprintable() or " " in text:
