@@ -7,6 +7,7 @@ import pytest
 from keyhouse.core import clock
 from keyhouse.index.negotiate import JSON
 from keyhouse.projects.models import Tombstone, UsedFileName
+from keyhouse.safety.names.models import ReservedName
 
 UPSTREAM = "https://other.example/simple"
 
@@ -54,6 +55,27 @@ def test_a_name_that_was_here_never_leaves(client: Any, index: Any) -> None:
         filename="gamma-1.0.tar.gz", normalized_name="gamma", blake2="0" * 64, used_at=clock.now()
     )
     assert client.ask("/simple/gamma/").status == 404
+
+
+@pytest.mark.parametrize(
+    ("name", "is_prefix", "kept", "free"),
+    [
+        ("acme", True, ["acme", "acme-tools", "acme-a-b"], ["acmetools", "acm", "my-acme", "acme2-x"]),
+        ("acme", False, ["acme"], ["acme-tools", "acmetools", "acm"]),
+    ],
+)
+def test_a_name_that_is_reserved_here_never_leaves(
+    client: Any, name: str, is_prefix: bool, kept: list[str], free: list[str]
+) -> None:
+    for one in (*kept, *free):
+        assert client.ask(f"/simple/{one}/").status == 302
+    reserved = ReservedName.objects.create(
+        name=name, folded_name=name, is_prefix=is_prefix, reserved_at=clock.now(), reserved_by="ada"
+    )
+    assert [client.ask(f"/simple/{one}/").status for one in kept] == [404] * len(kept)
+    assert [client.ask(f"/simple/{one}/").status for one in free] == [302] * len(free)
+    reserved.delete()
+    assert client.ask(f"/simple/{name}/").status == 302
 
 
 def test_only_index_pages_are_redirected(client: Any) -> None:

@@ -288,7 +288,7 @@ SETTINGS: Final[tuple[Setting, ...]] = (
     Setting(
         "upstream",
         "",
-        "index page address of another index (`https://…/simple`) to which names never used here are redirected",
+        "index page address of another index (`https://…/simple`) to which names that were never used and aren't reserved here are redirected",
         _url("http", "https"),
     ),
     Setting(

@@ -305,11 +305,13 @@ class ReadPlane:
     async def _answer_absent(self, request: Request, target: Target, found: Absent) -> None:
         if target.kind == "integrity":
             raise ProvenanceMissing
-        if found.is_free and target.kind == "simple" and self._upstream:
-            await self._redirect(request, 302, f"{self._upstream}/{target.name}/", target.project)
-            return
-        # asked anew each time: what is kept of absent pages would not notice that another spelling was published
+        # asked anew each time: what is kept of absent pages would not notice that a name was reserved, or another spelling published
         loop = asyncio.get_running_loop()
+        if found.is_free and target.kind == "simple" and self._upstream:
+            is_reserved = await loop.run_in_executor(self._threads, self._store.is_reserved, target.name)
+            if not is_reserved:
+                await self._redirect(request, 302, f"{self._upstream}/{target.name}/", target.project)
+                return
         path = await loop.run_in_executor(self._threads, self._store.find_equal_path, target)
         if path is None:
             raise NotFound(_missing_sentence(target))

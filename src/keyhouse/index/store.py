@@ -49,6 +49,11 @@ _USES_OF_A_NAME: Final = (
     ("projects_usedfilename", "normalized_name"),
     ("projects_indexpage", "kind = 'simple' AND name"),
 )
+# as `safety` keeps it: a name, or a prefix that keeps itself and whatever follows it behind a hyphen
+_RESERVED: Final = (
+    "SELECT 1 FROM safety_reservedname WHERE name = ? "
+    "OR (is_prefix AND substr(CAST(? AS text), 1, length(name) + 1) = name || '-') LIMIT 1"
+)
 
 
 class Store:
@@ -124,6 +129,10 @@ class Store:
             f"SELECT 1 FROM {table} WHERE {column} = ?" for table, column in _USES_OF_A_NAME
         )
         return not self._database.rows(question, [project] * len(_USES_OF_A_NAME))
+
+    def is_reserved(self, project: str) -> bool:
+        """Tell whether a normalised name is kept for somebody, or for nobody: then no other index may answer for it."""
+        return bool(self._database.rows(_RESERVED, [project, project]))
 
     def find_equal_path(self, target: Target) -> str | None:
         """Return the address of the release whose version equals the one asked for, or None.
