@@ -404,6 +404,21 @@ def test_only_an_accepted_method_is_enough(accept: tuple[str, ...], proof: str) 
         assert short(facts(kind, proved=("password", proof)), rule, NOW) == told
 
 
+@pytest.mark.parametrize(
+    ("factors", "path"),
+    [
+        (("authenticator-app",), "/account/security-keys/add/"),
+        (("authenticator-app", "security-key"), "/account/step-up/"),
+    ],
+)
+def test_whoever_has_no_key_is_told_to_set_one_up_and_others_to_prove_theirs(
+    factors: tuple[str, ...], path: str
+) -> None:
+    rule = [policy(methods={"accept": ["phishing-resistant"]})]
+    told = answer(facts(proved=("password", "totp"), factors=factors), rule, NOW)
+    assert (told.code, told.fix and told.fix.path) == ("stronger-factor-required", path)
+
+
 def test_a_device_bound_key_is_told_by_the_credential_itself() -> None:
     rule = [policy(methods={"accept": ["device-bound"]})]
     assert short(facts(proved=("password", "webauthn"), device_bound=True), rule, NOW) == "allow"

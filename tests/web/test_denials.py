@@ -80,7 +80,11 @@ def test_after_setting_the_factor_up_one_is_back_where_one_was(ada: User) -> Non
     typed = visit.page.partition("data-copy>")[2].partition("<")[0].replace(" ", "")
     fields = {"code": code_now(totp.decode_secret(typed)), "name": "", "next": MANAGE}
     answer = visit.post("/account/second-factors/add/", **fields)
-    assert (answer.status_code, answer["Location"]) == (303, MANAGE)
+    codes = urlsplit(answer["Location"])
+    assert (answer.status_code, codes.path) == (303, "/account/recovery-codes/")
+    assert parse_qs(codes.query) == {"next": [MANAGE]}
+    visit.get(answer["Location"])
+    assert way_on(visit, "Not now") == MANAGE
     assert visit.get(MANAGE).status_code == 200
 
 

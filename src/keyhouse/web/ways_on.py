@@ -48,6 +48,7 @@ _LABELS: Final = {
     PROOF: "Have a link mailed",
     RECOVER: "A way back in",
     ADD_FACTOR: "Set up a second factor",
+    "/account/security-keys/add/": "Add a security key or passkey",
     "/account/tokens/": "API tokens",
     "/account/publishers/": "Trusted publishers",
     "/account/password/": "Set a new password",

@@ -121,7 +121,7 @@ def test_the_refusal_names_the_organization_since_when_and_where_it_is_mended(
     assert told["mandate"] == "organization:acme"
     assert told["version"] == 1
     assert told["since"] == clock.format_instant(FROM)
-    assert told["fix"]["path"] == "/account/second-factors/"
+    assert told["fix"] == {"text": "Set up a security key or passkey.", "path": "/account/security-keys/add/"}
     assert f"The organization acme refuses that since {clock.format_instant(FROM)}." in told["reason"]
 
 
