@@ -444,6 +444,17 @@ def test_a_form_from_before_the_sign_in_leads_to_its_page(ada: User) -> None:
     assert '<a class="button" href="/account/sign-in/">Open the page again</a>' in text
 
 
+@pytest.mark.parametrize(
+    ("way", "kept"), [("/account/tokens/", "?next=%2Faccount%2Ftokens%2F"), ("//evil.example/", "")]
+)
+def test_the_page_that_is_opened_again_knows_the_way_on(db: None, way: str, kept: str) -> None:
+    fields = {"csrfmiddlewaretoken": "x" * 32, "next": way}
+    page = Browser().client.post("/account/second-factor/", fields, headers=FROM_HERE)
+    text = page.content.decode()
+    assert f'<a class="button" href="/account/second-factor/{kept}">Open the page again</a>' in text
+    assert "evil" not in text
+
+
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])
 def test_a_form_of_another_site_is_called_that_and_led_nowhere(ada: User, origin: str) -> None:
     headers = {"accept": "text/html", **({"origin": origin} if origin else {})}

@@ -14,6 +14,7 @@ from django.urls import Resolver404, resolve
 
 from keyhouse.accounts import strength
 from keyhouse.accounts.middleware import comes_from_own_page, own_path
+from keyhouse.accounts.rules import safe_next
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import STEP_UP_AGE
 from keyhouse.core.actor import NOBODY, Actor
@@ -84,7 +85,11 @@ def _way_back(request: HttpRequest) -> WayOn | None:
         return None
     if lacks_session(request):
         return WayOn(with_way_back(SIGN_IN, request), _LABELS[SIGN_IN])
-    return WayOn(place_of(request), "Open the page again")
+    place, way_on = place_of(request), request.POST.get("next") or request.GET.get("next", "")
+    way_on = safe_next(way_on, "")
+    if way_on and "?" not in place:
+        place += f"?{urlencode({'next': way_on})}"
+    return WayOn(place, "Open the page again")
 
 
 def lacks_session(request: HttpRequest) -> bool:
