@@ -374,6 +374,7 @@ def _named_instants(given_facts: Facts, rules: Iterable[Policy]) -> set[datetime
         spans |= {mandate.unreached_cap, mandate.unreached_cap + timedelta(minutes=15)}
         starts = {one.at for one in mandate.stages} | {one.delivered_at for one in given_facts.notices}
         starts |= {mandate.credentials.at} if mandate.credentials.at else set()
+        starts |= {one.covered_since for one in given_facts.authority if one.covered_since}
         ends = {mandate.floor, mandate.floor + timedelta(minutes=15)}
         found |= {start + span for start in starts for span in spans | ends}
         if thing and thing.deletion_asked_at:
