@@ -302,6 +302,7 @@ def test_a_pause_ends_by_itself_after_thirty_days_with_nobody_doing_anything(
     assert policy.mandate.stages[-1].at == ENFORCED + LONGEST
     clocked(ends)
     refused(NotPaused, lambda: resume("keys", by=session_of(ops)))
+    refused(MandateMissing, lambda: resume("nothing", by=session_of(ops)))
     again = pause("keys", reason="Once more.", by=session_of(other))
     row.refresh_from_db()
     assert (row.ended_at, again.begun_at) == (ends, ends)

@@ -38,6 +38,7 @@ from keyhouse.core.actor import host
 from keyhouse.mail.models import Mail
 from keyhouse.mandate import gates, history, keeping, previews, public, queries, services
 from keyhouse.mandate.documents import DocumentInvalid, read_mandate
+from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.models import GatedAttempt, Notice
 from keyhouse.mandate.rules import Policy, decide
 from keyhouse.mandate.selectors import Everyone
@@ -236,6 +237,8 @@ def test_x7_nobody_else_reads_the_report_and_what_is_not_there_is_told() -> None
     olga = Visit(make_operator("olga"))
     assert olga.get("/operator/mandates/keys/shadow/").status_code == 404
     with pytest.raises(ShadowMissing):
+        shadows.report("keys", clock.now())
+    with pytest.raises(MandateMissing):
         shadows.report("nothing", clock.now())
 
 

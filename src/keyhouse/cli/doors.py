@@ -86,6 +86,7 @@ COMMANDS: Final[dict[str, str]] = {
     "mandate withdraw": "mandate.withdraw",
     "mandate withdraw-exemption": "mandate.withdraw",
     "mandate tokens": HOST,
+    "mandate certify": "mandate.complete",
     "mandate complete": "mandate.complete",
     "mandate template": HOST,
     "mandate templates": HOST,

@@ -451,6 +451,7 @@ def withdraw_exemption(exemption_id: int, *, is_json: bool) -> None:
 
 
 command.add_command(complete)
+command.add_command(complete, "certify")  # what others call it
 command.add_command(template)
 command.add_command(templates)
 command.add_command(show_guards)

@@ -21,12 +21,13 @@ def complete(name: str, *, is_json: bool) -> None:
     """Check whether the live mandate NAME is complete, and print what is left. Exit code 1: it is not.
 
     It reads everybody once, asks the gate every act by every class of session and credential, and keeps what was found
-    for the pages.
+    for the pages. `certify` is another name of it.
 
     \b
     Examples:
       keyhouse mandate complete everyone
       keyhouse mandate complete everyone --json
+      keyhouse mandate certify everyone
     """  # noqa: D301 - \b is click's own mark
     watch = partial(follow, label="Reading people", total=User.objects.count())
     told = check_now(name, by=host(), watch=watch).as_dict(with_names=True)

@@ -259,6 +259,11 @@ def policy_of(row: MandateVersion) -> Policy:
     return Policy(read_mandate(row.document), row.version, is_floor_exempt=is_history)
 
 
+def is_known(name: str) -> bool:
+    """Tell whether there is, or was, a mandate of that name."""
+    return MandateVersion.objects.filter(name=name).exists()
+
+
 def live_policies(now: datetime) -> tuple[Policy, ...]:
     """Return the mandates that are live at `now`, by name."""
     return ledger().live_at(now)

@@ -219,7 +219,7 @@ def _live(name: str, now: datetime) -> Policy:
 def resume(name: str, *, why: str = "", by: Actor) -> Pause:
     """Let the calendar of a paused mandate go on: all that was to come is later by the length of the pause.
 
-    Raises NotPaused, and what the gate says.
+    Raises NotPaused, MandateMissing, and what the gate says.
     """
     writing.require(by, "mandate.resume", name)
     word = _word(why, is_needed=False)
@@ -237,7 +237,7 @@ def resume(name: str, *, why: str = "", by: Actor) -> Pause:
 def _open_pause(name: str, now: datetime) -> Pause:
     row = Pause.objects.filter(mandate=name, ended_at=None).first()
     if row is None or not row.is_open(now):
-        raise NotPaused
+        raise NotPaused if queries.is_known(name) else MandateMissing
     return row
 
 

@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from keyhouse.accounts.models import User
 from keyhouse.core import clock
 from keyhouse.mandate import queries
+from keyhouse.mandate.errors import MandateMissing
 from keyhouse.mandate.models import GatedAttempt
 from keyhouse.mandate.refusals import by_person, left_out
 from keyhouse.mandate.rules import UPLOADS, Policy
@@ -108,11 +109,14 @@ def state_of(shadow: Shadowed, now: datetime) -> str:
 
 
 def newest_shadow(name: str, version: int | None = None) -> Shadowed:
-    """Return the shadow of the newest version of a mandate that has one, or of this one; raises ShadowMissing."""
+    """Return the shadow of the newest version of a mandate that has one, or of this one.
+
+    Raises ShadowMissing, MandateMissing.
+    """
     found = [one for one in queries.ledger().shadows if one.policy.name == name]
     found = [one for one in found if version in {None, one.policy.version}]
     if not found:
-        raise ShadowMissing
+        raise ShadowMissing if queries.is_known(name) else MandateMissing
     return found[-1]
 
 
