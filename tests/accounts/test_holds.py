@@ -126,11 +126,8 @@ def test_standing_tells_co_owners_and_which_of_them_comply(ada: User) -> None:
     told = MandateStandings().of(ada.pk)
     assert set(told.co_owner_ids) == {bob.pk, eve.pk}
     assert told.compliant_co_owner_ids == (bob.pk,)
-    assert told.helped_by_others
     place(bob)
     assert MandateStandings().of(ada.pk).compliant_co_owner_ids == ()
-    give_project(ada, "beta")
-    assert not MandateStandings().of(ada.pk).helped_by_others
 
 
 def test_who_lets_somebody_help_has_no_word_for_their_own_projects(ada: User) -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
-from typing import Any, ClassVar, Final, Literal, Self
+from typing import Any, ClassVar, Final, Self
 
 from keyhouse.core import clock
 from keyhouse.core.errors import Refusal, Situation
@@ -400,18 +400,6 @@ class SeedExemption(Item):
     approved_by: str
 
 
-ListName = Literal[
-    "users",
-    "sessions",
-    "organizations",
-    "projects",
-    "files",
-    "tokens",
-    "issuers",
-    "publishers",
-    "mandates",
-    "exemptions",
-]
 LISTS: Final[Mapping[str, type[Item]]] = {
     "users": SeedUser,
     "sessions": SeedSession,

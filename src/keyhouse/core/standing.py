@@ -18,15 +18,14 @@ class Standing:
     owns. `compliant_co_owner_ids` are those whose word counts for this person: they own one together, and have a verified address and a second
     factor, in an active account without a hold. Whoever only lets somebody help in a project of theirs says nothing of
     that one's own projects, and no owner of a project speaks for an operator, who has authority over all.
-    `helped_by_others`: each of the person's projects has such a compliant other owner. `sole_owned`: names of projects
-    that would have no owner without this person; `sole_organizations`: of such organizations. `is_invited`: an invitation would give authority with one click.
+    `sole_owned`: names of projects that would have no owner without this person; `sole_organizations`: of such
+    organizations. `is_invited`: an invitation would give authority with one click.
     """
 
     has_authority: bool = True
     has_critical_project: bool = True
     co_owner_ids: tuple[int, ...] = ()
     compliant_co_owner_ids: tuple[int, ...] = ()
-    helped_by_others: bool = False
     sole_owned: tuple[str, ...] = ()
     sole_organizations: tuple[str, ...] = ()
     is_invited: bool = False

@@ -59,17 +59,6 @@ def find_hold(project: Project, actor: Actor, now: datetime) -> Decision | None:
     return hold_on(facts, policies, now)
 
 
-def find_deletion_ask(normalized_name: str) -> DeletionAsk | None:
-    """Return what was asked about the project of that name in its present life, or None."""
-    project = Project.objects.filter(normalized_name=normalized_name).first()
-    if project is None:
-        return None
-    since = (
-        project.restored_at or project.created_at
-    )  # what was asked before led to a deletion, and is used up
-    return DeletionAsk.objects.filter(lineage=project.lineage, asked_at__gte=since).first()
-
-
 def _lock(normalized_name: str, by: Actor) -> Project:
     """Lock a project for its people; nobody else learns whether it exists."""
     project = projects.lock_project(normalized_name)

@@ -39,14 +39,12 @@ class MandateStandings:
         others = sorted({owner for _, owner in owners} | partners)
         compliant = set(compliant_among(others, clock.now()))
         has_office = User.objects.filter(_IN_OFFICE, pk=user_id).exists()
-        helped = {project for project, owner in owners if owner in compliant}
         peers = ({owner for project, owner in owners if roles[project] == OWNER} | partners) & compliant
         return Standing(
             has_authority=bool(roles) or has_office or _can_act_otherwise(user_id, clock.now()),
             has_critical_project=_is_any_critical(list(roles)),
             co_owner_ids=tuple(others),
             compliant_co_owner_ids=() if has_office else tuple(sorted(peers)),
-            helped_by_others=bool(roles) and helped == set(roles),
             is_invited=_is_invited(user_id, clock.now()),
             sole_owned=tuple(owned_alone(user_id).values_list("name", flat=True)),
             sole_organizations=tuple(organizations.owned_alone(user_id).values_list("name", flat=True)),

@@ -77,7 +77,6 @@ class Publishing:
 
     without: list[Project]
     resting: list[listing.Line]
-    has_some: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,9 +161,7 @@ def _find_own(actor: Actor) -> Own | None:
 def _publishing_of(user_id: int, there: Any) -> Publishing | None:
     without = listing.few_projects_without(user_id)
     resting = listing.lines_of(listing.resting_for(user_id)[: listing.FEW]) if there.has_resting else []
-    return (
-        Publishing(without, resting, there.has_answered) if without or resting or there.has_answered else None
-    )
+    return Publishing(without, resting) if without or resting or there.has_answered else None
 
 
 def _there() -> QuerySet[User]:

@@ -240,8 +240,8 @@ def test_x7_a_shadow_stands_on_it_with_its_end_and_the_announcement_after_it() -
 
 def test_x7_a_shadow_with_nothing_after_it_has_its_stale_day_on_it() -> None:
     line = of_mandate(campaign(stages=[SHADOW]), NOW)
-    assert [(one.kind, one.at, one.ends_open) for one in line.events] == [
-        ("shadow", NOW, False), ("stale", NOW + 30 * DAY, True),
+    assert [(one.kind, one.at, one.until) for one in line.events] == [
+        ("shadow", NOW, NOW + 30 * DAY), ("stale", NOW + 30 * DAY, None),
     ]  # fmt: skip
     late = of_mandate(campaign(stages=[SHADOW, *stages(NOW + 50 * DAY)]), NOW)
     (stale,) = [one for one in late.events if one.kind == "stale"]

@@ -30,7 +30,7 @@ from keyhouse.accounts.recovery.telling import tell_operators
 from keyhouse.audit.services import Detail, record
 from keyhouse.core import faults
 from keyhouse.core.actions import Thing
-from keyhouse.core.actor import Actor, host, job
+from keyhouse.core.actor import Actor, job
 from keyhouse.core.errors import Refusal
 
 APPROVE: Final = "proposal.approve"
@@ -217,8 +217,3 @@ def _tell_done(what: Undertaking, row: Proposal, by: Actor, now: datetime) -> No
     tell(row.user, letter, now)
     tell_operators(row.user, letter, now)
     what.tell_others(row.about, told, now)
-
-
-def is_at_host(row: Proposal) -> bool:
-    """Whether it was proposed at the host, by nobody in particular."""
-    return row.proposed_by == host().name

@@ -29,14 +29,13 @@ _ORDER: Final = ("resume", "shadow", "stale", "tell-by", "stage", "tokens", "dea
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing on a time line. `until`: the end of a span; `ends_open`: nobody knows it yet."""
+    """One thing on a time line. `until`: the end of a span, where it is known."""
 
     at: datetime
     kind: Kind
     title: str
     text: str
     until: datetime | None = None
-    ends_open: bool = False
     refuses: bool = False  # something, from here on
     number: int | None = None  # of its stage
 
@@ -146,7 +145,6 @@ def _shadow(policy: Policy, known: Shadowed | None, now: datetime) -> Iterator[E
             "Shadow ends with nothing after it",
             "From here on it is stale: nothing is counted and nothing begins, until somebody decides.",
             until=mandate.announced_at if mandate.stages else None,
-            ends_open=not mandate.stages,
         )
 
 
@@ -227,7 +225,6 @@ def _pauses(policy: Policy) -> Iterator[Event]:
             "Paused",
             "Nothing more begins, and what is to come is later by as long as this takes.",
             until=ended_at,
-            ends_open=ended_at is None,
         )
         if ended_at is not None:
             yield Event(ended_at, "resume", "Goes on", "The calendar runs again.")

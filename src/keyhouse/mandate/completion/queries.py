@@ -346,9 +346,6 @@ def proven_at(policy: Policy, at: datetime) -> datetime | None:
     return found.values_list("checked_at", flat=True).first()
 
 
-UNPROVEN: Final = "in force; that it is complete is not proven"
-
-
 def is_unproven(policy: Policy, now: datetime) -> bool:
     """Tell whether a mandate calls itself completed by `now` without proof: it counts as enforced until there is one."""
     begun = [stage.state for stage in policy.mandate.stages if stage.at <= now]

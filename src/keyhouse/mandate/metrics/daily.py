@@ -29,7 +29,7 @@ def renew_adoption(now: datetime) -> int:
     Counting twice does no harm: a row is replaced as a whole, by one statement, and one that is over never is.
     """
     closed = sum(_close(day_on, now) for day_on in _days_to_close(now.date()))
-    return closed + (_count(now) if is_due(now) else 0)
+    return closed + (count_now(now) if is_due(now) else 0)
 
 
 def is_due(now: datetime) -> bool:
@@ -43,10 +43,6 @@ def is_due(now: datetime) -> bool:
 
 def count_now(now: datetime) -> int:
     """Count today, also where that was done a moment ago; returns how many rows were written."""
-    return _count(now)
-
-
-def _count(now: datetime) -> int:
     began = time.monotonic()
     measures = yardsticks(queries.live_policies(now), now)
     counted = count_all(measures, now)

@@ -161,22 +161,6 @@ def bounced_of(since: datetime, now: datetime) -> Share:
     return Share(lost, lost + counts.get(SENT, 0))
 
 
-def share_bounced(since: datetime, now: datetime) -> float:
-    """Return the same as a share from 0 to 1."""
-    return bounced_of(since, now).percent / 100
-
-
-def states_of(mandate: str) -> dict[str, int]:
-    """Return how many notices of a mandate are in which state."""
-    rows = Delivery.objects.filter(mandate=mandate).values_list("state").annotate(count=Count("pk"))
-    return dict(rows.order_by("state"))
-
-
-def is_any_queued() -> bool:
-    """Tell whether a notice waits for its end."""
-    return Delivery.objects.filter(state=QUEUED).exists()
-
-
 def inbox_of(user_id: int) -> QuerySet[Delivery]:
     """Return all notices to a person, the newest first."""
     return Delivery.objects.filter(user_id=user_id).order_by("-queued_at", "-pk")

@@ -223,15 +223,6 @@ class Conversion:
         }
 
 
-def first_refusals(mandate: str, since: datetime, until: datetime) -> Iterator[FirstRefusal]:
-    """Yield who was refused first when, by one mandate, in their order; `until` doesn't belong to the span."""
-    yield from _within(mandate, since, until).order_by("first_at", "pk").iterator(chunk_size=1000)
-
-
-def _within(mandate: str, since: datetime, until: datetime) -> QuerySet[FirstRefusal]:
-    return FirstRefusal.objects.filter(mandate=mandate, first_at__gte=since, first_at__lt=until)
-
-
 def conversion(mandate: str, since: datetime, until: datetime) -> Conversion:
     """Return what became until then of those whom a mandate refused first within a span; without one, any mandate.
 

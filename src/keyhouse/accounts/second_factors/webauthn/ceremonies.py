@@ -31,7 +31,6 @@ from keyhouse.core import clock, configuration
 
 ENROL: Final = "enrol"
 SECOND_FACTOR: Final = "second-factor"
-PASSKEY: Final = "passkey"
 ANSWERED: Final = "answered"  # a challenge that was asked of nobody in particular, and was answered
 STEP_UP: Final = "step-up"
 LIFE: Final = timedelta(minutes=5)
