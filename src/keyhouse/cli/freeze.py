@@ -60,7 +60,7 @@ def set_(  # noqa: PLR0913 - an option each
         until = clock.now() + (span or USUAL)
     row = services.freeze(name, reason, until, by=host())
     end = f"until {clock.format_second(row.until_at)}" if row.until_at else f"until `keyhouse thaw {name}`"
-    told = {"name": name, "until": clock.format_instant(row.until_at) if row.until_at else None}
+    told = {"name": name, "until": clock.format_if_any(row.until_at)}
     tell(told, f"Stopped {end}: {NAMES[name]}.", as_json=as_json)
 
 
@@ -88,8 +88,8 @@ def _as_dict(switch: Shown) -> dict[str, Any]:
         "is_on": switch.is_on,
         "reason": switch.reason,
         "set_by": switch.set_by,
-        "since": clock.format_instant(switch.since_at) if switch.since_at else None,
-        "until": clock.format_instant(switch.until_at) if switch.until_at else None,
+        "since": clock.format_if_any(switch.since_at),
+        "until": clock.format_if_any(switch.until_at),
     }
 
 

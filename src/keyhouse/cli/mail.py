@@ -140,7 +140,7 @@ def _as_dict(mail: Mail) -> dict[str, Any]:
         "address": mail.address,
         "state": mail.state,
         "queued_at": clock.format_instant(mail.queued_at),
-        "ended_at": clock.format_instant(mail.ended_at) if mail.ended_at else None,
+        "ended_at": clock.format_if_any(mail.ended_at),
         "next_try_at": clock.format_instant(mail.due_at) if mail.ended_at is None else None,
         "tries": mail.tries,
         "last_error": mail.last_error,
@@ -213,8 +213,8 @@ def _domain_as_dict(row: MailDomain) -> dict[str, Any]:
         "domain": row.domain,
         "state": "gone" if row.gone_at else "stopped" if row.stopped_at else "missing",
         "days_missing": row.missing_count,
-        "asked_at": clock.format_instant(row.asked_at) if row.asked_at else None,
-        "gone_at": clock.format_instant(row.gone_at) if row.gone_at else None,
+        "asked_at": clock.format_if_any(row.asked_at),
+        "gone_at": clock.format_if_any(row.gone_at),
     }
 
 

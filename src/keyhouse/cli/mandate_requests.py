@@ -71,7 +71,7 @@ def _row(one: Request) -> dict[str, Any]:
         "exemption": one.exemption_id,
         "answered_by": one.answered_by or None,
         "answer": one.answer or None,
-        "ended_at": clock.format_instant(one.ended_at) if one.ended_at else None,
+        "ended_at": clock.format_if_any(one.ended_at),
         "next": _next(one, is_proposed=is_proposed),
     }
 

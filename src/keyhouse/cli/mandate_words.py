@@ -31,10 +31,6 @@ def lasting(length: timedelta) -> str:
     return str(timedelta(seconds=round(length.total_seconds())))
 
 
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else clock.format_instant(at)
-
-
 def _lines(lines: Iterable[str]) -> str:
     return "\n".join(lines)
 
@@ -123,9 +119,7 @@ def outcome(row: MandateVersion, *, is_new: bool, now: datetime) -> str:
         known = "" if is_new else " already"
         return f"{row} waits for approval{known}, at /mandate/proposals/. {_whose_approval(row)}"
     if row.effective_at > now:
-        return (
-            f"{row} takes effect on {instant(_written(row.effective_at))}, and can be withdrawn until then."
-        )
+        return f"{row} takes effect on {instant(clock.format_if_any(row.effective_at))}, and can be withdrawn until then."
     return f"{row} is in effect." if is_new else f"Nothing changes: {row} says the same."
 
 
@@ -145,12 +139,12 @@ def version_dict(row: MandateVersion) -> dict[str, Any]:
         "digest": row.digest,
         "is_draft": row.is_draft,
         "is_loosening": row.is_loosening,
-        "proposed_at": _written(row.proposed_at),
+        "proposed_at": clock.format_if_any(row.proposed_at),
         "proposed_by": row.proposed_by,
-        "approved_at": _written(row.approved_at),
+        "approved_at": clock.format_if_any(row.approved_at),
         "approved_by": row.approved_by,
-        "effective_at": _written(row.effective_at),
-        "withdrawn_at": _written(row.withdrawn_at),
+        "effective_at": clock.format_if_any(row.effective_at),
+        "withdrawn_at": clock.format_if_any(row.withdrawn_at),
         "withdrawn_by": row.withdrawn_by,
         "document": row.document,
     }
@@ -322,16 +316,16 @@ def exemption_dict(row: Exemption) -> dict[str, Any]:
         "user": row.user.username,
         "mandate": row.version.name,
         "version": row.version.version,
-        "until": _written(row.until),
+        "until": clock.format_if_any(row.until),
         "reason": row.reason,
         "evidence": row.evidence,
         "control": row.control,
-        "proposed_at": _written(row.proposed_at),
+        "proposed_at": clock.format_if_any(row.proposed_at),
         "proposed_by": row.proposed_by,
-        "approved_at": _written(row.approved_at),
+        "approved_at": clock.format_if_any(row.approved_at),
         "approved_by": row.approved_by,
-        "effective_at": _written(row.effective_at),
-        "withdrawn_at": _written(row.withdrawn_at),
+        "effective_at": clock.format_if_any(row.effective_at),
+        "withdrawn_at": clock.format_if_any(row.withdrawn_at),
         "withdrawn_by": row.withdrawn_by,
     }
 

@@ -42,7 +42,7 @@ def _member(one: Membership) -> dict[str, Any]:
         "role": one.kind,
         "since": clock.format_instant(one.since_at),
         "state": one.user.state,
-        "changes_at": clock.format_instant(one.ends_at) if one.ends_at else None,
+        "changes_at": clock.format_if_any(one.ends_at),
         "becomes": (one.ends_as or "none") if one.ends_at else None,
     }
 

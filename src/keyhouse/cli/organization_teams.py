@@ -112,7 +112,7 @@ def _member(one: TeamMember) -> dict[str, Any]:
         "username": one.member.user.username,
         "since": clock.format_instant(one.since_at),
         "state": one.member.user.state,
-        "leaves_at": clock.format_instant(one.ends_at) if one.ends_at else None,
+        "leaves_at": clock.format_if_any(one.ends_at),
     }
 
 
@@ -123,7 +123,7 @@ def role_row(role: TeamRole) -> dict[str, Any]:
         "team": role.team.name,
         "role": role.kind,
         "since": clock.format_instant(role.since_at),
-        "changes_at": clock.format_instant(role.ends_at) if role.ends_at else None,
+        "changes_at": clock.format_if_any(role.ends_at),
         "becomes": (role.ends_as or "none") if role.ends_at else None,
     }
 

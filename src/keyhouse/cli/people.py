@@ -166,7 +166,7 @@ def _invitation(one: _Invitation) -> dict[str, Any]:
         "role": one.kind,
         "hands_over": one.hands_over,
         "invited_by": one.invited_by_name,
-        "sent_at": clock.format_instant(one.sent_at) if one.sent_at else None,
+        "sent_at": clock.format_if_any(one.sent_at),
         "until": clock.format_instant(one.expires_at),
         "is_over": one.expires_at <= clock.now(),
     }
@@ -200,6 +200,6 @@ def count_people(count: int) -> str:
 
 def tell_ended(row: Mapping[str, object], ended: str, waits_until: datetime | None, *, as_json: bool) -> None:
     """Print what became of a role, or from when on it will: a sentence without its full stop."""
-    at = clock.format_instant(waits_until) if waits_until else None
+    at = clock.format_if_any(waits_until)
     until = f" from {at} on, unless an owner takes it back" if at else ""
     tell({**row, "waits_until": at}, f"{ended}{until}.", as_json=as_json)

@@ -74,9 +74,9 @@ def _row(row: Proposal) -> dict[str, Any]:
         "proposed_by": row.proposed_by,
         "proposed_at": clock.format_instant(row.proposed_at),
         "approved_by": row.approved_by,
-        "effective_at": clock.format_instant(row.effective_at) if row.effective_at else None,
-        "done_at": clock.format_instant(row.done_at) if row.done_at else None,
-        "ended_at": clock.format_instant(row.ended_at) if row.ended_at else None,
+        "effective_at": clock.format_if_any(row.effective_at),
+        "done_at": clock.format_if_any(row.done_at),
+        "ended_at": clock.format_if_any(row.ended_at),
         "ended_why": row.ended_why or None,
         "next": _next(row, shown.standing.sentence),
     }

@@ -19,7 +19,7 @@ def page() -> str:
 
 def tell_proposed(row: Proposal, *, as_json: bool) -> None:
     """Print the number of a proposal, and from when on it holds or who approves it where."""
-    at = clock.format_instant(row.effective_at) if row.effective_at else None
+    at = clock.format_if_any(row.effective_at)
     if as_json:
         click.echo(document_of({"user": row.user.username, "proposal": row.pk, "effective_at": at}))
     elif at:

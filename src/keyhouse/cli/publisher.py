@@ -156,7 +156,7 @@ def _as_dict(issuer: Issuer) -> dict[str, Any]:
         "is_public": issuer.url in services.BUILT_IN,
         "added_at": clock.format_instant(issuer.added_at) if issuer.pk else None,
         "keys": len((issuer.keys or {}).get("keys", [])),
-        "keys_at": clock.format_instant(issuer.keys_at) if issuer.keys_at else None,
+        "keys_at": clock.format_if_any(issuer.keys_at),
         "is_silent": issuer.is_silent,
     }
 

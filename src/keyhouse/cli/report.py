@@ -68,7 +68,7 @@ def _row(report: Report) -> dict[str, Any]:
         "reported_at": clock.format_instant(report.reported_at),
         "outcome": report.outcome or None,
         "note": report.note or None,
-        "closed_at": clock.format_instant(report.closed_at) if report.closed_at else None,
+        "closed_at": clock.format_if_any(report.closed_at),
         "closed_by": report.closed_by or None,
     }
 

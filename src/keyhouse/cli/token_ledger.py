@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import datetime
 from itertools import islice
 from typing import Any, Final, TextIO
 
@@ -65,7 +64,7 @@ def revoke(token_id: uuid.UUID, reason: str, *, as_json: bool) -> None:
     token = Token.objects.filter(pk=token_id).first()
     if token is None:
         raise NotFound("There is no such token.", fix="`keyhouse token list --all` shows them.")
-    was_revoked_at = clock.format_instant(token.revoked_at) if token.revoked_at else None
+    was_revoked_at = clock.format_if_any(token.revoked_at)
     if was_revoked_at is None:
         revoke_token(token, by=host(), reason=reason)
     line = f"It was revoked at {was_revoked_at} already." if was_revoked_at else "Revoked."
@@ -156,7 +155,11 @@ def mint(  # noqa: PLR0913 - an option each
     else:
         ids = None if all_projects else [_project_id(name) for name in names]
         token, text = mint_token(user, project_ids=ids, actions=acts or ("upload",), **narrow)
-    made = {"id": token.pk.hex, "expires_at": clock.format_instant(token.expires_at), "token": text}
+    made = {
+        "id": token.pk.hex,
+        "expires_at": clock.format_instant(token.expires_at),
+        "token": text,
+    }
     tell(made, text, as_json=as_json)
 
 
@@ -230,21 +233,18 @@ def _as_dict(line: Line) -> dict[str, Any]:
         "minted_with": token.minted_methods,
         "minted_under": token.minted_mandate.split(),
         "weak": line.outlook.is_weak,
-        "refused_from": _instant(line.outlook.ends_at),  # for anything that it can do, beginning projects too
-        "uses_refused_from": _instant(line.outlook.uses_end_at),
+        # for anything that it can do, beginning projects too
+        "refused_from": clock.format_if_any(line.outlook.ends_at),
+        "uses_refused_from": clock.format_if_any(line.outlook.uses_end_at),
         "refused_by": line.outlook.mandate if line.outlook.ends_at else None,
         "expires_at": clock.format_instant(token.expires_at),
-        "revoked_at": _instant(token.revoked_at),
+        "revoked_at": clock.format_if_any(token.revoked_at),
         "revoked_reason": token.revoked_reason,
-        "last_used_at": _instant(token.last_used_at),
+        "last_used_at": clock.format_if_any(token.last_used_at),
         "last_used_network": token.last_used_network,
         "last_used_client": token.last_used_client,
         "alive": is_alive(life, clock.now()),
     }
-
-
-def _instant(value: datetime | None) -> str | None:
-    return clock.format_instant(value) if value else None
 
 
 def _as_line(row: dict[str, Any]) -> str:

@@ -146,7 +146,7 @@ def _told(user: User) -> dict[str, object]:
         "state": holds.effective_state(user, clock.now()),
         "offices": list(named_offices((user.is_operator, user.is_moderator, user.is_auditor))),
         "joined_at": clock.format_instant(user.joined_at),
-        "last_seen_at": clock.format_instant(user.last_seen_at) if user.last_seen_at else None,
+        "last_seen_at": clock.format_if_any(user.last_seen_at),
         "addresses": [email.address for email in emails_of(user)],
         "authenticator_apps": user.authenticators.count(),
         "security_keys": user.security_keys.count(),
@@ -278,7 +278,7 @@ def grant_office(name: str, office: str, reason: str, *, as_json: bool) -> None:
     """  # noqa: D301 - \b is click's own mark
     user = _get(name)
     row = offices.propose_office(user, office, reason, by=host(), now=clock.now())
-    when = clock.format_instant(row.effective_at) if row.effective_at else None
+    when = clock.format_if_any(row.effective_at)
     done = f"proposed as {office}, from {when} on" if when else f"proposed as {office}; operators approve it"
     _tell(user, done, as_json=as_json, proposal=row.pk, effective_at=when)
 

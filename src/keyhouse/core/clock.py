@@ -62,3 +62,8 @@ def format_second(instant: datetime) -> str:
 def format_instant(instant: datetime) -> str:
     """Write an instant as RFC 3339 in UTC with `Z`, microseconds only where there are any."""
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def format_if_any(instant: datetime | None) -> str | None:
+    """Write an instant as `format_instant` does; None stays None."""
+    return None if instant is None else format_instant(instant)

@@ -119,15 +119,15 @@ class Asked:
             "prefer": mandate.prefer,
             "announced_at": clock.format_instant(mandate.announced_at),
             "is_met": self.is_met,
-            "exempt_until": _written(self.exempt_until),
-            "since": _written(self.since),
-            "until": _written(self.until),
+            "exempt_until": clock.format_if_any(self.exempt_until),
+            "since": clock.format_if_any(self.since),
+            "until": clock.format_if_any(self.until),
             "snooze": self.snooze.as_dict() if self.snooze else None,
-            "snoozed_until": _written(self.snoozed_until),
+            "snoozed_until": clock.format_if_any(self.snoozed_until),
             "effects": [
                 {
                     "refused": one.is_refused,
-                    "at": _written(one.at),
+                    "at": clock.format_if_any(one.at),
                     "acts": list(one.acts),
                     "projects": list(one.projects) or None,
                 }
@@ -180,10 +180,6 @@ class Standing:
             "asked": [one.as_dict() for one in self.asked],
             "others": [{"mandate": one.name, "title": one.mandate.title} for one in self.others],
         }
-
-
-def _written(instant: datetime | None) -> str | None:
-    return None if instant is None else clock.format_instant(instant)
 
 
 def read_standing(actor: Actor, now: datetime) -> Standing:

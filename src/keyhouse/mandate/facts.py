@@ -207,14 +207,22 @@ class Facts:
             "action": self.action,
             "object": _object_dict(self.object),
             "notices": [
-                {"mandate": one.mandate, "kind": one.kind, "delivered_at": _written(one.delivered_at)}
+                {
+                    "mandate": one.mandate,
+                    "kind": one.kind,
+                    "delivered_at": clock.format_if_any(one.delivered_at),
+                }
                 for one in self.notices
             ],
             "exemptions": [_exempted_dict(one) for one in self.exemptions],
         }
         if self.snoozes:
             told["snoozes"] = [
-                {"mandate": one.mandate, "since": _written(one.since), "until": _written(one.until)}
+                {
+                    "mandate": one.mandate,
+                    "since": clock.format_if_any(one.since),
+                    "until": clock.format_if_any(one.until),
+                }
                 for one in self.snoozes
             ]
         return told
@@ -240,14 +248,10 @@ def held_since(entries: Iterable[Authority], joined_at: datetime | None) -> tupl
     return first, is_late
 
 
-def _written(instant: datetime | None) -> str | None:
-    return None if instant is None else clock.format_instant(instant)
-
-
 def _person_dict(person: Person) -> dict[str, Any]:
     told: dict[str, Any] = {
         "id": person.id,
-        "joined_at": _written(person.joined_at),
+        "joined_at": clock.format_if_any(person.joined_at),
         "state": person.state,
         "verified_email": person.verified_email,
         "factors": list(person.factors),
@@ -259,7 +263,7 @@ def _person_dict(person: Person) -> dict[str, Any]:
     if person.has_device_bound:
         told["has_device_bound"] = True
     if person.held_until is not None:
-        told["held_until"] = _written(person.held_until)
+        told["held_until"] = clock.format_if_any(person.held_until)
     return told
 
 
@@ -272,12 +276,12 @@ def _authority_dict(one: Authority) -> dict[str, Any]:
         "kind": one.kind,
         "name": one.name,
         "role": one.role,
-        "since": _written(one.since),
+        "since": clock.format_if_any(one.since),
         "via": one.via,
         "critical": _critical_list(one.critical),
     }
     if one.covered_since is not None:
-        told["covered_since"] = _written(one.covered_since)
+        told["covered_since"] = clock.format_if_any(one.covered_since)
     return told
 
 
@@ -286,7 +290,7 @@ def _asking_dict(asking: Asking) -> dict[str, Any]:
         "kind": asking.kind,
         "proved": sorted(asking.proved),
         "user_verified": asking.user_verified,
-        "at": _written(asking.at),
+        "at": clock.format_if_any(asking.at),
         "configured_by": asking.configured_by,
     }
     if asking.device_bound:
@@ -299,9 +303,9 @@ def _object_dict(thing: Object | None) -> dict[str, Any] | None:
         return None
     told: dict[str, Any] = {"kind": thing.kind, "name": thing.name}
     if thing.begun_at is not None:
-        told["begun_at"] = _written(thing.begun_at)
+        told["begun_at"] = clock.format_if_any(thing.begun_at)
     if thing.deletion_asked_at is not None:
-        told["deletion_asked_at"] = _written(thing.deletion_asked_at)
+        told["deletion_asked_at"] = clock.format_if_any(thing.deletion_asked_at)
     if thing.held_by:
         told["held_by"] = list(thing.held_by)
     if thing.gives:
@@ -313,16 +317,16 @@ def _object_dict(thing: Object | None) -> dict[str, Any] | None:
     if thing.organization:
         told["organization"] = thing.organization
     if thing.organization_since is not None:
-        told["organization_since"] = _written(thing.organization_since)
+        told["organization_since"] = clock.format_if_any(thing.organization_since)
     return told
 
 
 def _exempted_dict(one: Exempted) -> dict[str, Any]:
-    told: dict[str, Any] = {"mandate": one.mandate, "until": _written(one.until)}
+    told: dict[str, Any] = {"mandate": one.mandate, "until": clock.format_if_any(one.until)}
     if one.version is not None:
         told["version"] = one.version
     if one.since is not None:
-        told["since"] = _written(one.since)
+        told["since"] = clock.format_if_any(one.since)
     return told
 
 

@@ -38,7 +38,7 @@ class OwnExemption:
         return {
             "mandate": self.mandate,
             "version": self.version,
-            "since": None if self.since is None else clock.format_instant(self.since),
+            "since": clock.format_if_any(self.since),
             "until": clock.format_instant(self.until),
             "reason": self.reason,
             "control": self.control,
@@ -64,8 +64,8 @@ class WeakToken:
             "description": self.token.description,
             "mandate": self.outlook.mandate,
             "refused": self.is_refused,
-            "ends_at": None if ends_at is None else clock.format_instant(ends_at),
-            "uses_end_at": None if uses_end_at is None else clock.format_instant(uses_end_at),
+            "ends_at": clock.format_if_any(ends_at),
+            "uses_end_at": clock.format_if_any(uses_end_at),
         }
 
 
@@ -100,7 +100,7 @@ class WeakPublisher:
             "description": self.label,
             "mandate": self.outlook.mandate,
             "refused": self.is_refused,
-            "ends_at": None if ends_at is None else clock.format_instant(ends_at),
+            "ends_at": clock.format_if_any(ends_at),
         }
 
 

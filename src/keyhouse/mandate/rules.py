@@ -139,8 +139,8 @@ class Decision:
             "code": self.code,
             "mandate": self.mandate,
             "version": self.version,
-            "since": None if self.since is None else clock.format_instant(self.since),
-            "until": None if self.until is None else clock.format_instant(self.until),
+            "since": clock.format_if_any(self.since),
+            "until": clock.format_if_any(self.until),
             "reason": self.reason,
             "fix": {"text": self.fix.text, "path": self.fix.path} if self.fix else None,
         }

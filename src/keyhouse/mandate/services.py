@@ -518,7 +518,7 @@ def _record_exemption(action: str, row: Exemption, by: Actor) -> None:
         "reason": row.reason,
         "proposed_by": row.proposed_by,
         "approved_by": ", ".join(row.approved_by),
-        "effective_at": None if row.effective_at is None else clock.format_instant(row.effective_at),
+        "effective_at": clock.format_if_any(row.effective_at),
     }
     thing = Thing("exemption", row.pk, row.user.username)
     audit.record(action, by=by, about=thing, account_id=row.user_id, details=details)

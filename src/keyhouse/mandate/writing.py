@@ -78,7 +78,7 @@ def new_version(mandate: Mandate, *, origin: str, by: Actor, now: datetime) -> M
 
 def record_version(action: str, row: MandateVersion, by: Actor, details: dict[str, audit.Detail]) -> None:
     """Write down what was done about a version, in the transaction that does it."""
-    effective = None if row.effective_at is None else clock.format_instant(row.effective_at)
+    effective = clock.format_if_any(row.effective_at)
     told = {"digest": row.digest, "effective_at": effective, **details}
     audit.record(action, by=by, about=Thing("mandate", row.pk, str(row)), details=told)
 

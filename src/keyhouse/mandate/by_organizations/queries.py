@@ -84,13 +84,9 @@ class PersonThere:
             "username": self.username,
             "role": self.role,
             "complies": self.is_met,
-            "refused_since": _written(self.since),
-            "refused_from": _written(self.until),
+            "refused_since": clock.format_if_any(self.since),
+            "refused_from": clock.format_if_any(self.until),
         }
-
-
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else clock.format_instant(at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +167,12 @@ class Summary:
         return {
             "organization": self.organization,
             "asks": [
-                {"version": one.version, "demand": one.demand, "from": _written(one.from_at)}
+                {"version": one.version, "demand": one.demand, "from": clock.format_if_any(one.from_at)}
                 for one in self.holds
             ],
             "loosening": None
             if self.waits is None
-            else {"demand": self.waits.demand or None, "at": _written(self.waits.begins_at)},
+            else {"demand": self.waits.demand or None, "at": clock.format_if_any(self.waits.begins_at)},
             "people": self.people,
             "compliant": self.met,
         }

@@ -140,8 +140,8 @@ class Kept:
         return {
             "name": self.name,
             "marked_at": clock.format_instant(self.marked_at),
-            "used_at": None if self.used_at is None else clock.format_instant(self.used_at),
-            "tested_at": None if self.tested_at is None else clock.format_instant(self.tested_at),
+            "used_at": clock.format_if_any(self.used_at),
+            "tested_at": clock.format_if_any(self.tested_at),
             "is_ready": not self.lacks,
             "lacks": list(self.lacks),
         }

@@ -131,7 +131,7 @@ def pause_dict(pause: Pause) -> dict[str, Any]:
         "reason": pause.reason,
         "signal": pause.signal or None,
         "confirmed_by": (pause.confirmed_by or None) if pause.confirmed_at else None,
-        "ends_at": None if pause.ends_at is None else clock.format_instant(pause.ends_at),
+        "ends_at": clock.format_if_any(pause.ends_at),
         "ended_by": pause.ended_by or None,
     }
 

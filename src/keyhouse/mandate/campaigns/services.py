@@ -281,7 +281,7 @@ def _record(action: str, row: Pause, by: Actor, details: dict[str, audit.Detail]
     told: dict[str, audit.Detail] = {
         "begun_at": clock.format_instant(row.begun_at),
         "begun_by": row.begun_by,
-        "ends_at": None if row.ends_at is None else clock.format_instant(row.ends_at),
+        "ends_at": clock.format_if_any(row.ends_at),
     }
     audit.record(action, by=by, about=Thing("mandate", row.pk, row.mandate), details=told | details)
     faults.reach("campaign.rows-written")

@@ -63,7 +63,7 @@ class Next:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        return {"name": self.name, "at": _written(self.at)}
+        return {"name": self.name, "at": clock.format_if_any(self.at)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +84,9 @@ class State:
         """Return it as JSON has it."""
         told = {"name": self.name, "since": clock.format_instant(self.since)}
         coming = self.next.as_dict() if self.next else None
-        return told | {"next": coming} | ({"ends_at": _written(self.ends_at)} if self.ends_at else {})
-
-
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else clock.format_instant(at)
+        return (
+            told | {"next": coming} | ({"ends_at": clock.format_if_any(self.ends_at)} if self.ends_at else {})
+        )
 
 
 def state_of(

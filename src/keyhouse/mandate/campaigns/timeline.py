@@ -57,7 +57,7 @@ class Event:
         """Return it as JSON has it."""
         return {
             "at": clock.format_instant(self.at) if self.is_known else None,
-            "until": None if self.until is None else clock.format_instant(self.until),
+            "until": clock.format_if_any(self.until),
             "kind": self.kind,
             "stage": self.number,
             "title": self.title,

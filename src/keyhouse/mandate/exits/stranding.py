@@ -52,8 +52,8 @@ class Unable:
             "username": self.username,
             "why": list(self.why),
             "notices": self.notices,
-            "noticed_at": _written(self.noticed_at),
-            "nudged_at": _written(self.nudged_at),
+            "noticed_at": clock.format_if_any(self.noticed_at),
+            "nudged_at": clock.format_if_any(self.nudged_at),
         }
 
 
@@ -105,10 +105,6 @@ _WAYS: Final[Mapping[str, str]] = {
     "appoint": "No owner was here for half a year: two operators can appoint one, after a wait of 14 days told to all addresses.",
     "proposed": "A new owner was proposed; it waits for an operator, or for its instant.",
 }
-
-
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else clock.format_instant(at)
 
 
 def stranded(policy: Policy, now: datetime, limit: int = MOST) -> list[Stranded]:

@@ -37,7 +37,7 @@ class Day:
         told: dict[str, Any] = {"on": self.on.isoformat(), "missed": self.is_missed}
         if self.counts is None:
             return told
-        at = None if self.counted_at is None else clock.format_instant(self.counted_at)
+        at = clock.format_if_any(self.counted_at)
         shares = {one.key: one.share_of(self.counts).as_dict() for one in DENOMINATORS}
         return {**told, "counted_at": at, "is_over": self.is_over, "shares": shares, "counts": self.counts}
 

@@ -66,16 +66,12 @@ class Shown:
             "title": self.title,
             "text": "\n\n".join(self.paragraphs),
             "sha256": row.wording,
-            "deadline_at": _written(row.deadline_at),
+            "deadline_at": clock.format_if_any(row.deadline_at),
             "queued_at": clock.format_instant(row.queued_at),
             "state": row.state,
-            "ended_at": _written(row.ended_at),
-            "read_at": _written(row.read_at),
+            "ended_at": clock.format_if_any(row.ended_at),
+            "read_at": clock.format_if_any(row.read_at),
         }
-
-
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else clock.format_instant(at)
 
 
 def shown_to(user_id: int, before: int | None, now: datetime) -> list[Shown]:

@@ -228,7 +228,7 @@ class Archived:
             "title": self.title,
             "text": self.text,
             "sha256": self.digest,
-            "first_sent_at": None if self.first_at is None else clock.format_instant(self.first_at),
+            "first_sent_at": clock.format_if_any(self.first_at),
         }
 
 

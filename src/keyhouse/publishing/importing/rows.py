@@ -51,7 +51,7 @@ class Row:
             "reason": self.sentence or None,
             "fix": self.fix or None,
             "forgiven": [{"code": found.code, "reason": found.sentence} for found in self.forgiven],
-            "uploaded_at": clock.format_instant(self.uploaded_at) if self.uploaded_at else None,
+            "uploaded_at": clock.format_if_any(self.uploaded_at),
             "yanked": self.yanked,
             "sha256": self.sha256 or None,
             "size": self.size,

@@ -63,7 +63,7 @@ def _told(fetched: Fetched, source: str, now: datetime) -> dict[str, Detail]:
     at = uploaded_at(fetched.placed.offer.uploaded_at, now)
     return {
         "imported_from": source[:300],
-        "uploaded_at": clock.format_instant(at) if at else None,
+        "uploaded_at": clock.format_if_any(at),
         "forgiven": [str(finding) for finding in fetched.forgiven],
     }
 

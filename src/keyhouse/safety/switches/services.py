@@ -39,7 +39,7 @@ def freeze(name: str, reason: str, until_at: datetime | None, *, by: Actor) -> S
         row.reason, row.until_at, row.set_by = reason, until_at, by.name[:150]
         row.since_at = row.since_at if was_on else now
         row.save()
-        until = clock.format_instant(until_at) if until_at else None
+        until = clock.format_if_any(until_at)
         record(action, by=by, about=_thing(name), details={"reason": reason, "until": until})
         faults.reach("switch.rows-written")
     return row

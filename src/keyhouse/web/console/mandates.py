@@ -70,13 +70,9 @@ class State:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON has it."""
-        coming = {"state": self.next[0], "at": _written(self.next[1])} if self.next else None
-        told = {"state": self.name, "since": _written(self.since), "next": coming}
-        return told | {"pause_ends_at": _written(self.ends_at), "has_draft": self.has_draft}
-
-
-def _written(at: datetime | None) -> str | None:
-    return None if at is None else clock.format_instant(at)
+        coming = {"state": self.next[0], "at": clock.format_if_any(self.next[1])} if self.next else None
+        told = {"state": self.name, "since": clock.format_if_any(self.since), "next": coming}
+        return told | {"pause_ends_at": clock.format_if_any(self.ends_at), "has_draft": self.has_draft}
 
 
 @dataclass(frozen=True, slots=True)

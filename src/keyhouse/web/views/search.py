@@ -123,7 +123,7 @@ def _as_json(project: Project) -> dict[str, Any]:
         "version": project.latest_version or None,
         "summary": project.summary,
         "status": project.status,
-        "released_at": clock.format_instant(released_at) if released_at else None,
+        "released_at": clock.format_if_any(released_at),
         "url": f"/project/{project.normalized_name}/",
     }
 
