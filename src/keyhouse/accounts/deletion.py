@@ -64,10 +64,6 @@ def _is_last_operator(user: User) -> bool:
     return user.is_operator and not others.exists()
 
 
-# somebody has to find out first what happened to these
-_WAITING_STATES: Final = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
-
-
 def find_deletion(user_id: int) -> Deletion | None:
     """Return the deletion of an account that waits, or None."""
     return waiting_deletions(user_id).first()
@@ -160,8 +156,7 @@ def _carry_out_waiting(user_id: int, now: datetime) -> bool:
         with transaction.atomic():
             user = _lock(user_id)
             waiting = find_deletion(user_id)
-            is_open = holds.effective_state(user, now) not in _WAITING_STATES
-            if waiting is None or now < waiting.due_at or not is_open:
+            if waiting is None or now < waiting.due_at or holds.is_doubtful(user, now):
                 return False
             _carry_out(user, by, now)
     except (OwnsAlone, OperatorLast) as refusal:

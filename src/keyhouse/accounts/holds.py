@@ -40,6 +40,14 @@ def effective_state(user: User, now: datetime) -> str:
     return stated(user.state, user.held_until, now)
 
 
+_DOUBTFUL: Final = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
+
+
+def is_doubtful(asked_by: User | None, now: datetime) -> bool:
+    """Tell whether somebody has to find out first whether it was this person who asked for what waits."""
+    return asked_by is not None and effective_state(asked_by, now) in _DOUBTFUL
+
+
 def length_for(user_id: int) -> timedelta | None:
     """Return how long somebody's changes are held: None for an account that has authority over nothing."""
     stands = standing.of(user_id)

@@ -6,14 +6,10 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
-from keyhouse.accounts import holds
-from keyhouse.accounts.models import User
 from keyhouse.accounts.oversight.new_owners import GONE
 from keyhouse.core import configuration, standing
 from keyhouse.organizations.models import Membership, Team, TeamMember
 from keyhouse.organizations.rules import OWNER
-
-_DOUBTFUL = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
 
 
 def owns_critical(team: Team) -> bool:
@@ -40,8 +36,3 @@ def living_owners(team: Team) -> QuerySet[TeamMember]:
 def due_at(now: datetime) -> datetime:
     """Return when what takes such an owner out takes effect, whoever asks for it."""
     return now + timedelta(days=configuration.current().owner_removal_days)
-
-
-def is_doubtful(asked_by: User | None, now: datetime) -> bool:
-    """Tell whether somebody has to find out first whether it was the owner who asked."""
-    return asked_by is not None and holds.effective_state(asked_by, now) in _DOUBTFUL

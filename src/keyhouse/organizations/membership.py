@@ -13,7 +13,7 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import holds
+from keyhouse.accounts.holds import is_doubtful
 from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import record
@@ -42,7 +42,6 @@ LEAVE: Final = "organization.leave"
 KEEP: Final = "organization.keep-member"
 JOB: Final = "organizations"
 NOTHING: Final = ""  # the role of whoever belongs to it no more
-_DOUBTFUL: Final = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
 _CLOSED: Final = (User.State.SUSPENDED, User.State.DELETED)
 _AS_BEFORE: Final = {"ends_at": None, "ends_as": "", "ends_asked_by": None, "ends_asked_by_name": ""}
 
@@ -170,7 +169,7 @@ def _waits(  # noqa: PLR0913, PLR0917 - what waits, and who asked for it
     """Put off what takes an owner out where many depend on a project (A15); asked again by whom one can trust, it goes on."""
     if not _takes_an_owner_out(organization, member, kind, by):
         return False
-    if member.ends_at is not None and member.ends_as == kind and not _is_doubtful(member, now):
+    if member.ends_at is not None and member.ends_as == kind and not is_doubtful(member.ends_asked_by, now):
         return True
     due_at = now + timedelta(days=configuration.current().owner_removal_days)
     if due_at <= now:
@@ -243,7 +242,7 @@ def _carry_out(member_id: int, name: str, people: Sequence[int | None], now: dat
         organization = queries.lock_organization(name)
         waiting = Membership.objects.select_related("user").filter(pk=member_id, ends_at__lte=now)
         member = waiting.filter(organization=organization).first()
-        if organization is None or member is None or _is_doubtful(member, now):
+        if organization is None or member is None or is_doubtful(member.ends_asked_by, now):
             return False
         owners = set(queries.owners_of(organization))
         others = User.objects.filter(pk__in=owners - {member.user_id}).exclude(state__in=_CLOSED)
@@ -272,12 +271,6 @@ def _end_or_lower(organization: Organization, member: Membership, owners: set[in
     tell_others(sorted(owners | {member.user_id}), letter, now)
     _record(CHANGE if after else REMOVE, organization, member, job(JOB), before=before, after=after)
     faults.reach("membership.ended")
-
-
-def _is_doubtful(member: Membership, now: datetime) -> bool:
-    """Tell whether somebody has to find out first whether it was the owner who asked."""
-    asked_by = member.ends_asked_by
-    return asked_by is not None and holds.effective_state(asked_by, now) in _DOUBTFUL
 
 
 def take_back_asked_by(user_id: int, organization: Organization | None = None) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from django.db import transaction
 
+from keyhouse.accounts.holds import is_doubtful
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import Detail, record
 from keyhouse.core import belongings, clock, faults
@@ -149,7 +150,7 @@ def _waits(found: TeamMember, member: Membership, by: Actor, now: datetime) -> b
     due_at = critical.due_at(now)
     if due_at <= now:
         return False
-    if found.ends_at is not None and not critical.is_doubtful(found.ends_asked_by, now):
+    if found.ends_at is not None and not is_doubtful(found.ends_asked_by, now):
         return True
     found.ends_at, found.ends_asked_by_id, found.ends_asked_by_name = due_at, by.user_id, by.name
     found.save(update_fields=list(_AS_BEFORE))
@@ -216,7 +217,7 @@ def _carry_out(row_id: int, name: str, people: Sequence[int | None], now: dateti
         organization = queries.lock_organization(name)
         rows = TeamMember.objects.select_related("team__organization", "member__user", "ends_asked_by")
         found = rows.filter(pk=row_id, ends_at__lte=now, team__organization=organization).first()
-        if organization is None or found is None or critical.is_doubtful(found.ends_asked_by, now):
+        if organization is None or found is None or is_doubtful(found.ends_asked_by, now):
             return False
         _take_out(found.team, found.member, now)
         _record(REMOVE, found.team, by, found.member, is_done=True)

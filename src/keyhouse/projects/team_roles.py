@@ -10,7 +10,7 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import holds
+from keyhouse.accounts.holds import is_doubtful
 from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import Detail, record
@@ -36,7 +36,6 @@ SET_TEAM: Final = "team-role.set"
 END_TEAM: Final = "team-role.end"
 JOB: Final = "collaborators"
 AS_BEFORE: Final = {"ends_at": None, "ends_as": "", "ends_asked_by": None, "ends_asked_by_name": ""}
-_DOUBTFUL: Final = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
 
 
 def waits(role: TeamRole, kind: str, action: str, by: Actor, now: datetime) -> bool:
@@ -45,7 +44,7 @@ def waits(role: TeamRole, kind: str, action: str, by: Actor, now: datetime) -> b
     is_critical = role.kind == OWNER and standing.is_critical(project.normalized_name)
     if due_at <= now or not is_critical or not _owners_lost(role, by):
         return False
-    if role.ends_at is not None and role.ends_as == kind and not _is_doubtful(role, now):
+    if role.ends_at is not None and role.ends_as == kind and not is_doubtful(role.ends_asked_by, now):
         return True
     role.ends_at, role.ends_as = due_at, kind
     role.ends_asked_by_id, role.ends_asked_by_name = by.user_id, by.name
@@ -64,12 +63,6 @@ def _owners_lost(role: TeamRole, by: Actor) -> bool:
         if one.kind == OWNER:
             (by_team if one.via == role.team.name else otherwise).add(one.user_id)
     return bool(by_team - otherwise)
-
-
-def _is_doubtful(role: TeamRole, now: datetime) -> bool:
-    """Tell whether somebody has to find out first whether it was the owner who asked."""
-    asked_by = role.ends_asked_by
-    return asked_by is not None and holds.effective_state(asked_by, now) in _DOUBTFUL
 
 
 def keep_team_role(name: str, team_name: str, *, by: Actor) -> bool:
@@ -121,7 +114,12 @@ def _carry_out(role_id: int, name: str, asked_by: int | None, now: datetime) -> 
         project = projects.lock_project(name)
         rows = TeamRole.objects.select_related("project", "team", "ends_asked_by")
         role = rows.filter(pk=role_id, project=project, ends_at__lte=now).first()
-        if project is None or role is None or project.status == QUARANTINED or _is_doubtful(role, now):
+        if (
+            project is None
+            or role is None
+            or project.status == QUARANTINED
+            or is_doubtful(role.ends_asked_by, now)
+        ):
             return False
         list(Organization.objects.select_for_update().filter(pk=role.team.organization_id))
         if not _has_owner_after(role):

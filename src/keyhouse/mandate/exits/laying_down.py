@@ -12,7 +12,7 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import holds
+from keyhouse.accounts.holds import is_doubtful
 from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others, tell_person
 from keyhouse.audit.services import record
@@ -45,7 +45,6 @@ LAY_DOWN_ORGANIZATION: Final = "organization.lay-down"
 WAIT: Final = timedelta(days=7)
 JOB: Final = "exits"
 REASON: Final = "Its only owner has stepped down."
-_DOUBTFUL: Final = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
 _PROJECT, _ORGANIZATION = LayingDown.Kind.PROJECT, LayingDown.Kind.ORGANIZATION
 
 
@@ -266,7 +265,7 @@ def _has_owner(project: Project) -> bool:
 def _find_due(row: LayingDown, now: datetime) -> LayingDown | None:
     """Return the row as it stands under the locks, or None: taken back, or somebody has to find out first who asked."""
     found = LayingDown.objects.filter(pk=row.pk, due_at__lte=now).select_related("user").first()
-    if found is None or holds.effective_state(found.user, now) in _DOUBTFUL:
+    if found is None or is_doubtful(found.user, now):
         return None
     return found
 

@@ -11,8 +11,7 @@ from typing import Final
 
 from django.db import transaction
 
-from keyhouse.accounts import holds
-from keyhouse.accounts.models import User
+from keyhouse.accounts.holds import is_doubtful
 from keyhouse.accounts.recovery.telling import tell_others
 from keyhouse.audit.services import record
 from keyhouse.core import actions, clock, configuration, faults, standing
@@ -35,7 +34,6 @@ LEAVE: Final = "collaborator.leave"
 JOB: Final = "collaborators"
 NOTHING: Final = ""  # the role of whoever has none
 How = FormerRole.How
-_DOUBTFUL: Final = frozenset({User.State.HELD, User.State.FROZEN, User.State.SUSPENDED})
 
 
 def lower_role(name: str, username: str, *, by: Actor) -> RoleChange | None:
@@ -145,7 +143,12 @@ def _carry_out(change_id: int, name: str, now: datetime) -> bool:
         locking.lock_people(locking.people_to_lock(name))
         project = projects.lock_project(name)
         change = RoleChange.objects.filter(pk=change_id, project=project, due_at__lte=now).first()
-        if project is None or change is None or project.status == QUARANTINED or _is_doubtful(change, now):
+        if (
+            project is None
+            or change is None
+            or project.status == QUARANTINED
+            or is_doubtful(change.asked_by, now)
+        ):
             return False
         role = Role.objects.filter(project=project, user_id=change.user_id).select_related("user").first()
         change.delete()
@@ -164,13 +167,6 @@ def _carry_out(change_id: int, name: str, now: datetime) -> bool:
         _record(action, project, role, change.kind, by, is_done=True)
         faults.reach("role.ended")
     return True
-
-
-def _is_doubtful(change: RoleChange, now: datetime) -> bool:
-    """Tell whether somebody has to find out first whether it was the owner who asked."""
-    if change.asked_by is None:
-        return False
-    return holds.effective_state(change.asked_by, now) in _DOUBTFUL
 
 
 def require_other_owner(project: Project, role: Role) -> None:
@@ -229,7 +225,7 @@ def _wait(  # noqa: PLR0913, PLR0917 - what waits, and who asked for it
     project: Project, role: Role, kind: str, due_at: datetime, action: str, by: Actor
 ) -> RoleChange:
     waiting = RoleChange.objects.filter(project=project, user_id=role.user_id, kind=kind).first()
-    if waiting is not None and not _is_doubtful(waiting, clock.now()):
+    if waiting is not None and not is_doubtful(waiting.asked_by, clock.now()):
         return waiting
     change = _put_off(project, role, kind, due_at, by.user_id, by.name, clock.now())
     _record(action, project, role, kind, by, due_at=clock.format_instant(due_at))
