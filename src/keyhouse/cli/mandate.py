@@ -32,6 +32,7 @@ from keyhouse.cli.mandate_guards import (
 )
 from keyhouse.cli.mandate_shadow import shadow
 from keyhouse.cli.mandate_template import template, templates
+from keyhouse.cli.named import get_user
 from keyhouse.cli.numbers import ID, VERSION
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, Thing
@@ -328,9 +329,7 @@ def explain(  # noqa: PLR0913 - one option for each part of the question
       keyhouse mandate explain --user ada --action project.manage --at 2027-01-01T00:00:00Z
       keyhouse mandate explain --user ada --action release.upload --at 2027-06-01T09:00:00Z --mandate mandate.toml
     """  # noqa: D301 - \b is click's own mark
-    user = find_user(username)
-    if user is None:
-        raise NotFound(f"There is no user {username}.", fix="`keyhouse user list` shows them.")
+    user = get_user(username)
     if action not in CATALOGUE:
         raise click.BadParameter(
             f"there is no action {action!r}; there are {', '.join(CATALOGUE)}", param_hint="--action"
@@ -406,9 +405,7 @@ def exempt(  # noqa: PLR0913 - what makes an exemption accountable, one option e
       keyhouse mandate exempt ada default --until 2027-01-31T00:00:00Z --reason "The key is in the mail." \\
         --evidence "Order 17" --control "Publishes from CI only."
     """  # noqa: D301 - \b is click's own mark
-    user = find_user(username)
-    if user is None:
-        raise NotFound(f"There is no user {username}.", fix="`keyhouse user list` shows them.")
+    user = get_user(username)
     row = services.propose_exemption(
         user, name, until=until, reason=reason, evidence=evidence, control=control, by=host()
     )

@@ -8,14 +8,13 @@ from typing import Any, Final
 
 import click
 
-from keyhouse.accounts.models import Proposal, User
-from keyhouse.accounts.queries import find_user
+from keyhouse.accounts.models import Proposal
 from keyhouse.cli.main import FAILED, as_json
 from keyhouse.cli.mandate_naming import read_policy
+from keyhouse.cli.named import get_user
 from keyhouse.cli.proposed import tell_proposed
 from keyhouse.core import clock
 from keyhouse.core.actor import host
-from keyhouse.core.errors import NotFound
 from keyhouse.mandate.campaigns import emergency, guards
 from keyhouse.mandate.campaigns.finding import shadow_of_version
 from keyhouse.mandate.campaigns.timeline import moved_onto_bad_days, timeline_of, told
@@ -154,11 +153,4 @@ def unmark(username: str, reason: str, *, is_json: bool) -> None:
 
 
 def _propose(how: Callable[..., Proposal], username: str, reason: str, *, is_json: bool) -> None:
-    tell_proposed(how(_person(username), reason, by=host(), now=clock.now()), as_json=is_json)
-
-
-def _person(username: str) -> User:
-    user = find_user(username)
-    if user is None:
-        raise NotFound(f"There is no user {username}.", fix="`keyhouse user list` shows them.")
-    return user
+    tell_proposed(how(get_user(username), reason, by=host(), now=clock.now()), as_json=is_json)

@@ -12,8 +12,9 @@ from django.db.models import Q, QuerySet
 from keyhouse.accounts.oversight.errors import PersonMissing
 from keyhouse.accounts.queries import find_user
 from keyhouse.cli import project_people, project_readers, project_teams
+from keyhouse.cli.named import get_project
 from keyhouse.cli.numbers import ID, Size
-from keyhouse.cli.project_people import people_of, project_of
+from keyhouse.cli.project_people import people_of
 from keyhouse.cli.proposed import tell_proposed
 from keyhouse.cli.telling import JSON, LINES, tell, tell_row
 from keyhouse.core import clock
@@ -125,7 +126,7 @@ def show(name: str, *, as_json: bool) -> None:
       keyhouse project show alpha
       keyhouse project show alpha --json
     """  # noqa: D301 - \b is click's own mark
-    project = project_of(name)
+    project = get_project(name)
     told = _whole(project)
     if as_json:
         click.echo(json.dumps(told, indent=2))
@@ -174,7 +175,7 @@ def new_owner(name: str, username: str, reason: str, *, as_json: bool) -> None:
     Example:
       keyhouse project new-owner alpha ada --reason "Its owner has left the company."
     """  # noqa: D301 - \b is click's own mark
-    project, user = project_of(name), find_user(username)
+    project, user = get_project(name), find_user(username)
     if user is None:
         raise PersonMissing(fix="`keyhouse user list` shows them.")
     tell_proposed(ownership.propose_owner(project, user, reason, by=host(), now=clock.now()), as_json=as_json)
@@ -204,7 +205,7 @@ def limits(name: str, file_limit: int | None, project_limit: int | None, *, as_j
       keyhouse project limits alpha --file 500MB
       keyhouse project limits alpha --file default --project 50GB
     """  # noqa: D301 - \b is click's own mark
-    project = project_of(name)
+    project = get_project(name)
     if file_limit is not None or project_limit is not None:
         file_limit = project.file_limit if file_limit is None else file_limit or None
         project_limit = project.project_limit if project_limit is None else project_limit or None
@@ -272,7 +273,7 @@ def delete(name: str, version: str, filename: str, *, yes: bool, as_json: bool) 
     """  # noqa: D301 - \b is click's own mark
     if version and filename:
         raise click.UsageError("Name a release or a file, not both.")
-    project = project_of(name)
+    project = get_project(name)
     what = filename or (f"{project.name} {version}" if version else f"the whole project {project.name}")
     if not yes:
         click.confirm(f"Delete {what}? Nobody can install it from then on.", abort=True, err=as_json)

@@ -9,11 +9,11 @@ import click
 
 from keyhouse.accounts.models import User
 from keyhouse.accounts.queries import find_user, find_verified_email
+from keyhouse.cli.named import get_project
 from keyhouse.cli.people import NAME, USER, People, Place, add_commands, tell_ended, tell_invited
 from keyhouse.cli.telling import JSON, LINES, tell_row
 from keyhouse.core import clock
 from keyhouse.core.actor import host
-from keyhouse.core.errors import NotFound
 from keyhouse.distfiles.names import normalise
 from keyhouse.projects import queries, rights
 from keyhouse.projects.collaborators import ending, services
@@ -74,14 +74,6 @@ def _by_others(one: Right, people: dict[int, User]) -> dict[str, Any]:
     }
 
 
-def project_of(name: str) -> Project:
-    """Return the project of that name. Raises NotFound."""
-    project = queries.find_project(normalise(name))
-    if project is None:
-        raise NotFound(f"There is no project {name}.", fix="`keyhouse project list` shows them.")
-    return project
-
-
 def _get_role(project: Project, username: str) -> Role:
     role = collaborators.find_role(project, username)
     if role is None:
@@ -100,7 +92,7 @@ def list_(name: str, *, as_json: bool) -> None:
       keyhouse project people alpha
       keyhouse project people list alpha --json
     """  # noqa: D301 - \b is click's own mark
-    for row in people_of(project_of(name)):
+    for row in people_of(get_project(name)):
         tell_row(row, _line(row), as_json=as_json)
 
 
@@ -126,7 +118,7 @@ def change_role(name: str, username: str, role: str, *, as_json: bool) -> None:
       keyhouse project people change-role alpha ada maintainer
     """  # noqa: D301 - \b is click's own mark
     if role == OWNER:
-        present = _get_role(project_of(name), username)
+        present = _get_role(get_project(name), username)
         tell_invited(services.raise_role(normalise(name), present.user.username, by=host()), as_json=as_json)
     else:
         waits_until = _lower(name, username)
@@ -153,7 +145,7 @@ _PLACE: Final = Place(
     end="the role of USER",
     ended="has no role of their own in",
     key=normalise,
-    invitations=lambda name: collaborators.open_invitations_of(project_of(name)),
+    invitations=lambda name: collaborators.open_invitations_of(get_project(name)),
     invite=services.invite,
     resend=services.resend,
     revoke=services.revoke,
@@ -177,7 +169,7 @@ def hand_over(name: str, owner: str, whom: str, *, as_json: bool) -> None:
     Example:
       keyhouse project people hand-over alpha ada bob
     """  # noqa: D301 - \b is click's own mark
-    project, person = project_of(name), _find_person(whom)
+    project, person = get_project(name), _find_person(whom)
     if person is not None and person == find_user(owner):
         raise click.UsageError("Name two people: whose ownership it is, and who gets it.")
     present = collaborators.find_role(project, person.username) if person else None

@@ -6,7 +6,7 @@ import click
 
 from keyhouse.accounts.queries import find_user
 from keyhouse.cli.main import as_json as document_of
-from keyhouse.cli.project_people import project_of
+from keyhouse.cli.named import get_project
 from keyhouse.core.errors import NotFound
 from keyhouse.projects.models import Project
 from keyhouse.projects.reading_reasons import by_everybody, readers_by_right, why
@@ -26,7 +26,7 @@ def command(name: str, *, person: str | None, as_json: bool) -> None:
       keyhouse project readers alpha
       keyhouse project readers alpha --person ada --json
     """  # noqa: D301 - \b is click's own mark
-    project = project_of(name)
+    project = get_project(name)
     if person is not None:
         _answer(project, person, as_json=as_json)
         return

@@ -7,9 +7,9 @@ from typing import Final
 import click
 
 from keyhouse.cli.defaults import WithDefault
+from keyhouse.cli.named import get_project
 from keyhouse.cli.organization_teams import role_line, role_row
 from keyhouse.cli.people import NAME, tell_ended
-from keyhouse.cli.project_people import project_of
 from keyhouse.cli.telling import JSON, LINES, tell, tell_row
 from keyhouse.core.actor import host
 from keyhouse.distfiles.names import normalise
@@ -49,7 +49,7 @@ def list_(name: str, *, as_json: bool) -> None:
       keyhouse project teams alpha
       keyhouse project teams list alpha --json
     """  # noqa: D301 - \b is click's own mark
-    project = project_of(name)
+    project = get_project(name)
     roles = TeamRole.objects.filter(project=project, team__organization=project.organization_id or 0)
     for one in roles.select_related("project", "team").order_by("team__normalized_name"):
         row = role_row(one)

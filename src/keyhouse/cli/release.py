@@ -9,11 +9,9 @@ from typing import Any, Final
 import click
 
 from keyhouse.cli.main import as_json as document_of
+from keyhouse.cli.named import get_project
 from keyhouse.core import clock
 from keyhouse.core.actor import host
-from keyhouse.core.errors import NotFound
-from keyhouse.distfiles.names import normalise
-from keyhouse.projects import queries as projects
 from keyhouse.projects.models import Project
 from keyhouse.publishing.staging import origin, queries, services
 from keyhouse.publishing.staging.errors import StagedMissing
@@ -40,7 +38,7 @@ def staged(name: str, *, as_json: bool) -> None:
       keyhouse release staged alpha --json
     """  # noqa: D301 - \b is click's own mark
     now = clock.now()
-    found = queries.waiting_of(_get(name), now) if name else queries.waiting_releases(now)
+    found = queries.waiting_of(get_project(name), now) if name else queries.waiting_releases(now)
     for release in found:
         told = _told(release)
         click.echo(json.dumps(told) if as_json else _lines(told))
@@ -59,7 +57,7 @@ def publish(name: str, version: str, *, yes: bool, as_json: bool) -> None:
       keyhouse release publish alpha 1.0
       keyhouse release publish alpha 1.0 --yes
     """  # noqa: D301 - \b is click's own mark
-    project, now = _get(name), clock.now()
+    project, now = get_project(name), clock.now()
     release = _find(project, version, now)
     files = queries.files_of(release)
     if not yes:
@@ -83,20 +81,13 @@ def discard(name: str, version: str, *, yes: bool, as_json: bool) -> None:
     Example:
       keyhouse release discard alpha 1.0
     """  # noqa: D301 - \b is click's own mark
-    project = _get(name)
+    project = get_project(name)
     release = _find(project, version, clock.now())
     if not yes:
         click.confirm(f"Discard what is staged of {project.name} {release.version}?", abort=True)
     services.discard_release(project.normalized_name, release.version, by=host())
     told = {"project": project.name, "version": release.version, "discarded": True}
     click.echo(document_of(told) if as_json else f"{project.name} {release.version} is discarded.")
-
-
-def _get(name: str) -> Project:
-    project = projects.find_project(normalise(name))
-    if project is None:
-        raise NotFound(f"There is no project {name}.", fix="`keyhouse project list` shows them.")
-    return project
 
 
 def _find(project: Project, version: str, now: datetime) -> StagedRelease:

@@ -10,8 +10,7 @@ from typing import Any, Final, TextIO
 import click
 from django.db.models import QuerySet
 
-from keyhouse.accounts.models import User
-from keyhouse.accounts.queries import find_user
+from keyhouse.cli.named import get_user
 from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import host
@@ -131,7 +130,7 @@ def mint(  # noqa: PLR0913 - an option each
       keyhouse token mint ada --project alpha --robot --days 30 --description nightly --network 192.0.2.0/24
       keyhouse token mint ada --organization acme --all-projects --days 30 --description nightly
     """  # noqa: D301 - \b is click's own mark
-    user = _user(username)
+    user = get_user(username)
     if all_projects == bool(projects):
         raise click.UsageError("Name projects (--project), or say --all-projects.")
     names = [normalise(name) for name in projects]
@@ -189,13 +188,6 @@ def report_leak(file: TextIO, url: str, *, as_json: bool) -> None:
     tell({"found": found, "revoked": ended}, f"Found {found}, revoked {ended}.", as_json=as_json)
 
 
-def _user(username: str) -> User:
-    user = find_user(username)
-    if user is None:
-        raise NotFound(f"There is no user {username}.", fix="`keyhouse user list` shows them.")
-    return user
-
-
 def _project_id(name: str) -> int:
     found = find_project_id(name)
     if found is None:
@@ -211,7 +203,7 @@ def _chosen(username: str) -> QuerySet[Token]:
     )
     if not username:
         return rows
-    return rows.filter(user=_user(username))
+    return rows.filter(user=get_user(username))
 
 
 def _as_dict(line: Line) -> dict[str, Any]:

@@ -14,15 +14,15 @@ from keyhouse.accounts.addresses.by_hand import verify_by_hand
 from keyhouse.accounts.inviting.queries import not_yet_here
 from keyhouse.accounts.models import Suspension, User
 from keyhouse.accounts.oversight import offices, suspending
-from keyhouse.accounts.queries import emails_of, find_user
+from keyhouse.accounts.queries import emails_of
 from keyhouse.accounts.recovering import make_enrolment_link
 from keyhouse.accounts.services import invite_user
 from keyhouse.cli.inviting import Wish, as_line, invite_many
+from keyhouse.cli.named import get_user
 from keyhouse.cli.numbers import AMOUNT
 from keyhouse.cli.telling import JSON, tell
 from keyhouse.core import clock, configuration, standing
 from keyhouse.core.actor import OFFICES, host, named_offices
-from keyhouse.core.errors import NotFound
 
 
 @click.group("user")
@@ -107,16 +107,9 @@ def recover(name: str, *, as_json: bool) -> None:
     Example:
       keyhouse user recover ada
     """  # noqa: D301 - \b is click's own mark
-    user = _get(name)
+    user = get_user(name)
     link = configuration.current().base_url + make_enrolment_link(user, by=host())
     tell({"username": user.username, "link": link}, link, as_json=as_json)
-
-
-def _get(name: str) -> User:
-    user = find_user(name)
-    if user is None:
-        raise NotFound(f"There is no user {name}.", fix="`keyhouse user list` shows them.")
-    return user
 
 
 @command.command()
@@ -130,7 +123,7 @@ def show(name: str, *, as_json: bool) -> None:
       keyhouse user show ada
       keyhouse user show ada --json
     """  # noqa: D301 - \b is click's own mark
-    told = _told(_get(name))
+    told = _told(get_user(name))
     if as_json:
         click.echo(json.dumps(told))
         return
@@ -192,7 +185,7 @@ def verify_address(name: str, address: str, reason: str, *, as_json: bool) -> No
     Example:
       keyhouse user verify-address ada --reason "came to my desk with her badge"
     """  # noqa: D301 - \b is click's own mark
-    user = _get(name)
+    user = get_user(name)
     email = verify_by_hand(user, address, reason, by=host(), now=clock.now())
     _tell(user, f"{email.address} verified by the host", as_json=as_json, address=email.address)
 
@@ -208,7 +201,7 @@ def suspend(name: str, reason: str, *, as_json: bool) -> None:
     Example:
       keyhouse user suspend ada --reason "laptop stolen, she called"
     """  # noqa: D301 - \b is click's own mark
-    user = _get(name)
+    user = get_user(name)
     is_new = suspending.suspend_user(user, reason, by=host(), now=clock.now())
     _tell(user, "suspended" if is_new else "was suspended already", as_json=as_json)
 
@@ -224,7 +217,7 @@ def reinstate(name: str, reason: str, *, as_json: bool) -> None:
     Example:
       keyhouse user reinstate ada --reason "laptop found"
     """  # noqa: D301 - \b is click's own mark
-    user = _get(name)
+    user = get_user(name)
     suspending.reinstate_user(user, reason, by=host(), now=clock.now())
     _tell(user, "reinstated", as_json=as_json)
 
@@ -240,7 +233,7 @@ def off_board(name: str, reason: str, *, as_json: bool) -> None:
     Example:
       keyhouse user off-board ada --reason "left the company"
     """  # noqa: D301 - \b is click's own mark
-    user = _get(name)
+    user = get_user(name)
     is_new = suspending.off_board(user, reason, by=host(), now=clock.now())
     _tell(user, "off-boarded" if is_new else "was off-boarded already", as_json=as_json)
 
@@ -256,7 +249,7 @@ def end_sessions(name: str, reason: str, *, as_json: bool) -> None:
     Example:
       keyhouse user end-sessions ada --reason "left a shared machine signed in"
     """  # noqa: D301 - \b is click's own mark
-    user = _get(name)
+    user = get_user(name)
     count = suspending.end_sessions_of(user, reason, by=host(), now=clock.now())
     _tell(user, f"{count} session{'' if count == 1 else 's'} ended", as_json=as_json, sessions=count)
 
@@ -276,7 +269,7 @@ def grant_office(name: str, office: str, reason: str, *, as_json: bool) -> None:
     Example:
       keyhouse user grant-office ada auditor --reason "yearly audit"
     """  # noqa: D301 - \b is click's own mark
-    user = _get(name)
+    user = get_user(name)
     row = offices.propose_office(user, office, reason, by=host(), now=clock.now())
     when = clock.format_if_any(row.effective_at)
     done = f"proposed as {office}, from {when} on" if when else f"proposed as {office}; operators approve it"
@@ -295,7 +288,7 @@ def revoke_office(name: str, office: str, reason: str, *, as_json: bool) -> None
     Example:
       keyhouse user revoke-office ada moderator --reason "changed teams"
     """  # noqa: D301 - \b is click's own mark
-    user = _get(name)
+    user = get_user(name)
     offices.revoke_office(user, office, reason, by=host(), now=clock.now())
     _tell(user, f"no {office} any more", as_json=as_json)
 
