@@ -169,12 +169,17 @@ def end_all_links(user: User, *, but: Iterable[str]) -> int:
 
 def find_link(purpose: str, secret: str, now: datetime) -> OneTimeLink:
     """Return a link that can be used; raises LinkUnknown, LinkUsed, LinkExpired, OperatorExists."""
-    return _usable(_get(purpose, secret), now)
+    return _usable(find_link_even_used(purpose, secret), now)
 
 
 def find_link_even_used(purpose: str, secret: str) -> OneTimeLink:
     """Return a link whether or not it was used or is too old; raises LinkUnknown."""
-    return _get(purpose, secret)
+    found = None
+    if len(secret) <= LONGEST_SECRET:
+        found = OneTimeLink.objects.filter(purpose=purpose, digest=digest_of(secret)).first()
+    if found is None:
+        raise LinkUnknown
+    return found
 
 
 def lock_link(purpose: str, secret: str, now: datetime) -> OneTimeLink:
@@ -186,15 +191,6 @@ def lock_link(purpose: str, secret: str, now: datetime) -> OneTimeLink:
     if found is None:
         raise LinkUnknown
     return _usable(found, now)
-
-
-def _get(purpose: str, secret: str) -> OneTimeLink:
-    found = None
-    if len(secret) <= LONGEST_SECRET:
-        found = OneTimeLink.objects.filter(purpose=purpose, digest=digest_of(secret)).first()
-    if found is None:
-        raise LinkUnknown
-    return found
 
 
 def _usable(link: OneTimeLink, now: datetime) -> OneTimeLink:
@@ -217,7 +213,7 @@ _LETS_IN: Final = {SIGN_UP: frozenset({"open"}), INVITATION: frozenset({"open", 
 def was_finished_here(purpose: str, secret: str, browser: str) -> bool:
     """Whether this very browser has finished with the link: then a second click is no mistake."""
     try:
-        link = _get(purpose, secret)
+        link = find_link_even_used(purpose, secret)
     except LinkUnknown:
         return False
     return link.used_at is not None and _is_bound_to(link, browser)
@@ -226,7 +222,7 @@ def was_finished_here(purpose: str, secret: str, browser: str) -> bool:
 def find_used(purpose: str, secret: str) -> OneTimeLink | None:
     """Return a link that was used, or None."""
     try:
-        link = _get(purpose, secret)
+        link = find_link_even_used(purpose, secret)
     except LinkUnknown:
         return None
     return link if link.used_at is not None else None

@@ -206,20 +206,12 @@ def _may_confirm_by_app(now: Situation) -> bool:
     return now.proven == "code?" and now.app == "in-hand" and not now.seems_to_read_mail
 
 
-def _confirm_by_app(now: Situation) -> Situation:
+def _confirm_new_browser(now: Situation) -> Situation:
     return _on_hold(replace(now, proven="app", browser="fresh", reset=False), "held")
 
 
 def _may_confirm_by_code(now: Situation) -> bool:
     return now.proven == "app?" and now.codes and not now.seems_to_read_mail
-
-
-def _confirm_by_code(now: Situation) -> Situation:
-    return _on_hold(replace(now, proven="app", browser="fresh", reset=False), "held")
-
-
-def _may_begin_wait(now: Situation) -> bool:
-    return _is_unsure(now)
 
 
 def _wait_for_browser(now: Situation) -> Situation:
@@ -404,20 +396,24 @@ STEPS: Final = (
         _confirm,
     ),
     Step(
-        "confirm-by-app", "confirm the new browser by the app", "person", _may_confirm_by_app, _confirm_by_app
+        "confirm-by-app",
+        "confirm the new browser by the app",
+        "person",
+        _may_confirm_by_app,
+        _confirm_new_browser,
     ),
     Step(
         "confirm-by-code",
         "confirm the new browser by a recovery code",
         "person",
         _may_confirm_by_code,
-        _confirm_by_code,
+        _confirm_new_browser,
     ),
     Step(
         "begin-wait",
         "let the new browser wait, as announced",
         "person",
-        _may_begin_wait,
+        _is_unsure,
         lambda now: replace(_ended(now), browser="waiting"),
     ),
     Step(

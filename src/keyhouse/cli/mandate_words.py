@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -31,16 +31,12 @@ def lasting(length: timedelta) -> str:
     return str(timedelta(seconds=round(length.total_seconds())))
 
 
-def _lines(lines: Iterable[str]) -> str:
-    return "\n".join(lines)
-
-
 # ---- plans
 
 
 def plan(told: Data) -> str:
     """Return a plan as lines."""
-    return _lines(_plan_lines(told))
+    return "\n".join(_plan_lines(told))
 
 
 def _plan_lines(told: Data) -> Iterator[str]:
@@ -157,7 +153,7 @@ def version(row: MandateVersion) -> str:
         f"  {_since(stage.at)}  {words.state(stage)}{_narrowed(stage.who)}: {words.effect(stage)}"
         for stage in mandate.stages
     ]
-    return _lines(
+    return "\n".join(
         [
             f"{row}: {mandate.title}",
             f"Why: {mandate.reason}" + (f" ({mandate.link})" if mandate.link else ""),
@@ -224,12 +220,12 @@ def status(told: Data) -> str:
             else "in its shadow, where it refuses nobody"
         )
         lines += [f"{line['mandate']}@{line['version']} is {how}", *timeline.told(line).splitlines()[1:]]
-    return _lines(lines)
+    return "\n".join(lines)
 
 
 def adoption(told: Data) -> str:
     """Return how people stand by a mandate as lines."""
-    return _lines(_adoption_lines(told))
+    return "\n".join(_adoption_lines(told))
 
 
 def _adoption_lines(told: Data, most: int | None = None) -> Iterator[str]:
@@ -250,7 +246,7 @@ def standing(told: Data) -> str:
         lines += [f"    {_effect(effect)}" for effect in one["effects"]]
     if told["next"]:
         lines.append(f"Next: {told['next']['text']} {told['next']['path']}")
-    return _lines(lines)
+    return "\n".join(lines)
 
 
 def _effect(effect: Data) -> str:
@@ -285,7 +281,7 @@ def decision(told: Data) -> str:
         lines.append(f"  by {told['mandate']}{_number(told)}" + _span(told))
     if told["fix"]:
         lines.append(f"  {told['fix']['text']} {told['fix']['path']}")
-    return _lines(lines)
+    return "\n".join(lines)
 
 
 def _span(told: Data) -> str:
@@ -297,7 +293,7 @@ def _span(told: Data) -> str:
 def tokens(told: Data) -> str:
     """Return the counts of tokens as lines."""
     live = told["live"]
-    return _lines(
+    return "\n".join(
         [
             f"{told['accepted']} of {live} live API tokens are strong enough, or of people whom no mandate covers.",
             f"{told['weak_before']} of {live} are weaker and were made before the mandate was announced.",

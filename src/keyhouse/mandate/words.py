@@ -127,7 +127,7 @@ def _who_of_leaf(leaf: Selector) -> str:
     if isinstance(leaf, HasRole):
         return listed([_ROLES[role] for role in sorted(leaf.roles, key=ROLES.index)])
     if isinstance(leaf, JoinedFrom):
-        return f"people who joined on {_instant(leaf.at)} or later"
+        return f"people who joined on {moment(leaf.at)} or later"
     if isinstance(leaf, Cohort):
         return f"a share of {leaf.percent:g} % of all accounts"
     if isinstance(leaf, OfCriticalProjects):
@@ -150,10 +150,6 @@ def _critical(criterion: Criterion) -> str:
     return f"with at least {criterion.at_least or 0:,} {metric}"
 
 
-def _instant(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
-
-
 def day(at: datetime) -> str:
     """Write the day of an instant, in UTC."""
     return f"{at:%Y-%m-%d} UTC"
@@ -161,7 +157,7 @@ def day(at: datetime) -> str:
 
 def moment(at: datetime) -> str:
     """Write an instant to the minute, in UTC."""
-    return _instant(at)
+    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def public_data(selector: Selector) -> Any:

@@ -43,22 +43,17 @@ def verify_by_hand(user: User, address: str, reason: str, *, by: Actor, now: dat
     actions.require(by, VERIFY, Thing("account", user.pk, user.username))
     reason = read_reason(reason)
     with transaction.atomic():
-        require_open(user, now)
+        lock_person(user, now)
         email = _find(user, address)
         count_as_theirs(user, email, BY, by=by, now=now, reason=reason)
     return email
 
 
-def require_open(user: User, now: datetime) -> None:
-    """Take the account's lock; raises AccountHeld, and SessionMissing where it was closed."""
-    lock_person(user, now)
-
-
 def count_as_theirs(  # noqa: PLR0913 - what is kept of it
     user: User, email: Email, on_word_of: str, *, by: Actor, now: datetime, reason: str = ""
 ) -> None:
-    """Count an address as verified, and tell everybody, in the caller's transaction. Raises as `require_open`, AddressTaken."""
-    require_open(user, now)
+    """Count an address as verified, and tell everybody, in the caller's transaction. Raises as `lock_person`, AddressTaken."""
+    lock_person(user, now)
     before = take_snapshot(user, now)
     took_place = _verify(user, email, on_word_of, now)
     links.end_links(user.pk, *links.DEAD_AFTER_CHANGE)

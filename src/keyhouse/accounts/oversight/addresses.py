@@ -11,6 +11,7 @@ from typing import Final
 
 from keyhouse.accounts import emails
 from keyhouse.accounts.addresses import by_hand
+from keyhouse.accounts.addresses.changes import lock_person
 from keyhouse.accounts.addresses.errors import AddressMissing, AddressReachable, AddressVerified
 from keyhouse.accounts.confirming import masked
 from keyhouse.accounts.models import Email, Proposal, User
@@ -55,7 +56,7 @@ def _judge(user: User, about: str, now: datetime) -> None:
         raise AddressVerified
     if not is_out_of_reach(email.address, now):
         raise AddressReachable
-    by_hand.require_open(user, now)
+    lock_person(user, now)
 
 
 def _verify(user: User, about: str, now: datetime) -> None:

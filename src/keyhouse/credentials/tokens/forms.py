@@ -25,6 +25,7 @@ from keyhouse.credentials.tokens.rules import (
     canonical_network,
     canonical_version,
 )
+from keyhouse.projects.queries import projects_of_person
 
 LONGEST_NETWORKS: Final = 1000
 LONGEST_PASTE: Final = 100_000
@@ -173,7 +174,7 @@ class MintForm(NarrowForm):
         """Offer the projects of this person only."""
         super().__init__(*args, **more)
         self._user_id = user_id
-        own = [(str(project.pk), project.name) for project in queries.projects_with_role(user_id)]
+        own = [(str(project.pk), project.name) for project in projects_of_person(user_id)]
         project = self.fields["project"]
         if isinstance(project, forms.ChoiceField):
             project.choices = [("", "Choose…"), *own, (ALL_PROJECTS, "All my projects, and new ones")]

@@ -23,7 +23,6 @@ from keyhouse.credentials.tokens.rules import is_unused
 from keyhouse.organizations import queries as organizations
 from keyhouse.projects import rights, sql
 from keyhouse.projects.models import Project
-from keyhouse.projects.queries import projects_of_person
 
 ENDED_SHOWN = 20
 _AT_ONCE: Final = 1000
@@ -147,11 +146,6 @@ def get_own_token(actor: Actor, token_id: UUID) -> Token:
     if token is None:
         raise TokenNotFound
     return token
-
-
-def projects_with_role(user_id: int) -> QuerySet[Project]:
-    """Return the projects in which a person has a right, by name: by a role, their organization or a team."""
-    return projects_of_person(user_id)
 
 
 def is_description_used(

@@ -29,6 +29,7 @@ from keyhouse.credentials.tokens.rules import (
     judge_terms,
 )
 from keyhouse.projects.models import Project
+from keyhouse.projects.queries import projects_of_person
 
 RECOVERED = "made shortly before the account was recovered"
 MOVED = "its project left the organization that gave the right"
@@ -103,7 +104,7 @@ def _judge_projects(user: User, terms: Terms, by: Actor) -> list[int]:
     """Return the ids the token is for; unknown projects and those of others are refused with one answer."""
     if terms.project_ids is None:
         return []
-    allowed = Project.objects.all() if by.kind == "host" else queries.projects_with_role(user.pk)
+    allowed = Project.objects.all() if by.kind == "host" else projects_of_person(user.pk)
     # held until the end, so that none is deleted in between
     held = allowed.filter(pk__in=terms.project_ids).select_for_update(of=("self",), no_key=True)
     found = set(held.values_list("pk", flat=True))

@@ -151,7 +151,7 @@ def _shadow(policy: Policy, known: Shadowed | None, now: datetime) -> Iterator[E
 def _would(stage: Stage, ends: datetime) -> str:
     """Say what is counted in a shadow, and until when."""
     return (
-        f"Refuses nobody and is told to nobody; until {_said(ends)} it is counted who would be refused if it were in force:"
+        f"Refuses nobody and is told to nobody; until {words.moment(ends)} it is counted who would be refused if it were in force:"
         f" it {words.effect(stage)}."
     )
 
@@ -200,7 +200,7 @@ def _deadlines(policy: Policy) -> Iterator[Event]:
                 at,
                 "deadlines",
                 f"Deadlines of “{state}”",
-                f"Whoever was told late, or not at all, has until {_said(at + mandate.unreached_cap)} at the latest.",
+                f"Whoever was told late, or not at all, has until {words.moment(at + mandate.unreached_cap)} at the latest.",
                 until=at + mandate.unreached_cap,
                 number=one.number,
             )
@@ -232,10 +232,6 @@ def _pauses(policy: Policy) -> Iterator[Event]:
 
 def _days(length: timedelta) -> str:
     return "1 day" if length.days == 1 else f"{length.days} days"
-
-
-def _said(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
 def timeline_of(policy: Policy, now: datetime, shadow: Shadowed | None = None) -> Timeline:

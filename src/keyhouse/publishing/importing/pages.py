@@ -35,7 +35,7 @@ def is_json(content_type: str) -> bool:
 def read_names(body: bytes, content_type: str, url: str) -> list[str]:
     """Return the names of the projects on a root list; raises SourcePageInvalid."""
     if is_json(content_type):
-        document = _document(body)
+        document = read_document(body)
         _check_version(document)
         return [
             entry["name"]
@@ -49,7 +49,7 @@ def read_names(body: bytes, content_type: str, url: str) -> list[str]:
 def read_project(name: str, body: bytes, content_type: str, url: str) -> Offered:
     """Return what a project's page offers, addresses made absolute; raises SourcePageInvalid."""
     if is_json(content_type):
-        return read_project_json(name, _document(body), url)
+        return read_project_json(name, read_document(body), url)
     page = read_html(body, url)
     files = tuple(_offer_of_link(link, page.base) for link in page.links if link.href)
     return Offered(name, files, page.status or "active", page.status_reason)
@@ -99,7 +99,8 @@ def read_size(value: object) -> int | None:
     return value if is_size else None  # type: ignore[return-value]  # is_size says that it is an int
 
 
-def _document(body: bytes) -> dict[str, Any]:
+def read_document(body: bytes) -> dict[str, Any]:
+    """Return a JSON object; raises SourcePageInvalid."""
     try:
         found = json.loads(body)
     except (ValueError, RecursionError) as error:
@@ -107,11 +108,6 @@ def _document(body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise SourcePageInvalid("A page of the source is JSON, but not that of an index.")
     return found
-
-
-def read_document(body: bytes) -> dict[str, Any]:
-    """Return a JSON object; raises SourcePageInvalid."""
-    return _document(body)
 
 
 def _list(document: Mapping[str, Any], key: str) -> list[Any]:
