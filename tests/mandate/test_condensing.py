@@ -426,7 +426,7 @@ def test_what_is_kept_of_an_attempt_is_small_and_replays_alike(ada: User) -> Non
 
 def test_mandates_that_somebody_thinks_of_are_told_every_name(ada: User) -> None:
     add_projects(ada)
-    facts, _ = queries.gather(session_of(ada), "token.mint", None, clock.now(), Ledger(1, ()))
+    facts = queries.basis_of(session_of(ada), None, clock.now(), Ledger(1, ())).facts("token.mint")
     assert len(facts.authority) == MUCH + 1
     assert prospective(facts) == facts.authority
 

@@ -41,6 +41,6 @@ def put_cookie(
     )
 
 
-def drop_cookie(response: HttpResponseBase, purpose: str = SESSION) -> None:
-    """Take a cookie away again."""
-    put_cookie(response, "", purpose, max_age=0)
+def drop_cookie(response: HttpResponseBase) -> None:
+    """Take the cookie of a session away again."""
+    put_cookie(response, "", max_age=0)

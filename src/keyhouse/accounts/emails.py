@@ -50,14 +50,8 @@ def send_notice(  # noqa: PLR0913 - one keyword for each thing that a mail can d
         Text("If this was not you, this page freezes your account, so that nobody can use it:"),
         Link("This was not me", site_address(path)),
     )
-    _queue(
-        user,
-        address,
-        replace(letter, footer=(*letter.footer, *stop)),
-        now=now,
-        key=key,
-        expires_at=expires_at,
-    )
+    with_stop = replace(letter, footer=(*letter.footer, *stop))
+    send_to(user, address, with_stop, now=now, key=key, expires_at=expires_at)
 
 
 def send_to(  # noqa: PLR0913 - one keyword for each thing that a mail can differ in
@@ -75,7 +69,16 @@ def send_to(  # noqa: PLR0913 - one keyword for each thing that a mail can diffe
     With a `key` the same mail is sent once.
     `expires_at`: the instant from which on it is of no use, such as the end of the link in it.
     """
-    _queue(user, address, letter, now=now, key=key, expires_at=expires_at, even_if_bounced=even_if_bounced)
+    queue(
+        phrased(letter, check_phrase_of(user)),
+        to=address,
+        now=now,
+        lane="security",
+        account_id=user.pk,
+        key=key,
+        expires_at=expires_at,
+        even_if_bounced=even_if_bounced,
+    )
 
 
 def send_to_all(addresses: Iterable[Email], letter: Letter, *, now: datetime, key: str = "") -> None:
@@ -138,25 +141,3 @@ def shown_check_phrase(user: User) -> str:
     except DatabaseError:
         _log.warning("a check phrase could not be made", exc_info=True)
         return ""
-
-
-def _queue(  # noqa: PLR0913 - what `mail` takes
-    user: User,
-    address: str,
-    letter: Letter,
-    *,
-    now: datetime,
-    key: str = "",
-    expires_at: datetime | None = None,
-    even_if_bounced: bool = False,
-) -> None:
-    queue(
-        phrased(letter, check_phrase_of(user)),
-        to=address,
-        now=now,
-        lane="security",
-        account_id=user.pk,
-        key=key,
-        expires_at=expires_at,
-        even_if_bounced=even_if_bounced,
-    )

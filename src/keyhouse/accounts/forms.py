@@ -46,11 +46,9 @@ class PageForm(forms.Form):
         self.add_error(field, forms.ValidationError(text, code=refusal.code))
 
 
-def _password_field(label: str, autocomplete: str, hint: str = "") -> forms.CharField:
+def _password_field(label: str, autocomplete: str) -> forms.CharField:
     widget = forms.PasswordInput(attrs={"autocomplete": autocomplete, "data-reveal": ""})
-    return forms.CharField(
-        label=label, strip=False, max_length=LONGEST_PASSWORD, widget=widget, help_text=hint
-    )
+    return forms.CharField(label=label, strip=False, max_length=LONGEST_PASSWORD, widget=widget)
 
 
 def _code_field(label: str, hint: str = "") -> forms.CharField:

@@ -269,14 +269,9 @@ def live_policies(now: datetime) -> tuple[Policy, ...]:
     return ledger().live_at(now)
 
 
-def gather(
-    actor: Actor, action: str, thing: Thing | None, now: datetime, among: Ledger | None = None
-) -> tuple[Facts, tuple[Policy, ...]]:
-    """Gather what a decision needs, in two questions, and three for a deletion or an invitation; raises DatabaseError.
-
-    `among`: the mandates to decide by are taken from these, which somebody thinks of, and not from those that hold.
-    """
-    basis = basis_of(actor, thing, now, among)
+def gather(actor: Actor, action: str, thing: Thing | None, now: datetime) -> tuple[Facts, tuple[Policy, ...]]:
+    """Gather what a decision needs, in two questions, and three for a deletion or an invitation; raises DatabaseError."""
+    basis = basis_of(actor, thing, now)
     return basis.facts(action), basis.policies
 
 
@@ -314,8 +309,9 @@ class Basis(NamedTuple):
 def basis_of(
     actor: Actor, thing: Thing | None, now: datetime, among: Ledger | None = None, *, is_whole: bool = False
 ) -> Basis:
-    """Read what decisions rest on, in two questions; raises DatabaseError. `among`: as for `gather`.
+    """Read what decisions rest on, in two questions; raises DatabaseError.
 
+    `among`: the mandates to decide by are taken from these, which somebody thinks of, and not from those that hold.
     `is_whole`: each right is told by its name, also of whoever has so many that decisions need no more than a few entries.
     """
     person, change, has_declared, has_much = _read_person(actor, now)

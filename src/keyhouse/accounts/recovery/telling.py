@@ -48,9 +48,9 @@ def _addresses_of(user_ids: Iterable[int]) -> QuerySet[Email]:
     return rows.exclude(user__state=User.State.DELETED).select_related("user").order_by("pk")
 
 
-def tell_all(user: User, letter: Letter, now: datetime, *, to_others: Letter | None = None) -> None:
+def tell_all(user: User, letter: Letter, now: datetime) -> None:
     """Tell the person, their co-owners and the operators; nobody twice."""
     tell_person(user, letter, now)
     operators = all_operators().values_list("pk", flat=True)
     others = {*standing.of(user.pk).co_owner_ids, *operators} - {user.pk}
-    tell_others(sorted(others), to_others or letter, now)
+    tell_others(sorted(others), letter, now)

@@ -102,13 +102,13 @@ def signed_text(token: str) -> str:
     return token.rpartition(".")[0]
 
 
-def usable_keys(key_set: Mapping[str, Any], algorithms: Collection[str] = ISSUER_ALGORITHMS) -> list[str]:
-    """Return the names of those keys of a set that could sign by these algorithms."""
+def usable_keys(key_set: Mapping[str, Any]) -> list[str]:
+    """Return the names of those keys of a set that could sign by the algorithms of issuers."""
     keys = key_set.get("keys")
     return [
         str(key.get("kid", ""))
         for key in (keys if isinstance(keys, list) else [])
-        if isinstance(key, dict) and any(_is_fit(key, algorithm) for algorithm in algorithms)
+        if isinstance(key, dict) and any(_is_fit(key, algorithm) for algorithm in ISSUER_ALGORITHMS)
     ]
 
 

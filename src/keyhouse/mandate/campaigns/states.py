@@ -95,12 +95,11 @@ def state_of(
     *,
     pauses: Sequence[Span] = (),
     superseded_at: datetime | None = None,
-    simulated_at: datetime | None = None,
 ) -> State:
     """Return the state of a mandate at an instant: of a live policy, or of a stored version.
 
-    A policy of the ledger knows its pauses. Of a stored version `pauses` are those of its mandate, `superseded_at` is
-    when a later version took its place, and `simulated_at` when it was last simulated; `campaigns.queries` knows all.
+    A policy of the ledger knows its pauses. Of a stored version `pauses` are those of its mandate, and `superseded_at` is
+    when a later version took its place; `campaigns.queries` knows both.
     """
     if isinstance(version, Policy):
         return _of_policy(version, now)
@@ -108,18 +107,17 @@ def state_of(
         return State("abandoned", version.withdrawn_at)
     effective_at = version.effective_at
     if effective_at is None or effective_at > now:
-        return _before_effect(version, simulated_at)
+        return _before_effect(version)
     if superseded_at is not None and superseded_at <= now:
         return State("superseded", superseded_at)
     spans = tuple(span for span in pauses if span[0] <= now)
     return _at(read_mandate(version.document), spans, effective_at, now)
 
 
-def _before_effect(version: Version, simulated_at: datetime | None) -> State:
+def _before_effect(version: Version) -> State:
     """Tell of a draft, and of a version that waits for an approval or for its instant."""
-    name: Name = "draft" if simulated_at is None else "simulated"
     coming = Next("launched" if version.is_draft else "announced", version.effective_at)
-    return State(name, simulated_at or version.proposed_at, coming)
+    return State("draft", version.proposed_at, coming)
 
 
 def _of_policy(policy: Policy, now: datetime) -> State:

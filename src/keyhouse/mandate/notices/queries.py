@@ -232,12 +232,12 @@ class Archived:
         }
 
 
-def archive(now: datetime | None = None) -> list[Archived]:
+def archive() -> list[Archived]:
     """Return every notice that was sent, and those that the public versions may send, by mandate, version and kind.
 
     What is still in its shadow is no one's business yet.
     """
-    at = now or clock.now()
+    at = clock.now()
     found = {row.digest: _archived(row) for row in Wording.objects.all()}
     known = queries.ledger()
     begun = [one for effective_at, one in known.versions if effective_at <= at]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from keyhouse.accounts import emails
 from keyhouse.accounts.models import User
 from keyhouse.accounts.recovery.telling import tell_others
@@ -21,17 +19,16 @@ def people_of(project: Project) -> list[int]:
     return rights.people_of(project.pk)
 
 
-def tell_people(  # noqa: PLR0913 - one keyword for each thing that the news differ in
+def tell_people(
     project: Project,
     news: News,
     *,
     by: Actor,
     reason: str = "",
-    people: Iterable[int] | None = None,
     path: str = "",
 ) -> None:
     """Write to owners and maintainers; who did it gets the link that says “this was not me” besides."""
-    now, told = clock.now(), set(people_of(project) if people is None else people)
+    now, told = clock.now(), set(people_of(project))
     who = _AT_HOST if by.kind == "host" else by.name
     path = path or f"/manage/project/{project.normalized_name}/"
     mail = letter(project.name, news, who, reason, path)
