@@ -25,8 +25,8 @@ TEXT = [
     ("danger", ("paper", "surface", "danger-wash")),
     ("on-danger", ("danger",)),
     ("warn", ("paper", "surface", "warn-wash")),
-    ("on-door", ("door", "door-light")),
-    ("on-door-soft", ("door", "door-light")),
+    ("on-door", ("door",)),
+    ("on-door-soft", ("door",)),
 ]
 FRAMES = [("line-strong", ("paper", "surface")), ("brass-mark", ("door",)), ("accent", ("paper", "surface"))]
 

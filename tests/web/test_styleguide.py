@@ -15,7 +15,7 @@ from keyhouse.core import configuration
 STYLE = (Path(keyhouse.__file__).parent / "web/static/keyhouse.css").read_text()
 HEAD = STYLE[: STYLE.index("*/")]
 LISTED = set(re.findall(r"\.([a-z][a-z-]+)", re.sub(r"\w+\.(?:html|css)|<[^>]*>", "", HEAD)))
-ELSEWHERE = {"columns", "narrow", "prose", "no-print", "print-only"}  # whole pages, or nothing to see
+ELSEWHERE = {"columns", "narrow", "prose", "print-only"}  # whole pages, or nothing to see
 pytestmark = pytest.mark.django_db
 
 
