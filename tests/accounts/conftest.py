@@ -169,9 +169,6 @@ def browser() -> Browser:
     return Browser()
 
 
-MakePerson = Callable[..., User]
-
-
 def make_person(username: str = "ada", *, factors: int = 1, **facts: Any) -> User:
     user = services.create_user(username, by=host(), **{"password": PASSWORD, **facts})
     services.add_email(user, f"{username}@example.org", by=host(), verified_by="host")

@@ -52,10 +52,6 @@ REASONS = {
 FORGIVEN = {"odd", "older"}
 
 
-def codes_in(report: Path) -> dict[str, str]:
-    return {row["project"]: row.get("code", "") for row in json.loads(report.read_text())["files"]}
-
-
 def test_a_dry_run_tells_what_would_be_refused_and_why_and_changes_nothing(
     filled: Place, packages: Path, tmp_path: Path
 ) -> None:

@@ -14,7 +14,6 @@ from django.db import connection, transaction
 from tests.conftest import WIRED
 
 from keyhouse.core import actions, clock, configuration
-from keyhouse.core.configuration import Configuration
 from keyhouse.index.asgi import ReadPlane
 from keyhouse.projects.models import File, Project, Release, Serial
 from keyhouse.projects.pages import refresh_pages, remove_pages
@@ -136,11 +135,6 @@ def open_client(transactional_db: None) -> Iterator[Callable[..., Client]]:
 @pytest.fixture
 def client(open_client: Callable[..., Client]) -> Client:
     return open_client()
-
-
-@pytest.fixture
-def settings_now() -> Configuration:
-    return configuration.current()
 
 
 class Index:

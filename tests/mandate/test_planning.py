@@ -460,11 +460,6 @@ def test_a_token_in_use_is_not_refused_sooner_than_its_owner_was_told() -> None:
     assert "1 of 1 people would be refused" in refusals(strong, weak)[0]
 
 
-def _is_gated(proposed: Mandate, facts: Facts) -> bool:
-    asked = replace(facts, asking=Asking("session", frozenset({"password"}), at=NOW), action="project.manage")
-    return decide(asked, [Policy(proposed)], NOW).verdict == "deny"
-
-
 def test_whom_another_mandate_refuses_already_is_not_gated_anew() -> None:
     past = mandate("more", stages=[enforced(NOW - 100 * DAY)])
     everyone = Policy(mandate("all", stages=[enforced(LONG_AGO)]), 1, is_floor_exempt=True)

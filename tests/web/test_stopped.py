@@ -41,7 +41,6 @@ BEGINNING = (
     f"/manage/organization/acme/publishing/new/{FOR_NEW}",
     "/manage/project/alpha/organization/",
 )
-NO_DELETIONS = "Nothing can be deleted on this index at present."
 DELETING = (
     "/account/delete/",
     "/mandate/deletion/alpha/",

@@ -33,10 +33,6 @@ def path_in(letter: Letter, purpose: str) -> str:
     return found[0].removeprefix(base)
 
 
-def has_link(letter: Letter, purpose: str) -> bool:
-    return f"/{purpose}/" in render_text(letter)
-
-
 def code_in(letter: Letter) -> str:
     return next(block.code for block in letter.blocks if isinstance(block, Code))
 
