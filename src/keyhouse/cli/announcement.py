@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import os
 import secrets
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from keyhouse.accounts.second_factors.webauthn.key_models import find_models
 from keyhouse.core import actor, logs
 from keyhouse.core.configuration import Configuration, ConfigurationError, FormerName
+from keyhouse.core.mail_servers import is_local
 from keyhouse.core.networks import is_address
 
 LINK_FILE: Final = "setup-link"
@@ -130,12 +130,12 @@ def warnings(settings: Configuration, host: str) -> list[str]:
     """Return what whoever starts this should know."""
     found = []
     name = urlsplit(settings.base_url).hostname or ""
-    if not settings.is_https and not _is_local(name):
+    if not settings.is_https and not is_local(name):
         found.append(
             f"{settings.base_url} is plain http: whoever is on the way reads passwords and tokens, and browsers allow "
             f"no security keys there. Use --tls-cert and --tls-key, or a proxy that does."
         )
-    elif not settings.is_https and not _is_local(host):
+    elif not settings.is_https and not is_local(host):
         found.append(
             "Listening beyond this machine with plain http; set KEYHOUSE_BASE_URL to the address people use, and "
             "--tls-cert and --tls-key unless a proxy in front speaks https."
@@ -145,10 +145,3 @@ def warnings(settings: Configuration, host: str) -> list[str]:
             f"{settings.base_url} is an IP address: browsers allow no security keys there. Set KEYHOUSE_BASE_URL to a name."
         )
     return found
-
-
-def _is_local(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost" or name.endswith(".localhost")

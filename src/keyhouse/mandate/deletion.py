@@ -15,6 +15,7 @@ from keyhouse.mandate.errors import DeletionNotHeld
 from keyhouse.mandate.models import DeletionAsk
 from keyhouse.mandate.rules import Decision, hold_on
 from keyhouse.projects import queries as projects
+from keyhouse.projects.changing import thing_of
 from keyhouse.projects.errors import ProjectNotFound
 from keyhouse.projects.models import Project
 
@@ -39,7 +40,7 @@ def ask_deletion(normalized_name: str, *, by: Actor) -> DeletionAsk:
             return ask
         told = {"normalized_name": normalized_name, "asked_at": now, "asked_by": by.name}
         ask, _ = DeletionAsk.objects.update_or_create(lineage=project.lineage, defaults=told)
-        record(ACTION, by=by, about=_thing(project))
+        record(ACTION, by=by, about=thing_of(project))
     return ask
 
 
@@ -49,25 +50,21 @@ def withdraw_deletion_ask(normalized_name: str, *, by: Actor) -> bool:
         project = _lock(normalized_name, by)
         is_gone = bool(DeletionAsk.objects.filter(lineage=project.lineage).delete()[0])
         if is_gone:
-            record(ACTION, by=by, about=_thing(project), details={"is_withdrawn": True})
+            record(ACTION, by=by, about=thing_of(project), details={"is_withdrawn": True})
     return is_gone
 
 
 def find_hold(project: Project, actor: Actor, now: datetime) -> Decision | None:
     """Return what holds the deletion of a project, however strong who asks is; `until` is None while it must be asked for."""
-    facts, policies = queries.gather(actor, DELETE, _thing(project), now)
+    facts, policies = queries.gather(actor, DELETE, thing_of(project), now)
     return hold_on(facts, policies, now)
 
 
 def _lock(normalized_name: str, by: Actor) -> Project:
     """Lock a project for its people; nobody else learns whether it exists."""
     project = projects.lock_project(normalized_name)
-    thing = _thing(project) if project else Thing("project", None, normalized_name)
+    thing = thing_of(project) if project else Thing("project", None, normalized_name)
     actions.require(by, ACTION, thing)
     if project is None:
         raise ProjectNotFound
     return project
-
-
-def _thing(project: Project) -> Thing:
-    return Thing("project", project.pk, project.normalized_name)

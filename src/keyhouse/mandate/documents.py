@@ -50,6 +50,7 @@ STATES: Final = (
 )  # fmt: skip
 PAUSED: Final = "paused"
 BEFORE_FORCE: Final = frozenset({"announced", "reminding", "brownout", "early", PAUSED})
+IN_FORCE: Final = frozenset({"enforced", "completed"})
 METHOD_SETS: Final = ("phishing-resistant", "device-bound")
 METHODS: Final = ("security-key", "passkey", "authenticator-app", *METHOD_SETS)
 # Which proofs count as which method. A recovery code and a password never do.

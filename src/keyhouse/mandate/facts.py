@@ -19,7 +19,11 @@ from keyhouse.mandate.once import Once
 NEEDING_FACTOR: Final = frozenset({"operator", "moderator", "auditor"})  # roles under the operators' floor
 ASKING_KINDS: Final = ("session", "token", "publisher", "host", "job", "nobody")
 PROOFS: Final = ("password", "totp", "webauthn", "passkey", "recovery_code")
-FACTORS: Final = ("authenticator-app", "security-key", "passkey")
+FACTORS: Final = (
+    "authenticator-app",
+    "security-key",
+    "passkey",
+)  # in the order of the columns that tell of them
 
 
 class FactsMalformed(ValueError):  # noqa: N818 - it names what is wrong

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import Final, NamedTuple
 
 from keyhouse.mandate import populations, words
-from keyhouse.mandate.documents import Mandate
+from keyhouse.mandate.documents import IN_FORCE, Mandate
 from keyhouse.mandate.errors import DeletionHeld
 from keyhouse.mandate.facts import Asking, Facts
 from keyhouse.mandate.grounds import Case, Ground, acts_asked
@@ -19,7 +19,6 @@ from keyhouse.mandate.plans import MOST_EXAMPLES
 from keyhouse.mandate.populations import Effort, Group
 from keyhouse.mandate.rules import GAINING, Decision, Policy, decide, objection, prospective
 from keyhouse.mandate.selectors import View
-from keyhouse.mandate.strictness import IN_FORCE
 
 MOST_ASKED: Final = 100_000  # questions for making people up, and again for asking about them
 MOST_EXAMPLES_ASKED: Final = 20_000  # where no answer could tell that nothing gets looser

@@ -15,7 +15,7 @@ from keyhouse.accounts.models import Authenticator, Email, SecurityKey, User
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import OFFICES, named_offices
 from keyhouse.credentials.trusted_publishers.queries import all_live as live_publishers
-from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person, Snoozed
+from keyhouse.mandate.facts import FACTORS, Asking, Authority, Exempted, Facts, Notice, Person, Snoozed
 from keyhouse.mandate.models import CriticalProject, Exemption
 from keyhouse.mandate.models import Notice as NoticeRow
 from keyhouse.mandate.queries import configured
@@ -26,7 +26,6 @@ from keyhouse.projects.rights import BRANCHES, selection
 
 # columns of the factors somebody holds; a key that can't leave its device is a security key, a synced one a passkey
 _HELD: Final = ("has_app", "has_bound", "has_synced")
-_FACTORS: Final = ("authenticator-app", "security-key", "passkey")  # what each of them is called
 _OFFICES: Final = tuple(f"is_{office}" for office in OFFICES)
 _INVITED: Final = ("by_name", "by_address", "into_by_name", "into_by_address")
 _AT_ONCE: Final = 2000  # people of one question
@@ -261,7 +260,7 @@ def _person(row: _Row, always: tuple[str, ...], now: datetime) -> Person:
         joined_at=sql.read_instant(joined_at),
         state=holds.stated(state, until, now),
         verified_email=bool(is_verified),
-        factors=tuple(factor for factor, has in zip(_FACTORS, held, strict=True) if has),
+        factors=tuple(factor for factor, has in zip(FACTORS, held, strict=True) if has),
         has_device_bound=bool(held[1]),
         roles=named_offices(offices) + (("invited",) if any(invited) else ()) + always,
         name=name,

@@ -14,13 +14,13 @@ from typing import Final
 from django.db import IntegrityError, transaction
 
 from keyhouse.mandate import people, queries
+from keyhouse.mandate.documents import IN_FORCE
 from keyhouse.mandate.facts import Authority, Facts
 from keyhouse.mandate.models import CriterionRun, ProtectedProject
 from keyhouse.mandate.rules import Policy, covers, covers_through, is_compliant
 from keyhouse.projects.models import Project
 
 RUN: Final = "protected-projects"  # under which the last run is noted, beside those of criteria
-IN_FORCE: Final = frozenset({"enforced", "completed"})
 _AT_ONCE: Final = 500
 _DAY: Final = timedelta(days=1)
 

@@ -24,7 +24,17 @@ from keyhouse.mandate.condensing import SEVERAL
 from keyhouse.mandate.declarations import DECLARED, NOWHERE, Place
 from keyhouse.mandate.defaults import DEFAULT, NAME
 from keyhouse.mandate.documents import Mandate, read_mandate
-from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Object, Person, Snoozed
+from keyhouse.mandate.facts import (
+    FACTORS,
+    Asking,
+    Authority,
+    Exempted,
+    Facts,
+    Notice,
+    Object,
+    Person,
+    Snoozed,
+)
 from keyhouse.mandate.models import Change, MandateVersion, Pause
 from keyhouse.mandate.once import Once
 from keyhouse.mandate.pauses import Span, begun_by, ended_before, held, is_ending, moved, with_stages
@@ -34,7 +44,6 @@ from keyhouse.projects import rights, sql
 from keyhouse.projects.rights import BRANCHES, NAMED, OWN, selection
 from keyhouse.projects.rules import MAINTAINER, OWNER
 
-_FACTORS: Final = ("authenticator-app", "security-key", "passkey")
 THE_CHANGE: Final = 1  # key of the one row of `Change`
 _KEPT: Final = 512  # people, as they are made of rows
 _MOST_ROWS_KEPT: Final = 200  # of one person
@@ -506,7 +515,7 @@ def _lasting_person(user_id: int, columns: tuple[Any, ...], more: tuple[str, ...
         joined_at=_instant(joined_at),
         state=state,
         verified_email=bool(is_verified),
-        factors=tuple(factor for factor, has in zip(_FACTORS, held, strict=True) if has),
+        factors=tuple(factor for factor, has in zip(FACTORS, held, strict=True) if has),
         has_device_bound=bool(held[1]),
         recovery_codes=int(codes),
         roles=named_offices(offices) + more,

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 from keyhouse.core import clock
 from keyhouse.core.actions import CATALOGUE, REMOVE_LAST, STEP_UP_AGE, Action
-from keyhouse.core.actor import SECOND_FACTOR_METHODS
+from keyhouse.core.actor import PHISHING_RESISTANT_METHODS, SECOND_FACTOR_METHODS
 from keyhouse.mandate.documents import Mandate, Stage
 from keyhouse.mandate.facts import NEEDING_FACTOR, Asking, Authority, Facts, Object, Person
 from keyhouse.mandate.pauses import HELD, Span, elapsed, known
@@ -58,7 +58,6 @@ _FACTORS_OF: Final = {
     "phishing-resistant": _KEYS,
     "device-bound": frozenset(),
 }
-_PHISHING_RESISTANT: Final = frozenset({"webauthn", "passkey"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,7 +349,7 @@ def _stale_proof(facts: Facts, action: Action, now: datetime) -> Decision | None
     if facts.asking.kind != "session" or not action.step_up:
         return None
     at, needs_key = facts.asking.at, not _KEYS.isdisjoint(facts.person.factors)
-    is_strongest = not needs_key or not _PHISHING_RESISTANT.isdisjoint(facts.asking.proved)
+    is_strongest = not needs_key or not PHISHING_RESISTANT_METHODS.isdisjoint(facts.asking.proved)
     if is_strongest and at is not None and now - at <= STEP_UP_AGE:
         return None
     return _deny(
@@ -560,7 +559,7 @@ def is_accepted(mandate: Mandate, asking: Asking) -> bool:
         return True
     if not asking.device_bound or "device-bound" not in mandate.accept:
         return False
-    return not _PHISHING_RESISTANT.isdisjoint(asking.proved)
+    return not PHISHING_RESISTANT_METHODS.isdisjoint(asking.proved)
 
 
 def _disposition(mandate: Mandate, asking: Asking) -> str:

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from keyhouse.core import clock
-from keyhouse.mandate.documents import Mandate
+from keyhouse.mandate.documents import IN_FORCE, Mandate
 from keyhouse.mandate.facts import NEEDING_FACTOR, Facts
 from keyhouse.mandate.rules import Policy, covers, is_compliant
-from keyhouse.mandate.strictness import IN_FORCE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from keyhouse.mandate.documents import BEFORE_FORCE, PROOFS_OF, Mandate, Stage
+from keyhouse.mandate.documents import BEFORE_FORCE, IN_FORCE, PROOFS_OF, Mandate, Stage
 from keyhouse.mandate.rules import Policy
 from keyhouse.mandate.selectors import (
     AllOf,
@@ -25,7 +25,6 @@ from keyhouse.mandate.selectors import (
     Selector,
 )
 
-IN_FORCE: Final = frozenset({"enforced", "completed"})
 _REFUSING: Final = frozenset({"refuse", "revoke"})
 _NO_MILDER: Final = _REFUSING | {"warn", "keep"}  # words than which a refusal is no milder
 _MOST_STEPS: Final = 20_000  # of following two selectors; beyond that nothing is proven

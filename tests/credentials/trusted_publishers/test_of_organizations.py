@@ -26,6 +26,7 @@ from keyhouse.core.actor import Actor, Strength, host
 from keyhouse.core.errors import CredentialInvalid, EmailUnverified, Refusal, RoleRequired
 from keyhouse.credentials.tokens.errors import ReachInvalid
 from keyhouse.credentials.tokens.rules import Reach
+from keyhouse.credentials.tokens.services import MOVED
 from keyhouse.credentials.trusted_publishers import keeping, listing, of_organizations, queries, services
 from keyhouse.credentials.trusted_publishers.belongings import BELONGINGS
 from keyhouse.credentials.trusted_publishers.models import Publisher
@@ -121,7 +122,7 @@ def test_it_speaks_for_what_was_chosen_as_it_stands_there_now(acme: Organization
     with pytest.raises(CredentialInvalid):  # chosen for it alone, so it is over
         acting(text)
     ended = Record.objects.get(action="publisher.remove")
-    assert (ended.details["reason"], ended.about_name) == (services.MOVED, "acme")
+    assert (ended.details["reason"], ended.about_name) == (MOVED, "acme")
 
 
 def test_all_projects_are_those_of_that_moment(acme: Organization, ada: User) -> None:

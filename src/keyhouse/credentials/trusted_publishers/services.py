@@ -25,6 +25,7 @@ from keyhouse.core.errors import EmailUnverified, SecondFactorRequired, SignInRe
 from keyhouse.core.foresight import find_foresight
 from keyhouse.credentials.tokens import homes
 from keyhouse.credentials.tokens.homes import Home
+from keyhouse.credentials.tokens.services import MOVED
 from keyhouse.credentials.trusted_publishers import issuers, letters, providers, queries
 from keyhouse.credentials.trusted_publishers.errors import IssuerMissing
 from keyhouse.credentials.trusted_publishers.models import Issuer, Provider, Publisher
@@ -420,9 +421,6 @@ def note(action: str, publisher: Publisher, by: Actor, **details: str | bool | l
         told["name"] = publisher.pending_name
     about = thing_of(publisher) if home is None else home.thing
     audit.record(action, by=by, about=about, account_id=publisher.configured_by_id, details=told)
-
-
-MOVED = "its project left the organization that gave the right"
 
 
 def thing_of(publisher: Publisher) -> Thing:

@@ -25,12 +25,11 @@ from keyhouse.mandate import people, queries
 from keyhouse.mandate.completion.models import CompletionCheck
 from keyhouse.mandate.completion.probes import Probe, probes_of, refused_to_all
 from keyhouse.mandate.dispositions import is_below
-from keyhouse.mandate.documents import Mandate
+from keyhouse.mandate.documents import IN_FORCE, Mandate
 from keyhouse.mandate.facts import Asking, Facts, Object, Person
 from keyhouse.mandate.rules import Decision, Policy, covers, decide, holds_accepted, is_compliant, is_exempt
 
 MOST_NAMED: Final = 20
-IN_FORCE: Final = frozenset({"enforced", "completed"})
 _AT_ONCE: Final = 2000
 _MOST_READ_FOR_A_PAGE: Final = 10_000  # people
 _MOST_THINGS: Final = 100  # of one person, asked about one credential

@@ -22,7 +22,7 @@ from django.db import connection, transaction
 
 from keyhouse.core import configuration
 from keyhouse.core.actor import named_offices
-from keyhouse.mandate.facts import Asking, Authority, Exempted, Facts, Notice, Person, Snoozed
+from keyhouse.mandate.facts import FACTORS, Asking, Authority, Exempted, Facts, Notice, Person, Snoozed
 from keyhouse.mandate.queries import configured
 from keyhouse.projects import sql
 from keyhouse.projects.rights import BRANCHES, selection
@@ -169,14 +169,13 @@ class Somebody:
             joined_at=self.joined_at,
             state=self.state,
             verified_email=self.verified,
-            factors=tuple(name for name, has in zip(_FACTORS, self.factors, strict=True) if has),
+            factors=tuple(name for name, has in zip(FACTORS, self.factors, strict=True) if has),
             has_device_bound=self.factors[1],
             roles=self.offices,
             name=self.name,
         )
 
 
-_FACTORS: Final = ("authenticator-app", "security-key", "passkey")
 Criticals = dict[str, dict[str, datetime]]
 
 

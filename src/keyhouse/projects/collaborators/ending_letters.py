@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock
 from keyhouse.core.actor import named
-from keyhouse.mail.letters import Facts, Letter, Link, Text
+from keyhouse.mail.letters import Facts, Letter, Text
+from keyhouse.projects.collaborators.letters import people_link
 from keyhouse.projects.models import Project
 
 
@@ -20,7 +20,7 @@ def ended(project: Project, who: str, kind: str, by: str) -> Letter:
         (
             Text(f"{named(by)} {what} in the project {project.name}."),
             Text("If that is not right, talk to each other; an owner can invite somebody again."),
-            _people(project),
+            people_link(project),
         ),
     )
 
@@ -38,7 +38,7 @@ def will_end(project: Project, who: str, kind: str, by: str, due_at: datetime) -
             ),
             Facts((("Takes effect at", clock.format_second(due_at)),)),
             Text("Until then every owner can take it back, also the one whom it is about, on this page:"),
-            _people(project),
+            people_link(project),
         ),
     )
 
@@ -48,7 +48,7 @@ def kept(project: Project, who: str, by: str) -> Letter:
     return Letter(
         "project-owner-kept",
         f"{who} stays an owner of {project.name}",
-        (Text(f"{named(by)} took back that {who} would no longer own {project.name}."), _people(project)),
+        (Text(f"{named(by)} took back that {who} would no longer own {project.name}."), people_link(project)),
     )
 
 
@@ -62,7 +62,7 @@ def stays(project: Project, who: str) -> Letter:
                 f"{who} was to own {project.name} no more from now on. By now nobody else owns it, and a project always "
                 "has an owner, so nothing changes."
             ),
-            _people(project),
+            people_link(project),
         ),
     )
 
@@ -73,9 +73,5 @@ def left(project: Project, who: str, before: str, after: str) -> Letter:
     return Letter(
         "project-left",
         f"{who} stepped down in {project.name}",
-        (Text(f"{who} {what} in the project {project.name}, by their own act."), _people(project)),
+        (Text(f"{who} {what} in the project {project.name}, by their own act."), people_link(project)),
     )
-
-
-def _people(project: Project) -> Link:
-    return Link("People of the project", site_address(f"/manage/project/{project.normalized_name}/people/"))

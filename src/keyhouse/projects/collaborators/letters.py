@@ -53,7 +53,7 @@ def owner_invited(project: Project, whom: str, by: str) -> Letter:
                 f"{named(by)} invited {whom} to be an owner of the project {project.name}, which you own, too."
             ),
             Text("If that is not meant to be, take the invitation back on the page of its people."),
-            _people(project),
+            people_link(project),
         ),
     )
 
@@ -63,7 +63,7 @@ def joined(project: Project, who: str, kind: str) -> Letter:
     return Letter(
         "project-joined",
         f"{who} is now {kind} of {project.name}",
-        (Text(f"{who} accepted the invitation to be {kind} of {project.name}."), _people(project)),
+        (Text(f"{who} accepted the invitation to be {kind} of {project.name}."), people_link(project)),
     )
 
 
@@ -72,9 +72,10 @@ def declined(project: Project, who: str) -> Letter:
     return Letter(
         "project-declined",
         f"{who} declined the invitation to {project.name}",
-        (Text(f"{who} does not want to have a role in {project.name}."), _people(project)),
+        (Text(f"{who} does not want to have a role in {project.name}."), people_link(project)),
     )
 
 
-def _people(project: Project) -> Link:
+def people_link(project: Project) -> Link:
+    """Return the way to the page of a project's people."""
     return Link("People of the project", site_address(f"/manage/project/{project.normalized_name}/people/"))

@@ -21,7 +21,7 @@ from keyhouse.audit.services import record
 from keyhouse.core import actions, clock, faults
 from keyhouse.core.actions import Thing
 from keyhouse.core.actor import Actor
-from keyhouse.core.errors import SignInRequired
+from keyhouse.organizations.changing import person_of
 from keyhouse.projects import ownership
 from keyhouse.projects import queries as projects
 from keyhouse.projects import rules as project_rules
@@ -229,13 +229,6 @@ def decline(invitation_id: int, *, by: Actor) -> None:
         record(DECLINE, by=by, about=thing_of(project), account_id=by.user_id, details=_told(invitation))
         if invitation.invited_by_id is not None:
             tell_others([invitation.invited_by_id], letters.declined(project, str(invitation)), now)
-
-
-def person_of(by: Actor) -> int:
-    """Return who acts; raises SignInRequired for the host, a job and nobody."""
-    if by.user_id is None:
-        raise SignInRequired
-    return by.user_id
 
 
 def _require_role(name: str, action: str, by: Actor) -> None:

@@ -16,6 +16,7 @@ from keyhouse.core import actions, clock, configuration, standing
 from keyhouse.core.actor import Actor
 from keyhouse.core.cautioned import keep_caution
 from keyhouse.organizations import queries as organizations
+from keyhouse.organizations.changing import person_of
 from keyhouse.projects import queries as projects
 from keyhouse.projects import rights
 from keyhouse.projects.changing import thing_of
@@ -149,7 +150,7 @@ def hand_over(request: HttpRequest, name: str) -> HttpResponse:
 @actions.classified(GET="collaborator.read-invitations")
 def invitations(request: AskedRequest) -> HttpResponse:
     """List what one is invited to."""
-    user_id, now = services.person_of(request.actor), clock.now()
+    user_id, now = person_of(request.actor), clock.now()
     page = page_of(request, queries.invitations_of_person(user_id, now), LINES_WITH_ACTS)
     offers = page_of(request, organizations.invitations_of_person(user_id, now), LINES_WITH_ACTS, OFFERS)
     context = {
@@ -165,7 +166,7 @@ def invitations(request: AskedRequest) -> HttpResponse:
 @actions.classified(GET="collaborator.accept", POST="collaborator.accept")
 def accept(request: AskedRequest, invitation_id: int) -> HttpResponse:
     """Say what accepting means; then accept."""
-    found = queries.find_invitation_of_person(invitation_id, services.person_of(request.actor))
+    found = queries.find_invitation_of_person(invitation_id, person_of(request.actor))
     if found is None:
         raise InvitationMissing
     if request.method == "POST":
