@@ -35,7 +35,7 @@ def invited(
                 "authenticator app."
             ),
             Link("See the invitation, accept or decline", site_address(INBOX)),
-            *_ways_in(invitation, way_in),
+            *ways_in(invitation.address, way_in),
             Text("If you don't know what this is about, there is nothing to do."),
         ),
     )
@@ -46,11 +46,12 @@ def _instead(invitation: OrganizationInvitation) -> tuple[Block, ...]:
     return (Text(told),) if invitation.hands_over else ()
 
 
-def _ways_in(invitation: OrganizationInvitation, way_in: Link | None) -> tuple[Block, ...]:
-    if not invitation.address:
+def ways_in(address: str, way_in: Link | None) -> tuple[Block, ...]:
+    """Return what an invitation to an address says besides: whose it is, and how to make an account first."""
+    if not address:
         return ()
     told = Text(
-        f"It is for whoever has {invitation.address} as a verified address of their account there. Without an account, "
+        f"It is for whoever has {address} as a verified address of their account there. Without an account, "
         "make one first; the invitation waits in it."
     )
     return (told,) if way_in is None else (told, way_in)

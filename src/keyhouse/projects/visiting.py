@@ -50,7 +50,7 @@ def context_of(request: HttpRequest, found: Project) -> dict[str, Any]:
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Return who asks."""
+    """Return who asks; nobody where no session was looked for."""
     actor: Actor = getattr(request, "actor", NOBODY)
     return actor
 

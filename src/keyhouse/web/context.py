@@ -32,6 +32,7 @@ from keyhouse.organizations import queries as organizations
 from keyhouse.organizations.models import OrganizationApplication
 from keyhouse.projects.collaborators.queries import invitations_of_person
 from keyhouse.projects.models import Project
+from keyhouse.projects.visiting import actor_of
 from keyhouse.safety.models import Switch
 from keyhouse.safety.switches.queries import rows_on
 from keyhouse.web import notices, ways_on
@@ -182,7 +183,7 @@ _THERE: Final = Compiled(_there, run=run_by_one_plan)  # every account page asks
 
 def _show_standing(request: HttpRequest) -> Standing | None:
     """Return what is asked of whoever looks, for a page that shows it, which counts as told; None for nobody."""
-    actor = ways_on.actor_of(request)
+    actor = actor_of(request)
     if actor.kind != "session":
         return None
     try:

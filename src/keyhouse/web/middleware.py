@@ -26,8 +26,9 @@ from keyhouse.core.errors import (
     StepUpRequired,
 )
 from keyhouse.mandate import cautions, history
+from keyhouse.projects.visiting import actor_of
 from keyhouse.web import errors, notices, problems, ways_on
-from keyhouse.web.ways_on import SIGN_IN, STEP_UP, actor_of
+from keyhouse.web.ways_on import SIGN_IN, STEP_UP
 
 Next = Callable[[HttpRequest], HttpResponseBase]
 

@@ -16,7 +16,7 @@ from keyhouse.core.actions import Caution
 from keyhouse.core.cautioned import Cautioned, find_caution
 from keyhouse.core.foresight import find_teller
 from keyhouse.mandate import shown
-from keyhouse.web.ways_on import actor_of
+from keyhouse.projects.visiting import actor_of
 
 _OK: Final = 200
 

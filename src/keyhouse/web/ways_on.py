@@ -17,10 +17,10 @@ from keyhouse.accounts.middleware import comes_from_own_page, own_path
 from keyhouse.accounts.rules import safe_next
 from keyhouse.core import actions, clock
 from keyhouse.core.actions import STEP_UP_AGE
-from keyhouse.core.actor import NOBODY, Actor
 from keyhouse.core.errors import Refusal, StepUpRequired
 from keyhouse.mandate import denials
 from keyhouse.mandate.shadow.services import find_own_offer
+from keyhouse.projects.visiting import actor_of
 
 ACCOUNT: Final = "/account/"
 SIGN_IN: Final = "/account/sign-in/"
@@ -158,9 +158,3 @@ def is_mended_by_proof(request: HttpRequest, refusal: Refusal) -> bool:
 def _has_factor(request: HttpRequest) -> bool:
     user_id = actor_of(request).user_id
     return user_id is not None and strength.has_second_factor(user_id)
-
-
-def actor_of(request: HttpRequest) -> Actor:
-    """Return who asks; nobody where no session was looked for."""
-    actor: Actor = getattr(request, "actor", NOBODY)
-    return actor

@@ -5,7 +5,8 @@ from __future__ import annotations
 from keyhouse.accounts.emails import site_address
 from keyhouse.core import clock, configuration
 from keyhouse.core.actor import named
-from keyhouse.mail.letters import Block, Facts, Letter, Link, Text
+from keyhouse.mail.letters import Facts, Letter, Link, Text
+from keyhouse.organizations.letters import ways_in
 from keyhouse.projects.collaborators.models import ProjectInvitation
 from keyhouse.projects.models import Project
 
@@ -27,20 +28,10 @@ def invited(invitation: ProjectInvitation, project: Project, way_in: Link | None
                 "authenticator app."
             ),
             Link("See the invitation, accept or decline", site_address(INBOX)),
-            *_ways_in(invitation, way_in),
+            *ways_in(invitation.address, way_in),
             Text("If you don't know what this is about, there is nothing to do."),
         ),
     )
-
-
-def _ways_in(invitation: ProjectInvitation, way_in: Link | None) -> tuple[Block, ...]:
-    if not invitation.address:
-        return ()
-    told = Text(
-        f"It is for whoever has {invitation.address} as a verified address of their account there. Without an account, "
-        "make one first; the invitation waits in it."
-    )
-    return (told,) if way_in is None else (told, way_in)
 
 
 def owner_invited(project: Project, whom: str, by: str) -> Letter:
