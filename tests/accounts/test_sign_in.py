@@ -7,7 +7,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from django.test import Client
+from django.test import Client, RequestFactory
 from tests.accounts.conftest import (
     PASSWORD,
     Browser,
@@ -24,6 +24,7 @@ from keyhouse.accounts import services, signing_in
 from keyhouse.accounts.cookies import cookie_name
 from keyhouse.accounts.hashers import Argon2
 from keyhouse.accounts.hashing import Compared, compare_password
+from keyhouse.accounts.middleware import comes_from_own_page, own_path
 from keyhouse.accounts.models import Attempt, Authenticator, Email, Session, User
 from keyhouse.accounts.second_factors.totp.services import enrol_authenticator
 from keyhouse.accounts.sessions import actor_of
@@ -453,6 +454,15 @@ def test_the_page_that_is_opened_again_knows_the_way_on(db: None, way: str, kept
     text = page.content.decode()
     assert f'<a class="button" href="/account/second-factor/{kept}">Open the page again</a>' in text
     assert "evil" not in text
+
+
+@pytest.mark.parametrize("given", ["https://Index.Example.org", "https://index.example.org:443"])
+def test_a_form_is_of_this_site_however_its_address_is_written(given: str, configure: Configure) -> None:
+    configure(base_url=given)
+    origin = "https://index.example.org"
+    request = RequestFactory().post("/account/", headers={"origin": origin})
+    assert comes_from_own_page(request)
+    assert own_path(f"{origin}/account/tokens/?page=2") == "/account/tokens/?page=2"
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", ""])

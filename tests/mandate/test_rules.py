@@ -419,6 +419,23 @@ def test_whoever_has_no_key_is_told_to_set_one_up_and_others_to_prove_theirs(
     assert (told.code, told.fix and told.fix.path) == ("stronger-factor-required", path)
 
 
+@pytest.mark.parametrize(
+    ("factors", "fix"),
+    [
+        (("security-key",), ("Set up an authenticator app.", "/account/second-factors/add/")),
+        (("authenticator-app", "security-key"), ("Prove your authenticator app.", "/account/step-up/")),
+    ],
+)
+def test_where_only_an_app_is_accepted_nobody_is_told_of_keys(
+    factors: tuple[str, ...], fix: tuple[str, str]
+) -> None:
+    rule = [policy(methods={"accept": ["authenticator-app"]})]
+    told = answer(facts(proved=("password", "webauthn"), factors=factors), rule, NOW)
+    assert told.code == "stronger-factor-required"
+    assert told.fix is not None
+    assert (told.fix.text, told.fix.path) == fix
+
+
 def test_a_device_bound_key_is_told_by_the_credential_itself() -> None:
     rule = [policy(methods={"accept": ["device-bound"]})]
     assert short(facts(proved=("password", "webauthn"), device_bound=True), rule, NOW) == "allow"

@@ -99,6 +99,18 @@ def test_each_change_has_a_record_and_replaces_who_may(ada: Actor, mod: Actor) -
     assert [row.details["people"] for row in Record.objects.order_by("pk")] == [["ada"], ["mod"]]
 
 
+@pytest.mark.parametrize(("first", "second"), [("acme-*", "ac-me-*"), ("acme-tools", "acme-t00ls")])
+def test_a_look_alike_takes_no_reservation_over(first: str, second: str, mod: Actor) -> None:
+    reserve_name(first, ["mod"], by=mod)
+    before = everything()
+    with pytest.raises(ReservationRefused) as refused:
+        reserve_name(second, by=mod)
+    assert refused.value.sentence == f"{first} is reserved already, and {second} looks like it."
+    assert everything() == before
+    release_name(first, by=mod)
+    assert str(reserve_name(second, by=mod)) == second
+
+
 @pytest.mark.parametrize(
     ("typed", "meant"), [("a*", "a-*"), ("Acme.*", "acme-*"), ("acme_tools*", "acme-tools-*")]
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponseForbidden
 from django.http.response import HttpResponseBase
@@ -114,5 +113,4 @@ def own_path(address: str) -> str:
 
 
 def _own_origin() -> str:
-    parts = urlsplit(configuration.current().base_url)
-    return f"{parts.scheme}://{parts.netloc}"
+    return configuration.current().origin  # as browsers write it, however the base URL is written

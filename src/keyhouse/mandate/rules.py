@@ -890,8 +890,15 @@ def _told(policy: Policy, facts: Facts) -> tuple[str, str, Fix]:
     if satisfies(policy.mandate, facts):
         unverified = _unverified()
         return unverified.code, unverified.reason, unverified.fix or Fix("", "/account/")
+    return _weakness(facts, is_any_enough=not has_second_factor(facts), stronger=_other_factor(policy, facts))
+
+
+def _other_factor(policy: Policy, facts: Facts) -> Fix:
+    """Return the way to a factor that the mandate accepts, for whoever has proven another one."""
     is_held = holds_accepted(policy.mandate, facts.person)
-    return _weakness(facts, is_any_enough=not has_second_factor(facts), is_held=is_held)
+    if policy.mandate.accept == {"authenticator-app"}:
+        return _USE_AN_APP if is_held else _ADD_AN_APP
+    return _USE_A_KEY if is_held else _ADD_A_KEY
 
 
 def _only_publishers(facts: Facts) -> tuple[str, str, Fix]:
@@ -905,8 +912,8 @@ def _only_publishers(facts: Facts) -> tuple[str, str, Fix]:
     return "trusted-publisher-required", "This is published by trusted publishers only.", fix
 
 
-def _weakness(facts: Facts, *, is_any_enough: bool, is_held: bool = True) -> tuple[str, str, Fix]:
-    """Return code, sentence and fix for what was proven being too little; `is_held`: they have what would do."""
+def _weakness(facts: Facts, *, is_any_enough: bool, stronger: Fix | None = None) -> tuple[str, str, Fix]:
+    """Return code, sentence and fix for what was proven being too little; `stronger`: the way to what would do."""
     if facts.asking.kind == "token":
         return _weak_token(is_any_enough=is_any_enough)
     if facts.asking.kind == "publisher":
@@ -914,7 +921,7 @@ def _weakness(facts: Facts, *, is_any_enough: bool, is_held: bool = True) -> tup
         return "credential-weak", sentence, _CONFIRM
     if not is_any_enough:
         sentence = "This needs a stronger second factor than this session has proven."
-        return "stronger-factor-required", sentence, _USE_A_KEY if is_held else _ADD_A_KEY
+        return "stronger-factor-required", sentence, stronger or _USE_A_KEY
     if facts.person.factors:
         sentence = "This needs a second factor, and this session has proven none."
         return "second-factor-required", sentence, _PROVE
@@ -929,6 +936,8 @@ def _weak_token(*, is_any_enough: bool) -> tuple[str, str, Fix]:
 _CONFIRM: Final = Fix("Let a compliant owner confirm it.", "/account/publishers/")
 _USE_A_KEY: Final = Fix("Prove your security key or passkey.", "/account/step-up/")
 _ADD_A_KEY: Final = Fix("Set up a security key or passkey.", "/account/security-keys/add/")
+_USE_AN_APP: Final = Fix("Prove your authenticator app.", "/account/step-up/")
+_ADD_AN_APP: Final = Fix("Set up an authenticator app.", "/account/second-factors/add/")
 _PROVE: Final = Fix("Prove your second factor.", "/account/step-up/")
 _SET_UP: Final = Fix("Set one up on your account page.", "/account/second-factors/")
 _NEW_TOKEN: Final = Fix("Sign in with your second factor and make a new one.", "/account/tokens/")

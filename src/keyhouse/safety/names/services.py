@@ -22,7 +22,8 @@ LONGEST_REASON = 300
 def reserve_name(pattern: str, usernames: Iterable[str] = (), reason: str = "", *, by: Actor) -> ReservedName:
     """Keep a name or a prefix for these people, or for nobody; once more replaces people and reason.
 
-    Projects that are there already stay as they are. Raises ReservationRefused, RoleRequired and what the gate raises.
+    Projects that are there already stay as they are. Raises ReservationRefused, also where a look-alike is reserved already,
+    since only names as they are typed are kept from the upstream index; RoleRequired and what the gate raises.
     """
     wanted, reason = sorted(set(usernames)), reason.strip()
     with transaction.atomic():
@@ -31,16 +32,18 @@ def reserve_name(pattern: str, usernames: Iterable[str] = (), reason: str = "", 
         people = list(User.objects.filter(username__in=wanted, state=User.State.ACTIVE).order_by("pk"))
         if len(people) != len(wanted) or len(reason) > LONGEST_REASON or not reason.isprintable():
             raise ReservationRefused
+        said = {"reason": reason, "reserved_at": clock.now(), "reserved_by": by.name[:150]}
         row, _ = ReservedName.objects.update_or_create(
             folded_name=kept.folded,
             is_prefix=kept.is_prefix,
-            defaults={
-                "name": kept.name,
-                "reason": reason,
-                "reserved_at": clock.now(),
-                "reserved_by": by.name[:150],
-            },
+            defaults=said,
+            create_defaults={**said, "name": kept.name},
         )
+        if row.name != kept.name:
+            raise ReservationRefused(
+                f"{row} is reserved already, and {pattern.strip()} looks like it.",
+                fix=f"Nobody else can use a name that looks like it. Release {row} first where yours is the one that is meant.",
+            )
         row.people.all().delete()
         ReservedFor.objects.bulk_create(ReservedFor(reserved=row, user=user) for user in people)
         record("name.reserve", by=by, about=_thing(row), details={"people": wanted, "reason": reason})
