@@ -18,6 +18,11 @@ def test_the_base_url_is_the_root_of_a_host(given: str, origin: str) -> None:
     assert (settings.base_url, settings.origin) == (given.rstrip("/"), origin)
 
 
+def test_https_is_https_however_it_is_written() -> None:
+    settings = configuration.read({"KEYHOUSE_BASE_URL": "HTTPS://index.example.org"})
+    assert (settings.base_url, settings.is_https) == ("https://index.example.org", True)
+
+
 @pytest.mark.parametrize(
     "given",
     [
@@ -28,6 +33,8 @@ def test_the_base_url_is_the_root_of_a_host(given: str, origin: str) -> None:
         "https://index.example.org:99999",
         "https://index.example.org:0",
         "https://:8443",
+        "https://.",
+        f"https://{'ü' * 80}.example",
         "https://[::1",
         "https:index.example.org",
         "https://index example.org",

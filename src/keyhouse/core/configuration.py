@@ -126,12 +126,14 @@ def _site(text: str) -> str:
         raise ValueError(allowed)
     try:
         parts = urlsplit(text.rstrip("/"))
-        is_root = bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
+        host = (parts.hostname or "").removesuffix(".")
+        is_root = bool(host if host.isascii() else host.encode("idna"))
+        is_root = is_root and parts.port != 0 and "@" not in parts.netloc
     except ValueError as error:
         raise ValueError(allowed) from error
     if not is_root or parts.scheme not in {"http", "https"} or parts.path or "?" in text or "#" in text:
         raise ValueError(allowed)
-    return text.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}"  # the scheme in lower case, by which cookies are made `Secure`
 
 
 def _networks(text: str) -> tuple[Network, ...]:
