@@ -78,6 +78,13 @@ def test_a_name_that_is_reserved_here_never_leaves(
     assert client.ask(f"/simple/{name}/").status == 302
 
 
+def test_no_cache_leads_on_to_another_index_after_a_name_was_reserved(open_client: Any, index: Any) -> None:
+    client = open_client(upstream=UPSTREAM, page_max_age=600)
+    sent = client.ask("/simple/never-here/")
+    assert (sent.status, sent.headers["cache-control"]) == (302, "no-cache")
+    assert client.ask("/simple/Never_Here/").headers["cache-control"] == "public, max-age=600"
+
+
 def test_only_index_pages_are_redirected(client: Any) -> None:
     for path in ("/pypi/never-here/json", "/rss/project/never-here/releases.xml", "/simple/never-here/1.0/"):
         assert client.ask(path).status == 404

@@ -27,6 +27,7 @@ Message = dict[str, Any]
 
 NOTHING: Final[Message] = {"type": "http.response.body", "body": b""}
 _NOSNIFF: Final[Header] = (b"x-content-type-options", b"nosniff")
+_ASKED_ANEW: Final[Header] = (b"cache-control", b"no-cache")
 _ANY_SITE: Final[Header] = (b"access-control-allow-origin", b"*")
 _EXPOSED: Final[Header] = (b"access-control-expose-headers", b"ETag, X-PyPI-Last-Serial")
 PREFLIGHT: Final[list[Header]] = [
@@ -234,9 +235,13 @@ class Dress:
         return [(b"surrogate-key", key_of(project).encode())] if self._has_keys else []
 
     def redirect(self, status: int, location: str, query: bytes = b"", project: str | None = None) -> Message:
-        """Make the start of a redirect, one that changes with that project or with the list of all; the query goes along."""
+        """Make the start of a redirect, one that changes with that project or with the list of all; the query goes along.
+
+        One that is for now (302, to another index) is asked anew each time: nothing tells caches that a name was reserved.
+        """
         address = location.encode() + (b"?" + query if query else b"")
-        caching = [self.page_caching, *self.vary(), *self.surrogate_key(project)]
+        kept = _ASKED_ANEW if status == 302 and not self._is_private else self.page_caching  # noqa: PLR2004 - as above
+        caching = [kept, *self.vary(), *self.surrogate_key(project)]
         return _start(status, [(b"location", address), *_length(0), *caching, *self.common])
 
     def refusal(self, refusal: Refusal, *, as_json: bool, extra: list[Header]) -> tuple[Message, Message]:
