@@ -186,6 +186,7 @@ def test_an_exemption_is_shown_with_its_end_and_frees_from_the_banner(
     assert "Waits for a key by post" in visit.text
     assert "next step" not in visit.text
     assert "You are exempt until" in visit.text
+    assert "what needs it is refused" not in visit.text, "it may refuse nothing by then"
     assert "You have what is asked of you" not in visit.text, "E1: exempt is not compliant"
     told = visit.get("/account/mandate.json").json()
     assert told["asked"][0]["exempt_until"] == "2024-07-13T00:00:00Z"
