@@ -1,7 +1,7 @@
 """Mails to people about their account: written in the transaction of what they tell of, sent later.
 
-Each carries the check phrase that the account page shows, so that a mail made to look like one of ours can be told from
-it. A notice says besides how to stop what the person didn't do; it never asks anybody to sign in by a link.
+Each to a verified address carries the check phrase that the account page shows, so that a mail made to look like one of
+ours can be told from it. A notice says besides how to stop what the person didn't do; it never asks anybody to sign in by a link.
 """
 
 from __future__ import annotations
@@ -63,14 +63,15 @@ def send_to(  # noqa: PLR0913 - one keyword for each thing that a mail can diffe
     key: str = "",
     expires_at: datetime | None = None,
     even_if_bounced: bool = False,
+    is_verified: bool = True,
 ) -> None:
-    """Queue a mail that the person asked for, to one address, verified or not, in the caller's transaction.
+    """Queue a mail that the person asked for, to one address, in the caller's transaction.
 
-    With a `key` the same mail is sent once.
+    With a `key` the same mail is sent once. One that isn't verified may be a stranger's, who learns no check phrase.
     `expires_at`: the instant from which on it is of no use, such as the end of the link in it.
     """
     queue(
-        phrased(letter, check_phrase_of(user)),
+        phrased(letter, check_phrase_of(user)) if is_verified else _unphrased(letter),
         to=address,
         now=now,
         lane="security",
@@ -112,7 +113,7 @@ def site_address(path: str) -> str:
 
 
 def check_phrase_of(user: User) -> str:
-    """Return the words that stand in every mail to this person and on their account page.
+    """Return the words that stand in every mail to verified addresses of this person and on their account page.
 
     An account is made with them. (One that an older process made meanwhile gets them here, which takes the lock of its row.)
     """
@@ -123,11 +124,16 @@ def check_phrase_of(user: User) -> str:
 
 
 def phrased(letter: Letter, check_phrase: str) -> Letter:
-    """Return the letter with somebody's check phrase at its end, as every mail to them has it."""
+    """Return the letter with somebody's check phrase at its end, as every mail to a verified address has it."""
     told = Text(
         f"Your check phrase is “{check_phrase}”. Your account page shows the same; a mail without it is not "
         f"from this index."
     )
+    return replace(letter, footer=(*letter.footer, told))
+
+
+def _unphrased(letter: Letter) -> Letter:
+    told = Text("This mail has no check phrase: that goes to addresses which are verified, and to no others.")
     return replace(letter, footer=(*letter.footer, told))
 
 

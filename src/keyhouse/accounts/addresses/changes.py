@@ -138,7 +138,7 @@ def _tell_on_file(user: User, letter: Letter, before: Snapshot, now: datetime) -
     """Tell the address that was the way back though never verified; nothing in it acts: whoever reads it is nobody yet."""
     rows = Email.objects.filter(user=user, address__in=before.on_file, verified_at=None, domain_gone_at=None)
     for address in rows.values_list("address", flat=True):
-        emails.send_to(user, address, letter, now=now)
+        emails.send_to(user, address, letter, now=now, is_verified=False)
 
 
 def _with_way_back(user: User, address: str, letter: Letter, base: Snapshot, now: datetime) -> Letter:

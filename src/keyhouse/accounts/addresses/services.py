@@ -139,6 +139,7 @@ def _mail_proof(change: Change, email: Email) -> None:
         now=now,
         expires_at=link.expires_at,
         even_if_bounced=True,
+        is_verified=False,
     )
 
 
