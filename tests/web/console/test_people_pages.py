@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from tests.accounts.conftest import Clock, give_project, make_person, refused, signed_in
+from tests.mandate.stored import document, store
 from tests.web.console.conftest import InOffice
 
-from keyhouse.accounts.models import Hold, Suspension, User
+from keyhouse.accounts.models import Authenticator, Hold, Suspension, User
 from keyhouse.accounts.oversight.suspending import suspend_user
 from keyhouse.audit.models import Record
 from keyhouse.core import clock
@@ -14,6 +17,7 @@ from keyhouse.core.actor import OFFICES, host
 from keyhouse.web.console import people as listing
 
 pytestmark = pytest.mark.django_db
+DAY = timedelta(days=1)
 READ = ("/operator/", "/operator/people/", "/operator/people/ada/")
 ACTS = ("suspend", "reinstate", "off-board", "end-sessions")
 
@@ -123,3 +127,35 @@ def test_a_page_of_people_asks_as_much_for_one_as_for_many(
     assert "after=" not in rest
     for odd in ("after=%00", "after=" + "z" * 999, "state=nonsense", "q=%00"):
         assert browser.get(f"/operator/people/?{odd}").status_code == 200
+
+
+@pytest.mark.parametrize("office", OFFICES)
+def test_m3_whoever_reads_mandates_sees_how_a_person_stands(
+    ada: User, in_office: InOffice, time: Clock, office: str
+) -> None:
+    now = clock.now()
+    store(
+        document(
+            stages=[
+                {"state": "announced", "at": now - 40 * DAY, "warn": ["all"]},
+                {"state": "enforced", "at": now + 60 * DAY, "deny": ["all"]},
+            ]
+        )
+    )
+    page = "/operator/people/ada/"
+    browser = in_office(office)
+
+    def shown() -> str:
+        return " ".join(browser.get(page).content.decode().partition("Mandates</h2>")[2][:300].split())
+
+    if office == "moderator":
+        assert shown() == ""
+        return
+    assert "None covers them" in shown()
+    give_project(ada)
+    assert '<span class="name">campaign</span> <span class="badge ok">complies</span>' in shown()
+    Authenticator.objects.filter(user=ada).delete()
+    assert "covered, not told yet" in shown()
+    time.go(days=200)
+    browser = signed_in(User.objects.get(username=f"the-{office}"))[1]
+    assert "is refused something" in shown()

@@ -30,12 +30,26 @@ from keyhouse.core import standing
 from keyhouse.core.actor import Actor, named_offices
 from keyhouse.credentials.tokens.models import Token
 from keyhouse.credentials.tokens.queries import tokens_of
+from keyhouse.mandate import queries as mandates
+from keyhouse.mandate.subjects import SubjectState, subject_state
 from keyhouse.projects.models import Role
 from keyhouse.projects.queries import roles_of_person
 
 PAGE: Final = 50
 ROLES_SHOWN: Final = 100
 FACTORS: Final = ("security key", "passkey", "app", "code")
+# how somebody stands towards a mandate that covers them, in words, and how loud that is
+STANDING: Final[Mapping[SubjectState, tuple[str, str]]] = {
+    "covered_unnotified": ("covered, not told yet", "warn"),
+    "notified": ("told", ""),
+    "compliant": ("complies", "ok"),
+    "grace": ("has days of their own", "warn"),
+    "snoozed": ("put it off", "warn"),
+    "exempt": ("exempt", ""),
+    "gated": ("is refused something", "danger"),
+    "recovering": ("on hold", "warn"),
+    "dormant": ("not seen for a year", ""),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +192,22 @@ def see_person(user: User, now: datetime) -> Seen:
         suspensions=list(Suspension.objects.filter(user=user).order_by("-pk")[:PAGE]),
         unreached=addresses.unreached(user, now),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How somebody stands towards one live mandate that covers them (M3)."""
+
+    mandate: str
+    words: str
+    kind: str  # of the badge
+
+
+def standings_of(user: User, now: datetime) -> list[Standing]:
+    """Return how a person stands towards each mandate of the index that covers them, by name."""
+    facts = mandates.facts_of_person(user.pk, told=())
+    states = {
+        policy.name: subject_state(facts, policy, now, last_seen_at=user.last_seen_at)
+        for policy in mandates.live_policies(now)
+    }
+    return [Standing(name, *STANDING[state]) for name, state in states.items() if state != "out_of_scope"]

@@ -19,7 +19,14 @@ from keyhouse.accounts.views.answers import SeeOther, show_form
 from keyhouse.core import actions, clock
 from keyhouse.core.actor import Actor
 from keyhouse.web.console.forms import AddressForm, OfficeForm, PeopleFilterForm, WhyForm
-from keyhouse.web.console.people import Listed, list_people, may_see_addresses, offices_of, see_person
+from keyhouse.web.console.people import (
+    Listed,
+    list_people,
+    may_see_addresses,
+    offices_of,
+    see_person,
+    standings_of,
+)
 
 LIST: Final = "/operator/people/"
 PROPOSALS: Final = "/operator/proposals/"
@@ -42,9 +49,11 @@ def people(request: AskedRequest) -> HttpResponse:
 @actions.classified(GET="person.read")
 def person(request: AskedRequest, username: str) -> HttpResponse:
     """Show one person."""
-    user = _get(username)
+    user, now = _get(username), clock.now()
+    reads_mandates = request.actor.is_operator or request.actor.is_auditor
     context = {
-        "seen": see_person(user, clock.now()),
+        "seen": see_person(user, now),
+        "standings": standings_of(user, now) if reads_mandates else None,
         "person": user,
         "is_mine": user.pk == request.actor.user_id,
         "shows_addresses": may_see_addresses(request.actor),
