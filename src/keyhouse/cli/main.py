@@ -16,7 +16,7 @@ from typing import Any, Final, NoReturn
 import click
 
 from keyhouse import __version__
-from keyhouse.cli import surroundings
+from keyhouse.cli import database_trouble, surroundings
 from keyhouse.cli.completion import VARIABLE
 from keyhouse.core.configuration import ConfigurationError
 from keyhouse.core.data_folder import DataFolderBusyError
@@ -230,6 +230,8 @@ def _tell_failure(error: Exception) -> int:
         _print(str(error))
     elif isinstance(error, OSError):
         _print(f"{error.strerror or error}{f': {error.filename}' if error.filename else ''}")
+    elif trouble := database_trouble.told(error):
+        _print(*trouble)
     else:
         logging.getLogger("keyhouse").debug("failed", exc_info=error)
         _print(f"Something broke ({type(error).__name__}: {error}). Run it with --debug to see where.")
