@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -475,7 +476,7 @@ def test_other_spellings_are_the_same_project() -> None:
 
 @pytest.mark.usefixtures("protected")
 def test_in_a_private_index_only_readers_are_told(bob: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    private = configuration.read({"KEYHOUSE_READS": "private", "KEYHOUSE_ENVIRONMENT": "test"})
+    private = replace(configuration.current(), reads="private")  # with the folder of the tests
     monkeypatch.setattr(configuration, "_current", private)
     for path in ("/mandate/", "/mandate.json", "/mandate/projects/gamma.json"):
         answer = Visit(accept="application/json").get(path)
